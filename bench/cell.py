@@ -1,0 +1,140 @@
+"""A cell: one fully resolved training run, and the name it goes by for ever."""
+
+import hashlib
+import re
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+WA: TypeAlias = Literal["32/32", "1/32", "1/1"]
+Role: TypeAlias = Literal["W", "A"]  # weights, activations
+
+
+def _sorted_unique(epochs: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(set(epochs)))
+
+
+class Frozen(BaseModel):
+    """A validated value: unknown keys are errors, nothing changes after birth."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class Ref(Frozen):
+    """A plugin by name, with every parameter spelled out, defaults included."""
+
+    name: str
+    version: PositiveInt = 1
+    params: dict[str, Any] = {}
+
+
+class Recipe(Frozen):
+    """
+    How to train: everything that the compared estimators have in common.
+
+    `lr_rule`: `reference` is the released ReSTE code, whose cosine lags the intended one by
+    warmup - 1 epochs; `clean` is the cosine from lr to 0 over the epochs after warm-up.
+    """
+
+    epochs: PositiveInt
+    batch_size: Annotated[int, Field(ge=2)] = 256
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: PositiveFloat = 0.1
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9  # SGD's; AdamW's betas are torch's
+    weight_decay: NonNegativeFloat = 1e-4
+    warmup: NonNegativeInt = 0  # epochs of lr·(e+1)/warmup
+    lr_rule: Literal["reference", "clean"] = "reference"
+    indicators: Literal["on", "off"] = "on"
+    histograms: Annotated[tuple[int, ...], AfterValidator(_sorted_unique)] = ()  # epochs, from 0
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Recipe":
+        if self.warmup > self.epochs:
+            message = f"warmup (={self.warmup}) must be at most epochs (={self.epochs})"
+            raise ValueError(message)
+        if self.lr_rule == "reference" and 1 < self.warmup and self.epochs < 4 * self.warmup:
+            message = (
+                f"lr_rule `reference` needs epochs (={self.epochs}) of at least 4 warmup "
+                f"(={self.warmup}), its lagging cosine overshoots below; use lr_rule: clean"
+            )
+            raise ValueError(message)
+        wrong = [epoch for epoch in self.histograms if not 0 <= epoch < self.epochs]
+        if wrong:
+            message = f"histograms names epoch {wrong[0]}, epochs run from 0 to {self.epochs - 1}"
+            raise ValueError(message)
+        return self
+
+
+class Binarization(Frozen):
+    """
+    What a binary layer does around sign, equal for all compared estimators.
+
+    Layer and channel scale are the mean of |w|; multiplied after the convolution they leave
+    its sums exact integers, so that ties stay exactly 0. The function is the same.
+    """
+
+    scale: Literal["layer", "channel", "none"] = "layer"
+    scale_at: Literal["post", "pre"] = "post"
+    scale_grad: Literal["on", "off"] = "on"  # does dL/dw see the scale's own dependence on w?
+    sign0: Literal[0, 1] = 0  # the value of sign(0)
+    padding: Literal[-1, 0, 1] = 0  # what surrounds a binarized input
+    standardize: Literal["on", "off"] = "off"  # (w - mean)/std per filter before sign
+
+
+class DataRef(Frozen):
+    """A data set by name and parameters, and the fingerprint of what was found there."""
+
+    name: str
+    params: dict[str, Any] = {}
+    fingerprint: str
+
+
+class Cell(Frozen):
+    """
+    One training run. Its id hashes every field, so equal cells share one record.
+
+    `core` is the version of the numerics outside plugins (layers, trainer, indicators): raise
+    `CORE` when their numbers change, and old records no longer match.
+    """
+
+    core: PositiveInt
+    weights: Ref | None  # the estimator in role W; None: real weights
+    activations: Ref | None  # the estimator in role A; None: real activations
+    backbone: Ref
+    data: DataRef
+    binarization: Binarization
+    recipe: Recipe
+    seed: NonNegativeInt
+
+    @property
+    def id(self) -> str:
+        """Twelve hex digits of the canonical JSON."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+    @property
+    def wa(self) -> WA:
+        """Bit widths of weights and activations."""
+        if self.weights is None:
+            return "32/32"
+        return "1/32" if self.activations is None else "1/1"
+
+    @property
+    def slug(self) -> str:
+        """A readable, unique, file-safe name: `reste-resnet20-w1a1-s0__0123456789ab`."""
+        names = dict.fromkeys(ref.name for ref in (self.weights, self.activations) if ref)
+        w, a = self.wa.split("/")
+        words = ["+".join(names) or "real", self.backbone.name, f"w{w}a{a}", f"s{self.seed}"]
+        return re.sub(r"[^\w.+-]", "_", "-".join(words))[:80] + f"__{self.id}"
+
+
+CORE = 1

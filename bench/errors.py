@@ -1,0 +1,44 @@
+"""
+Everything the harness raises on purpose.
+
+    BenchError                exit 1
+      - UsageError            exit 2   an argument or override makes no sense
+      - SuiteError            exit 2   a suite file cannot be read or does not validate
+      - PluginError           exit 2   a plugin is missing, malformed or misconfigured
+      - EmptyMatch            exit 4   a filter matched nothing
+      - EnvironmentProblem    exit 5   no such device, no disk to write on
+          - DataError         exit 5   a data set is missing, damaged or too small
+
+A `BenchError` is the user's to fix: the command prints it without a traceback.
+"""
+
+from typing import ClassVar
+
+
+class BenchError(Exception):
+    """An error the user can fix. `str(error)` is the whole message, one problem a line."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(BenchError):
+    exit_code = 2
+
+
+class SuiteError(BenchError):
+    exit_code = 2
+
+
+class PluginError(BenchError):
+    exit_code = 2
+
+
+class EmptyMatch(BenchError):
+    exit_code = 4
+
+
+class EnvironmentProblem(BenchError):
+    exit_code = 5
+
+
+class DataError(EnvironmentProblem): ...

@@ -1,0 +1,207 @@
+"""
+Cells in, records out: skip what is measured, isolate what fails, one cell per slot.
+
+A slot is a device with some threads. Each has one worker process (spawned, by pebble): a
+crash, even a kill, ends the cell that runs there and nothing else.
+"""
+
+import multiprocessing
+import os
+import queue
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+from pebble import ProcessPool
+
+from bench import store
+from bench.cell import Cell
+from bench.errors import BenchError, EnvironmentProblem, UsageError
+from bench.provenance import provenance
+from bench.record import Record
+from bench.registry import BACKBONES, ESTIMATORS
+from bench.worker import Event, Job, run, start
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Room for one cell at a time."""
+
+    device: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where and how cells run; nothing here is part of a cell's identity."""
+
+    root: Path
+    data: Path
+    slots: tuple[Slot, ...]
+    compiled: bool = False
+    argv: tuple[str, ...] = ()
+
+
+@dataclass
+class Tally:
+    """What became of the cells of one run."""
+
+    ended: dict[str, Event] = field(default_factory=dict[str, Event])
+    errors: list[str] = field(default_factory=list[str])  # what could not even be recorded
+
+    @property
+    def failed(self) -> list[Event]:
+        return [event for event in self.ended.values() if event.status == "failed"]
+
+
+def wanted(root: Path, cells: Iterable[Cell]) -> list[Cell]:
+    """The cells with no measurement under `root`; a divergence is one, a failure is not."""
+    return [cell for cell in cells if not measured(store.find(root, cell))]
+
+
+def measured(record: Record | None) -> bool:
+    """Is this record a result, and not merely the trace of a failure?"""
+    return record is not None and record.status != "failed"
+
+
+def slots(device: str, gpus: list[int] | None, jobs: int | None, threads: int) -> tuple[Slot, ...]:
+    """
+    Lay out the slots.
+
+    Args:
+        device: auto, cpu, cuda, or cuda:N.
+        gpus: GPU numbers, one cell each; None for those that `device` says.
+        jobs: cells at a time; None for one per GPU, or one per `threads` cores on the CPU.
+        threads: CPU threads per cell. Results depend on it in the last bits.
+
+    Raises:
+        EnvironmentProblem: a GPU is asked for that is not there.
+        UsageError: the options contradict each other.
+    """
+    count = torch.cuda.device_count()
+    if gpus is not None or device.startswith("cuda") or (device == "auto" and count):
+        if device == "cpu":
+            message = "--gpus goes with --device auto or cuda, not cpu"
+            raise UsageError(message)
+        numbers = gpus if gpus is not None else _numbers(device, count)
+        missing = [n for n in numbers if not 0 <= n < count]
+        if missing or not numbers:
+            asked = f"GPU {missing[0]}" if missing else "a GPU"
+            message = f"{asked} asked for, {count} here; use --device cpu, or none of these options"
+            raise EnvironmentProblem(message)
+        many = jobs or len(numbers)
+        return tuple(Slot(f"cuda:{numbers[i % len(numbers)]}", threads) for i in range(many))
+    if device not in {"auto", "cpu"}:
+        message = f"--device `{device}`: expected auto, cpu, cuda or cuda:N"
+        raise UsageError(message)
+    return tuple(Slot("cpu", threads) for _ in range(jobs or max(1, _cores() // threads)))
+
+
+def _numbers(device: str, count: int) -> list[int]:
+    name, colon, number = device.partition(":")
+    if name not in {"auto", "cuda"} or (colon and not number.isdigit()):
+        message = f"--device `{device}`: expected auto, cpu, cuda or cuda:N"
+        raise UsageError(message)
+    return [int(number)] if colon else list(range(count))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def execute(cells: Iterable[Cell], settings: Settings, watch: Callable[[Event], None]) -> Tally:
+    """
+    Run every cell, as slots come free, and record each the moment it ends.
+
+    `watch` hears of every start, epoch and end. On an interrupt the workers are stopped and
+    the interrupt goes on; what is recorded stays.
+    """
+    tally = Tally()
+    context = multiprocessing.get_context("spawn")
+    news = context.Queue()
+    waiting = list(cells)
+    used = settings.slots[: len(waiting)]
+    pools = [
+        ProcessPool(max_workers=1, context=context, initializer=start, initargs=[news])
+        for _ in used
+    ]
+    running: dict[int, tuple[Future[None], Cell]] = {}
+    try:
+        while waiting or running:
+            for index in [i for i in range(len(used)) if i not in running]:
+                if waiting:
+                    cell = waiting.pop(0)
+                    job = _job(cell, used[index], settings)
+                    running[index] = (pools[index].schedule(run, args=[job]), cell)
+            for event in _drain(news):
+                _hear(event, tally, watch)
+            for index in [i for i, (future, _) in running.items() if future.done()]:
+                future, cell = running.pop(index)
+                for event in _drain(news, wait_s=0.05):
+                    _hear(event, tally, watch)
+                if future.exception() or cell.id not in tally.ended:
+                    _hear(_lost(cell, used[index], future, settings, tally), tally, watch)
+    finally:
+        for pool in pools:
+            pool.stop()
+        for pool in pools:
+            pool.join()
+    return tally
+
+
+def _job(cell: Cell, slot: Slot, settings: Settings) -> Job:
+    return Job(
+        cell=cell,
+        root=settings.root,
+        device=slot.device,
+        threads=slot.threads,
+        compiled=settings.compiled,
+        data=settings.data,
+        estimators=tuple(ESTIMATORS.folders),
+        backbones=tuple(BACKBONES.folders),
+        argv=settings.argv,
+    )
+
+
+def _drain(news: "multiprocessing.Queue[Event]", wait_s: float = 0.1) -> Iterator[Event]:
+    """What there is to hear now; waits a little for the first."""
+    try:
+        while True:
+            yield news.get(timeout=wait_s)
+            wait_s = 0.01
+    except queue.Empty:
+        return
+
+
+def _hear(event: Event, tally: Tally, watch: Callable[[Event], None]) -> None:
+    if event.kind == "end":
+        tally.ended[event.cell_id] = event
+    watch(event)
+
+
+def _lost(
+    cell: Cell, slot: Slot, future: "Future[None]", settings: Settings, tally: Tally
+) -> Event:
+    """A worker ended without a record: write one, and say why."""
+    try:
+        error = future.exception() or "its worker ended without a word"
+    except CancelledError:
+        error = "cancelled"
+    reason = str(error) if isinstance(error, BenchError | str) else _death(error)
+    origin = provenance(datetime.now(UTC), slot.device, settings.compiled, list(settings.argv))
+    try:
+        record = Record(cell=cell, status="failed", reason=reason, provenance=origin)
+        store.save(settings.root, record)
+    except EnvironmentProblem as problem:
+        tally.errors.append(str(problem))
+    return Event(cell.id, "end", status="failed", reason=reason)
+
+
+def _death(error: BaseException) -> str:
+    code = getattr(error, "exitcode", None)
+    if isinstance(code, int):
+        return f"its worker process died ({'signal' if code < 0 else 'exit code'} {abs(code)})"
+    return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -1,0 +1,191 @@
+"""
+The indicators e (estimating error) and s (gradient instability), observed while training.
+
+An observer: it changes no number of training. What a step leaves behind stays on the device
+until the epoch ends. Records keep raw values per layer and epoch; `bench.equilibrium` turns
+them into the definitions of the paper, of its code, and a scale-free one.
+"""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from bench.cell import Role
+from bench.layers import BinaryConv2d, latent
+from bench.plugin import Surrogate, SurrogateBinarizer
+from bench.record import Histogram, LayerIndicators
+
+BINS = 64
+
+
+class Probe:
+    """Watches every binary layer of one model."""
+
+    def __init__(self, model: nn.Module, histogram_epochs: Iterable[int]) -> None:
+        layers = [(k, m) for k, m in model.named_modules() if isinstance(m, BinaryConv2d)]
+        self.layers = layers
+        self.binary_input = [(k, m) for k, m in layers if not isinstance(m.A, nn.Identity)]
+        for _, layer in self.binary_input:
+            layer.tap = torch.zeros(2, device=layer.weight.device, requires_grad=True)
+        self.histogram_epochs = set(histogram_epochs)
+        self.steps: list[tuple[Tensor, Tensor]] = []  # per step: (layers, 2) sums for W and A
+        self.sizes: dict[tuple[str, Role], int] = {}
+        self.rows: dict[tuple[str, Role], list[dict[str, float]]] = {}
+        self.histograms: dict[tuple[str, Role], list[Histogram]] = {}
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Gather Σ|g| and Σg² of every latent tensor; call between backward and zero_grad."""
+        if not self.layers:
+            return
+        grads = [_gradient(layer.weight) for _, layer in self.layers]
+        norms = (torch._foreach_norm(grads, order) for order in (1, 2))  # pyright: ignore[reportPrivateUsage]
+        ones, twos = (torch.stack(list(n)) for n in norms)
+        taps = [_gradient(layer.tap) for _, layer in self.binary_input if layer.tap is not None]
+        self.steps.append((torch.stack([ones, twos.square()], 1), _stack(taps)))
+        for _, layer in self.binary_input:
+            if layer.tap is not None:
+                layer.tap.grad = None
+
+    @torch.no_grad()
+    def epoch(self, epoch: int, model: nn.Module, last: Tensor, batch_size: int) -> bool:
+        """
+        Reduce the epoch's steps, and measure e. False if a value is not finite; then keep none.
+
+        Args:
+            last: the epoch's last batch as training saw it.
+            batch_size: of a full step; every step but the last has it.
+        """
+        if not self.layers:
+            return True
+        inputs = self._inputs(model, last)
+        measured: dict[tuple[str, Role], dict[str, float]] = {}
+        for index, role in enumerate(("W", "A")):
+            named = self.layers if role == "W" else self.binary_input
+            sums = torch.stack([step[index] for step in self.steps]).double().cpu()
+            for position, (name, layer) in enumerate(named):
+                z = latent(layer.weight, layer.options) if role == "W" else inputs[name]
+                per_image = 1 if role == "W" else z.numel() // len(last)
+                full = layer.weight.numel() if role == "W" else per_image * batch_size
+                sizes = torch.full((len(sums),), full, dtype=torch.float64)
+                sizes[-1] = z.numel()
+                row = _moments(sums[:, position], sizes)
+                binarizer = layer.W if role == "W" else layer.A
+                row |= _errors(z, binarizer, role)
+                self.sizes[name, role] = full
+                measured[name, role] = row
+                if epoch in self.histogram_epochs:
+                    gradient = layer.weight.grad if role == "W" else None
+                    self._histogram(epoch, (name, role), z, binarizer, gradient)
+        self.steps.clear()
+        if not all(math.isfinite(value) for row in measured.values() for value in row.values()):
+            return False
+        for key, row in measured.items():
+            self.rows.setdefault(key, []).append(row)
+        return True
+
+    def result(self) -> list[LayerIndicators]:
+        """What was seen, one entry per layer and role."""
+        return [
+            LayerIndicators(
+                layer=name,
+                role=role,
+                n_grad=self.sizes[name, role],
+                histograms=self.histograms.get((name, role), []),
+                **{key: [row[key] for row in rows] for key in rows[0]},  # pyright: ignore[reportArgumentType]
+            )
+            for (name, role), rows in self.rows.items()
+        ]
+
+    def _inputs(self, model: nn.Module, last: Tensor) -> dict[str, Tensor]:
+        """The latent activations of every layer for one batch, in evaluation mode."""
+        seen: dict[str, Tensor] = {}
+
+        def keep(name: str, z: Tensor) -> None:
+            seen[name] = z.detach()
+
+        hooks = [
+            layer.A.register_forward_pre_hook(lambda _, args, name=name: keep(name, args[0]))
+            for name, layer in self.binary_input
+        ]
+        training = model.training
+        model.eval()
+        model(last)
+        model.train(training)
+        for hook in hooks:
+            hook.remove()
+        return seen
+
+    def _histogram(
+        self,
+        epoch: int,
+        key: tuple[str, Role],
+        z: Tensor,
+        binarizer: nn.Module,
+        gradient: Tensor | None,
+    ) -> None:
+        kept = self.histograms.setdefault(key, [])
+        if gradient is not None:
+            kept.append(_histogram(epoch, "gradient", gradient))
+        if isinstance(binarizer, SurrogateBinarizer):
+            error = torch.sign(z) - binarizer.surrogate.value(z, binarizer.knob)
+            kept.append(_histogram(epoch, "error", error))
+
+
+def _gradient(x: Tensor) -> Tensor:
+    """The gradient of a leaf; zero where nothing reached it."""
+    return torch.zeros_like(x) if x.grad is None else x.grad
+
+
+def _stack(taps: list[Tensor]) -> Tensor:
+    return torch.stack(taps) if taps else torch.zeros(0, 2)
+
+
+def _moments(sums: Tensor, sizes: Tensor) -> dict[str, float]:
+    """Mean and unbiased variance of |g| from Σ|g| and Σg² (steps, 2) of `sizes` values."""
+    mean = sums[:, 0] / sizes
+    var = ((sums[:, 1] - sizes * mean**2) / (sizes - 1)).clamp(min=0)
+    return {
+        "grad_mean_last": mean[-1].item(),
+        "grad_var_last": var[-1].item(),
+        "grad_mean": mean.mean().item(),
+        "grad_var": var.mean().item(),
+    }
+
+
+def _errors(z: Tensor, binarizer: nn.Module, role: Role) -> dict[str, float]:
+    """‖sign(z) - f(z)‖₂ for the four f of a record; 0 for a binarizer that is no surrogate."""
+    row: dict[str, float] = {"n": z.numel(), "zeros": int((z == 0).sum()), "knob": 0.0}
+    if not isinstance(binarizer, SurrogateBinarizer):
+        names = ("now_used", "now_pure", "end_used", "end_pure")
+        return row | {f"error_{name}": 0.0 for name in names}
+    used = binarizer.surrogate
+    now = binarizer.knob
+    knob = used.knob(role)
+    end = now if knob is None or knob.learned else torch.full_like(now, max(knob.end, knob.floor))
+    row["knob"] = now.item()
+    for moment, at in (("now", now), ("end", end)):
+        for form, f in (("used", used), ("pure", used.pure())):
+            row[f"error_{moment}_{form}"] = _distance(f, z, at)
+    return row
+
+
+def _distance(f: Surrogate, z: Tensor, knob: Tensor) -> float:
+    return torch.linalg.vector_norm(torch.sign(z) - f.value(z, knob)).item()
+
+
+def _histogram(epoch: int, quantity: str, x: Tensor) -> Histogram:
+    x = x.detach().float().cpu()
+    low, high = x.min().item(), x.max().item()
+    counts = torch.histc(x, BINS, low, high)
+    return Histogram.model_validate(
+        {
+            "epoch": epoch,
+            "quantity": quantity,
+            "low": low,
+            "high": high,
+            "counts": [int(c) for c in counts],
+        }
+    )

@@ -1,0 +1,100 @@
+"""From a cell to a network: built, or loaded with the weights that it was trained to."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from bench import store
+from bench.binary import Clock
+from bench.cell import Cell, Role
+from bench.data import Dataset
+from bench.errors import DataError, UsageError
+from bench.layers import Layers
+from bench.plugin import Estimator
+from bench.record import Record
+from bench.registry import BACKBONES, ESTIMATORS
+from bench.sources import SOURCES, data_folder
+
+
+@dataclass(frozen=True)
+class Model:
+    """A cell's network and its clock."""
+
+    net: nn.Module
+    clock: Clock
+
+
+def build(cell: Cell, num_classes: int, channels: int) -> Model:
+    """
+    Build a cell's network on the CPU, initialized from the cell's seed.
+
+    Raises:
+        PluginError: a plugin of the cell is missing or broken.
+    """
+    torch.manual_seed(cell.seed)
+    clock = Clock()
+    roles: dict[Role, Estimator | None] = {
+        role: ref and ESTIMATORS.build(ref.name, ref.params)
+        for role, ref in (("W", cell.weights), ("A", cell.activations))
+    }
+
+    def binarizer(role: Role, shape: tuple[int, ...]) -> nn.Module:
+        estimator = roles[role]
+        if estimator is None:
+            return nn.Identity()
+        return estimator.binarizer(role, shape, clock, cell.binarization.sign0)
+
+    layers = Layers(None if cell.weights is None else binarizer, cell.binarization)
+    backbone = BACKBONES.build(cell.backbone.name, cell.backbone.params)
+    return Model(backbone.build(num_classes, channels, layers), clock)
+
+
+def dataset(cell: Cell, folder: Path | None = None) -> Dataset:
+    """
+    Load a cell's data.
+
+    Raises:
+        DataError: missing, damaged, or not what the cell was planned with.
+    """
+    source = SOURCES[cell.data.name].model_validate(cell.data.params)
+    found = source.load(folder or data_folder())
+    if found.fingerprint != cell.data.fingerprint:
+        message = (
+            f"{cell.data.name}: fingerprint {found.fingerprint}, the cell was planned with "
+            f"{cell.data.fingerprint}: the data or its transform changed"
+        )
+        raise DataError(message)
+    return found
+
+
+def load(cell: str, results: str | Path = "results", *, which: str = "last") -> nn.Module:
+    """
+    Return a trained model in evaluation mode.
+
+    Args:
+        cell: id, or any unambiguous part of a cell's name, as `bench plan` prints it.
+        results: the results folder.
+        which: "last" or "best" epoch's weights.
+
+    Raises:
+        UsageError: no such cell, or its weights are not there.
+    """
+    return restore(store.named(Path(results), cell), Path(results), which)
+
+
+def restore(record: Record, root: Path, which: str) -> nn.Module:
+    """The model of `record` with its `which` weights, in evaluation mode."""
+    from safetensors.torch import load_file
+
+    path = store.folder(root, record.cell) / f"{which}.safetensors"
+    if not path.is_file():
+        message = f"no weights at `{path}`; run the cell again to have them"
+        raise UsageError(message)
+    state = load_file(path)
+    head = [tensor for tensor in state.values() if tensor.ndim == 2][-1]
+    stem = [tensor for tensor in state.values() if tensor.ndim == 4][0]
+    model = build(record.cell, head.shape[0], stem.shape[1]).net
+    model.load_state_dict(state)
+    return model.eval()

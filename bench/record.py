@@ -1,0 +1,89 @@
+"""A record: what one cell measured, on what, and when. Written once, never edited."""
+
+from typing import Literal, TypeAlias
+
+from pydantic import FiniteFloat
+
+from bench.cell import Cell, Frozen, Role
+
+Status: TypeAlias = Literal["ok", "diverged", "failed"]
+
+
+class Histogram(Frozen):
+    """Counts of equal bins over [low, high]."""
+
+    epoch: int
+    quantity: Literal["gradient", "error"]  # the weights' dL/dw, or sign(z) - f(z)
+    low: FiniteFloat
+    high: FiniteFloat
+    counts: list[int]
+
+
+class LayerIndicators(Frozen):
+    """
+    The raw values behind e and s, for one layer and role; lists hold one value per epoch.
+
+    g is the loss gradient that reaches the latent tensor, without weight decay. Its moments
+    are those of |g|, the variance unbiased: at the epoch's last step, and as the mean over its
+    steps. e is ‖sign(z) - f(z)‖₂ over `n` latent values, after the epoch's last update; for
+    activations z is the last batch, seen again by the net in evaluation mode. `now` and `end` are
+    the knob's present and final value; `pure` is the printed f, `used` the one that trains.
+    """
+
+    layer: str
+    role: Role
+    n: list[int]  # latent values in e
+    zeros: list[int]  # of them exactly 0
+    n_grad: int  # gradient values in a full step
+    grad_mean_last: list[FiniteFloat]
+    grad_var_last: list[FiniteFloat]
+    grad_mean: list[FiniteFloat]
+    grad_var: list[FiniteFloat]
+    error_now_used: list[FiniteFloat]
+    error_now_pure: list[FiniteFloat]
+    error_end_used: list[FiniteFloat]
+    error_end_pure: list[FiniteFloat]
+    knob: list[FiniteFloat]  # its value, 0 where f has none
+    histograms: list[Histogram] = []
+
+
+class Provenance(Frozen):
+    """Where a record comes from. Times are UTC, durations in seconds, memory in MiB."""
+
+    commit: str
+    dirty: bool
+    versions: dict[str, str]
+    device: str
+    threads: int
+    compiled: bool
+    host: str
+    command: str
+    started: str
+    wall_s: float
+
+
+class Record(Frozen):
+    """Accuracies are fractions in [0, 1]; curves hold one finite value per epoch."""
+
+    schema_version: Literal[1] = 1
+    cell: Cell
+    status: Status
+    reason: str = ""
+    curves: dict[str, list[FiniteFloat]] = {}  # train_loss, test_acc, lr
+    best_epoch: int | None = None  # the first with the highest test_acc
+    indicators: list[LayerIndicators] = []
+    weights_digest: str = ""  # SHA-256 of the last weights
+    parameters: int = 0
+    images_per_s: FiniteFloat | None = None  # in training, evaluation and first epoch not counted
+    peak_mib: FiniteFloat | None = None
+    provenance: Provenance
+
+    @property
+    def last_acc(self) -> float | None:
+        """Test accuracy after the last epoch, None unless the cell came to its end."""
+        return self.curves["test_acc"][-1] if self.status == "ok" else None
+
+    @property
+    def best_acc(self) -> float | None:
+        """The best over epochs, chosen on the test split as papers do."""
+        return max(self.curves["test_acc"]) if self.status == "ok" else None

@@ -1,0 +1,154 @@
+"""
+The folder is the registry: `estimators/ede.py` holds the estimator `ede`.
+
+Plugins also come from entry points of other distributions (group `bench.estimators` or
+`bench.backbones`) and from local folders: `./estimators` and those that a suite names. None of
+them can take a name that is already taken, and one that fails to import breaks only itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import sys
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from bench.document import suggest
+from bench.errors import PluginError
+
+if TYPE_CHECKING:  # listing names must not import torch
+    from bench.plugin import Backbone, Estimator, Plugin
+
+P = TypeVar("P", bound="Plugin")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a plugin comes from: a module to import, a file, or an entry point."""
+
+    place: str
+    module: str = ""
+    file: Path | None = None
+    problem: str = ""  # why it cannot be used, known without importing it
+
+
+class Registry(Generic[P]):
+    """The plugins of one kind, found by name and imported only when asked for."""
+
+    def __init__(self, package: str, base: str) -> None:
+        self.package = package
+        self.base = base
+        self.group = f"bench.{package}"
+        self.folders: list[Path] = []
+        self._loaded: dict[Origin, type[P]] = {}
+
+    def add_folder(self, folder: Path) -> None:
+        """Look for plugins in `folder`, too."""
+        if folder.resolve() not in self.folders:
+            self.folders.append(folder.resolve())
+
+    def origins(self) -> dict[str, Origin]:
+        """Every name, sorted, and where it comes from. Imports no plugin."""
+        home = [Path(p).resolve() for p in importlib.import_module(self.package).__path__]
+        found = {
+            m.name: Origin(f"{self.package}/{m.name}.py", module=f"{self.package}.{m.name}")
+            for m in pkgutil.iter_modules([str(p) for p in home])
+        }
+        for entry in entry_points(group=self.group):
+            self._add(found, entry.name, Origin(f"entry point {entry.value}", module=entry.value))
+        for folder in [Path(self.package).resolve(), *self.folders]:
+            files = sorted(folder.glob("[!_]*.py")) if folder not in home else []
+            for file in files:
+                self._add(found, file.stem, Origin(str(file), file=file))
+        return dict(sorted(found.items()))
+
+    def names(self) -> list[str]:
+        """Every name, sorted."""
+        return list(self.origins())
+
+    def _add(self, found: dict[str, Origin], name: str, origin: Origin) -> None:
+        if name in found and found[name].file != origin.file:
+            problem = f"its name is taken by {found[name].place}; rename it"
+            found[f"{name}@{origin.place}"] = Origin(origin.place, problem=problem)
+        else:
+            found[name] = origin
+
+    def load(self, name: str) -> type[P]:
+        """
+        Import one plugin class.
+
+        Raises:
+            PluginError: no such name, or its file cannot be imported or has no plugin in it.
+        """
+        origins = self.origins()
+        if name not in origins:
+            known = [n for n, o in origins.items() if not o.problem]
+            message = f"no `{name}` in {self.package}{suggest(name, known)}"
+            raise PluginError(message)
+        origin = origins[name]
+        if origin.problem:
+            message = f"{origin.place}: {origin.problem}"
+            raise PluginError(message)
+        if origin not in self._loaded:
+            self._loaded[origin] = self._import(origin)
+        return self._loaded[origin]
+
+    def _import(self, origin: Origin) -> type[P]:
+        try:
+            module_name, _, attribute = origin.module.partition(":")
+            module = (
+                _from_file(origin.file) if origin.file else importlib.import_module(module_name)
+            )
+        except (Exception, SystemExit) as error:  # whatever a stranger's file does at import
+            message = f"{origin.place}: {type(error).__name__}: {error}"
+            raise PluginError(message) from error
+        base = getattr(importlib.import_module("bench.plugin"), self.base)
+        if attribute:
+            found = [getattr(module, attribute, None)]
+        else:
+            found = [
+                v for v in vars(module).values() if getattr(v, "__module__", "") == module.__name__
+            ]
+        found = [v for v in found if isinstance(v, type) and issubclass(v, base)]
+        if len(found) != 1:
+            message = f"{origin.place}: must define one {self.base}, found {len(found)}"
+            raise PluginError(message)
+        if inspect.isabstract(found[0]):
+            gaps = ", ".join(sorted(found[0].__abstractmethods__))
+            message = f"{origin.place}: {found[0].__name__} does not define {gaps}"
+            raise PluginError(message)
+        return found[0]
+
+    def build(self, name: str, params: dict[str, Any]) -> P:
+        """
+        Import one plugin and give it its parameters.
+
+        Raises:
+            PluginError: as `load`.
+            ValidationError: the plugin rejects a parameter.
+        """
+        return self.load(name)(**params)
+
+
+def _from_file(file: Path) -> Any:
+    name = f"bench_local.{file.parent.name}.{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # pydantic resolves annotations through it
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+ESTIMATORS: Registry[Estimator] = Registry("estimators", "Estimator")
+BACKBONES: Registry[Backbone] = Registry("backbones", "Backbone")

@@ -1,0 +1,135 @@
+"""
+Records on disk: a folder for each cell, so that results merge like any other files.
+
+    ROOT/cells/<slug>/record.json  last.safetensors  best.safetensors  log.txt
+    ROOT/suites/<suite>/plan.json  leaderboard.{md,csv,json}
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bench.cell import Cell
+from bench.errors import EnvironmentProblem, UsageError
+from bench.plan import Plan
+from bench.record import Record
+
+
+def folder(root: Path, cell: Cell) -> Path:
+    """Where a cell's files live."""
+    return root / "cells" / cell.slug
+
+
+def suite_folder(root: Path, suite: str) -> Path:
+    """Where a suite's files live."""
+    return root / "suites" / suite
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    """
+    Write a file whole or not at all.
+
+    Raises:
+        EnvironmentProblem: the disk is full, or the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(part).replace(path)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        message = f"cannot write `{path}`: {error.strerror or error}"
+        raise EnvironmentProblem(message) from None
+    return path
+
+
+def append(path: Path, text: str) -> None:
+    """
+    Add to a log.
+
+    Raises:
+        EnvironmentProblem: the disk is full, or the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        message = f"cannot write `{path}`: {error.strerror or error}"
+        raise EnvironmentProblem(message) from None
+
+
+def save_weights(path: Path, state: dict[str, Any]) -> Path:
+    """Write a model's tensors, as `write` does."""
+    from safetensors.torch import save as dump
+
+    return write(path, dump({k: v.contiguous() for k, v in state.items()}))
+
+
+def save(root: Path, record: Record) -> Path:
+    """Write a cell's record, as `write` does."""
+    path = folder(root, record.cell) / "record.json"
+    return write(path, record.model_dump_json(indent=None) + "\n")
+
+
+def find(root: Path, cell: Cell) -> Record | None:
+    """The record of `cell`; None while there is none, or none that can be read."""
+    path = folder(root, cell) / "record.json"
+    try:
+        record = Record.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return record if record.cell.id == cell.id else None
+
+
+def named(root: Path, name: str) -> Record:
+    """
+    The record whose cell's folder name contains `name`.
+
+    Raises:
+        UsageError: none, or several.
+    """
+    paths = sorted((root / "cells").glob("*/record.json"))
+    matches = [path for path in paths if name in path.parent.name]
+    if len(matches) != 1:
+        found = ", ".join(p.parent.name for p in matches[:5]) or "none"
+        message = f"`{name}` names {len(matches)} recorded cells of `{root}`: {found}"
+        raise UsageError(message)
+    try:
+        return Record.model_validate_json(matches[0].read_bytes())
+    except (OSError, ValidationError) as error:
+        message = f"`{matches[0]}` is damaged: {str(error).splitlines()[0]}"
+        raise UsageError(message) from None
+
+
+def save_plan(root: Path, plan: Plan) -> Path:
+    """Keep what a suite meant when it ran, so that its table needs nothing but results."""
+    return write(suite_folder(root, plan.suite) / "plan.json", plan.model_dump_json() + "\n")
+
+
+def find_plan(root: Path, suite: str) -> Plan:
+    """
+    The plan that `bench run` kept for `suite`.
+
+    Raises:
+        UsageError: it never ran here, or its plan cannot be read.
+    """
+    path = suite_folder(root, suite) / "plan.json"
+    try:
+        return Plan.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        message = f"no `{path}`; run `bench run` on the suite first, or name its --results"
+        raise UsageError(message) from None
+    except (OSError, ValidationError) as error:
+        message = f"`{path}` is damaged: {str(error).splitlines()[0]}; run the suite again"
+        raise UsageError(message) from None

@@ -1,0 +1,204 @@
+"""A suite file: found, read, validated. Every error at once, each with its line."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, Field, NonNegativeInt, ValidationError
+from pydantic_core import ErrorDetails
+
+from bench.cell import WA, Binarization, Frozen, Recipe
+from bench.document import Document, Problem, read, suggest
+from bench.errors import SuiteError
+from bench.schedule import ScheduleName
+
+ScheduleChoice: TypeAlias = ScheduleName | Literal["default"]
+Entry: TypeAlias = dict[str, Any]
+
+
+def _listed(value: Any) -> Any:
+    """One value where a list is meant."""
+    return [value] if isinstance(value, str | int) else value
+
+
+def _seeds(value: Any) -> Any:
+    """`3`, `[0, 1]`, or the range `0..4`, both ends included."""
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d{1,6})\.\.(\d{1,6})", value)):
+        return list(range(int(match[1]), int(match[2]) + 1))
+    return _listed(value)
+
+
+Seeds: TypeAlias = Annotated[list[NonNegativeInt], BeforeValidator(_seeds), Field(min_length=1)]
+Words: TypeAlias = Annotated[list[str], BeforeValidator(_listed)]
+
+
+class Include(Frozen):
+    """Cells beyond the cross product; what is not named takes the suite's axes."""
+
+    estimator: str  # a label of the suite, or none: full precision, with wa 32/32
+    backbone: str | None = None
+    wa: WA | None = None
+    schedule: ScheduleChoice = "default"
+    seeds: Seeds | None = None
+
+
+class Exclude(Frozen):
+    """Combinations to leave out: those that match every field given."""
+
+    estimator: Words | None = None
+    backbone: Words | None = None
+    wa: Annotated[list[WA], BeforeValidator(_listed)] | None = None
+    schedule: Annotated[list[ScheduleChoice], BeforeValidator(_listed)] | None = None
+    reason: str
+
+
+class Published(Frozen):
+    """Numbers to print beside ours: accuracy in percent by label, and who printed them."""
+
+    source: str
+    acc: dict[str, float]
+
+
+class Suite(Frozen):
+    """A comparison: the cross product of its axes under one recipe."""
+
+    estimators: dict[str, Entry]
+    backbones: dict[str, Entry]
+    data: dict[str, Entry]
+    wa: Annotated[list[WA], BeforeValidator(_listed), Field(min_length=1)] = ["1/1"]
+    schedules: Annotated[list[ScheduleChoice], BeforeValidator(_listed), Field(min_length=1)] = [
+        "default"
+    ]
+    seeds: Seeds
+    include: list[Include] = []
+    exclude: list[Exclude] = []
+    baseline: str | None = None
+    train: Recipe
+    binarization: Binarization = Binarization()
+    plugins: Words = []
+    published: Published | None = None
+
+
+def load(path: Path, overrides: Iterable[str] = ()) -> tuple[Document, Suite]:
+    """
+    Read a suite, apply overrides, and check its own fields; plugins are checked by crossing.
+
+    Raises:
+        SuiteError: no such file, not YAML, or not a valid suite.
+    """
+    document = read(find(path))
+    for text in overrides:
+        document.override(text)
+    if not isinstance(document.data, dict):
+        message = f"{document.source}:1:1: a suite is a mapping; `bench schema` describes it"
+        raise SuiteError(message)
+    for axis in ("estimators", "backbones", "data"):
+        _spread(document, axis)
+    try:
+        return document, Suite.model_validate(document.data)
+    except ValidationError as error:
+        raise SuiteError(document.report(problems(error, (), Suite))) from None
+
+
+def find(path: Path) -> Path:
+    """
+    The suite on disk, else the one of that name shipped with the package.
+
+    Raises:
+        SuiteError: neither is there.
+    """
+    shipped = Path(str(files("suites")))
+    for candidate in (path, shipped / path.name, shipped / f"{path.name}.yaml"):
+        if candidate.is_file():
+            return candidate
+    names = sorted(p.stem for p in shipped.glob("*.yaml"))
+    message = f"no suite at `{path}`{suggest(path.stem, names)}; `bench list suites` names them"
+    raise SuiteError(message)
+
+
+def name_of(path: Path, overrides: Iterable[str]) -> str:
+    """What a suite's results are called: its file's name, and its overrides."""
+    words = sorted(overrides)
+    if not words:
+        return path.stem
+    text = re.sub(r"[^\w.=+-]", "_", ",".join(words))
+    if len(text) > 60:
+        text = hashlib.sha256(",".join(words).encode()).hexdigest()[:12]
+    return f"{path.stem}@{text}"
+
+
+def digest(document: Document) -> str:
+    """Of what the file and the overrides say, comments left aside."""
+    return hashlib.sha256(repr(document.data).encode()).hexdigest()[:16]
+
+
+def problems(
+    error: ValidationError, path: tuple[str, ...], model: type[BaseModel]
+) -> list[Problem]:
+    """What pydantic found, in the words and places of a suite's reader."""
+    return [_problem(detail, path, model) for detail in error.errors(include_url=False)]
+
+
+def _problem(detail: ErrorDetails, path: tuple[str, ...], model: type[BaseModel]) -> Problem:
+    where = (*path, *detail["loc"])
+    got, kind = detail["input"], detail["type"]
+    context: dict[str, Any] = detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = _fields(model, detail["loc"][:-1])
+        return Problem(where, f"unknown key{suggest(str(detail['loc'][-1]), known)}")
+    if kind == "missing":
+        return Problem(where, "required, and not there")
+    if kind == "literal_error":
+        expected = str(context["expected"]).replace("'", "`")
+        choices = re.findall(r"`([^`]*)`", expected)
+        hint = suggest(str(got), choices) if "did you" in suggest(str(got), choices) else ""
+        return Problem(where, f"must be {expected}, got {_show(got)}{hint}")
+    if kind == "value_error":
+        return Problem(where, str(context["error"]))
+    text = detail["msg"].replace("Input should be ", "must be ")
+    return Problem(where, f"{text[:1].lower()}{text[1:]}, got {_show(got)}")
+
+
+def _show(value: Any) -> str:
+    text = f"`{value}`" if isinstance(value, str) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """Field names of the model that stands at `loc` inside `model`."""
+    for key in loc:
+        field = model.model_fields.get(str(key))
+        if field is None:
+            continue
+        inner = re.findall(r"[A-Z]\w+", str(field.annotation))
+        nested = [m for m in Frozen.__subclasses__() if m.__name__ in inner]
+        if field.annotation in Frozen.__subclasses__():
+            nested = [field.annotation]
+        if not nested:
+            return []
+        model = nested[0]
+    return list(model.model_fields)
+
+
+def _spread(document: Document, axis: str) -> None:
+    """Let `ste`, `[ste, ede]` and `{ste: }` all mean a mapping of names to parameters."""
+    value = document.data.get(axis)
+    if isinstance(value, str):
+        value = [value]
+    if isinstance(value, list):
+        for index, name in enumerate(value):
+            if not isinstance(name, str):
+                return
+            place = document.places.get((axis, index))
+            document.places |= {(axis, name): place} if place else {}
+        value = dict.fromkeys(value)
+    if isinstance(value, dict):
+        document.data[axis] = {k: _entry(v) for k, v in value.items()}
+
+
+def _entry(value: Any) -> Any:
+    """`{}` for nothing, `{plugin: x}` for the mere name x."""
+    return {} if value is None else {"plugin": value} if isinstance(value, str) else value
