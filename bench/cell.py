@@ -62,7 +62,7 @@ class Recipe(Frozen):
         if self.warmup > self.epochs:
             message = f"warmup (={self.warmup}) must be at most epochs (={self.epochs})"
             raise ValueError(message)
-        if self.lr_rule == "reference" and 1 < self.warmup and self.epochs < 4 * self.warmup:
+        if self.lr_rule == "reference" and self.warmup > 1 and self.epochs < 4 * self.warmup:
             message = (
                 f"lr_rule `reference` needs epochs (={self.epochs}) of at least 4 warmup "
                 f"(={self.warmup}), its lagging cosine overshoots below; use lr_rule: clean"

@@ -1,52 +1,384 @@
 """The `bench` command: parse, call, print. No logic lives here."""
 
+import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
-from bench.errors import BenchError
+from bench import __version__
+from bench.errors import BenchError, UsageError
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+if TYPE_CHECKING:  # only commands that train or check import torch
+    from bench.plan import Plan
+    from bench.record import Record
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
+data_app = typer.Typer(no_args_is_help=True, help="Find, fetch and verify data sets.")
+new_app = typer.Typer(no_args_is_help=True, help="Start a plugin of your own.")
+app.add_typer(data_app, name="data")
+app.add_typer(new_app, name="new")
+
+Suite = Annotated[
+    Path, typer.Argument(metavar="SUITE", help="A suite file, or the name of a shipped suite.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY.PATH=VALUE]...", help="Overrides, as in train.epochs=3."),
+]
+Results = Annotated[
+    Path, typer.Option(help="The results folder.", envvar="BENCH_RESULTS", show_envvar=True)
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="The data folder; ./data if not given.", envvar="BENCH_DATA"),
+]
+Filter = Annotated[
+    str, typer.Option("--filter", "-k", help='As in "estimator=reste,ste & wa=1/1 & seed=0".')
+]
+Gpus = Annotated[str | None, typer.Option(help="GPU numbers, one cell each, as in 0,1.")]
+Form = Annotated[
+    Literal["rich", "md", "csv", "json"], typer.Option("--format", help="How to print it.")
+]
+Definition = Annotated[
+    Literal["paper", "code", "scale_free"], typer.Option(help="Which e and s to show.")
+]
+Kind = Literal["estimators", "backbones", "data", "schedules", "suites"]
+
+out = Console()
+err = Console(stderr=True)
 
 
 @app.callback()
-def _all() -> None: ...
+def _all(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Which gradient estimator trains binary neural networks best?"""
+    if version:
+        out.print(f"signbench {__version__}", highlight=False)
+        raise typer.Exit
 
 
 @app.command()
 def run(
-    suite: Path,
-    overrides: Annotated[list[str] | None, typer.Argument()] = None,
-    results: Path = Path("results"),
-    data: Path = Path("data"),
-    compile: bool = False,
+    suite: Suite,
+    overrides: Overrides = None,
+    results: Results = Path("results"),
+    data: Data = None,
+    filter_: Filter = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    gpus: Gpus = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Cells at a time; all cores if unset.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads per cell.")] = 1,
+    compile_: Annotated[
+        bool,
+        typer.Option("--compile", help="torch.compile the training step: pays on long runs."),
+    ] = False,
 ) -> None:
-    """Run every cell of SUITE that has no record yet."""
-    from bench import executor, store
-    from bench.crossing import plan
+    """Run every cell of SUITE that has no record yet, then print its leaderboard.
 
+    Running again continues: measured cells are kept, failed ones are tried again.
+    """
+    from bench import executor, filters, live, store
+    from bench.crossing import plan
+    from bench.sources import data_folder
+
+    _one_thread()
     resolved = plan(suite, overrides or [], data)
-    store.save_plan(results, resolved)
+    chosen = filters.select(resolved, filter_)
+    numbers = None if gpus is None else _numbers(gpus)
     settings = executor.Settings(
         root=results,
-        data=data,
-        slots=executor.slots("auto", None, None, 1),
-        compiled=compile,
+        data=data or data_folder(),
+        slots=executor.slots(device, numbers, jobs, threads),
+        compiled=compile_,
         argv=tuple(sys.argv[1:]),
     )
-    executor.execute(
-        executor.wanted(results, resolved.cells),
-        settings,
-        lambda e: typer.echo(e) if e.kind != "progress" or e.acc is not None else None,
+    written = [store.save_plan(results, resolved)]
+    missing = executor.wanted(results, chosen)
+    _say(f"{len(chosen)} cells, {len(chosen) - len(missing)} recorded, {len(missing)} to run")
+    tally = executor.Tally()
+    if missing:
+        view = live.Terminal if out.is_terminal else live.Plain
+        board = live.Board(resolved, [cell.id for cell in missing])
+        with view(board, out) as watch:
+            tally = executor.execute(missing, settings, watch)
+    written += _finish(resolved, results)
+    _files(written, resolved, results)
+    for event in tally.failed:
+        log = store.folder(results, resolved.cell(event.cell_id)) / "log.txt"
+        err.print(f"failed: {escape(event.reason)}; log: {log}", highlight=False, soft_wrap=True)
+    for problem in tally.errors:
+        err.print(f"error: {escape(problem)}", highlight=False, soft_wrap=True)
+    if tally.failed or tally.errors:
+        raise typer.Exit(1)
+
+
+@app.command()
+def plan(
+    suite: Suite,
+    overrides: Overrides = None,
+    results: Results = Path("results"),
+    data: Data = None,
+    filter_: Filter = "",
+) -> None:
+    """Show what SUITE means: its cells, which are recorded, and what is left out and why."""
+    from bench import crossing, executor, filters, store
+
+    _one_thread()
+    resolved = crossing.plan(suite, overrides or [], data)
+    chosen = {cell.id for cell in filters.select(resolved, filter_)}
+    counts = dict.fromkeys(("recorded", "to run"), 0)
+    for row in resolved.rows:
+        for cell in row.cells:
+            if cell.id not in chosen:
+                continue
+            record = store.find(results, cell)
+            state = "recorded" if executor.measured(record) else "to run"
+            counts[state] += 1
+            again = f" (failed: {record.reason})" if record and state == "to run" else ""
+            ok = "" if record is None or record.status == "failed" else f" {record.status}"
+            name = f"{row.label} x {row.backbone} x {row.wa} x {row.schedule} x seed {cell.seed}"
+            _say(f"{cell.id}  {state:8}{ok:4}  {name}{again}")
+    for left in resolved.left_out:
+        _say(f"{'left out':>22}       {left.combination}: {left.reason}")
+    _say(
+        f"{sum(counts.values())} cells on {resolved.data_label}: {counts['recorded']} recorded, "
+        f"{counts['to run']} to run; {len(resolved.left_out)} combinations left out"
     )
+
+
+@app.command()
+def leaderboard(
+    suite: Suite,
+    overrides: Overrides = None,
+    results: Results = Path("results"),
+    form: Form = "rich",
+    indicators: Definition = "paper",
+) -> None:
+    """Rebuild SUITE's table from what `bench run` left in the results folder; no torch needed."""
+    from bench import leaderboard as boards
+    from bench import render, store
+    from bench.suite import name_of
+
+    plan = store.find_plan(results, name_of(suite, overrides or []))
+    _warn_if_changed(plan, suite, overrides or [])
+    board = boards.rank(plan, _records(plan, results), indicators)
+    render.render(board, form, out)
+
+
+@app.command("list")
+def list_(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
+    """Name what there is, broken plugins with the reason."""
+    from bench import catalogue
+
+    for name, text, broken in catalogue.entries(kind):
+        style = "red" if broken else "bold"
+        out.print(f"[{style}]{escape(name):16}[/] {escape(text)}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def show(
+    kind: Annotated[
+        Literal["estimator", "backbone", "data", "schedule"], typer.Argument(help="Of which kind.")
+    ],
+    name: Annotated[str, typer.Argument(help="Its name, as `bench list` prints it.")],
+) -> None:
+    """Describe one plugin, data set or schedule: formula, parameters, reference."""
+    from bench import catalogue
+
+    _say(catalogue.describe(kind, name))
+
+
+@app.command()
+def check(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every installed estimator.")] = False,
+) -> None:
+    """Is the estimator what its formula says? Is it rational, is it flexible, and if not, where?"""
+    from bench import catalogue
+
+    if not names and not all_:
+        message = "name an estimator, or give --all; `bench list estimators` names them"
+        raise UsageError(message)
+    _one_thread()
+    ok = True
+    for text, fine in catalogue.reports(names or []):
+        _say(text)
+        ok = ok and fine
+    if not ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def schema(
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it here.")] = None,
+) -> None:
+    """Write the JSON Schema of a suite, installed plugins included, for editors."""
+    from bench import store
+    from bench.schema import schema as build
+
+    text = json.dumps(build(), indent=1, ensure_ascii=False) + "\n"
+    if output:
+        _say(f"wrote {store.write(output, text)}")
+    else:
+        out.file.write(text)
+
+
+@app.command("eval")
+def eval_(
+    cell: Annotated[str, typer.Argument(help="A cell's id, or a unique part of its folder name.")],
+    results: Results = Path("results"),
+    data: Data = None,
+) -> None:
+    """Measure the kept weights of one cell again, and compare with its record."""
+    from bench import evaluation
+
+    ok = True
+    for text, same in evaluation.again(cell, results, data):
+        _say(text)
+        ok = ok and same
+    if not ok:
+        raise typer.Exit(3)
+
+
+@new_app.command("estimator")
+def new_estimator(
+    name: Annotated[str, typer.Argument(help="The file's and the plugin's name.")],
+    into: Annotated[Path, typer.Option(help="The folder.")] = Path("estimators"),
+) -> None:
+    """Write a working estimator to start from; `bench list estimators` has it at once."""
+    from bench.scaffold import new_estimator as write
+
+    path = write(name, into)
+    where = "" if into == Path("estimators") else f", with `plugins: [{into}]` in the suite"
+    _say(f"wrote {path}\nnext: edit it, `bench check {name}`, and name it in a suite{where}")
+
+
+@data_app.command("list")
+def data_list(data: Data = None) -> None:
+    """Name the data sets, and what is there of each."""
+    from bench import catalogue
+
+    for name, text, broken in catalogue.data_sets(data):
+        style = "red" if broken else "bold"
+        out.print(f"[{style}]{escape(name):16}[/] {escape(text)}", highlight=False, soft_wrap=True)
+
+
+@data_app.command("verify")
+def data_verify(
+    name: Annotated[str, typer.Argument(help="As `bench data list` prints it.")], data: Data = None
+) -> None:
+    """Load one data set, check it, and print its sizes and fingerprint."""
+    from bench import catalogue
+
+    _say(catalogue.verify(name, data))
+
+
+@data_app.command("prepare")
+def data_prepare(
+    name: Annotated[str, typer.Argument(help="As `bench data list` prints it.")],
+    data: Data = None,
+    mirror: Annotated[
+        list[str] | None, typer.Option(help="A URL to try first; may be given several times.")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Only say what is missing.", envvar="BENCH_OFFLINE")
+    ] = False,
+) -> None:
+    """Fetch one data set into the data folder: resumed, checked, from the first good mirror."""
+    from bench import catalogue, download
+    from bench.sources import data_folder
+
+    folder = data or data_folder()
+    download.prepare(name, folder, mirrors=mirror or [], allowed=not offline, report=_say)
+    _say(catalogue.verify(name, folder))
+
+
+def _say(text: str) -> None:
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _one_thread() -> None:
+    """Small tensors on cores that may be busy: more threads would only wait for each other."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _numbers(text: str) -> list[int]:
+    if not all(part.strip().isdigit() for part in text.split(",")):
+        message = f"--gpus `{text}`: expected numbers joined by commas, as in 0,1"
+        raise UsageError(message)
+    return [int(part) for part in text.split(",")]
+
+
+def _records(plan: "Plan", results: Path) -> list["Record"]:
+    from bench import store
+
+    return [record for cell in plan.cells if (record := store.find(results, cell))]
+
+
+def _finish(plan: "Plan", results: Path) -> list[Path]:
+    """Print the leaderboard and write it in every format."""
+    from bench import leaderboard as boards
+    from bench import render, store
+
+    board = boards.rank(plan, _records(plan, results))
+    render.render(board, "rich", out)
+    home = store.suite_folder(results, plan.suite)
+    forms = {"md": render.markdown, "csv": render.csv, "json": render.as_json}
+    return [store.write(home / f"leaderboard.{end}", form(board)) for end, form in forms.items()]
+
+
+def _files(written: list[Path], plan: "Plan", results: Path) -> None:
+    """Name every file of this suite."""
+    from bench import store
+
+    _say("files:")
+    for path in written:
+        _say(f"  {path}")
+    for cell in plan.cells:
+        home = store.folder(results, cell)
+        names = sorted(p.name for p in home.glob("[!.]*")) if home.is_dir() else []
+        if names:
+            _say(f"  {home}/{{{','.join(names)}}}")
+
+
+def _warn_if_changed(plan: "Plan", suite: Path, overrides: list[str]) -> None:
+    """Say so if the suite no longer says what it said when it ran."""
+    from bench.suite import digest, load
+
+    try:
+        document, _, _ = load(suite, overrides)
+    except BenchError:
+        return  # its results can be read without it
+    if digest(document) != plan.source_digest:
+        text = f"note: {document.source} changed since it ran; this is the table of that run"
+        err.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def main() -> None:
     """Run the command; a BenchError is the user's to fix and needs no traceback."""
     try:
-        app()
+        code: Any = app(standalone_mode=False)
     except BenchError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+        lines = str(error).splitlines()
+        _fail("\n".join(f"error: {line}" for line in lines), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted; what is recorded stays, run again to continue", 130)
+    except BrokenPipeError:  # the reader of a pipe went away
+        sys.exit(0)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(text: str, code: int) -> None:
+    err.print(text, markup=False, highlight=False, soft_wrap=True)
+    sys.exit(code)

@@ -73,14 +73,12 @@ def plan(path: Path, overrides: Iterable[str] = (), data: Path | None = None) ->
         DataError: its data is not there, or not what it should be.
     """
     overrides = list(overrides)
-    document, suite = load(path, overrides)
-    for folder in suite.plugins:
-        ESTIMATORS.add_folder(Path(document.source).parent / folder)
-        BACKBONES.add_folder(Path(document.source).parent / folder)
-    axes = _axes(suite)
-    source = _source(suite, axes)
-    axes.problems += _cross_checks(suite, axes, document)
-    if axes.problems:
+    document, suite, wrong = load(path, overrides)
+    _add_folders(document)
+    axes = _axes(document.data)
+    source = _source(document.data, axes)
+    axes.problems += wrong if suite is None else _cross_checks(suite, axes)
+    if suite is None or axes.problems:
         raise SuiteError(document.report(axes.problems))
     found: Dataset = source.plugin.load(data or data_folder())
     if len(found.train[0]) % suite.train.batch_size == 1:
@@ -109,10 +107,19 @@ def plan(path: Path, overrides: Iterable[str] = (), data: Path | None = None) ->
     )
 
 
-def _axes(suite: Suite) -> Axes:
+def _add_folders(document: Document) -> None:
+    """Make the plugins of the suite's own folders known."""
+    folders = document.data.get("plugins", [])
+    for folder in [folders] if isinstance(folders, str) else folders:
+        if isinstance(folder, str):
+            ESTIMATORS.add_folder(Path(document.source).parent / folder)
+            BACKBONES.add_folder(Path(document.source).parent / folder)
+
+
+def _axes(data: dict[str, Any]) -> Axes:
     """Build every plugin that the suite names."""
     axes = Axes()
-    for label, entry in suite.estimators.items():
+    for label, entry in _entries(data, "estimators"):
         for suffix, params, path in _matrix(entry, ("estimators", label), axes):
             roles: dict[Role, Named] = {}
             for role, role_params, role_path in _by_role(label, params, path):
@@ -123,12 +130,20 @@ def _axes(suite: Suite) -> Axes:
                 axes.estimators[label + suffix] = roles
                 if any("schedule" in p for p in (params, params.get("W"), params.get("A")) if p):
                     axes.fixed.add(label + suffix)
-    for label, entry in suite.backbones.items():
+    for label, entry in _entries(data, "backbones"):
         for suffix, params, path in _matrix(entry, ("backbones", label), axes):
             built = _build(BACKBONES, {"plugin": label} | params, path, axes)
             if built:
                 axes.backbones[label + suffix] = built
     return axes
+
+
+def _entries(data: dict[str, Any], axis: str) -> list[tuple[str, dict[str, Any]]]:
+    """The entries of one axis that have the shape of one; the suite's own check names the rest."""
+    value: Any = data.get(axis)
+    if not isinstance(value, dict):
+        return []
+    return [(str(k), v) for k, v in value.items() if isinstance(v, dict)]
 
 
 def _matrix(
@@ -187,16 +202,17 @@ def _build(
     return None
 
 
-def _source(suite: Suite, axes: Axes) -> Named:
+def _source(data: dict[str, Any], axes: Axes) -> Named:
     """The one data set of the suite."""
-    name, params = next(iter(suite.data.items()), ("", {}))
-    if len(suite.data) != 1:
-        axes.problems.append(Problem(("data",), f"names {len(suite.data)} data sets, needs one"))
-    elif name not in SOURCES:
+    entries = _entries(data, "data")
+    name, params = next(iter(entries), ("", {}))
+    if len(entries) > 1:
+        axes.problems.append(Problem(("data",), f"names {len(entries)} data sets, needs one"))
+    elif entries and name not in SOURCES:
         axes.problems.append(
             Problem(("data", name), f"no data set `{name}`{suggest(name, SOURCES)}")
         )
-    else:
+    elif entries:
         try:
             return Named(name, SOURCES[name].model_validate(params))
         except ValidationError as error:
@@ -204,7 +220,7 @@ def _source(suite: Suite, axes: Axes) -> Named:
     return Named(name, None)
 
 
-def _cross_checks(suite: Suite, axes: Axes, document: Document) -> Iterator[Problem]:
+def _cross_checks(suite: Suite, axes: Axes) -> Iterator[Problem]:
     """Labels that one part of the suite uses and another must define."""
     if not suite.estimators:
         yield Problem(("estimators",), "names no estimator")

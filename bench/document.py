@@ -117,9 +117,7 @@ class Document:
         for depth, key in enumerate(path[:-1]):
             if isinstance(node, dict) and (key not in node or node[key] is None):
                 node[key] = {}
-            if isinstance(node, list) and isinstance(key, int) and key < len(node):
-                node = node[key]
-            elif isinstance(node, dict):
+            if (isinstance(node, list) and isinstance(key, int) and key < len(node)) or isinstance(node, dict):
                 node = node[key]
             else:
                 message = f"{place}: `{dotted(path[:depth])}` has no `{key}`"

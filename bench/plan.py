@@ -86,3 +86,7 @@ class Plan(Frozen):
             ((i, cell) for row in self.rows for i, cell in enumerate(row.cells)), key=lambda x: x[0]
         )
         return list({cell.id: cell for _, cell in by_seed}.values())
+
+    def cell(self, cell_id: str) -> Cell:
+        """The cell of that id, which must be one of the plan's."""
+        return next(cell for cell in self.cells if cell.id == cell_id)

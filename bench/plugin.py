@@ -113,7 +113,7 @@ class Surrogate(Estimator):
     @abstractmethod
     def value(self, z: Tensor, knob: Tensor, /) -> Tensor:
         """
-        f at z, elementwise.
+        F at z, elementwise.
 
         Args:
             z: latent values, any shape, any floating dtype, which the result keeps.
@@ -121,7 +121,7 @@ class Surrogate(Estimator):
         """
 
     def slope(self, z: Tensor, knob: Tensor, /) -> Tensor:
-        """f' at z, elementwise and shaped like z; derived from `value` unless overridden."""
+        """F' at z, elementwise and shaped like z; derived from `value` unless overridden."""
         with torch.enable_grad():
             z = z.detach().requires_grad_()
             f = self.value(z, knob.detach())
@@ -156,7 +156,7 @@ class SurrogateBinarizer(nn.Module):
         self.zero = zero
         knob = surrogate.knob(role)
         self.learned = nn.Parameter(torch.tensor(knob.start)) if knob and knob.learned else None
-        self.bounds = sorted((knob.limits if knob else (0.0, 0.0)))
+        self.bounds = sorted(knob.limits if knob else (0.0, 0.0))
         self.dial = clock.dial((surrogate, role), lambda p: surrogate.path(p, role))
 
     @property

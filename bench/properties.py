@@ -12,9 +12,11 @@ several values there. The f that trains is judged beside it, as configured.
 Source: Wu et al., ICCV 2023, sec. 3.3; the paper gives words, definition P makes them exact.
 """
 
+import functools
 import math
 from collections.abc import Iterator
 from itertools import product
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -26,30 +28,32 @@ from bench.plugin import Knob, Surrogate
 STEP = 5e-4
 TOLERANCE = 1e-9  # of rational and (b), float64
 REACHED = {"identity": 1e-3, "sign": 1e-2}  # of (a), largest deviation at a limit
-KNOBS = 81  # values tried in the visited range
+KNOBS = 201  # values tried in the visited range
 
 
 def printed(surrogate: Surrogate) -> Properties:
     """The verdicts on the formula as its paper prints it."""
     fields = surrogate.trainable
-    variants = [
+    variants = tuple(
         surrogate.pure().model_copy(update=dict(zip(fields, values, strict=True)))
         for values in product(*fields.values())
-    ]
-    return judge(surrogate.pure(), variants, "W")
+    )
+    return judge(surrogate.pure(), variants, surrogate.knob())
 
 
 def trained(surrogate: Surrogate, role: Role) -> Properties:
     """The verdicts on f as `role` trains with it: truncated, at its configured parameters."""
-    return judge(surrogate, [surrogate], role)
+    return judge(surrogate, (surrogate,), surrogate.knob(role))
 
 
-def judge(base: Surrogate, variants: list[Surrogate], role: Role) -> Properties:
+@functools.cache
+def judge(base: Surrogate, variants: tuple[Surrogate, ...], knob: Knob | None) -> Properties:
     """Verdicts on `base`, whose trainable fields may take the values of `variants`."""
     z = grid()
-    worst = max((_worst_gap(f, role, z) for f in variants), key=lambda w: w.gap)
+    errors = {f: torch.stack([error(f, z, k) for k in visited(knob)]) for f in {base, *variants}}
+    worst = max((_worst_gap(f, knob, z, errors[f]) for f in variants), key=lambda w: w.gap)
     rational = worst.gap <= TOLERANCE
-    flexible, witness = _flexible(base, variants, role, z)
+    flexible, witness = _flexible(base, knob, z, errors)
     return Properties(
         rational="yes" if rational else "no",
         flexible=flexible,
@@ -59,7 +63,7 @@ def judge(base: Surrogate, variants: list[Surrogate], role: Role) -> Properties:
 
 
 def grid() -> Tensor:
-    """z in [-3, 3] by 5e-4, 0 among them, float64; z ≥ 0 first, so that a tie names them."""
+    """Z in [-3, 3] by 5e-4, 0 among them, float64; z ≥ 0 first, so that a tie names them."""
     half = torch.arange(round(3 / STEP) + 1, dtype=torch.float64) * STEP
     return torch.cat([half, -half[1:]])
 
@@ -87,41 +91,38 @@ def error(f: Surrogate, z: Tensor, knob: float) -> Tensor:
     return (torch.sign(z) - value).abs().nan_to_num(nan=math.inf)
 
 
-def _worst_gap(f: Surrogate, role: Role, z: Tensor) -> Witness:
+def _worst_gap(f: Surrogate, knob: Knob | None, z: Tensor, errors: Tensor) -> Witness:
     """Where |sign z - f| exceeds |sign z - z| most; beyond [-3, 3] only if nowhere within."""
     far = torch.tensor([s * r for r in (4.0, 10.0, 1e2, 1e4) for s in (1, -1)], dtype=z.dtype)
-    found = Witness(z=None, knob=None, gap=-math.inf, text="")
-    for knob in visited(f.knob(role)):
-        for domain in (z, far):
-            gaps = error(f, domain, knob) - (torch.sign(domain) - domain).abs()
-            place = _argmax(gaps)
-            gap = gaps[place].item()
-            if gap > found.gap and (domain is z or found.gap <= TOLERANCE):
-                at = domain[place].item()
-                found = Witness(z=at, knob=knob, gap=gap, text=_rational_text(f, at, knob, gap))
+    beyond = torch.stack([error(f, far, k) for k in visited(knob)])
+    for domain, seen in ((z, errors), (far, beyond)):
+        gaps = seen - (torch.sign(domain) - domain).abs()
+        row, column = divmod(_argmax(gaps), len(domain))
+        gap, at, k = gaps[row, column].item(), domain[column].item(), visited(knob)[row]
+        found = Witness(z=at, knob=k, gap=gap, text=_rational_text(f, knob, at, k, gap))
+        if gap > TOLERANCE:
+            break
     return found
 
 
-def _rational_text(f: Surrogate, z: float, knob: float, gap: float) -> str:
-    value = f.value(torch.tensor([z], dtype=torch.float64), torch.tensor(knob)).item()
+def _rational_text(f: Surrogate, knob: Knob | None, z: float, k: float, gap: float) -> str:
+    at = torch.tensor(k, dtype=torch.float64)
+    value = f.value(torch.tensor([z], dtype=torch.float64), at).item()
     fields = "".join(f", {name} = {getattr(f, name):g}" for name in f.trainable)
     return (
-        f"at z = {z:g}{_at(f, knob)}{fields}: f = {value:.4g}, further from {math.copysign(1, z):g} "
+        f"at z = {z:g}{_at(knob, k)}{fields}: f = {value:.4g}, further from {math.copysign(1, z):g} "
         f"than z is, by {gap:.4g}"
     )
 
 
 def _flexible(
-    base: Surrogate, variants: list[Surrogate], role: Role, z: Tensor
-) -> tuple[str, Witness | None]:
+    base: Surrogate, knob: Knob | None, z: Tensor, errors: dict[Surrogate, Tensor]
+) -> tuple[Literal["yes", "little", "not"], Witness | None]:
     """The verdict and what stands against it."""
-    knob = base.knob(role)
-    path = torch.stack([error(base, z, k) for k in visited(knob)])
-    others = torch.stack([error(f, z, visited(knob)[0]) for f in variants])
-    if not (_varies(path) or _varies(others)):
+    if not _varies(torch.cat(list(errors.values()))):
         still = Witness(z=None, knob=None, gap=0.0, text="no parameter changes the error")
         return "not", still
-    against = [*_ends(base, knob), *_rises(base, knob, path, z)]
+    against = [*_ends(base, knob), *_rises(knob, errors[base], z)]
     if not against:
         return "yes", None
     text = "; ".join(w.text for w in against)
@@ -165,7 +166,7 @@ def _near(limit: float, knob: Knob) -> float:
     return 1e-300 if limit == 0 and not knob.integer else limit
 
 
-def _rises(f: Surrogate, knob: Knob | None, path: Tensor, z: Tensor) -> Iterator[Witness]:
+def _rises(knob: Knob | None, path: Tensor, z: Tensor) -> Iterator[Witness]:
     """(b): the z whose error rises most along the visited range."""
     lowest = torch.cummin(path, 0).values
     rise = (path - lowest).max(0).values
@@ -183,6 +184,5 @@ def _argmax(x: Tensor) -> int:
     return int(x.argmax())
 
 
-def _at(f: Surrogate, value: float) -> str:
-    knob = f.knob()
+def _at(knob: Knob | None, value: float) -> str:
     return f", {knob.name} = {value:.4g}" if knob else ""

@@ -82,12 +82,14 @@ class Suite(Frozen):
     published: Published | None = None
 
 
-def load(path: Path, overrides: Iterable[str] = ()) -> tuple[Document, Suite]:
+def load(path: Path, overrides: Iterable[str] = ()) -> tuple[Document, Suite | None, list[Problem]]:
     """
     Read a suite, apply overrides, and check its own fields; plugins are checked by crossing.
 
+    Returns the document, and either the suite or what is wrong with it.
+
     Raises:
-        SuiteError: no such file, not YAML, or not a valid suite.
+        SuiteError: no such file, not YAML, or not a mapping.
     """
     document = read(find(path))
     for text in overrides:
@@ -98,9 +100,9 @@ def load(path: Path, overrides: Iterable[str] = ()) -> tuple[Document, Suite]:
     for axis in ("estimators", "backbones", "data"):
         _spread(document, axis)
     try:
-        return document, Suite.model_validate(document.data)
+        return document, Suite.model_validate(document.data), []
     except ValidationError as error:
-        raise SuiteError(document.report(problems(error, (), Suite))) from None
+        return document, None, problems(error, (), Suite)
 
 
 def find(path: Path) -> Path:

@@ -52,7 +52,7 @@ _datasets: dict[str, Any] = {}
 
 def start(queue: "Queue[Event]") -> None:
     """Prepare a fresh process; Ctrl-C is the parent's to handle."""
-    global _queue  # noqa: PLW0603 - a process has one parent
+    global _queue
     _queue = queue
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

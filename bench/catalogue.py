@@ -1,0 +1,163 @@
+"""What there is: plugins, data sets, schedules and suites, listed, described and checked."""
+
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from bench.document import suggest
+from bench.errors import BenchError, PluginError, UsageError
+from bench.registry import BACKBONES, ESTIMATORS, Registry
+from bench.schedule import SCHEDULES
+
+Entry = tuple[str, str, bool]  # name, text, broken
+REGISTRIES: dict[str, Registry[Any]] = {"estimator": ESTIMATORS, "backbone": BACKBONES}
+
+
+def entries(
+    kind: Literal["estimators", "backbones", "data", "schedules", "suites"],
+) -> Iterator[Entry]:
+    """Name, one line, and whether it is broken, of everything of one kind."""
+    if kind == "schedules":
+        yield from ((name, s.formula, False) for name, s in SCHEDULES.items())
+    elif kind == "suites":
+        folder = Path(str(files("suites")))
+        for path in sorted(folder.glob("*.yaml")):
+            yield path.stem, question(path.read_text(encoding="utf-8")), False
+    elif kind == "data":
+        yield from data_sets(None)
+    else:
+        registry = REGISTRIES[kind.removesuffix("s")]
+        for name in registry.names():
+            yield _plugin_entry(registry, name)
+
+
+def question(text: str) -> str:
+    """The question that heads a suite: its comment, editor line aside."""
+    lines = [line.lstrip("# ") for line in text.splitlines() if line.startswith("# ")]
+    return " ".join(line for line in lines if not line.startswith("yaml-language-server"))
+
+
+def _plugin_entry(registry: Registry[Any], name: str) -> Entry:
+    try:
+        plugin = registry.load(name)
+    except PluginError as error:
+        return name, f"broken: {error}", True
+    text = getattr(plugin, "formula", "") or _doc(plugin).split("\n")[0]
+    return name, f"{text}  ({registry.origins()[name].place})", False
+
+
+def describe(kind: Literal["estimator", "backbone", "data", "schedule"], name: str) -> str:
+    """
+    The text of `bench show`.
+
+    Raises:
+        UsageError: no such data set or schedule.
+        PluginError: no such plugin, or a broken one.
+    """
+    if kind == "schedule":
+        if name not in SCHEDULES:
+            message = f"no schedule `{name}`{suggest(name, SCHEDULES)}"
+            raise UsageError(message)
+        schedule = SCHEDULES[name]
+        points = ", ".join(f"{schedule.at(1, 3, p):.4f}" for p in (0, 0.25, 0.5, 0.75, 1))
+        return (
+            f"{name}(p) = {schedule.formula}\n{schedule.note}\n"
+            f"p = epoch/epochs; from 1 to 3 at p = 0, 1/4, 1/2, 3/4, 1: {points}"
+        )
+    plugin = _source(name) if kind == "data" else REGISTRIES[kind].load(name)
+    return f"{_doc(plugin)}\n\nparameters:\n{_parameters(plugin)}"
+
+
+def _doc(plugin: Any) -> str:
+    return (import_module(plugin.__module__).__doc__ or plugin.__doc__ or "").strip()
+
+
+def _parameters(plugin: Any) -> str:
+    lines = [
+        f"  {name}: {field.annotation if not isinstance(field.annotation, type) else field.annotation.__name__}"
+        f" = {field.default!r}"
+        for name, field in plugin.model_fields.items()
+    ]
+    return "\n".join(lines) or "  none"
+
+
+def reports(names: list[str]) -> Iterator[tuple[str, bool]]:
+    """The text of `bench check` and whether all holds, for the named estimators or for all."""
+    from bench.check import check
+
+    for name in names or ESTIMATORS.names():
+        try:
+            plugin = ESTIMATORS.load(name)()
+        except PluginError as error:
+            if names:
+                raise
+            yield f"{name}\n  broken: {error}", False
+            continue
+        report = check(plugin)
+        lines = [f"{name}: {plugin.formula}"]
+        width = max(len(c.name) for c in report.checks)
+        lines += [
+            f"  {'ok  ' if c.ok else 'FAIL'} {c.name:{width}}  {c.detail}" for c in report.checks
+        ]
+        lines.append(f"  knob: {report.knob}")
+        if report.printed:
+            lines += _verdict("printed formula (definition P)", report.printed)
+        by_role = list(report.trained.items())
+        if len(by_role) == 2 and by_role[0][1] == by_role[1][1]:
+            by_role = by_role[:1]
+            lines += _verdict("as it trains", by_role[0][1])
+        else:
+            for role, properties in by_role:
+                lines += _verdict(f"as it trains, {role}", properties)
+        yield "\n".join(lines), report.ok
+
+
+def _verdict(title: str, properties: Any) -> list[str]:
+    words = {"yes": "flexible", "little": "little flexible", "not": "not flexible"}
+    rational = "rational" if properties.rational == "yes" else "not rational"
+    lines = [f"  {title}: {rational}, {words[properties.flexible]}"]
+    if properties.rational_witness:
+        lines.append(f"    not rational: {properties.rational_witness.text}")
+    if properties.flexible_witness:
+        lines.append(f"    {words[properties.flexible]}: {properties.flexible_witness.text}")
+    return lines
+
+
+def data_sets(folder: Path | None) -> Iterator[Entry]:
+    """Every data set: its label and sizes, or what is missing."""
+    from bench.sources import SOURCES
+
+    for name in SOURCES:
+        try:
+            yield name, verify(name, folder), False
+        except BenchError as error:
+            yield name, str(error), True
+
+
+def verify(name: str, folder: Path | None) -> str:
+    """
+    Load a data set and describe it.
+
+    Raises:
+        UsageError: no such data set.
+        DataError: not there, or damaged.
+    """
+    from bench.sources import data_folder
+
+    found = _source(name)().load(folder or data_folder())
+    shape = "x".join(str(n) for n in found.train[0].shape[1:])
+    return (
+        f"{found.label}: {len(found.train[0]):,} train, {len(found.test[0]):,} test, {shape}, "
+        f"{found.num_classes} classes, fingerprint {found.fingerprint}"
+    )
+
+
+def _source(name: str) -> Any:
+    from bench.sources import SOURCES
+
+    if name not in SOURCES:
+        message = f"no data set `{name}`{suggest(name, SOURCES)}"
+        raise UsageError(message)
+    return SOURCES[name]

@@ -1,0 +1,204 @@
+"""
+What `bench run` shows while it runs: a live table on a terminal, plain lines elsewhere.
+
+Views hear events and show them; they decide nothing.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from bench.plan import Plan
+from bench.worker import Event
+
+STYLES = {"running": "bold", "ok": "green", "diverged": "yellow", "failed": "red", "waiting": "dim"}
+LINE_EVERY_S = 20.0  # plain lines of one long cell
+
+
+@dataclass
+class State:
+    """What is known of one cell."""
+
+    name: str
+    state: str = "waiting"
+    epoch: int = 0
+    fraction: float = 0.0
+    acc: float | None = None
+    images_per_s: float | None = None
+    reason: str = ""
+    said_s: float = 0.0
+
+    def hear(self, event: Event, epochs: int) -> None:
+        """Take the news of this cell."""
+        if event.kind == "start":
+            self.state = "running"
+            return
+        if event.kind == "end":
+            self.state, self.reason = event.status, event.reason
+            self.epoch, self.fraction = epochs, 0.0
+        else:
+            self.epoch, self.fraction = event.epoch, event.fraction
+        self.acc = self.acc if event.acc is None else event.acc
+        self.images_per_s = event.images_per_s or self.images_per_s
+
+    @property
+    def progress(self) -> float:
+        """Epochs done, a fraction of the present one included."""
+        return self.epoch + self.fraction
+
+
+class Board:
+    """The states of all cells of one run, and the time they take."""
+
+    def __init__(self, plan: Plan, wanted: Iterable[str]) -> None:
+        names = {
+            cell.id: f"{row.label} {row.backbone} {row.wa} seed {cell.seed}"
+            + ("" if row.schedule == "default" else f" {row.schedule}")
+            for row in plan.rows
+            for cell in row.cells
+        }
+        self.suite = plan.suite
+        self.epochs = plan.recipe.epochs
+        self.states = {cell_id: State(names[cell_id]) for cell_id in wanted}
+        self.started = time.monotonic()
+
+    def hear(self, event: Event) -> State:
+        state = self.states[event.cell_id]
+        state.hear(event, self.epochs)
+        return state
+
+    def count(self, *names: str) -> int:
+        return sum(state.state in names for state in self.states.values())
+
+    @property
+    def left(self) -> str:
+        """Time left, from the measured speed of this run; blank before there is one."""
+        done = sum(state.progress for state in self.states.values())
+        elapsed = time.monotonic() - self.started
+        if done < 1 or elapsed < 1:
+            return ""
+        total = len(self.states) * self.epochs
+        return _clock(elapsed * (total - done) / done)
+
+    @property
+    def headline(self) -> str:
+        """One line for the whole run."""
+        words = [f"{self.count('ok', 'diverged', 'failed')}/{len(self.states)} cells done"]
+        words += [f"{n} {name}" for name in ("diverged", "failed") if (n := self.count(name))]
+        words.append(f"{_clock(time.monotonic() - self.started)} gone")
+        if self.left and self.count("running", "waiting"):
+            words.append(f"about {self.left} left")
+        return f"{self.suite}: {', '.join(words)}"
+
+
+class Plain:
+    """One line for each cell that ends, and now and then one for a long cell."""
+
+    def __init__(self, board: Board, console: Console) -> None:
+        self.board, self.console = board, console
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def __call__(self, event: Event) -> None:
+        state = self.board.hear(event)
+        now = time.monotonic()
+        if event.kind == "start":
+            state.said_s = now
+        elif event.kind == "end":
+            done = self.board.count("ok", "diverged", "failed")
+            self._say(f"[{done}/{len(self.board.states)}] {state.name}: {state.state}", state)
+        elif event.acc is not None and now - state.said_s > LINE_EVERY_S:
+            state.said_s = now
+            self._say(f"{state.name}: epoch {state.epoch}/{self.board.epochs}", state)
+
+    def _say(self, head: str, state: State) -> None:
+        words = [head]
+        if state.acc is not None:
+            words.append(f"acc {100 * state.acc:.2f} %")
+        if state.images_per_s:
+            words.append(f"{state.images_per_s:,.0f} images/s")
+        if state.reason:
+            words.append(state.reason)
+        if self.board.left:
+            words.append(f"about {self.board.left} left")
+        self.console.print(", ".join(words), markup=False, highlight=False, soft_wrap=True)
+
+
+class Terminal(Plain):
+    """A table that redraws itself."""
+
+    def __enter__(self) -> Self:
+        self.live = Live(
+            console=self.console, get_renderable=self._draw, refresh_per_second=4, transient=True
+        )
+        self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
+    ) -> None:
+        self.live.stop()
+        self.console.print(Text(self.board.headline, style="bold"))
+
+    def __call__(self, event: Event) -> None:
+        state = self.board.hear(event)
+        if event.kind == "end" and event.status != "ok":
+            note = Text(f"{state.name}: {state.state}, {state.reason}", style=STYLES[state.state])
+            self.console.print(note)
+
+    def _draw(self) -> RenderableType:
+        room = max(self.console.height - 6, 3)
+        states = self._shown(room)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        wide = self.console.width >= 80
+        for name in ("state", "cell", "epoch", "", "acc, %", "images/s")[: 6 if wide else 5]:
+            right = name in {"epoch", "acc, %", "images/s"}
+            table.add_column(
+                name, justify="right" if right else "left", no_wrap=True, overflow="ellipsis"
+            )
+        for state in states:
+            table.add_row(*self._cells(state)[: 6 if wide else 5], style=STYLES.get(state.state))
+        parts: list[RenderableType] = [Text(self.board.headline, style="bold"), table]
+        if hidden := len(self.board.states) - len(states):
+            parts.append(Text(f"… and {hidden} more cells", style="dim"))
+        return Group(*parts)
+
+    def _cells(self, state: State) -> list[RenderableType]:
+        epochs = self.board.epochs
+        return [
+            Text(state.state),
+            Text(state.name),
+            Text(f"{int(state.progress)}/{epochs}" if state.progress else ""),
+            ProgressBar(total=epochs, completed=state.progress, width=16),
+            Text("" if state.acc is None else f"{100 * state.acc:.2f}"),
+            Text(f"{state.images_per_s:,.0f}" if state.images_per_s else ""),
+        ]
+
+    def _shown(self, room: int) -> list[State]:
+        """All states in the suite's order, or, where there is no room, the ones in motion."""
+        states = list(self.board.states.values())
+        if len(states) <= room:
+            return states
+        order = {"running": 0, "failed": 1, "diverged": 1, "waiting": 2, "ok": 3}
+        first = sorted(states, key=lambda state: order.get(state.state, 4))[:room]
+        return [state for state in states if state in first]
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

@@ -1,0 +1,66 @@
+"""`bench new estimator NAME`: a file that works as it stands, to be turned into the real one."""
+
+import keyword
+from pathlib import Path
+
+from bench.errors import UsageError
+from bench.registry import ESTIMATORS
+
+TEMPLATE = '''"""
+{name}, one line that says what it is.
+
+    forward    y = sign(z)
+    value      f(z) = tanh(t z)
+    backward   f'(z) = t (1 - tanh²(t z)), derived by autograd
+    knob       t: 1 → t_end, linear
+
+Reference: authors, venue, arXiv id, equation number.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from bench.plugin import Annotated, Field, Knob, Role, ScheduleName, Surrogate
+
+
+class {cls}(Surrogate):
+    formula = "f(z) = tanh(tz)"
+    kind = "tanh-like"
+
+    t_end: Annotated[float, Field(gt=0)] = 5.0
+    schedule: ScheduleName = "linear"
+
+    def knob(self, role: Role = "W") -> Knob:
+        return Knob("t", 1.0, self.t_end, limits=(0, math.inf))
+
+    def value(self, z: Tensor, t: Tensor, /) -> Tensor:
+        return torch.tanh(t * z)
+'''
+
+
+def new_estimator(name: str, folder: Path) -> Path:
+    """
+    Write `folder/NAME.py`.
+
+    Raises:
+        UsageError: the name cannot be a module's, is taken, or the folder cannot be written.
+    """
+    if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
+        message = f"`{name}` cannot be a file name to import; use letters, digits and underscores"
+        raise UsageError(message)
+    origins = ESTIMATORS.origins()
+    if name in origins:
+        message = f"the name `{name}` is taken by {origins[name].place}; choose another"
+        raise UsageError(message)
+    path = folder / f"{name}.py"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            words = name.split("_")
+            file.write(TEMPLATE.format(name=name, cls="".join(w.capitalize() for w in words)))
+    except OSError as error:
+        message = f"cannot write `{path}`: {error.strerror}"
+        raise UsageError(message) from None
+    return path

@@ -1,0 +1,96 @@
+"""The JSON Schema of a suite file, installed plugins and their parameters included."""
+
+from typing import Any
+
+from bench.errors import PluginError
+from bench.registry import BACKBONES, ESTIMATORS, Registry
+from bench.sources import SOURCES
+from bench.suite import Suite
+
+
+def schema() -> dict[str, Any]:
+    """For editors: names are completed, parameters checked, wrong keys marked as one types."""
+    root = Suite.model_json_schema()
+    fields = root["properties"]
+    fields["estimators"] = _axis(ESTIMATORS, apart=True)
+    fields["backbones"] = _axis(BACKBONES, apart=False)
+    fields["data"] = {
+        "description": "One data set, by name or with its parameters.",
+        "anyOf": [
+            {"enum": list(SOURCES)},
+            _mapping({n: _or_null(s.model_json_schema()) for n, s in SOURCES.items()}),
+        ],
+    }
+    fields["plugins"] = _one_or_more({"type": "string"})
+    fields["seeds"] = _seeds()
+    for name in ("wa", "schedules"):
+        fields[name] = _one_or_more(fields[name]["items"])
+    _relax(root["$defs"])
+    root["title"] = "A signbench suite"
+    root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return root
+
+
+def _relax(definitions: dict[str, Any]) -> None:
+    """Let lists of one be written as the one, as the loader does."""
+    include = definitions["Include"]["properties"]
+    include["seeds"] = {"anyOf": [*_seeds()["anyOf"], {"type": "null"}]}
+    for name, value in definitions["Exclude"]["properties"].items():
+        if name != "reason":
+            items = next(o for o in value["anyOf"] if o.get("type") == "array")["items"]
+            value["anyOf"] = [*_one_or_more(items)["anyOf"], {"type": "null"}]
+
+
+def _axis(registry: Registry[Any], *, apart: bool) -> dict[str, Any]:
+    """Names, or labels mapped to the parameters of the plugin that they name."""
+    known: dict[str, Any] = {}
+    for name in registry.names():
+        try:
+            parameters = registry.load(name).model_json_schema()
+        except PluginError:
+            continue  # broken: `bench list` says why
+        own = parameters.get("properties", {})
+        own |= {"plugin": {"enum": [name]}, "matrix": {"type": "object"}}
+        known[name] = _or_null(_listable(parameters, own, apart))
+    labelled: dict[str, Any] = {"type": ["object", "string"]}
+    if apart:
+        labelled["description"] = "A label of its own: plugin: NAME and parameters, or W and A."
+    return {
+        "description": f"{registry.package} by name, or labels mapped to parameters.",
+        "anyOf": [
+            _one_or_more({"type": "string", "examples": list(known)}),
+            {"type": "object", "properties": known, "additionalProperties": labelled},
+        ],
+    }
+
+
+def _listable(parameters: dict[str, Any], own: dict[str, Any], apart: bool) -> dict[str, Any]:
+    strict = parameters | {"properties": own}
+    if not apart:
+        return strict
+    by_role = {"type": "object", "required": ["W", "A"]}
+    return {"anyOf": [strict, by_role, {"type": "object", "required": ["plugin"]}]}
+
+
+def _mapping(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
+
+
+def _or_null(one: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [one, {"type": "null"}]}
+
+
+def _one_or_more(items: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [items, {"type": "array", "items": items, "minItems": 1}]}
+
+
+def _seeds() -> dict[str, Any]:
+    number = {"type": "integer", "minimum": 0}
+    span = {"type": "string", "pattern": r"^\d+\.\.\d+$", "examples": ["0..4"]}
+    return {"anyOf": [number, span, {"type": "array", "items": number, "minItems": 1}]}
