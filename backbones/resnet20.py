@@ -79,14 +79,14 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         skip = self.shortcut(x)
-        u = self.half(self.conv1(x), self.bn1)
+        u = self.inner(self.conv1(x), self.bn1)
         if self.bireal:
             u = skip = self.activate(u + skip)
         elif self.order != "relu_bn":
             u = self.activate(u)
-        return self.activate(self.half(self.conv2(u), self.bn2) + skip)
+        return self.activate(self.inner(self.conv2(u), self.bn2) + skip)
 
-    def half(self, y: Tensor, norm: nn.Module) -> Tensor:
+    def inner(self, y: Tensor, norm: nn.Module) -> Tensor:
         """What stands between a convolution and the sum."""
         return norm(F.relu(y)) if self.order == "relu_bn" else norm(y)
 

@@ -1,5 +1,6 @@
 """What there is: plugins, data sets, schedules and suites, listed, described and checked."""
 
+import inspect
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.resources import files
@@ -75,12 +76,12 @@ def _doc(plugin: Any) -> str:
 
 
 def _parameters(plugin: Any) -> str:
-    lines = [
-        f"  {name}: {field.annotation if not isinstance(field.annotation, type) else field.annotation.__name__}"
-        f" = {field.default!r}"
-        for name, field in plugin.model_fields.items()
-    ]
+    lines = [f"  {f.name}: {f.annotation} = {f.default!r}" for f in _fields(plugin)]
     return "\n".join(lines) or "  none"
+
+
+def _fields(plugin: Any) -> Iterator[Any]:
+    return iter(inspect.signature(plugin).parameters.values())
 
 
 def reports(names: list[str]) -> Iterator[tuple[str, bool]]:

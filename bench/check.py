@@ -4,8 +4,9 @@ What every estimator owes the harness, checked on a plugin that nobody wrote tes
 `bench check` prints it, and the test suite runs the same over every installed estimator.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +57,7 @@ def check(estimator: Estimator) -> Report:
     checks.append(_guarded("training multiplies by the slope", _backward, estimator))
     if not all(c.ok for c in checks):
         return Report(checks, knob_text(estimator), None, {})
-    trained = {role: properties.trained(estimator, role) for role in ROLES}
+    trained: dict[Role, Properties] = {role: properties.trained(estimator, role) for role in ROLES}
     return Report(checks, knob_text(estimator), properties.printed(estimator), trained)
 
 
@@ -75,9 +76,8 @@ def knob_text(surrogate: Surrogate) -> str:
     return text if other == knob or other is None else f"{text}; at least {other.floor:g} for A"
 
 
-def _guarded(name: str, claim: object, estimator: Estimator) -> Check:
+def _guarded(name: str, claim: Callable[[Any], tuple[str, str]], estimator: Estimator) -> Check:
     """A claim that raises does not hold; a plugin's exception is its author's to see."""
-    assert callable(claim)
     try:
         problem, detail = claim(estimator)
     except Exception as error:  # whatever a stranger's code does

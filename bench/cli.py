@@ -365,8 +365,9 @@ def _warn_if_changed(plan: "Plan", suite: Path, overrides: list[str]) -> None:
 
 def main() -> None:
     """Run the command; a BenchError is the user's to fix and needs no traceback."""
+    code: Any = 0
     try:
-        code: Any = app(standalone_mode=False)
+        code = app(standalone_mode=False)
     except BenchError as error:
         lines = str(error).splitlines()
         _fail("\n".join(f"error: {line}" for line in lines), error.exit_code)

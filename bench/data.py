@@ -78,7 +78,7 @@ def epoch(data: Dataset, size: int, rng: torch.Generator) -> Iterator[Split]:
     shift = torch.randint(0, 2 * pad + 1, (n, 2), generator=rng)
     flip = torch.rand(n, generator=rng) < (0.5 if data.transform.flip else 0.0)
     order, shift, flip = (t.to(images.device) for t in (order, shift, flip))
-    for rows in torch.arange(n, device=images.device).split(size):
+    for rows in torch.split(torch.arange(n, device=images.device), size):
         chosen = order[rows]
         x = images[chosen]
         if pad or data.transform.flip:
@@ -88,7 +88,9 @@ def epoch(data: Dataset, size: int, rng: torch.Generator) -> Iterator[Split]:
 
 def batches(split: Split, transform: Transform, size: int) -> Iterator[Split]:
     """Yield a split in order, normalized and never augmented."""
-    for images, labels in zip(split[0].split(size), split[1].split(size), strict=True):
+    for images, labels in zip(
+        torch.split(split[0], size), torch.split(split[1], size), strict=True
+    ):
         yield normalize(images, transform), labels
 
 

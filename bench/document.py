@@ -110,25 +110,20 @@ class Document:
         self.places |= {path + p: place for p in fresh.places} | {path: place}
 
     def _parent(self, path: Path_, place: str) -> Any:
-        if not isinstance(self.data, dict):
-            message = f"{place}: the suite is not a mapping"
-            raise SuiteError(message)
+        """The mapping or list that holds the last key of `path`; mappings on the way are made."""
         node: Any = self.data
-        for depth, key in enumerate(path[:-1]):
-            if isinstance(node, dict) and (key not in node or node[key] is None):
-                node[key] = {}
-            if (isinstance(node, list) and isinstance(key, int) and key < len(node)) or isinstance(node, dict):
-                node = node[key]
-            else:
-                message = f"{place}: `{dotted(path[:depth])}` has no `{key}`"
+        for depth, key in enumerate(path):
+            keyed = mapping(node)
+            listed = items(node)
+            if keyed is None and not (isinstance(key, int) and key < len(listed)):
+                what = dotted(path[:depth]) or "the suite"
+                message = f"{place}: `{what}` is not a mapping, so it has no `{key}`"
                 raise SuiteError(message)
-        last = path[-1]
-        fits = isinstance(node, dict) or (
-            isinstance(node, list) and isinstance(last, int) and last < len(node)
-        )
-        if not fits:
-            message = f"{place}: `{dotted(path[:-1])}` is not a mapping, so it has no `{last}`"
-            raise SuiteError(message)
+            if depth == len(path) - 1:
+                break
+            if keyed is not None and keyed.get(str(key)) is None:
+                keyed[str(key)] = {}
+            node = keyed[str(key)] if keyed is not None else listed[int(str(key))]
         return node
 
 
@@ -173,6 +168,16 @@ def read(path: Path) -> Document:
     except UnicodeDecodeError as error:
         message = f"{path}: not UTF-8 text: {error.reason} at byte {error.start}"
         raise SuiteError(message) from None
+
+
+def mapping(value: Any) -> dict[str, Any] | None:
+    """`value` if it is a mapping, else None."""
+    return value if isinstance(value, dict) else None  # pyright: ignore
+
+
+def items(value: Any) -> list[Any]:
+    """The items of a list, none of anything else."""
+    return value if isinstance(value, list) else []  # pyright: ignore
 
 
 def dotted(path: Path_) -> str:

@@ -5,10 +5,11 @@ A slot is a device with some threads. Each has one worker process (spawned, by p
 crash, even a kill, ends the cell that runs there and nothing else.
 """
 
+import contextlib
 import multiprocessing
 import os
 import queue
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -119,37 +120,68 @@ def execute(cells: Iterable[Cell], settings: Settings, watch: Callable[[Event], 
     `watch` hears of every start, epoch and end. On an interrupt the workers are stopped and
     the interrupt goes on; what is recorded stays.
     """
-    tally = Tally()
-    context = multiprocessing.get_context("spawn")
-    news = context.Queue()
     waiting = list(cells)
-    used = settings.slots[: len(waiting)]
-    pools = [
-        ProcessPool(max_workers=1, context=context, initializer=start, initargs=[news])
-        for _ in used
-    ]
-    running: dict[int, tuple[Future[None], Cell]] = {}
+    crew = _Crew(settings, settings.slots[: len(waiting)], watch)
     try:
-        while waiting or running:
-            for index in [i for i in range(len(used)) if i not in running]:
-                if waiting:
-                    cell = waiting.pop(0)
-                    job = _job(cell, used[index], settings)
-                    running[index] = (pools[index].schedule(run, args=[job]), cell)
-            for event in _drain(news):
-                _hear(event, tally, watch)
-            for index in [i for i, (future, _) in running.items() if future.done()]:
-                future, cell = running.pop(index)
-                for event in _drain(news, wait_s=0.05):
-                    _hear(event, tally, watch)
-                if future.exception() or cell.id not in tally.ended:
-                    _hear(_lost(cell, used[index], future, settings, tally), tally, watch)
+        while waiting or crew.running:
+            crew.assign(waiting)
+            crew.listen()
+            crew.collect()
     finally:
-        for pool in pools:
+        crew.dismiss()
+    return crew.tally
+
+
+class _Crew:
+    """One worker process per slot, and what each is doing."""
+
+    def __init__(
+        self, settings: Settings, slots: tuple[Slot, ...], watch: Callable[[Event], None]
+    ) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.settings, self.slots, self.watch = settings, slots, watch
+        self.news: multiprocessing.Queue[Event] = context.Queue()
+        self.pools = [
+            ProcessPool(max_workers=1, context=context, initializer=start, initargs=[self.news])
+            for _ in slots
+        ]
+        self.running: dict[int, tuple[Future[None], Cell]] = {}
+        self.tally = Tally()
+
+    def assign(self, waiting: list[Cell]) -> None:
+        """Give every free slot the next cell."""
+        for index, slot in enumerate(self.slots):
+            if waiting and index not in self.running:
+                cell = waiting.pop(0)
+                job = _job(cell, slot, self.settings)
+                self.running[index] = (self.pools[index].schedule(run, args=[job]), cell)
+
+    def listen(self, wait_s: float = 0.1) -> None:
+        """Pass on the news there is; wait a little for the first."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._hear(self.news.get(timeout=wait_s))
+                wait_s = 0.01
+
+    def collect(self) -> None:
+        """Free the slots whose cell has ended, and record what ended without a record."""
+        for index in [i for i, (future, _) in self.running.items() if future.done()]:
+            future, cell = self.running.pop(index)
+            self.listen()
+            if future.exception() or cell.id not in self.tally.ended:
+                self._hear(_lost(cell, self.slots[index], future, self.settings, self.tally))
+
+    def dismiss(self) -> None:
+        """Stop every worker."""
+        for pool in self.pools:
             pool.stop()
-        for pool in pools:
+        for pool in self.pools:
             pool.join()
-    return tally
+
+    def _hear(self, event: Event) -> None:
+        if event.kind == "end":
+            self.tally.ended[event.cell_id] = event
+        self.watch(event)
 
 
 def _job(cell: Cell, slot: Slot, settings: Settings) -> Job:
@@ -164,22 +196,6 @@ def _job(cell: Cell, slot: Slot, settings: Settings) -> Job:
         backbones=tuple(BACKBONES.folders),
         argv=settings.argv,
     )
-
-
-def _drain(news: "multiprocessing.Queue[Event]", wait_s: float = 0.1) -> Iterator[Event]:
-    """What there is to hear now; waits a little for the first."""
-    try:
-        while True:
-            yield news.get(timeout=wait_s)
-            wait_s = 0.01
-    except queue.Empty:
-        return
-
-
-def _hear(event: Event, tally: Tally, watch: Callable[[Event], None]) -> None:
-    if event.kind == "end":
-        tally.ended[event.cell_id] = event
-    watch(event)
 
 
 def _lost(

@@ -6,8 +6,10 @@ until the epoch ends. Records keep raw values per layer and epoch; `bench.equili
 them into the definitions of the paper, of its code, and a scale-free one.
 """
 
+import functools
 import math
 from collections.abc import Iterable
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -18,15 +20,21 @@ from bench.plugin import Surrogate, SurrogateBinarizer
 from bench.record import Histogram, LayerIndicators
 
 BINS = 64
+Layers: TypeAlias = list[tuple[str, BinaryConv2d]]
 
 
 class Probe:
     """Watches every binary layer of one model."""
 
     def __init__(self, model: nn.Module, histogram_epochs: Iterable[int]) -> None:
-        layers = [(k, m) for k, m in model.named_modules() if isinstance(m, BinaryConv2d)]
-        self.layers = layers
-        self.binary_input = [(k, m) for k, m in layers if not isinstance(m.A, nn.Identity)]
+        self.layers: Layers = [
+            (name, layer)
+            for name, layer in model.named_modules()  # pyright: ignore[reportUnknownVariableType]
+            if isinstance(layer, BinaryConv2d)
+        ]
+        self.binary_input: Layers = [
+            (name, layer) for name, layer in self.layers if not isinstance(layer.A, nn.Identity)
+        ]
         for _, layer in self.binary_input:
             layer.tap = torch.zeros(2, device=layer.weight.device, requires_grad=True)
         self.histogram_epochs = set(histogram_epochs)
@@ -41,7 +49,7 @@ class Probe:
         if not self.layers:
             return
         grads = [_gradient(layer.weight) for _, layer in self.layers]
-        norms = (torch._foreach_norm(grads, order) for order in (1, 2))  # pyright: ignore[reportPrivateUsage]
+        norms = (torch._foreach_norm(grads, order) for order in (1, 2))  # pyright: ignore
         ones, twos = (torch.stack(list(n)) for n in norms)
         taps = [_gradient(layer.tap) for _, layer in self.binary_input if layer.tap is not None]
         self.steps.append((torch.stack([ones, twos.square()], 1), _stack(taps)))
@@ -63,7 +71,7 @@ class Probe:
         inputs = self._inputs(model, last)
         measured: dict[tuple[str, Role], dict[str, float]] = {}
         for index, role in enumerate(("W", "A")):
-            named = self.layers if role == "W" else self.binary_input
+            named: Layers = self.layers if role == "W" else self.binary_input
             sums = torch.stack([step[index] for step in self.steps]).double().cpu()
             for position, (name, layer) in enumerate(named):
                 z = latent(layer.weight, layer.options) if role == "W" else inputs[name]
@@ -103,11 +111,11 @@ class Probe:
         """The latent activations of every layer for one batch, in evaluation mode."""
         seen: dict[str, Tensor] = {}
 
-        def keep(name: str, z: Tensor) -> None:
-            seen[name] = z.detach()
+        def keep(name: str, _: nn.Module, args: tuple[Tensor, ...]) -> None:
+            seen[name] = args[0].detach()
 
         hooks = [
-            layer.A.register_forward_pre_hook(lambda _, args, name=name: keep(name, args[0]))
+            layer.A.register_forward_pre_hook(functools.partial(keep, name))
             for name, layer in self.binary_input
         ]
         training = model.training
@@ -173,7 +181,7 @@ def _errors(z: Tensor, binarizer: nn.Module, role: Role) -> dict[str, float]:
 
 
 def _distance(f: Surrogate, z: Tensor, knob: Tensor) -> float:
-    return torch.linalg.vector_norm(torch.sign(z) - f.value(z, knob)).item()
+    return (torch.sign(z) - f.value(z, knob)).norm().item()
 
 
 def _histogram(epoch: int, quantity: str, x: Tensor) -> Histogram:

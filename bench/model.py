@@ -8,11 +8,10 @@ from torch import nn
 
 from bench import store
 from bench.binary import Clock
-from bench.cell import Cell, Role
+from bench.cell import Cell, Ref, Role
 from bench.data import Dataset
 from bench.errors import DataError, UsageError
 from bench.layers import Layers
-from bench.plugin import Estimator
 from bench.record import Record
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.sources import SOURCES, data_folder
@@ -35,10 +34,8 @@ def build(cell: Cell, num_classes: int, channels: int) -> Model:
     """
     torch.manual_seed(cell.seed)
     clock = Clock()
-    roles: dict[Role, Estimator | None] = {
-        role: ref and ESTIMATORS.build(ref.name, ref.params)
-        for role, ref in (("W", cell.weights), ("A", cell.activations))
-    }
+    refs: dict[Role, Ref | None] = {"W": cell.weights, "A": cell.activations}
+    roles = {r: ref and ESTIMATORS.build(ref.name, ref.params) for r, ref in refs.items()}
 
     def binarizer(role: Role, shape: tuple[int, ...]) -> nn.Module:
         estimator = roles[role]
@@ -86,15 +83,15 @@ def load(cell: str, results: str | Path = "results", *, which: str = "last") -> 
 
 def restore(record: Record, root: Path, which: str) -> nn.Module:
     """The model of `record` with its `which` weights, in evaluation mode."""
-    from safetensors.torch import load_file
+    from safetensors.torch import load as parse
 
     path = store.folder(root, record.cell) / f"{which}.safetensors"
     if not path.is_file():
         message = f"no weights at `{path}`; run the cell again to have them"
         raise UsageError(message)
-    state = load_file(path)
+    state = parse(path.read_bytes())
     head = [tensor for tensor in state.values() if tensor.ndim == 2][-1]
-    stem = [tensor for tensor in state.values() if tensor.ndim == 4][0]
+    stem = next(tensor for tensor in state.values() if tensor.ndim == 4)
     model = build(record.cell, head.shape[0], stem.shape[1]).net
     model.load_state_dict(state)
     return model.eval()

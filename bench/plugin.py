@@ -108,7 +108,9 @@ class Surrogate(Estimator):
     """
 
     printed: ClassVar[dict[str, Any]] = {}  # fields that turn f into the formula as printed
-    trainable: ClassVar[dict[str, tuple[float, ...]]] = {}  # fields the method may also train
+    trainable: ClassVar[
+        dict[str, tuple[float, ...]]
+    ] = {}  # fields the method may also train, some values
 
     @abstractmethod
     def value(self, z: Tensor, knob: Tensor, /) -> Tensor:
@@ -165,7 +167,9 @@ class SurrogateBinarizer(nn.Module):
         if self.learned is None:
             return self.dial.value
         # Straight through the bounds: a value that reached one can still come back.
-        inside = self.learned.clamp(*(b + s for b, s in zip(self.bounds, (1e-3, -1e-3))))
+        inside = self.learned.clamp(
+            *(b + s for b, s in zip(self.bounds, (1e-3, -1e-3), strict=True))
+        )
         return self.learned + (inside - self.learned).detach()
 
     def forward(self, z: Tensor) -> Tensor:

@@ -33,27 +33,26 @@ KNOBS = 201  # values tried in the visited range
 
 def printed(surrogate: Surrogate) -> Properties:
     """The verdicts on the formula as its paper prints it."""
-    fields = surrogate.trainable
-    variants = tuple(
-        surrogate.pure().model_copy(update=dict(zip(fields, values, strict=True)))
-        for values in product(*fields.values())
-    )
-    return judge(surrogate.pure(), variants, surrogate.knob())
+    base, fields = surrogate.pure(), surrogate.trainable
+    values = product(*fields.values()) if fields else ()
+    others = (base.model_copy(update=dict(zip(fields, v, strict=True))) for v in values)
+    return judge((base, *others), base.knob())  # pyright: ignore[reportArgumentType]
 
 
 def trained(surrogate: Surrogate, role: Role) -> Properties:
     """The verdicts on f as `role` trains with it: truncated, at its configured parameters."""
-    return judge(surrogate, (surrogate,), surrogate.knob(role))
+    return judge((surrogate,), surrogate.knob(role))  # pyright: ignore[reportArgumentType]
 
 
-@functools.cache
-def judge(base: Surrogate, variants: tuple[Surrogate, ...], knob: Knob | None) -> Properties:
-    """Verdicts on `base`, whose trainable fields may take the values of `variants`."""
+@functools.cache  # frozen models do hash, pyright's complaint aside
+def judge(variants: tuple[Surrogate, ...], knob: Knob | None) -> Properties:
+    """Verdicts on the first of `variants`, whose trainable fields may make it the others."""
     z = grid()
-    errors = {f: torch.stack([error(f, z, k) for k in visited(knob)]) for f in {base, *variants}}
-    worst = max((_worst_gap(f, knob, z, errors[f]) for f in variants), key=lambda w: w.gap)
+    errors = [torch.stack([error(f, z, k) for k in visited(knob)]) for f in variants]
+    cases = zip(variants, errors, strict=True)
+    worst = max((_worst_gap(f, knob, z, e) for f, e in cases), key=lambda w: w.gap)
     rational = worst.gap <= TOLERANCE
-    flexible, witness = _flexible(base, knob, z, errors)
+    flexible, witness = _flexible(variants[0], knob, z, errors)
     return Properties(
         rational="yes" if rational else "no",
         flexible=flexible,
@@ -110,19 +109,19 @@ def _rational_text(f: Surrogate, knob: Knob | None, z: float, k: float, gap: flo
     value = f.value(torch.tensor([z], dtype=torch.float64), at).item()
     fields = "".join(f", {name} = {getattr(f, name):g}" for name in f.trainable)
     return (
-        f"at z = {z:g}{_at(knob, k)}{fields}: f = {value:.4g}, further from {math.copysign(1, z):g} "
-        f"than z is, by {gap:.4g}"
+        f"at z = {z:g}{_at(knob, k)}{fields}: f = {value:.4g}, "
+        f"further from {math.copysign(1, z):g} than z is, by {gap:.4g}"
     )
 
 
 def _flexible(
-    base: Surrogate, knob: Knob | None, z: Tensor, errors: dict[Surrogate, Tensor]
+    base: Surrogate, knob: Knob | None, z: Tensor, errors: list[Tensor]
 ) -> tuple[Literal["yes", "little", "not"], Witness | None]:
     """The verdict and what stands against it."""
-    if not _varies(torch.cat(list(errors.values()))):
+    if not _varies(torch.cat(errors)):
         still = Witness(z=None, knob=None, gap=0.0, text="no parameter changes the error")
         return "not", still
-    against = [*_ends(base, knob), *_rises(knob, errors[base], z)]
+    against = [*_ends(base, knob), *_rises(knob, errors[0], z)]
     if not against:
         return "yes", None
     text = "; ".join(w.text for w in against)

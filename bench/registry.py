@@ -108,6 +108,7 @@ class Registry(Generic[P]):
             message = f"{origin.place}: {type(error).__name__}: {error}"
             raise PluginError(message) from error
         base = getattr(importlib.import_module("bench.plugin"), self.base)
+        found: list[Any]
         if attribute:
             found = [getattr(module, attribute, None)]
         else:

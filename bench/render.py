@@ -52,8 +52,8 @@ def rich_table(board: Board, width: int) -> Group:
     parts: list[Any] = []
     for section in board.sections:
         title = f"{board.suite}: {section.backbone}, W/A {section.wa}"
-        for columns in groups:
-            parts.append(_table(title if columns is groups[0] else "", columns, section.lines))
+        titles = (title, "")
+        parts += [_table(t, c, section.lines) for t, c in zip(titles, groups, strict=False)]
     parts.append(Text(f"{board.recorded} of {board.total} cells recorded.", style="bold"))
     parts += [Text(f"· {note}", style="dim") for note in _notes(board)]
     return Group(*parts)

@@ -71,9 +71,9 @@ class Digits(Source):
     def find(self, folder: Path) -> Dataset:
         from sklearn.datasets import load_digits
 
-        pixels, labels = load_digits(return_X_y=True)
-        images = torch.tensor(pixels.reshape(-1, 1, 8, 8)).to(torch.uint8)
-        targets = torch.tensor(labels, dtype=torch.int64)
+        digits: Any = load_digits()  # pyright: ignore[reportUnknownVariableType]
+        images = torch.tensor(digits.images).to(torch.uint8).unsqueeze(1)
+        targets = torch.tensor(digits.target, dtype=torch.int64)
         held_out = torch.zeros(len(targets), dtype=torch.bool)
         for digit in range(10):
             held_out[torch.nonzero(targets == digit).flatten()[4::5]] = True
@@ -227,7 +227,7 @@ def _idx(homes: Iterable[Path], name: str, shape: tuple[int, ...]) -> Tensor:
             raise DataError(message) from None
         return torch.frombuffer(bytearray(content[head:]), dtype=torch.uint8).reshape(shape)
     message = (
-        f"no `{name}[.gz]`; put Fashion-MNIST's four IDX files into `{data_folder()}/fashion-mnist/`"
-        ", or on Debian: apt-get install dataset-fashion-mnist"
+        f"no `{name}[.gz]`; put Fashion-MNIST's four IDX files into "
+        f"`{data_folder()}/fashion-mnist/`, or on Debian: apt-get install dataset-fashion-mnist"
     )
     raise DataError(message)

@@ -1,4 +1,4 @@
-"""Means with intervals. Student's t throughout: with three to ten seeds the bootstrap is no help."""
+"""Means with Student's t intervals: with three to ten seeds the bootstrap is no help."""
 
 import math
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def estimate(values: Sequence[float]) -> Estimate | None:
     n = len(values)
     if n < 2:
         return Estimate(fmean(values), None, n)
-    t = float(stdtrit(n - 1, (1 + LEVEL) / 2))
+    t = float(stdtrit(n - 1, (1 + LEVEL) / 2))  # pyright: ignore[reportUnknownArgumentType]
     return Estimate(fmean(values), t * stdev(values) / math.sqrt(n), n)
 
 

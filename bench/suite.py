@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field, NonNegativeInt, Validati
 from pydantic_core import ErrorDetails
 
 from bench.cell import WA, Binarization, Frozen, Recipe
-from bench.document import Document, Problem, read, suggest
+from bench.document import Document, Path_, Problem, items, mapping, read, suggest
 from bench.errors import SuiteError
 from bench.schedule import ScheduleName
 
@@ -137,14 +137,12 @@ def digest(document: Document) -> str:
     return hashlib.sha256(repr(document.data).encode()).hexdigest()[:16]
 
 
-def problems(
-    error: ValidationError, path: tuple[str, ...], model: type[BaseModel]
-) -> list[Problem]:
+def problems(error: ValidationError, path: Path_, model: type[BaseModel]) -> list[Problem]:
     """What pydantic found, in the words and places of a suite's reader."""
     return [_problem(detail, path, model) for detail in error.errors(include_url=False)]
 
 
-def _problem(detail: ErrorDetails, path: tuple[str, ...], model: type[BaseModel]) -> Problem:
+def _problem(detail: ErrorDetails, path: Path_, model: type[BaseModel]) -> Problem:
     where = (*path, *detail["loc"])
     got, kind = detail["input"], detail["type"]
     context: dict[str, Any] = detail.get("ctx", {})
@@ -170,15 +168,10 @@ def _show(value: Any) -> str:
 
 
 def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    """Field names of the model that stands at `loc` inside `model`."""
-    for key in loc:
-        field = model.model_fields.get(str(key))
-        if field is None:
-            continue
-        inner = re.findall(r"[A-Z]\w+", str(field.annotation))
-        nested = [m for m in Frozen.__subclasses__() if m.__name__ in inner]
-        if field.annotation in Frozen.__subclasses__():
-            nested = [field.annotation]
+    """Field names of the model that stands at `loc` inside `model`; none if none stands there."""
+    for key in (key for key in loc if isinstance(key, str)):
+        words = re.findall(r"\w+", str(model.model_fields[key].annotation))
+        nested = [m for m in Frozen.__subclasses__() if m.__name__ in words]
         if not nested:
             return []
         model = nested[0]
@@ -187,18 +180,16 @@ def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
 
 def _spread(document: Document, axis: str) -> None:
     """Let `ste`, `[ste, ede]` and `{ste: }` all mean a mapping of names to parameters."""
-    value = document.data.get(axis)
-    if isinstance(value, str):
-        value = [value]
-    if isinstance(value, list):
-        for index, name in enumerate(value):
-            if not isinstance(name, str):
-                return
+    value: Any = document.data.get(axis)
+    names = [value] if isinstance(value, str) else items(value)
+    if names and all(isinstance(name, str) for name in names):
+        for index, name in enumerate(names):
             place = document.places.get((axis, index))
             document.places |= {(axis, name): place} if place else {}
-        value = dict.fromkeys(value)
-    if isinstance(value, dict):
-        document.data[axis] = {k: _entry(v) for k, v in value.items()}
+        value = dict.fromkeys(names)
+    entries = mapping(value)
+    if entries is not None:
+        document.data[axis] = {k: _entry(v) for k, v in entries.items()}
 
 
 def _entry(value: Any) -> Any:

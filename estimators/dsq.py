@@ -24,7 +24,7 @@ from bench.plugin import Annotated, Field, Knob, Role, Surrogate
 class DSQ(Surrogate):
     formula = "f(z) = l + Δ(i + (s tanh(k(z-m)) + 1)/2)"
     kind = "tanh-like"
-    trainable = {"u": (0.8, 1.0, 1.5, 2.0)}
+    trainable = {"u": (0.8, 1.5, 2.0)}
 
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
     l: Annotated[float, Field(lt=0)] = -1.0  # noqa: E741 - the paper's letter

@@ -1,0 +1,145 @@
+"""
+A suite's entries, built: names and parameters become plugins, or problems with their place.
+
+The only place where a suite's names meet the registry.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bench.cell import Role
+from bench.document import Document, Path_, Problem, items, mapping, suggest
+from bench.errors import PluginError
+from bench.registry import BACKBONES, ESTIMATORS, Registry
+from bench.sources import SOURCES
+from bench.suite import problems
+
+
+@dataclass(frozen=True)
+class Named:
+    """A plugin with its parameters, and the name it is found by."""
+
+    name: str
+    plugin: Any
+
+
+@dataclass
+class Axes:
+    """A suite's axes with their plugins built, and every problem met on the way."""
+
+    estimators: dict[str, dict[Role, Named]] = field(default_factory=dict[str, dict[Role, Named]])
+    fixed: set[str] = field(default_factory=set[str])  # labels that name their own schedule
+    backbones: dict[str, Named] = field(default_factory=dict[str, Named])
+    source: Named | None = None
+    problems: list[Problem] = field(default_factory=list[Problem])
+
+
+def build(document: Document) -> Axes:
+    """Build every plugin that a suite names, from its own folders too."""
+    axes = Axes()
+    _add_folders(document)
+    for label, entry in _entries(document, "estimators"):
+        for suffix, params, path in _matrix(entry, ("estimators", label), axes):
+            _add_estimator(label + suffix, label, params, path, axes)
+    for label, entry in _entries(document, "backbones"):
+        for suffix, params, path in _matrix(entry, ("backbones", label), axes):
+            built = _plugin(BACKBONES, {"plugin": label} | params, path, axes)
+            if built:
+                axes.backbones[label + suffix] = built
+    axes.source = _source(document, axes)
+    return axes
+
+
+def _add_folders(document: Document) -> None:
+    folders: Any = document.data.get("plugins", [])
+    for folder in items(folders) or [folders]:
+        if isinstance(folder, str):
+            ESTIMATORS.add_folder(Path(document.source).parent / folder)
+            BACKBONES.add_folder(Path(document.source).parent / folder)
+
+
+def _entries(document: Document, axis: str) -> list[tuple[str, dict[str, Any]]]:
+    """The entries of one axis that have the shape of one; the suite's own check names the rest."""
+    found = mapping(document.data.get(axis)) or {}
+    shaped = ((str(label), mapping(entry)) for label, entry in found.items())
+    return [(label, entry) for label, entry in shaped if entry is not None]
+
+
+def _matrix(
+    entry: dict[str, Any], path: Path_, axes: Axes
+) -> Iterator[tuple[str, dict[str, Any], Path_]]:
+    """An entry once, or once per combination of its `matrix: {parameter: [values]}`."""
+    rest = {k: v for k, v in entry.items() if k != "matrix"}
+    matrix = mapping(entry.get("matrix", {}))
+    if matrix is None or not all(items(v) for v in matrix.values()):
+        message = "must map parameters to lists of values, as in {o_end: [1, 2, 3]}"
+        axes.problems.append(Problem((*path, "matrix"), message))
+        return
+    for values in product(*matrix.values()):
+        chosen: dict[str, Any] = dict(zip(matrix, values, strict=True))
+        suffix = ",".join(f"{k}={v}" for k, v in chosen.items())
+        yield (f"({suffix})" if suffix else ""), rest | chosen, path
+
+
+def _add_estimator(
+    label: str, plugin: str, params: dict[str, Any], path: Path_, axes: Axes
+) -> None:
+    """One label: one estimator for both roles, or `{W: ..., A: ...}` apart."""
+    roles: dict[Role, Named] = {}
+    sources: tuple[Role, ...] = ("W", "A")
+    apart = params.keys() & set(sources)
+    rest = {k: v for k, v in params.items() if k not in sources}
+    for role in sources:
+        value: Any = params.get(role)
+        own: dict[str, Any] = mapping(value) or {"plugin": value}
+        chosen, place = (rest | own, (*path, role)) if apart else ({"plugin": plugin} | rest, path)
+        built = _plugin(ESTIMATORS, chosen, place if not apart or mapping(value) else path, axes)
+        if built:
+            roles[role] = built
+            if "schedule" in chosen:
+                axes.fixed.add(label)
+    if len(roles) == len(sources):
+        axes.estimators[label] = roles
+
+
+def _plugin(
+    registry: Registry[Any], params: dict[str, Any], path: Path_, axes: Axes
+) -> Named | None:
+    """Build one plugin; what is wrong goes to the problems."""
+    params = dict(params)
+    name: Any = params.pop("plugin", None)
+    if not isinstance(name, str):
+        message = "needs both W and A, each a plugin's name or a mapping with `plugin:`"
+        axes.problems.append(Problem(path, message))
+        return None
+    try:
+        return Named(name, registry.load(name)(**{str(k): v for k, v in params.items()}))
+    except PluginError as error:
+        axes.problems.append(Problem(path, str(error)))
+    except ValidationError as error:
+        axes.problems += problems(error, path, registry.load(name))
+    return None
+
+
+def _source(document: Document, axes: Axes) -> Named | None:
+    """The one data set of the suite."""
+    entries = _entries(document, "data")
+    if len(entries) != 1:
+        if entries:
+            axes.problems.append(Problem(("data",), f"names {len(entries)} data sets, needs one"))
+        return None
+    name, params = entries[0]
+    if name not in SOURCES:
+        message = f"no data set `{name}`{suggest(name, SOURCES)}"
+        axes.problems.append(Problem(("data", name), message))
+        return None
+    try:
+        return Named(name, SOURCES[name].model_validate(params))
+    except ValidationError as error:
+        axes.problems += problems(error, ("data", name), SOURCES[name])
+    return None
