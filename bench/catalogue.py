@@ -68,7 +68,8 @@ def describe(kind: Literal["estimator", "backbone", "data", "schedule"], name: s
             f"p = epoch/epochs; from 1 to 3 at p = 0, 1/4, 1/2, 3/4, 1: {points}"
         )
     plugin = _source(name) if kind == "data" else REGISTRIES[kind].load(name)
-    return f"{_doc(plugin)}\n\nparameters:\n{_parameters(plugin)}"
+    text = inspect.getdoc(plugin) if kind == "data" else _doc(plugin)
+    return f"{text}\n\nparameters:\n{_parameters(plugin)}"
 
 
 def _doc(plugin: Any) -> str:

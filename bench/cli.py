@@ -1,9 +1,11 @@
 """The `bench` command: parse, call, print. No logic lives here."""
 
 import json
+import os
+import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -52,14 +54,20 @@ out = Console()
 err = Console(stderr=True)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        _say(f"signbench {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _all(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    _: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_version, is_eager=True),
+    ] = False,
 ) -> None:
     """Which gradient estimator trains binary neural networks best?"""
-    if version:
-        out.print(f"signbench {__version__}", highlight=False)
-        raise typer.Exit
 
 
 @app.command()
@@ -365,19 +373,28 @@ def _warn_if_changed(plan: "Plan", suite: Path, overrides: list[str]) -> None:
 
 def main() -> None:
     """Run the command; a BenchError is the user's to fix and needs no traceback."""
-    code: Any = 0
+    signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGTERM, _stop)
     try:
-        code = app(standalone_mode=False)
+        app()
     except BenchError as error:
-        lines = str(error).splitlines()
-        _fail("\n".join(f"error: {line}" for line in lines), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("interrupted; what is recorded stays, run again to continue", 130)
+        _fail("\n".join(f"error: {line}" for line in str(error).splitlines()), error.exit_code)
+    except _Stopped as stop:
+        _fail("stopped; what is recorded stays, run again to continue", 128 + stop.number)
     except BrokenPipeError:  # the reader of a pipe went away
-        sys.exit(0)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
-    sys.exit(code if isinstance(code, int) else 0)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Stopped(BaseException):
+    """Ctrl-C or SIGTERM, on its way through `finally` clauses."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def _stop(number: int, _: object) -> None:
+    signal.signal(number, signal.SIG_DFL)  # the second one stops at once
+    raise _Stopped(number)
 
 
 def _fail(text: str, code: int) -> None:

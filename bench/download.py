@@ -57,7 +57,8 @@ def prepare(
     except DataError as error:
         problem = str(error).partition("; ")[0]
     if name != "cifar10":
-        message = f"{problem}; {name} is not downloaded: put into `{folder}` {BY_HAND[name]}"
+        files = BY_HAND.get(name, "its files")
+        message = f"{problem}; {name} is not downloaded: put into `{folder}` {files}"
         raise DataError(message)
     archive, md5 = CIFAR10.filename, CIFAR10.tgz_md5
     by_hand = f"get `{archive}` (MD5 {md5}) from {CIFAR10.url} and unpack it as `{home}/`"
@@ -100,7 +101,7 @@ def _download(urls: list[str], part: Path, by_hand: str, report: Report) -> None
 
 
 def _fetch(url: str, part: Path, report: Report) -> str:
-    """Complete `part` from one mirror, as long as it brings new bytes. Why not, or nothing."""
+    """Complete `part` from one mirror while it brings new bytes; the reason if it does not."""
     tries, most, reason = 0, _size(part), ""
     while tries < TRIES:
         try:

@@ -181,7 +181,8 @@ def _errors(z: Tensor, binarizer: nn.Module, role: Role) -> dict[str, float]:
 
 
 def _distance(f: Surrogate, z: Tensor, knob: Tensor) -> float:
-    return (torch.sign(z) - f.value(z, knob)).norm().item()
+    distance: Tensor = (torch.sign(z) - f.value(z, knob)).square().sum().sqrt()
+    return distance.item()
 
 
 def _histogram(epoch: int, quantity: str, x: Tensor) -> Histogram:

@@ -25,7 +25,7 @@ class Model:
     clock: Clock
 
 
-def build(cell: Cell, num_classes: int, channels: int) -> Model:
+def build(cell: Cell) -> Model:
     """
     Build a cell's network on the CPU, initialized from the cell's seed.
 
@@ -45,7 +45,8 @@ def build(cell: Cell, num_classes: int, channels: int) -> Model:
 
     layers = Layers(None if cell.weights is None else binarizer, cell.binarization)
     backbone = BACKBONES.build(cell.backbone.name, cell.backbone.params)
-    return Model(backbone.build(num_classes, channels, layers), clock)
+    source = SOURCES[cell.data.name]
+    return Model(backbone.build(source.num_classes, source.channels, layers), clock)
 
 
 def dataset(cell: Cell, folder: Path | None = None) -> Dataset:
@@ -90,8 +91,6 @@ def restore(record: Record, root: Path, which: str) -> nn.Module:
         message = f"no weights at `{path}`; run the cell again to have them"
         raise UsageError(message)
     state = parse(path.read_bytes())
-    head = [tensor for tensor in state.values() if tensor.ndim == 2][-1]
-    stem = next(tensor for tensor in state.values() if tensor.ndim == 4)
-    model = build(record.cell, head.shape[0], stem.shape[1]).net
+    model = build(record.cell).net
     model.load_state_dict(state)
     return model.eval()

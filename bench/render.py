@@ -14,10 +14,14 @@ from bench.leaderboard import Board, Line
 from bench.stats import Estimate
 
 Format: TypeAlias = Literal["rich", "md", "csv", "json"]
-WIDE = 200  # terminal columns that the whole table needs
 RESULT = ("#", "estimator", "acc, %", "n", "lost", "best, %", "Δ, points", "published, %")
 ESTIMATOR = ("estimator", "formula", "type", "rational", "flexible", "e", "s", "images/s")
-COLUMNS = (*RESULT[:2], *ESTIMATOR[1:5], *RESULT[2:7], *ESTIMATOR[5:], RESULT[7])
+LAYOUTS = {  # terminal columns needed → the tables that stand under each other
+    200: ((*RESULT[:2], *ESTIMATOR[1:5], *RESULT[2:7], *ESTIMATOR[5:], RESULT[7]),),
+    90: (RESULT, ESTIMATOR),
+    0: (RESULT[:5], (RESULT[1], *RESULT[5:]), ESTIMATOR[:5], (ESTIMATOR[0], *ESTIMATOR[5:])),
+}
+COLUMNS = LAYOUTS[200][0]
 NUMERIC = {"#", "acc, %", "n", "lost", "best, %", "Δ, points", "e", "s", "images/s", "published, %"}
 
 
@@ -47,12 +51,12 @@ def as_json(board: Board) -> str:
 
 
 def rich_table(board: Board, width: int) -> Group:
-    """For a terminal of `width` columns: one table, or two under each other where it is narrow."""
-    groups = (COLUMNS,) if width >= WIDE else (RESULT, ESTIMATOR)
+    """For a terminal of `width` columns: one table, or several under each other."""
+    groups = next(groups for needed, groups in LAYOUTS.items() if width >= needed)
     parts: list[Any] = []
     for section in board.sections:
         title = f"{board.suite}: {section.backbone}, W/A {section.wa}"
-        titles = (title, "")
+        titles = (title, "", "", "")
         parts += [_table(t, c, section.lines) for t, c in zip(titles, groups, strict=False)]
     parts.append(Text(f"{board.recorded} of {board.total} cells recorded.", style="bold"))
     parts += [Text(f"· {note}", style="dim") for note in _notes(board)]

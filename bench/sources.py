@@ -12,7 +12,7 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -36,6 +36,8 @@ class Source(BaseModel, ABC):
     """A data set by name; its fields are the parameters that a suite may set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    num_classes: ClassVar[int] = 10
+    channels: ClassVar[int] = 3
 
     train: Annotated[PositiveInt | None, Field(description="use the first N training images")] = (
         None
@@ -67,6 +69,8 @@ class Digits(Source):
 
     Every fifth image of each class, in the order of the file, is a test image. Never flipped.
     """
+
+    channels = 1
 
     def find(self, folder: Path) -> Dataset:
         from sklearn.datasets import load_digits
@@ -114,6 +118,8 @@ class Cifar10Partial(Cifar10):
 
 class FashionMnist(Source):
     """Fashion-MNIST: 70,000 images, 28x28, as IDX files, gzipped or not."""
+
+    channels = 1
 
     def find(self, folder: Path) -> Dataset:
         homes = [folder / "fashion-mnist", folder, Path("/usr/share/datasets/fashion-mnist")]

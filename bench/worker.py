@@ -103,7 +103,7 @@ def _measure(job: Job, log: "_Log", started: datetime) -> Any:
             registry.add_folder(path)
     device = torch.device(job.device)
     data = _dataset(job, device)
-    built = model.build(job.cell, data.num_classes, data.channels)
+    built = model.build(job.cell)
     built.net.to(device)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

@@ -198,14 +198,14 @@ def test_resumes_an_earlier_run(server: Server, tmp_path: Path) -> None:
 def test_range_ignored(server: Server, tmp_path: Path) -> None:
     """A mirror that ignores the range is read from the start, and its breaks are counted."""
     mirror = Mirror(ARCHIVE, range="ignored", stops=[9_000, 9_000, 9_000])
-    endless = Mirror(ARCHIVE, range="ignored", stops=[9_000] * 9)
+    endless = Mirror(ARCHIVE, range="ignored", stops=[9_000, 5_000] * 9)
 
     prepare(tmp_path / "one", server.add(mirror))
     message = refused(tmp_path / "two", server.add(endless))
 
     assert mirror.asked == ["", *["bytes=9000-"] * 3]
     assert len(endless.asked) == 4
-    assert "it broke off at byte 9,000" in message
+    assert "it broke off at byte 5,000" in message
 
 
 def test_wrong_range(server: Server, tmp_path: Path) -> None:
@@ -289,6 +289,16 @@ def test_all_mirrors_fail(server: Server, tmp_path: Path) -> None:
     ]
     assert (len(gone.asked), len(busy.asked)) == (1, 3)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_malformed_mirror(server: Server, tmp_path: Path) -> None:
+    """A URL that cannot be asked is not tried again."""
+    lines = prepare(tmp_path, "http://127.0.0.1:x/", server.add(Mirror(ARCHIVE)))
+
+    assert lines[:2] == [
+        f"{NAME}: from http://127.0.0.1:x/",
+        "http://127.0.0.1:x/: nonnumeric port: 'x'; giving this mirror up",
+    ]
 
 
 def test_silent_mirror(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

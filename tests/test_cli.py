@@ -1,0 +1,272 @@
+"""The command line, called as people call it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from conftest import TINY
+
+import bench
+from bench.cli import main
+
+Bench = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Bench:
+    """Call `bench` in this process; returns exit code, stdout and stderr."""
+
+    def call(*args: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["bench", *map(str, args)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        text = capsys.readouterr()
+        code = stop.value.code
+        return (code if isinstance(code, int) else 0), text.out, text.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the tiny suite has run, and stdout of that run."""
+    home = tmp_path_factory.mktemp("ran")
+    (home / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "run", "tiny.yaml"],
+        cwd=home, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (home / "stdout.txt").write_text(done.stdout, encoding="utf-8")
+    return home
+
+
+def test_run_ends_with_the_leaderboard_and_every_file(ran: Path) -> None:
+    """Plain lines without a terminal, then the table, then the path of every file written."""
+    text = (ran / "stdout.txt").read_text(encoding="utf-8")
+
+    assert "2 cells, 0 recorded, 2 to run" in text
+    assert re.search(r"\[2/2\] \w+ resnet20 1/1 seed 0: ok, acc [\d.]+ %, [\d,]+ images/s", text)
+    assert "2 of 2 cells recorded." in text
+    listed: set[Path] = set()
+    for line in text.split("files:\n")[1].splitlines():
+        folder, braces, names = line.strip().partition("/{")
+        listed |= (
+            {ran / folder / n for n in names.rstrip("}").split(",")} if braces else {ran / folder}
+        )
+    there = {p for p in (ran / "results").rglob("*") if p.is_file()}
+    assert listed == there
+    assert "\x1b" not in text
+
+
+def test_running_again_continues(ran: Path, cli: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second run measures nothing and prints the same table."""
+    monkeypatch.chdir(ran)
+    code, out, _ = cli("run", "tiny.yaml")
+
+    assert code == 0
+    assert "2 cells, 2 recorded, 0 to run" in out
+    code, out, _ = cli("plan", "tiny.yaml")
+    assert out.count("recorded ok") == 2
+
+
+def test_leaderboard_from_disk(ran: Path, cli: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table is rebuilt in every format; a changed suite is said, another is an error."""
+    monkeypatch.chdir(ran)
+    for form, word in (
+        ("rich", "reste"),
+        ("md", "| reste |"),
+        ("csv", "reste"),
+        ("json", '"reste"'),
+    ):
+        code, out, err = cli("leaderboard", "tiny.yaml", "--format", form)
+        assert (code, err) == (0, "")
+        assert word in out
+    (ran / "table.csv").write_text(cli("leaderboard", "tiny", "--format", "csv")[1], "utf-8")
+    assert set(pd.read_csv(ran / "table.csv")["label"]) == {"ste", "reste"}
+    values = [
+        cli("leaderboard", "tiny.yaml", "--format", "csv", "--indicators", d)[1]
+        for d in ("paper", "code", "scale_free")
+    ]
+    assert len(set(values)) == 3
+    changed = ran / "sub" / "tiny.yaml"
+    changed.parent.mkdir(exist_ok=True)
+    changed.write_text(TINY.replace("lr: 0.1", "lr: 0.2"), encoding="utf-8")
+    assert "changed since it ran" in cli("leaderboard", changed)[2]
+    code, _, err = cli("leaderboard", "tiny.yaml", "train.epochs=9")
+    assert code == 2
+    assert "run `bench run` on the suite first" in err
+
+
+def test_weights_are_kept_and_load(ran: Path, cli: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`bench eval` measures what the record says; `bench.load` gives the trained net."""
+    monkeypatch.chdir(ran)
+    code, out, _ = cli("eval", "reste")
+    model = bench.load("reste")
+
+    assert code == 0
+    assert out.count("as recorded") == 2
+    assert model(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
+    assert not model.training
+    (weights,) = (ran / "results" / "cells").glob("ste-*/last.safetensors")
+    (other,) = (ran / "results" / "cells").glob("reste-*/last.safetensors")
+    kept = weights.read_bytes()
+    weights.write_bytes(other.read_bytes())
+    code, out, _ = cli("eval", "ste-")
+    weights.write_bytes(kept)
+    assert code == 3
+    assert "not the ones that were recorded" in out
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (("run", "nowhere.yaml"), 2, "no suite at `nowhere.yaml`"),
+        (("plan", "quickstrat"), 2, "did you mean `quickstart`?"),
+        (("plan", "quickstart", "train.epoch=3"), 2, "unknown key; did you mean `epochs`?"),
+        (("plan", "quickstart", "-k", "estimator=rest"), 4, "did you mean `reste`?"),
+        (("plan", "quickstart", "-k", "estmator=ste"), 2, "no key `estmator`"),
+        (("run", "quickstart", "--gpus", "a"), 2, "--gpus `a`: expected numbers"),
+        (("run", "quickstart", "--device", "gpu"), 2, "expected auto, cpu, cuda or cuda:N"),
+        (("run", "quickstart", "--device", "cuda:99"), 5, "GPU 99 asked for"),
+        (("plan", "cifar10-partial", "--data", "/nowhere"), 5, "data prepare cifar10"),
+        (("check", "rest"), 2, "no `rest` in estimators; did you mean `reste`?"),
+        (("check",), 2, "name an estimator, or give --all"),
+        (("show", "schedule", "cosin"), 2, "did you mean `cosine`?"),
+        (("eval", "nothing", "--results", "/nowhere"), 2, "names 0 recorded cells"),
+        (("data", "verify", "digit"), 2, "did you mean `digits`?"),
+        (("new", "estimator", "ste"), 2, "the name `ste` is taken"),
+        (("new", "estimator", "my-est"), 2, "cannot be a file name to import"),
+    ],
+)  # fmt: skip
+def test_errors_are_one_clear_line(
+    cli: Bench, args: tuple[str, ...], code: int, message: str
+) -> None:
+    """Whatever is wrong, there is one line that says what and what to do, and no traceback."""
+    found, _, err = cli(*args)
+
+    assert found == code
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_usage_errors_exit_with_2() -> None:
+    """An unknown option is the shell's business: usage and exit code 2."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "run", "--no-such-option"], capture_output=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert b"No such option" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_lists(cli: Bench) -> None:
+    """Everything there is can be listed, with its formula or its question."""
+    assert "f(z) = sign(z) |z|^(1/o)" in cli("list", "estimators")[1]
+    assert "resnet20" in cli("list", "backbones")[1]
+    assert "start (end/start)^p" in cli("list", "schedules")[1]
+    assert "Which gradient estimator" in cli("list", "suites")[1]
+    assert re.search(r"digits \(8x8\): 1,\d+ train, 35\d test", cli("data", "list")[1])
+    assert "fingerprint" in cli("data", "verify", "digits")[1]
+
+
+def test_show(cli: Bench) -> None:
+    """A schedule shows its formula, a plugin its rule block and its parameters."""
+    assert "exp(p) = start (end/start)^p" in cli("show", "schedule", "exp")[1]
+    text = cli("show", "estimator", "reste")[1]
+    assert "Reference: Wu et al." in text
+    assert "o_end" in text
+    assert "option A" in cli("show", "backbone", "resnet20")[1]
+    assert "Never flipped" in cli("show", "data", "digits")[1]
+
+
+def test_a_new_estimator_is_there_at_once(
+    cli: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`bench new` writes a file that is listed, checked and trained as it stands."""
+    monkeypatch.chdir(tmp_path)
+    assert cli("new", "estimator", "mine")[0] == 0
+    (tmp_path / "estimators" / "broken.py").write_text("import nothing_at_all", "utf-8")
+    _, listed, _ = cli("list", "estimators")
+
+    assert re.search(r"^mine\s+f\(z\) = tanh\(tz\)", listed, re.MULTILINE)
+    assert re.search(r"^broken\s+broken: .*No module named 'nothing_at_all'", listed, re.MULTILINE)
+    code, out, _ = cli("check", "mine")
+    assert code == 0
+    assert "not rational" in out
+    code, out, _ = cli("check", "--all")
+    assert code == 1
+    assert "reste: f(z)" in out
+    (tmp_path / "x.yaml").write_text(TINY.replace("[ste, reste]", "[ste, mine]"), encoding="utf-8")
+    assert "mine x resnet20" in cli("plan", "x.yaml")[1]
+
+
+def test_check_prints_verdicts_and_witnesses(cli: Bench) -> None:
+    """For ReSTE: all checks hold, rational and flexible as printed, little flexible in use."""
+    code, out, _ = cli("check", "reste", "dsq")
+
+    assert code == 0
+    assert "knob: o: 1 → 3, cosine; identity end 1, sign end inf" in out
+    assert "printed formula (definition P): rational, flexible" in out
+    assert "as it trains: rational, little flexible" in out
+    assert "sign is not reached as o → inf: f(0.05) stays 0.5 away" in out
+    assert "knob: α, learned from 0.2; identity end 0.5, sign end 0" in out
+
+
+def test_a_check_that_fails_exits_with_1(
+    cli: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slope that is not the derivative of value is found, with the z where."""
+    monkeypatch.chdir(tmp_path)
+    cli("new", "estimator", "wrong")
+    path = tmp_path / "estimators" / "wrong.py"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        text + "\n    def slope(self, z: Tensor, t: Tensor, /) -> Tensor:\n        return t * z\n",
+        encoding="utf-8",
+    )
+    code, out, _ = cli("check", "wrong")
+
+    assert code == 1
+    assert re.search(r"FAIL slope is the derivative of value +W, p = 0.0, z = .*: slope", out)
+
+
+def test_schema_goes_to_a_file(cli: Bench, tmp_path: Path) -> None:
+    """The schema is written where it is asked for, or to stdout."""
+    assert cli("schema", "-o", tmp_path / "s.json")[0] == 0
+    assert (tmp_path / "s.json").read_text(encoding="utf-8") == cli("schema")[1]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_keeps_what_is_measured(tmp_path: Path, number: int, code: int) -> None:
+    """Ctrl-C and SIGTERM stop the workers, keep the records, and say how to go on."""
+    (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    argv = [sys.executable, "-m", "bench", "run", "tiny.yaml", "train.epochs=5000", "-j", "1"]
+    process = subprocess.Popen(
+        argv, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.rglob("log.txt")):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    os.killpg(process.pid, number)
+    _, err = process.communicate(timeout=60)
+
+    assert process.returncode == code
+    assert "run again to continue" in err
+    assert "Traceback" not in err
+
+
+def test_version(cli: Bench) -> None:
+    """The version is the package's."""
+    assert f"signbench {bench.__version__}" in cli("--version")[1]

@@ -1,0 +1,125 @@
+"""Data sets as tensors, and augmentation against torchvision's own."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torchvision.transforms import v2
+
+from bench.data import Dataset, Transform, batches, crop, epoch, normalize
+from bench.sources import IMAGENET, SOURCES
+
+
+def digits() -> Dataset:
+    return SOURCES["digits"]().load(Path("nowhere"))
+
+
+def test_digits_are_split_once_and_for_all() -> None:
+    """1,797 images, every fifth of a class for testing, the same in every process."""
+    data = digits()
+    counts = torch.bincount(data.test[1])
+
+    assert len(data.train[0]) + len(data.test[0]) == 1797
+    assert (counts.min() >= 34) & (counts.max() <= 36)
+    assert data.train[0].dtype == torch.uint8
+    assert data.train[0].max() == 16
+    assert data.fingerprint == digits().fingerprint == "3c7801b3955ae5d9"
+
+
+def test_digits_are_never_flipped() -> None:
+    """Augmentation belongs to the data set: a mirrored digit is another digit."""
+    assert not digits().transform.flip
+
+
+def test_a_fingerprint_covers_pixels_labels_and_transform() -> None:
+    """Changing one pixel, one label or one constant changes the fingerprint."""
+    images = torch.zeros(4, 1, 2, 2, dtype=torch.uint8)
+    labels = torch.arange(4)
+    base = Dataset("x", (images, labels), (images, labels), 4, Transform((0.5,), (0.5,)))
+    pixel = images.clone()
+    pixel[3, 0, 1, 1] = 1
+    others = [
+        Dataset("x", (pixel, labels), (images, labels), 4, base.transform),
+        Dataset("x", (images, labels.flip(0)), (images, labels), 4, base.transform),
+        Dataset("x", (images, labels), (images, labels), 4, Transform((0.5,), (0.4,))),
+        Dataset("x", (images, labels), (images, labels), 4, Transform((0.5,), (0.5,), pad=1)),
+    ]
+
+    assert len({d.fingerprint for d in (base, *others)}) == 5
+
+
+def test_normalization_is_torchvisions() -> None:
+    """(x/255 - mean)/std, to float32 rounding of ToTensor and Normalize."""
+    x = torch.randint(0, 256, (5, 3, 32, 32), dtype=torch.uint8)
+    theirs = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(*IMAGENET)])
+
+    torch.testing.assert_close(normalize(x, Transform(*IMAGENET)), theirs(x))
+
+
+def test_crops_are_windows_of_the_padded_image() -> None:
+    """A shift names the window's corner, and a flip mirrors the window."""
+    x = torch.arange(2 * 9, dtype=torch.uint8).reshape(2, 1, 3, 3)
+    y = crop(x, 1, torch.tensor([[0, 2], [1, 1]]), torch.tensor([False, True]))
+
+    assert y[0, 0].tolist() == [[0, 0, 0], [1, 2, 0], [4, 5, 0]]
+    assert y[1, 0].tolist() == x[1, 0].flip(1).tolist()
+
+
+def test_augmentation_has_torchvisions_distribution() -> None:
+    """Over 40,000 draws every window and mirror comes as often as from RandomCrop and flip."""
+    image = torch.arange(1, 26, dtype=torch.uint8).reshape(1, 5, 5)  # all pixels differ
+    n, pad = 20_000, 2
+    theirs = v2.Compose([v2.RandomCrop(5, padding=pad), v2.RandomHorizontalFlip()])
+    torch.manual_seed(0)
+    ours = _draws(image, n, pad)
+    drawn = torch.stack([theirs(image) for _ in range(n)])
+
+    counts = [_counts(images) for images in (ours, drawn)]
+    assert counts[0].keys() == counts[1].keys()
+    assert len(counts[0]) == (2 * pad + 1) ** 2 * 2
+    expected = n / len(counts[0])
+    for key in counts[0]:  # 50 binomial counts of mean 400: 5.5 deviations
+        assert all(abs(c[key] - expected) < 5.5 * expected**0.5 for c in counts)
+
+
+def test_an_epoch_shows_every_image_once() -> None:
+    """Shuffled, complete, the last batch smaller, and the same for the same seed."""
+    images = torch.arange(10, dtype=torch.uint8).reshape(10, 1, 1, 1)
+    split = (images, torch.arange(10))
+    data = Dataset("x", split, split, 10, Transform((0.0,), (1.0,), scale=1))
+    runs = [list(epoch(data, 4, torch.Generator().manual_seed(s))) for s in (0, 0, 1)]
+    labels = [torch.cat([y for _, y in run]).tolist() for run in runs]
+
+    assert [len(y) for _, y in runs[0]] == [4, 4, 2]
+    assert sorted(labels[0]) == list(range(10))
+    assert labels[0] == labels[1] != labels[2]
+    assert all(torch.equal(x.flatten().long(), y) for x, y in runs[0])
+
+
+def test_evaluation_is_in_order_and_untouched() -> None:
+    """Batches of a split come in order, normalized, never cropped."""
+    data = digits()
+    x = torch.cat([images for images, _ in batches(data.test, data.transform, 100)])
+
+    torch.testing.assert_close(x, normalize(data.test[0], data.transform))
+
+
+@pytest.mark.parametrize("size", [{"train": 10}, {"test": 7}])
+def test_a_part_says_so(size: dict[str, int]) -> None:
+    """A cut data set has another label and another fingerprint."""
+    data = SOURCES["digits"](**size).load(Path("nowhere"))
+
+    assert "first" in data.label
+    assert data.fingerprint != digits().fingerprint
+
+
+def _draws(image: Tensor, n: int, pad: int) -> Tensor:
+    split = (image.expand(n, 1, 5, 5).contiguous(), torch.zeros(n, dtype=torch.int64))
+    data = Dataset("x", split, split, 1, Transform((0.0,), (1.0,), scale=1, pad=pad, flip=True))
+    return torch.cat([x for x, _ in epoch(data, 5000, torch.Generator().manual_seed(0))])
+
+
+def _counts(images: Tensor) -> dict[tuple[int, ...], int]:
+    rows, counts = images.flatten(1).long().unique(dim=0, return_counts=True)
+    return {tuple(r): c for r, c in zip(rows.tolist(), counts.tolist(), strict=True)}

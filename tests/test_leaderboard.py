@@ -1,0 +1,189 @@
+"""Plans and records become tables; statistics by hand; formats; no torch."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+from test_store import cell, record
+
+from bench import leaderboard, render, store
+from bench.cell import Binarization, Cell, Recipe, Ref
+from bench.plan import Plan, RoleInfo, Row
+from bench.record import Record
+from bench.stats import estimate, paired
+
+
+def row(label: str, cells: list[Cell], wa: str = "1/1", published: float | None = None) -> Row:
+    info = RoleInfo(plugin=label, formula=f"f(z) = {label}", kind="a kind")
+    roles = {} if wa == "32/32" else {"W": info, "A": info}
+    return Row.model_validate(
+        {"label": label, "backbone": "resnet20", "wa": wa, "schedule": "default", "roles": roles,
+         "published": published, "cells": cells}
+    )  # fmt: skip
+
+
+def made(label: str, accs: dict[int, float | None]) -> tuple[list[Cell], list[Record]]:
+    """Cells of one label and their records; None is a divergence."""
+    ref = Ref(name=label)
+    cells = [cell(weights=ref, activations=ref, seed=seed) for seed in accs]
+    records = [
+        record(c, curves={"train_loss": [1], "test_acc": [acc], "lr": [0.1]})
+        if acc is not None
+        else record(c, status="diverged", reason="the loss", curves={})
+        for c, acc in zip(cells, accs.values(), strict=True)
+    ]
+    return cells, records
+
+
+def board_of(definition: str = "paper") -> leaderboard.Board:
+    a, a_records = made("ste", {0: 0.50, 1: 0.52, 2: 0.54})
+    b, b_records = made("reste", {0: 0.51, 1: 0.55, 2: 0.56})
+    c, c_records = made("wild|*", {0: 0.40, 1: None, 2: None})
+    d, _ = made("absent", {0: 0.1})
+    real = [cell(weights=None, activations=None, seed=0)]
+    rows = [
+        row("ste", a, published=84.44), row("reste", b), row("wild|*", c), row("absent", d),
+        row("none", real, wa="32/32"),
+    ]  # fmt: skip
+    plan = Plan(
+        suite="s", source="s.yaml", source_digest="0", data_label="digits", recipe=Recipe(epochs=1),
+        binarization=Binarization(), baseline="ste", rows=rows, published_source="Table 3",
+    )  # fmt: skip
+    records = [*a_records, *b_records, *c_records, record(real[0])]
+    return leaderboard.rank(plan, records, definition)  # type: ignore[arg-type]
+
+
+def test_t_interval() -> None:
+    """Mean ± t(0.975, n-1)·s/√n: for 0.50, 0.52, 0.54 it is 0.52 ± 4.3027·0.02/√3."""
+    found = estimate([0.50, 0.52, 0.54])
+
+    assert found
+    assert found.mean == pytest.approx(0.52)
+    assert found.half_width == pytest.approx(4.30265 * 0.02 / 3**0.5, rel=1e-5)
+    assert estimate([1.0]) is not None
+    assert estimate([1.0]).half_width is None  # type: ignore[union-attr]
+    assert estimate([]) is None
+
+
+def test_pairs_share_a_seed() -> None:
+    """A difference uses the seeds that both have, and the spread of the differences."""
+    found = paired({0: 3.0, 1: 5.0, 9: 100.0}, {0: 2.0, 1: 3.0, 7: 0.0})
+
+    assert found
+    assert (found.mean, found.n) == (1.5, 2)
+    assert found.half_width == pytest.approx(12.7062 * 0.5**0.5 / 2**0.5, rel=1e-5)
+
+
+def test_rows_are_ranked_by_last_accuracy() -> None:
+    """Best mean first, lines without a seed last, full precision in a section of its own."""
+    board = board_of()
+    lines = board.sections[0].lines
+
+    assert [(x.label, x.rank, x.n) for x in lines] == [
+        ("reste", 1, 3), ("ste", 2, 3), ("wild|*", 3, 1), ("absent", None, 0),
+    ]  # fmt: skip
+    assert board.sections[1].lines[0].rank is None
+    assert lines[0].difference
+    assert lines[0].difference.mean == pytest.approx(0.02)
+    assert lines[1].difference is None
+    assert lines[2].lost == {"diverged: the loss": 2}
+    assert (lines[3].missing, board.recorded, board.total) == (1, 10, 11)
+
+
+def test_the_metric_is_the_last_epoch() -> None:
+    """acc is of the last epoch, best of all epochs: 0.5 and 0.6 of the same curve."""
+    line = board_of().sections[1].lines[0]
+
+    assert line.acc
+    assert line.best
+    assert (line.acc.mean, line.best.mean) == (0.5, 0.6)
+
+
+def test_markdown_has_every_column_and_survives_names() -> None:
+    """Table 3's columns and more, one table row per line; a label cannot break the table."""
+    text = render.markdown(board_of())
+    header = next(
+        line for line in text.splitlines() if line.startswith("| # |") or "estimator" in line
+    )
+
+    for column in ("formula", "type", "rational", "flexible", "acc, %", "n", "lost", "best, %",
+                   "Δ, points", "e", "s", "images/s", "published, %"):  # fmt: skip
+        assert column in header
+    bars = {line.replace("\\|", "").count("|") for line in text.splitlines() if line[:1] == "|"}
+    assert bars == {len(render.COLUMNS) + 1}
+    assert r"wild\|\*" in text
+    assert "54.00 ± 6.57" in text
+    assert "+2.00 ± 2.48" in text
+    assert "84.44" in text
+    assert "lost: wild" in text
+
+
+def test_csv_and_json_are_for_machines(tmp_path: Path) -> None:
+    """CSV reads back as a frame of numbers, JSON as the whole board with its cells."""
+    path = tmp_path / "x.csv"
+    path.write_text(render.csv(board_of()), encoding="utf-8")
+    frame = pd.read_csv(path).set_index("label")
+    data = json.loads(render.as_json(board_of()))
+
+    assert frame.loc["reste", "acc"] == pytest.approx(0.54)
+    assert frame.loc["reste", "difference_half_width"] == pytest.approx(0.0248, abs=1e-4)
+    assert frame.loc["wild|*", "lost"] == 2
+    assert data["sections"][0]["lines"][0]["cells"][0] == made("reste", {0: 0.1})[0][0].id
+
+
+@pytest.mark.parametrize("width", [60, 100, 240])
+def test_terminal_table_fits(width: int) -> None:
+    """Every accuracy can be read at any width, in one table or in two."""
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(render.rich_table(board_of(), width))
+    text = console.export_text()
+
+    assert max(map(len, text.splitlines())) <= width
+    assert "54.00 ± 6.57" in text
+    assert "6 of 11" not in text
+    assert "10 of 11 cells recorded." in text
+
+
+def test_mixtures_are_named() -> None:
+    """Records from several devices or engines in one table carry a footnote that says so."""
+    a, records = made("ste", {0: 0.5, 1: 0.6})
+    other = records[1].provenance.model_copy(update={"device": "gpu", "compiled": True})
+    mixed = [records[0], records[1].model_copy(update={"provenance": other})]
+    plan = Plan(
+        suite="s", source="s", source_digest="0", data_label="d", recipe=Recipe(epochs=1),
+        binarization=Binarization(), baseline=None, rows=[row("ste", a)],
+    )  # fmt: skip
+    notes = " ".join(leaderboard.rank(plan, mixed).notes)
+
+    assert "several devices: cpu, gpu" in notes
+    assert "several engines: compiled, eager" in notes
+
+
+def test_leaderboard_needs_no_torch(tmp_path: Path) -> None:
+    """`bench leaderboard` answers from disk where torch cannot even be imported."""
+    a, records = made("ste", {0: 0.5, 1: 0.6})
+    plan = Plan(
+        suite="quickstart", source="quickstart.yaml", source_digest="0", data_label="digits",
+        recipe=Recipe(epochs=1), binarization=Binarization(), baseline="ste", rows=[row("ste", a)],
+    )  # fmt: skip
+    store.save_plan(tmp_path, plan)
+    for r in records:
+        store.save(tmp_path, r)
+    script = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from bench.cli import main\n"
+        f"sys.argv = ['bench', 'leaderboard', 'quickstart', '--results', {str(tmp_path)!r}, FORM]\n"
+        "main()"
+    )
+    for form in ("rich", "md", "csv", "json"):
+        code = script.replace("FORM", f"'--format', '{form}'")
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert "55.00" in done.stdout or "0.55" in done.stdout

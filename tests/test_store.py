@@ -1,0 +1,155 @@
+"""Records and plans on disk: whole or not at all, found by cell, damage told apart."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import store
+from bench.cell import CORE, Binarization, Cell, DataRef, Recipe, Ref
+from bench.errors import EnvironmentProblem, UsageError
+from bench.record import Provenance, Record
+
+
+def cell(**change: object) -> Cell:
+    """A cell; `change` replaces fields."""
+    fields: dict[str, object] = {
+        "core": CORE,
+        "weights": Ref(name="ste", params={"clip": 1.0}),
+        "activations": Ref(name="ste", params={"clip": 1.0}),
+        "backbone": Ref(name="resnet20", params={"width": 8}),
+        "data": DataRef(name="digits", fingerprint="0" * 16),
+        "binarization": Binarization(),
+        "recipe": Recipe(epochs=2),
+        "seed": 0,
+    }
+    return Cell.model_validate(fields | change)
+
+
+def record(of: Cell | None = None, **change: object) -> Record:
+    origin = Provenance(
+        commit="c", dirty=False, versions={"torch": "2"}, device="cpu", threads=1, compiled=False,
+        host="h", command="bench run", started="2026-01-01T00:00:00+00:00", wall_s=1.0,
+    )  # fmt: skip
+    curves = {"train_loss": [2.0, 1.0], "test_acc": [0.6, 0.5], "lr": [0.1, 0.05]}
+    fields: dict[str, object] = {"cell": of or cell(), "status": "ok", "curves": curves}
+    return Record.model_validate(fields | {"provenance": origin, "best_epoch": 0} | change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 1},
+        {"core": CORE + 1},
+        {"weights": None, "activations": None},
+        {"activations": None},
+        {"weights": Ref(name="ste", version=2, params={"clip": 1.0})},
+        {"weights": Ref(name="ste", params={"clip": 1.5})},
+        {"backbone": Ref(name="resnet20", params={"width": 16})},
+        {"data": DataRef(name="digits", fingerprint="1" * 16)},
+        {"binarization": Binarization(sign0=1)},
+        {"recipe": Recipe(epochs=3)},
+    ],
+)
+def test_the_id_covers_the_cell(change: dict[str, object]) -> None:
+    """Two cells that differ anywhere have different ids."""
+    assert cell(**change).id != cell().id
+
+
+def test_the_id_is_for_ever() -> None:
+    """This id never changes: a different one would orphan every record."""
+    assert cell().id == "d6f98dbf80da"
+
+
+def test_a_slug_is_a_file_name() -> None:
+    """A cell's folder is readable, ends in its id, and cannot leave the results folder."""
+    slug = cell(weights=Ref(name="../../x y")).slug
+
+    assert cell().slug == f"ste-resnet20-w1a1-s0__{cell().id}"
+    assert "/" not in slug
+    assert slug.endswith(cell(weights=Ref(name="../../x y")).id)
+
+
+def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
+    """What is saved is found by its cell, equal in every field, infinities included."""
+    clipped = cell(weights=Ref(name="ste", params={"clip": "Infinity"}))
+    saved = record(clipped)
+    store.save(tmp_path, saved)
+
+    assert store.find(tmp_path, clipped) == saved
+    assert store.find(tmp_path, cell()) is None
+    assert store.named(tmp_path, clipped.id) == saved
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema_version": 9}', "\x00\xff"])
+def test_a_damaged_record_is_no_record(tmp_path: Path, content: str) -> None:
+    """A truncated or foreign record does not count as measured, and its name says damaged."""
+    path = store.save(tmp_path, record())
+    path.write_text(content, encoding="utf-8")
+
+    assert store.find(tmp_path, cell()) is None
+    with pytest.raises(UsageError, match="is damaged"):
+        store.named(tmp_path, cell().id)
+
+
+def test_a_record_of_another_cell_is_no_record(tmp_path: Path) -> None:
+    """A record that was copied into the wrong folder does not count."""
+    wrong = store.folder(tmp_path, cell()) / "record.json"
+    store.write(wrong, record(cell(seed=5)).model_dump_json())
+
+    assert store.find(tmp_path, cell()) is None
+
+
+def test_an_ambiguous_name_lists_what_it_names(tmp_path: Path) -> None:
+    """A name that fits several cells, or none, is an error that lists them."""
+    for seed in (0, 1):
+        store.save(tmp_path, record(cell(seed=seed)))
+
+    with pytest.raises(UsageError, match=r"`ste` names 2 recorded cells.*ste-resnet20-w1a1-s0__"):
+        store.named(tmp_path, "ste")
+    with pytest.raises(UsageError, match="`nothing` names 0 recorded cells"):
+        store.named(tmp_path, "nothing")
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """A file where a folder should be: one error that names the path, and no debris."""
+    (tmp_path / "cells").write_text("in the way", encoding="utf-8")
+
+    with pytest.raises(EnvironmentProblem, match=r"cannot write `.*record\.json`"):
+        store.save(tmp_path, record())
+    assert [p.name for p in tmp_path.iterdir()] == ["cells"]
+
+
+def test_a_full_disk_leaves_the_old_record(tmp_path: Path) -> None:
+    """Without room for the new record the old one stays whole."""
+    store.save(tmp_path, record())
+    script = f"""
+import resource, signal
+from pathlib import Path
+from bench import store
+from bench.errors import EnvironmentProblem
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
+try:
+    store.write(Path({str(store.folder(tmp_path, cell()) / "record.json")!r}), "x" * 10_000)
+except EnvironmentProblem as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+
+    assert "cannot write" in done.stdout
+    assert store.find(tmp_path, cell()) == record()
+    assert len(list(store.folder(tmp_path, cell()).iterdir())) == 1
+
+
+def test_records_are_strict_json(tmp_path: Path) -> None:
+    """No NaN and no Infinity stands on disk as a number."""
+    text = store.save(tmp_path, record()).read_text(encoding="utf-8")
+
+    json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in a record"))
+    with pytest.raises(ValueError, match="finite"):
+        record(images_per_s=float("nan"))

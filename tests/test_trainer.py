@@ -1,0 +1,255 @@
+"""The training loop: its learning rate, its determinism, its divergence, its indicators."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from bench.binary import Clock
+from bench.cell import Binarization, Recipe
+from bench.data import Dataset, epoch
+from bench.layers import BinaryConv2d, Layers
+from bench.model import Model
+from bench.plugin import Surrogate
+from bench.registry import BACKBONES, ESTIMATORS
+from bench.sources import SOURCES
+from bench.trainer import Outcome, digest, learning_rate, train
+
+GOLDEN = Path(__file__).parent / "golden" / "curves.json"
+
+
+def data(n: int = 96) -> Dataset:
+    return SOURCES["digits"](train=n, test=60).load(Path("nowhere"))
+
+
+def model(estimator: str = "ste", width: int = 4, a32: bool = False) -> Model:
+    torch.manual_seed(0)
+    clock, plugin = Clock(), ESTIMATORS.build(estimator, {})
+
+    def binarizer(role: str, shape: tuple[int, ...]) -> torch.nn.Module:
+        if role == "A" and a32:
+            return torch.nn.Identity()
+        return plugin.binarizer("A" if role == "A" else "W", shape, clock, 0)
+
+    net = BACKBONES.build("resnet20", {"width": width}).build(
+        10, 1, Layers(binarizer, Binarization())
+    )
+    return Model(net, clock)
+
+
+def run(estimator: str = "ste", n: int = 96, a32: bool = False, **recipe: object) -> Outcome:
+    built = model(estimator, a32=a32)
+    settings: dict[str, object] = {"epochs": 2, "batch_size": 32, "lr": 0.1} | recipe
+    return train(built.net, built.clock, data(n), Recipe.model_validate(settings), seed=3)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "e", "lr"),
+    [
+        (1000, 0, 0.02), (1000, 4, 0.1), (1000, 5, 0.10000174), (1000, 8, 0.10000398),
+        (1000, 500, 0.0509482), (1000, 998, 8.95e-6), (1000, 999, 6.22e-6),
+        (2000, 1000, 0.0504727), (2000, 1999, 1.55e-6),
+    ],
+)  # fmt: skip
+def test_reference_warmup(epochs: int, e: int, lr: float) -> None:
+    """Warm-up 5, then the released cosine that lags four epochs, at the released values."""
+    recipe = Recipe(epochs=epochs, warmup=5)
+
+    assert learning_rate(recipe, e) == pytest.approx(lr, rel=2e-3 if lr < 1e-4 else 1e-6)
+
+
+def test_reference_is_torchs_scheduler() -> None:
+    """Without warm-up, and with, the formula is the released scheduler to 1e-9 relative."""
+    for warmup, epochs in ((0, 30), (5, 60)):
+        recipe = Recipe(epochs=epochs, warmup=warmup)
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.1)
+        for group in optimizer.param_groups:
+            group["initial_lr"] = 0.1
+        lag = max(warmup - 1, 0)
+        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(
+            optimizer, epochs - lag, last_epoch=-1 - lag
+        )
+        for e in range(epochs):
+            if e < warmup:
+                optimizer.param_groups[0]["lr"] = 0.1 * (e + 1) / warmup
+            assert learning_rate(recipe, e) == pytest.approx(
+                optimizer.param_groups[0]["lr"], rel=1e-9
+            )
+            optimizer.step()
+            if e >= lag:
+                scheduler.step()
+
+
+def test_clean_rule_ends_near_zero() -> None:
+    """The clean rule is the cosine over the epochs after warm-up, from lr towards 0."""
+    recipe = Recipe(epochs=25, warmup=5, lr_rule="clean")
+    rates = [learning_rate(recipe, e) for e in range(25)]
+
+    assert rates[:5] == pytest.approx([0.02, 0.04, 0.06, 0.08, 0.1])
+    assert rates[5] == 0.1
+    assert rates[15] == pytest.approx(0.05)
+    assert rates[24] < 1e-3
+
+
+def test_same_seed_same_numbers() -> None:
+    """On one machine training is reproducible to the last bit: curves, indicators, weights."""
+    first, second = run("reste", histograms=[1]), run("reste", histograms=[1])
+
+    assert first.curves == second.curves
+    assert first.indicators == second.indicators
+    assert digest(first.last) == digest(second.last)
+
+
+def test_curves_are_golden() -> None:
+    """A refactor leaves these curves alone; a change of numbers says so in CHANGELOG's Numbers."""
+    found = {name: run(name).curves["train_loss"] for name in ESTIMATORS_GOLDEN}
+    expected = json.loads(GOLDEN.read_text(encoding="utf-8"))
+
+    for name, curve in expected.items():
+        assert found[name] == pytest.approx(curve, rel=2e-2), name  # other CPUs round otherwise
+
+
+ESTIMATORS_GOLDEN = ("dsq", "ede", "fda", "rbnn", "reste", "ste")
+
+
+def test_indicators_change_no_number() -> None:
+    """An observer: training with indicators off ends in the same weights."""
+    assert digest(run("reste").last) == digest(run("reste", indicators="off").last)
+    assert run("reste", indicators="off").indicators == []
+
+
+def test_compiled_training_is_training() -> None:
+    """The compiled step computes the eager step's loss, indicators included, to rounding."""
+    built = model("reste", width=2)
+    recipe = Recipe(epochs=1, batch_size=32)
+    eager = run_once(model("reste", width=2), recipe, compiled=False)
+    torch._dynamo.config.suppress_errors = False  # pyright: ignore
+    compiled = run_once(built, recipe, compiled=True)
+
+    assert compiled.curves["train_loss"] == pytest.approx(eager.curves["train_loss"], rel=0.2)
+    assert len(compiled.indicators) == len(eager.indicators) == 36
+
+
+test_compiled_training_is_training = pytest.mark.slow(test_compiled_training_is_training)
+
+
+def run_once(built: Model, recipe: Recipe, *, compiled: bool) -> Outcome:
+    return train(built.net, built.clock, data(), recipe, seed=3, compiled=compiled)
+
+
+@pytest.mark.parametrize("settings", [{"lr": 1e30}, {"lr": 1e30, "indicators": "off"}])
+def test_divergence_is_an_outcome(settings: dict[str, object]) -> None:
+    """A loss or gradient that is not finite ends training; that epoch leaves nothing."""
+    outcome = run("ste", 96, False, epochs=3, **settings)
+
+    assert "epoch" in outcome.diverged
+    assert len(outcome.curves["test_acc"]) < 3
+    assert all(len(x.error_now_used) == len(outcome.curves["lr"]) for x in outcome.indicators)
+
+
+@pytest.mark.parametrize("estimator", ["ste", "reste", "dsq"])
+@pytest.mark.parametrize("a32", [False, True])
+def test_indicators_against_autograd(estimator: str, a32: bool) -> None:
+    """n, mean and variance of |g| and e of every layer, W and A, as computed by hand."""
+    outcome = run(estimator, n=32, a32=a32, epochs=1)  # a single step
+    built = model(estimator, a32=a32)
+    net = built.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    recipe = Recipe(epochs=1, batch_size=32)
+    ((images, labels),) = list(epoch(data(32), 32, torch.Generator().manual_seed(3)))
+    inputs: dict[str, torch.Tensor] = {}
+    layers = {k: m for k, m in net.named_modules() if isinstance(m, BinaryConv2d)}
+    for name, layer in layers.items():
+
+        def keep(_: object, args: tuple[torch.Tensor], name: str = name) -> tuple[torch.Tensor]:
+            inputs[name] = args[0].clone()
+            inputs[name].retain_grad()
+            return (inputs[name],)
+
+        layer.register_forward_pre_hook(keep)
+    F.cross_entropy(net(images), labels).backward()
+
+    found = {(x.layer, x.role): x for x in outcome.indicators}
+    assert len(found) == (18 if a32 else 36)
+    for (name, role), seen in found.items():
+        g = layers[name].weight.grad if role == "W" else inputs[name].grad
+        assert g is not None
+        assert seen.n_grad == g.numel()
+        assert seen.grad_mean == seen.grad_mean_last
+        assert seen.grad_mean[0] == pytest.approx(g.abs().mean().item(), rel=1e-4)
+        assert seen.grad_var[0] == pytest.approx(g.abs().var().item(), rel=1e-3)
+    assert recipe.epochs == 1
+
+
+def test_errors_are_of_the_last_weights() -> None:
+    """e of the weights is ‖sign(w) - f(w)‖ after the epoch's last update, in four forms."""
+    outcome = run("reste", epochs=2)
+    f = ESTIMATORS.build("reste", {})
+    assert isinstance(f, Surrogate)
+    name = outcome.indicators[0].layer
+    w = outcome.last[f"{name}.weight"]
+    now, end = (torch.tensor(k, dtype=torch.float64) for k in (f.path(0.5), 3.0))
+    row = outcome.indicators[0]
+
+    assert row.knob == pytest.approx([1, f.path(0.5)])
+    assert row.n[-1] == w.numel()
+    forms = {"used": f, "pure": f.pure()}
+    for form, g in forms.items():
+        for moment, knob in (("now", now), ("end", end)):
+            expected = (torch.sign(w) - g.value(w, knob)).norm().item()
+            assert getattr(row, f"error_{moment}_{form}")[-1] == pytest.approx(expected, rel=1e-6)
+
+
+def test_histograms_at_the_epochs_that_are_named() -> None:
+    """Histograms count every latent value, gradient and error, at the named epochs alone."""
+    outcome = run("ste", epochs=3, histograms=[0, 2])
+    rows = {x.role: x for x in outcome.indicators[::18]}
+
+    assert [(h.epoch, h.quantity) for h in rows["W"].histograms] == [
+        (0, "gradient"), (0, "error"), (2, "gradient"), (2, "error"),
+    ]  # fmt: skip
+    assert {h.quantity for h in rows["A"].histograms} == {"error"}
+    assert sum(rows["W"].histograms[0].counts) == rows["W"].n[0]
+
+
+def test_the_best_weights_are_those_of_the_best_epoch() -> None:
+    """best_epoch is the first epoch with the highest accuracy, and `best` its weights."""
+    outcome = run("ste", epochs=4)
+    curve = outcome.curves["test_acc"]
+    best = curve.index(max(curve))
+
+    assert outcome.best_epoch == best
+    shorter = train_until(best + 1)
+    assert digest(outcome.best) == digest(shorter.last)
+
+
+def train_until(epochs: int) -> Outcome:
+    """The same training, stopped early: its schedule is that of four epochs."""
+    from bench import trainer
+
+    built = model("ste")
+    recipe = Recipe(epochs=4, batch_size=32)
+    loop = trainer._Loop(built.net, data(), recipe, 3, False, lambda _: None)  # pyright: ignore
+    built.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for e in range(epochs):
+        built.clock.set(e / 4)
+        loop.epoch(e, learning_rate(recipe, e))
+        trainer.accuracy(built.net, data().test, data())
+    return replace(Outcome(), last=trainer.snapshot(built.net))
+
+
+def test_every_parameter_is_trained() -> None:
+    """All parameters, DSQ's α included, are in the optimizer before the first step."""
+    from bench.trainer import optimizer
+
+    net = model("dsq").net
+    for kind in ("sgd", "adamw"):
+        groups = optimizer(net, Recipe(epochs=1, optimizer=kind)).param_groups
+        assert sum(len(g["params"]) for g in groups) == len(list(net.parameters()))
+
+
+def test_adamw_trains() -> None:
+    """AdamW is the other optimizer."""
+    assert run("ste", optimizer="adamw", lr=1e-2).diverged == ""
