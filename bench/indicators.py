@@ -181,8 +181,8 @@ def _errors(z: Tensor, binarizer: nn.Module, role: Role) -> dict[str, float]:
 
 
 def _distance(f: Surrogate, z: Tensor, knob: Tensor) -> float:
-    distance: Tensor = (torch.sign(z) - f.value(z, knob)).square().sum().sqrt()
-    return distance.item()
+    distance = torch.linalg.vector_norm(torch.sign(z) - f.value(z, knob))  # pyright: ignore
+    return distance.item()  # pyright: ignore
 
 
 def _histogram(epoch: int, quantity: str, x: Tensor) -> Histogram:

