@@ -21,8 +21,10 @@ from rich.text import Text
 from bench.plan import Plan
 from bench.worker import Event
 
+HEADS = ("state", "cell", "epoch", "", "acc, %", "images/s", "left")
 STYLES = {"running": "bold", "ok": "green", "diverged": "yellow", "failed": "red", "waiting": "dim"}
 LINE_EVERY_S = 20.0  # plain lines of one long cell
+LEFT_FROM = 0.05  # of the epochs must be done before a cell's time left is worth saying
 
 
 @dataclass
@@ -36,12 +38,14 @@ class State:
     acc: float | None = None
     images_per_s: float | None = None
     reason: str = ""
-    said_s: float = 0.0
+    started: float = 0.0  # monotonic seconds, as the next
+    said: float = 0.0
 
     def hear(self, event: Event, epochs: int) -> None:
         """Take the news of this cell."""
         if event.kind == "start":
             self.state = "running"
+            self.started = time.monotonic()
             return
         if event.kind == "end":
             self.state, self.reason = event.status, event.reason
@@ -55,6 +59,13 @@ class State:
     def progress(self) -> float:
         """Epochs done, a fraction of the present one included."""
         return self.epoch + self.fraction
+
+    def left(self, epochs: int) -> str:
+        """Time left of a running cell, from its own speed; blank before there is one."""
+        if self.state != "running" or self.progress < LEFT_FROM * epochs:
+            return ""
+        gone = time.monotonic() - self.started
+        return _clock(gone * (epochs - self.progress) / self.progress)
 
 
 class Board:
@@ -119,12 +130,12 @@ class Plain:
         state = self.board.hear(event)
         now = time.monotonic()
         if event.kind == "start":
-            state.said_s = now
+            state.said = now
         elif event.kind == "end":
             done = self.board.count("ok", "diverged", "failed")
             self._say(f"[{done}/{len(self.board.states)}] {state.name}: {state.state}", state)
-        elif event.acc is not None and now - state.said_s > LINE_EVERY_S:
-            state.said_s = now
+        elif event.acc is not None and now - state.said > LINE_EVERY_S:
+            state.said = now
             self._say(f"{state.name}: epoch {state.epoch}/{self.board.epochs}", state)
 
     def _say(self, head: str, state: State) -> None:
@@ -167,13 +178,14 @@ class Terminal(Plain):
         states = self._shown(room)
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         wide = self.console.width >= 80
-        for name in ("state", "cell", "epoch", "", "acc, %", "images/s")[: 6 if wide else 5]:
-            right = name in {"epoch", "acc, %", "images/s"}
+        columns = HEADS if wide else HEADS[:5]
+        for name in columns:
+            right = name in HEADS[4:] or name == "epoch"
             table.add_column(
                 name, justify="right" if right else "left", no_wrap=True, overflow="ellipsis"
             )
         for state in states:
-            table.add_row(*self._cells(state)[: 6 if wide else 5], style=STYLES.get(state.state))
+            table.add_row(*self._cells(state)[: len(columns)], style=STYLES.get(state.state))
         parts: list[RenderableType] = [Text(self.board.headline, style="bold"), table]
         if hidden := len(self.board.states) - len(states):
             parts.append(Text(f"… and {hidden} more cells", style="dim"))
@@ -188,6 +200,7 @@ class Terminal(Plain):
             ProgressBar(total=epochs, completed=state.progress, width=16),
             Text("" if state.acc is None else f"{100 * state.acc:.2f}"),
             Text(f"{state.images_per_s:,.0f}" if state.images_per_s else ""),
+            Text(state.left(epochs)),
         ]
 
     def _shown(self, room: int) -> list[State]:
