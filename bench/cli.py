@@ -16,7 +16,6 @@ from bench.errors import BenchError, UsageError
 
 if TYPE_CHECKING:  # only commands that train or check import torch
     from bench.plan import Plan
-    from bench.record import Record
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 data_app = typer.Typer(no_args_is_help=True, help="Find, fetch and verify data sets.")
@@ -92,38 +91,21 @@ def run(
 
     Running again continues: measured cells are kept, failed ones are tried again.
     """
-    from bench import executor, filters, live, store
+    from bench import executor, filters, session
     from bench.crossing import plan
     from bench.sources import data_folder
 
     _one_thread()
     resolved = plan(suite, overrides or [], data)
     chosen = filters.select(resolved, filter_)
-    numbers = None if gpus is None else _numbers(gpus)
     settings = executor.Settings(
         root=results,
         data=data or data_folder(),
-        slots=executor.slots(device, numbers, jobs, threads),
+        slots=executor.slots(device, None if gpus is None else _numbers(gpus), jobs, threads),
         compiled=compile_,
         argv=tuple(sys.argv[1:]),
     )
-    written = [store.save_plan(results, resolved)]
-    missing = executor.wanted(results, chosen)
-    _say(f"{len(chosen)} cells, {len(chosen) - len(missing)} recorded, {len(missing)} to run")
-    tally = executor.Tally()
-    if missing:
-        view = live.Terminal if out.is_terminal else live.Plain
-        board = live.Board(resolved, [cell.id for cell in missing])
-        with view(board, out) as watch:
-            tally = executor.execute(missing, settings, watch)
-    written += _finish(resolved, results)
-    _files(written, resolved, results)
-    for event in tally.failed:
-        log = store.folder(results, resolved.cell(event.cell_id)) / "log.txt"
-        err.print(f"failed: {escape(event.reason)}; log: {log}", highlight=False, soft_wrap=True)
-    for problem in tally.errors:
-        err.print(f"error: {escape(problem)}", highlight=False, soft_wrap=True)
-    if tally.failed or tally.errors:
+    if not session.run(resolved, chosen, settings, out, err):
         raise typer.Exit(1)
 
 
@@ -136,29 +118,12 @@ def plan(
     filter_: Filter = "",
 ) -> None:
     """Show what SUITE means: its cells, which are recorded, and what is left out and why."""
-    from bench import crossing, executor, filters, store
+    from bench import crossing, filters, session
 
     _one_thread()
     resolved = crossing.plan(suite, overrides or [], data)
-    chosen = {cell.id for cell in filters.select(resolved, filter_)}
-    counts = dict.fromkeys(("recorded", "to run"), 0)
-    for row in resolved.rows:
-        for cell in row.cells:
-            if cell.id not in chosen:
-                continue
-            record = store.find(results, cell)
-            state = "recorded" if executor.measured(record) else "to run"
-            counts[state] += 1
-            again = f" (failed: {record.reason})" if record and state == "to run" else ""
-            ok = "" if record is None or record.status == "failed" else f" {record.status}"
-            name = f"{row.label} x {row.backbone} x {row.wa} x {row.schedule} x seed {cell.seed}"
-            _say(f"{cell.id}  {state:8}{ok:4}  {name}{again}")
-    for left in resolved.left_out:
-        _say(f"{'left out':>22}       {left.combination}: {left.reason}")
-    _say(
-        f"{sum(counts.values())} cells on {resolved.data_label}: {counts['recorded']} recorded, "
-        f"{counts['to run']} to run; {len(resolved.left_out)} combinations left out"
-    )
+    for line in session.states(resolved, filters.select(resolved, filter_), results):
+        _say(line)
 
 
 @app.command()
@@ -176,7 +141,7 @@ def leaderboard(
 
     plan = store.find_plan(results, name_of(suite, overrides or []))
     _warn_if_changed(plan, suite, overrides or [])
-    board = boards.rank(plan, _records(plan, results), indicators)
+    board = boards.rank(plan, store.records(results, plan), indicators)
     render.render(board, form, out)
 
 
@@ -324,38 +289,6 @@ def _numbers(text: str) -> list[int]:
         message = f"--gpus `{text}`: expected numbers joined by commas, as in 0,1"
         raise UsageError(message)
     return [int(part) for part in text.split(",")]
-
-
-def _records(plan: "Plan", results: Path) -> list["Record"]:
-    from bench import store
-
-    return [record for cell in plan.cells if (record := store.find(results, cell))]
-
-
-def _finish(plan: "Plan", results: Path) -> list[Path]:
-    """Print the leaderboard and write it in every format."""
-    from bench import leaderboard as boards
-    from bench import render, store
-
-    board = boards.rank(plan, _records(plan, results))
-    render.render(board, "rich", out)
-    home = store.suite_folder(results, plan.suite)
-    forms = {"md": render.markdown, "csv": render.csv, "json": render.as_json}
-    return [store.write(home / f"leaderboard.{end}", form(board)) for end, form in forms.items()]
-
-
-def _files(written: list[Path], plan: "Plan", results: Path) -> None:
-    """Name every file of this suite."""
-    from bench import store
-
-    _say("files:")
-    for path in written:
-        _say(f"  {path}")
-    for cell in plan.cells:
-        home = store.folder(results, cell)
-        names = sorted(p.name for p in home.glob("[!.]*")) if home.is_dir() else []
-        if names:
-            _say(f"  {home}/{{{','.join(names)}}}")
 
 
 def _warn_if_changed(plan: "Plan", suite: Path, overrides: list[str]) -> None:

@@ -1,8 +1,8 @@
 """Suite to plan: the cross product of the axes, with a reason for all that it leaves out."""
 
+import fnmatch
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from itertools import product
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from bench.cell import CORE, WA, Cell, DataRef, Ref, Role
 from bench.data import Dataset
 from bench.document import Path_, Problem, suggest
 from bench.errors import SuiteError
-from bench.plan import LeftOut, Plan, RoleInfo, Row
+from bench.plan import LeftOut, Plan, Properties, RoleInfo, Row
 from bench.plugin import Backbone, Estimator, Surrogate
 from bench.sources import data_folder
 from bench.suite import Suite, digest, load, name_of
@@ -91,7 +91,7 @@ def _cross_checks(suite: Suite, axes: Axes) -> Iterator[Problem]:
     labels = [*axes.estimators, *sorted(broken - axes.estimators.keys())]
     for path, word, real in _uses(suite):
         known = list(suite.backbones) if path[-1] == "backbone" else labels + ["none"] * real
-        if not any(fnmatchcase(label, word) for label in known):
+        if not (fnmatch.filter(known, word) if path[0] == "exclude" else word in known):
             yield Problem(path, f"no `{word}` in this suite{suggest(word, known)}")
 
 
@@ -144,9 +144,11 @@ def _combinations(suite: Suite, axes: Axes) -> Iterator[tuple[Combination, list[
                 left = Combination(label, backbone, wa, schedule)
                 yield left, suite.seeds, "32/32 binarizes nothing; it runs once, as `none`"
             continue
-        for index, schedule in enumerate(suite.schedules):
+        first = True
+        for schedule in suite.schedules:
             crossed = Combination(label, backbone, wa, schedule)
-            reason = _excluded(suite, crossed) or _no_schedule(axes, crossed, first=index == 0)
+            reason = _excluded(suite, crossed) or _no_schedule(axes, crossed, first=first)
+            first = first and bool(reason)
             yield crossed, suite.seeds, reason
     for include in suite.include:
         wanted = [b for b in axes.backbones if include.backbone in (None, b, b.split("(")[0])]
@@ -162,13 +164,13 @@ def _excluded(suite: Suite, combination: Combination) -> str:
     for rule in suite.exclude:
         given = {k: v for k, v in vars(rule).items() if k != "reason" and v is not None}
         values = {"estimator": combination.label} | vars(combination)
-        if all(any(fnmatchcase(values[k], word) for word in v) for k, v in given.items()):
+        if all(any(fnmatch.fnmatchcase(values[k], word) for word in v) for k, v in given.items()):
             return rule.reason
     return ""
 
 
 def _no_schedule(axes: Axes, c: Combination, *, first: bool) -> str:
-    """Why `c` cannot be crossed with its schedule; the first schedule of an axis always runs."""
+    """Why `c` cannot be crossed with its schedule; without a knob to schedule the first runs."""
     plugins = [axes.estimators[c.label][role].plugin for role in ROLES[c.wa]]
     scheduled = [p for p in plugins if _has_schedule(p)]
     if not scheduled:
@@ -242,13 +244,23 @@ class _Verdicts:
     def info(self, name: str, plugin: Estimator, role: Role) -> RoleInfo:
         key = (f"{name}{plugin!r}", role)
         if key not in self.known:
-            judged = isinstance(plugin, Surrogate)
+            printed, trained = _judged(plugin, role)
             self.known[key] = RoleInfo(
                 plugin=name,
                 formula=plugin.formula,
                 kind=plugin.kind,
                 schedule=getattr(plugin, "schedule", ""),
-                printed=properties.printed(plugin) if judged else None,
-                trained=properties.trained(plugin, role) if judged else None,
+                printed=printed,
+                trained=trained,
             )
         return self.known[key]
+
+
+def _judged(plugin: Estimator, role: Role) -> tuple[Properties | None, Properties | None]:
+    """The verdicts on the printed f and on the one that trains, if there is an f to call."""
+    if not isinstance(plugin, Surrogate):
+        return None, None
+    try:
+        return properties.printed(plugin), properties.trained(plugin, role)
+    except Exception:  # a stranger's f: `bench check` shows what it raises, its cells fail alone
+        return None, None

@@ -83,8 +83,8 @@ class Knob:
 class Estimator(Plugin):
     """How a gradient crosses sign. Subclass `Surrogate` unless the forward changes too."""
 
-    formula: ClassVar[str]  # f as the paper prints it, one line
-    kind: ClassVar[str]  # the family of f: identity, tanh-like, power function, ...
+    formula: ClassVar[str] = ""  # f as the paper prints it, one line
+    kind: ClassVar[str] = ""  # the family of f: identity, tanh-like, power function, ...
 
     @abstractmethod
     def binarizer(self, role: Role, shape: tuple[int, ...], clock: Clock, zero: int) -> nn.Module:

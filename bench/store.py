@@ -92,6 +92,11 @@ def find(root: Path, cell: Cell) -> Record | None:
     return record if record.cell.id == cell.id else None
 
 
+def records(root: Path, plan: Plan) -> list[Record]:
+    """The records that there are of a plan's cells."""
+    return [record for cell in plan.cells if (record := find(root, cell))]
+
+
 def named(root: Path, name: str) -> Record:
     """
     The record whose cell's folder name begins with `name`, or else contains it.

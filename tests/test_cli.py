@@ -75,7 +75,7 @@ def test_running_again_continues(ran: Path, cli: Bench, monkeypatch: pytest.Monk
     assert code == 0
     assert "2 cells, 2 recorded, 0 to run" in out
     code, out, _ = cli("plan", "tiny.yaml")
-    assert out.count("recorded ok") == 2
+    assert out.count("  recorded  ") == 2
 
 
 def test_leaderboard_from_disk(ran: Path, cli: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,12 +161,12 @@ def test_a_number_too_long_to_print_is_refused(digits: str) -> None:
 )
 def test_an_alias_bomb_is_refused_quickly(innermost: str, level: str) -> None:
     """A page of aliases that stands for 10^11 nodes costs seconds, not memory."""
-    lines = [f"a0: &a0 {innermost}"]
-    for i in range(1, 12):
-        lines.append(f"a{i}: &a{i} " + level.format(", ".join([f"*a{i - 1}"] * 10)))
+    ten = [", ".join([f"*a{i}"] * 10) for i in range(11)]
+    lines = [f"a{i}: &a{i} {level.format(aliases)}" for i, aliases in enumerate(ten, start=1)]
     start = time.perf_counter()
+    message = refused("\n".join([f"a0: &a0 {innermost}", *lines]))
 
-    assert refused("\n".join(lines)) == "x.yaml: more than 100000 nodes after its aliases"
+    assert message == "x.yaml: more than 100000 nodes after its aliases"
     assert time.perf_counter() - start < 10
 
 

@@ -83,6 +83,13 @@ def test_shipped_suites_validate(path: Path) -> None:
     assert wrong(parse(text, str(path)).data) == []
 
 
+def test_the_shipped_schema_is_current() -> None:
+    """The file beside the suites is what `make schema` writes there."""
+    shipped = (SUITES[0].parent / "suite.schema.json").read_text(encoding="utf-8")
+
+    assert json.loads(shipped) == schema()
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -151,7 +158,8 @@ def test_a_broken_plugin_breaks_no_schema(tmp_path: Path) -> None:
     ESTIMATORS.add_folder(tmp_path)
     known = schema()["properties"]["estimators"]["anyOf"][1]["properties"]
 
-    assert sorted(known) == ["dsq", "ede", "fda", "mine", "rbnn", "reste", "ste"]
+    assert known.keys() == {*ESTIMATORS.names()} - {"odd"}
+    assert known.keys() > {"mine", "ste"}
 
 
 def test_a_plugins_own_types_are_in_the_schema(tmp_path: Path) -> None:

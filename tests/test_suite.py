@@ -62,7 +62,7 @@ def test_a_suite_that_is_not_there_is_an_error() -> None:
 @pytest.mark.parametrize("name", ["a" * 300, "a\0b", ""], ids=["long", "nul", "empty"])
 def test_a_name_that_no_file_can_have_is_no_suite(name: str) -> None:
     """A path that the system refuses to look at is a suite that is not there."""
-    with pytest.raises(SuiteError, match="^no suite at `"):
+    with pytest.raises(SuiteError, match=r"^no suite at `"):
         find(Path(name))
 
 

@@ -1,0 +1,81 @@
+"""One call of `bench run`: what is missing is run and shown, then the table and its files."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import executor, leaderboard, live, render, store
+from bench.cell import Cell
+from bench.executor import Settings, Tally
+from bench.plan import Plan
+
+
+def run(plan: Plan, chosen: list[Cell], settings: Settings, out: Console, err: Console) -> bool:
+    """
+    Run the chosen cells that have no measurement, and print the plan's leaderboard and files.
+
+    Returns whether every cell came to a measurement. Failures are named on `err`, with the log.
+    """
+    written = [store.save_plan(settings.root, plan)]
+    missing = executor.wanted(settings.root, chosen)
+    recorded = len(chosen) - len(missing)
+    _say(out, f"{len(chosen)} cells, {recorded} recorded, {len(missing)} to run")
+    tally = Tally()
+    if missing:
+        view = live.Terminal if out.is_terminal else live.Plain
+        with view(live.Board(plan, [cell.id for cell in missing]), out) as watch:
+            tally = executor.execute(missing, settings, watch)
+    written += _table(plan, settings.root, out)
+    _say(out, "files:")
+    for line in _files(written, plan, settings.root):
+        _say(out, f"  {line}")
+    for event in tally.failed:
+        log = store.folder(settings.root, plan.cell(event.cell_id)) / "log.txt"
+        _say(err, f"failed: {event.reason}; log: {log}")
+    for problem in tally.errors:
+        _say(err, f"error: {problem}")
+    return not (tally.failed or tally.errors)
+
+
+def states(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:
+    """One line per chosen cell, recorded or to run, then what is left out, then the sums."""
+    wanted = {cell.id for cell in chosen}
+    counts = {"recorded": 0, "to run": 0}
+    for row in plan.rows:
+        for cell in (cell for cell in row.cells if cell.id in wanted):
+            record = store.find(root, cell)
+            state = "recorded" if executor.measured(record) else "to run"
+            counts[state] += 1
+            name = f"{row.label} x {row.backbone} x {row.wa} x {row.schedule} x seed {cell.seed}"
+            note = f" ({record.status}: {record.reason})" if record and record.reason else ""
+            yield f"{cell.id}  {state:8}  {name}{note}"
+    for left in plan.left_out:
+        yield f"{'left out':>22}  {left.combination}: {left.reason}"
+    yield (
+        f"{sum(counts.values())} cells on {plan.data_label}: {counts['recorded']} recorded, "
+        f"{counts['to run']} to run; {len(plan.left_out)} combinations left out"
+    )
+
+
+def _table(plan: Plan, root: Path, out: Console) -> list[Path]:
+    """Print the leaderboard, and write it in every format."""
+    board = leaderboard.rank(plan, store.records(root, plan))
+    render.render(board, "rich", out)
+    home = store.suite_folder(root, plan.suite)
+    forms = {"md": render.markdown, "csv": render.csv, "json": render.as_json}
+    return [store.write(home / f"leaderboard.{end}", form(board)) for end, form in forms.items()]
+
+
+def _files(written: list[Path], plan: Plan, root: Path) -> Iterator[str]:
+    """Every file of this suite; a cell's files on one line."""
+    yield from map(str, written)
+    for cell in plan.cells:
+        home = store.folder(root, cell)
+        names = sorted(p.name for p in home.glob("[!.]*")) if home.is_dir() else []
+        if names:
+            yield f"{home}/{{{','.join(names)}}}"
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
