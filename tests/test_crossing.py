@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench import crossing
-from bench.errors import BenchError, DataError, PluginError, SuiteError
+from bench.errors import BenchError, DataError, SuiteError
 from bench.plan import Plan
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.suite import find
@@ -601,21 +601,31 @@ def test_a_suite_brings_its_plugins(tmp_path: Path) -> None:
     ]
 
 
+def test_a_formula_is_not_owed(tmp_path: Path) -> None:
+    """An estimator that prints neither formula nor kind is planned and judged like any other."""
+    (tmp_path / "mine.py").write_text(LOCAL.replace("formula =", "#").replace("kind =", "#"))
+    (mine,) = planned(tmp_path, estimators="[mine]", plugins=".").rows
+
+    assert (mine.roles["W"].formula, mine.roles["W"].kind) == ("", "")
+    assert mine.roles["W"].printed is not None
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ('formula = "f(z) = z"', ""),
-        ("kind =", "levels: list[float] = [1.0]\n    kind ="),
         ("return z", "raise RuntimeError('boom')"),
+        ("kind =", "levels: list[float] = [1.0]\n    kind ="),
     ],
-    ids=["no formula", "unhashable", "raises"],
+    ids=["raises", "unhashable"],
 )
-def test_a_strangers_mistake_is_theirs_to_fix(tmp_path: Path, old: str, new: str) -> None:
-    """An estimator that cannot be planned is an error that names it, without a traceback."""
+def test_a_broken_f_costs_its_own_verdicts(tmp_path: Path, old: str, new: str) -> None:
+    """An f that cannot be judged is planned without a verdict, and the others keep theirs."""
     (tmp_path / "mine.py").write_text(LOCAL.replace(old, new))
+    mine, ste = planned(tmp_path, estimators="[mine, ste]", plugins=".").rows
 
-    with pytest.raises((SuiteError, PluginError), match="mine"):
-        planned(tmp_path, estimators="[mine]", plugins=".")
+    assert mine.roles["W"].printed is None
+    assert mine.roles["W"].trained is None
+    assert ste.roles["W"].printed is not None
 
 
 VALUES: list[Any] = [
