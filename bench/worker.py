@@ -118,7 +118,8 @@ def _measure(job: Job, log: "_Log", started: datetime) -> Any:
         watch=_Watch(job.cell.id, log),
     )
     home = store.folder(job.root, job.cell)
-    for name, state in (("last", outcome.last), ("best", outcome.best)):
+    kept = {"last": outcome.last, "best": outcome.best}
+    for name, state in ((k, s) for k, s in kept.items() if s):  # no best without an epoch
         store.save_weights(home / f"{name}.safetensors", state)
     return Record(
         cell=job.cell,
