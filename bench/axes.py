@@ -42,7 +42,7 @@ class Axes:
 def build(document: Document) -> Axes:
     """Build every plugin that a suite names, from its own folders too."""
     axes = Axes()
-    _add_folders(document)
+    _add_folders(document, axes)
     for label, entry in _entries(document, "estimators"):
         for suffix, params, path in _matrix(entry, ("estimators", label), axes):
             _add_estimator(label + suffix, label, params, path, axes)
@@ -55,10 +55,18 @@ def build(document: Document) -> Axes:
     return axes
 
 
-def _add_folders(document: Document) -> None:
+def _add_folders(document: Document, axes: Axes) -> None:
     folders: Any = document.data.get("plugins", [])
     for folder in items(folders) or [folders]:
         if isinstance(folder, str):
+            try:
+                there = (Path(document.source).parent / folder).is_dir()
+            except OSError:
+                there = False
+            if not there:
+                message = f"no folder `{folder}` beside the suite"
+                axes.problems.append(Problem(("plugins",), message))
+                continue
             ESTIMATORS.add_folder(Path(document.source).parent / folder)
             BACKBONES.add_folder(Path(document.source).parent / folder)
 
@@ -90,6 +98,10 @@ def _add_estimator(
     label: str, plugin: str, params: dict[str, Any], path: Path_, axes: Axes
 ) -> None:
     """One label: one estimator for both roles, or `{W: ..., A: ...}` apart."""
+    if label == "none":
+        message = "means full precision here; choose another label"
+        axes.problems.append(Problem(path, message))
+        return
     roles: dict[Role, Named] = {}
     sources: tuple[Role, ...] = ("W", "A")
     apart = params.keys() & set(sources)

@@ -7,6 +7,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from bench.document import suggest
 from bench.errors import BenchError, PluginError, UsageError
 from bench.registry import BACKBONES, ESTIMATORS, Registry
@@ -91,7 +93,7 @@ def reports(names: list[str]) -> Iterator[tuple[str, bool]]:
 
     for name in names or ESTIMATORS.names():
         try:
-            plugin = ESTIMATORS.load(name)()
+            plugin = _default(name)
         except PluginError as error:
             if names:
                 raise
@@ -114,6 +116,16 @@ def reports(names: list[str]) -> Iterator[tuple[str, bool]]:
             for role, properties in by_role:
                 lines += _verdict(f"as it trains, {role}", properties)
         yield "\n".join(lines), report.ok
+
+
+def _default(name: str) -> Any:
+    """The estimator at its default parameters."""
+    try:
+        return ESTIMATORS.build(name, {})
+    except ValidationError as error:
+        missing = ", ".join(str(e["loc"][0]) for e in error.errors() if e["loc"])
+        message = f"{name}: cannot be checked, {missing} has no valid default"
+        raise PluginError(message) from None
 
 
 def _verdict(title: str, properties: Any) -> list[str]:

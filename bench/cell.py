@@ -49,9 +49,9 @@ class Recipe(Frozen):
     epochs: PositiveInt
     batch_size: Annotated[int, Field(ge=2)] = 256
     optimizer: Literal["sgd", "adamw"] = "sgd"
-    lr: PositiveFloat = 0.1
+    lr: Annotated[PositiveFloat, Field(allow_inf_nan=False)] = 0.1
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9  # SGD's; AdamW's betas are torch's
-    weight_decay: NonNegativeFloat = 1e-4
+    weight_decay: Annotated[NonNegativeFloat, Field(allow_inf_nan=False)] = 1e-4
     warmup: NonNegativeInt = 0  # epochs of lr·(e+1)/warmup
     lr_rule: Literal["reference", "clean"] = "reference"
     indicators: Literal["on", "off"] = "on"

@@ -1,10 +1,12 @@
 """Suite to plan: the cross product of the axes, with a reason for all that it leaves out."""
 
 import fnmatch
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from bench import axes as axes_
 from bench import properties
@@ -87,11 +89,11 @@ def _cross_checks(suite: Suite, axes: Axes) -> Iterator[Problem]:
     for i, include in enumerate(suite.include):
         if (include.estimator == "none") != (include.wa == "32/32"):
             yield Problem(("include", i), "estimator: none and wa: 32/32 go together")
-    broken = {str(p.path[1]) for p in axes.problems if p.path[:1] == ("estimators",)}
+    broken = {str(p.path[1]) for p in axes.problems if p.path[:1] == ("estimators",) and p.path[1:]}
     labels = [*axes.estimators, *sorted(broken - axes.estimators.keys())]
     for path, word, real in _uses(suite):
-        known = list(suite.backbones) if path[-1] == "backbone" else labels + ["none"] * real
-        if not (fnmatch.filter(known, word) if path[0] == "exclude" else word in known):
+        known = list(axes.backbones) if path[-1] == "backbone" else labels + ["none"] * real
+        if word not in known and not (path[0] == "exclude" and fnmatch.filter(known, word)):
             yield Problem(path, f"no `{word}` in this suite{suggest(word, known)}")
 
 
@@ -151,8 +153,8 @@ def _combinations(suite: Suite, axes: Axes) -> Iterator[tuple[Combination, list[
             first = first and bool(reason)
             yield crossed, suite.seeds, reason
     for include in suite.include:
-        wanted = [b for b in axes.backbones if include.backbone in (None, b, b.split("(")[0])]
-        widths: list[WA] = [include.wa] if include.wa else suite.wa
+        wanted = [b for b in axes.backbones if include.backbone in (None, b)]
+        widths: list[WA] = [include.wa] if include.wa else [w for w in suite.wa if w != "32/32"]
         for backbone, wa in product(wanted, widths):
             extra = Combination(include.estimator, backbone, wa, include.schedule)
             reason = "" if wa == "32/32" else _no_schedule(axes, extra, first=True)
@@ -164,9 +166,13 @@ def _excluded(suite: Suite, combination: Combination) -> str:
     for rule in suite.exclude:
         given = {k: v for k, v in vars(rule).items() if k != "reason" and v is not None}
         values = {"estimator": combination.label} | vars(combination)
-        if all(any(fnmatch.fnmatchcase(values[k], word) for word in v) for k, v in given.items()):
+        if all(any(_meets(values[k], word) for word in v) for k, v in given.items()):
             return rule.reason
     return ""
+
+
+def _meets(label: str, word: str) -> bool:
+    return label == word or fnmatch.fnmatchcase(label, word)
 
 
 def _no_schedule(axes: Axes, c: Combination, *, first: bool) -> str:
@@ -175,14 +181,26 @@ def _no_schedule(axes: Axes, c: Combination, *, first: bool) -> str:
     scheduled = [p for p in plugins if _has_schedule(p)]
     if not scheduled:
         return "" if first else NO_KNOB.format(c.label)
-    if c.label in axes.fixed:
-        return "" if first else f"{c.label} names its own schedule; it runs once"
-    for plugin in scheduled if c.schedule != "default" else ():
-        for p in (0.0, 0.5):
-            try:
-                plugin.model_copy(update={"schedule": c.schedule}).path(p)
-            except (ZeroDivisionError, ValueError, OverflowError, TypeError) as error:
-                return f"{c.label}'s knob cannot follow {c.schedule}: {error}"
+    own = c.label in axes.fixed
+    if own and not first:
+        return f"{c.label} names its own schedule; it runs once"
+    for plugin in scheduled:
+        name = plugin.schedule if own or c.schedule == "default" else c.schedule
+        problem = _problem(plugin.model_copy(update={"schedule": name}))
+        if problem:
+            return f"{c.label}'s knob cannot follow {name}: {problem}"
+    return ""
+
+
+def _problem(plugin: Any) -> str:
+    """Why the knob has no number somewhere on its path."""
+    for p in (0.0, 0.5):
+        try:
+            value = plugin.path(p)
+        except (ZeroDivisionError, ValueError, OverflowError, TypeError) as error:
+            return str(error)
+        if not math.isfinite(value):
+            return f"it would be {value}"
     return ""
 
 

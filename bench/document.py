@@ -18,6 +18,9 @@ import yaml
 from bench.errors import SuiteError
 
 Path_: TypeAlias = tuple[Hashable, ...]
+PLAIN = frozenset(
+    f"tag:yaml.org,2002:{t}" for t in ("bool", "int", "float", "null", "str", "seq", "map", "merge")
+)
 MAX_NODES = 100_000  # an alias bomb is a small file with very many nodes
 
 
@@ -45,7 +48,9 @@ for _tag, _pattern, _first in (
 
 def _int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
     text = loader.construct_scalar(node)
-    return int(text, 0) if text.lower().startswith(("0x", "0o")) else int(text)
+    value = int(text, 0) if text.lower().startswith(("0x", "0o")) else int(text)
+    str(value)  # a number too long to print is too long to tell of
+    return value
 
 
 def _float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
@@ -102,10 +107,12 @@ class Document:
         if not equals or not all(key.split(".")):
             message = f"{place}: expected `key.path=value`, as in `train.epochs=3`"
             raise SuiteError(message)
-        path: Path_ = tuple(int(k) if k.isdigit() else k for k in key.split("."))
+        path: Path_ = tuple(int(k) if re.fullmatch("[0-9]{1,9}", k) else k for k in key.split("."))
         parent = self._parent(path, place)
         fresh = parse(value, place)
         parent[path[-1]] = fresh.data
+        for depth in range(1, len(path)):
+            self.places.setdefault(path[:depth], place)
         self.places = {p: at for p, at in self.places.items() if p[: len(path)] != path}
         self.places |= {path + p: place for p in fresh.places} | {path: place}
 
@@ -134,22 +141,24 @@ def parse(text: str, source: str) -> Document:
     Raises:
         SuiteError: not YAML, a tag that is not plain data, a duplicate key, or too many nodes.
     """
-    loader = _Loader(text)
+    loader = None
     try:
+        loader = _Loader(text)
         root = loader.get_single_node()
         document = Document(source, None, {(): f"{source}:1:1"})
         if root is not None:
             problems = _Walk(document).visit(root, ())
             if problems:
                 raise SuiteError(document.report(problems))
-            document.data = loader.construct_document(root)
+            document.data = _apart(loader.construct_document(root))
     except yaml.YAMLError as error:
         raise SuiteError(_yaml_message(error, source)) from None
-    except (RecursionError, ValueError) as error:
+    except (RecursionError, ValueError, KeyError) as error:  # a tag that does not fit its value
         message = f"{source}: not readable as YAML: {type(error).__name__}: {error}"
         raise SuiteError(message) from None
     finally:
-        loader.dispose()
+        if loader:
+            loader.dispose()
     return document
 
 
@@ -170,6 +179,13 @@ def read(path: Path) -> Document:
         raise SuiteError(message) from None
 
 
+def _apart(value: Any) -> Any:
+    """A copy in which no two places share one mapping or list, as aliases do."""
+    if isinstance(value, dict):
+        return {k: _apart(v) for k, v in value.items()}  # pyright: ignore
+    return [_apart(v) for v in value] if isinstance(value, list) else value  # pyright: ignore
+
+
 def mapping(value: Any) -> dict[str, Any] | None:
     """`value` if it is a mapping, else None."""
     return value if isinstance(value, dict) else None  # pyright: ignore
@@ -182,7 +198,7 @@ def items(value: Any) -> list[Any]:
 
 def dotted(path: Path_) -> str:
     """`estimators.reste.o_end`."""
-    return ".".join(str(key) for key in path)
+    return " ".join(".".join(str(key) for key in path).split())
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
@@ -206,6 +222,17 @@ class _Walk:
         if self.seen > MAX_NODES:
             message = f"{self.document.source}: more than {MAX_NODES} nodes after its aliases"
             raise SuiteError(message)
+        if node.tag not in PLAIN:
+            raise yaml.constructor.ConstructorError(
+                None,
+                None,
+                f"could not determine a constructor for the tag {node.tag!r}",
+                node.start_mark,
+            )
+        if isinstance(node, yaml.ScalarNode) and re.search("[\ud800-\udfff]", node.value):
+            raise yaml.constructor.ConstructorError(
+                None, None, "half a surrogate pair is no character", node.start_mark
+            )
         self.document.places.setdefault(path, self._place(node))
         if isinstance(node, yaml.SequenceNode):
             return [p for i, item in enumerate(node.value) for p in self.visit(item, (*path, i))]
@@ -218,11 +245,12 @@ class _Walk:
         first: dict[Hashable, str] = {}
         for key_node, value in node.value:
             key = _key(key_node)
+            kind = (key_node.tag, key)
             here = (*path, key)
-            if key in first:
-                message = f"duplicate key, first at {first[key]}"
+            if kind in first:
+                message = f"duplicate key, first at {first[kind]}"
                 problems.append(Problem(here, message, self._place(key_node)))
-            first.setdefault(key, self._place(key_node))
+            first.setdefault(kind, self._place(key_node))
             self.document.places[here] = self._place(key_node)
             problems += self.visit(value, here)
         return problems
@@ -235,7 +263,9 @@ class _Walk:
 def _key(node: yaml.Node) -> Hashable:
     if not isinstance(node, yaml.ScalarNode):
         return "?"
-    return int(node.value) if node.tag.endswith(":int") else str(node.value)
+    if node.tag != "tag:yaml.org,2002:int":
+        return str(node.value)
+    return int(node.value, 0 if node.value.startswith("0x") or node.value.startswith("0o") else 10)
 
 
 def _yaml_message(error: yaml.YAMLError, source: str) -> str:
@@ -244,6 +274,6 @@ def _yaml_message(error: yaml.YAMLError, source: str) -> str:
     return f"{place}: not YAML: {getattr(error, 'problem', None) or error}"
 
 
-def _line_number(line: str) -> tuple[int, str]:
-    found = re.match(r".*?:(\d+):\d+: ", line)
-    return (int(found[1]) if found else 0, line)
+def _line_number(line: str) -> tuple[int, int, str]:
+    found = re.match(r".*?:(\d+):(\d+): ", line)
+    return (int(found[1]), int(found[2]), line) if found else (0, 0, line)

@@ -5,6 +5,7 @@ Terms joined by `&` must all hold; a term's comma-separated words are alternativ
 `*` and `?` stand for any text.
 """
 
+import re
 from fnmatch import fnmatchcase
 
 from bench.cell import Cell
@@ -43,7 +44,7 @@ def _term(part: str) -> tuple[str, list[str]]:
     if key not in KEYS:
         message = f"--filter: no key `{key}`{suggest(key, KEYS)}"
         raise UsageError(message)
-    return key, [word.strip() for word in words.split(",")]
+    return key, [word.strip() for word in re.split(r",(?![^()]*\))", words)]
 
 
 def _values(row: Row, cell: Cell) -> dict[str, str]:
@@ -52,7 +53,7 @@ def _values(row: Row, cell: Cell) -> dict[str, str]:
 
 
 def _matches(value: str, words: list[str]) -> bool:
-    return any(fnmatchcase(value, word) for word in words)
+    return any(fnmatchcase(value, word.replace("[", "[[]")) for word in words)
 
 
 def _empty(plan: Plan, terms: list[tuple[str, list[str]]], text: str) -> str:

@@ -76,7 +76,8 @@ def visited(knob: Knob | None) -> list[float]:
         ends = tuple(sorted((min(knob.limits) + 1e-3, max(knob.limits) - 1e-3)))
     low, high = sorted(max(end, knob.floor) for end in ends)
     if knob.integer:
-        values = [float(n) for n in range(int(low), int(high) + 1)]
+        step = max(1, int(high - low) // KNOBS)
+        values = [float(n) for n in range(int(low), int(high) + 1, step)]
     elif low > 0 and high / low > 10:
         values = [low * (high / low) ** (i / (KNOBS - 1)) for i in range(KNOBS)]
     else:

@@ -72,7 +72,7 @@ class Registry(Generic[P]):
         return list(self.origins())
 
     def _add(self, found: dict[str, Origin], name: str, origin: Origin) -> None:
-        if name in found and found[name].file != origin.file:
+        if name in found and found[name] != origin:
             problem = f"its name is taken by {found[name].place}; rename it"
             found[f"{name}@{origin.place}"] = Origin(origin.place, problem=problem)
         else:
@@ -115,7 +115,9 @@ class Registry(Generic[P]):
             found = [
                 v for v in vars(module).values() if getattr(v, "__module__", "") == module.__name__
             ]
-        found = [v for v in found if isinstance(v, type) and issubclass(v, base)]
+        found = [
+            v for v in dict.fromkeys(v for v in found if isinstance(v, type)) if issubclass(v, base)
+        ]
         if len(found) != 1:
             message = f"{origin.place}: must define one {self.base}, found {len(found)}"
             raise PluginError(message)

@@ -57,9 +57,10 @@ def new_estimator(name: str, folder: Path) -> Path:
     path = folder / f"{name}.py"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        cls = "".join(w.capitalize() for w in name.split("_"))
+        cls += "Estimator" * (cls in TEMPLATE)
         with path.open("x", encoding="utf-8") as file:
-            words = name.split("_")
-            file.write(TEMPLATE.format(name=name, cls="".join(w.capitalize() for w in words)))
+            file.write(TEMPLATE.format(name=name, cls=cls))
     except OSError as error:
         message = f"cannot write `{path}`: {error.strerror}"
         raise UsageError(message) from None

@@ -12,8 +12,8 @@ def schema() -> dict[str, Any]:
     """For editors: names are completed, parameters checked, wrong keys marked as one types."""
     root = Suite.model_json_schema()
     fields = root["properties"]
-    fields["estimators"] = _axis(ESTIMATORS, apart=True)
-    fields["backbones"] = _axis(BACKBONES, apart=False)
+    fields["estimators"] = _axis(ESTIMATORS, root["$defs"], apart=True)
+    fields["backbones"] = _axis(BACKBONES, root["$defs"], apart=False)
     fields["data"] = {
         "description": "One data set, by name or with its parameters.",
         "anyOf": [
@@ -41,7 +41,7 @@ def _relax(definitions: dict[str, Any]) -> None:
             value["anyOf"] = [*_one_or_more(items)["anyOf"], {"type": "null"}]
 
 
-def _axis(registry: Registry[Any], *, apart: bool) -> dict[str, Any]:
+def _axis(registry: Registry[Any], definitions: dict[str, Any], *, apart: bool) -> dict[str, Any]:
     """Names, or labels mapped to the parameters of the plugin that they name."""
     known: dict[str, Any] = {}
     for name in registry.names():
@@ -49,6 +49,7 @@ def _axis(registry: Registry[Any], *, apart: bool) -> dict[str, Any]:
             parameters = registry.load(name).model_json_schema()
         except PluginError:
             continue  # broken: `bench list` says why
+        definitions |= parameters.pop("$defs", {})
         own = parameters.get("properties", {})
         own |= {"plugin": {"enum": [name]}, "matrix": {"type": "object"}}
         known[name] = _or_null(_listable(parameters, own, apart))

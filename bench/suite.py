@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, FiniteFloat, ValidationError
 from pydantic_core import ErrorDetails
 
 from bench.cell import WA, Binarization, Frozen, Recipe
@@ -31,7 +31,9 @@ def _seeds(value: Any) -> Any:
     return _listed(value)
 
 
-Seeds: TypeAlias = Annotated[list[NonNegativeInt], BeforeValidator(_seeds), Field(min_length=1)]
+Seeds: TypeAlias = Annotated[
+    list[Annotated[int, Field(ge=0, lt=2**63)]], BeforeValidator(_seeds), Field(min_length=1)
+]
 Words: TypeAlias = Annotated[list[str], BeforeValidator(_listed)]
 
 
@@ -59,7 +61,7 @@ class Published(Frozen):
     """Numbers to print beside ours: accuracy in percent by label, and who printed them."""
 
     source: str
-    acc: dict[str, float]
+    acc: dict[str, FiniteFloat]
 
 
 class Suite(Frozen):
@@ -92,13 +94,13 @@ def load(path: Path, overrides: Iterable[str] = ()) -> tuple[Document, Suite | N
         SuiteError: no such file, not YAML, or not a mapping.
     """
     document = read(find(path))
-    for text in overrides:
-        document.override(text)
     if not isinstance(document.data, dict):
         message = f"{document.source}:1:1: a suite is a mapping; `bench schema` describes it"
         raise SuiteError(message)
-    for axis in ("estimators", "backbones", "data"):
-        _spread(document, axis)
+    _spread(document)
+    for text in overrides:
+        document.override(text)
+        _spread(document)
     try:
         return document, Suite.model_validate(document.data), []
     except ValidationError as error:
@@ -114,11 +116,18 @@ def find(path: Path) -> Path:
     """
     shipped = Path(str(files("suites")))
     for candidate in (path, shipped / path.name, shipped / f"{path.name}.yaml"):
-        if candidate.is_file():
+        if _is_file(candidate):
             return candidate
     names = sorted(p.stem for p in shipped.glob("*.yaml"))
     message = f"no suite at `{path}`{suggest(path.stem, names)}; `bench list suites` names them"
     raise SuiteError(message)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def name_of(path: Path, overrides: Iterable[str]) -> str:
@@ -163,7 +172,7 @@ def _problem(detail: ErrorDetails, path: Path_, model: type[BaseModel]) -> Probl
 
 
 def _show(value: Any) -> str:
-    text = f"`{value}`" if isinstance(value, str) else repr(value)
+    text = f"`{' '.join(value.split())}`" if isinstance(value, str) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -178,9 +187,15 @@ def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-def _spread(document: Document, axis: str) -> None:
+def _spread(document: Document) -> None:
     """Let `ste`, `[ste, ede]` and `{ste: }` all mean a mapping of names to parameters."""
-    value: Any = document.data.get(axis)
+    for axis in ("estimators", "backbones", "data"):
+        if axis in document.data:
+            _spread_axis(document, axis)
+
+
+def _spread_axis(document: Document, axis: str) -> None:
+    value: Any = document.data[axis]
     names = [value] if isinstance(value, str) else items(value)
     if names and all(isinstance(name, str) for name in names):
         for index, name in enumerate(names):

@@ -26,8 +26,8 @@ class FDA(Surrogate):
     printed = {"clip": math.inf}
 
     omega: Annotated[float, Field(gt=0)] = 0.1
-    n_start: Annotated[int, Field(ge=0)] = 9
-    n_end: Annotated[int, Field(ge=0)] = 18
+    n_start: Annotated[int, Field(ge=0, le=1000)] = 9
+    n_end: Annotated[int, Field(ge=0, le=1000)] = 18
     clip: Annotated[float, Field(gt=0)] = 1.0
     schedule: ScheduleName = "linear"
 

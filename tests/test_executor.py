@@ -25,6 +25,7 @@ PLUGIN = '''"""
 Reference: none.
 """
 
+import os
 import signal
 
 from torch import Tensor
