@@ -12,11 +12,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bench import sources
 from bench.cell import Role
-from bench.document import Document, Path_, Problem, items, mapping, suggest
-from bench.errors import PluginError
-from bench.registry import BACKBONES, ESTIMATORS, Registry
-from bench.sources import SOURCES
+from bench.document import Document, Path_, Problem, items, mapping
+from bench.errors import PluginError, UsageError
+from bench.registry import BACKBONES, ESTIMATORS, Registry, add_folders
 from bench.suite import problems
 
 
@@ -67,8 +67,7 @@ def _add_folders(document: Document, axes: Axes) -> None:
                 message = f"no folder `{folder}` beside the suite"
                 axes.problems.append(Problem(("plugins",), message))
                 continue
-            ESTIMATORS.add_folder(Path(document.source).parent / folder)
-            BACKBONES.add_folder(Path(document.source).parent / folder)
+            add_folders([Path(document.source).parent / folder])
 
 
 def _entries(document: Document, axis: str) -> list[tuple[str, dict[str, Any]]]:
@@ -146,12 +145,10 @@ def _source(document: Document, axes: Axes) -> Named | None:
             axes.problems.append(Problem(("data",), f"names {len(entries)} data sets, needs one"))
         return None
     name, params = entries[0]
-    if name not in SOURCES:
-        message = f"no data set `{name}`{suggest(name, SOURCES)}"
-        axes.problems.append(Problem(("data", name), message))
-        return None
     try:
-        return Named(name, SOURCES[name].model_validate(params))
+        return Named(name, sources.named(name).model_validate(params))
+    except UsageError as error:
+        axes.problems.append(Problem(("data", name), str(error)))
     except ValidationError as error:
-        axes.problems += problems(error, ("data", name), SOURCES[name])
+        axes.problems += problems(error, ("data", name), sources.named(name))
     return None

@@ -69,7 +69,9 @@ def describe(kind: Literal["estimator", "backbone", "data", "schedule"], name: s
             f"{name}(p) = {schedule.formula}\n{schedule.note}\n"
             f"p = epoch/epochs; from 1 to 3 at p = 0, 1/4, 1/2, 3/4, 1: {points}"
         )
-    plugin = _source(name) if kind == "data" else REGISTRIES[kind].load(name)
+    from bench.sources import named
+
+    plugin = named(name) if kind == "data" else REGISTRIES[kind].load(name)
     text = inspect.getdoc(plugin) if kind == "data" else _doc(plugin)
     return f"{text}\n\nparameters:\n{_parameters(plugin)}"
 
@@ -158,20 +160,11 @@ def verify(name: str, folder: Path | None) -> str:
         UsageError: no such data set.
         DataError: not there, or damaged.
     """
-    from bench.sources import data_folder
+    from bench.sources import data_folder, named
 
-    found = _source(name)().load(folder or data_folder())
+    found = named(name)().load(folder or data_folder())
     shape = "x".join(str(n) for n in found.train[0].shape[1:])
     return (
         f"{found.label}: {len(found.train[0]):,} train, {len(found.test[0]):,} test, {shape}, "
         f"{found.num_classes} classes, fingerprint {found.fingerprint}"
     )
-
-
-def _source(name: str) -> Any:
-    from bench.sources import SOURCES
-
-    if name not in SOURCES:
-        message = f"no data set `{name}`{suggest(name, SOURCES)}"
-        raise UsageError(message)
-    return SOURCES[name]

@@ -59,19 +59,20 @@ class Recipe(Frozen):
 
     @model_validator(mode="after")
     def _fits(self) -> "Recipe":
+        wrong: list[str] = []
         if self.warmup > self.epochs:
-            message = f"warmup (={self.warmup}) must be at most epochs (={self.epochs})"
-            raise ValueError(message)
-        if self.lr_rule == "reference" and self.warmup > 1 and self.epochs < 4 * self.warmup:
-            message = (
+            wrong.append(f"warmup (={self.warmup}) must be at most epochs (={self.epochs})")
+        elif self.lr_rule == "reference" and self.warmup > 1 and self.epochs < 4 * self.warmup:
+            wrong.append(
                 f"lr_rule `reference` needs epochs (={self.epochs}) of at least 4 warmup "
                 f"(={self.warmup}), its lagging cosine overshoots below; use lr_rule: clean"
             )
-            raise ValueError(message)
-        wrong = [epoch for epoch in self.histograms if not 0 <= epoch < self.epochs]
+        beyond = [epoch for epoch in self.histograms if not 0 <= epoch < self.epochs]
+        if beyond:
+            last = self.epochs - 1
+            wrong.append(f"histograms names epoch {beyond[0]}, epochs run from 0 to {last}")
         if wrong:
-            message = f"histograms names epoch {wrong[0]}, epochs run from 0 to {self.epochs - 1}"
-            raise ValueError(message)
+            raise ValueError("; ".join(wrong))
         return self
 
 
@@ -120,6 +121,10 @@ class Cell(Frozen):
     def id(self) -> str:
         """Twelve hex digits of the canonical JSON."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+    def sibling(self, other: "Cell") -> bool:
+        """Is this the same training but for the seed?"""
+        return self.model_copy(update={"seed": other.seed}) == other
 
     @property
     def wa(self) -> WA:

@@ -69,7 +69,9 @@ def knob_text(surrogate: Surrogate) -> str:
     low, high = knob.limits
     limits = f"identity end {low:g}, sign end {high:g}"
     if knob.learned:
-        return f"{knob.name}, learned from {knob.start:g}; {limits}"
+        seen = sorted(properties.visited(knob))
+        span = f"visits [{seen[0]:g}, {seen[-1]:g}]"
+        return f"{knob.name}, learned from {knob.start:g}, {span}; {limits}"
     schedule = getattr(surrogate, "schedule", "fixed")
     text = f"{knob.name}: {knob.start:g} → {knob.end:g}, {schedule}; {limits}"
     other = surrogate.knob("A")

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -53,6 +54,16 @@ out = Console()
 err = Console(stderr=True)
 
 
+def _plugins(folders: list[Path]) -> None:
+    from bench.registry import add_folders
+
+    missing = [folder for folder in folders if not folder.is_dir()]
+    if missing:
+        message = f"--plugins: no folder `{missing[0]}`"
+        raise UsageError(message)
+    add_folders(folders)
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         _say(f"signbench {__version__}")
@@ -65,8 +76,14 @@ def _all(
         bool,
         typer.Option("--version", help="Print the version.", callback=_version, is_eager=True),
     ] = False,
+    plugins: Annotated[
+        list[Path] | None,
+        typer.Option(help="A folder of plugins of your own.", envvar="BENCH_PLUGINS"),
+    ] = None,
 ) -> None:
     """Which gradient estimator trains binary neural networks best?"""
+    if plugins:
+        _plugins(plugins)
 
 
 @app.command()
@@ -150,9 +167,7 @@ def list_(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
     """Name what there is, broken plugins with the reason."""
     from bench import catalogue
 
-    for name, text, broken in catalogue.entries(kind):
-        style = "red" if broken else "bold"
-        out.print(f"[{style}]{escape(name):16}[/] {escape(text)}", highlight=False, soft_wrap=True)
+    _entries(catalogue.entries(kind))
 
 
 @app.command()
@@ -185,7 +200,7 @@ def check(
         _say(text)
         ok = ok and fine
     if not ok:
-        raise typer.Exit(1)
+        raise typer.Exit(3)
 
 
 @app.command()
@@ -229,8 +244,10 @@ def new_estimator(
     from bench.scaffold import new_estimator as write
 
     path = write(name, into)
-    where = "" if into == Path("estimators") else f", with `plugins: [{into}]` in the suite"
-    _say(f"wrote {path}\nnext: edit it, `bench check {name}`, and name it in a suite{where}")
+    local = into == Path("estimators")
+    call = f"bench check {name}" if local else f"bench --plugins {into} check {name}"
+    where = "" if local else f" that says `plugins: [{into}]`"
+    _say(f"wrote {path}\nnext: edit it, `{call}`, and name it in a suite{where}")
 
 
 @data_app.command("list")
@@ -238,9 +255,7 @@ def data_list(data: Data = None) -> None:
     """Name the data sets, and what is there of each."""
     from bench import catalogue
 
-    for name, text, broken in catalogue.data_sets(data):
-        style = "red" if broken else "bold"
-        out.print(f"[{style}]{escape(name):16}[/] {escape(text)}", highlight=False, soft_wrap=True)
+    _entries(catalogue.data_sets(data))
 
 
 @data_app.command("verify")
@@ -271,6 +286,12 @@ def data_prepare(
     folder = data or data_folder()
     download.prepare(name, folder, mirrors=mirror or [], allowed=not offline, report=_say)
     _say(catalogue.verify(name, folder))
+
+
+def _entries(entries: Iterable[tuple[str, str, bool]]) -> None:
+    for name, text, broken in entries:
+        style = "red" if broken else "bold"
+        out.print(f"[{style}]{escape(name):16}[/] {escape(text)}", highlight=False, soft_wrap=True)
 
 
 def _say(text: str) -> None:

@@ -126,9 +126,14 @@ def _rows(suite: Suite, axes: Axes, found: Dataset) -> tuple[list[Row], list[Lef
     for combination, seeds, reason in _combinations(suite, axes):
         if not reason:
             row = _row(suite, axes, data, combination, seeds, verdicts)
-            twin = next((r for r in rows if r.cells == row.cells), None)
+            twin = next((r for r in rows if r.cells[0].sibling(row.cells[0])), None)
             if twin is None:
                 rows.append(row)
+                continue
+            if twin.label == row.label and twin.cells != row.cells:  # further seeds of one row
+                cells = {cell.id: cell for cell in (*twin.cells, *row.cells)}
+                grown = twin.model_copy(update={"cells": list(cells.values())})
+                rows[rows.index(twin)] = grown
                 continue
             reason = f"the same cells as {twin.label} x {twin.schedule}; they run once"
         left_out.append(LeftOut(combination=str(combination), reason=reason))
@@ -178,14 +183,14 @@ def _meets(label: str, word: str) -> bool:
 def _no_schedule(axes: Axes, c: Combination, *, first: bool) -> str:
     """Why `c` cannot be crossed with its schedule; without a knob to schedule the first runs."""
     plugins = [axes.estimators[c.label][role].plugin for role in ROLES[c.wa]]
-    scheduled = [p for p in plugins if _has_schedule(p)]
+    scheduled = [p for p in plugins if _has_schedule(p) and isinstance(p, Surrogate)]
     if not scheduled:
         return "" if first else NO_KNOB.format(c.label)
     own = c.label in axes.fixed
     if own and not first:
         return f"{c.label} names its own schedule; it runs once"
     for plugin in scheduled:
-        name = plugin.schedule if own or c.schedule == "default" else c.schedule
+        name = getattr(plugin, "schedule", "") if own or c.schedule == "default" else c.schedule
         problem = _problem(plugin.model_copy(update={"schedule": name}))
         if problem:
             return f"{c.label}'s knob cannot follow {name}: {problem}"
@@ -197,8 +202,8 @@ def _problem(plugin: Any) -> str:
     for p in (0.0, 0.5):
         try:
             value = plugin.path(p)
-        except (ZeroDivisionError, ValueError, OverflowError, TypeError) as error:
-            return str(error)
+        except Exception as error:  # of arithmetic, or whatever a stranger's knob raises
+            return f"{type(error).__name__}: {error}"
         if not math.isfinite(value):
             return f"it would be {value}"
     return ""
@@ -248,9 +253,18 @@ def _row(
         wa=c.wa,
         schedule=schedule,
         roles=infos,
-        published=suite.published.acc.get(c.label) if suite.published else None,
+        published=_published(suite, c, schedule),
         cells=cells,
     )
+
+
+def _published(suite: Suite, c: Combination, schedule: str) -> float | None:
+    """The number that belongs beside this row, if one was printed for it."""
+    p = suite.published
+    wa = "32/32" if c.label == "none" else p.wa if p else ""
+    if p is None or (c.wa, schedule) != (wa, "default") or p.backbone not in {None, c.backbone}:
+        return None
+    return p.acc.get(c.label)
 
 
 class _Verdicts:

@@ -48,10 +48,6 @@ class Dataset:
     transform: Transform
 
     @property
-    def channels(self) -> int:
-        return self.train[0].shape[1]
-
-    @property
     def fingerprint(self) -> str:
         """Sixteen hex digits of every pixel, label and constant of the transform."""
         digest = hashlib.sha256(repr(self.transform).encode())

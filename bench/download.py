@@ -20,9 +20,8 @@ from urllib.request import Request, urlopen
 
 from torchvision.datasets import CIFAR10  # pyright: ignore[reportMissingTypeStubs] - has none
 
-from bench.document import suggest
-from bench.errors import DataError, UsageError
-from bench.sources import SOURCES, Cifar10
+from bench.errors import DataError
+from bench.sources import Cifar10
 
 Report: TypeAlias = Callable[[str], None]
 TIMEOUT_S, PAUSE_S = 30.0, 1.0  # of one wait for bytes; between two tries of a mirror
@@ -47,12 +46,10 @@ def prepare(
         UsageError: no such data set.
         DataError: not there and not to be had; the message says what to do by hand.
     """
-    if name not in SOURCES:
-        message = f"no data set `{name}`{suggest(name, SOURCES)}"
-        raise UsageError(message)
+    source = named(name)()
     home = folder / CIFAR10.base_folder if name == "cifar10" else folder
     try:
-        report(f"{name}: {SOURCES[name]().find(folder).label} is there, nothing to download")
+        report(f"{name}: {source.find(folder).label} is there, nothing to download")
         return home
     except DataError as error:
         problem = str(error).partition("; ")[0]

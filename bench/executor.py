@@ -9,6 +9,7 @@ import contextlib
 import multiprocessing
 import os
 import queue
+import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from bench.cell import Cell
 from bench.errors import BenchError, EnvironmentProblem, UsageError
 from bench.provenance import provenance
 from bench.record import Record
-from bench.registry import BACKBONES, ESTIMATORS
+from bench.registry import ESTIMATORS
 from bench.worker import Event, Job, run, start
 
 
@@ -83,11 +84,15 @@ def slots(device: str, gpus: list[int] | None, jobs: int | None, threads: int) -
         UsageError: the options contradict each other.
     """
     count = torch.cuda.device_count()
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        message = f"--device `{device}`: expected auto, cpu, cuda or cuda:N"
+        raise UsageError(message)
     if gpus is not None or device.startswith("cuda") or (device == "auto" and count):
-        if device == "cpu":
-            message = "--gpus goes with --device auto or cuda, not cpu"
+        if gpus is not None and device not in {"auto", "cuda"}:
+            message = f"--gpus goes with --device auto or cuda, not {device}"
             raise UsageError(message)
-        numbers = gpus if gpus is not None else _numbers(device, count)
+        one = device.partition(":")[2]
+        numbers = gpus if gpus is not None else [int(one)] if one else list(range(count))
         missing = [n for n in numbers if not 0 <= n < count]
         if missing or not numbers:
             asked = f"GPU {missing[0]}" if missing else "a GPU"
@@ -95,18 +100,7 @@ def slots(device: str, gpus: list[int] | None, jobs: int | None, threads: int) -
             raise EnvironmentProblem(message)
         many = jobs or len(numbers)
         return tuple(Slot(f"cuda:{numbers[i % len(numbers)]}", threads) for i in range(many))
-    if device not in {"auto", "cpu"}:
-        message = f"--device `{device}`: expected auto, cpu, cuda or cuda:N"
-        raise UsageError(message)
     return tuple(Slot("cpu", threads) for _ in range(jobs or max(1, _cores() // threads)))
-
-
-def _numbers(device: str, count: int) -> list[int]:
-    name, colon, number = device.partition(":")
-    if name not in {"auto", "cuda"} or (colon and not number.isdigit()):
-        message = f"--device `{device}`: expected auto, cpu, cuda or cuda:N"
-        raise UsageError(message)
-    return [int(number)] if colon else list(range(count))
 
 
 def _cores() -> int:
@@ -142,8 +136,14 @@ class _Crew:
         self.settings, self.slots, self.watch = settings, slots, watch
         self.news: multiprocessing.Queue[Event] = context.Queue()
         self.pools = [
-            ProcessPool(max_workers=1, context=context, initializer=start, initargs=[self.news])
-            for _ in slots
+            ProcessPool(
+                max_workers=1,
+                max_tasks=1 if slot.device != "cpu" else 0,  # a fault poisons a CUDA process
+                context=context,
+                initializer=start,
+                initargs=[self.news],
+            )
+            for slot in slots
         ]
         self.running: dict[int, tuple[Future[None], Cell]] = {}
         self.tally = Tally()
@@ -168,7 +168,7 @@ class _Crew:
         for index in [i for i, (future, _) in self.running.items() if future.done()]:
             future, cell = self.running.pop(index)
             self.listen()
-            if future.exception() or cell.id not in self.tally.ended:
+            if cell.id not in self.tally.ended:
                 self._hear(_lost(cell, self.slots[index], future, self.settings, self.tally))
 
     def dismiss(self) -> None:
@@ -192,8 +192,7 @@ def _job(cell: Cell, slot: Slot, settings: Settings) -> Job:
         threads=slot.threads,
         compiled=settings.compiled,
         data=settings.data,
-        estimators=tuple(ESTIMATORS.folders),
-        backbones=tuple(BACKBONES.folders),
+        plugins=tuple(ESTIMATORS.folders),
         argv=settings.argv,
     )
 
@@ -201,14 +200,18 @@ def _job(cell: Cell, slot: Slot, settings: Settings) -> Job:
 def _lost(
     cell: Cell, slot: Slot, future: "Future[None]", settings: Settings, tally: Tally
 ) -> Event:
-    """A worker ended without a record: write one, and say why."""
+    """A worker ended without a word: find its record, or write one that says why."""
+    done = store.find(settings.root, cell)
+    if done is not None and measured(done):  # it died, or its news is late, after the record
+        return Event(cell.id, "end", acc=done.last_acc, status=done.status, reason=done.reason)
     try:
         error = future.exception() or "its worker ended without a word"
     except CancelledError:
         error = "cancelled"
     reason = str(error) if isinstance(error, BenchError | str) else _death(error)
-    origin = provenance(datetime.now(UTC), slot.device, settings.compiled, list(settings.argv))
     try:
+        origin = provenance(datetime.now(UTC), "cpu", settings.compiled, list(settings.argv))
+        origin = origin.model_copy(update={"device": slot.device})
         record = Record(cell=cell, status="failed", reason=reason, provenance=origin)
         store.save(settings.root, record)
     except EnvironmentProblem as problem:

@@ -8,6 +8,7 @@ them into the definitions of the paper, of its code, and a scale-free one.
 
 import functools
 import math
+import sys
 from collections.abc import Iterable
 from typing import TypeAlias
 
@@ -58,18 +59,19 @@ class Probe:
                 layer.tap.grad = None
 
     @torch.no_grad()
-    def epoch(self, epoch: int, model: nn.Module, last: Tensor, batch_size: int) -> bool:
+    def epoch(self, epoch: int, model: nn.Module, last: Tensor, batch_size: int) -> None:
         """
-        Reduce the epoch's steps, and measure e. False if a value is not finite; then keep none.
+        Reduce the epoch's steps, and measure e.
+
+        A sum that overflows float32 stands as the largest double.
 
         Args:
             last: the epoch's last batch as training saw it.
             batch_size: of a full step; every step but the last has it.
         """
         if not self.layers:
-            return True
+            return
         inputs = self._inputs(model, last)
-        measured: dict[tuple[str, Role], dict[str, float]] = {}
         for index, role in enumerate(("W", "A")):
             named: Layers = self.layers if role == "W" else self.binary_input
             sums = torch.stack([step[index] for step in self.steps]).double().cpu()
@@ -83,16 +85,11 @@ class Probe:
                 binarizer = layer.W if role == "W" else layer.A
                 row |= _errors(z, binarizer, role)
                 self.sizes[name, role] = full
-                measured[name, role] = row
+                self.rows.setdefault((name, role), []).append(_finite(row))
                 if epoch in self.histogram_epochs:
                     gradient = layer.weight.grad if role == "W" else None
                     self._histogram(epoch, (name, role), z, binarizer, gradient)
         self.steps.clear()
-        if not all(math.isfinite(value) for row in measured.values() for value in row.values()):
-            return False
-        for key, row in measured.items():
-            self.rows.setdefault(key, []).append(row)
-        return True
 
     def result(self) -> list[LayerIndicators]:
         """What was seen, one entry per layer and role."""
@@ -142,6 +139,12 @@ class Probe:
             kept.append(_histogram(epoch, "error", error))
 
 
+def _finite(row: dict[str, float]) -> dict[str, float]:
+    """JSON has no infinity."""
+    largest = sys.float_info.max
+    return {k: v if math.isfinite(v) else largest for k, v in row.items()}
+
+
 def _gradient(x: Tensor) -> Tensor:
     """The gradient of a leaf; zero where nothing reached it."""
     return torch.zeros_like(x) if x.grad is None else x.grad
@@ -186,7 +189,7 @@ def _distance(f: Surrogate, z: Tensor, knob: Tensor) -> float:
 
 
 def _histogram(epoch: int, quantity: str, x: Tensor) -> Histogram:
-    x = x.detach().float().cpu()
+    x = x.detach().float().cpu().nan_to_num()
     low, high = x.min().item(), x.max().item()
     counts = torch.histc(x, BINS, low, high)
     return Histogram.model_validate(

@@ -73,7 +73,7 @@ def rank(plan: Plan, records: Iterable[Record], definition: Definition = "paper"
     return Board(
         suite=plan.suite,
         sections=[Section(b, wa, _ranked(lines)) for (b, wa), lines in sections.items()],
-        recorded=sum(cell.id in known for cell in cells),
+        recorded=sum(cell.id in known and known[cell.id].status != "failed" for cell in cells),
         total=len(cells),
         notes=[*_notes(plan, definition), *_mixtures(known.values())],
     )
@@ -95,7 +95,8 @@ def _line(
 ) -> Line:
     found = [known[cell.id] for cell in row.cells if cell.id in known]
     accs = _accs(row, known)
-    pairs = [pair for record in found if (pair := indicators(record, definition))]
+    ended = [record for record in found if record.status == "ok"]
+    pairs = [pair for record in ended if (pair := indicators(record, definition))]
     speeds = [r.images_per_s for r in found if r.status == "ok" and r.images_per_s]
     infos = list(row.roles.values())
     return Line(
@@ -158,7 +159,8 @@ def _notes(plan: Plan, definition: Definition) -> list[str]:
         "best: of all epochs, chosen on test (paper metric)",
         "rational, flexible: definition P on the printed formula, computed; "
         "`bench check` prints the witnesses",
-        f"e, s: `{definition}` definition, over latent weights; images/s: training alone",
+        f"e, s: `{definition}` definition, over latent weights; images/s: training alone, "
+        "with whatever else the machine did",
     ]
     if plan.baseline:
         notes.append(f"Δ: difference to {plan.baseline}, paired by seed, ± 95 % t interval")

@@ -5,6 +5,7 @@ Views hear events and show them; they decide nothing.
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -49,7 +50,8 @@ class State:
             return
         if event.kind == "end":
             self.state, self.reason = event.status, event.reason
-            self.epoch, self.fraction = epochs, 0.0
+            if event.status == "ok":
+                self.epoch, self.fraction = epochs, 0.0
         else:
             self.epoch, self.fraction = event.epoch, event.fraction
         self.acc = self.acc if event.acc is None else event.acc
@@ -94,7 +96,10 @@ class Board:
     @property
     def left(self) -> str:
         """Time left, from the measured speed of this run; blank before there is one."""
-        done = sum(state.progress for state in self.states.values())
+        ended = self.epochs * self.count("diverged", "failed")
+        done = ended + sum(
+            s.progress for s in self.states.values() if s.state not in {"diverged", "failed"}
+        )
         elapsed = time.monotonic() - self.started
         if done < 1 or elapsed < 1:
             return ""
@@ -187,8 +192,9 @@ class Terminal(Plain):
         for state in states:
             table.add_row(*self._cells(state)[: len(columns)], style=STYLES.get(state.state))
         parts: list[RenderableType] = [Text(self.board.headline, style="bold"), table]
-        if hidden := len(self.board.states) - len(states):
-            parts.append(Text(f"… and {hidden} more cells", style="dim"))
+        if hidden := [s.state for s in self.board.states.values() if s not in states]:
+            counts = ", ".join(f"{n} {state}" for state, n in Counter(hidden).items())
+            parts.append(Text(f"… and {len(hidden)} more: {counts}", style="dim"))
         return Group(*parts)
 
     def _cells(self, state: State) -> list[RenderableType]:

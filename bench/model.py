@@ -1,9 +1,11 @@
 """From a cell to a network: built, or loaded with the weights that it was trained to."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from bench import store
@@ -13,7 +15,7 @@ from bench.data import Dataset
 from bench.errors import DataError, UsageError
 from bench.layers import Layers
 from bench.record import Record
-from bench.registry import BACKBONES, ESTIMATORS
+from bench.registry import BACKBONES, ESTIMATORS, add_folders
 from bench.sources import SOURCES, data_folder
 
 
@@ -67,7 +69,13 @@ def dataset(cell: Cell, folder: Path | None = None) -> Dataset:
     return found
 
 
-def load(cell: str, results: str | Path = "results", *, which: str = "last") -> nn.Module:
+def load(
+    cell: str,
+    results: str | Path = "results",
+    *,
+    which: str = "last",
+    plugins: Iterable[str | Path] = (),
+) -> nn.Module:
     """
     Return a trained model in evaluation mode.
 
@@ -75,10 +83,12 @@ def load(cell: str, results: str | Path = "results", *, which: str = "last") -> 
         cell: id, or any unambiguous part of a cell's name, as `bench plan` prints it.
         results: the results folder.
         which: "last" or "best" epoch's weights.
+        plugins: folders of local plugins, as the suite named them.
 
     Raises:
         UsageError: no such cell, or its weights are not there.
     """
+    add_folders(map(Path, plugins))
     return restore(store.named(Path(results), cell), Path(results), which)
 
 
@@ -90,7 +100,16 @@ def restore(record: Record, root: Path, which: str) -> nn.Module:
     if not path.is_file():
         message = f"no weights at `{path}`; run the cell again to have them"
         raise UsageError(message)
-    state = parse(path.read_bytes())
+    try:
+        state = parse(path.read_bytes())
+    except (OSError, SafetensorError) as error:
+        message = f"`{path}` cannot be read: {error}"
+        raise UsageError(message) from None
     model = build(record.cell).net
-    model.load_state_dict(state)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError:
+        message = f"`{path}` does not fit the network of its cell; it is another cell's, or old"
+        raise UsageError(message) from None
+    model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     return model.eval()

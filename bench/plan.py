@@ -51,10 +51,6 @@ class Row(Frozen):
     published: float | None = None  # accuracy in percent, as printed
     cells: list[Cell]
 
-    @property
-    def real(self) -> bool:
-        return self.wa == "32/32"
-
 
 class LeftOut(Frozen):
     """A combination that the plan does not run, and why."""
@@ -69,7 +65,7 @@ class Plan(Frozen):
     schema_version: Literal[1] = 1
     suite: str
     source: str  # the suite file
-    source_digest: str  # of its text and the overrides
+    source_digest: str  # of what it says, overrides included, comments not
     overrides: list[str] = []
     data_label: str
     recipe: Recipe

@@ -44,6 +44,9 @@ class Plugin(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
     version: ClassVar[int] = 1  # raise it when the numbers change: old records no longer match
 
+    def __hash__(self) -> int:  # also where a parameter is a list
+        return hash((type(self), self.model_dump_json()))
+
     def ref(self, name: str) -> Ref:
         """This plugin as a cell names it: every parameter spelled out."""
         return Ref(name=name, version=self.version, params=json.loads(self.model_dump_json()))
@@ -56,8 +59,8 @@ class Knob:
 
     Args:
         name: as the formula writes it.
-        start, end: the range that training visits, in this order. For a learned knob:
-            where it starts, and the bound beyond which it cannot go.
+        start, end: the range that training visits, in this order; a learned knob starts
+            at `start` and may go anywhere between its limits.
         limits: the formula's own admissible range, (identity end, sign end); an end that is
             not attained is approached.
         learned: trained by the loss, one value per layer and role, not scheduled.

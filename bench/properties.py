@@ -12,6 +12,7 @@ several values there. The f that trains is judged beside it, as configured.
 Source: Wu et al., ICCV 2023, sec. 3.3; the paper gives words, definition P makes them exact.
 """
 
+import dataclasses
 import functools
 import math
 from collections.abc import Iterator
@@ -36,21 +37,38 @@ def printed(surrogate: Surrogate) -> Properties:
     base, fields = surrogate.pure(), surrogate.trainable
     values = product(*fields.values()) if fields else ()
     others = (base.model_copy(update=dict(zip(fields, v, strict=True))) for v in values)
-    return judge((base, *others), base.knob())  # pyright: ignore[reportArgumentType]
+    return judge((base, *others), base.knob(), _seen(base, "W"))  # pyright: ignore[reportArgumentType]
 
 
 def trained(surrogate: Surrogate, role: Role) -> Properties:
     """The verdicts on f as `role` trains with it: truncated, at its configured parameters."""
-    return judge((surrogate,), surrogate.knob(role))  # pyright: ignore[reportArgumentType]
+    seen = _seen(surrogate, role)
+    return judge((surrogate,), seen, seen)  # pyright: ignore[reportArgumentType]
+
+
+def _seen(surrogate: Surrogate, role: Role) -> Knob | None:
+    """The knob with the range that its schedule really visits: `fixed` stays at the end."""
+    knob = surrogate.knob(role)
+    if knob is None or knob.learned:
+        return knob
+    return dataclasses.replace(knob, start=surrogate.path(0.0, role))
 
 
 @functools.cache  # frozen models do hash, pyright's complaint aside
-def judge(variants: tuple[Surrogate, ...], knob: Knob | None) -> Properties:
-    """Verdicts on the first of `variants`, whose trainable fields may make it the others."""
+def judge(variants: tuple[Surrogate, ...], knob: Knob | None, seen: Knob | None) -> Properties:
+    """
+    Verdicts on the first of `variants`, whose trainable fields may make it the others.
+
+    Args:
+        variants: f as configured, and what its trainable fields may turn it into.
+        knob: flexible is judged along its range.
+        seen: rational is judged over the range that training visits.
+    """
     z = grid()
-    errors = [torch.stack([error(f, z, k) for k in visited(knob)]) for f in variants]
-    cases = zip(variants, errors, strict=True)
-    worst = max((_worst_gap(f, knob, z, e) for f, e in cases), key=lambda w: w.gap)
+    at_seen = [_errors(f, z, seen) for f in variants]
+    cases = zip(variants, at_seen, strict=True)
+    worst = max((_worst_gap(f, seen, z, e) for f, e in cases), key=lambda w: w.gap)
+    errors = at_seen if knob == seen else [_errors(f, z, knob) for f in variants]
     rational = worst.gap <= TOLERANCE
     flexible, witness = _flexible(variants[0], knob, z, errors)
     return Properties(
@@ -59,6 +77,11 @@ def judge(variants: tuple[Surrogate, ...], knob: Knob | None) -> Properties:
         rational_witness=None if rational else worst,
         flexible_witness=witness,
     )
+
+
+def _errors(f: Surrogate, z: Tensor, knob: Knob | None) -> Tensor:
+    """|sign z - f(z)| for every visited value of the knob (values, z)."""
+    return torch.stack([error(f, z, k) for k in visited(knob)])
 
 
 def grid() -> Tensor:

@@ -47,7 +47,8 @@ def checkout() -> tuple[str, bool]:
     """Commit and dirty flag of the checkout that holds this file; "" where there is none."""
     if not _git("ls-files", Path(__file__).name):
         return "", False  # installed, perhaps below somebody else's repository
-    return _git("rev-parse", "HEAD"), bool(_git("status", "--porcelain", "--untracked-files=no"))
+    packages = [f":/{name}" for name in ("bench", "estimators", "backbones", "suites")]
+    return _git("rev-parse", "HEAD"), bool(_git("status", "--porcelain", "--", *packages))
 
 
 @functools.cache

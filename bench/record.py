@@ -27,7 +27,8 @@ class LayerIndicators(Frozen):
     are those of |g|, the variance unbiased: at the epoch's last step, and as the mean over its
     steps. e is ‖sign(z) - f(z)‖₂ over `n` latent values, after the epoch's last update; for
     activations z is the last batch, seen again by the net in evaluation mode. `now` and `end` are
-    the knob's present and final value; `pure` is the printed f, `used` the one that trains.
+    the knob's present and final value (of a learned knob both the present one); `pure` is the
+    printed f, `used` the one that trains.
     """
 
     layer: str

@@ -13,6 +13,7 @@ import importlib.util
 import inspect
 import pkgutil
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -63,7 +64,7 @@ class Registry(Generic[P]):
             self._add(found, entry.name, Origin(f"entry point {entry.value}", module=entry.value))
         for folder in [Path(self.package).resolve(), *self.folders]:
             files = sorted(folder.glob("[!_]*.py")) if folder not in home else []
-            for file in files:
+            for file in (f for f in files if _kind(f) == self.base):
                 self._add(found, file.stem, Origin(str(file), file=file))
         return dict(sorted(found.items()))
 
@@ -151,6 +152,21 @@ def _from_file(file: Path) -> Any:
         del sys.modules[name]
         raise
     return module
+
+
+def _kind(file: Path) -> str:
+    """What a local file holds: a backbone if it says so anywhere, else an estimator."""
+    try:
+        return "Backbone" if b"Backbone" in file.read_bytes() else "Estimator"
+    except OSError:
+        return "Estimator"  # which cannot be imported, and is listed as such
+
+
+def add_folders(folders: Iterable[Path]) -> None:
+    """Look for plugins of both kinds in `folders`, too."""
+    for folder in folders:
+        ESTIMATORS.add_folder(folder)
+        BACKBONES.add_folder(folder)
 
 
 ESTIMATORS: Registry[Estimator] = Registry("estimators", "Estimator")

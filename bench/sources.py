@@ -9,8 +9,8 @@ import hashlib
 import os
 import pickle
 import struct
+import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -20,7 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor
 
 from bench.data import Dataset, Split, Transform
-from bench.errors import DataError
+from bench.document import suggest
+from bench.errors import DataError, UsageError
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -111,7 +112,7 @@ class Cifar10Partial(Cifar10):
         found = [[home / n for n in group if (home / n).is_file()] for group in names]
         if not all(found):
             raise DataError(_missing("cifar10-partial", home / "data_batch_1"))
-        parts = [[_batch(path.read_bytes(), path) for path in group] for group in found]
+        parts = [[_batch(_read(path), path) for path in group] for group in found]
         n = sum(len(images) for group in parts for images, _ in group)
         return _cifar(f"CIFAR-10 ({n:,}-image copy)", parts, self.norm)
 
@@ -140,6 +141,19 @@ SOURCES: dict[str, type[Source]] = {
 }
 
 
+def named(name: str) -> type[Source]:
+    """
+    The source of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in SOURCES:
+        message = f"no data set `{name}`{suggest(name, SOURCES)}"
+        raise UsageError(message)
+    return SOURCES[name]
+
+
 def _head(split: Split, n: int | None) -> Split:
     if n is not None and n > len(split[0]):
         message = f"asked for the first {n} images of a split that has {len(split[0])}"
@@ -159,7 +173,7 @@ def _cifar(label: str, parts: list[list[tuple[Pixels, list[int]]]], norm: str) -
         if (
             len(pixels) != len(labels)
             or not len(labels)
-            or not 0 <= min(labels) <= max(labels) < 10
+            or not 0 <= labels.min() <= labels.max() < 10
         ):
             message = f"{label}: {len(pixels)} images, {len(labels)} labels, or labels beyond 0-9"
             raise DataError(message)
@@ -178,6 +192,14 @@ def _checked(path: Path, md5: str, name: str) -> bytes:
         message = f"{path}: wrong MD5; delete it and run `bench data prepare {name}`"
         raise DataError(message)
     return content
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        message = f"cannot read `{path}`: {error.strerror}"
+        raise DataError(message) from None
 
 
 def _missing(name: str, path: Path) -> str:
@@ -216,7 +238,7 @@ class _Plain(pickle.Unpickler):
         raise pickle.UnpicklingError(message)
 
 
-def _idx(homes: Iterable[Path], name: str, shape: tuple[int, ...]) -> Tensor:
+def _idx(homes: list[Path], name: str, shape: tuple[int, ...]) -> Tensor:
     """One IDX file of bytes, found gzipped or plain in the first of `homes` that has it."""
     for path in (home / f"{name}{end}" for home in homes for end in ("", ".gz")):
         if not path.is_file():
@@ -228,12 +250,12 @@ def _idx(homes: Iterable[Path], name: str, shape: tuple[int, ...]) -> Tensor:
             if found != shape or content[2] != 8 or len(content) - head != np.prod(shape):
                 message = f"holds {found}, expected {shape}"
                 raise ValueError(message)
-        except (OSError, EOFError, ValueError, struct.error, IndexError) as error:
+        except (OSError, EOFError, ValueError, struct.error, zlib.error, IndexError) as error:
             message = f"{path}: not the IDX file it should be: {error}"
             raise DataError(message) from None
         return torch.frombuffer(bytearray(content[head:]), dtype=torch.uint8).reshape(shape)
     message = (
         f"no `{name}[.gz]`; put Fashion-MNIST's four IDX files into "
-        f"`{data_folder()}/fashion-mnist/`, or on Debian: apt-get install dataset-fashion-mnist"
+        f"`{homes[0]}/`, or on Debian: apt-get install dataset-fashion-mnist"
     )
     raise DataError(message)

@@ -58,9 +58,16 @@ class Exclude(Frozen):
 
 
 class Published(Frozen):
-    """Numbers to print beside ours: accuracy in percent by label, and who printed them."""
+    """
+    Numbers to print beside ours: accuracy in percent by label, and who printed them.
+
+    They stand beside rows of one W/A and one backbone at its default schedule; `none` is the
+    full-precision row.
+    """
 
     source: str
+    wa: WA = "1/1"
+    backbone: str | None = None  # any, if the suite has but one
     acc: dict[str, FiniteFloat]
 
 
@@ -115,7 +122,9 @@ def find(path: Path) -> Path:
         SuiteError: neither is there.
     """
     shipped = Path(str(files("suites")))
-    for candidate in (path, shipped / path.name, shipped / f"{path.name}.yaml"):
+    bare = path.parent in {Path(), Path("suites")}  # only a name, not a wrong path
+    others = [shipped / path.name, shipped / f"{path.name}.yaml"] if bare else []
+    for candidate in (path, *others):
         if _is_file(candidate):
             return candidate
     names = sorted(p.stem for p in shipped.glob("*.yaml"))

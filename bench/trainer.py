@@ -71,7 +71,7 @@ def train(
         compiled: run forward and backward of full batches through `torch.compile`.
         watch: called as training goes on; it must not touch the model.
 
-    Stops, with `diverged`, at the first epoch whose loss or gradients are not finite; that
+    Stops, with `diverged`, at the first epoch whose loss or weights are not finite; that
     epoch leaves nothing in the curves.
     """
     model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -146,10 +146,12 @@ class _Loop:
         self.seconds.append(time.perf_counter() - started)
         if not math.isfinite(self.loss):
             return f"the training loss is not finite in epoch {e}"
-        finite = (
-            self.probe is None or images is None or self.probe.epoch(e, self.model, images, size)
-        )
-        return "" if finite else f"gradients overflow in epoch {e}"
+        for name, weights in self.model.named_parameters():
+            if not bool(weights.isfinite().all()):
+                return f"{name} is not finite after epoch {e}"
+        if self.probe and images is not None:
+            self.probe.epoch(e, self.model, images, size)
+        return ""
 
 
 def learning_rate(recipe: Recipe, e: int) -> float:

@@ -1,5 +1,6 @@
 """One cell in one process: build, train, write its record, and tell how it goes."""
 
+import contextlib
 import resource
 import signal
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.cell import Cell
+from bench.errors import EnvironmentProblem
 
 Kind = Literal["start", "progress", "end"]
 
@@ -26,8 +28,7 @@ class Job:
     threads: int
     compiled: bool
     data: Path
-    estimators: tuple[Path, ...]  # folders of local plugins
-    backbones: tuple[Path, ...]
+    plugins: tuple[Path, ...]  # folders of local plugins
     argv: tuple[str, ...]
 
 
@@ -66,10 +67,11 @@ def run(job: Job) -> None:
         EnvironmentProblem: the record cannot be written.
     """
     from bench import store
-    from bench.provenance import provenance
+    from bench.provenance import checkout, provenance
     from bench.record import Record
 
     started = datetime.now(UTC)
+    checkout()  # as it is now, not as it may be when the cell ends
     _tell(Event(job.cell.id, "start"))
     log = _Log(store.folder(job.root, job.cell) / "log.txt")
     try:
@@ -94,13 +96,11 @@ def _measure(job: Job, log: "_Log", started: datetime) -> Any:
     from bench import model, store, trainer
     from bench.provenance import provenance
     from bench.record import Record
-    from bench.registry import BACKBONES, ESTIMATORS
+    from bench.registry import add_folders
 
     torch.set_num_threads(job.threads)
     torch.backends.cudnn.deterministic = True
-    for registry, folders in ((ESTIMATORS, job.estimators), (BACKBONES, job.backbones)):
-        for path in folders:
-            registry.add_folder(path)
+    add_folders(job.plugins)
     device = torch.device(job.device)
     data = _dataset(job, device)
     built = model.build(job.cell)
@@ -120,7 +120,10 @@ def _measure(job: Job, log: "_Log", started: datetime) -> Any:
     home = store.folder(job.root, job.cell)
     kept = {"last": outcome.last, "best": outcome.best}
     for name, state in ((k, s) for k, s in kept.items() if s):  # no best without an epoch
-        store.save_weights(home / f"{name}.safetensors", state)
+        try:
+            store.save_weights(home / f"{name}.safetensors", state)
+        except EnvironmentProblem as problem:  # the record is small, and worth more
+            log.line(f"weights not kept: {problem}")
     return Record(
         cell=job.cell,
         status="diverged" if outcome.diverged else "ok",
@@ -191,7 +194,8 @@ class _Log:
         from bench import store
 
         stamp = datetime.now(UTC).isoformat(timespec="seconds")
-        store.append(self.path, f"{stamp} {text.rstrip()}\n")
+        with contextlib.suppress(EnvironmentProblem):  # no log is worth a cell
+            store.append(self.path, f"{stamp} {text.rstrip()}\n")
 
 
 def _tell(event: Event) -> None:

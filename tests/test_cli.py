@@ -204,7 +204,7 @@ def test_a_new_estimator_is_there_at_once(
     assert code == 0
     assert "not rational" in out
     code, out, _ = cli("check", "--all")
-    assert code == 1
+    assert code == 3
     assert "reste: f(z)" in out
     (tmp_path / "x.yaml").write_text(TINY.replace("[ste, reste]", "[ste, mine]"), encoding="utf-8")
     assert "mine x resnet20" in cli("plan", "x.yaml")[1]
@@ -219,10 +219,10 @@ def test_check_prints_verdicts_and_witnesses(cli: Bench) -> None:
     assert "printed formula (definition P): rational, flexible" in out
     assert "as it trains: rational, little flexible" in out
     assert "sign is not reached as o → inf: f(0.05) stays 0.5 away" in out
-    assert "knob: α, learned from 0.2; identity end 0.5, sign end 0" in out
+    assert "knob: α, learned from 0.2, visits [0.001, 0.499]; identity end 0.5, sign end 0" in out
 
 
-def test_a_check_that_fails_exits_with_1(
+def test_a_check_that_fails_exits_with_3(
     cli: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A slope that is not the derivative of value is found, with the z where."""
@@ -236,7 +236,7 @@ def test_a_check_that_fails_exits_with_1(
     )
     code, out, _ = cli("check", "wrong")
 
-    assert code == 1
+    assert code == 3
     assert re.search(r"FAIL slope is the derivative of value +W, p = 0.0, z = .*: slope", out)
 
 

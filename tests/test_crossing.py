@@ -433,7 +433,7 @@ def test_32_32_runs_once_per_backbone(tmp_path: Path) -> None:
     )
     reasons = {c: r for c, r in left_out(plan).items() if "32/32" in c}
 
-    assert [(r.label, r.backbone) for r in plan.rows if r.real] == [
+    assert [(r.label, r.backbone) for r in plan.rows if r.wa == "32/32"] == [
         ("none", "small"),
         ("none", "resnet20"),
     ]
