@@ -202,7 +202,9 @@ def _problem(plugin: Any) -> str:
     for p in (0.0, 0.5):
         try:
             value = plugin.path(p)
-        except Exception as error:  # of arithmetic, or whatever a stranger's knob raises
+        except (ArithmeticError, ValueError, TypeError) as error:
+            return str(error)
+        except Exception as error:  # whatever a stranger's knob raises
             return f"{type(error).__name__}: {error}"
         if not math.isfinite(value):
             return f"it would be {value}"

@@ -21,7 +21,7 @@ from urllib.request import Request, urlopen
 from torchvision.datasets import CIFAR10  # pyright: ignore[reportMissingTypeStubs] - has none
 
 from bench.errors import DataError
-from bench.sources import Cifar10
+from bench.sources import Cifar10, named
 
 Report: TypeAlias = Callable[[str], None]
 TIMEOUT_S, PAUSE_S = 30.0, 1.0  # of one wait for bytes; between two tries of a mirror

@@ -610,17 +610,18 @@ def test_a_formula_is_not_owed(tmp_path: Path) -> None:
     assert mine.roles["W"].printed is not None
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("return z", "raise RuntimeError('boom')"),
-        ("kind =", "levels: list[float] = [1.0]\n    kind ="),
-    ],
-    ids=["raises", "unhashable"],
-)
-def test_a_broken_f_costs_its_own_verdicts(tmp_path: Path, old: str, new: str) -> None:
+def test_a_parameter_may_be_a_list(tmp_path: Path) -> None:
+    """A plugin with a list among its parameters is planned and judged like any other."""
+    text = LOCAL.replace("kind =", "levels: list[float] = [1.0]\n    kind =")
+    (tmp_path / "mine.py").write_text(text)
+    (mine,) = planned(tmp_path, estimators="[mine]", plugins=".").rows
+
+    assert mine.roles["W"].printed is not None
+
+
+def test_a_broken_f_costs_its_own_verdicts(tmp_path: Path) -> None:
     """An f that cannot be judged is planned without a verdict, and the others keep theirs."""
-    (tmp_path / "mine.py").write_text(LOCAL.replace(old, new))
+    (tmp_path / "mine.py").write_text(LOCAL.replace("return z", "raise RuntimeError('boom')"))
     mine, ste = planned(tmp_path, estimators="[mine, ste]", plugins=".").rows
 
     assert mine.roles["W"].printed is None
