@@ -16,6 +16,7 @@ from conftest import TINY
 
 import bench
 from bench.cli import main
+from bench.registry import ESTIMATORS
 
 Bench = Callable[..., tuple[int, str, str]]
 
@@ -23,6 +24,7 @@ Bench = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Bench:
     """Call `bench` in this process; returns exit code, stdout and stderr."""
+    monkeypatch.setattr(ESTIMATORS, "folders", [])
 
     def call(*args: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["bench", *map(str, args)])
@@ -208,6 +210,27 @@ def test_a_new_estimator_is_there_at_once(
     assert "reste: f(z)" in out
     (tmp_path / "x.yaml").write_text(TINY.replace("[ste, reste]", "[ste, mine]"), encoding="utf-8")
     assert "mine x resnet20" in cli("plan", "x.yaml")[1]
+
+
+def test_plugins_of_ones_own_from_anywhere(cli: Bench, tmp_path: Path) -> None:
+    """--plugins makes a folder's estimators known to every command; a wrong one is an error."""
+    folder = tmp_path / "far"
+    out = cli("new", "estimator", "distant", "--into", folder)[1]
+    assert f"bench --plugins {folder} check distant" in out
+    assert cli("--plugins", folder, "check", "distant")[0] == 0
+    assert "distant" in cli("list", "estimators")[1]
+    assert "no folder" in cli("--plugins", tmp_path / "nowhere", "list", "estimators")[2]
+
+
+def test_a_diverged_cell_evaluates_its_best(cli: Bench, tmp_path: Path) -> None:
+    """The weights that diverged are not measured; the best epoch's, if there is one, agree."""
+    (tmp_path / "x.yaml").write_text(TINY.replace("lr: 0.1", "lr: 1.0e+30"), encoding="utf-8")
+    results = tmp_path / "results"
+    assert cli("run", tmp_path / "x.yaml", "--results", results, "-k", "estimator=ste")[0] == 0
+    code, out, err = cli("eval", "ste", "--results", results)
+
+    assert (code, "nothing to measure" in err) == (2, True)
+    assert out == ""
 
 
 def test_check_prints_verdicts_and_witnesses(cli: Bench) -> None:

@@ -696,3 +696,31 @@ def test_a_damaged_suite_is_planned_or_refused(tmp_path: Path, text: str) -> Non
         plan = crossing.plan(path)
 
     assert plan is None or Plan.model_validate_json(plan.model_dump_json()) == plan
+
+
+def test_published_numbers_stand_where_they_belong(tmp_path: Path) -> None:
+    """A number printed for W/A 1/1 and the default schedule stands beside no other row."""
+    plan = planned(
+        tmp_path,
+        estimators="[reste]",
+        wa="[1/1, 1/32]",
+        schedules="[default, linear]",
+        include="[{estimator: none, wa: 32/32}]",
+        published="{source: x, acc: {reste: 86.75, none: 91.7}}",
+    )
+
+    assert {(r.wa, r.schedule): r.published for r in plan.rows} == {
+        ("1/1", "default"): 86.75,
+        ("1/1", "linear"): None,
+        ("1/32", "default"): None,
+        ("1/32", "linear"): None,
+        ("32/32", "default"): 91.7,
+    }
+
+
+def test_further_seeds_join_their_row(tmp_path: Path) -> None:
+    """`include` with more seeds of a label makes its row longer, not a second row."""
+    plan = planned(tmp_path, estimators="[ste]", include="[{estimator: ste, seeds: 0..3}]")
+
+    (row,) = plan.rows
+    assert [cell.seed for cell in row.cells] == [0, 1, 2, 3]

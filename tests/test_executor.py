@@ -1,6 +1,7 @@
 """Cells in, records out: resume, isolation, determinism across processes."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,21 @@ def test_an_unwritable_results_folder_is_an_error_not_a_loss(tiny: Path, tmp_pat
 
     assert len(tally.errors) == 2
     assert all("cannot write" in error for error in tally.errors)
+
+
+def test_a_worker_that_dies_after_its_record_loses_nothing(tiny: Path, tmp_path: Path) -> None:
+    """A record that is on disk counts, even if its worker never said that it had ended."""
+    (cell, *_) = plan(tiny).cells
+    run([cell], tmp_path)
+    settings = Settings(root=tmp_path, data=Path("data"), slots=(Slot("cpu", 1),))
+    dead: Future[None] = Future()
+    dead.set_exception(RuntimeError("gone"))
+    before = store.find(tmp_path, cell)
+
+    event = executor._lost(cell, Slot("cpu", 1), dead, settings, Tally())  # pyright: ignore
+
+    assert (event.kind, event.status) == ("end", "ok")
+    assert store.find(tmp_path, cell) == before
 
 
 def test_slots() -> None:

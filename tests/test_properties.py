@@ -76,6 +76,16 @@ def test_rises(name: str, z: float, rise: float) -> None:
     assert f"z = {z:.3f}"[:8] in witness.text
 
 
+def test_a_fixed_knob_visits_its_end_alone() -> None:
+    """Over what training visits: RBNN fixed at t = 10 is rational, and its knob never moves."""
+    fixed = surrogate("rbnn", schedule="fixed")
+
+    assert properties.printed(fixed).rational == "yes"
+    assert properties.printed(fixed).flexible == "little"
+    assert properties.trained(fixed, "W").flexible == "not"
+    assert properties.trained(surrogate("reste", schedule="fixed"), "A").rational == "yes"
+
+
 def test_a_new_estimator_is_judged_without_a_test_of_its_own() -> None:
     """A surrogate with a discontinuous, NaN-prone f is not rational, and says where."""
 

@@ -140,7 +140,10 @@ def run_once(built: Model, recipe: Recipe, *, compiled: bool) -> Outcome:
     return train(built.net, built.clock, data(), recipe, seed=3, compiled=compiled)
 
 
-@pytest.mark.parametrize("settings", [{"lr": 1e30}, {"lr": 1e30, "indicators": "off"}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"lr": 1e30}, {"lr": 1e30, "indicators": "off"}, {"lr": 1e30, "histograms": [0, 1]}],
+)
 def test_divergence_is_an_outcome(settings: dict[str, object]) -> None:
     """A loss or gradient that is not finite ends training; that epoch leaves nothing."""
     outcome = run("ste", 96, False, epochs=3, **settings)
