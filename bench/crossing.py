@@ -18,7 +18,7 @@ from bench.errors import SuiteError
 from bench.plan import LeftOut, Plan, Properties, RoleInfo, Row
 from bench.plugin import Backbone, Estimator, Surrogate
 from bench.sources import data_folder
-from bench.suite import Suite, digest, load, name_of
+from bench.suite import Suite, digest, load, name_of, without
 
 ROLES: dict[WA, tuple[Role, ...]] = {"32/32": (), "1/32": ("W",), "1/1": ("W", "A")}
 NO_KNOB = "{} has no scheduled knob; it runs once, not once per schedule"
@@ -52,7 +52,10 @@ def plan(path: Path, overrides: Iterable[str] = (), data: Path | None = None) ->
     overrides = list(overrides)
     document, suite, wrong = load(path, overrides)
     axes = axes_.build(document)
-    axes.problems += wrong if suite is None else _cross_checks(suite, axes)
+    axes.problems += wrong
+    sound = suite or without(document, wrong)
+    if sound:
+        axes.problems += _cross_checks(sound, axes)
     if suite is None or axes.source is None or axes.problems:
         raise SuiteError(document.report(axes.problems))
     found: Dataset = axes.source.plugin.load(data or data_folder())

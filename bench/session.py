@@ -7,6 +7,7 @@ from rich.console import Console
 
 from bench import executor, leaderboard, live, render, store
 from bench.cell import Cell
+from bench.errors import UsageError
 from bench.executor import Settings, Tally
 from bench.plan import Plan
 
@@ -17,8 +18,14 @@ def run(plan: Plan, chosen: list[Cell], settings: Settings, out: Console, err: C
 
     Returns whether every cell came to a measurement. Failures are named on `err`, with the log.
     """
+    _refuse_namesake(plan, settings.root)
     written = [store.save_plan(settings.root, plan)]
     missing = executor.wanted(settings.root, chosen)
+    for moved in (store.set_aside(settings.root, cell) for cell in missing):
+        if moved:
+            _say(
+                err, f"note: a record could not be read; it is kept as {moved}, its cell runs again"
+            )
     recorded = len(chosen) - len(missing)
     _say(out, f"{len(chosen)} cells, {recorded} recorded, {len(missing)} to run")
     tally = Tally()
@@ -56,6 +63,27 @@ def states(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:
         f"{sum(counts.values())} cells on {plan.data_label}: {counts['recorded']} recorded, "
         f"{counts['to run']} to run; {len(plan.left_out)} combinations left out"
     )
+
+
+def _refuse_namesake(plan: Plan, root: Path) -> None:
+    """
+    Keep the table of another suite that has the same file name.
+
+    Raises:
+        UsageError: the results folder holds one, and its suite still exists.
+    """
+    if not (store.suite_folder(root, plan.suite) / "plan.json").is_file():
+        return
+    try:
+        other = Path(store.find_plan(root, plan.suite).source)
+    except UsageError:  # damaged: nothing to keep
+        return
+    if other.is_file() and other.resolve() != Path(plan.source).resolve():
+        message = (
+            f"`{root}` holds the table of `{other}`, another suite named {plan.suite}; "
+            "rename one, or give another --results"
+        )
+        raise UsageError(message)
 
 
 def _table(plan: Plan, root: Path, out: Console) -> list[Path]:

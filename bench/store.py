@@ -92,6 +92,14 @@ def find(root: Path, cell: Cell) -> Record | None:
     return record if record.cell.id == cell.id else None
 
 
+def set_aside(root: Path, cell: Cell) -> Path | None:
+    """Move a record that cannot be read out of the way; returns where to, None if there is none."""
+    path = folder(root, cell) / "record.json"
+    if not path.exists() or find(root, cell) is not None:
+        return None
+    return path.replace(path.with_name("record.json.damaged"))
+
+
 def records(root: Path, plan: Plan) -> list[Record]:
     """The records that there are of a plan's cells."""
     return [record for cell in plan.cells if (record := find(root, cell))]

@@ -114,6 +114,19 @@ def load(path: Path, overrides: Iterable[str] = ()) -> tuple[Document, Suite | N
         return document, None, problems(error, (), Suite)
 
 
+def without(document: Document, wrong: list[Problem]) -> Suite | None:
+    """The suite less its wrong parts, for checks without them; None if those are its axes."""
+    bad = {problem.path[0] for problem in wrong if problem.path}
+    if bad & {"estimators", "backbones"}:
+        return None
+    stand_ins = {"seeds": [0], "train": {"epochs": 1}, "data": {}}
+    sound = {k: v for k, v in document.data.items() if k not in bad}
+    try:
+        return Suite.model_validate(stand_ins | sound)
+    except ValidationError:
+        return None
+
+
 def find(path: Path) -> Path:
     """
     The suite on disk, else the one of that name shipped with the package.

@@ -233,6 +233,37 @@ def test_a_diverged_cell_evaluates_its_best(cli: Bench, tmp_path: Path) -> None:
     assert out == ""
 
 
+def test_another_suite_of_the_same_name_is_refused(
+    ran: Path, cli: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two suites of one file name cannot overwrite each other's table unasked."""
+    monkeypatch.chdir(ran)
+    other = ran / "other" / "tiny.yaml"
+    other.parent.mkdir()
+    other.write_text(TINY, encoding="utf-8")
+    code, _, err = cli("run", other)
+
+    assert code == 2
+    assert "holds the table of `tiny.yaml`, another suite named tiny" in err
+
+
+def test_a_damaged_record_is_kept_and_its_cell_runs_again(
+    ran: Path, cli: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record that cannot be read is named, moved aside, and measured anew."""
+    monkeypatch.chdir(ran)
+    (path,) = (ran / "results" / "cells").glob("ste-*/record.json")
+    whole = path.read_text(encoding="utf-8")
+    path.write_text(whole[:1000], encoding="utf-8")
+    code, out, err = cli("run", "tiny.yaml")
+
+    assert code == 0
+    assert "1 recorded, 1 to run" in out
+    assert "record.json.damaged" in err
+    assert path.with_name("record.json.damaged").read_text(encoding="utf-8") == whole[:1000]
+    assert path.read_text(encoding="utf-8").split("provenance")[0][:500] == whole[:500]
+
+
 def test_check_prints_verdicts_and_witnesses(cli: Bench) -> None:
     """For ReSTE: all checks hold, rational and flexible as printed, little flexible in use."""
     code, out, _ = cli("check", "reste", "dsq")

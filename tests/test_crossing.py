@@ -724,3 +724,11 @@ def test_further_seeds_join_their_row(tmp_path: Path) -> None:
 
     (row,) = plan.rows
     assert [cell.seed for cell in row.cells] == [0, 1, 2, 3]
+
+
+def test_a_wrong_part_does_not_hide_wrong_labels(tmp_path: Path) -> None:
+    """A mistake in `train` and one in `baseline` are reported together."""
+    lines = refused(tmp_path, estimators="[ste]", baseline="stee", train="{epoch: 3}")
+
+    assert any("baseline: no `stee` in this suite" in line for line in lines)
+    assert any("train.epoch: unknown key" in line for line in lines)
