@@ -23,9 +23,7 @@ def run(plan: Plan, chosen: list[Cell], settings: Settings, out: Console, err: C
     missing = executor.wanted(settings.root, chosen)
     for moved in (store.set_aside(settings.root, cell) for cell in missing):
         if moved:
-            _say(
-                err, f"note: a record could not be read; it is kept as {moved}, its cell runs again"
-            )
+            _say(err, f"note: an unreadable record is kept as {moved}; its cell runs again")
     recorded = len(chosen) - len(missing)
     _say(out, f"{len(chosen)} cells, {recorded} recorded, {len(missing)} to run")
     tally = Tally()

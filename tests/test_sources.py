@@ -98,6 +98,18 @@ def test_damaged_batches_are_refused(tmp_path: Path, content: bytes) -> None:
         SOURCES["cifar10-partial"]().load(tmp_path)
 
 
+def test_an_old_pickle_of_no_images_is_read(tmp_path: Path) -> None:
+    """Protocol 2 spells empty bytes as a call; a batch without images is still a batch."""
+    home = tmp_path / "cifar-10-partial-py"
+    home.mkdir()
+    empty = {"data": np.zeros((0, 3072), np.uint8), "labels": []}
+    (home / "data_batch_1").write_bytes(batch(3))
+    (home / "data_batch_2").write_bytes(pickle.dumps(empty, protocol=2))
+    (home / "test_batch").write_bytes(batch(2))
+
+    assert len(SOURCES["cifar10-partial"]().load(tmp_path).train[0]) == 3
+
+
 def test_a_pickle_cannot_run_code(tmp_path: Path) -> None:
     """A pickle that calls os.system is refused before it does."""
 
