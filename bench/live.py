@@ -22,7 +22,10 @@ from rich.text import Text
 from bench.plan import Plan
 from bench.worker import Event
 
-HEADS = ("state", "cell", "epoch", "", "acc, %", "images/s", "left")
+HEADS = ("state", "cell", "epoch", "bar", "acc, %", "images/s", "left")
+NARROW_HEADS = ("state", "cell", "epoch", "acc, %", "left")  # below 80 columns
+OTHERS, NARROW_OTHERS = 74, 42  # what the columns beside the cell's name take
+NUMBERS = {"epoch", "acc, %", "images/s", "left"}
 STYLES = {"running": "bold", "ok": "green", "diverged": "yellow", "failed": "red", "waiting": "dim"}
 LINE_EVERY_S = 20.0  # plain lines of one long cell
 LEFT_FROM = 0.05  # of the epochs must be done before a cell's time left is worth saying
@@ -179,35 +182,41 @@ class Terminal(Plain):
             self.console.print(note)
 
     def _draw(self) -> RenderableType:
-        room = max(self.console.height - 6, 3)
-        states = self._shown(room)
+        states = self._shown(max(self.console.height - 7, 3))
+        heads = HEADS if self.console.width >= 80 else NARROW_HEADS
+        room = self.console.width - (OTHERS if heads is HEADS else NARROW_OTHERS)
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        wide = self.console.width >= 80
-        columns = HEADS if wide else HEADS[:5]
-        for name in columns:
-            right = name in HEADS[4:] or name == "epoch"
+        for head in heads:
+            least = {"cell": None, "acc, %": 6}.get(head, 8)
+            right = head in NUMBERS
             table.add_column(
-                name, justify="right" if right else "left", no_wrap=True, overflow="ellipsis"
+                "" if head == "bar" else head,
+                justify="right" if right else "left",
+                no_wrap=True,
+                min_width=least,
+                max_width=max(room, 12) if head == "cell" else None,  # a name may be cut,
             )
         for state in states:
-            table.add_row(*self._cells(state)[: len(columns)], style=STYLES.get(state.state))
+            cells = self._cells(state)
+            table.add_row(*(cells[head] for head in heads), style=STYLES.get(state.state))
         parts: list[RenderableType] = [Text(self.board.headline, style="bold"), table]
         if hidden := [s.state for s in self.board.states.values() if s not in states]:
             counts = ", ".join(f"{n} {state}" for state, n in Counter(hidden).items())
             parts.append(Text(f"… and {len(hidden)} more: {counts}", style="dim"))
         return Group(*parts)
 
-    def _cells(self, state: State) -> list[RenderableType]:
+    def _cells(self, state: State) -> dict[str, RenderableType]:
         epochs = self.board.epochs
-        return [
-            Text(state.state),
-            Text(state.name),
-            Text(f"{int(state.progress)}/{epochs}" if state.progress else ""),
-            ProgressBar(total=epochs, completed=state.progress, width=16),
-            Text("" if state.acc is None else f"{100 * state.acc:.2f}"),
-            Text(f"{state.images_per_s:,.0f}" if state.images_per_s else ""),
-            Text(state.left(epochs)),
-        ]
+        words = {
+            "state": state.state,
+            "cell": state.name,
+            "epoch": f"{int(state.progress)}/{epochs}" if state.progress else "",
+            "acc, %": "" if state.acc is None else f"{100 * state.acc:.2f}",
+            "images/s": f"{state.images_per_s:,.0f}" if state.images_per_s else "",
+            "left": state.left(epochs),
+        }
+        bar = ProgressBar(total=epochs, completed=state.progress, width=16)
+        return {"bar": bar, **{head: Text(word) for head, word in words.items()}}
 
     def _shown(self, room: int) -> list[State]:
         """All states in the suite's order, or, where there is no room, the ones in motion."""
