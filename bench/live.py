@@ -19,12 +19,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bench.plan import Plan
+from bench.cell import Cell
+from bench.plan import Plan, Row
 from bench.worker import Event
 
 HEADS = ("state", "cell", "epoch", "bar", "acc, %", "images/s", "left")
 NARROW_HEADS = ("state", "cell", "epoch", "acc, %", "left")  # below 80 columns
-OTHERS, NARROW_OTHERS = 74, 42  # what the columns beside the cell's name take
+OTHERS, NARROW_OTHERS = 68, 45  # what the columns beside the cell's name take
 NUMBERS = {"epoch", "acc, %", "images/s", "left"}
 STYLES = {"running": "bold", "ok": "green", "diverged": "yellow", "failed": "red", "waiting": "dim"}
 LINE_EVERY_S = 20.0  # plain lines of one long cell
@@ -77,12 +78,7 @@ class Board:
     """The states of all cells of one run, and the time they take."""
 
     def __init__(self, plan: Plan, wanted: Iterable[str]) -> None:
-        names = {
-            cell.id: f"{row.label} {row.backbone} {row.wa} seed {cell.seed}"
-            + ("" if row.schedule == "default" else f" {row.schedule}")
-            for row in plan.rows
-            for cell in row.cells
-        }
+        names = {cell.id: _name(plan, row, cell) for row in plan.rows for cell in row.cells}
         self.suite = plan.suite
         self.epochs = plan.recipe.epochs
         self.states = {cell_id: State(names[cell_id]) for cell_id in wanted}
@@ -187,7 +183,7 @@ class Terminal(Plain):
         room = self.console.width - (OTHERS if heads is HEADS else NARROW_OTHERS)
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for head in heads:
-            least = {"cell": None, "acc, %": 6}.get(head, 8)
+            least = {"cell": None, "acc, %": 6, "epoch": 5, "bar": 10, "left": 7}.get(head, 8)
             right = head in NUMBERS
             table.add_column(
                 "" if head == "bar" else head,
@@ -215,7 +211,7 @@ class Terminal(Plain):
             "images/s": f"{state.images_per_s:,.0f}" if state.images_per_s else "",
             "left": state.left(epochs),
         }
-        bar = ProgressBar(total=epochs, completed=state.progress, width=16)
+        bar = ProgressBar(total=epochs, completed=state.progress, width=10)
         return {"bar": bar, **{head: Text(word) for head, word in words.items()}}
 
     def _shown(self, room: int) -> list[State]:
@@ -226,6 +222,15 @@ class Terminal(Plain):
         order = {"running": 0, "failed": 1, "diverged": 1, "waiting": 2, "ok": 3}
         first = sorted(states, key=lambda state: order.get(state.state, 4))[:room]
         return [state for state in states if state in first]
+
+
+def _name(plan: Plan, row: Row, cell: Cell) -> str:
+    """A cell's name, less what all cells of the plan have in common."""
+    words = [row.label]
+    words += [row.backbone] if len({r.backbone for r in plan.rows}) > 1 else []
+    words += [row.wa] if len({r.wa for r in plan.rows if r.label != "none"}) > 1 else []
+    words += [row.schedule] if row.schedule != "default" else []
+    return " ".join([*words, "seed", str(cell.seed)])
 
 
 def _clock(seconds: float) -> str:

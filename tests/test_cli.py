@@ -56,7 +56,7 @@ def test_run_ends_with_the_leaderboard_and_every_file(ran: Path) -> None:
     text = (ran / "stdout.txt").read_text(encoding="utf-8")
 
     assert "2 cells, 0 recorded, 2 to run" in text
-    assert re.search(r"\[2/2\] \w+ resnet20 1/1 seed 0: ok, acc [\d.]+ %, [\d,]+ images/s", text)
+    assert re.search(r"\[2/2\] \w+ seed 0: ok, acc [\d.]+ %, [\d,]+ images/s", text)
     assert "2 of 2 cells recorded." in text
     listed: set[Path] = set()
     for line in text.split("files:\n")[1].splitlines():

@@ -1,6 +1,7 @@
 """What `bench run` shows, at any width, and what it says where there is no terminal."""
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -41,17 +42,29 @@ def events(board: Board) -> list[Event]:
     ]
 
 
-@pytest.mark.parametrize("width", [64, 100, 160])
+@pytest.mark.parametrize("width", [56, 64, 80, 100, 160])
 def test_every_state_can_be_read(quickstart: Plan, width: int) -> None:
-    """State, epoch and accuracy are whole at any width; a long name may be cut."""
+    """Name, state, epoch and accuracy are whole at any width."""
     board = Board(quickstart, [cell.id for cell in quickstart.cells])
     view = Terminal(board, console(width))
     for event in events(board):
         board.hear(event)
+    board.states[next(iter(board.states))].started -= 1000
     text = text_of(view)
 
+    assert re.search(r" 1:18:[0-5]\d| 1:1\d:\d\d", text)
     assert max(map(len, text.splitlines())) <= width
-    for word in ("running", "waiting", "failed", "3/20", "20/20", "2/20", "50.00", "75.00"):
+    for word in (
+        "running",
+        "waiting",
+        "failed",
+        "3/20",
+        "20/20",
+        "2/20",
+        "50.00",
+        "75.00",
+        "none seed 2",
+    ):
         assert word in text
     assert "2/21 cells done, 1 failed" in text
     assert ("1,234" in text) == (width >= 80)
@@ -81,5 +94,5 @@ def test_plain_lines(quickstart: Plan) -> None:
     lines = out.file.getvalue().splitlines()  # type: ignore[attr-defined]
 
     assert len(lines) == 2
-    assert lines[0].startswith("[1/21] dsq resnet20 1/1 seed 0: ok, acc 75.00 %")
-    assert lines[1].startswith("[2/21] ede resnet20 1/1 seed 0: failed, acc 10.00 %, RuntimeError")
+    assert lines[0].startswith("[1/21] dsq seed 0: ok, acc 75.00 %")
+    assert lines[1].startswith("[2/21] ede seed 0: failed, acc 10.00 %, RuntimeError")
