@@ -50,7 +50,8 @@ Definition = Annotated[
 ]
 Kind = Literal["estimators", "backbones", "data", "schedules", "suites"]
 
-out = Console()
+UNBOUND = 200  # columns of a file or pipe, which has none of its own
+out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNBOUND)
 err = Console(stderr=True)
 
 
