@@ -110,13 +110,10 @@ def reports(names: list[str]) -> Iterator[tuple[str, bool]]:
         lines.append(f"  knob: {report.knob}")
         if report.printed:
             lines += _verdict("printed formula (definition P)", report.printed)
-        by_role = list(report.trained.items())
-        if len(by_role) == 2 and by_role[0][1] == by_role[1][1]:
-            by_role = by_role[:1]
-            lines += _verdict("as it trains", by_role[0][1])
-        else:
-            for role, properties in by_role:
-                lines += _verdict(f"as it trains, {role}", properties)
+        same = len({repr(properties) for properties in report.trained.values()}) == 1
+        for role, properties in list(report.trained.items())[: 1 if same else None]:
+            title = "as it trains" if same else f"as it trains, {role}"
+            lines += _verdict(title, properties)
         yield "\n".join(lines), report.ok
 
 

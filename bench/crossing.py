@@ -186,7 +186,7 @@ def _meets(label: str, word: str) -> bool:
 def _no_schedule(axes: Axes, c: Combination, *, first: bool) -> str:
     """Why `c` cannot be crossed with its schedule; without a knob to schedule the first runs."""
     plugins = [axes.estimators[c.label][role].plugin for role in ROLES[c.wa]]
-    scheduled = [p for p in plugins if _has_schedule(p) and isinstance(p, Surrogate)]
+    scheduled = [p for p in plugins if _has_schedule(p)]
     if not scheduled:
         return "" if first else NO_KNOB.format(c.label)
     own = c.label in axes.fixed
@@ -215,7 +215,7 @@ def _problem(plugin: Any) -> str:
 
 
 def _has_schedule(plugin: Estimator) -> bool:
-    return "schedule" in type(plugin).model_fields
+    return isinstance(plugin, Surrogate) and "schedule" in type(plugin).model_fields
 
 
 def _row(

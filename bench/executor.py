@@ -61,12 +61,8 @@ class Tally:
 
 def wanted(root: Path, cells: Iterable[Cell]) -> list[Cell]:
     """The cells with no measurement under `root`; a divergence is one, a failure is not."""
-    return [cell for cell in cells if not measured(store.find(root, cell))]
-
-
-def measured(record: Record | None) -> bool:
-    """Is this record a result, and not merely the trace of a failure?"""
-    return record is not None and record.status != "failed"
+    found = ((cell, store.find(root, cell)) for cell in cells)
+    return [cell for cell, record in found if record is None or not record.measured]
 
 
 def slots(device: str, gpus: list[int] | None, jobs: int | None, threads: int) -> tuple[Slot, ...]:
@@ -202,7 +198,7 @@ def _lost(
 ) -> Event:
     """A worker ended without a word: find its record, or write one that says why."""
     done = store.find(settings.root, cell)
-    if done is not None and measured(done):  # it died, or its news is late, after the record
+    if done is not None and done.measured:  # it died, or its news is late, after the record
         return Event(cell.id, "end", acc=done.last_acc, status=done.status, reason=done.reason)
     try:
         error = future.exception() or "its worker ended without a word"

@@ -73,7 +73,7 @@ def rank(plan: Plan, records: Iterable[Record], definition: Definition = "paper"
     return Board(
         suite=plan.suite,
         sections=[Section(b, wa, _ranked(lines)) for (b, wa), lines in sections.items()],
-        recorded=sum(cell.id in known and known[cell.id].status != "failed" for cell in cells),
+        recorded=sum(cell.id in known and known[cell.id].measured for cell in cells),
         total=len(cells),
         notes=[*_notes(plan, definition), *_mixtures(known.values())],
     )

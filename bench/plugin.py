@@ -118,7 +118,7 @@ class Surrogate(Estimator):
     @abstractmethod
     def value(self, z: Tensor, knob: Tensor, /) -> Tensor:
         """
-        F at z, elementwise.
+        f at z, elementwise.
 
         Args:
             z: latent values, any shape, any floating dtype, which the result keeps.
@@ -126,7 +126,7 @@ class Surrogate(Estimator):
         """
 
     def slope(self, z: Tensor, knob: Tensor, /) -> Tensor:
-        """F' at z, elementwise and shaped like z; derived from `value` unless overridden."""
+        """f' at z, elementwise and shaped like z; derived from `value` unless overridden."""
         with torch.enable_grad():
             z = z.detach().requires_grad_()
             f = self.value(z, knob.detach())

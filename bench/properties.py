@@ -85,7 +85,7 @@ def _errors(f: Surrogate, z: Tensor, knob: Knob | None) -> Tensor:
 
 
 def grid() -> Tensor:
-    """Z in [-3, 3] by 5e-4, 0 among them, float64; z ≥ 0 first, so that a tie names them."""
+    """z in [-3, 3] by 5e-4, 0 among them, float64; z ≥ 0 first, so that a tie names them."""
     half = torch.arange(round(3 / STEP) + 1, dtype=torch.float64) * STEP
     return torch.cat([half, -half[1:]])
 
@@ -117,7 +117,7 @@ def error(f: Surrogate, z: Tensor, knob: float) -> Tensor:
 def _worst_gap(f: Surrogate, knob: Knob | None, z: Tensor, errors: Tensor) -> Witness:
     """Where |sign z - f| exceeds |sign z - z| most; beyond [-3, 3] only if nowhere within."""
     far = torch.tensor([s * r for r in (4.0, 10.0, 1e2, 1e4) for s in (1, -1)], dtype=z.dtype)
-    beyond = torch.stack([error(f, far, k) for k in visited(knob)])
+    beyond = _errors(f, far, knob)
     for domain, seen in ((z, errors), (far, beyond)):
         gaps = seen - (torch.sign(domain) - domain).abs()
         row, column = divmod(_argmax(gaps), len(domain))

@@ -80,6 +80,11 @@ class Record(Frozen):
     provenance: Provenance
 
     @property
+    def measured(self) -> bool:
+        """Is this a result, and not merely the trace of a failure? A divergence is one."""
+        return self.status != "failed"
+
+    @property
     def last_acc(self) -> float | None:
         """Test accuracy after the last epoch, None unless the cell came to its end."""
         return self.curves["test_acc"][-1] if self.status == "ok" else None

@@ -50,7 +50,7 @@ def states(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:
     for row in plan.rows:
         for cell in (cell for cell in row.cells if cell.id in wanted):
             record = store.find(root, cell)
-            state = "recorded" if executor.measured(record) else "to run"
+            state = "recorded" if record and record.measured else "to run"
             counts[state] += 1
             name = f"{row.label} x {row.backbone} x {row.wa} x {row.schedule} x seed {cell.seed}"
             note = f" ({record.status}: {record.reason})" if record and record.reason else ""

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from bench.registry import BACKBONES, ESTIMATORS
+
 TINY = """
 estimators: [ste, reste]
 backbones:
@@ -21,6 +23,14 @@ train: {epochs: 2, batch_size: 32, lr: 0.1}
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:  # pyright: ignore[reportUnusedFunction]
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
+    """Plugins that a test's suite or options add are gone with it."""
+    for registry in (ESTIMATORS, BACKBONES):
+        monkeypatch.setattr(registry, "folders", [])
+        monkeypatch.setattr(registry, "_loaded", {})
 
 
 @pytest.fixture

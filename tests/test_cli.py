@@ -16,7 +16,6 @@ from conftest import TINY
 
 import bench
 from bench.cli import main
-from bench.registry import ESTIMATORS
 
 Bench = Callable[..., tuple[int, str, str]]
 
@@ -24,7 +23,6 @@ Bench = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Bench:
     """Call `bench` in this process; returns exit code, stdout and stderr."""
-    monkeypatch.setattr(ESTIMATORS, "folders", [])
 
     def call(*args: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["bench", *map(str, args)])

@@ -38,14 +38,6 @@ class Mine(Surrogate):
 """
 
 
-@pytest.fixture(autouse=True)
-def _own_folders(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    """Plugins that a test's suite adds are gone with it."""
-    for registry in (ESTIMATORS, BACKBONES):
-        monkeypatch.setattr(registry, "folders", [])
-        monkeypatch.setattr(registry, "_loaded", {})
-
-
 def write(folder: Path, **lines: str) -> Path:
     """A suite file with one line per key, the usual ones first: estimators are line 1, ..."""
     path = folder / "x.yaml"

@@ -1,6 +1,5 @@
 """Cells in, records out: resume, isolation, determinism across processes."""
 
-from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from bench.crossing import plan
 from bench.errors import EnvironmentProblem, UsageError
 from bench.executor import Settings, Slot, Tally, execute, slots, wanted
 from bench.record import Record
-from bench.registry import ESTIMATORS
 from bench.worker import Event
 
 PLUGIN = '''"""
@@ -55,7 +53,7 @@ def run(cells: list[Cell], root: Path, n: int = 1) -> tuple[Tally, list[Event]]:
 
 
 @pytest.fixture
-def hostile(tmp_path: Path, tiny: Path) -> Iterator[list[Cell]]:
+def hostile(tmp_path: Path, tiny: Path) -> list[Cell]:
     """A suite in which one plugin raises, one kills its process, and STE is between them."""
     folder = tmp_path / "plugins"
     folder.mkdir()
@@ -65,9 +63,7 @@ def hostile(tmp_path: Path, tiny: Path) -> Iterator[list[Cell]]:
         (folder / f"{name}.py").write_text(PLUGIN.format(name=name, body=body), encoding="utf-8")
     suite = tiny.read_text(encoding="utf-8").replace("[ste, reste]", "[killer, ste, raiser]")
     tiny.write_text(suite + "plugins: [./plugins]\n", encoding="utf-8")
-    before = list(ESTIMATORS.folders)
-    yield plan(tiny).cells
-    ESTIMATORS.folders[:] = before
+    return plan(tiny).cells
 
 
 def records(root: Path, cells: list[Cell]) -> list[Record]:

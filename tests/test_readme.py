@@ -1,7 +1,6 @@
 """What README says is so."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,16 +16,14 @@ TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
-def arctan(tmp_path: Path) -> Iterator[Path]:
+def arctan(tmp_path: Path) -> Path:
     """The estimator of README in a folder of its own."""
     (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "arctan.py").write_text(code, encoding="utf-8")
-    before = list(ESTIMATORS.folders)
     ESTIMATORS.add_folder(folder)
-    yield folder
-    ESTIMATORS.folders[:] = before
+    return folder
 
 
 def test_the_estimator_works(arctan: Path) -> None:

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from bench.document import parse
-from bench.registry import BACKBONES, ESTIMATORS
+from bench.registry import ESTIMATORS
 from bench.schema import schema
 
 SUITES = sorted(Path(str(files("suites"))).glob("*.yaml"))
@@ -37,13 +37,6 @@ class Mine(Surrogate):
     def value(self, z, _, /):
         return z
 """
-
-
-@pytest.fixture(autouse=True)
-def _own_folders(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    """Plugins that other tests' suites added are none of the schema."""
-    for registry in (ESTIMATORS, BACKBONES):
-        monkeypatch.setattr(registry, "folders", [])
 
 
 def wrong(data: Any) -> list[str]:
