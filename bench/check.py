@@ -132,10 +132,10 @@ def _slope(surrogate: Surrogate) -> tuple[str, str]:
     for role in ROLES:
         for p in PROGRESS:
             knob = torch.tensor(surrogate.path(p, role), dtype=torch.float64)
-            f = surrogate.value(z, knob)
-            left = (f - surrogate.value(z - H, knob)) / H
-            right = (surrogate.value(z + H, knob) - f) / H
-            slope = surrogate.slope(z, knob)
+            f = surrogate.f(z, knob)
+            left = (f - surrogate.f(z - H, knob)) / H
+            right = (surrogate.f(z + H, knob) - f) / H
+            slope = surrogate.df(z, knob)
             low, high = torch.minimum(left, right), torch.maximum(left, right)
             excess = torch.maximum(low - slope, slope - high) / (1 + slope.abs())
             place = int(excess.nan_to_num(nan=torch.inf).argmax())
@@ -155,7 +155,7 @@ def _backward(surrogate: Surrogate) -> tuple[str, str]:
         z = (3 * torch.randn(4, 3, 50, 50, generator=rng, dtype=torch.float64)).requires_grad_()
         dy = torch.randn(z.shape, generator=rng, dtype=torch.float64)
         module(z).backward(dy)
-        expected = surrogate.slope(z.detach(), module.knob.detach()) * dy
+        expected = surrogate.df(z.detach(), module.knob.detach()) * dy
         off = (_gradient(z) - expected).abs().max().item()
         if not off <= 1e-9:
             return f"{role}, p = {p}: off by {off:.3g}", ""

@@ -135,7 +135,7 @@ class Probe:
         if gradient is not None:
             kept.append(_histogram(epoch, "gradient", gradient))
         if isinstance(binarizer, SurrogateBinarizer):
-            error = torch.sign(z) - binarizer.surrogate.value(z, binarizer.knob)
+            error = torch.sign(z) - binarizer.surrogate.f(z, binarizer.knob)
             kept.append(_histogram(epoch, "error", error))
 
 
@@ -184,7 +184,7 @@ def _errors(z: Tensor, binarizer: nn.Module, role: Role) -> dict[str, float]:
 
 
 def _distance(f: Surrogate, z: Tensor, knob: Tensor) -> float:
-    distance = torch.linalg.vector_norm(torch.sign(z) - f.value(z, knob))  # pyright: ignore
+    distance = torch.linalg.vector_norm(torch.sign(z) - f.f(z, knob))  # pyright: ignore
     return distance.item()  # pyright: ignore
 
 

@@ -10,7 +10,7 @@ import json
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -108,12 +108,15 @@ class Surrogate(Estimator):
 
     A subclass gives `value`. It may give `slope` in closed form, for speed; otherwise autograd
     derives it. With a scheduled knob it has a field `schedule: ScheduleName = ...`.
+    The harness calls `f` and `df`: value and slope, with `gain: unit` divided by the slope at 0.
     """
 
     printed: ClassVar[dict[str, Any]] = {}  # fields that turn f into the formula as printed
     trainable: ClassVar[
         dict[str, tuple[float, ...]]
     ] = {}  # fields the method may also train, some values
+
+    gain: Literal["raw", "unit"] = "raw"  # unit: f/f'(0), whose slope at 0 is 1
 
     @abstractmethod
     def value(self, z: Tensor, knob: Tensor, /) -> Tensor:
@@ -132,6 +135,20 @@ class Surrogate(Estimator):
             f = self.value(z, knob.detach())
             return torch.autograd.grad(f.sum(), z, materialize_grads=True)[0]
 
+    def f(self, z: Tensor, knob: Tensor) -> Tensor:
+        """f at z as it trains, gain included."""
+        value = self.value(z, knob)
+        return value if self.gain == "raw" else value / self._gain(knob)
+
+    def df(self, z: Tensor, knob: Tensor) -> Tensor:
+        """f' at z as it trains, gain included."""
+        slope = self.slope(z, knob)
+        return slope if self.gain == "raw" else slope / self._gain(knob)
+
+    def _gain(self, knob: Tensor) -> Tensor:
+        """f'(0), 0-d; a constant for a learned knob's gradient."""
+        return self.slope(torch.zeros_like(knob), knob.detach()).detach()
+
     def knob(self, role: Role = "W") -> Knob | None:
         """The knob as `role` uses it; None if f has none."""
         return None
@@ -145,8 +162,8 @@ class Surrogate(Estimator):
         return knob.at(p, schedule)
 
     def pure(self) -> "Surrogate":
-        """The same f as printed: truncation and clipping off."""
-        return self.model_copy(update=self.printed)
+        """The same f as printed: truncation, clipping and gain off."""
+        return self.model_copy(update={"gain": "raw"} | self.printed)
 
     def binarizer(self, role: Role, shape: tuple[int, ...], clock: Clock, zero: int) -> nn.Module:
         return SurrogateBinarizer(self, role, clock, zero)
@@ -177,8 +194,8 @@ class SurrogateBinarizer(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         if self.learned is None:
-            return cross(z, self.dial.value, self.surrogate.slope, self.zero)
-        return cross_learned(z, self.knob, self.surrogate.value, self.zero)
+            return cross(z, self.dial.value, self.surrogate.df, self.zero)
+        return cross_learned(z, self.knob, self.surrogate.f, self.zero)
 
 
 class Backbone(Plugin):

@@ -110,7 +110,7 @@ def visited(knob: Knob | None) -> list[float]:
 
 def error(f: Surrogate, z: Tensor, knob: float) -> Tensor:
     """|sign z - f(z)|; infinite where f is not a number."""
-    value = f.value(z, torch.tensor(knob, dtype=torch.float64))
+    value = f.f(z, torch.tensor(knob, dtype=torch.float64))
     return (torch.sign(z) - value).abs().nan_to_num(nan=math.inf)
 
 
@@ -130,7 +130,7 @@ def _worst_gap(f: Surrogate, knob: Knob | None, z: Tensor, errors: Tensor) -> Wi
 
 def _rational_text(f: Surrogate, knob: Knob | None, z: float, k: float, gap: float) -> str:
     at = torch.tensor(k, dtype=torch.float64)
-    value = f.value(torch.tensor([z], dtype=torch.float64), at).item()
+    value = f.f(torch.tensor([z], dtype=torch.float64), at).item()
     fields = "".join(f", {name} = {getattr(f, name):g}" for name in f.trainable)
     return (
         f"at z = {z:g}{_at(knob, k)}{fields}: f = {value:.4g}, "
@@ -169,7 +169,7 @@ def _ends(f: Surrogate, knob: Knob | None) -> Iterator[Witness]:
             continue
         limit = knob.limits[index]
         near = _near(limit, knob)
-        value = f.value(z, torch.tensor(near, dtype=torch.float64))
+        value = f.f(z, torch.tensor(near, dtype=torch.float64))
         target = z if name == "identity" else torch.sign(z)
         gaps = (value - target).abs().nan_to_num(nan=math.inf)
         place = _argmax(gaps)

@@ -2,18 +2,21 @@
 ReSTE, the rectified straight-through estimator: a power function.
 
     forward    y = sign(z)
-    value      f(z) = sign(z) |z|^(1/o)          m < |z| ≤ t
-               f(z) = m^(1/o - 1) z              |z| ≤ m, the secant through (m, f(m))
-               f(z) = sign(z) t^(1/o)            |z| > t
-    backward   f'(z) = |z|^(1/o - 1) / o,   m^(1/o - 1),   0   in the same regions
+    value      f(z) = sign(z) |z|^(1/o)            m < |z| ≤ t,   constant beyond t
+               f(z) = m^(1/o - 1) z                |z| ≤ m   (small_mode: secant)
+    backward   f'(z) = |z|^(1/o - 1) / o           m < |z| ≤ t,   0 beyond t
+               f'(z) = m^(1/o - 1)                 |z| ≤ m
     knob       o: 1 → o_end, cosine
 
-o = 1 is the identity, o → ∞ is sign. The slope jumps by the factor o at |z| = m.
+o = 1 is the identity, o → ∞ is sign. The secant through (m, f(m)) jumps by the factor o at
+|z| = m. `clamp` holds the slope at f'(m) = m^(1/o - 1)/o instead, as the paper's figure 3 draws
+it (with m = 0.05); f is then lower by m^(1/o)(1 - 1/o) beyond m. `none` leaves the pole at 0.
 
 Reference: Wu et al., ICCV 2023, eq. 4-5 and sec. 3.3 (t = 1.5, m = 0.1, o_end = 3).
 """
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -24,11 +27,12 @@ from bench.plugin import Annotated, Field, Knob, Role, ScheduleName, Surrogate
 class ReSTE(Surrogate):
     formula = "f(z) = sign(z) |z|^(1/o)"
     kind = "power function"
-    printed = {"t": math.inf, "m": 0.0}
+    printed = {"t": math.inf, "small_mode": "none"}
 
     o_end: Annotated[float, Field(ge=1)] = 3.0
     t: Annotated[float, Field(gt=0)] = 1.5
-    m: Annotated[float, Field(ge=0)] = 0.1
+    m: Annotated[float, Field(gt=0)] = 0.1
+    small_mode: Literal["secant", "clamp", "none"] = "secant"
     schedule: ScheduleName = "cosine"
 
     def knob(self, role: Role = "W") -> Knob:
@@ -36,19 +40,26 @@ class ReSTE(Surrogate):
 
     def value(self, z: Tensor, o: Tensor, /) -> Tensor:
         r = z.abs().clamp(max=self.t)
-        power = _power(r, 1 / o, self.m)
-        if self.m > 0:
-            power = torch.where(r > self.m, power, r * self.m ** (1 / o - 1))
+        power = self._power(r, 1 / o)
+        if self.small_mode == "clamp":
+            power = power - self.m ** (1 / o) * (1 - 1 / o)
+        if self.small_mode != "none":
+            power = torch.where(r > self.m, power, r * self._small(o))
         return power * z.sign()
 
     def slope(self, z: Tensor, o: Tensor, /) -> Tensor:
         r = z.abs()
-        power = _power(r, 1 / o - 1, self.m) / o
-        if self.m > 0:
-            power = torch.where(r > self.m, power, self.m ** (1 / o - 1))
+        power = self._power(r, 1 / o - 1) / o
+        if self.small_mode != "none":
+            power = torch.where(r > self.m, power, self._small(o))
         return torch.where(r <= self.t, power, 0)
 
+    def _small(self, o: Tensor) -> Tensor:
+        """The slope at |z| ≤ m, 0-d."""
+        secant = self.m ** (1 / o - 1)
+        return secant / o if self.small_mode == "clamp" else secant
 
-def _power(r: Tensor, exponent: Tensor, m: float) -> Tensor:
-    """r^exponent for r > m, by exp and log: finite at 0, and faster than pow."""
-    return torch.exp(exponent * torch.log(r.clamp(min=max(m, 1e-30))))
+    def _power(self, r: Tensor, exponent: Tensor) -> Tensor:
+        """r^exponent where it is used, by exp and log: finite at 0, and faster than pow."""
+        least = 1e-30 if self.small_mode == "none" else self.m
+        return torch.exp(exponent * torch.log(r.clamp(min=least)))

@@ -31,7 +31,7 @@ def test_a_new_file_works_at_once(name: str, tmp_path: Path) -> None:
 
     assert path == tmp_path / "new" / "folder" / f"{name}.py"
     assert failed == []
-    assert plugin.ref(name).params == {"t_end": 5.0, "schedule": "linear"}
+    assert plugin.ref(name).params == {"gain": "raw", "t_end": 5.0, "schedule": "linear"}
 
 
 def test_a_new_file_names_its_class(tmp_path: Path) -> None:
