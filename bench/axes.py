@@ -1,6 +1,9 @@
 """
 A suite's entries, built: names and parameters become plugins, or problems with their place.
 
+A backbone's entry may carry `train` and `data` of its own, which go before the suite's: they
+differ between tables of one suite, never within one.
+
 The only place where a suite's names meet the registry.
 """
 
@@ -13,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bench import sources
-from bench.cell import Role
+from bench.cell import Recipe, Role
 from bench.document import Document, Path_, Problem, items, mapping
 from bench.errors import PluginError, UsageError
 from bench.registry import BACKBONES, ESTIMATORS, Registry, add_folders
@@ -28,14 +31,23 @@ class Named:
     plugin: Any
 
 
+@dataclass(frozen=True)
+class Net:
+    """A backbone, and how and on what its rows train."""
+
+    name: str
+    plugin: Any
+    recipe: Recipe
+    source: Named
+
+
 @dataclass
 class Axes:
     """A suite's axes with their plugins built, and every problem met on the way."""
 
     estimators: dict[str, dict[Role, Named]] = field(default_factory=dict[str, dict[Role, Named]])
     fixed: set[str] = field(default_factory=set[str])  # labels that name their own schedule
-    backbones: dict[str, Named] = field(default_factory=dict[str, Named])
-    source: Named | None = None
+    backbones: dict[str, Net] = field(default_factory=dict[str, Net])
     problems: list[Problem] = field(default_factory=list[Problem])
 
 
@@ -46,13 +58,42 @@ def build(document: Document) -> Axes:
     for label, entry in _entries(document, "estimators"):
         for suffix, params, path in _matrix(entry, ("estimators", label), axes):
             _add_estimator(label + suffix, label, params, path, axes)
+    recipe = _recipe(document, {}, ("train",), axes)
+    shared = _source(document.data.get("data"), ("data",), axes)
     for label, entry in _entries(document, "backbones"):
-        for suffix, params, path in _matrix(entry, ("backbones", label), axes):
-            built = _plugin(BACKBONES, {"plugin": label} | params, path, axes)
-            if built:
-                axes.backbones[label + suffix] = built
-    axes.source = _source(document, axes)
+        path = ("backbones", label)
+        params = {k: v for k, v in entry.items() if k not in {"train", "data"}}
+        own, source = recipe, shared
+        if "train" in entry:
+            own = _recipe(document, entry["train"], (*path, "train"), axes)
+        if "data" in entry:
+            source = _source(entry["data"], (*path, "data"), axes)
+        for suffix, chosen, _ in _matrix(params, path, axes):
+            built = _plugin(BACKBONES, {"plugin": label} | chosen, path, axes)
+            if built and own and source:
+                axes.backbones[label + suffix] = Net(built.name, built.plugin, own, source)
     return axes
+
+
+def _recipe(document: Document, own: Any, path: Path_, axes: Axes) -> Recipe | None:
+    """The suite's recipe under `own`; what is wrong with the suite's own is told by its model."""
+    shared = mapping(document.data.get("train"))
+    over = mapping(own)
+    if shared is None or over is None:
+        if over is None:
+            axes.problems.append(Problem(path, "must be a mapping, as the suite's train is"))
+        return None
+    try:
+        return Recipe.model_validate(shared | over)
+    except ValidationError as error:
+        if path != ("train",):
+            axes.problems += [p for p in problems(error, path, Recipe) if _own(p, path, over)]
+    return None
+
+
+def _own(problem: Problem, path: Path_, own: dict[str, Any]) -> bool:
+    """Is this said of what stands at `path` itself, and not of the suite's recipe below it?"""
+    return len(problem.path) == len(path) or problem.path[len(path)] in own
 
 
 def _add_folders(document: Document, axes: Axes) -> None:
@@ -137,18 +178,19 @@ def _plugin(
     return None
 
 
-def _source(document: Document, axes: Axes) -> Named | None:
-    """The one data set of the suite."""
-    entries = _entries(document, "data")
+def _source(value: Any, path: Path_, axes: Axes) -> Named | None:
+    """The one data set that stands at `path`."""
+    found = mapping(value) or {}
+    entries = [(str(name), e) for name, entry in found.items() if (e := mapping(entry)) is not None]
     if len(entries) != 1:
         if entries:
-            axes.problems.append(Problem(("data",), f"names {len(entries)} data sets, needs one"))
+            axes.problems.append(Problem(path, f"names {len(entries)} data sets, needs one"))
         return None
     name, params = entries[0]
     try:
         return Named(name, sources.named(name).model_validate(params))
     except UsageError as error:
-        axes.problems.append(Problem(("data", name), str(error)))
+        axes.problems.append(Problem((*path, name), str(error)))
     except ValidationError as error:
-        axes.problems += problems(error, ("data", name), sources.named(name))
+        axes.problems += problems(error, (*path, name), sources.named(name))
     return None

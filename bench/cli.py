@@ -46,7 +46,8 @@ Form = Annotated[
     Literal["rich", "md", "csv", "json"], typer.Option("--format", help="How to print it.")
 ]
 Definition = Annotated[
-    Literal["paper", "code", "scale_free"], typer.Option(help="Which e and s to show.")
+    Literal["paper", "code", "scale_free"] | None,
+    typer.Option(help="Which e and s to show; the suite's choice if not given."),
 ]
 Kind = Literal["estimators", "backbones", "data", "schedules", "suites"]
 
@@ -150,7 +151,7 @@ def leaderboard(
     overrides: Overrides = None,
     results: Results = Path("results"),
     form: Form = "rich",
-    indicators: Definition = "paper",
+    indicators: Definition = None,
 ) -> None:
     """Rebuild SUITE's table from what `bench run` left in the results folder; no torch needed."""
     from bench import leaderboard as boards

@@ -3,38 +3,26 @@
 import fnmatch
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from bench import axes as axes_
-from bench import properties
 from bench.axes import Axes
-from bench.cell import CORE, WA, Cell, DataRef, Ref, Role
-from bench.data import Dataset
-from bench.document import Path_, Problem, suggest
+from bench.cell import WA, Cell
+from bench.claim import Claim, ledger
+from bench.document import Document, Path_, Problem, suggest
 from bench.errors import SuiteError
-from bench.plan import LeftOut, Plan, Properties, RoleInfo, Row
-from bench.plugin import Backbone, Estimator, Surrogate
+from bench.plan import Absent, LeftOut, Plan, Row
+from bench.plugin import Estimator, Surrogate
+from bench.rows import ROLES, Combination, Rows, has_schedule
 from bench.sources import data_folder
 from bench.suite import Suite, digest, load, name_of, without
 
-ROLES: dict[WA, tuple[Role, ...]] = {"32/32": (), "1/32": ("W",), "1/1": ("W", "A")}
 NO_KNOB = "{} has no scheduled knob; it runs once, not once per schedule"
-
-
-@dataclass(frozen=True)
-class Combination:
-    """One point of the crossed axes, seeds aside."""
-
-    label: str
-    backbone: str
-    wa: WA
-    schedule: str  # of the suite's axis
-
-    def __str__(self) -> str:
-        return f"{self.label} x {self.backbone} x {self.wa} x {self.schedule}"
+STEEPEST = 1e6  # of a slope at 0 that `gain: unit` can divide by
 
 
 def plan(path: Path, overrides: Iterable[str] = (), data: Path | None = None) -> Plan:
@@ -50,22 +38,10 @@ def plan(path: Path, overrides: Iterable[str] = (), data: Path | None = None) ->
         DataError: its data is not there, or not what it should be.
     """
     overrides = list(overrides)
-    document, suite, wrong = load(path, overrides)
-    axes = axes_.build(document)
-    axes.problems += wrong
-    sound = suite or without(document, wrong)
-    if sound:
-        axes.problems += _cross_checks(sound, axes)
-    if suite is None or axes.source is None or axes.problems:
-        raise SuiteError(document.report(axes.problems))
-    found: Dataset = axes.source.plugin.load(data or data_folder())
-    if len(found.train[0]) % suite.train.batch_size == 1:
-        message = (
-            f"{len(found.train[0])} training images leave a last batch of 1, which BatchNorm "
-            "cannot normalize; choose another size"
-        )
-        raise SuiteError(document.report([Problem(("train", "batch_size"), message)]))
-    rows, left_out = _rows(suite, axes, found)
+    document, suite, axes = resolve(path, overrides)
+    claims = _claims(suite, document)
+    make = Rows(suite, axes, document, data or data_folder())
+    rows, left_out = _rows(suite, axes, claims, make)
     if not rows:
         message = f"{document.source}: every combination is left out: {left_out[0].reason}"
         raise SuiteError(message)
@@ -74,14 +50,31 @@ def plan(path: Path, overrides: Iterable[str] = (), data: Path | None = None) ->
         source=document.source,
         source_digest=digest(document),
         overrides=overrides,
-        data_label=found.label,
-        recipe=suite.train,
-        binarization=suite.binarization,
         baseline=suite.baseline,
-        published_source=suite.published.source if suite.published else "",
+        equilibrium=suite.equilibrium,
+        held_out=suite.tune.held_out if suite.tune else None,
         rows=rows,
+        absent=_absent(axes, claims, rows),
         left_out=left_out,
     )
+
+
+def resolve(path: Path, overrides: Iterable[str] = ()) -> tuple[Document, Suite, Axes]:
+    """
+    Read a suite and build its plugins; no data is looked for.
+
+    Raises:
+        SuiteError: anything wrong with the suite or what it says of plugins, all at once.
+    """
+    document, suite, wrong = load(path, overrides)
+    axes = axes_.build(document)
+    axes.problems += wrong
+    sound = suite or without(document, wrong)
+    if sound:
+        axes.problems += _cross_checks(sound, axes)
+    if suite is None or axes.problems or not axes.backbones:
+        raise SuiteError(document.report(axes.problems))
+    return document, suite, axes
 
 
 def _cross_checks(suite: Suite, axes: Axes) -> Iterator[Problem]:
@@ -92,12 +85,27 @@ def _cross_checks(suite: Suite, axes: Axes) -> Iterator[Problem]:
     for i, include in enumerate(suite.include):
         if (include.estimator == "none") != (include.wa == "32/32"):
             yield Problem(("include", i), "estimator: none and wa: 32/32 go together")
-    broken = {str(p.path[1]) for p in axes.problems if p.path[:1] == ("estimators",) and p.path[1:]}
-    labels = [*axes.estimators, *sorted(broken - axes.estimators.keys())]
+    labels = [*axes.estimators, *_broken(axes, "estimators", axes.estimators)]
+    nets = [*axes.backbones, *_broken(axes, "backbones", axes.backbones)]
     for path, word, real in _uses(suite):
-        known = list(axes.backbones) if path[-1] == "backbone" else labels + ["none"] * real
+        known = nets if path[-1] == "backbone" else labels + ["none"] * real
         if word not in known and not (path[0] == "exclude" and fnmatch.filter(known, word)):
             yield Problem(path, f"no `{word}` in this suite{suggest(word, known)}")
+    yield from _gains(axes)
+
+
+def _gains(axes: Axes) -> Iterator[Problem]:
+    """Labels whose `gain: unit` has nothing to divide by."""
+    for label, roles in axes.estimators.items():
+        for named in roles.values():
+            if problem := _no_gain(named.plugin):
+                yield Problem(("estimators", label), problem)
+
+
+def _broken(axes: Axes, axis: str, whole: Iterable[str]) -> list[str]:
+    """Labels that stand in the suite and could not be built."""
+    found = {str(p.path[1]) for p in axes.problems if p.path[:1] == (axis,) and p.path[1:]}
+    return sorted(found - set(whole))
 
 
 def _uses(suite: Suite) -> Iterator[tuple[Path_, str, bool]]:
@@ -111,36 +119,57 @@ def _uses(suite: Suite) -> Iterator[tuple[Path_, str, bool]]:
     for i, exclude in enumerate(suite.exclude):
         yield from ((("exclude", i, "estimator"), word, True) for word in exclude.estimator or [])
         yield from ((("exclude", i, "backbone"), word, False) for word in exclude.backbone or [])
-    for label in suite.published.acc if suite.published else ():
+    for label in suite.published.acc:
         yield ("published", "acc", label), label, True
+    for label in suite.tune.estimators if suite.tune else ():
+        yield ("tune", "estimators", label), label, False
 
 
-def _rows(suite: Suite, axes: Axes, found: Dataset) -> tuple[list[Row], list[LeftOut]]:
+def _no_gain(plugin: Estimator) -> str:
+    """Why the slope at 0 cannot be divided by, where that is asked for."""
+    if not isinstance(plugin, Surrogate) or plugin.gain == "raw":
+        return ""
+    for p in (0.0, 0.5):
+        knob = torch.tensor(plugin.path(p), dtype=torch.float64)
+        slope = plugin.slope(torch.zeros_like(knob), knob).item()
+        if not 0 < slope < STEEPEST:
+            return f"gain: unit divides by the slope at 0, which is {slope:.3g}"
+    return ""
+
+
+def _rows(
+    suite: Suite, axes: Axes, claims: list[Claim], make: Rows
+) -> tuple[list[Row], list[LeftOut]]:
     """Every row of the product and of `include`, and what is left out with its reason."""
-    assert axes.source
-    data = DataRef(
-        name=axes.source.name,
-        params=axes.source.plugin.model_dump(exclude_none=True),
-        fingerprint=found.fingerprint,
-    )
     rows: list[Row] = []
     left_out: list[LeftOut] = []
-    verdicts = _Verdicts()
     for combination, seeds, reason in _combinations(suite, axes):
         if not reason:
-            row = _row(suite, axes, data, combination, seeds, verdicts)
+            row = make.row(combination, seeds)
+            row = row.model_copy(update={"claim": _claim(claims, row, axes)})
             twin = next((r for r in rows if r.cells[0].sibling(row.cells[0])), None)
             if twin is None:
                 rows.append(row)
                 continue
             if twin.label == row.label and twin.cells != row.cells:  # further seeds of one row
-                cells = {cell.id: cell for cell in (*twin.cells, *row.cells)}
-                grown = twin.model_copy(update={"cells": list(cells.values())})
-                rows[rows.index(twin)] = grown
+                rows[rows.index(twin)] = _grown(twin, row)
                 continue
             reason = f"the same cells as {twin.label} x {twin.schedule}; they run once"
         left_out.append(LeftOut(combination=str(combination), reason=reason))
     return rows, left_out
+
+
+def _grown(row: Row, more: Row) -> Row:
+    """The row with the seeds of both."""
+    trials = [
+        trial.model_copy(update={"cells": _once(trial.cells, other.cells)})
+        for trial, other in zip(row.trials, more.trials, strict=True)
+    ]
+    return row.model_copy(update={"cells": _once(row.cells, more.cells), "trials": trials})
+
+
+def _once(cells: list[Cell], more: list[Cell]) -> list[Cell]:
+    return list({cell.id: cell for cell in (*cells, *more)}.values())
 
 
 def _combinations(suite: Suite, axes: Axes) -> Iterator[tuple[Combination, list[int], str]]:
@@ -186,7 +215,7 @@ def _meets(label: str, word: str) -> bool:
 def _no_schedule(axes: Axes, c: Combination, *, first: bool) -> str:
     """Why `c` cannot be crossed with its schedule; without a knob to schedule the first runs."""
     plugins = [axes.estimators[c.label][role].plugin for role in ROLES[c.wa]]
-    scheduled = [p for p in plugins if _has_schedule(p)]
+    scheduled = [p for p in plugins if has_schedule(p)]
     if not scheduled:
         return "" if first else NO_KNOB.format(c.label)
     own = c.label in axes.fixed
@@ -214,90 +243,56 @@ def _problem(plugin: Any) -> str:
     return ""
 
 
-def _has_schedule(plugin: Estimator) -> bool:
-    return isinstance(plugin, Surrogate) and "schedule" in type(plugin).model_fields
-
-
-def _row(
-    suite: Suite,
-    axes: Axes,
-    data: DataRef,
-    c: Combination,
-    seeds: list[int],
-    verdicts: "_Verdicts",
-) -> Row:
-    """The cells of one combination, and what its table row says of the estimator."""
-    refs: dict[Role, Ref] = {}
-    infos: dict[Role, RoleInfo] = {}
-    schedule = "default"
-    for role in ROLES[c.wa]:
-        named = axes.estimators[c.label][role]
-        plugin: Estimator = named.plugin
-        if _has_schedule(plugin) and c.label not in axes.fixed and c.schedule != "default":
-            plugin = plugin.model_copy(update={"schedule": c.schedule})
-            schedule = c.schedule
-        refs[role] = plugin.ref(named.name)
-        infos[role] = verdicts.info(named.name, plugin, role)
-    backbone: Backbone = axes.backbones[c.backbone].plugin
-    cells = [
-        Cell(
-            core=CORE,
-            weights=refs.get("W"),
-            activations=refs.get("A"),
-            backbone=backbone.ref(axes.backbones[c.backbone].name),
-            data=data,
-            binarization=suite.binarization,
-            recipe=suite.train,
-            seed=seed,
+def _claims(suite: Suite, document: Document) -> list[Claim]:
+    """What the suite's ledgers say, and what it says itself."""
+    published = suite.published
+    found: list[Claim] = []
+    for name in published.ledgers:
+        try:
+            claims = ledger(name, Path(document.source).parent)
+        except SuiteError as error:
+            message = f"{document.where(('published',))}: published: {error}"
+            raise SuiteError(message) from None
+        found += [claim for claim in claims if claim.kind != "margin"]
+    return found + [
+        Claim(
+            label=label,
+            backbone=published.backbone,
+            wa="32/32" if label == "none" else published.wa,
+            method=label,
+            acc=acc,
+            protocol=published.protocol,
+            source=published.source,
         )
-        for seed in dict.fromkeys(seeds)
+        for label, acc in published.acc.items()
     ]
-    return Row(
-        label=c.label,
-        backbone=c.backbone,
-        wa=c.wa,
-        schedule=schedule,
-        roles=infos,
-        published=_published(suite, c, schedule),
-        cells=cells,
+
+
+def _claim(claims: list[Claim], row: Row, axes: Axes) -> Claim | None:
+    """The claim that belongs beside this row: of its schedule, however the suite names that."""
+    roles = axes.estimators.get(row.label, {})
+    names = {row.schedule}
+    if row.schedule == "default":
+        names |= {str(getattr(named.plugin, "schedule", "")) for named in roles.values()}
+    key = (row.label, row.wa)
+    return next(
+        (
+            claim
+            for claim in claims
+            if (claim.label, claim.wa) == key
+            and claim.backbone in {None, row.backbone}
+            and (claim.schedule in names or claim.schedule == "default" == row.schedule)
+        ),
+        None,
     )
 
 
-def _published(suite: Suite, c: Combination, schedule: str) -> float | None:
-    """The number that belongs beside this row, if one was printed for it."""
-    p = suite.published
-    wa = "32/32" if c.label == "none" else p.wa if p else ""
-    if p is None or (c.wa, schedule) != (wa, "default") or p.backbone not in {None, c.backbone}:
-        return None
-    return p.acc.get(c.label)
-
-
-class _Verdicts:
-    """Property verdicts, computed once per configured estimator and role."""
-
-    def __init__(self) -> None:
-        self.known: dict[tuple[str, Role], RoleInfo] = {}
-
-    def info(self, name: str, plugin: Estimator, role: Role) -> RoleInfo:
-        key = (f"{name}{plugin!r}", role)
-        if key not in self.known:
-            printed, trained = _judged(plugin, role)
-            self.known[key] = RoleInfo(
-                plugin=name,
-                formula=plugin.formula,
-                kind=plugin.kind,
-                schedule=getattr(plugin, "schedule", ""),
-                printed=printed,
-                trained=trained,
-            )
-        return self.known[key]
-
-
-def _judged(plugin: Estimator, role: Role) -> tuple[Properties | None, Properties | None]:
-    """The verdicts on the printed f and on the one that trains, if there is an f to call."""
-    if not isinstance(plugin, Surrogate):
-        return None, None
-    try:
-        return properties.printed(plugin), properties.trained(plugin, role)
-    except Exception:  # a stranger's f: `bench check` shows what it raises, its cells fail alone
-        return None, None
+def _absent(axes: Axes, claims: list[Claim], rows: list[Row]) -> list[Absent]:
+    """The rows of a ledger that have none here: nothing published is silently left out."""
+    used = [row.claim for row in rows]
+    built = {"none", *axes.estimators}
+    return [
+        Absent(claim=c, reason="not in this suite" if c.label in built else "not built")
+        for c in claims
+        if c not in used and c.backbone is not None
+    ]

@@ -94,6 +94,23 @@ class Document:
         )
         return "\n".join(sorted(lines, key=_line_number))
 
+    def inherit(self, below: "Document") -> None:
+        """Take from `below` what is not said here; mappings merge, anything else is replaced."""
+        own = {p for p in self.places if mapping(self._at(p)) is None}
+        kept = {
+            p: at
+            for p, at in below.places.items()
+            if not any(p[:i] in own for i in range(1, len(p) + 1))
+        }
+        self.places = kept | self.places
+        self.data = _merged(self.data, below.data)
+
+    def _at(self, path: Path_) -> Any:
+        node: Any = self.data
+        for key in path:
+            node = (mapping(node) or {}).get(str(key))
+        return node
+
     def override(self, text: str) -> None:
         """
         Set one value by `key.path=value`, the value in YAML.
@@ -184,6 +201,14 @@ def _apart(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _apart(v) for k, v in value.items()}  # pyright: ignore
     return [_apart(v) for v in value] if isinstance(value, list) else value  # pyright: ignore
+
+
+def _merged(above: Any, below: Any) -> Any:
+    over, under = mapping(above), mapping(below)
+    if over is None or under is None:
+        return above
+    both = {k: _merged(v, under[k]) if k in under else v for k, v in over.items()}
+    return {k: v for k, v in under.items() if k not in over} | both
 
 
 def mapping(value: Any) -> dict[str, Any] | None:

@@ -13,11 +13,9 @@ Over latent weights. e: Wu et al., ICCV 2023, eq. 2; s: eq. 3; `code` is their r
 
 from collections.abc import Callable, Iterable
 from statistics import fmean
-from typing import Literal, TypeAlias
 
+from bench.cell import Definition
 from bench.record import LayerIndicators, Record
-
-Definition: TypeAlias = Literal["paper", "code", "scale_free"]
 
 
 def indicators(record: Record, definition: Definition = "paper") -> tuple[float, float] | None:

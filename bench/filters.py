@@ -20,6 +20,8 @@ def select(plan: Plan, text: str) -> list[Cell]:
     """
     The plan's cells that match every term of `text`; all of them for an empty text.
 
+    Cells of tuning are among them, whichever setting is going to be chosen.
+
     Raises:
         UsageError: a term is not `key=words`, or its key is unknown.
         EmptyMatch: no cell matches.
@@ -27,13 +29,12 @@ def select(plan: Plan, text: str) -> list[Cell]:
     terms = [_term(part) for part in text.split("&")] if text.strip() else []
     chosen = {
         cell.id
-        for row in plan.rows
-        for cell in row.cells
+        for row, _, cell in plan.every()
         if all(_matches(_values(row, cell)[key], words) for key, words in terms)
     }
     if not chosen:
         raise EmptyMatch(_empty(plan, terms, text))
-    return [cell for cell in plan.cells if cell.id in chosen]
+    return [cell for cell in plan.possible if cell.id in chosen]
 
 
 def _term(part: str) -> tuple[str, list[str]]:

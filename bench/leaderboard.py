@@ -1,8 +1,10 @@
 """
-A plan and its records, joined into a ranked table. Pure: the same input, the same board.
+A plan and its records, joined into ranked tables. Pure: the same input, the same board.
 
 Rows are ranked within a section, one backbone at one W/A, where nothing differs but the
 estimator; full precision is shown and never ranked. The metric is last-epoch test accuracy.
+Tuned rows stand in a section of their own, where each estimator has its own values of what was
+tuned, chosen with one budget.
 """
 
 from collections import Counter
@@ -10,15 +12,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from bench.equilibrium import Definition, indicators
-from bench.plan import Plan, Properties, Row
+from bench import tuning
+from bench.cell import Cell, Definition
+from bench.claim import Claim
+from bench.equilibrium import indicators
+from bench.plan import Absent, Plan, Properties, Row
 from bench.record import Record
 from bench.stats import Estimate, estimate, paired
+from bench.verdict import verdict
 
 
 @dataclass(frozen=True)
 class Line:
-    """One row of the table. Accuracies are fractions; `published` is in percent, as printed."""
+    """One row of the table. Accuracies are fractions; the claim's are in percent, as printed."""
 
     label: str
     backbone: str
@@ -31,6 +37,7 @@ class Line:
     rank: int | None
     acc: Estimate | None  # last epoch
     best: Estimate | None  # best epoch on test, the papers' metric
+    top5: Estimate | None  # last epoch
     difference: Estimate | None  # to the baseline, paired by seed
     n: int
     lost: dict[str, int]  # reason → seeds: diverged or failed
@@ -38,7 +45,11 @@ class Line:
     e: float | None
     s: float | None
     images_per_s: float | None
-    published: float | None
+    claim: Claim | None
+    verdict: str  # on the claim
+    chosen: str  # the values that tuning chose
+    untuned: Estimate | None  # last epoch at the suite's own values
+    absent: str  # why nothing was measured: the row is published only
     cells: list[str]
 
 
@@ -48,6 +59,9 @@ class Section:
 
     backbone: str
     wa: str
+    recipe: str  # what all lines share
+    classes: int
+    tuned: bool
     lines: list[Line]
 
 
@@ -62,20 +76,36 @@ class Board:
     notes: list[str]
 
 
-def rank(plan: Plan, records: Iterable[Record], definition: Definition = "paper") -> Board:
+def rank(plan: Plan, records: Iterable[Record], definition: Definition | None = None) -> Board:
     """Best mean first within each section; lines with no finished seed come last."""
     known = {record.cell.id: record for record in records}
-    sections: dict[tuple[str, str], list[Line]] = {}
+    how = definition or plan.equilibrium
+    kept = tuning.tuned(plan, known)
+    grouped: dict[tuple[str, str], list[Row]] = {}
     for row in plan.rows:
-        line = _line(row, _baseline(plan, row), known, definition)
-        sections.setdefault((row.backbone, row.wa), []).append(line)
-    cells = plan.cells
+        grouped.setdefault((row.backbone, row.wa), []).append(row)
+    sections: list[Section] = []
+    for (backbone, wa), rows in grouped.items():
+        lines = [_line(row, row.cells, _baseline(plan, row), known, how) for row in rows]
+        lines = _ranked(lines) + _absent(plan.absent, backbone, wa)
+        shared = (backbone, wa, _recipe(rows[0]), rows[0].classes)
+        sections.append(Section(*shared, tuned=False, lines=lines))
+        trained = [_tuned(plan, row, known, how) for row in rows if row.cells[0].id in kept]
+        if trained:
+            sections.append(Section(*shared, tuned=True, lines=_ranked(trained)))
+    places = dict.fromkeys((str(a.claim.backbone), a.claim.wa) for a in plan.absent)
+    for backbone, wa in (place for place in places if place not in grouped):
+        lines = _absent(plan.absent, backbone, wa)
+        sections.append(Section(backbone, wa, "", 0, tuned=False, lines=lines))
+    cells = [*plan.cells, *(c for r in plan.rows for t in r.trials for c in t.held_out)]
+    cells += [cell for trial in kept.values() for cell in trial.cells]
+    ids = {cell.id for cell in cells}
     return Board(
         suite=plan.suite,
-        sections=[Section(b, wa, _ranked(lines)) for (b, wa), lines in sections.items()],
-        recorded=sum(cell.id in known and known[cell.id].measured for cell in cells),
-        total=len(cells),
-        notes=[*_notes(plan, definition), *_mixtures(known.values())],
+        sections=sections,
+        recorded=sum(i in known and known[i].measured for i in ids),
+        total=len(ids),
+        notes=[*_notes(plan, how), *_mixtures(known.values())],
     )
 
 
@@ -90,15 +120,41 @@ def _baseline(plan: Plan, row: Row) -> Row | None:
     return next(iter(same or rows), None)
 
 
+def _tuned(plan: Plan, row: Row, known: Mapping[str, Record], how: Definition) -> Line:
+    """The line of what tuning chose, its difference that to the baseline's own choice."""
+    trial = tuning.chosen(row, known)
+    assert trial
+    other = _baseline(plan, row)
+    theirs = tuning.chosen(other, known) if other else None
+    line = _line(row, trial.cells, None, known, how)
+    return replace(
+        line,
+        difference=paired(_accs(trial.cells, known), _accs(theirs.cells, known))
+        if theirs
+        else None,
+        claim=None,
+        verdict="",
+        chosen=", ".join(f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}"
+                         for k, v in trial.values.items()),
+        untuned=estimate(list(_accs(row.cells, known).values())),
+    )  # fmt: skip
+
+
 def _line(
-    row: Row, baseline: Row | None, known: Mapping[str, Record], definition: Definition
+    row: Row,
+    cells: list[Cell],
+    baseline: Row | None,
+    known: Mapping[str, Record],
+    definition: Definition,
 ) -> Line:
-    found = [known[cell.id] for cell in row.cells if cell.id in known]
-    accs = _accs(row, known)
+    found = [known[cell.id] for cell in cells if cell.id in known]
+    accs = _accs(cells, known)
     ended = [record for record in found if record.status == "ok"]
     pairs = [pair for record in ended if (pair := indicators(record, definition))]
     speeds = [r.images_per_s for r in found if r.status == "ok" and r.images_per_s]
     infos = list(row.roles.values())
+    acc = estimate(list(accs.values()))
+    best = estimate([r.best_acc for r in found if r.best_acc is not None])
     return Line(
         label=row.label,
         backbone=row.backbone,
@@ -109,23 +165,60 @@ def _line(
         rational=_apart(row, [_verdict(i.printed, "rational") for i in infos]),
         flexible=_apart(row, [_verdict(i.printed, "flexible") for i in infos]),
         rank=None,
-        acc=estimate(list(accs.values())),
-        best=estimate([r.best_acc for r in found if r.best_acc is not None]),
-        difference=paired(accs, _accs(baseline, known)) if baseline else None,
+        acc=acc,
+        best=best,
+        top5=estimate([r.last_top5 for r in ended if r.last_top5 is not None]),
+        difference=paired(accs, _accs(baseline.cells, known)) if baseline else None,
         n=len(accs),
         lost=dict(Counter(f"{r.status}: {r.reason}" for r in found if r.status != "ok")),
-        missing=len(row.cells) - len(found),
+        missing=len(cells) - len(found),
         e=fmean(e for e, _ in pairs) if pairs else None,
         s=fmean(s for _, s in pairs) if pairs else None,
         images_per_s=fmean(speeds) if speeds else None,
-        published=row.published,
-        cells=[cell.id for cell in row.cells],
+        claim=row.claim,
+        verdict=verdict(row.claim, row.cells[0], acc, best) if row.claim else "",
+        chosen="",
+        untuned=None,
+        absent="",
+        cells=[cell.id for cell in cells],
     )
 
 
-def _accs(row: Row, known: Mapping[str, Record]) -> dict[int, float]:
+def _absent(absent: list[Absent], backbone: str, wa: str) -> list[Line]:
+    """Lines of published rows that are not run here, best first."""
+    here = [a for a in absent if (a.claim.backbone, a.claim.wa) == (backbone, wa)]
+    here.sort(key=lambda a: -a.claim.acc)
+    empty = dict.fromkeys(_NUMBERS)
+    return [
+        Line(
+            **empty,  # pyright: ignore[reportArgumentType]
+            label=a.claim.method,
+            backbone=backbone,
+            wa=wa,
+            schedule=a.claim.schedule,
+            formula=a.claim.formula,
+            kind=a.claim.kind,
+            rational=a.claim.rational,
+            flexible=a.claim.flexible,
+            n=0,
+            lost={},
+            missing=0,
+            claim=a.claim,
+            verdict="",
+            chosen="",
+            absent=a.reason,
+            cells=[],
+        )
+        for a in here
+    ]
+
+
+_NUMBERS = (*("rank", "acc", "best", "top5", "difference", "e", "s", "images_per_s", "untuned"),)
+
+
+def _accs(cells: list[Cell], known: Mapping[str, Record]) -> dict[int, float]:
     """Last-epoch accuracy by seed, of the cells that came to their end."""
-    records = [known[cell.id] for cell in row.cells if cell.id in known]
+    records = [known[cell.id] for cell in cells if cell.id in known]
     return {r.cell.seed: r.last_acc for r in records if r.last_acc is not None}
 
 
@@ -149,12 +242,18 @@ def _ranked(lines: list[Line]) -> list[Line]:
     ]
 
 
-def _notes(plan: Plan, definition: Definition) -> list[str]:
-    r = plan.recipe
+def _recipe(row: Row) -> str:
+    """What every line of a section shares, in words."""
+    r = row.recipe
     warmup = f", warm-up {r.warmup}" if r.warmup else ""
+    return (
+        f"{row.data}; {r.epochs} epochs, batch {r.batch_size}, {r.optimizer} lr {r.lr:g} "
+        f"({r.lr_rule}{warmup}), weight decay {r.weight_decay:g}"
+    )
+
+
+def _notes(plan: Plan, definition: Definition) -> list[str]:
     notes = [
-        f"data: {plan.data_label}; {r.epochs} epochs, batch {r.batch_size}, {r.optimizer} "
-        f"lr {r.lr:g} ({r.lr_rule}{warmup}), weight decay {r.weight_decay:g}",
         "acc: test accuracy after the last epoch in %, mean ± 95 % t interval over n seeds; "
         "best: of all epochs, chosen on test (paper metric)",
         "rational, flexible: definition P on the printed formula, computed; "
@@ -164,8 +263,22 @@ def _notes(plan: Plan, definition: Definition) -> list[str]:
     ]
     if plan.baseline:
         notes.append(f"Δ: difference to {plan.baseline}, paired by seed, ± 95 % t interval")
-    if plan.published_source:
-        notes.append(f"published: {plan.published_source}; another protocol, not a target")
+    budget = max(len(row.trials) for row in plan.rows)
+    if budget:
+        seeds = len(plan.rows[0].trials[0].held_out)
+        notes.append(
+            f"tuned: {budget} trials for each row, {seeds} seed{'s' * (seeds > 1)} each, judged "
+            f"on {plan.held_out:.0%} of the training images held out; test images not looked at"
+        )
+    claims = [row.claim for row in plan.rows if row.claim] + [a.claim for a in plan.absent]
+    if claims:
+        sources = "; ".join(dict.fromkeys(claim.source for claim in claims))
+        notes.append(f"published, as printed: {sources}")
+    notes += [
+        f"{claim.method}, {claim.backbone or 'any net'}, {claim.wa}: {claim.note}"
+        for claim in claims
+        if claim.note
+    ]
     return notes
 
 

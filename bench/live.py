@@ -37,6 +37,7 @@ class State:
     """What is known of one cell."""
 
     name: str
+    epochs: int
     state: str = "waiting"
     epoch: int = 0
     fraction: float = 0.0
@@ -46,7 +47,7 @@ class State:
     started: float = 0.0  # monotonic seconds, as the next
     said: float = 0.0
 
-    def hear(self, event: Event, epochs: int) -> None:
+    def hear(self, event: Event) -> None:
         """Take the news of this cell."""
         if event.kind == "start":
             self.state = "running"
@@ -55,7 +56,7 @@ class State:
         if event.kind == "end":
             self.state, self.reason = event.status, event.reason
             if event.status == "ok":
-                self.epoch, self.fraction = epochs, 0.0
+                self.epoch, self.fraction = self.epochs, 0.0
         else:
             self.epoch, self.fraction = event.epoch, event.fraction
         self.acc = self.acc if event.acc is None else event.acc
@@ -66,27 +67,30 @@ class State:
         """Epochs done, a fraction of the present one included."""
         return self.epoch + self.fraction
 
-    def left(self, epochs: int) -> str:
+    @property
+    def left(self) -> str:
         """Time left of a running cell, from its own speed; blank before there is one."""
-        if self.state != "running" or self.progress < LEFT_FROM * epochs:
+        if self.state != "running" or self.progress < LEFT_FROM * self.epochs:
             return ""
         gone = time.monotonic() - self.started
-        return _clock(gone * (epochs - self.progress) / self.progress)
+        return _clock(gone * (self.epochs - self.progress) / self.progress)
 
 
 class Board:
     """The states of all cells of one run, and the time they take."""
 
     def __init__(self, plan: Plan, wanted: Iterable[str]) -> None:
-        names = {cell.id: _name(plan, row, cell) for row in plan.rows for cell in row.cells}
+        states = {
+            cell.id: State(_name(plan, row, cell, part), cell.recipe.epochs)
+            for row, part, cell in reversed([*plan.every()])  # a row's own name goes first
+        }
         self.suite = plan.suite
-        self.epochs = plan.recipe.epochs
-        self.states = {cell_id: State(names[cell_id]) for cell_id in wanted}
+        self.states = {cell_id: states[cell_id] for cell_id in wanted}
         self.started = time.monotonic()
 
     def hear(self, event: Event) -> State:
         state = self.states[event.cell_id]
-        state.hear(event, self.epochs)
+        state.hear(event)
         return state
 
     def count(self, *names: str) -> int:
@@ -95,14 +99,12 @@ class Board:
     @property
     def left(self) -> str:
         """Time left, from the measured speed of this run; blank before there is one."""
-        ended = self.epochs * self.count("diverged", "failed")
-        done = ended + sum(
-            s.progress for s in self.states.values() if s.state not in {"diverged", "failed"}
-        )
+        over = {"diverged", "failed"}
+        done = sum(s.epochs if s.state in over else s.progress for s in self.states.values())
         elapsed = time.monotonic() - self.started
         if done < 1 or elapsed < 1:
             return ""
-        total = len(self.states) * self.epochs
+        total = sum(s.epochs for s in self.states.values())
         return _clock(elapsed * (total - done) / done)
 
     @property
@@ -140,7 +142,7 @@ class Plain:
             self._say(f"[{done}/{len(self.board.states)}] {state.name}: {state.state}", state)
         elif event.acc is not None and now - state.said > LINE_EVERY_S:
             state.said = now
-            self._say(f"{state.name}: epoch {state.epoch}/{self.board.epochs}", state)
+            self._say(f"{state.name}: epoch {state.epoch}/{state.epochs}", state)
 
     def _say(self, head: str, state: State) -> None:
         words = [head]
@@ -202,16 +204,15 @@ class Terminal(Plain):
         return Group(*parts)
 
     def _cells(self, state: State) -> dict[str, RenderableType]:
-        epochs = self.board.epochs
         words = {
             "state": state.state,
             "cell": state.name,
-            "epoch": f"{int(state.progress)}/{epochs}" if state.progress else "",
+            "epoch": f"{int(state.progress)}/{state.epochs}" if state.progress else "",
             "acc, %": "" if state.acc is None else f"{100 * state.acc:.2f}",
             "images/s": f"{state.images_per_s:,.0f}" if state.images_per_s else "",
-            "left": state.left(epochs),
+            "left": state.left,
         }
-        bar = ProgressBar(total=epochs, completed=state.progress, width=10)
+        bar = ProgressBar(total=state.epochs, completed=state.progress, width=10)
         return {"bar": bar, **{head: Text(word) for head, word in words.items()}}
 
     def _shown(self, room: int) -> list[State]:
@@ -224,12 +225,13 @@ class Terminal(Plain):
         return [state for state in states if state in first]
 
 
-def _name(plan: Plan, row: Row, cell: Cell) -> str:
+def _name(plan: Plan, row: Row, cell: Cell, part: str) -> str:
     """A cell's name, less what all cells of the plan have in common."""
     words = [row.label]
     words += [row.backbone] if len({r.backbone for r in plan.rows}) > 1 else []
     words += [row.wa] if len({r.wa for r in plan.rows if r.label != "none"}) > 1 else []
     words += [row.schedule] if row.schedule != "default" else []
+    words += [f"({part})"] if part else []
     return " ".join([*words, "seed", str(cell.seed)])
 
 

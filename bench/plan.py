@@ -4,9 +4,11 @@ A plan: a suite resolved into rows and cells, with everything that a table needs
 `bench run` keeps it beside the records; `bench leaderboard` reads it and imports no plugin.
 """
 
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
 
-from bench.cell import WA, Binarization, Cell, Frozen, Recipe, Role
+from bench.cell import WA, Cell, Definition, Frozen, Recipe, Role
+from bench.claim import Claim
 
 Verdict = Literal["yes", "no", "little", "not"]
 
@@ -40,6 +42,14 @@ class RoleInfo(Frozen):
     trained: Properties | None = None
 
 
+class Trial(Frozen):
+    """One choice of the tuned values: how it is judged, and what trains if it is chosen."""
+
+    values: dict[str, Any]  # `lr`, `reste.o_end`
+    held_out: list[Cell]  # trained on a part of the training images, measured on the rest
+    cells: list[Cell]  # as the row's own, with these values
+
+
 class Row(Frozen):
     """One line of the leaderboard: cells that differ in the seed alone."""
 
@@ -47,9 +57,23 @@ class Row(Frozen):
     backbone: str
     wa: WA
     schedule: str  # as the suite's axis names it; "default" is the estimator's own
+    data: str  # how tables call the data set
+    classes: int
     roles: dict[Role, RoleInfo]
-    published: float | None = None  # accuracy in percent, as printed
+    claim: Claim | None = None  # what was published for it
     cells: list[Cell]
+    trials: list[Trial] = []  # empty: nothing is tuned
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.cells[0].recipe
+
+
+class Absent(Frozen):
+    """A published row that this suite does not run, and why."""
+
+    claim: Claim
+    reason: str
 
 
 class LeftOut(Frozen):
@@ -62,27 +86,44 @@ class LeftOut(Frozen):
 class Plan(Frozen):
     """A suite, resolved."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     suite: str
     source: str  # the suite file
     source_digest: str  # of what it says, overrides included, comments not
     overrides: list[str] = []
-    data_label: str
-    recipe: Recipe
-    binarization: Binarization
     baseline: str | None
-    published_source: str = ""
+    equilibrium: Definition = "paper"
+    held_out: float | None = None  # the part of the training images that tuning is judged on
     rows: list[Row]
+    absent: list[Absent] = []
     left_out: list[LeftOut] = []
 
     @property
     def cells(self) -> list[Cell]:
-        """Every cell once, seeds outermost, so that a table fills evenly."""
-        by_seed = sorted(
-            ((i, cell) for row in self.rows for i, cell in enumerate(row.cells)), key=lambda x: x[0]
-        )
-        return list({cell.id: cell for _, cell in by_seed}.values())
+        """Every row's cells once, seeds outermost, so that a table fills evenly."""
+        return _evenly(row.cells for row in self.rows)
+
+    @property
+    def possible(self) -> list[Cell]:
+        """Every cell that may train, once: the rows' own, then those of tuning."""
+        trials = [trial for row in self.rows for trial in row.trials]
+        own = [self.cells, _evenly(t.held_out for t in trials), _evenly(t.cells for t in trials)]
+        return list({cell.id: cell for cells in own for cell in cells}.values())
+
+    def every(self) -> Iterator[tuple[Row, str, Cell]]:
+        """Each cell that the plan may train, its row, and what it is to the row if not its own."""
+        for row in self.rows:
+            yield from ((row, "", cell) for cell in row.cells)
+            for trial in row.trials:
+                words = " ".join(f"{k}={v}" for k, v in trial.values.items())
+                yield from ((row, f"held out, {words}", cell) for cell in trial.held_out)
+                yield from ((row, f"tuned, {words}", cell) for cell in trial.cells)
 
     def cell(self, cell_id: str) -> Cell:
         """The cell of that id, which must be one of the plan's."""
-        return next(cell for cell in self.cells if cell.id == cell_id)
+        return next(cell for _, _, cell in self.every() if cell.id == cell_id)
+
+
+def _evenly(groups: Iterable[list[Cell]]) -> list[Cell]:
+    by_seed = sorted(((i, c) for group in groups for i, c in enumerate(group)), key=lambda x: x[0])
+    return list({cell.id: cell for _, cell in by_seed}.values())

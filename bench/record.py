@@ -90,6 +90,12 @@ class Record(Frozen):
         return self.curves["test_acc"][-1] if self.status == "ok" else None
 
     @property
+    def last_top5(self) -> float | None:
+        """Top-5 accuracy after the last epoch; None unless there is a curve of it."""
+        top5 = self.curves.get("test_top5")
+        return top5[-1] if top5 and self.status == "ok" else None
+
+    @property
     def best_acc(self) -> float | None:
         """The best over epochs, chosen on the test split as papers do."""
         return max(self.curves["test_acc"]) if self.status == "ok" else None

@@ -10,32 +10,42 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from bench.leaderboard import Board, Line
+from bench.leaderboard import Board, Line, Section
 from bench.stats import Estimate
 
 Format: TypeAlias = Literal["rich", "md", "csv", "json"]
-RESULT = ("#", "estimator", "acc, %", "n", "lost", "best, %", "Δ, points", "published, %")
+RESULT = (
+    *("#", "estimator", "acc, %", "n", "lost", "best, %", "top-5, %", "Δ, points"),
+    *("untuned, %", "chosen", "published, %"),
+)
 ESTIMATOR = ("estimator", "formula", "type", "rational", "flexible", "e", "s", "images/s")
 LAYOUTS = {  # terminal columns needed → the tables that stand under each other
-    200: ((*RESULT[:2], *ESTIMATOR[1:5], *RESULT[2:7], *ESTIMATOR[5:], RESULT[7]),),
+    200: ((*RESULT[:2], *ESTIMATOR[1:5], *RESULT[2:8], *ESTIMATOR[5:], *RESULT[8:]),),
     90: (RESULT, ESTIMATOR),
     0: (RESULT[:5], (RESULT[1], *RESULT[5:]), ESTIMATOR[:5], (ESTIMATOR[0], *ESTIMATOR[5:])),
 }
 COLUMNS = LAYOUTS[200][0]
-NUMERIC = {"#", "acc, %", "n", "lost", "best, %", "Δ, points", "e", "s", "images/s", "published, %"}
+TUNED = {"untuned, %", "chosen"}  # columns of tuned sections only
+NUMERIC = set(COLUMNS) - {"estimator", "formula", "type", "rational", "flexible", "chosen"}
 
 
 def markdown(board: Board) -> str:
     """One wide table per section, and the notes."""
     parts = [f"# {_md(board.suite)}", ""]
     for section in board.sections:
-        parts += [f"**{_md(section.backbone)}, W/A {section.wa}**", ""]
-        parts += ["| " + " | ".join(_md(c) for c in COLUMNS) + " |"]
-        parts += ["|" + "|".join("--:" if c in NUMERIC else "---" for c in COLUMNS) + "|"]
+        columns = _columns(section, COLUMNS)
+        parts += [
+            f"**{_md(_title(section))}**",
+            "",
+            *([_md(section.recipe), ""] * (section.recipe != "")),
+        ]
+        parts += ["| " + " | ".join(_md(c) for c in columns) + " |"]
+        parts += ["|" + "|".join("--:" if c in NUMERIC else "---" for c in columns) + "|"]
         for line in section.lines:
             words = _words(line)
-            parts.append("| " + " | ".join(_md(words[c]) for c in COLUMNS) + " |")
-        parts.append("")
+            parts.append("| " + " | ".join(_md(words[c]) for c in columns) + " |")
+        parts += ["", *(f"- {_md(text)}" for text in _verdicts(section))]
+        parts += [""] * any(_verdicts(section))
     parts += [f"{board.recorded} of {board.total} cells recorded.", ""]
     return "\n".join([*parts, *(f"- {_md(note)}" for note in _notes(board))]) + "\n"
 
@@ -47,7 +57,12 @@ def csv(board: Board) -> str:
 
 def as_json(board: Board) -> str:
     """Everything, for machines."""
-    return json.dumps(asdict(board), ensure_ascii=False, indent=1) + "\n"
+    return json.dumps(asdict(board), ensure_ascii=False, indent=1, default=_plain) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """A claim as JSON holds it."""
+    return value.model_dump(mode="json", exclude_defaults=True)
 
 
 def rich_table(board: Board, width: int) -> Group:
@@ -55,9 +70,12 @@ def rich_table(board: Board, width: int) -> Group:
     groups = next(groups for needed, groups in LAYOUTS.items() if width >= needed)
     parts: list[Any] = []
     for section in board.sections:
-        title = f"{board.suite}: {section.backbone}, W/A {section.wa}"
-        titles = (title, "", "", "")
-        parts += [_table(t, c, section.lines) for t, c in zip(titles, groups, strict=False)]
+        titles = (f"{board.suite}: {_title(section)}", "", "", "")
+        for title, group in zip(titles, groups, strict=False):
+            parts.append(_table(title, _columns(section, group), section.lines))
+        if section.recipe:
+            parts.append(Text(f"· {section.recipe}", style="dim"))
+        parts += [Text(f"· {text}") for text in _verdicts(section)]
     parts.append(Text(f"{board.recorded} of {board.total} cells recorded.", style="bold"))
     parts += [Text(f"· {note}", style="dim") for note in _notes(board)]
     return Group(*parts)
@@ -70,6 +88,34 @@ def render(board: Board, form: Format, console: Console) -> None:
     else:
         text = {"md": markdown, "csv": csv, "json": as_json}[form](board)
         console.file.write(text)
+
+
+def _title(section: Section) -> str:
+    tuned = ", tuned" if section.tuned else ""
+    return f"{section.backbone}, W/A {section.wa}{tuned}"
+
+
+def _columns(section: Section, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Of these columns the ones that say something of the section."""
+    hidden = set[str]() if section.tuned else set(TUNED)
+    hidden |= {"top-5, %"} if 0 < section.classes <= 10 else set()
+    hidden |= {"published, %"} if section.tuned else set()
+    return tuple(column for column in columns if column not in hidden)
+
+
+def _verdicts(section: Section) -> list[str]:
+    """Each measured row against what was published for it."""
+    return [
+        f"{_name(x)} against {x.claim.method} {x.claim.acc:.2f} ({x.claim.metric}): {x.verdict}"
+        for x in section.lines
+        if x.claim and x.verdict
+    ]
+
+
+def _name(line: Line) -> str:
+    if line.label == "none":
+        return "full precision"
+    return line.label if line.schedule == "default" else f"{line.label} [{line.schedule}]"
 
 
 def _table(title: str, columns: tuple[str, ...], lines: list[Line]) -> Table:
@@ -88,25 +134,34 @@ def _table(title: str, columns: tuple[str, ...], lines: list[Line]) -> Table:
 
 def _words(line: Line) -> dict[str, str]:
     """A line as people read it."""
-    label = line.label if line.schedule == "default" else f"{line.label} [{line.schedule}]"
     lost = sum(line.lost.values())
     return {
         "#": str(line.rank) if line.rank else "-",
-        "estimator": "full precision" if line.label == "none" else label,
+        "estimator": _name(line),
         "formula": line.formula or "-",
         "type": line.kind,
         "rational": line.rational or "-",
         "flexible": line.flexible or "-",
-        "acc, %": _percent(line.acc),
+        "acc, %": line.absent or _percent(line.acc),
         "n": str(line.n) + (f" of {line.n + lost + line.missing}" if line.missing else ""),
         "lost": str(lost),
         "best, %": _percent(line.best),
+        "top-5, %": _percent(line.top5),
         "Δ, points": _percent(line.difference, sign="+"),
+        "untuned, %": _percent(line.untuned),
+        "chosen": line.chosen,
         "e": "-" if line.e is None else f"{line.e:.4g}",
         "s": "-" if line.s is None else f"{line.s:.2e}",
         "images/s": "-" if line.images_per_s is None else f"{line.images_per_s:,.0f}",
-        "published, %": "-" if line.published is None else f"{line.published:.2f}",
+        "published, %": _published(line),
     }
+
+
+def _published(line: Line) -> str:
+    if line.claim is None:
+        return "-"
+    top5 = "" if line.claim.top5 is None else f" / {line.claim.top5:.2f}"
+    return f"{line.claim.acc:.2f}{top5}"
 
 
 def _percent(value: Estimate | None, sign: str = "") -> str:
@@ -131,10 +186,13 @@ def _lines(board: Board) -> list[Line]:
 
 def _flat(line: Line) -> dict[str, Any]:
     row = asdict(line)
-    for name in ("acc", "best", "difference"):
+    for name in ("acc", "best", "top5", "difference", "untuned"):
         value: Estimate | None = getattr(line, name)
         row[name] = value.mean if value else None
         row[f"{name}_half_width"] = value.half_width if value else None
+    del row["claim"]
+    row["published"] = line.claim.acc if line.claim else None
+    row["published_top5"] = line.claim.top5 if line.claim else None
     row["lost"] = sum(line.lost.values())
     row["lost_reasons"] = "; ".join(line.lost)
     row["cells"] = " ".join(line.cells)

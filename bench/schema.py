@@ -22,10 +22,13 @@ def schema() -> dict[str, Any]:
         ],
     }
     fields["plugins"] = _one_or_more({"type": "string"})
+    names = _one_or_more({"type": "string", "examples": ["table1", "table2", "table3"]})
+    fields["published"] = {"anyOf": [*names["anyOf"], {"$ref": "#/$defs/Published"}]}
     fields["seeds"] = _seeds()
     for name in ("wa", "schedules"):
         fields[name] = _one_or_more(fields[name]["items"])
     _relax(root["$defs"])
+    _own(root)
     root["title"] = "A signbench suite"
     root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return root
@@ -39,6 +42,13 @@ def _relax(definitions: dict[str, Any]) -> None:
         if name != "reason":
             items = next(o for o in value["anyOf"] if o.get("type") == "array")["items"]
             value["anyOf"] = [*_one_or_more(items)["anyOf"], {"type": "null"}]
+
+
+def _own(root: dict[str, Any]) -> None:
+    """A backbone's entry may say how and on what it trains."""
+    recipe = {k: v for k, v in root["$defs"]["Recipe"].items() if k != "required"}
+    for option in root["properties"]["backbones"]["anyOf"][1]["properties"].values():
+        option["anyOf"][0]["properties"] |= {"train": recipe, "data": root["properties"]["data"]}
 
 
 def _axis(registry: Registry[Any], definitions: dict[str, Any], *, apart: bool) -> dict[str, Any]:

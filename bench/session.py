@@ -10,6 +10,7 @@ from bench.cell import Cell
 from bench.errors import UsageError
 from bench.executor import Settings, Tally
 from bench.plan import Plan
+from bench.tuning import tuned
 
 
 def run(plan: Plan, chosen: list[Cell], settings: Settings, out: Console, err: Console) -> bool:
@@ -20,17 +21,12 @@ def run(plan: Plan, chosen: list[Cell], settings: Settings, out: Console, err: C
     """
     _refuse_namesake(plan, settings.root)
     written = [store.save_plan(settings.root, plan)]
-    missing = executor.wanted(settings.root, chosen)
-    for moved in (store.set_aside(settings.root, cell) for cell in missing):
-        if moved:
-            _say(err, f"note: an unreadable record is kept as {moved}; its cell runs again")
-    recorded = len(chosen) - len(missing)
-    _say(out, f"{len(chosen)} cells, {recorded} recorded, {len(missing)} to run")
+    ids = {cell.id for cell in chosen}
     tally = Tally()
-    if missing:
-        view = live.Terminal if out.is_terminal else live.Plain
-        with view(live.Board(plan, [cell.id for cell in missing]), out) as watch:
-            tally = executor.execute(missing, settings, watch)
+    for part, cells in _parts(plan, settings.root):
+        _execute(
+            plan, [cell for cell in cells if cell.id in ids], part, settings, tally, (out, err)
+        )
     written += _table(plan, settings.root, out)
     _say(out, "files:")
     for line in _files(written, plan, settings.root):
@@ -43,23 +39,67 @@ def run(plan: Plan, chosen: list[Cell], settings: Settings, out: Console, err: C
     return not (tally.failed or tally.errors)
 
 
+def _parts(plan: Plan, root: Path) -> Iterator[tuple[str, list[Cell]]]:
+    """What runs first, and then what that decides."""
+    trials = [trial for row in plan.rows for trial in row.trials]
+    yield "", [*plan.cells, *(cell for trial in trials for cell in trial.held_out)]
+    if trials:
+        known = {record.cell.id: record for record in store.records(root, plan)}
+        yield "tuned: ", [c for trial in tuned(plan, known).values() for c in trial.cells]
+
+
+def _execute(
+    plan: Plan,
+    cells: list[Cell],
+    part: str,
+    settings: Settings,
+    tally: Tally,
+    consoles: tuple[Console, Console],
+) -> None:
+    """Run those cells that have no measurement; what went wrong joins the tally."""
+    out, err = consoles
+    cells = list({cell.id: cell for cell in cells}.values())
+    missing = executor.wanted(settings.root, cells)
+    for moved in (store.set_aside(settings.root, cell) for cell in missing):
+        if moved:
+            _say(err, f"note: an unreadable record is kept as {moved}; its cell runs again")
+    recorded = len(cells) - len(missing)
+    _say(out, f"{part}{len(cells)} cells, {recorded} recorded, {len(missing)} to run")
+    if missing:
+        view = live.Terminal if out.is_terminal else live.Plain
+        with view(live.Board(plan, [cell.id for cell in missing]), out) as watch:
+            found = executor.execute(missing, settings, watch)
+        tally.ended |= found.ended
+        tally.errors += found.errors
+
+
 def states(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:
     """One line per chosen cell, recorded or to run, then what is left out, then the sums."""
     wanted = {cell.id for cell in chosen}
-    counts = {"recorded": 0, "to run": 0}
-    for row in plan.rows:
-        for cell in (cell for cell in row.cells if cell.id in wanted):
-            record = store.find(root, cell)
-            state = "recorded" if record and record.measured else "to run"
-            counts[state] += 1
-            name = f"{row.label} x {row.backbone} x {row.wa} x {row.schedule} x seed {cell.seed}"
-            note = f" ({record.status}: {record.reason})" if record and record.reason else ""
-            yield f"{cell.id}  {state:8}  {name}{note}"
+    counts = {"recorded": 0, "to run": 0, "if best": 0}
+    for row, part, cell in plan.every():
+        if cell.id not in wanted:
+            continue
+        wanted.remove(cell.id)  # once, though several rows may share it
+        record = store.find(root, cell)
+        state = "recorded" if record and record.measured else "to run"
+        if part.startswith("tuned"):
+            state = state if state == "recorded" else "if best"
+        counts[state] += 1
+        name = f"{row.label} x {row.backbone} x {row.wa} x {row.schedule} x seed {cell.seed}"
+        note = f" ({record.status}: {record.reason})" if record and record.reason else ""
+        yield f"{cell.id}  {state:8}  {name}{f' ({part})' if part else ''}{note}"
     for left in plan.left_out:
         yield f"{'left out':>22}  {left.combination}: {left.reason}"
+    for absent in plan.absent:
+        claim = absent.claim
+        name = f"{claim.method} x {claim.backbone} x {claim.wa}"
+        yield f"{'published':>22}  {name}: {claim.acc:.2f}, {absent.reason}"
+    tuning = f", {counts['if best']} if tuning chooses them" if counts["if best"] else ""
     yield (
-        f"{sum(counts.values())} cells on {plan.data_label}: {counts['recorded']} recorded, "
-        f"{counts['to run']} to run; {len(plan.left_out)} combinations left out"
+        f"{sum(counts.values())} cells on {', '.join(dict.fromkeys(r.data for r in plan.rows))}: "
+        f"{counts['recorded']} recorded, {counts['to run']} to run{tuning}; "
+        f"{len(plan.left_out)} combinations left out"
     )
 
 
@@ -96,7 +136,7 @@ def _table(plan: Plan, root: Path, out: Console) -> list[Path]:
 def _files(written: list[Path], plan: Plan, root: Path) -> Iterator[str]:
     """Every file of this suite; a cell's files on one line."""
     yield from map(str, written)
-    for cell in plan.cells:
+    for cell in plan.possible:
         home = store.folder(root, cell)
         names = sorted(p.name for p in home.glob("[!.]*")) if home.is_dir() else []
         if names:

@@ -30,6 +30,11 @@ def estimate(values: Sequence[float]) -> Estimate | None:
     return Estimate(fmean(values), t * stdev(values) / math.sqrt(n), n)
 
 
+def spread(found: Estimate) -> float | None:
+    """Half width of the 95 % prediction interval for one run more; None below n = 2."""
+    return None if found.half_width is None else found.half_width * math.sqrt(found.n + 1)
+
+
 def paired(ours: dict[int, float], theirs: dict[int, float]) -> Estimate | None:
     """Mean of ours - theirs over the seeds that both have, with the interval of the differences."""
     return estimate([ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())])

@@ -101,8 +101,8 @@ def set_aside(root: Path, cell: Cell) -> Path | None:
 
 
 def records(root: Path, plan: Plan) -> list[Record]:
-    """The records that there are of a plan's cells."""
-    return [record for cell in plan.cells if (record := find(root, cell))]
+    """The records that there are of a plan's cells, those of tuning among them."""
+    return [record for cell in plan.possible if (record := find(root, cell))]
 
 
 def named(root: Path, name: str) -> Record:

@@ -1,4 +1,9 @@
-"""A suite file: found, read, validated. Every error at once, each with its line."""
+"""
+A suite file: found, read, validated. Every error at once, each with its line.
+
+What a suite does not say it may take from another (`extends`), then from a preset, and last from
+the defaults of the fields below. The places of all that is taken are kept.
+"""
 
 import hashlib
 import re
@@ -7,10 +12,20 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, Field, FiniteFloat, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    FiniteFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
-from bench.cell import WA, Binarization, Frozen, Recipe
+from bench import preset
+from bench.cell import WA, Binarization, Definition, Frozen, Recipe
+from bench.claim import Protocol
 from bench.document import Document, Path_, Problem, items, mapping, read, suggest
 from bench.errors import SuiteError
 from bench.schedule import ScheduleName
@@ -59,23 +74,54 @@ class Exclude(Frozen):
 
 class Published(Frozen):
     """
-    Numbers to print beside ours: accuracy in percent by label, and who printed them.
+    Numbers to print beside ours: ledgers by name, or accuracies in percent by label.
 
-    They stand beside rows of one W/A and one backbone at its default schedule; `none` is the
-    full-precision row.
+    Those written here stand beside rows of one W/A and one backbone at its default schedule;
+    `none` is the full-precision row.
     """
 
-    source: str
+    ledgers: Words = []  # `published: table3` is short for this
+    source: str = ""
     wa: WA = "1/1"
     backbone: str | None = None  # any, if the suite has but one
-    acc: dict[str, FiniteFloat]
+    acc: dict[str, FiniteFloat] = {}
+    protocol: Protocol = Protocol()
+
+    @model_validator(mode="after")
+    def _attributed(self) -> "Published":
+        if self.acc and not self.source:
+            message = "acc needs a source: who printed these numbers"
+            raise ValueError(message)
+        return self
+
+
+def _ledgers(value: Any) -> Any:
+    """`table3` and `[table3, readme]` for `{ledgers: ...}`."""
+    return {"ledgers": value} if isinstance(value, str) or items(value) else value
+
+
+class Tune(Frozen):
+    """
+    Axes whose value is chosen for each estimator alone, on held-out training images.
+
+    Every estimator gets the same number of trials, drawn from its own grid where that is
+    larger; the test images are not looked at.
+    """
+
+    train: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
+    estimators: dict[str, dict[str, Annotated[list[Any], Field(min_length=1)]]] = {}
+    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    budget: PositiveInt | None = None  # trials for each estimator; None: the smallest grid
+    seeds: Seeds = [0]  # of each trial
 
 
 class Suite(Frozen):
     """A comparison: the cross product of its axes under one recipe."""
 
+    extends: str | None = None  # a suite that says what this one does not
+    preset: Literal["reference", "paper"] | None = None
     estimators: dict[str, Entry]
-    backbones: dict[str, Entry]
+    backbones: dict[str, Entry]  # a backbone's own `train` and `data` go before the suite's
     data: dict[str, Entry]
     wa: Annotated[list[WA], BeforeValidator(_listed), Field(min_length=1)] = ["1/1"]
     schedules: Annotated[list[ScheduleChoice], BeforeValidator(_listed), Field(min_length=1)] = [
@@ -88,7 +134,9 @@ class Suite(Frozen):
     train: Recipe
     binarization: Binarization = Binarization()
     plugins: Words = []
-    published: Published | None = None
+    published: Annotated[Published, BeforeValidator(_ledgers)] = Published()
+    equilibrium: Definition = "paper"  # of e and s in the table
+    tune: Tune | None = None
 
 
 def load(path: Path, overrides: Iterable[str] = ()) -> tuple[Document, Suite | None, list[Problem]]:
@@ -100,18 +148,47 @@ def load(path: Path, overrides: Iterable[str] = ()) -> tuple[Document, Suite | N
     Raises:
         SuiteError: no such file, not YAML, or not a mapping.
     """
-    document = read(find(path))
-    if not isinstance(document.data, dict):
-        message = f"{document.source}:1:1: a suite is a mapping; `bench schema` describes it"
-        raise SuiteError(message)
-    _spread(document)
+    document = _read(find(path), ())
     for text in overrides:
         document.override(text)
         _spread(document)
+    if (name := document.data.get("preset")) in preset.NAMES:
+        document.inherit(preset.below(document, name))
     try:
         return document, Suite.model_validate(document.data), []
     except ValidationError as error:
         return document, None, problems(error, (), Suite)
+
+
+def _read(path: Path, above: tuple[Path, ...]) -> Document:
+    """A suite file, completed by what it extends, by what that extends, and so on."""
+    document = read(path)
+    if not isinstance(document.data, dict):
+        message = f"{document.source}:1:1: a suite is a mapping; `bench schema` describes it"
+        raise SuiteError(message)
+    _spread(document)
+    said: dict[str, Any] = document.data
+    base = said.get("extends")
+    if not isinstance(base, str):
+        return document
+    place = document.where(("extends",))
+    try:
+        near = [path.parent / base, path.parent / f"{base}.yaml"]
+        there = find(next((p for p in near if _is_file(p)), Path(base)))
+        if there.resolve() in (*above, path.resolve()):
+            message = f"`{base}` extends this suite"
+            raise SuiteError(message)
+        below = _read(there, (*above, path.resolve()))
+    except SuiteError as error:
+        message = f"{place}: extends: {error}"
+        raise SuiteError(message) from None
+    folders = below.data.get("plugins", [])
+    if folders := [folders] if isinstance(folders, str) else items(folders):
+        below.data["plugins"] = [str((there.parent / str(f)).resolve()) for f in folders]
+    if "data" in document.data:  # one data set, not one more
+        below.data.pop("data", None)
+    document.inherit(below)
+    return document
 
 
 def without(document: Document, wrong: list[Problem]) -> Suite | None:
@@ -213,20 +290,21 @@ def _spread(document: Document) -> None:
     """Let `ste`, `[ste, ede]` and `{ste: }` all mean a mapping of names to parameters."""
     for axis in ("estimators", "backbones", "data"):
         if axis in document.data:
-            _spread_axis(document, axis)
+            document.data[axis] = _axis(document, document.data[axis], (axis,))
+    for label, entry in (mapping(document.data.get("backbones")) or {}).items():
+        if mapping(entry) and "data" in entry:
+            entry["data"] = _axis(document, entry["data"], ("backbones", label, "data"))
 
 
-def _spread_axis(document: Document, axis: str) -> None:
-    value: Any = document.data[axis]
+def _axis(document: Document, value: Any, path: Path_) -> Any:
     names = [value] if isinstance(value, str) else items(value)
     if names and all(isinstance(name, str) for name in names):
         for index, name in enumerate(names):
-            place = document.places.get((axis, index))
-            document.places |= {(axis, name): place} if place else {}
+            place = document.places.get((*path, index))
+            document.places |= {(*path, name): place} if place else {}
         value = dict.fromkeys(names)
     entries = mapping(value)
-    if entries is not None:
-        document.data[axis] = {k: _entry(v) for k, v in entries.items()}
+    return value if entries is None else {k: _entry(v) for k, v in entries.items()}
 
 
 def _entry(value: Any) -> Any:

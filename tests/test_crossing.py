@@ -187,7 +187,7 @@ def test_one_plugin_may_have_two_labels(tmp_path: Path) -> None:
     plan = planned(tmp_path, estimators="{narrow: ste, wide: {plugin: ste, clip: 2}}")
 
     assert rows(plan) == ["narrow 1/1 default", "wide 1/1 default"]
-    assert params(plan) == [{"clip": 1.0}, {"clip": 2.0}]
+    assert params(plan) == [{"gain": "raw", "clip": 1.0}, {"gain": "raw", "clip": 2.0}]
     assert {row.cells[0].weights.name for row in plan.rows if row.cells[0].weights} == {"ste"}
 
 
@@ -197,7 +197,9 @@ def test_weights_and_activations_may_differ(tmp_path: Path) -> None:
         tmp_path,
         estimators="{a: {W: reste, A: ste}, b: {plugin: reste, m: 0.2, W: {o_end: 2}, A: {t: 2}}}",
     )
-    shared: dict[str, Any] = {"m": 0.2, "schedule": "cosine"}
+    shared: dict[str, Any] = {
+        "gain": "raw", "m": 0.2, "small_mode": "secant", "schedule": "cosine",
+    }  # fmt: skip
 
     assert [list(row.roles) for row in plan.rows] == [["W", "A"], ["W", "A"]]
     assert [row.roles["A"].plugin for row in plan.rows] == ["ste", "reste"]
@@ -517,8 +519,8 @@ def test_a_plan_says_what_it_resolves(tmp_path: Path) -> None:
         ["train.epochs=3"],
         "ste",
     )
-    assert (plan.data_label, plan.recipe.epochs, plan.published_source) == ("digits (8x8)", 3, "me")
-    assert [row.published for row in plan.rows] == [84.44]
+    assert {(row.data, row.recipe.epochs) for row in plan.rows} == {("digits (8x8)", 3)}
+    assert [(row.claim.acc, row.claim.source) for row in plan.rows if row.claim] == [(84.44, "me")]
 
 
 def test_the_shipped_suite_is_table_3() -> None:
@@ -589,7 +591,7 @@ def test_a_suite_brings_its_plugins(tmp_path: Path) -> None:
 
     assert rows(plan) == ["mine 1/1 default", "ste 1/1 default"]
     assert refused(tmp_path, estimators="{mine: {x: 1}}", plugins="[here]") == [
-        "x.yaml:1:21: estimators.mine.x: unknown key"
+        "x.yaml:1:21: estimators.mine.x: unknown key; known: gain"
     ]
 
 
@@ -701,7 +703,7 @@ def test_published_numbers_stand_where_they_belong(tmp_path: Path) -> None:
         published="{source: x, acc: {reste: 86.75, none: 91.7}}",
     )
 
-    assert {(r.wa, r.schedule): r.published for r in plan.rows} == {
+    assert {(r.wa, r.schedule): r.claim and r.claim.acc for r in plan.rows} == {
         ("1/1", "default"): 86.75,
         ("1/1", "linear"): None,
         ("1/32", "default"): None,

@@ -24,16 +24,16 @@ def row(label: str, wa: WA = "1/1", schedule: str = "default") -> Row:
         )
         for seed in (0, 10)
     ]
-    return Row(label=label, backbone="net", wa=wa, schedule=schedule, roles={}, cells=cells)
+    return Row(
+        label=label, backbone="net", wa=wa, schedule=schedule, data="digits", classes=10, roles={},
+        cells=cells,
+    )  # fmt: skip
 
 
 PLAN = Plan(
     suite="x",
     source="x.yaml",
     source_digest="0",
-    data_label="digits",
-    recipe=Recipe(epochs=1),
-    binarization=Binarization(),
     baseline=None,
     rows=[
         row("ste"),

@@ -12,7 +12,8 @@ from rich.console import Console
 from test_store import cell, record
 
 from bench import leaderboard, render, store
-from bench.cell import Binarization, Cell, Recipe, Ref
+from bench.cell import Cell, Ref
+from bench.claim import Claim
 from bench.plan import Plan, RoleInfo, Row
 from bench.record import Record
 from bench.stats import estimate, paired
@@ -23,7 +24,8 @@ def row(label: str, cells: list[Cell], wa: str = "1/1", published: float | None 
     roles = {} if wa == "32/32" else {"W": info, "A": info}
     return Row.model_validate(
         {"label": label, "backbone": "resnet20", "wa": wa, "schedule": "default", "roles": roles,
-         "published": published, "cells": cells}
+         "data": "digits", "classes": 10, "cells": cells,
+         "claim": published and Claim(label=label, wa=wa, method=label, acc=published, source="T3")}
     )  # fmt: skip
 
 
@@ -51,8 +53,7 @@ def board_of(definition: str = "paper") -> leaderboard.Board:
         row("none", real, wa="32/32"),
     ]  # fmt: skip
     plan = Plan(
-        suite="s", source="s.yaml", source_digest="0", data_label="digits", recipe=Recipe(epochs=1),
-        binarization=Binarization(), baseline="ste", rows=rows, published_source="Table 3",
+        suite="s", source="s.yaml", source_digest="0", baseline="ste", rows=rows,
     )  # fmt: skip
     records = [*a_records, *b_records, *c_records, record(real[0])]
     return leaderboard.rank(plan, records, definition)  # type: ignore[arg-type]
@@ -115,7 +116,7 @@ def test_markdown_has_every_column_and_survives_names() -> None:
                    "Δ, points", "e", "s", "images/s", "published, %"):  # fmt: skip
         assert column in header
     bars = {line.replace("\\|", "").count("|") for line in text.splitlines() if line[:1] == "|"}
-    assert bars == {len(render.COLUMNS) + 1}
+    assert bars == {len(render.COLUMNS) - len({"top-5", "untuned", "chosen"}) + 1}
     assert r"wild\|\*" in text
     assert "54.00 ± 6.57" in text
     assert "+2.00 ± 2.48" in text
@@ -155,8 +156,7 @@ def test_mixtures_are_named() -> None:
     other = records[1].provenance.model_copy(update={"device": "gpu", "compiled": True})
     mixed = [records[0], records[1].model_copy(update={"provenance": other})]
     plan = Plan(
-        suite="s", source="s", source_digest="0", data_label="d", recipe=Recipe(epochs=1),
-        binarization=Binarization(), baseline=None, rows=[row("ste", a)],
+        suite="s", source="s", source_digest="0", baseline=None, rows=[row("ste", a)],
     )  # fmt: skip
     notes = " ".join(leaderboard.rank(plan, mixed).notes)
 
@@ -168,8 +168,8 @@ def test_leaderboard_needs_no_torch(tmp_path: Path) -> None:
     """`bench leaderboard` answers from disk where torch cannot even be imported."""
     a, records = made("ste", {0: 0.5, 1: 0.6})
     plan = Plan(
-        suite="quickstart", source="quickstart.yaml", source_digest="0", data_label="digits",
-        recipe=Recipe(epochs=1), binarization=Binarization(), baseline="ste", rows=[row("ste", a)],
+        suite="quickstart", source="quickstart.yaml", source_digest="0",
+        baseline="ste", rows=[row("ste", a)],
     )  # fmt: skip
     store.save_plan(tmp_path, plan)
     for r in records:

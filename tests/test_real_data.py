@@ -32,7 +32,7 @@ def test_real_images_are_learned(tmp_path: Path) -> None:
     settings = Settings(root=tmp_path / "results", data=tmp_path, slots=(Slot("cpu", 1),) * 2)
     executor.execute(plan.cells, settings, lambda _: None)
 
-    assert plan.data_label.startswith("CIFAR-10 (3,000-image copy)")
+    assert plan.rows[0].data.startswith("CIFAR-10 (3,000-image copy)")
     for cell in plan.cells:
         record = store.find(settings.root, cell)
         assert record

@@ -264,7 +264,7 @@ def test_the_order_of_overrides_is_no_name() -> None:
         ("exclude", []),
         ("baseline", None),
         ("plugins", []),
-        ("published", None),
+        ("tune", None),
     ],
 )
 def test_what_a_suite_leaves_out_has_a_default(tmp_path: Path, field: str, default: Any) -> None:

@@ -1,0 +1,223 @@
+"""The rows of a plan: what one combination of a suite's axes trains, and what is said of it."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bench import properties, tuning
+from bench.axes import Axes, Named, Net
+from bench.cell import CORE, WA, Cell, DataRef, Recipe, Ref, Role
+from bench.data import Dataset
+from bench.document import Document, Path_, Problem, suggest
+from bench.errors import SuiteError
+from bench.plan import Properties, RoleInfo, Row, Trial
+from bench.plugin import Estimator, Surrogate
+from bench.suite import Suite, Tune, problems
+
+ROLES: dict[WA, tuple[Role, ...]] = {"32/32": (), "1/32": ("W",), "1/1": ("W", "A")}
+COSTLY = ("epochs", "indicators", "histograms")  # not tuned: every trial costs the same
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One point of the crossed axes, seeds aside."""
+
+    label: str
+    backbone: str
+    wa: WA
+    schedule: str  # of the suite's axis
+
+    def __str__(self) -> str:
+        return f"{self.label} x {self.backbone} x {self.wa} x {self.schedule}"
+
+
+class Rows:
+    """Makes rows; data is loaded and properties are judged once."""
+
+    def __init__(self, suite: Suite, axes: Axes, document: Document, folder: Path) -> None:
+        self.suite, self.axes, self.document, self.folder = suite, axes, document, folder
+        self.found: dict[str, tuple[DataRef, Dataset]] = {}
+        self.infos: dict[tuple[str, Role], RoleInfo] = {}
+        self.budget = self._budget(suite.tune) if suite.tune else 0
+
+    def row(self, c: Combination, seeds: list[int]) -> Row:
+        """The row of one combination."""
+        net = self.axes.backbones[c.backbone]
+        roles, schedule = self._roles(c)
+        _, dataset = self._data(c, net.source, net.recipe)
+        return Row(
+            label=c.label,
+            backbone=c.backbone,
+            wa=c.wa,
+            schedule=schedule,
+            data=dataset.label,
+            classes=dataset.num_classes,
+            roles={role: self._info(named, role) for role, named in roles.items()},
+            cells=self._cells(c, roles, net.recipe, net.source, seeds),
+            trials=self._trials(c, roles, seeds),
+        )
+
+    def _roles(self, c: Combination) -> tuple[dict[Role, Named], str]:
+        """The estimator of each role on its schedule, and that schedule's name."""
+        roles: dict[Role, Named] = {}
+        schedule = "default"
+        for role in ROLES[c.wa]:
+            named = self.axes.estimators[c.label][role]
+            own = c.label in self.axes.fixed or c.schedule == "default"
+            if has_schedule(named.plugin) and not own:
+                named = Named(named.name, _with(named.plugin, {"schedule": c.schedule}))
+                schedule = c.schedule
+            roles[role] = named
+        return roles, schedule
+
+    def _cells(
+        self,
+        c: Combination,
+        roles: dict[Role, Named],
+        recipe: Recipe,
+        source: Named,
+        seeds: list[int],
+    ) -> list[Cell]:
+        refs: dict[Role, Ref] = {r: named.plugin.ref(named.name) for r, named in roles.items()}
+        net = self.axes.backbones[c.backbone]
+        return [
+            Cell(
+                core=CORE,
+                weights=refs.get("W"),
+                activations=refs.get("A"),
+                backbone=net.plugin.ref(net.name),
+                data=self._data(c, source, recipe)[0],
+                binarization=self.suite.binarization,
+                recipe=recipe,
+                seed=seed,
+            )
+            for seed in dict.fromkeys(seeds)
+        ]
+
+    def _data(self, c: Combination, source: Named, recipe: Recipe) -> tuple[DataRef, Dataset]:
+        """The data set, loaded once."""
+        key = f"{source.name}{source.plugin!r}"
+        if key not in self.found:
+            dataset: Dataset = source.plugin.load(self.folder)
+            params = source.plugin.model_dump(mode="json", exclude_none=True)
+            ref = DataRef(name=source.name, params=params, fingerprint=dataset.fingerprint)
+            self.found[key] = ref, dataset
+        ref, dataset = self.found[key]
+        if len(dataset.train[0]) % recipe.batch_size == 1:
+            message = (
+                f"{len(dataset.train[0])} training images leave a last batch of 1, which BatchNorm "
+                "cannot normalize; choose another size"
+            )
+            own: Path_ = ("backbones", c.backbone, "train", "batch_size")
+            path = own if own in self.document.places else ("train", "batch_size")
+            raise SuiteError(self.document.report([Problem(path, message)]))
+        return ref, dataset
+
+    def _info(self, named: Named, role: Role) -> RoleInfo:
+        """What tables say of a configured estimator, computed once."""
+        key = (f"{named.name}{named.plugin!r}", role)
+        if key not in self.infos:
+            plugin: Estimator = named.plugin
+            printed, trained = _judged(plugin, role)
+            self.infos[key] = RoleInfo(
+                plugin=named.name,
+                formula=plugin.formula,
+                kind=plugin.kind,
+                schedule=getattr(plugin, "schedule", ""),
+                printed=printed,
+                trained=trained,
+            )
+        return self.infos[key]
+
+    def _trials(self, c: Combination, roles: dict[Role, Named], seeds: list[int]) -> list[Trial]:
+        """What tuning may choose from for this row."""
+        tune = self.suite.tune
+        if tune is None:
+            return []
+        net = self.axes.backbones[c.backbone]
+        apart = Named(net.source.name, _with(net.source.plugin, {"held_out": tune.held_out}))
+        trials: list[Trial] = []
+        for values in tuning.draw(self._grid(tune, c.label), self.budget):
+            recipe = self._recipe(net, {k[1]: v for k, v in values.items() if k[0] == "train"})
+            mine = {k[1]: v for k, v in values.items() if k[0] == "estimators"}
+            chosen: dict[Role, Named] = {
+                r: Named(n.name, self._plugin(c.label, n, mine)) for r, n in roles.items()
+            }
+            trials.append(
+                Trial(
+                    values={k[1]: v for k, v in values.items()},
+                    held_out=self._cells(c, chosen, recipe, apart, tune.seeds),
+                    cells=self._cells(c, chosen, recipe, net.source, seeds),
+                )
+            )
+        return trials
+
+    def _grid(self, tune: Tune, label: str) -> dict[tuple[str, ...], list[Any]]:
+        own = tune.estimators.get(label, {})
+        return {("train", k): v for k, v in tune.train.items()} | {
+            ("estimators", k): v for k, v in own.items()
+        }
+
+    def _budget(self, tune: Tune) -> int:
+        """Trials for each row: as asked for, or as many as the smallest grid has."""
+        real = "32/32" in (*self.suite.wa, *(include.wa for include in self.suite.include))
+        labels = [*self.axes.estimators, *(["none"] if real else [])]
+        sizes = {x: math.prod(len(v) for v in self._grid(tune, x).values()) for x in labels}
+        label, least = min(sizes.items(), key=lambda item: item[1])
+        if least < max(tune.budget or 0, 2):
+            message = f"{label} has {least} setting{'s' * (least > 1)} to try, too few for tuning"
+            raise SuiteError(self.document.report([Problem(("tune", "budget"), message)]))
+        return tune.budget or least
+
+    def _recipe(self, net: Net, values: dict[str, Any]) -> Recipe:
+        for key in values.keys() & set(COSTLY):
+            message = "is not tuned: every trial costs the same"
+            raise SuiteError(self.document.report([Problem(("tune", "train", key), message)]))
+        try:
+            return Recipe.model_validate(net.recipe.model_dump() | values)
+        except ValidationError as error:
+            raise SuiteError(
+                self.document.report(problems(error, ("tune", "train"), Recipe))
+            ) from None
+
+    def _plugin(self, label: str, named: Named, values: dict[str, Any]) -> Any:
+        """A role's estimator with the tuned values that are parameters of it."""
+        fields = {k for n in self.axes.estimators[label].values() for k in _fields(n.plugin)}
+        for key in values.keys() - fields:
+            message = f"{label} has no such parameter{suggest(key, sorted(fields))}"
+            path = ("tune", "estimators", label, key)
+            raise SuiteError(self.document.report([Problem(path, message)]))
+        try:
+            return _with(named.plugin, values)
+        except ValidationError as error:
+            path = ("tune", "estimators", label)
+            found = problems(error, path, named.plugin.__class__)
+            raise SuiteError(self.document.report(found)) from None
+
+
+def has_schedule(plugin: Estimator) -> bool:
+    return isinstance(plugin, Surrogate) and "schedule" in type(plugin).model_fields
+
+
+def _with(plugin: Any, values: dict[str, Any]) -> Any:
+    """The plugin with those of `values` that are its parameters, validated again."""
+    fields = _fields(plugin)
+    own = {k: v for k, v in values.items() if k in fields}
+    return plugin.__class__.model_validate(plugin.model_dump() | own)
+
+
+def _fields(plugin: Any) -> set[str]:
+    return {*type(plugin).model_fields}
+
+
+def _judged(plugin: Estimator, role: Role) -> tuple[Properties | None, Properties | None]:
+    """The verdicts on the printed f and on the one that trains, if there is an f to call."""
+    if not isinstance(plugin, Surrogate):
+        return None, None
+    try:
+        return properties.printed(plugin), properties.trained(plugin, role)
+    except Exception:  # a stranger's f: `bench check` shows what it raises, its cells fail alone
+        return None, None
