@@ -175,14 +175,22 @@ def list_(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
 @app.command()
 def show(
     kind: Annotated[
-        Literal["estimator", "backbone", "data", "schedule"], typer.Argument(help="Of which kind.")
+        Literal["estimator", "backbone", "data", "schedule", "suite"],
+        typer.Argument(help="Of which kind."),
     ],
     name: Annotated[str, typer.Argument(help="Its name, as `bench list` prints it.")],
+    overrides: Overrides = None,
 ) -> None:
-    """Describe one plugin, data set or schedule: formula, parameters, reference."""
-    from bench import catalogue
+    """Describe one plugin, data set or schedule; of a suite, every value and where it is from."""
+    from bench import catalogue, origin
 
-    _say(catalogue.describe(kind, name))
+    if kind == "suite":
+        _say(origin.describe(Path(name), overrides or []))
+    elif overrides:
+        message = f"overrides are of suites; a {kind} takes none"
+        raise UsageError(message)
+    else:
+        _say(catalogue.describe(kind, name))
 
 
 @app.command()

@@ -50,5 +50,6 @@ def _named(value: Any, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _paths(value: Any, path: tuple[str, ...]) -> list[tuple[str, ...]]:
-    inner = [p for k, v in (mapping(value) or {}).items() for p in _paths(v, (*path, k))]
-    return [path, *inner] if path else inner
+    """Of every value; a mapping stands where the suite has it, or nowhere."""
+    inner = mapping(value)
+    return [path] if inner is None else [p for k, v in inner.items() for p in _paths(v, (*path, k))]

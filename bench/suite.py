@@ -46,6 +46,7 @@ def _seeds(value: Any) -> Any:
     return _listed(value)
 
 
+AXES = ("estimators", "backbones")
 Seeds: TypeAlias = Annotated[
     list[Annotated[int, Field(ge=0, lt=2**63)]], BeforeValidator(_seeds), Field(min_length=1)
 ]
@@ -166,9 +167,9 @@ def _read(path: Path, above: tuple[Path, ...]) -> Document:
     if not isinstance(document.data, dict):
         message = f"{document.source}:1:1: a suite is a mapping; `bench schema` describes it"
         raise SuiteError(message)
+    named = [axis for axis in AXES if mapping(document.data.get(axis)) is None]
     _spread(document)
-    said: dict[str, Any] = document.data
-    base = said.get("extends")
+    base = (mapping(document.data) or {}).get("extends")
     if not isinstance(base, str):
         return document
     place = document.where(("extends",))
@@ -187,8 +188,22 @@ def _read(path: Path, above: tuple[Path, ...]) -> Document:
         below.data["plugins"] = [str((there.parent / str(f)).resolve()) for f in folders]
     if "data" in document.data:  # one data set, not one more
         below.data.pop("data", None)
+    for axis in (axis for axis in named if axis in document.data):
+        _narrow(below, axis, set(mapping(document.data[axis]) or {}))
     document.inherit(below)
     return document
+
+
+def _narrow(below: Document, axis: str, chosen: set[str]) -> None:
+    """A list of names leaves of a suite that is extended only those, and what it says of them."""
+    said = below.data
+    for place in ((axis,), ("published", "acc"), ("tune", axis)) if chosen else ():
+        node: Any = said
+        for key in place[:-1]:
+            node = mapping(node.get(key)) or {}
+        labels = mapping(node.get(place[-1])) or {}
+        for label in [x for x in labels if x not in {*chosen, "none"}]:
+            del labels[label]
 
 
 def without(document: Document, wrong: list[Problem]) -> Suite | None:

@@ -1,0 +1,94 @@
+"""
+Where every value of a suite comes from: `bench show suite`.
+
+Each is named with the file and line that says it, the override, the preset, or as the default
+of the field or plugin. No data is looked for.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from bench.axes import Net
+from bench.crossing import resolve
+from bench.document import Document, items, mapping
+
+Place: TypeAlias = tuple[str, ...]
+AXES = ("estimators", "backbones", "data", "train", "binarization", "published", "tune")
+
+
+def describe(path: Path, overrides: list[str]) -> str:
+    """
+    The text of `bench show suite`: the suite's question, then a line for each value.
+
+    Raises:
+        SuiteError: anything wrong with the suite.
+    """
+    document, suite, axes = resolve(path, overrides)
+    lines = [*_values(suite, (), skip=AXES)]
+    for label, roles in axes.estimators.items():
+        apart = roles["W"] != roles["A"]
+        for role, named in roles.items() if apart else [("", roles["W"])]:
+            place: Place = ("estimators", label, *([role] if apart else []))
+            lines += [((*place, "plugin"), named.name), *_values(named.plugin, place)]
+    lines += _values(suite.binarization, ("binarization",))
+    lines += _values(suite.train, ("train",))
+    for label, net in axes.backbones.items():
+        lines += _net(document, label, net)
+    name, source = next(iter(suite.data.items()))
+    shared = next((n.source for n in axes.backbones.values() if n.source.name == name), None)
+    lines += _values(shared.plugin, ("data", name)) if shared else [(("data", name), source)]
+    if suite.tune:
+        lines += _values(suite.tune, ("tune",))
+    said = [(".".join(map(str, where)), _text(value), _from(document, where))
+            for where, value in lines]  # fmt: skip
+    wide, deep = (max(len(line[i]) for line in said) for i in (0, 1))
+    deep = min(deep, 40)
+    table = [f"{a:{wide}}  {b:{deep}}  {c}".rstrip() for a, b, c in said]
+    return "\n".join([*_question(Path(document.source)), "", *table])
+
+
+def _question(path: Path) -> Iterator[str]:
+    """The comment at the head of a suite file."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            return
+        if "yaml-language-server" not in line:
+            yield line.removeprefix("#").strip()
+
+
+def _values(model: Any, path: Place, skip: tuple[str, ...] = ()) -> list[tuple[Place, Any]]:
+    return [((*path, k), v) for k, v in dict(model).items() if k not in skip]
+
+
+def _net(document: Document, label: str, net: Net) -> list[tuple[Place, Any]]:
+    """A backbone, and what it says for itself of recipe and data."""
+    place: Place = ("backbones", label)
+    lines: list[tuple[Place, Any]] = [((*place, "plugin"), net.name), *_values(net.plugin, place)]
+    entry = mapping((mapping(document.data.get("backbones")) or {}).get(label)) or {}
+    lines += [((*place, "train", k), getattr(net.recipe, k)) for k in entry.get("train", {})]
+    if "data" in entry:
+        lines += _values(net.source.plugin, (*place, "data", net.source.name))
+    return lines
+
+
+def _from(document: Document, path: Place) -> str:
+    """Where the value at `path` was said."""
+    base = path[1].partition("(")[0] if path[0] in AXES[:2] else ""
+    for candidate in (path, (path[0], base, *path[2:]), (path[0], base, "matrix", *path[2:])):
+        place = document.places.get(candidate)
+        if place is not None:
+            return place if place.startswith(("preset", "override")) else _short(place)
+    return _short(document.where(path)) if path[-1] == "plugin" else "default"
+
+
+def _short(place: str) -> str:
+    """`file:line`, without folders and column."""
+    return Path(place.rpartition(":")[0]).name
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    listed = items(value)
+    return f"{len(listed)} entries" if listed and hasattr(listed[0], "model_dump") else str(value)
