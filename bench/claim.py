@@ -95,9 +95,10 @@ def ledger(name: str, beside: Path) -> list[Claim]:
     wrong: list[Problem] = []
     for index, raw in enumerate(items(head.get("claims"))):
         own = mapping(raw) or {}
-        parts = [mapping(given.get("protocol")) or {} for given in (head, own)]
+        above, below = own.get("protocol", {}), mapping(head.get("protocol")) or {}
+        protocol = below | above if mapping(above) is not None else above
         try:
-            found.append(Claim.model_validate({**shared, **own, "protocol": parts[0] | parts[1]}))
+            found.append(Claim.model_validate({**shared, **own, "protocol": protocol}))
         except ValidationError as error:
             wrong += [
                 Problem(("claims", index, *detail["loc"]), detail["msg"])

@@ -306,6 +306,9 @@ def _spread(document: Document) -> None:
     for axis in ("estimators", "backbones", "data"):
         if axis in document.data:
             document.data[axis] = _axis(document, document.data[axis], (axis,))
+    for entry in (mapping(document.data.get("estimators")) or {}).values():
+        for role in [r for r in ("W", "A") if isinstance((mapping(entry) or {}).get(r), str)]:
+            entry[role] = {"plugin": entry[role]}
     for label, entry in (mapping(document.data.get("backbones")) or {}).items():
         if mapping(entry) and "data" in entry:
             entry["data"] = _axis(document, entry["data"], ("backbones", label, "data"))

@@ -1,0 +1,150 @@
+"""Published numbers: ledgers read, set beside rows, and judged."""
+
+from pathlib import Path
+
+import pytest
+from test_store import cell
+
+from bench import crossing, leaderboard, render
+from bench.claim import Claim, Protocol, ledger
+from bench.errors import SuiteError
+from bench.stats import Estimate, estimate, spread
+from bench.verdict import verdict
+
+SUITE = """\
+estimators: [ste, reste]
+backbones: {resnet20: {width: 2}}
+data: {digits: {train: 64, test: 40}}
+seeds: 0
+include: [{estimator: reste, wa: 1/32}]
+train: {epochs: 1, batch_size: 32}
+"""
+LEDGER = """\
+source: a paper
+protocol: {data: "digits (train 64, test 40)", epochs: 1}
+claims:
+  - {label: reste, backbone: resnet20, wa: 1/1, method: Re, acc: 12.5, protocol: {batch_size: 32}}
+  - {label: other, backbone: resnet20, wa: 1/1, method: Other, acc: 50, note: a caution}
+  - {label: ste, backbone: vgg, wa: 2/32, method: STE, acc: 40}
+  - {label: margin(a-b), backbone: resnet20, wa: 1/1, method: a - b, acc: 0.5, kind: margin}
+"""
+
+
+def claim(**protocol: object) -> Claim:
+    return Claim(
+        label="reste",
+        wa="1/1",
+        method="ReSTE",
+        acc=50.0,
+        source="x",
+        protocol=Protocol.model_validate(protocol),
+    )
+
+
+def test_a_claim_is_reproduced_within_one_more_run() -> None:
+    """0.50, 0.52, 0.54: one run more lies within 0.52 ± 4.3027·0.02·√(1 + 1/3) = ± 0.0994."""
+    ours = estimate([0.50, 0.52, 0.54])
+    assert ours
+    said = [verdict(claim(epochs=2), cell(), ours, ours)]
+
+    assert spread(ours) == pytest.approx(4.30265 * 0.02 * (4 / 3) ** 0.5, rel=1e-5)
+    assert said == ["reproduced: +2.00, within ±9.94 of one run (published batch not stated)"]
+
+
+def test_a_claim_that_lies_beyond_differs() -> None:
+    """A difference larger than one run's spread is told with its size; one seed decides nothing."""
+    full = {"epochs": 2, "batch_size": cell().recipe.batch_size}
+    sharp = Estimate(0.52, 0.001, 4)
+
+    assert verdict(claim(**full), cell(), sharp, sharp) == (
+        "differs by +2.00, beyond ±0.22 of one run"
+    )
+    alone = Estimate(0.45, None, 1)
+    assert verdict(claim(**full), cell(), alone, alone) == (
+        "differs by -5.00, one seed decides nothing"
+    )
+    assert verdict(claim(**full), cell(), None, None) == "not measured yet"
+
+
+def test_another_protocol_is_not_comparable() -> None:
+    """What is known of the published training and was different in ours is named."""
+    other = claim(epochs=1000, data="cifar10", backbone="resnet20", lr=0.1)
+    said = verdict(other, cell(), None, None)
+
+    assert said == "not comparable: data digits, published cifar10; epochs 2, published 1000"
+
+
+def test_a_claim_names_its_metric() -> None:
+    """A last-epoch number is set against our last epoch, any other against our best."""
+    last, best = Estimate(0.4, 0.0, 2), Estimate(0.5, 0.0, 2)
+    at_last = claim().model_copy(update={"metric": "last"})
+
+    assert verdict(at_last, cell(), last, best).startswith("differs by -10.00")
+    assert verdict(claim(), cell(), last, best).startswith("reproduced: +0.00")
+
+
+def test_ledgers_join_rows_and_nothing_is_silently_absent(tmp_path: Path) -> None:
+    """A claim stands beside its row; one without a row is listed, with the reason."""
+    (tmp_path / "mine.yaml").write_text(LEDGER)
+    (tmp_path / "x.yaml").write_text(SUITE + "published: mine\n")
+    plan = crossing.plan(tmp_path / "x.yaml")
+    board = leaderboard.rank(plan, [])
+    text = render.markdown(board)
+
+    assert {(r.label, r.wa): r.claim and r.claim.acc for r in plan.rows} == {
+        ("ste", "1/1"): None,
+        ("reste", "1/1"): 12.5,
+        ("reste", "1/32"): None,
+    }
+    assert [(a.claim.method, a.reason) for a in plan.absent] == [
+        ("Other", "not built"),
+        ("STE", "not in this suite"),
+    ]
+    assert "| - | Other | - |" in text
+    assert "| not built |" in text
+    assert "a caution" in text
+    assert [(s.backbone, s.wa) for s in board.sections][-1] == ("vgg", "2/32")
+
+
+def test_several_ledgers_may_be_named(tmp_path: Path) -> None:
+    """`published: [mine, table3]`, the suite's folder before the shipped ones."""
+    (tmp_path / "mine.yaml").write_text(LEDGER)
+    (tmp_path / "x.yaml").write_text(SUITE + "published: [mine, table3]\n")
+    plan = crossing.plan(tmp_path / "x.yaml")
+    ste = next(row for row in plan.rows if row.label == "ste")
+
+    assert ste.claim
+    assert ste.claim.acc == 84.44
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("source: x\n", "mine.yaml:1:1: claims: names no claim"),
+        ("claims: 3\n", "mine.yaml:1:1: claims: names no claim"),
+        ("[1]\n", "names no claim"),
+        ("claims:\n  - {label: a}\n", "mine.yaml:2:5: claims.0.wa: Field required"),
+        (LEDGER.replace("acc: 50", "acc: high"), "mine.yaml:5:64: claims.1.acc: Input should be"),
+        (
+            LEDGER.replace("epochs: 1}", "epoch: 1}"),
+            "claims.0.protocol.epoch: Extra inputs are not",
+        ),
+        (LEDGER.replace("{batch_size: 32}", "[32]"), "claims.0.protocol: Input should be"),
+    ],
+)
+def test_a_wrong_ledger_is_told_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+    """A ledger's problems name its file, line and key; nothing ends in a traceback."""
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(SuiteError) as caught:
+        ledger("mine", tmp_path)
+
+    assert said in str(caught.value)
+
+
+def test_a_missing_ledger_is_told_where_it_is_named(tmp_path: Path) -> None:
+    """The suite's line, the name, and one that is near."""
+    (tmp_path / "x.yaml").write_text(SUITE + "published: tabel1\n")
+    with pytest.raises(SuiteError) as caught:
+        crossing.plan(tmp_path / "x.yaml")
+
+    assert "x.yaml:7:1: published: no ledger `tabel1`; did you mean `table1`?" in str(caught.value)

@@ -1,0 +1,144 @@
+"""Fair tuning: one budget, judged on held-out training images, shown beside the untuned row."""
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench import crossing, leaderboard, render, store, tuning
+from bench.errors import SuiteError
+from bench.executor import Settings, Slot
+from bench.plan import Plan, Trial
+from bench.record import Record
+from bench.session import run
+
+SUITE = """\
+estimators: [ste, reste]
+backbones: {resnet20: {width: 2}}
+data: {digits: {train: 100, test: 40}}
+seeds: [0, 1]
+include: [{estimator: none, wa: 32/32}]
+baseline: ste
+train: {epochs: 1, batch_size: 20}
+tune: {train: {lr: [0.05, 0.2]}, estimators: {reste: {o_end: [2, 3]}}, held_out: 0.2}
+"""
+
+
+def planned(folder: Path, text: str = SUITE) -> Plan:
+    (folder / "x.yaml").write_text(text, encoding="utf-8")
+    return crossing.plan(folder / "x.yaml")
+
+
+def refused(folder: Path, text: str) -> str:
+    with pytest.raises(SuiteError) as caught:
+        planned(folder, text)
+    return str(caught.value).replace(f"{folder}/", "")
+
+
+def measured(trial: Trial, accs: list[float | None]) -> list[Record]:
+    """Held-out records of a trial; None is a divergence."""
+    from test_store import record
+
+    return [
+        record(cell, curves={"train_loss": [1], "test_acc": [acc], "lr": [0.1]})
+        if acc is not None
+        else record(cell, status="diverged", reason="the loss", curves={})
+        for cell, acc in zip(trial.held_out, accs, strict=True)
+    ]
+
+
+def test_every_row_has_the_same_budget(tmp_path: Path) -> None:
+    """STE's grid has two points, ReSTE's four: both get two trials, full precision too."""
+    plan = planned(tmp_path)
+
+    assert {row.label: len(row.trials) for row in plan.rows} == {"ste": 2, "reste": 2, "none": 2}
+    assert [t.values for t in plan.rows[0].trials] == [{"lr": 0.05}, {"lr": 0.2}]
+    assert all(t.values.keys() == {"lr", "o_end"} for t in plan.rows[1].trials)
+
+
+def test_trials_are_judged_without_the_test_images(tmp_path: Path) -> None:
+    """A held-out cell trains on a part of the training images; the final one on all of them."""
+    trial = planned(tmp_path).rows[1].trials[0]
+    values = trial.values
+
+    assert {cell.data.params["held_out"] for cell in trial.held_out} == {0.2}
+    assert all("held_out" not in cell.data.params for cell in trial.cells)
+    assert [cell.seed for cell in trial.held_out] == [0]
+    assert [cell.seed for cell in trial.cells] == [0, 1]
+    for cell in (*trial.held_out, *trial.cells):
+        assert cell.weights
+        assert (cell.recipe.lr, cell.weights.params["o_end"]) == (values["lr"], values["o_end"])
+
+
+def test_the_sample_of_a_large_grid_is_always_the_same() -> None:
+    """A budget below the grid draws points in the grid's order, the same ones each time."""
+    grid = {("train", "lr"): [1, 2, 3], ("train", "momentum"): [4, 5, 6]}
+    first = tuning.draw(grid, 4)
+
+    assert first == tuning.draw(grid, 4)
+    assert len({tuple(p.values()) for p in first}) == 4
+    assert tuning.draw(grid, 9)[:2] == [
+        {("train", "lr"): 1, ("train", "momentum"): 4},
+        {("train", "lr"): 1, ("train", "momentum"): 5},
+    ]
+
+
+def test_the_best_on_held_out_images_is_chosen(tmp_path: Path) -> None:
+    """The higher mean wins, the first of equals, a diverged trial never; and none before all ran."""
+    row = planned(tmp_path).rows[0]
+    one, two = row.trials
+
+    def choice(a: float | None, b: float | None) -> Trial | None:
+        records = [*measured(one, [a]), *measured(two, [b])]
+        return tuning.chosen(row, {r.cell.id: r for r in records})
+
+    assert choice(0.5, 0.6) == two
+    assert choice(0.5, 0.5) == one
+    assert choice(None, 0.1) == two
+    assert tuning.chosen(row, {r.cell.id: r for r in measured(one, [0.9])}) is None
+
+
+def test_tuned_rows_stand_beside_untuned_ones(tmp_path: Path) -> None:
+    """A whole run: trials, then what they chose; the table names budget, values and untuned row."""
+    plan = planned(tmp_path)
+    settings = Settings(root=tmp_path / "r", data=tmp_path, slots=(Slot("cpu", 1),))
+    console = Console(file=(tmp_path / "out.txt").open("w"), width=200)
+    ok = run(plan, plan.possible, settings, console, console)
+    board = leaderboard.rank(plan, store.records(settings.root, plan))
+    section = next(s for s in board.sections if s.tuned)
+    text = render.markdown(board)
+
+    assert ok
+    assert [s.tuned for s in board.sections] == [False, True, False, True]
+    assert {line.label for line in section.lines} == {"ste", "reste"}
+    assert all(line.chosen and line.untuned and line.n == 2 for line in section.lines)
+    assert sorted(line.rank or 0 for line in section.lines) == [1, 2]
+    ran = {cell.parent.name for cell in (settings.root / "cells").glob("*/record.json")}
+    assert len(ran) == board.recorded == board.total <= 6 + 6 + 6
+    assert "tuned: 2 trials for each row, 1 seed each, judged on 20% of the training" in text
+    assert "| untuned, % | chosen |" in text
+    again = run(plan, plan.possible, settings, console, console)
+    assert again
+    assert "tuned: 6 cells, 6 recorded, 0 to run" in (tmp_path / "out.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("lr: [0.05, 0.2]", "lr: [0.05]", "tune: none has 1 setting to try, too few for tuning"),
+        ("held_out: 0.2", "budget: 3", "tune.budget: ste has 2 settings to try, too few"),
+        ("lr: [0.05, 0.2]", "epochs: [1, 2]", "tune.train.epochs: is not tuned: every trial"),
+        ("lr: [0.05, 0.2]", "lrr: [1, 2]", "tune.train.lrr: unknown key; did you mean `lr`?"),
+        ("lr: [0.05, 0.2]", "lr: [-1, 2]", "tune.train.lr: must be greater than 0, got -1"),
+        ("o_end: [2, 3]", "oend: [2, 3]", "tune.estimators.reste.oend: reste has no such"),
+        ("o_end: [2, 3]", "o_end: [0, 0.5]", "tune.estimators.reste.o_end: must be greater"),
+        ("reste: {o_end", "rest: {o_end", "tune.estimators.rest: no `rest` in this suite"),
+        ("held_out: 0.2", "held_out: 1.5", "tune.held_out: must be less than 1, got 1.5"),
+    ],
+)
+def test_a_wrong_axis_is_told_with_its_place(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """Too small a grid, an unknown name, a value out of range, unequal cost."""
+    text = refused(tmp_path, SUITE.replace(old, new))
+
+    assert text.startswith("x.yaml:8:")
+    assert said in text
