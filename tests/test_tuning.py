@@ -84,7 +84,7 @@ def test_the_sample_of_a_large_grid_is_always_the_same() -> None:
 
 
 def test_the_best_on_held_out_images_is_chosen(tmp_path: Path) -> None:
-    """The higher mean wins, the first of equals, a diverged trial never; and none before all ran."""
+    """The higher mean wins, of equals the first, a diverged one never; none before all ran."""
     row = planned(tmp_path).rows[0]
     one, two = row.trials
 
