@@ -90,8 +90,8 @@ class BinaryLinear(BinaryLayer, nn.Linear):
 
 def binary_layers(net: nn.Module) -> list[tuple[str, BinaryLayer]]:
     """Every binary layer of a network, and its name there."""
-    modules = net.named_modules()
-    return [(k, m) for k, m in modules if isinstance(m, BinaryLayer)]  # pyright: ignore[reportUnknownVariableType]
+    named = net.named_modules()  # pyright: ignore[reportUnknownVariableType]
+    return [(name, m) for name, m in named if isinstance(m, BinaryLayer)]  # pyright: ignore
 
 
 def latent(w: Tensor, options: Binarization) -> Tensor:
