@@ -19,21 +19,22 @@ from bench.sources import SOURCES
 from bench.trainer import train
 
 
-def build(name: str, *, binary: bool = True, task: tuple[int, int] = (10, 3), **params: Any) -> Any:
-    """A network with STE or a real one, for (classes, channels)."""
+def build(name: str, *, binary: Any = True, task: Any = (10, 3), **params: Any) -> Any:
+    """A network with STE, or a real one, for (classes, channels)."""
     torch.manual_seed(0)
     clock, ste = Clock(), ESTIMATORS.build("ste", {})
     maker = (lambda r, s: ste.binarizer(r, s, clock, 0)) if binary else None
-    return BACKBONES.build(name, params).build(*task, Layers(maker, Binarization()))
+    return BACKBONES.build(name, params).build(task[0], task[1], Layers(maker, Binarization()))
 
 
-# total; binary weights, layers; real convolutions' weights, how many; BN, how many; linear map.
-# "released" counts are those of the released networks. The others, by hand: the real VGG-small has
-# 9 (3·128 + 128² + 128·256 + 256² + 256·512 + 512²) = 4,574,592 in 6 convolutions; the real
-# ResNet-34 has 9·(3·49/9·64 + 6·64² + 64·128 + 7·128² + 128·256 + 11·256² + 256·512 + 5·512²)
-# = 9,408 + 21,086,208 and 64·128 + 128·256 + 256·512 = 172,032 in 1 + 32 + 3; BN and head as in
-# the binary nets.
-SIZES = (
+# In a row: total, then weights and number of binary layers, of real convolutions, of BN, and the
+# linear map. As released, but for two real nets that were not released and are added up here:
+# VGG-small has 9 (3·128 + 128² + 128·256 + 256² + 256·512 + 512²) = 4,574,592 in 6 convolutions,
+# ResNet-34 49·3·64 = 9,408 in the stem, 64·128 + 128·256 + 256·512 = 172,032 in 3 shortcuts and
+# 9 (6·64² + 64·128 + 7·128² + 128·256 + 11·256² + 256·512 + 5·512²) = 21,086,208 in 32 others.
+Pair = tuple[int, int]
+Row = tuple[str, bool, dict[str, Any], int, Pair, Pair, Pair, int]
+SIZES: tuple[Row, ...] = (
     ("resnet20", True, {}, 269_850, (267_264, 18), (432, 1), (1_504, 20), 650),
     ("resnet20", True, {"bireal": True}, 269_850, (267_264, 18), (432, 1), (1_504, 20), 650),
     ("resnet20", False, {}, 269_850, (0, 0), (267_696, 19), (1_504, 20), 650),
@@ -52,20 +53,10 @@ SIZES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("name", "binary", "params", "total", "ones", "convs", "norms", "fc"), SIZES
-)
-def test_sizes_are_those_released(
-    name: str,
-    binary: bool,
-    params: dict[str, Any],
-    total: int,
-    ones: tuple[int, int],
-    convs: tuple[int, int],
-    norms: tuple[int, int],
-    fc: int,
-) -> None:
+@pytest.mark.parametrize("row", SIZES, ids=lambda row: f"{row[0]}-{row[1]}-{row[2]}")
+def test_sizes_are_those_released(row: Row) -> None:
     """Parameters in all, and of each kind, with the number of layers that hold them."""
+    name, binary, params, total, ones, convs, norms, fc = row
     plugin = BACKBONES.build(name, params)
     maker = (lambda *_: nn.Identity()) if binary else None
     with torch.device("meta"):
@@ -268,7 +259,7 @@ def test_shortcuts_are_what_they_are_called(size: int) -> None:
         ),
     }
 
-    assert mean[0, 0, 0, 0] == x[0, 0, :2, :2].mean()
+    torch.testing.assert_close(mean[0, 0, 0, 0], x[0, 0, :2, :2].mean())
     for kind, y in expected.items():
         assert y.shape == (2, 8, half, half)
         torch.testing.assert_close(blocks[kind](x), y)

@@ -149,7 +149,7 @@ def test_binary_linear_is_its_formula(
     dy = torch.randn(2, 3, 6, dtype=torch.float64)
     found_x, x = x.clone().requires_grad_(), x.requires_grad_()
     layer(found_x).backward(dy)
-    w, b = (p.detach().clone().requires_grad_() for p in (layer.weight, layer.bias))
+    w, b = (p.detach().clone().requires_grad_() for p in layer.parameters())
 
     z = w
     if standardize == "on":
@@ -161,9 +161,8 @@ def test_binary_linear_is_its_formula(
     y.backward(dy)
 
     torch.testing.assert_close(layer(x), y)
-    pairs = ((found_x, x), (layer.weight, w), (layer.bias, b))
-    assert all(mine.grad is not None for mine, _ in pairs)
-    for mine, theirs in pairs:
+    for mine, theirs in zip((found_x, *layer.parameters()), (x, w, b), strict=True):
+        assert mine.grad is not None
         torch.testing.assert_close(mine.grad, theirs.grad)
 
 
@@ -174,11 +173,12 @@ def test_binary_linear_gradient_in_full() -> None:
     dy = torch.randn(7, 6, dtype=torch.float64)
     layer(x).backward(dy)
     w = layer.weight.detach()
+    dw, db = (p.grad for p in layer.parameters())
 
     assert x.grad is not None
-    torch.testing.assert_close(layer.weight.grad, dy.T @ torch.sign(x.detach()) * (w.abs() <= 1))
+    torch.testing.assert_close(dw, dy.T @ torch.sign(x.detach()) * (w.abs() <= 1))
     torch.testing.assert_close(x.grad, dy @ torch.sign(w) * (x.detach().abs() <= 1))
-    torch.testing.assert_close(layer.bias.grad, dy.sum(0))
+    torch.testing.assert_close(db, dy.sum(0))
 
 
 def test_binary_linear_sums_are_exact_integers() -> None:
