@@ -8,7 +8,8 @@ ResNet-18 for images of 32x32: 4 stages of 2 blocks of 2 convolutions, widths w,
     init     torch's own, so that |w| ≤ 1/√fan-in
 
 At width 64 and 3 channels it has 11,174,986 parameters, 10,985,472 of them in 16 binary layers.
-RBNN's is `order: bn_hardtanh, shortcut: B_binary`; ReCU's `bireal: true, shortcut: avgpool_pad`.
+RBNN's has `order: bn_hardtanh` and `shortcut: B_binary`; ReCU's the same order, `bireal: true` and
+`shortcut: avgpool_pad`.
 
 Reference: He et al., CVPR 2016, arXiv:1512.03385; in this form released with ReSTE (Wu et al.,
 ICCV 2023).
