@@ -73,11 +73,23 @@ def describe(kind: Literal["estimator", "backbone", "data", "schedule"], name: s
 
     plugin = named(name) if kind == "data" else REGISTRIES[kind].load(name)
     text = inspect.getdoc(plugin) if kind == "data" else _doc(plugin)
-    return f"{text}\n\nparameters:\n{_parameters(plugin)}"
+    text = f"{text}\n\nparameters:\n{_parameters(plugin)}"
+    return f"{text}\n\n{_cost(plugin)}" if kind == "backbone" else text
 
 
 def _doc(plugin: Any) -> str:
     return (import_module(plugin.__module__).__doc__ or plugin.__doc__ or "").strip()
+
+
+def _cost(backbone: Any) -> str:
+    """What a backbone costs at its default parameters, or why that is not known."""
+    from bench import cost
+
+    try:
+        return cost.describe(backbone())
+    except Exception as error:  # whatever a stranger's network does
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return f"cost: cannot be counted, {reason}"
 
 
 def _parameters(plugin: Any) -> str:

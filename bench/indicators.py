@@ -16,23 +16,19 @@ import torch
 from torch import Tensor, nn
 
 from bench.cell import Role
-from bench.layers import BinaryConv2d, latent
+from bench.layers import BinaryLayer, binary_layers, latent
 from bench.plugin import Surrogate, SurrogateBinarizer
 from bench.record import Histogram, LayerIndicators
 
 BINS = 64
-Layers: TypeAlias = list[tuple[str, BinaryConv2d]]
+Layers: TypeAlias = list[tuple[str, BinaryLayer]]
 
 
 class Probe:
     """Watches every binary layer of one model."""
 
     def __init__(self, model: nn.Module, histogram_epochs: Iterable[int]) -> None:
-        self.layers: Layers = [
-            (name, layer)
-            for name, layer in model.named_modules()  # pyright: ignore[reportUnknownVariableType]
-            if isinstance(layer, BinaryConv2d)
-        ]
+        self.layers: Layers = binary_layers(model)
         self.binary_input: Layers = [
             (name, layer) for name, layer in self.layers if not isinstance(layer.A, nn.Identity)
         ]

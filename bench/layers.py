@@ -12,12 +12,46 @@ from bench.cell import Binarization, Role
 MakeBinarizer: TypeAlias = Callable[[Role, tuple[int, ...]], nn.Module]
 
 
-class BinaryConv2d(nn.Conv2d):
+class BinaryLayer(nn.Module):
     """
-    Convolution of a binarized input with binarized weights, no bias.
+    A linear operation on a binarized input with binarized weights; its bias, if any, is real.
 
-    y = scale(w) · conv(A(x), W(w)), where A and W are binarizers. Shapes: x (N, C_in, H, W),
-    w (C_out, C_in, k, k), y (N, C_out, H', W').
+    y = scale(w) · op(A(x), W(w)) + b, where A and W are binarizers and op is `product`. Comes
+    first among the bases of a layer; the other is the real layer that owns weight and bias.
+    """
+
+    weight: Tensor  # (C_out, C_in, ...)
+    bias: Tensor | None  # (C_out,)
+
+    def binarize(self, binarizer: MakeBinarizer, options: Binarization) -> None:
+        """Make this layer binary; called once, when weight and bias are there."""
+        self.W = binarizer("W", tuple(self.weight.shape))
+        self.A = binarizer("A", (self.weight.shape[1],))
+        self.options = options
+        self.tap: Tensor | None = None  # (2,), set by who wants the gradient's statistics
+
+    def forward(self, input: Tensor) -> Tensor:
+        x = input if self.tap is None else tap(input, self.tap)
+        w, a = latent(self.weight, self.options), self.A(x)
+        scale = magnitude(self.weight, self.options)
+        if self.options.scale == "none":
+            y = self.product(a, self.W(w))
+        elif self.options.scale_at == "pre":
+            y = self.product(a, self.W(w) * scale)
+        else:
+            y = self.product(a, self.W(w)) * scale.view(-1, *(1,) * (w.ndim - 2))
+        return y if self.bias is None else y + self.bias
+
+    def product(self, a: Tensor, w: Tensor) -> Tensor:
+        """The operation itself, of binarized input and weights, without bias."""
+        raise NotImplementedError
+
+
+class BinaryConv2d(BinaryLayer, nn.Conv2d):
+    """
+    Binary convolution, no bias.
+
+    Shapes: x (N, C_in, H, W), w (C_out, C_in, k, k), y (N, C_out, H', W').
     """
 
     def __init__(
@@ -31,23 +65,33 @@ class BinaryConv2d(nn.Conv2d):
         options: Binarization,
     ) -> None:
         super().__init__(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False)
-        self.W = binarizer("W", tuple(self.weight.shape))
-        self.A = binarizer("A", (c_in,))
-        self.options = options
-        self.tap: Tensor | None = None  # (2,), set by who wants the gradient's statistics
+        self.binarize(binarizer, options)
 
-    def forward(self, input: Tensor) -> Tensor:
-        x = input if self.tap is None else tap(input, self.tap)
-        w, a = latent(self.weight, self.options), self.A(x)
+    def product(self, a: Tensor, w: Tensor) -> Tensor:
         padding = self.padding
         if self.options.padding != 0 and not isinstance(self.A, nn.Identity):
             k = self.kernel_size[0] // 2
             a, padding = F.pad(a, (k, k, k, k), value=self.options.padding), 0
-        scale = magnitude(self.weight, self.options)
-        if self.options.scale_at == "pre" and self.options.scale != "none":
-            return F.conv2d(a, self.W(w) * scale, None, self.stride, padding)
-        y = F.conv2d(a, self.W(w), None, self.stride, padding)
-        return y if self.options.scale == "none" else y * scale.view(-1, 1, 1)
+        return F.conv2d(a, w, None, self.stride, padding)
+
+
+class BinaryLinear(BinaryLayer, nn.Linear):
+    """Binary linear map. Shapes: x (..., C_in), w (C_out, C_in), b (C_out,), y (..., C_out)."""
+
+    def __init__(
+        self, c_in: int, c_out: int, *, binarizer: MakeBinarizer, options: Binarization
+    ) -> None:
+        super().__init__(c_in, c_out)
+        self.binarize(binarizer, options)
+
+    def product(self, a: Tensor, w: Tensor) -> Tensor:
+        return F.linear(a, w)
+
+
+def binary_layers(net: nn.Module) -> list[tuple[str, BinaryLayer]]:
+    """Every binary layer of a network, and its name there."""
+    named = net.named_modules()  # pyright: ignore[reportUnknownVariableType]
+    return [(name, m) for name, m in named if isinstance(m, BinaryLayer)]  # pyright: ignore
 
 
 def latent(w: Tensor, options: Binarization) -> Tensor:
@@ -89,3 +133,9 @@ class Layers:
         return BinaryConv2d(
             c_in, c_out, kernel, stride=stride, binarizer=self.binarizer, options=self.options
         )
+
+    def linear(self, c_in: int, c_out: int) -> nn.Linear:
+        """Linear map of the last dimension, with a real bias."""
+        if self.binarizer is None:
+            return nn.Linear(c_in, c_out)
+        return BinaryLinear(c_in, c_out, binarizer=self.binarizer, options=self.options)

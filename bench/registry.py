@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -155,11 +156,16 @@ def _from_file(file: Path) -> Any:
 
 
 def _kind(file: Path) -> str:
-    """What a local file holds: a backbone if it says so anywhere, else an estimator."""
+    """
+    What a local file holds, read but not run: a backbone if it says `Backbone` anywhere or
+    subclasses `ResNet`, else an estimator.
+    """
     try:
-        return "Backbone" if b"Backbone" in file.read_bytes() else "Estimator"
+        text = file.read_bytes()
     except OSError:
         return "Estimator"  # which cannot be imported, and is listed as such
+    net = b"Backbone" in text or re.search(rb"^class \w+\((\w+\.)*ResNet\)", text, re.MULTILINE)
+    return "Backbone" if net else "Estimator"
 
 
 def add_folders(folders: Iterable[Path]) -> None:
