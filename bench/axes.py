@@ -48,6 +48,7 @@ class Axes:
     estimators: dict[str, dict[Role, Named]] = field(default_factory=dict[str, dict[Role, Named]])
     fixed: set[str] = field(default_factory=set[str])  # labels that name their own schedule
     backbones: dict[str, Net] = field(default_factory=dict[str, Net])
+    nets: set[str] = field(default_factory=set[str])  # their labels, those without data, too
     problems: list[Problem] = field(default_factory=list[Problem])
 
 
@@ -70,6 +71,7 @@ def build(document: Document) -> Axes:
             source = _source(entry["data"], (*path, "data"), axes)
         for suffix, chosen, _ in _matrix(params, path, axes):
             built = _plugin(BACKBONES, {"plugin": label} | chosen, path, axes)
+            axes.nets.add(label + suffix)
             if built and own and source:
                 axes.backbones[label + suffix] = Net(built.name, built.plugin, own, source)
     return axes

@@ -85,10 +85,10 @@ def _cross_checks(suite: Suite, axes: Axes) -> Iterator[Problem]:
     for i, include in enumerate(suite.include):
         if (include.estimator == "none") != (include.wa == "32/32"):
             yield Problem(("include", i), "estimator: none and wa: 32/32 go together")
-    labels = [*axes.estimators, *_broken(axes, "estimators", axes.estimators)]
-    nets = [*axes.backbones, *_broken(axes, "backbones", axes.backbones)]
+    broken = {str(p.path[1]) for p in axes.problems if p.path[:1] == ("estimators",) and p.path[1:]}
+    labels = [*axes.estimators, *sorted(broken - axes.estimators.keys())]
     for path, word, real in _uses(suite):
-        known = nets if path[-1] == "backbone" else labels + ["none"] * real
+        known = sorted(axes.nets) if path[-1] == "backbone" else labels + ["none"] * real
         if word not in known and not (path[0] == "exclude" and fnmatch.filter(known, word)):
             yield Problem(path, f"no `{word}` in this suite{suggest(word, known)}")
     yield from _gains(axes)
@@ -100,12 +100,6 @@ def _gains(axes: Axes) -> Iterator[Problem]:
         for named in roles.values():
             if problem := _no_gain(named.plugin):
                 yield Problem(("estimators", label), problem)
-
-
-def _broken(axes: Axes, axis: str, whole: Iterable[str]) -> list[str]:
-    """Labels that stand in the suite and could not be built."""
-    found = {str(p.path[1]) for p in axes.problems if p.path[:1] == (axis,) and p.path[1:]}
-    return sorted(found - set(whole))
 
 
 def _uses(suite: Suite) -> Iterator[tuple[Path_, str, bool]]:

@@ -29,6 +29,8 @@ def schema() -> dict[str, Any]:
         fields[name] = _one_or_more(fields[name]["items"])
     _relax(root["$defs"])
     _own(root)
+    needed = {"required": root.pop("required"), "properties": {"train": {"required": ["epochs"]}}}
+    root |= {"if": {"required": ["extends"]}, "else": needed}
     root["title"] = "A signbench suite"
     root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return root
@@ -46,7 +48,8 @@ def _relax(definitions: dict[str, Any]) -> None:
 
 def _own(root: dict[str, Any]) -> None:
     """A backbone's entry may say how and on what it trains."""
-    recipe = {k: v for k, v in root["$defs"]["Recipe"].items() if k != "required"}
+    recipe = {"$ref": "#/$defs/Recipe"}
+    del root["$defs"]["Recipe"]["required"]  # another suite, or the whole one, may say it
     for option in root["properties"]["backbones"]["anyOf"][1]["properties"].values():
         option["anyOf"][0]["properties"] |= {"train": recipe, "data": root["properties"]["data"]}
 

@@ -186,12 +186,21 @@ def _read(path: Path, above: tuple[Path, ...]) -> Document:
     folders = below.data.get("plugins", [])
     if folders := [folders] if isinstance(folders, str) else items(folders):
         below.data["plugins"] = [str((there.parent / str(f)).resolve()) for f in folders]
-    if "data" in document.data:  # one data set, not one more
-        below.data.pop("data", None)
+    _choose_data(document, below)
     for axis in (axis for axis in named if axis in document.data):
         _narrow(below, axis, set(mapping(document.data[axis]) or {}))
     document.inherit(below)
     return document
+
+
+def _choose_data(document: Document, below: Document) -> None:
+    """One data set, not one more: where this suite names one, what it extends names none."""
+    if "data" in document.data:
+        below.data.pop("data", None)
+    theirs = mapping(below.data.get("backbones")) or {}
+    for label, entry in (mapping(document.data.get("backbones")) or {}).items():
+        if "data" in (mapping(entry) or {}):
+            (mapping(theirs.get(label)) or {}).pop("data", None)
 
 
 def _narrow(below: Document, axis: str, chosen: set[str]) -> None:
