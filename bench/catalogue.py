@@ -1,6 +1,7 @@
 """What there is: plugins, data sets, schedules and suites, listed, described and checked."""
 
 import inspect
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.resources import files
@@ -13,6 +14,7 @@ from bench.document import suggest
 from bench.errors import BenchError, PluginError, UsageError
 from bench.registry import BACKBONES, ESTIMATORS, Registry
 from bench.schedule import SCHEDULES
+from bench.suite import question
 
 Entry = tuple[str, str, bool]  # name, text, broken
 REGISTRIES: dict[str, Registry[Any]] = {"estimator": ESTIMATORS, "backbone": BACKBONES}
@@ -27,7 +29,7 @@ def entries(
     elif kind == "suites":
         folder = Path(str(files("suites")))
         for path in sorted(folder.glob("*.yaml")):
-            yield path.stem, question(path.read_text(encoding="utf-8")), False
+            yield path.stem, _first(question(path)), False
     elif kind == "data":
         yield from data_sets(None)
     else:
@@ -36,10 +38,9 @@ def entries(
             yield _plugin_entry(registry, name)
 
 
-def question(text: str) -> str:
-    """The question that heads a suite: its comment, editor line aside."""
-    lines = [line.lstrip("# ") for line in text.splitlines() if line.startswith("# ")]
-    return " ".join(line for line in lines if not line.startswith("yaml-language-server"))
+def _first(lines: list[str]) -> str:
+    """The first sentence."""
+    return re.split(r"(?<=[?.]) ", " ".join(lines))[0]
 
 
 def _plugin_entry(registry: Registry[Any], name: str) -> Entry:

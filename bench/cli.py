@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from bench import __version__
 from bench.errors import BenchError, UsageError
@@ -299,9 +299,11 @@ def data_prepare(
 
 
 def _entries(entries: Iterable[tuple[str, str, bool]]) -> None:
-    for name, text, broken in entries:
-        style = "red" if broken else "bold"
-        out.print(f"[{style}]{escape(name):16}[/] {escape(text)}", highlight=False, soft_wrap=True)
+    listed = [*entries]
+    width = max((len(name) for name, _, _ in listed), default=0)
+    for name, text, broken in listed:
+        head = Text(name.ljust(width), style="red" if broken else "bold")
+        out.print(head + Text(f"  {text}"), soft_wrap=True)
 
 
 def _say(text: str) -> None:

@@ -5,7 +5,6 @@ Each is named with the file and line that says it, the override, the preset, or 
 of the field or plugin. No data is looked for.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -45,16 +44,7 @@ def describe(path: Path, overrides: list[str]) -> str:
     wide, deep = (max(len(line[i]) for line in said) for i in (0, 1))
     deep = min(deep, 40)
     table = [f"{a:{wide}}  {b:{deep}}  {c}".rstrip() for a, b, c in said]
-    return "\n".join([*_question(Path(document.source)), "", *table])
-
-
-def _question(path: Path) -> Iterator[str]:
-    """The comment at the head of a suite file."""
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if not line.startswith("#"):
-            return
-        if "yaml-language-server" not in line:
-            yield line.removeprefix("#").strip()
+    return "\n".join([*question(Path(document.source)), "", *table])
 
 
 def _values(model: Any, path: Place, skip: tuple[str, ...] = ()) -> list[tuple[Place, Any]]:

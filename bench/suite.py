@@ -6,6 +6,7 @@ the defaults of the fields below. The places of all that is taken are kept.
 """
 
 import hashlib
+import itertools
 import re
 from collections.abc import Iterable
 from importlib.resources import files
@@ -251,6 +252,13 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:  # a name that no file can have
         return False
+
+
+def question(path: Path) -> list[str]:
+    """The lines of the comment that heads a suite, the editor's aside: what it asks."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    head = itertools.takewhile(lambda line: line.startswith("#"), lines)
+    return [line.lstrip("# ") for line in head if "yaml-language-server" not in line]
 
 
 def name_of(path: Path, overrides: Iterable[str]) -> str:

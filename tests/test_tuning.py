@@ -1,5 +1,6 @@
 """Fair tuning: one budget, judged on held-out training images, shown beside the untuned row."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -102,7 +103,8 @@ def test_tuned_rows_stand_beside_untuned_ones(tmp_path: Path) -> None:
     """A whole run: trials, then what they chose; the table names budget, values and untuned row."""
     plan = planned(tmp_path)
     settings = Settings(root=tmp_path / "r", data=tmp_path, slots=(Slot("cpu", 1),))
-    console = Console(file=(tmp_path / "out.txt").open("w"), width=200)
+    said = io.StringIO()
+    console = Console(file=said, width=200)
     ok = run(plan, plan.possible, settings, console, console)
     board = leaderboard.rank(plan, store.records(settings.root, plan))
     section = next(s for s in board.sections if s.tuned)
@@ -119,13 +121,17 @@ def test_tuned_rows_stand_beside_untuned_ones(tmp_path: Path) -> None:
     assert "| untuned, % | chosen |" in text
     again = run(plan, plan.possible, settings, console, console)
     assert again
-    assert "tuned: 6 cells, 6 recorded, 0 to run" in (tmp_path / "out.txt").read_text()
+    assert "tuned: 6 cells, 6 recorded, 0 to run" in said.getvalue()
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("lr: [0.05, 0.2]", "lr: [0.05]", "tune: none has 1 setting to try, too few for tuning"),
+        (
+            "lr: [0.05, 0.2]",
+            "lr: [0.05]",
+            "tune.budget: ste has 1 setting to try, too few for tuning",
+        ),
         ("held_out: 0.2", "budget: 3", "tune.budget: ste has 2 settings to try, too few"),
         ("lr: [0.05, 0.2]", "epochs: [1, 2]", "tune.train.epochs: is not tuned: every trial"),
         ("lr: [0.05, 0.2]", "lrr: [1, 2]", "tune.train.lrr: unknown key; did you mean `lr`?"),
