@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from bench.axes import Net
 from bench.crossing import resolve
 from bench.document import Document, items, mapping
+from bench.suite import question
 
 Place: TypeAlias = tuple[str, ...]
 AXES = ("estimators", "backbones", "data", "train", "binarization", "published", "tune")

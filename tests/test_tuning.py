@@ -130,7 +130,7 @@ def test_tuned_rows_stand_beside_untuned_ones(tmp_path: Path) -> None:
         (
             "lr: [0.05, 0.2]",
             "lr: [0.05]",
-            "tune.budget: ste has 1 setting to try, too few for tuning",
+            "tune.budget: ste has 1 setting to try, too few",
         ),
         ("held_out: 0.2", "budget: 3", "tune.budget: ste has 2 settings to try, too few"),
         ("lr: [0.05, 0.2]", "epochs: [1, 2]", "tune.train.epochs: is not tuned: every trial"),
