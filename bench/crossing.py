@@ -59,9 +59,9 @@ def plan(path: Path, overrides: Iterable[str] = (), data: Path | None = None) ->
     if suite is None or axes.source is None or axes.problems:
         raise SuiteError(document.report(axes.problems))
     found: Dataset = axes.source.plugin.load(data or data_folder())
-    if len(found.train[0]) % suite.train.batch_size == 1:
+    if found.sizes["train"] % suite.train.batch_size == 1:
         message = (
-            f"{len(found.train[0])} training images leave a last batch of 1, which BatchNorm "
+            f"{found.sizes['train']} training images leave a last batch of 1, which BatchNorm "
             "cannot normalize; choose another size"
         )
         raise SuiteError(document.report([Problem(("train", "batch_size"), message)]))
@@ -120,7 +120,7 @@ def _rows(suite: Suite, axes: Axes, found: Dataset) -> tuple[list[Row], list[Lef
     assert axes.source
     data = DataRef(
         name=axes.source.name,
-        params=axes.source.plugin.model_dump(exclude_none=True),
+        params=axes.source.plugin.model_dump(mode="json", exclude_none=True),
         fingerprint=found.fingerprint,
     )
     rows: list[Row] = []

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
-from bench.data import Dataset, Transform, batches, crop, epoch, normalize
-from bench.sources import IMAGENET, SOURCES
+from bench.data import Tensors, Transform, crop, normalize
+from bench.sources import IMAGENET, Digits
 
 
-def digits() -> Dataset:
-    return SOURCES["digits"]().load(Path("nowhere"))
+def digits(**fields: object) -> Tensors:
+    return Digits.model_validate(fields).load(Path("nowhere"))
 
 
 def test_digits_are_split_once_and_for_all() -> None:
@@ -36,14 +36,14 @@ def test_a_fingerprint_covers_pixels_labels_and_transform() -> None:
     """Changing one pixel, one label or one constant changes the fingerprint."""
     images = torch.zeros(4, 1, 2, 2, dtype=torch.uint8)
     labels = torch.arange(4)
-    base = Dataset("x", (images, labels), (images, labels), 4, Transform((0.5,), (0.5,)))
+    base = Tensors("x", (images, labels), (images, labels), 4, Transform((0.5,), (0.5,)))
     pixel = images.clone()
     pixel[3, 0, 1, 1] = 1
     others = [
-        Dataset("x", (pixel, labels), (images, labels), 4, base.transform),
-        Dataset("x", (images, labels.flip(0)), (images, labels), 4, base.transform),
-        Dataset("x", (images, labels), (images, labels), 4, Transform((0.5,), (0.4,))),
-        Dataset("x", (images, labels), (images, labels), 4, Transform((0.5,), (0.5,), pad=1)),
+        Tensors("x", (pixel, labels), (images, labels), 4, base.transform),
+        Tensors("x", (images, labels.flip(0)), (images, labels), 4, base.transform),
+        Tensors("x", (images, labels), (images, labels), 4, Transform((0.5,), (0.4,))),
+        Tensors("x", (images, labels), (images, labels), 4, Transform((0.5,), (0.5,), pad=1)),
     ]
 
     assert len({d.fingerprint for d in (base, *others)}) == 5
@@ -87,8 +87,8 @@ def test_an_epoch_shows_every_image_once() -> None:
     """Shuffled, complete, the last batch smaller, and the same for the same seed."""
     images = torch.arange(10, dtype=torch.uint8).reshape(10, 1, 1, 1)
     split = (images, torch.arange(10))
-    data = Dataset("x", split, split, 10, Transform((0.0,), (1.0,), scale=1))
-    runs = [list(epoch(data, 4, torch.Generator().manual_seed(s))) for s in (0, 0, 1)]
+    data = Tensors("x", split, split, 10, Transform((0.0,), (1.0,), scale=1))
+    runs = [list(data.epoch(4, torch.Generator().manual_seed(s))) for s in (0, 0, 1)]
     labels = [torch.cat([y for _, y in run]).tolist() for run in runs]
 
     assert [len(y) for _, y in runs[0]] == [4, 4, 2]
@@ -100,7 +100,7 @@ def test_an_epoch_shows_every_image_once() -> None:
 def test_evaluation_is_in_order_and_untouched() -> None:
     """Batches of a split come in order, normalized, never cropped."""
     data = digits()
-    x = torch.cat([images for images, _ in batches(data.test, data.transform, 100)])
+    x = torch.cat([images for images, _ in data.batches("test", 100)])
 
     torch.testing.assert_close(x, normalize(data.test[0], data.transform))
 
@@ -108,7 +108,7 @@ def test_evaluation_is_in_order_and_untouched() -> None:
 @pytest.mark.parametrize("size", [{"train": 10}, {"test": 7}])
 def test_a_part_says_so(size: dict[str, int]) -> None:
     """A cut data set has another label and another fingerprint."""
-    data = SOURCES["digits"](**size).load(Path("nowhere"))
+    data = digits(**size)
 
     assert "first" in data.label
     assert data.fingerprint != digits().fingerprint
@@ -116,8 +116,8 @@ def test_a_part_says_so(size: dict[str, int]) -> None:
 
 def _draws(image: Tensor, n: int, pad: int) -> Tensor:
     split = (image.expand(n, 1, 5, 5).contiguous(), torch.zeros(n, dtype=torch.int64))
-    data = Dataset("x", split, split, 1, Transform((0.0,), (1.0,), scale=1, pad=pad, flip=True))
-    return torch.cat([x for x, _ in epoch(data, 5000, torch.Generator().manual_seed(0))])
+    data = Tensors("x", split, split, 1, Transform((0.0,), (1.0,), scale=1, pad=pad, flip=True))
+    return torch.cat([x for x, _ in data.epoch(5000, torch.Generator().manual_seed(0))])
 
 
 def _counts(images: Tensor) -> dict[tuple[int, ...], int]:

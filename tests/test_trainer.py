@@ -10,19 +10,19 @@ import torch.nn.functional as F
 
 from bench.binary import Clock
 from bench.cell import Binarization, Recipe
-from bench.data import Dataset, epoch
+from bench.data import Tensors
 from bench.layers import BinaryConv2d, Layers
 from bench.model import Model
 from bench.plugin import Surrogate
 from bench.registry import BACKBONES, ESTIMATORS
-from bench.sources import SOURCES
+from bench.sources import Digits
 from bench.trainer import Outcome, digest, learning_rate, train
 
 GOLDEN = Path(__file__).parent / "golden" / "curves.json"
 
 
-def data(n: int = 96) -> Dataset:
-    return SOURCES["digits"](train=n, test=60).load(Path("nowhere"))
+def data(n: int = 96) -> Tensors:
+    return Digits(train=n, test=60).load(Path("nowhere"))
 
 
 def model(estimator: str = "ste", width: int = 4, a32: bool = False) -> Model:
@@ -161,7 +161,7 @@ def test_indicators_against_autograd(estimator: str, a32: bool) -> None:
     built = model(estimator, a32=a32)
     net = built.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     recipe = Recipe(epochs=1, batch_size=32)
-    ((images, labels),) = list(epoch(data(32), 32, torch.Generator().manual_seed(3)))
+    ((images, labels),) = list(data(32).epoch(32, torch.Generator().manual_seed(3)))
     inputs: dict[str, torch.Tensor] = {}
     layers = {k: m for k, m in net.named_modules() if isinstance(m, BinaryConv2d)}
     for name, layer in layers.items():
@@ -239,7 +239,7 @@ def train_until(epochs: int) -> Outcome:
     for e in range(epochs):
         built.clock.set(e / 4)
         loop.epoch(e, learning_rate(recipe, e))
-        trainer.accuracy(built.net, data().test, data())
+        trainer.accuracy(built.net, data())
     return replace(Outcome(), last=trainer.snapshot(built.net))
 
 
