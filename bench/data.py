@@ -243,7 +243,8 @@ def crop(x: Tensor, pad: int, shift: Tensor, flip: Tensor) -> Tensor:
 def _resize(images: Tensor, size: int) -> Tensor:
     """Images (N, C, H, W) uint8 to (N, C, size, size) uint8, a few at a time: doubles are large."""
     resized = torch.empty(*images.shape[:2], size, size, dtype=torch.uint8)
-    for part, rows in zip(images.split(64), resized.split(64), strict=True):
+    for start in range(0, len(images), 64):
+        part, rows = images[start : start + 64], resized[start : start + 64]
         x = F.interpolate(part.double(), (size, size), mode="bilinear", antialias=True)
         rows.copy_(x.round().clamp(0, 255))
     return resized

@@ -33,6 +33,7 @@ from bench.errors import DataError
 from bench.image import Area, decode, evaluation_view, training_view
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+CPU = torch.device("cpu")
 AHEAD = 2  # batches that are being decoded while one is in use
 Task: TypeAlias = Callable[[int], str]  # by place in the batch; why it failed, or nothing
 Spread: TypeAlias = Callable[[Task, Iterable[int]], Iterator[str]]
@@ -78,7 +79,7 @@ class Folder:
     image: int = 224
     crop_area: Area = (0.08, 1.0)
     on_damage: Literal["skip", "stop"] = "skip"
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
     workers: int = 0
     report: Report = silent
     told: set[str] = field(default_factory=set[str])

@@ -104,5 +104,6 @@ class Record(Frozen):
     def best_top5(self) -> float | None:
         """Top-5 test accuracy at `best_epoch`, the epoch of `best_acc`, not the best of its own."""
         curve = self.curves.get("test_top5")
-        found = curve and self.status == "ok" and self.best_epoch is not None
-        return curve[self.best_epoch] if found else None
+        if not curve or self.status != "ok" or self.best_epoch is None:
+            return None
+        return curve[self.best_epoch]

@@ -167,9 +167,9 @@ class Cifar100(InMemory):
         return 100
 
     def find(self, folder: Path) -> Tensors:
-        from torchvision.datasets import CIFAR100 as Official
+        from torchvision import datasets
 
-        parts = _official(Official, folder, "cifar100", "fine_labels")
+        parts = _official(datasets.CIFAR100, folder, "cifar100", "fine_labels")
         return _cifar("CIFAR-100", parts, 100, IMAGENET if self.norm == "imagenet" else CIFAR100)
 
 

@@ -12,7 +12,7 @@ import pytest
 import torchvision.datasets
 
 from bench.errors import DataError
-from bench.sources import SOURCES, data_folder
+from bench.sources import SOURCES, Cifar10, Cifar10Partial, FashionMnist, data_folder
 
 
 def batch(n: int, seed: int = 0, labels: list[int] | None = None) -> bytes:
@@ -39,7 +39,7 @@ def official(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_cifar10_in_torchvisions_layout(official: Path) -> None:
     """Five batches and a test batch, with torchvision's checksums, are CIFAR-10."""
-    data = SOURCES["cifar10"]().load(official)
+    data = Cifar10().load(official)
 
     assert data.label == "CIFAR-10"
     assert data.train[0].shape == (20, 3, 32, 32)
@@ -52,7 +52,7 @@ def test_wrong_bytes_are_named(official: Path) -> None:
     path.write_bytes(path.read_bytes() + b"x")
 
     with pytest.raises(DataError, match=r"data_batch_3: wrong MD5; delete it and run `bench data"):
-        SOURCES["cifar10"]().load(official)
+        Cifar10().load(official)
 
 
 def test_absence_says_what_to_do(tmp_path: Path) -> None:
@@ -68,11 +68,11 @@ def test_a_partial_copy_is_never_the_official_set(tmp_path: Path) -> None:
     home.mkdir()
     for i, name in enumerate(("data_batch_1", "test_batch")):
         (home / name).write_bytes(batch(5, i))
-    data = SOURCES["cifar10-partial"]().load(tmp_path)
+    data = Cifar10Partial().load(tmp_path)
 
     assert data.label == "CIFAR-10 (10-image copy)"
     with pytest.raises(DataError):
-        SOURCES["cifar10"]().load(tmp_path)
+        Cifar10().load(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_damaged_batches_are_refused(tmp_path: Path, content: bytes) -> None:
     (home / "test_batch").write_bytes(batch(2))
 
     with pytest.raises(DataError, match=r"data_batch_1|CIFAR-10"):
-        SOURCES["cifar10-partial"]().load(tmp_path)
+        Cifar10Partial().load(tmp_path)
 
 
 def test_an_old_pickle_of_no_images_is_read(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_an_old_pickle_of_no_images_is_read(tmp_path: Path) -> None:
     (home / "data_batch_2").write_bytes(pickle.dumps(empty, protocol=2))
     (home / "test_batch").write_bytes(batch(2))
 
-    assert len(SOURCES["cifar10-partial"]().load(tmp_path).train[0]) == 3
+    assert len(Cifar10Partial().load(tmp_path).train[0]) == 3
 
 
 def test_a_pickle_cannot_run_code(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_pickle_cannot_run_code(tmp_path: Path) -> None:
         (home / name).write_bytes(pickle.dumps({"data": Evil(), "labels": [1]}))
 
     with pytest.raises(DataError, match=r"names posix\.mkdir"):
-        SOURCES["cifar10-partial"]().load(tmp_path)
+        Cifar10Partial().load(tmp_path)
     assert not (tmp_path / "ran").exists()
 
 
@@ -131,7 +131,7 @@ def test_a_pickle_cannot_run_code(tmp_path: Path) -> None:
 def test_fashion_mnist(tmp_path: Path, packed: bool) -> None:
     """Four IDX files, gzipped or not, are Fashion-MNIST."""
     write_idx(tmp_path / "fashion-mnist", packed)
-    data = SOURCES["fashion_mnist"]().load(tmp_path)
+    data = FashionMnist().load(tmp_path)
 
     assert data.train[0].shape == (60_000, 1, 28, 28)
     assert data.test[1].shape == (10_000,)
@@ -145,7 +145,7 @@ def test_a_damaged_idx_file_is_named(tmp_path: Path, damage: bytes) -> None:
     path.write_bytes(damage)
 
     with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte.gz: not the IDX file"):
-        SOURCES["fashion_mnist"]().load(tmp_path)
+        FashionMnist().load(tmp_path)
 
 
 def test_the_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
