@@ -10,9 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torchvision.datasets
+from pydantic import ValidationError
 
 from bench.errors import DataError
-from bench.sources import SOURCES, Cifar10, Cifar10Partial, FashionMnist, data_folder
+from bench.sources import (
+    SOURCES,
+    Cifar10,
+    Cifar10Partial,
+    Cifar100,
+    FashionMnist,
+    ImageNet,
+    data_folder,
+)
 
 
 def batch(n: int, seed: int = 0, labels: list[int] | None = None) -> bytes:
@@ -44,6 +53,42 @@ def test_cifar10_in_torchvisions_layout(official: Path) -> None:
     assert data.label == "CIFAR-10"
     assert data.train[0].shape == (20, 3, 32, 32)
     assert data.test[0].shape == (4, 3, 32, 32)
+
+
+def test_cifar100_in_torchvisions_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two files with torchvision's checksums are CIFAR-100; labels are the fine ones of 100."""
+    home = tmp_path / "cifar-100-python"
+    home.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 3072), dtype=np.uint8)
+    for name, fine in (("train", [0, 57, 99, 3]), ("test", [99, 98, 2, 1])):
+        found = {b"data": pixels, b"coarse_labels": [1, 1, 1, 1], b"fine_labels": fine}
+        content = pickle.dumps(found)
+        (home / name).write_bytes(content)
+        known = [[name, hashlib.md5(content, usedforsecurity=False).hexdigest()]]
+        monkeypatch.setattr(torchvision.datasets.CIFAR100, f"{name}_list", known)
+    data = Cifar100().load(tmp_path)
+
+    assert (data.label, data.num_classes) == ("CIFAR-100", 100)
+    assert data.train[1].tolist() == [0, 57, 99, 3]
+    assert data.test[0].flatten(1).tolist() == pixels.tolist()
+    (home / "train").unlink()
+    with pytest.raises(DataError, match=r"cifar-100-python/train`; run `bench data prepare cifar1"):
+        Cifar100().load(tmp_path)
+
+
+def test_the_number_of_classes_needs_no_data() -> None:
+    """A net can be built before its data is read."""
+    numbers = {name: source().num_classes for name, source in SOURCES.items()}
+
+    assert numbers == dict.fromkeys(SOURCES, 10) | {"cifar100": 100, "imagenet": 1000}
+    assert ImageNet(classes=100).num_classes == 100
+
+
+@pytest.mark.parametrize("area", [[0, 1], [0.5, 0.2], [0.1, float("inf")], [float("nan"), 1]])
+def test_a_crop_area_is_two_rising_numbers(area: list[float]) -> None:
+    """Anything else is refused."""
+    with pytest.raises(ValidationError, match="must be two finite numbers above 0"):
+        ImageNet.model_validate({"crop_area": area})
 
 
 def test_wrong_bytes_are_named(official: Path) -> None:
