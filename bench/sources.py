@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 import torch
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 from torch import Tensor
 
 from bench import formats
@@ -189,13 +189,6 @@ class FashionMnist(InMemory):
         return Tensors("Fashion-MNIST", splits[0], splits[1], 10, transform)
 
 
-def _rising(area: tuple[float, float]) -> tuple[float, float]:
-    if not 0 < area[0] <= area[1] < math.inf:
-        message = f"must be two finite numbers above 0, the smaller first, got {list(area)}"
-        raise ValueError(message)
-    return area
-
-
 class ImageNet(Source):
     """
     ImageNet in torchvision's layout, `imagenet/{train,val}/<class>/*.JPEG`, decoded on the way.
@@ -208,7 +201,6 @@ class ImageNet(Source):
     image: Annotated[PositiveInt, Field(description="side of the squares that a net sees")] = 224
     crop_area: Annotated[
         tuple[float, float],
-        AfterValidator(_rising),
         Field(description="of RandomResizedCrop; ReSTE's released code has [0.08, 1.25]"),
     ] = (0.08, 1.0)
     classes: Annotated[int, Field(ge=2, description="how many class folders there are")] = 1000
@@ -216,6 +208,14 @@ class ImageNet(Source):
         Literal["skip", "stop"],
         Field(description="leave a file that cannot be decoded out, or end the cell"),
     ] = "skip"
+
+    @field_validator("crop_area")
+    @classmethod
+    def _rises(cls, area: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < area[0] <= area[1] < math.inf:
+            message = f"must be two finite numbers above 0, the smaller first, got {list(area)}"
+            raise ValueError(message)
+        return area
 
     @property
     def num_classes(self) -> int:
