@@ -25,7 +25,6 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from bench.data import Count, Name, Report, Split, Transform, normalize, silent
@@ -138,7 +137,7 @@ class Folder:
         with _threads(self.workers) as spread:
             for start in range(0, len(paths), 256):
                 some = paths[start : start + 256]
-                reasons = spread(lambda i, some=some: decode(some[i], silent), range(len(some)))
+                reasons = spread(lambda i, some=some: _failure(some[i]), range(len(some)))
                 wrong |= {str(p): r for p, r in zip(some, reasons, strict=True) if r}
                 count(start + len(some), len(paths))
         return wrong
@@ -206,15 +205,16 @@ class _Batch:
         return self.files.root / self.files.paths[int(self.rows[place])]
 
     def _decode(self, place: int) -> str:
-        return decode(self.path(place), lambda image: self._put(place, image))
-
-    def _put(self, place: int, image: Image.Image) -> None:
+        image = decode(self.path(place))
+        if isinstance(image, str):
+            return image
         if self.seeds is None:
             view = evaluation_view(image, self.data.image)
         else:
             seed = int(self.seeds[self.rows[place]])
             view = training_view(image, self.data.image, self.data.crop_area, Random(seed).random)
         self.pixels.numpy()[place] = np.asarray(view)
+        return ""
 
 
 def listed(root: Path, split: str) -> tuple[list[str], Files]:
@@ -265,6 +265,12 @@ def _size(path: str) -> int:
         return os.stat(path).st_size  # noqa: PTH116 - of a million files, a Path each is slow
     except OSError:
         return -1  # a dead link: what is wrong with it is said when it is decoded
+
+
+def _failure(path: Path) -> str:
+    """Why a file cannot be decoded, or nothing."""
+    image = decode(path)
+    return image if isinstance(image, str) else ""
 
 
 @contextmanager

@@ -18,20 +18,19 @@ Box: TypeAlias = tuple[int, int, int, int]  # left, top, right, bottom
 Draw: TypeAlias = Callable[[], float]  # uniform in [0, 1)
 
 
-def decode(path: Path, use: Callable[[Image.Image], object]) -> str:
-    """Decode a file and `use` it as RGB; returns why that cannot be done, or nothing."""
+def decode(path: Path) -> Image.Image | str:
+    """The image of a file as RGB, or why there is none, in one line."""
     try:
         with path.open("rb") as file:
             if not os.fstat(file.fileno()).st_size:
                 return "empty file"
-            use(Image.open(file).convert("RGB"))
+            return Image.open(file).convert("RGB")
     except UnidentifiedImageError:
         return "not an image"
     except OSError as error:
         return error.strerror or str(error)
     except Exception as error:  # a damaged image raises nearly anything
         return f"{type(error).__name__}: {error}".splitlines()[0]
-    return ""
 
 
 def training_view(image: Image.Image, size: int, area: Area, draw: Draw) -> Image.Image:

@@ -3,13 +3,14 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from bench import store, worker
+from bench import folder, store, worker
 from bench.cli import main
 from bench.crossing import plan
 from bench.data import normalize
@@ -37,14 +38,14 @@ def home(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
     for split, n in (("train", 8), ("val", 4)):
         for name in CLASSES:
-            folder = tmp_path / "imagenet" / split / name
-            folder.mkdir(parents=True)
+            place = tmp_path / "imagenet" / split / name
+            place.mkdir(parents=True)
             for i in range(n):
                 pixels = rng.integers(0, 256, (5, 5, 3), dtype=np.uint8)
                 image = Image.fromarray(pixels).resize((40 + 3 * i, 52 - 2 * i))
                 mode = {1: "L", 2: "CMYK"}.get(i, "RGB")
                 form = "PNG" if i == 3 else "JPEG"
-                image.convert(mode if form == "JPEG" else "RGB").save(folder / f"{i}.JPEG", form)
+                image.convert(mode if form == "JPEG" else "RGB").save(place / f"{i}.JPEG", form)
     return tmp_path
 
 
@@ -57,13 +58,13 @@ def found(home: Path, **fields: object) -> Folder:
 
 def damage(home: Path) -> list[Path]:
     """A truncated, an empty and a foreign file in the training split; one that will be missing."""
-    folder = home / "imagenet" / "train"
-    paths = [folder / "ant" / "0.JPEG", folder / "bee" / "5.JPEG", folder / "cat" / "7.JPEG"]
+    train = home / "imagenet" / "train"
+    paths = [train / "ant" / "0.JPEG", train / "bee" / "5.JPEG", train / "cat" / "7.JPEG"]
     content = paths[0].read_bytes()
     paths[0].write_bytes(content[: len(content) * 9 // 10])
     paths[1].write_bytes(b"")
     paths[2].write_text("not an image")
-    return [*paths, folder / "ant" / "4.JPEG"]
+    return [*paths, train / "ant" / "4.JPEG"]
 
 
 def epoch(data: Folder, seed: int = 0, size: int = 5) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -296,6 +297,24 @@ def test_stop_fails_the_cell(home: Path) -> None:
     assert record
     assert record.status == "failed"
     assert record.reason.startswith(f"DataError: {home / 'imagenet' / 'train'}/")
+
+
+def test_batches_for_a_gpu_are_pinned(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads write into pinned memory, which a GPU copies from without waiting."""
+    asked: list[bool] = []
+    plain = torch.empty
+
+    def empty(*shape: Any, pin_memory: bool, **kinds: Any) -> torch.Tensor:
+        asked.append(pin_memory)
+        return plain(*shape, **kinds)
+
+    monkeypatch.setattr(torch, "empty", empty)
+    for device in ("cpu", "cuda"):
+        data = found(home).to(torch.device(device), 0)
+        batch = folder._Batch(data, data.train, torch.arange(4), None, map)  # pyright: ignore
+        assert list(batch.reasons) == [""] * 4
+
+    assert asked == [False, True]
 
 
 @pytest.mark.gpu

@@ -105,11 +105,10 @@ def test_every_kind_of_jpeg_is_rgb(tmp_path: Path, mode: str) -> None:
     """Colour, greyscale and CMYK decode as torchvision's loader decodes them."""
     path = tmp_path / "x.JPEG"
     picture(40, 30, mode).save(path, "JPEG")
-    seen: list[Image.Image] = []
+    ours = decode(path)
 
-    assert decode(path, seen.append) == ""
     with Image.open(path) as theirs:
-        assert np.array_equal(np.asarray(seen[0]), np.asarray(theirs.convert("RGB")))
+        assert np.array_equal(np.asarray(ours), np.asarray(theirs.convert("RGB")))
 
 
 def test_a_png_by_another_name_is_an_image(tmp_path: Path) -> None:
@@ -117,7 +116,7 @@ def test_a_png_by_another_name_is_an_image(tmp_path: Path) -> None:
     path = tmp_path / "x.JPEG"
     picture(40, 30).save(path, "PNG")
 
-    assert decode(path, lambda _: None) == ""
+    assert isinstance(decode(path), Image.Image)
 
 
 def test_damage_has_a_reason(tmp_path: Path) -> None:
@@ -125,16 +124,13 @@ def test_damage_has_a_reason(tmp_path: Path) -> None:
     whole = tmp_path / "whole.JPEG"
     picture(200, 200).save(whole, "JPEG")
     content = whole.read_bytes()
-    (tmp_path / "png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\x00" * 60)
-    for name, damage in (("cut", content[: len(content) // 2]), ("empty", b""), ("text", b"hello")):
+    wrong = {"cut": content[: len(content) // 2], "empty": b"", "text": b"hello"}
+    for name, damage in (wrong | {"png": b"\x89PNG\r\n\x1a\n" + bytes(60)}).items():
         (tmp_path / name).write_bytes(damage)
-    reasons = {
-        n: decode(tmp_path / n, lambda _: None) for n in ("cut", "empty", "text", "png", "-")
-    }
+    reasons = {name: str(decode(tmp_path / name)) for name in (*wrong, "png", "-")}
 
     assert reasons["cut"].startswith("image file is truncated")
     assert reasons["empty"] == "empty file"
     assert reasons["text"] == "not an image"
     assert reasons["-"] == "No such file or directory"
-    assert reasons["png"]
-    assert not any("\n" in reason for reason in reasons.values())
+    assert reasons["png"] == "not an image"
