@@ -6,15 +6,19 @@ from collections.abc import Iterator
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
-from bench.document import suggest
-from bench.errors import BenchError, PluginError, UsageError
+from bench.document import parse, suggest
+from bench.errors import BenchError, DataError, PluginError, UsageError
 from bench.registry import BACKBONES, ESTIMATORS, Registry
 from bench.schedule import SCHEDULES
 from bench.suite import question
+
+if TYPE_CHECKING:  # listing suites and schedules needs no torch
+    from bench.data import Count, Dataset
+    from bench.sources import Source
 
 Entry = tuple[str, str, bool]  # name, text, broken
 REGISTRIES: dict[str, Registry[Any]] = {"estimator": ESTIMATORS, "backbone": BACKBONES}
@@ -152,29 +156,83 @@ def _verdict(title: str, properties: Any) -> list[str]:
 
 
 def data_sets(folder: Path | None) -> Iterator[Entry]:
-    """Every data set: its label and sizes, or what is missing."""
+    """Every data set: its label and sizes, or what is missing. Image files are not decoded."""
     from bench.sources import SOURCES
 
     for name in SOURCES:
         try:
-            yield name, verify(name, folder), False
+            yield name, summary(name, folder), False
         except BenchError as error:
             yield name, str(error), True
 
 
-def verify(name: str, folder: Path | None) -> str:
+def summary(name: str, folder: Path | None) -> str:
     """
-    Load a data set and describe it.
+    Find a data set and describe it.
 
     Raises:
         UsageError: no such data set.
         DataError: not there, or damaged.
     """
-    from bench.sources import data_folder, named
+    from bench.sources import named
 
-    found = named(name)().load(folder or data_folder())
-    shape = "x".join(str(n) for n in found.train[0].shape[1:])
+    return _summary(_found(named(name)(), folder))
+
+
+def verify(name: str, folder: Path | None, fields: list[str], count: "Count") -> str:
+    """
+    Find a data set, read all of it, and describe it.
+
+    Args:
+        fields: parameters as a suite gives them, `classes=100`.
+        count: told how many files of how many are decoded, where there are files to decode.
+
+    Raises:
+        UsageError: no such data set, or no such parameter.
+        DataError: not there, or damaged; every damaged file has its line.
+    """
+    import torch
+
+    found = _found(_source(name, fields), folder).to(torch.device("cpu"))
+    damaged = found.damaged(count)
+    if damaged:
+        heading = (
+            f"{found.label}: {len(damaged):,} of {sum(found.sizes.values()):,} files are damaged"
+        )
+        raise DataError("\n".join([heading, *(f"{p}: {why}" for p, why in damaged.items())]))
+    return _summary(found)
+
+
+def _source(name: str, fields: list[str]) -> "Source":
+    """The data set of that name with `key=value` parameters."""
+    from bench.sources import named
+    from bench.suite import problems
+
+    values: dict[str, Any] = {}
+    for text in fields:
+        key, equals, value = text.partition("=")
+        if not equals:
+            message = f"`{text}`: expected KEY=VALUE, as in classes=100"
+            raise UsageError(message)
+        values[key] = parse(value, f"`{text}`").data
+    try:
+        return named(name).model_validate(values)
+    except ValidationError as error:
+        found = problems(error, (), named(name))
+        lines = [f"{name}: {'.'.join(map(str, p.path))}: {p.message}" for p in found]
+        raise UsageError("\n".join(lines)) from None
+
+
+def _found(source: "Source", folder: Path | None) -> "Dataset":
+    from bench.sources import data_folder
+
+    return source.load(folder or data_folder())
+
+
+def _summary(found: "Dataset") -> str:
+    shape = "x".join(str(n) for n in found.shape)
+    train, test = found.sizes["train"], found.sizes["test"]
     return (
-        f"{found.label}: {len(found.train[0]):,} train, {len(found.test[0]):,} test, {shape}, "
+        f"{found.label}: {train:,} train, {test:,} test, {shape}, "
         f"{found.num_classes} classes, fingerprint {found.fingerprint}"
     )

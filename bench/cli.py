@@ -101,6 +101,10 @@ def run(
         int | None, typer.Option("--jobs", "-j", min=1, help="Cells at a time; all cores if unset.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads per cell.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Threads per cell that decode image files; no effect on numbers."),
+    ] = None,
     compile_: Annotated[
         bool,
         typer.Option("--compile", help="torch.compile the training step: pays on long runs."),
@@ -122,6 +126,7 @@ def run(
         data=data or data_folder(),
         slots=executor.slots(device, None if gpus is None else _numbers(gpus), jobs, threads),
         compiled=compile_,
+        workers=workers,
         argv=tuple(sys.argv[1:]),
     )
     if not session.run(resolved, chosen, settings, out, err):
@@ -270,12 +275,20 @@ def data_list(data: Data = None) -> None:
 
 @data_app.command("verify")
 def data_verify(
-    name: Annotated[str, typer.Argument(help="As `bench data list` prints it.")], data: Data = None
+    name: Annotated[str, typer.Argument(help="As `bench data list` prints it.")],
+    fields: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Its parameters, as in classes=100."),
+    ] = None,
+    data: Data = None,
 ) -> None:
-    """Load one data set, check it, and print its sizes and fingerprint."""
+    """Load one data set, check all of it, image files decoded, and print sizes and fingerprint."""
     from bench import catalogue
+    from bench.live import counter
 
-    _say(catalogue.verify(name, data))
+    with counter(err) as count:
+        text = catalogue.verify(name, data, fields or [], count)
+    _say(text)
 
 
 @data_app.command("prepare")
@@ -295,7 +308,7 @@ def data_prepare(
 
     folder = data or data_folder()
     download.prepare(name, folder, mirrors=mirror or [], allowed=not offline, report=_say)
-    _say(catalogue.verify(name, folder))
+    _say(catalogue.summary(name, folder))
 
 
 def _entries(entries: Iterable[tuple[str, str, bool]]) -> None:

@@ -1,21 +1,30 @@
 """
-Data sets as uint8 tensors on the training device, augmented there by tensor arithmetic.
+What the trainer trains on: a `Dataset` is images and labels in two splits, wherever they are.
 
-A `Dataset` is what was found on disk or in a package; `bench.sources` finds it. Augmentation
-belongs to the data set (digits are never flipped). Its random numbers come from one
-generator on the CPU, drawn once an epoch, so that they do not depend on the device.
+`Tensors` holds them as uint8 on the training device and augments them there by tensor
+arithmetic; `bench.folder` decodes files. `bench.sources` finds either. Augmentation belongs to
+the data set (digits are never flipped). Its random numbers come from one generator on the CPU,
+drawn once an epoch, so that they do not depend on the device.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from fractions import Fraction
+from typing import Literal, Protocol, Self, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 Split: TypeAlias = tuple[Tensor, Tensor]
+Name: TypeAlias = Literal["train", "test"]
+Report: TypeAlias = Callable[[str], None]
+Count: TypeAlias = Callable[[int, int], None]  # so many of so many
+
+
+def silent(*_: object) -> None:
+    """Report nothing."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +46,87 @@ class Transform:
     flip: bool = False
 
 
-@dataclass(frozen=True)
-class Dataset:
-    """Images (N, C, H, W) uint8 and labels (N,) int64, in two splits."""
+class Dataset(Protocol):
+    """Images and labels in two splits; batches of them are on one device."""
 
-    label: str  # how tables call it
+    @property
+    def label(self) -> str:
+        """How tables call it."""
+        ...
+
+    @property
+    def num_classes(self) -> int: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(C, H, W) of a batch's images."""
+        ...
+
+    @property
+    def sizes(self) -> dict[Name, int]: ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits of what training depends on."""
+        ...
+
+    def labels(self, split: Name) -> Tensor:
+        """The labels (N,) int64 of a split, in its order."""
+        ...
+
+    def part(self, label: str, train: Tensor, test: Tensor, source: Name = "test") -> Self:
+        """
+        The same data cut to rows, int64, of its splits.
+
+        Args:
+            test: of split `source`: a part of `train` may stand in for the test split.
+        """
+        ...
+
+    def to(self, device: torch.device, workers: int | None = None, report: Report = silent) -> Self:
+        """
+        The same data on `device`.
+
+        Args:
+            workers: decoding threads, where there is something to decode; None: one per core.
+            report: told, once each, of the files that had to be left out.
+        """
+        ...
+
+    def epoch(self, size: int, rng: torch.Generator) -> Iterator[Split]:
+        """
+        Yield one shuffled, augmented epoch of (images float32 (n, C, H, W), labels (n,)).
+
+        The last batch holds what is left over, as in the reference (no drop_last).
+        """
+        ...
+
+    def batches(self, split: Name, size: int) -> Iterator[Split]:
+        """Yield a split in order, normalized and never augmented."""
+        ...
+
+    def damaged(self, count: Count = silent) -> dict[str, str]:
+        """Read all that is not in memory; what cannot be read, and why."""
+        ...
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """A `Dataset` in memory: images (N, C, H, W) uint8 and labels (N,) int64."""
+
+    label: str
     train: Split
     test: Split
     num_classes: int
     transform: Transform
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.train[0].shape[1:])
+
+    @property
+    def sizes(self) -> dict[Name, int]:
+        return {"train": len(self.train[0]), "test": len(self.test[0])}
 
     @property
     def fingerprint(self) -> str:
@@ -56,38 +137,82 @@ class Dataset:
             digest.update(tensor.cpu().contiguous().numpy().data)
         return digest.hexdigest()[:16]
 
-    def to(self, device: torch.device) -> "Dataset":
-        """The same data on `device`."""
+    def labels(self, split: Name) -> Tensor:
+        return self._split(split)[1]
+
+    def part(self, label: str, train: Tensor, test: Tensor, source: Name = "test") -> "Tensors":
+        whole = self._split(source)
+        kept = {
+            "train": (self.train[0][train], self.train[1][train]),
+            "test": (whole[0][test], whole[1][test]),
+        }
+        return replace(self, label=label, **kept)
+
+    def resized(self, size: int) -> "Tensors":
+        """
+        Every image as (C, size, size), the random crop's padding scaled and rounded likewise.
+
+        Bilinear with antialias, in double precision so that machines agree, rounded to uint8.
+        """
+        pad = round(self.transform.pad * size / self.shape[-1])
+        return Tensors(
+            f"{self.label}, resized to {size}x{size}",
+            (_resize(self.train[0], size), self.train[1]),
+            (_resize(self.test[0], size), self.test[1]),
+            self.num_classes,
+            replace(self.transform, pad=pad),
+        )
+
+    def to(
+        self, device: torch.device, workers: int | None = None, report: Report = silent
+    ) -> "Tensors":
         train, test = ((x.to(device), y.to(device)) for x, y in (self.train, self.test))
         return replace(self, train=train, test=test)
 
+    def epoch(self, size: int, rng: torch.Generator) -> Iterator[Split]:
+        images, labels = self.train
+        n, pad = len(images), self.transform.pad
+        order = torch.randperm(n, generator=rng)
+        shift = torch.randint(0, 2 * pad + 1, (n, 2), generator=rng)
+        flip = torch.rand(n, generator=rng) < (0.5 if self.transform.flip else 0.0)
+        order, shift, flip = (t.to(images.device) for t in (order, shift, flip))
+        for rows in torch.split(torch.arange(n, device=images.device), size):
+            chosen = order[rows]
+            x = images[chosen]
+            if pad or self.transform.flip:
+                x = crop(x, pad, shift[rows], flip[rows])
+            yield normalize(x, self.transform), labels[chosen]
 
-def epoch(data: Dataset, size: int, rng: torch.Generator) -> Iterator[Split]:
+    def batches(self, split: Name, size: int) -> Iterator[Split]:
+        whole = self._split(split)
+        parts = (torch.split(part, size) for part in whole)
+        for images, labels in zip(*parts, strict=True):
+            yield normalize(images, self.transform), labels
+
+    def damaged(self, count: Count = silent) -> dict[str, str]:
+        """Nothing: what is in memory was read."""
+        return {}
+
+    def _split(self, split: Name) -> Split:
+        return self.train if split == "train" else self.test
+
+
+def held_out(labels: Tensor, fraction: float) -> Tensor:
     """
-    Yield one shuffled, augmented epoch of (images float32 (n, C, H, W), labels (n,)).
+    Which rows to hold out: (N,) bool, the same for ever.
 
-    The last batch holds what is left over, as in the reference (no drop_last).
+    Of each class, in order, as near to evenly as whole rows allow: row i = 0, 1, ... of a class
+    where ⌊(i + 1)·fraction⌋ > ⌊i·fraction⌋, so every fifth from the fifth on for 0.2. Exact:
+    `fraction` is the decimal number that it prints as.
     """
-    images, labels = data.train
-    n, pad = len(images), data.transform.pad
-    order = torch.randperm(n, generator=rng)
-    shift = torch.randint(0, 2 * pad + 1, (n, 2), generator=rng)
-    flip = torch.rand(n, generator=rng) < (0.5 if data.transform.flip else 0.0)
-    order, shift, flip = (t.to(images.device) for t in (order, shift, flip))
-    for rows in torch.split(torch.arange(n, device=images.device), size):
-        chosen = order[rows]
-        x = images[chosen]
-        if pad or data.transform.flip:
-            x = crop(x, pad, shift[rows], flip[rows])
-        yield normalize(x, data.transform), labels[chosen]
-
-
-def batches(split: Split, transform: Transform, size: int) -> Iterator[Split]:
-    """Yield a split in order, normalized and never augmented."""
-    for images, labels in zip(
-        torch.split(split[0], size), torch.split(split[1], size), strict=True
-    ):
-        yield normalize(images, transform), labels
+    exact = Fraction(repr(fraction)).limit_denominator(10**6)
+    order = torch.argsort(labels, stable=True)
+    counts = torch.bincount(labels)
+    first = torch.cumsum(counts, 0) - counts
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(len(labels)) - first[labels[order]]
+    p, q = exact.numerator, exact.denominator
+    return (rank + 1) * p // q > rank * p // q
 
 
 def normalize(x: Tensor, transform: Transform) -> Tensor:
@@ -113,3 +238,13 @@ def crop(x: Tensor, pad: int, shift: Tensor, flip: Tensor) -> Tensor:
     image = torch.arange(n, device=x.device)[:, None, None]
     # Indices around a slice put the channels last.
     return padded[image, :, down[:, :, None], across[:, None, :]].permute(0, 3, 1, 2)
+
+
+def _resize(images: Tensor, size: int) -> Tensor:
+    """Images (N, C, H, W) uint8 to (N, C, size, size) uint8, a few at a time: doubles are large."""
+    resized = torch.empty(*images.shape[:2], size, size, dtype=torch.uint8)
+    for start in range(0, len(images), 64):
+        part, rows = images[start : start + 64], resized[start : start + 64]
+        x = F.interpolate(part.double(), (size, size), mode="bilinear", antialias=True)
+        rows.copy_(x.round().clamp(0, 255))
+    return resized

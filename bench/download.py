@@ -10,27 +10,46 @@ import os
 import tarfile
 import time
 import zlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse, InvalidURL
 from pathlib import Path
-from typing import TypeAlias
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from torchvision.datasets import CIFAR10  # pyright: ignore[reportMissingTypeStubs] - has none
+from torchvision.datasets import (  # pyright: ignore[reportMissingTypeStubs] - has none
+    CIFAR10,
+    CIFAR100,
+)
 
+from bench.data import Report
 from bench.errors import DataError
-from bench.sources import Cifar10, named
+from bench.sources import named
 
-Report: TypeAlias = Callable[[str], None]
 TIMEOUT_S, PAUSE_S = 30.0, 1.0  # of one wait for bytes; between two tries of a mirror
 TRIES = 3  # in a row that bring nothing new
+PUBLISHED = {"cifar10": CIFAR10, "cifar100": CIFAR100}  # what torchvision knows the MD5 of
 BY_HAND = {
     "cifar10-partial": "`cifar-10-partial-py/test_batch` and any of its `data_batch_1` to `_5`",
     "fashion_mnist": "`fashion-mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz]`, four "
     "files, or on Debian: apt-get install dataset-fashion-mnist",
+    "imagenet": "`imagenet/train/<class>/*.JPEG` and `imagenet/val/<class>/*.JPEG`, the same class "
+    "folders in both (image-net.org gives the archives to those who register; the validation "
+    "images have to be sorted into their classes), or a link `imagenet` to where they are; a part "
+    "with fewer classes needs `classes: N` in the suite",
 }
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A published archive, the folder that it unpacks to, and where else it may be had."""
+
+    name: str
+    md5: str
+    url: str
+    home: Path
+    variable: str  # of the environment: URLs joined by commas
 
 
 def prepare(
@@ -39,71 +58,84 @@ def prepare(
     """
     Make sure that a data set is in `folder`, downloading it where that is possible and `allowed`.
 
-    URLs in `mirrors` come before `$BENCH_CIFAR10_URL` and torchvision's own; `report` is told
-    how it goes. Returns the folder of CIFAR-10's batches, or `folder` for other data sets.
+    URLs in `mirrors` come before `$BENCH_CIFAR10_URL` (of cifar100 `$BENCH_CIFAR100_URL`) and
+    torchvision's own; `report` is told how it goes. Returns the folder of CIFAR's batches, or
+    `folder` for other data sets.
 
     Raises:
         UsageError: no such data set.
         DataError: not there and not to be had; the message says what to do by hand.
     """
-    source = named(name)()
-    home = folder / CIFAR10.base_folder if name == "cifar10" else folder
+    source, archive = named(name)(), _archive(name, folder)
+    home = archive.home if archive else folder
     try:
         report(f"{name}: {source.find(folder).label} is there, nothing to download")
         return home
     except DataError as error:
         problem = str(error).partition("; ")[0]
-    if name != "cifar10":
+    if archive is None:
         files = BY_HAND.get(name, "its files")
         message = f"{problem}; {name} is not downloaded: put into `{folder}` {files}"
         raise DataError(message)
-    archive, md5 = CIFAR10.filename, CIFAR10.tgz_md5
-    by_hand = f"get `{archive}` (MD5 {md5}) from {CIFAR10.url} and unpack it as `{home}/`"
     if not allowed:
-        message = f"{problem}; offline, so on another machine {by_hand}"
+        message = f"{problem}; offline, so on another machine {_by_hand(archive)}"
         raise DataError(message)
-    part = folder / f"{archive}.part"
+    part = folder / f"{archive.name}.part"
     with _disk(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        if _md5(part) != md5:
-            _download(_urls(mirrors), part, by_hand, report)
-        report(f"{archive}: MD5 {md5} as published, unpacking")
+        if _md5(part) != archive.md5:
+            _download(_urls(mirrors, archive), part, archive, report)
+        report(f"{archive.name}: MD5 {archive.md5} as published, unpacking")
         _unpack(part, folder)
-    Cifar10().find(folder)
+    source.find(folder)
     return home
 
 
-def _urls(mirrors: Sequence[str]) -> list[str]:
-    others = os.environ.get("BENCH_CIFAR10_URL", "").split(",")
-    urls = [url.strip() for url in (*mirrors, *others, CIFAR10.url) if url.strip()]
+def _archive(name: str, folder: Path) -> Archive | None:
+    """What there is to download of a data set."""
+    if name not in PUBLISHED:
+        return None
+    known = PUBLISHED[name]
+    home, variable = folder / known.base_folder, f"BENCH_{name.upper()}_URL"
+    return Archive(known.filename, known.tgz_md5, known.url, home, variable)
+
+
+def _by_hand(archive: Archive) -> str:
+    what = f"`{archive.name}` (MD5 {archive.md5})"
+    return f"get {what} from {archive.url} and unpack it as `{archive.home}/`"
+
+
+def _urls(mirrors: Sequence[str], archive: Archive) -> list[str]:
+    others = os.environ.get(archive.variable, "").split(",")
+    urls = [url.strip() for url in (*mirrors, *others, archive.url) if url.strip()]
     for url in urls:
         if not url.lower().startswith(("http://", "https://")):
-            message = f"`{url}`: a mirror is an http or https URL of `{CIFAR10.filename}`"
+            message = f"`{url}`: a mirror is an http or https URL of `{archive.name}`"
             raise DataError(message)
     return list(dict.fromkeys(urls))
 
 
-def _download(urls: list[str], part: Path, by_hand: str, report: Report) -> None:
+def _download(urls: list[str], part: Path, archive: Archive, report: Report) -> None:
     """Complete `part` from the first mirror that can."""
     problems: list[str] = []
     for url in urls:
         report(f"{part.stem}: from {url}")
-        if not (reason := _fetch(url, part, report)):
+        if not (reason := _fetch(url, part, archive.md5, report)):
             return
         problems.append(f"{url}: {reason}")
         report(f"{problems[-1]}; giving this mirror up")
     kept = f"run this again to resume `{part}`" if _size(part) else "try later"
-    message = f"no mirror served `{part.stem}`; {kept}, name another by --mirror, or {by_hand}"
-    raise DataError("\n".join([message, *problems]))
+    message = f"no mirror served `{part.stem}`; {kept}, name another by --mirror, or "
+    raise DataError("\n".join([message + _by_hand(archive), *problems]))
 
 
-def _fetch(url: str, part: Path, report: Report) -> str:
+def _fetch(url: str, part: Path, md5: str, report: Report) -> str:
     """Complete `part` from one mirror while it brings new bytes; the reason if it does not."""
     tries, most, reason = 0, _size(part), ""
     while tries < TRIES:
         try:
             resumed = _receive(url, part, report)
-            if (found := _md5(part)) == CIFAR10.tgz_md5:
+            if (found := _md5(part)) == md5:
                 return ""
             part.unlink(missing_ok=True)
             reason = f"wrong bytes, their MD5 is {found}"

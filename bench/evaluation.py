@@ -23,24 +23,34 @@ def again(cell: str, root: Path, data: Path | None) -> Iterator[tuple[str, bool]
     if record.best_epoch is None:
         message = f"{record.cell.slug}: {record.status} ({record.reason}); nothing to measure"
         raise UsageError(message)
-    found = model.dataset(record.cell, data)
+    left_out: list[str] = []
+    device = torch.device("cpu")
+    found = model.dataset(record.cell, data).to(device, report=left_out.append)
     torch.set_num_threads(record.provenance.threads)
     here = record.provenance.device == cpu_name()
-    curve = record.curves["test_acc"]
-    recorded = {"last": curve[-1], "best": curve[record.best_epoch]}
+    curves = (record.curves["test_acc"], record.curves.get("test_top5"))
+    epochs = {"last": -1, "best": record.best_epoch}
     if record.status != "ok":  # its last weights are the ones that diverged
-        del recorded["last"]
-    for which, then in recorded.items():
+        del epochs["last"]
+    for which, epoch in epochs.items():
         net = model.restore(record, root, which)
-        now = trainer.accuracy(net, found.test, found)
+        now = trainer.accuracy(net, found)
+        then = tuple(acc if c is None else c[epoch] for acc, c in zip(now, curves, strict=True))
         known = which == "best" or digest(net) == record.weights_digest
-        words = ["as recorded" if now == then else f"record says {100 * then:.2f} %"]
+        words = ["as recorded" if now == then else f"record says {percent(then)}"]
         if now != then and not here:
             words.append(f"which was measured on {record.provenance.device}")
         if not known:
             words.append("the weights are not the ones that were recorded")
-        text = f"{record.cell.slug} {which}: {100 * now:.2f} % on {found.label}"
+        if left_out:
+            words.append(f"{len(left_out)} damaged files left out")
+        text = f"{record.cell.slug} {which}: {percent(now)} on {found.label}"
         yield f"{text}, {', '.join(words)}", known and (now == then or not here)
+
+
+def percent(accuracy: tuple[float, ...]) -> str:
+    """Top-1 and top-5 accuracy, fractions, as people read them."""
+    return f"{100 * accuracy[0]:.2f} % (top-5 {100 * accuracy[1]:.2f} %)"
 
 
 def digest(net: nn.Module) -> str:

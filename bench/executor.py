@@ -7,7 +7,6 @@ crash, even a kill, ends the cell that runs there and nothing else.
 
 import contextlib
 import multiprocessing
-import os
 import queue
 import re
 from collections.abc import Callable, Iterable
@@ -22,6 +21,7 @@ from pebble import ProcessPool
 from bench import store
 from bench.cell import Cell
 from bench.errors import BenchError, EnvironmentProblem, UsageError
+from bench.folder import cores
 from bench.provenance import provenance
 from bench.record import Record
 from bench.registry import ESTIMATORS
@@ -44,6 +44,7 @@ class Settings:
     data: Path
     slots: tuple[Slot, ...]
     compiled: bool = False
+    workers: int | None = None  # decoding threads of a cell; None: all slots share the cores
     argv: tuple[str, ...] = ()
 
 
@@ -96,11 +97,7 @@ def slots(device: str, gpus: list[int] | None, jobs: int | None, threads: int) -
             raise EnvironmentProblem(message)
         many = jobs or len(numbers)
         return tuple(Slot(f"cuda:{numbers[i % len(numbers)]}", threads) for i in range(many))
-    return tuple(Slot("cpu", threads) for _ in range(jobs or max(1, _cores() // threads)))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return tuple(Slot("cpu", threads) for _ in range(jobs or max(1, cores() // threads)))
 
 
 def execute(cells: Iterable[Cell], settings: Settings, watch: Callable[[Event], None]) -> Tally:
@@ -181,11 +178,13 @@ class _Crew:
 
 
 def _job(cell: Cell, slot: Slot, settings: Settings) -> Job:
+    fair = max(1, cores() // len(settings.slots))
     return Job(
         cell=cell,
         root=settings.root,
         device=slot.device,
         threads=slot.threads,
+        workers=fair if settings.workers is None else settings.workers,
         compiled=settings.compiled,
         data=settings.data,
         plugins=tuple(ESTIMATORS.folders),

@@ -6,7 +6,8 @@ Views hear events and show them; they decide nothing.
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
@@ -237,3 +238,21 @@ def _name(plan: Plan, row: Row, cell: Cell, part: str) -> str:
 
 def _clock(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
+
+
+@contextmanager
+def counter(console: Console) -> Generator[Callable[[int, int], None], None, None]:
+    """Say how many files of how many are decoded: one line on a terminal, else one per tenth."""
+    told = 0
+
+    def line(n: int, total: int) -> None:
+        nonlocal told
+        if 10 * n // total > told:
+            told = 10 * n // total
+            console.print(f"{n:,} of {total:,} files decoded", highlight=False)
+
+    if not console.is_terminal:
+        yield line
+        return
+    with console.status("reading") as status:
+        yield lambda n, total: status.update(f"{n:,} of {total:,} files decoded")

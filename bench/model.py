@@ -47,7 +47,7 @@ def build(cell: Cell) -> Model:
 
     layers = Layers(None if cell.weights is None else binarizer, cell.binarization)
     backbone = BACKBONES.build(cell.backbone.name, cell.backbone.params)
-    source = SOURCES[cell.data.name]
+    source = SOURCES[cell.data.name].model_validate(cell.data.params)
     return Model(backbone.build(source.num_classes, source.channels, layers), clock)
 
 

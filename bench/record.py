@@ -70,7 +70,7 @@ class Record(Frozen):
     cell: Cell
     status: Status
     reason: str = ""
-    curves: dict[str, list[FiniteFloat]] = {}  # train_loss, test_acc, lr
+    curves: dict[str, list[FiniteFloat]] = {}  # train_loss, test_acc, test_top5, lr
     best_epoch: int | None = None  # the first with the highest test_acc
     indicators: list[LayerIndicators] = []
     weights_digest: str = ""  # SHA-256 of the last weights
@@ -90,12 +90,20 @@ class Record(Frozen):
         return self.curves["test_acc"][-1] if self.status == "ok" else None
 
     @property
-    def last_top5(self) -> float | None:
-        """Top-5 accuracy after the last epoch; None unless there is a curve of it."""
-        top5 = self.curves.get("test_top5")
-        return top5[-1] if top5 and self.status == "ok" else None
-
-    @property
     def best_acc(self) -> float | None:
         """The best over epochs, chosen on the test split as papers do."""
         return max(self.curves["test_acc"]) if self.status == "ok" else None
+
+    @property
+    def last_top5(self) -> float | None:
+        """Top-5 test accuracy after the last epoch, None where `last_acc` is, or in old records."""
+        curve = self.curves.get("test_top5")
+        return curve[-1] if curve and self.status == "ok" else None
+
+    @property
+    def best_top5(self) -> float | None:
+        """Top-5 test accuracy at `best_epoch`, the epoch of `best_acc`, not the best of its own."""
+        curve = self.curves.get("test_top5")
+        if not curve or self.status != "ok" or self.best_epoch is None:
+            return None
+        return curve[self.best_epoch]

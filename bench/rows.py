@@ -106,15 +106,26 @@ class Rows:
             ref = DataRef(name=source.name, params=params, fingerprint=dataset.fingerprint)
             self.found[key] = ref, dataset
         ref, dataset = self.found[key]
-        if len(dataset.train[0]) % recipe.batch_size == 1:
+        if problem := self._misfit(c, dataset, recipe):
+            raise SuiteError(self.document.report([problem]))
+        return ref, dataset
+
+    def _misfit(self, c: Combination, dataset: Dataset, recipe: Recipe) -> Problem | None:
+        """Why this network cannot train on this data."""
+        n, side = dataset.sizes["train"], dataset.shape[-1]
+        if n % recipe.batch_size == 1:
             message = (
-                f"{len(dataset.train[0])} training images leave a last batch of 1, which BatchNorm "
-                "cannot normalize; choose another size"
+                f"{n} training images leave a last batch of 1, which BatchNorm cannot normalize; "
+                "choose another size"
             )
             own: Path_ = ("backbones", c.backbone, "train", "batch_size")
-            path = own if own in self.document.places else ("train", "batch_size")
-            raise SuiteError(self.document.report([Problem(path, message)]))
-        return ref, dataset
+            return Problem(own if own in self.document.places else own[2:], message)
+        needed = self.axes.backbones[c.backbone].plugin.only_image
+        if needed in {None, side}:
+            return None
+        message = f"takes images of {needed}x{needed}, {dataset.label} has {side}x{side}"
+        hint = f"; `resize: {needed}` under data fits them"
+        return Problem(("backbones", c.backbone), message + hint)
 
     def _info(self, named: Named, role: Role) -> RoleInfo:
         """What tables say of a configured estimator, computed once."""

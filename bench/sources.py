@@ -4,28 +4,29 @@ Where data sets come from: found in a package or under the data folder, checked,
 Nothing is downloaded here: `bench.download` fetches what a source says it may.
 """
 
-import gzip
-import hashlib
+import math
 import os
-import pickle
-import struct
-import zlib
 from abc import ABC, abstractmethod
+from itertools import zip_longest
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 from torch import Tensor
 
-from bench.data import Dataset, Split, Transform
+from bench import formats
+from bench.data import Dataset, Split, Tensors, Transform, held_out
 from bench.document import suggest
 from bench.errors import DataError, UsageError
+from bench.folder import Folder, listed
 
-Pixels = np.ndarray[Any, np.dtype[np.uint8]]
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-CIFAR = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
+Found = TypeVar("Found", bound=Dataset)
+Constants = tuple[tuple[float, ...], tuple[float, ...]]  # mean and std per channel
+IMAGENET: Constants = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+CIFAR: Constants = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
+CIFAR100: Constants = ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))
 
 
 def data_folder() -> Path:
@@ -34,16 +35,30 @@ def data_folder() -> Path:
 
 
 class Source(BaseModel, ABC):
-    """A data set by name; its fields are the parameters that a suite may set."""
+    """
+    A data set by name; its fields are the parameters that a suite may set.
+
+    They apply in this order: `train`, `held_out`, `test`, and at last `resize` where there is
+    one. With `held_out` the test split is never touched: the part of the training split that
+    `bench.data.held_out` chooses, the same for every seed, stands in for it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    num_classes: ClassVar[int] = 10
     channels: ClassVar[int] = 3
 
     train: Annotated[PositiveInt | None, Field(description="use the first N training images")] = (
         None
     )
     test: Annotated[PositiveInt | None, Field(description="use the first N test images")] = None
+    held_out: Annotated[
+        float | None,
+        Field(gt=0, lt=1, description="test on this part of the training split, for tuning"),
+    ] = None
+
+    @property
+    def num_classes(self) -> int:
+        """Known before the data is read."""
+        return 10
 
     @abstractmethod
     def find(self, folder: Path) -> Dataset:
@@ -55,16 +70,44 @@ class Source(BaseModel, ABC):
         """
 
     def load(self, folder: Path) -> Dataset:
-        """Load the data set, cut to the sizes asked for."""
-        found = self.find(folder)
-        if self.train is None and self.test is None:
+        """Load the data set as its fields say; raises as `find` does."""
+        return self._cut(self.find(folder))
+
+    def _cut(self, found: Found) -> Found:
+        """The data set cut to the sizes asked for, its test images held out of training."""
+        if (self.train, self.test, self.held_out) == (None, None, None):
             return found
-        train, test = _head(found.train, self.train), _head(found.test, self.test)
-        label = f"{found.label}, first {len(train[0])} + {len(test[0])}"
-        return Dataset(label, train, test, found.num_classes, found.transform)
+        train = _first(self.train, torch.arange(found.sizes["train"]))
+        if self.held_out is None:
+            test = _first(self.test, torch.arange(found.sizes["test"]))
+            return found.part(f"{found.label}, first {len(train)} + {len(test)}", train, test)
+        chosen = held_out(found.labels("train")[train], self.held_out)
+        train, test = train[~chosen], train[chosen]
+        if not len(train) or not len(test):
+            message = f"held_out: {self.held_out} of {len(chosen)} training images by class leaves "
+            raise DataError(f"{message}{len(train)} to train on and {len(test)} to test on")
+        label = found.label if self.train is None else f"{found.label}, first {self.train} of train"
+        label += f", {100 * self.held_out:g} % of train held out for tuning"
+        label += "" if self.test is None else f", first {self.test} of them"
+        return found.part(label, train, _first(self.test, test), "train")
 
 
-class Digits(Source):
+class InMemory(Source):
+    """A data set that is small enough to be kept as one tensor."""
+
+    resize: Annotated[
+        PositiveInt | None, Field(description="make every image N x N, bilinear with antialias")
+    ] = None
+
+    @abstractmethod
+    def find(self, folder: Path) -> Tensors: ...
+
+    def load(self, folder: Path) -> Tensors:
+        found = self._cut(self.find(folder))
+        return found if self.resize is None else found.resized(self.resize)
+
+
+class Digits(InMemory):
     """
     scikit-learn's handwritten digits: 1,797 images, 8x8, values 0 to 16.
 
@@ -73,71 +116,138 @@ class Digits(Source):
 
     channels = 1
 
-    def find(self, folder: Path) -> Dataset:
+    def find(self, folder: Path) -> Tensors:
         from sklearn.datasets import load_digits
 
         digits: Any = load_digits()  # pyright: ignore[reportUnknownVariableType]
         images = torch.tensor(digits.images).to(torch.uint8).unsqueeze(1)
         targets = torch.tensor(digits.target, dtype=torch.int64)
-        held_out = torch.zeros(len(targets), dtype=torch.bool)
+        tested = torch.zeros(len(targets), dtype=torch.bool)
         for digit in range(10):
-            held_out[torch.nonzero(targets == digit).flatten()[4::5]] = True
+            tested[torch.nonzero(targets == digit).flatten()[4::5]] = True
         transform = Transform(mean=(0.305,), std=(0.376,), scale=1 / 16, pad=1)
-        train, test = _where(images, targets, ~held_out), _where(images, targets, held_out)
-        return Dataset("digits (8x8)", train, test, 10, transform)
+        train, test = _where(images, targets, ~tested), _where(images, targets, tested)
+        return Tensors("digits (8x8)", train, test, 10, transform)
 
 
-class Cifar10(Source):
+class Cifar10(InMemory):
     """CIFAR-10 in torchvision's layout, `cifar-10-batches-py/`, official checksums."""
 
     norm: Literal["imagenet", "cifar"] = "imagenet"  # imagenet: as the reference normalizes
 
-    def find(self, folder: Path) -> Dataset:
+    def find(self, folder: Path) -> Tensors:
         from torchvision.datasets import CIFAR10
 
-        home = folder / CIFAR10.base_folder
-        parts: list[list[tuple[Pixels, list[int]]]] = [[], []]
-        for part, files in zip(parts, (CIFAR10.train_list, CIFAR10.test_list), strict=True):
-            for name, md5 in files:
-                part.append(_batch(_checked(home / name, md5, "cifar10")))
-        return _cifar("CIFAR-10", parts, self.norm)
+        parts = _official(CIFAR10, folder, "cifar10", "labels")
+        return _cifar("CIFAR-10", parts, 10, IMAGENET if self.norm == "imagenet" else CIFAR)
 
 
 class Cifar10Partial(Cifar10):
     """An incomplete copy of CIFAR-10, `cifar-10-partial-py/`; never called the official set."""
 
-    def find(self, folder: Path) -> Dataset:
+    def find(self, folder: Path) -> Tensors:
         home = folder / "cifar-10-partial-py"
         names = [[f"data_batch_{i}" for i in range(1, 6)], ["test_batch"]]
         found = [[home / n for n in group if (home / n).is_file()] for group in names]
         if not all(found):
-            raise DataError(_missing("cifar10-partial", home / "data_batch_1"))
-        parts = [[_batch(_read(path), path) for path in group] for group in found]
+            raise DataError(formats.missing("cifar10-partial", home / "data_batch_1"))
+        parts = [[formats.batch(formats.read(p), p, "labels") for p in group] for group in found]
         n = sum(len(images) for group in parts for images, _ in group)
-        return _cifar(f"CIFAR-10 ({n:,}-image copy)", parts, self.norm)
+        norm = IMAGENET if self.norm == "imagenet" else CIFAR
+        return _cifar(f"CIFAR-10 ({n:,}-image copy)", parts, 10, norm)
 
 
-class FashionMnist(Source):
+class Cifar100(InMemory):
+    """CIFAR-100 in torchvision's layout, `cifar-100-python/`, official checksums, fine labels."""
+
+    norm: Literal["imagenet", "cifar"] = "imagenet"  # cifar: this set's own mean and std
+
+    @property
+    def num_classes(self) -> int:
+        return 100
+
+    def find(self, folder: Path) -> Tensors:
+        from torchvision import datasets
+
+        parts = _official(datasets.CIFAR100, folder, "cifar100", "fine_labels")
+        return _cifar("CIFAR-100", parts, 100, IMAGENET if self.norm == "imagenet" else CIFAR100)
+
+
+class FashionMnist(InMemory):
     """Fashion-MNIST: 70,000 images, 28x28, as IDX files, gzipped or not."""
 
     channels = 1
 
-    def find(self, folder: Path) -> Dataset:
+    def find(self, folder: Path) -> Tensors:
         homes = [folder / "fashion-mnist", folder, Path("/usr/share/datasets/fashion-mnist")]
         splits: list[Split] = []
         for kind, n in (("train", 60_000), ("t10k", 10_000)):
-            images = _idx(homes, f"{kind}-images-idx3-ubyte", (n, 28, 28))
-            labels = _idx(homes, f"{kind}-labels-idx1-ubyte", (n,))
+            images = formats.idx(homes, f"{kind}-images-idx3-ubyte", (n, 28, 28))
+            labels = formats.idx(homes, f"{kind}-labels-idx1-ubyte", (n,))
             splits.append((images.unsqueeze(1), labels.long()))
         transform = Transform(mean=(0.286,), std=(0.353,), pad=2, flip=True)
-        return Dataset("Fashion-MNIST", splits[0], splits[1], 10, transform)
+        return Tensors("Fashion-MNIST", splits[0], splits[1], 10, transform)
+
+
+class ImageNet(Source):
+    """
+    ImageNet in torchvision's layout, `imagenet/{train,val}/<class>/*.JPEG`, decoded on the way.
+
+    Training sees RandomResizedCrop(image) and a flip, evaluation the middle of the image with its
+    shorter side at image·256/224. The first N images are the first of every class, then the
+    second. The fingerprint is of names and sizes, not of contents.
+    """
+
+    image: Annotated[PositiveInt, Field(description="side of the squares that a net sees")] = 224
+    crop_area: Annotated[
+        tuple[float, float],
+        Field(description="of RandomResizedCrop; ReSTE's released code has [0.08, 1.25]"),
+    ] = (0.08, 1.0)
+    classes: Annotated[int, Field(ge=2, description="how many class folders there are")] = 1000
+    damaged: Annotated[
+        Literal["skip", "stop"],
+        Field(description="leave a file that cannot be decoded out, or end the cell"),
+    ] = "skip"
+
+    @field_validator("crop_area")
+    @classmethod
+    def _rises(cls, area: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < area[0] <= area[1] < math.inf:
+            message = f"must be two finite numbers above 0, the smaller first, got {list(area)}"
+            raise ValueError(message)
+        return area
+
+    @property
+    def num_classes(self) -> int:
+        return self.classes
+
+    def find(self, folder: Path) -> Folder:
+        home = folder / "imagenet"
+        (names, train), (others, test) = listed(home, "train"), listed(home, "val")
+        if len(names) != self.classes:
+            message = f"`{home / 'train'}` holds {len(names)} classes, expected {self.classes}"
+            raise DataError(f"{message}; a part of ImageNet needs `classes: {len(names)}`")
+        for name, other in zip_longest(names, others):
+            if name != other:
+                first = min(x for x in (name, other) if x is not None)
+                here, there = ("train", "val") if first == name else ("val", "train")
+                message = f"`{home}`: class `{first}` is in {here}/ and not in {there}/"
+                raise DataError(message)
+        label = "ImageNet" if self.classes == 1000 else f"ImageNet ({self.classes} classes)"
+        label += "" if self.image == 224 else f", {self.image}x{self.image}"
+        transform = Transform(*IMAGENET, flip=True)
+        return Folder(
+            label, train, test, self.classes, transform, self.image, self.crop_area, self.damaged
+        )
 
 
 SOURCES: dict[str, type[Source]] = {
     "digits": Digits,
     "cifar10": Cifar10,
     "cifar10-partial": Cifar10Partial,
+    "cifar100": Cifar100,
     "fashion_mnist": FashionMnist,
+    "imagenet": ImageNet,
 }
 
 
@@ -154,18 +264,28 @@ def named(name: str) -> type[Source]:
     return SOURCES[name]
 
 
-def _head(split: Split, n: int | None) -> Split:
-    if n is not None and n > len(split[0]):
-        message = f"asked for the first {n} images of a split that has {len(split[0])}"
+def _first(n: int | None, rows: Tensor) -> Tensor:
+    if n is not None and n > len(rows):
+        message = f"asked for the first {n} images of a split that has {len(rows)}"
         raise DataError(message)
-    return split[0][:n], split[1][:n]
+    return rows[:n]
 
 
 def _where(images: Tensor, labels: Tensor, chosen: Tensor) -> Split:
     return images[chosen].contiguous(), labels[chosen].contiguous()
 
 
-def _cifar(label: str, parts: list[list[tuple[Pixels, list[int]]]], norm: str) -> Dataset:
+def _official(published: Any, folder: Path, name: str, key: str) -> list[list[formats.Batch]]:
+    """The batches of both splits of a torchvision data set, their checksums checked."""
+    home = folder / published.base_folder
+    files = (published.train_list, published.test_list)
+    return [
+        [formats.batch(formats.checked(home / f, md5, name), home / f, key) for f, md5 in group]
+        for group in files
+    ]
+
+
+def _cifar(label: str, parts: list[list[formats.Batch]], classes: int, norm: Constants) -> Tensors:
     splits: list[Split] = []
     for part in parts:
         pixels = np.concatenate([images for images, _ in part]).reshape(-1, 3, 32, 32)
@@ -173,91 +293,10 @@ def _cifar(label: str, parts: list[list[tuple[Pixels, list[int]]]], norm: str) -
         if (
             len(pixels) != len(labels)
             or not len(labels)
-            or not 0 <= labels.min() <= labels.max() < 10
+            or not 0 <= labels.min() <= labels.max() < classes
         ):
-            message = f"{label}: {len(pixels)} images, {len(labels)} labels, or labels beyond 0-9"
+            counts = f"{len(pixels)} images, {len(labels)} labels"
+            message = f"{label}: {counts}, or labels beyond 0-{classes - 1}"
             raise DataError(message)
         splits.append((torch.from_numpy(np.ascontiguousarray(pixels)), labels))
-    mean, std = IMAGENET if norm == "imagenet" else CIFAR
-    return Dataset(label, splits[0], splits[1], 10, Transform(mean, std, pad=4, flip=True))
-
-
-def _checked(path: Path, md5: str, name: str) -> bytes:
-    """The bytes of a file whose MD5 is known."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        raise DataError(_missing(name, path)) from None
-    if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
-        message = f"{path}: wrong MD5; delete it and run `bench data prepare {name}`"
-        raise DataError(message)
-    return content
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        message = f"cannot read `{path}`: {error.strerror}"
-        raise DataError(message) from None
-
-
-def _missing(name: str, path: Path) -> str:
-    return (
-        f"no `{path}`; run `bench data prepare {name}`, or point --data or BENCH_DATA at the "
-        f"folder that holds `{path.parent.name}/`"
-    )
-
-
-def _batch(content: bytes, path: Path | None = None) -> tuple[Pixels, list[int]]:
-    """One pickled batch: (n, 3072) pixels and n labels. Only plain data and arrays are read."""
-    try:
-        batch = _Plain(content).load()
-        pixels = np.asarray(batch[b"data" if b"data" in batch else "data"], dtype=np.uint8)
-        labels = batch[b"labels" if b"labels" in batch else "labels"]
-        return pixels.reshape(-1, 3072), [int(y) for y in labels]
-    except Exception as error:  # a damaged pickle raises nearly anything
-        message = f"{path or 'batch'}: not a CIFAR-10 batch: {type(error).__name__}: {error}"
-        raise DataError(message) from None
-
-
-class _Plain(pickle.Unpickler):
-    """An unpickler that builds arrays and nothing that could run code."""
-
-    allowed = frozenset({"_reconstruct", "ndarray", "dtype", "encode", "_frombuffer"})
-
-    def __init__(self, content: bytes) -> None:
-        import io
-
-        super().__init__(io.BytesIO(content), encoding="bytes")
-
-    def find_class(self, module_name: str, global_name: str, /) -> Any:
-        home = module_name.split(".")[0]
-        array = home in {"numpy", "_codecs"} and global_name in self.allowed
-        if array or (home in {"__builtin__", "builtins"} and global_name == "bytes"):
-            return super().find_class(module_name, global_name)
-        message = f"it names {module_name}.{global_name}"
-        raise pickle.UnpicklingError(message)
-
-
-def _idx(homes: list[Path], name: str, shape: tuple[int, ...]) -> Tensor:
-    """One IDX file of bytes, found gzipped or plain in the first of `homes` that has it."""
-    for path in (home / f"{name}{end}" for home in homes for end in ("", ".gz")):
-        if not path.is_file():
-            continue
-        try:
-            content = gzip.decompress(path.read_bytes()) if path.suffix else path.read_bytes()
-            head = 4 + 4 * len(shape)
-            found = struct.unpack(f">{len(shape)}I", content[4:head])
-            if found != shape or content[2] != 8 or len(content) - head != np.prod(shape):
-                message = f"holds {found}, expected {shape}"
-                raise ValueError(message)
-        except (OSError, EOFError, ValueError, struct.error, zlib.error, IndexError) as error:
-            message = f"{path}: not the IDX file it should be: {error}"
-            raise DataError(message) from None
-        return torch.frombuffer(bytearray(content[head:]), dtype=torch.uint8).reshape(shape)
-    message = (
-        f"no `{name}[.gz]`; put Fashion-MNIST's four IDX files into "
-        f"`{homes[0]}/`, or on Debian: apt-get install dataset-fashion-mnist"
-    )
-    raise DataError(message)
+    return Tensors(label, splits[0], splits[1], classes, Transform(*norm, pad=4, flip=True))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from bench.binary import Clock
 from bench.cell import Recipe
-from bench.data import Dataset, Split, batches, epoch
+from bench.data import Dataset
 from bench.indicators import Probe
 from bench.record import LayerIndicators
 
@@ -48,7 +48,7 @@ class Outcome:
     images_per_s: float | None = None
 
 
-CURVES = ("train_loss", "test_acc", "lr")
+CURVES = ("train_loss", "test_acc", "test_top5", "lr")
 
 
 def train(
@@ -83,10 +83,10 @@ def train(
         outcome.diverged = loop.epoch(e, lr)
         if outcome.diverged:
             break
-        acc = accuracy(model, data.test, data)
+        acc, top5 = accuracy(model, data)
         if acc > max(outcome.curves["test_acc"], default=-1.0):
             outcome.best_epoch, outcome.best = e, snapshot(model)
-        for name, value in zip(CURVES, (loop.loss, acc, lr), strict=True):
+        for name, value in zip(CURVES, (loop.loss, acc, top5, lr), strict=True):
             outcome.curves[name].append(value)
         watch(Progress(e + 1, recipe.epochs, 0.0, acc, loop.images_per_s))
     outcome.last = snapshot(model)
@@ -119,7 +119,7 @@ class _Loop:
     def images_per_s(self) -> float | None:
         """Training throughput; the first epoch warms up and does not count if others follow."""
         seconds = self.seconds[1:] or self.seconds
-        return len(seconds) * len(self.data.train[0]) / sum(seconds) if seconds else None
+        return len(seconds) * self.data.sizes["train"] / sum(seconds) if seconds else None
 
     def loss_of(self, images: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(self.model(images), labels)
@@ -130,9 +130,10 @@ class _Loop:
             group["lr"] = lr
         self.model.train()
         started = time.perf_counter()
-        size, n = self.recipe.batch_size, len(self.data.train[0])
-        total, images = torch.zeros((), device=self.data.train[0].device), None
-        for step, (images, labels) in enumerate(epoch(self.data, size, self.rng)):
+        size, n = self.recipe.batch_size, self.data.sizes["train"]
+        device = next(self.model.parameters()).device
+        total, seen, images = torch.zeros((), device=device), 0, None
+        for step, (images, labels) in enumerate(self.data.epoch(size, self.rng)):
             loss_of = self.full_step if len(images) == size else self.loss_of
             loss = loss_of(images, labels)
             self.optimizer.zero_grad(set_to_none=True)
@@ -141,8 +142,9 @@ class _Loop:
                 self.probe.step()
             self.optimizer.step()
             total += loss.detach() * len(images)
+            seen += len(images)
             self.watch(Progress(e, self.recipe.epochs, step * size / n, None, self.images_per_s))
-        self.loss = total.item() / n
+        self.loss = total.item() / max(seen, 1)  # a data set may leave damaged files out
         self.seconds.append(time.perf_counter() - started)
         if not math.isfinite(self.loss):
             return f"the training loss is not finite in epoch {e}"
@@ -188,15 +190,24 @@ def optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 @torch.no_grad()
-def accuracy(model: nn.Module, split: Split, data: Dataset) -> float:
-    """Fraction of `split` classified right, in [0, 1]."""
+def accuracy(model: nn.Module, data: Dataset) -> tuple[float, float]:
+    """
+    Fractions of the test split, in [0, 1], whose class has the highest logit, and one of the top 5.
+
+    With K < 5 classes it is the top K.
+    """
     model.eval()
-    right = torch.zeros((), dtype=torch.int64, device=split[1].device)
-    for images, labels in batches(split, data.transform, EVAL_BATCH):
-        right += (
-            model(images.contiguous(memory_format=torch.channels_last)).argmax(1) == labels
-        ).sum()
-    return right.item() / len(split[1])
+    k = min(5, data.num_classes)
+    right = torch.zeros(2, dtype=torch.int64, device=next(model.parameters()).device)
+    seen = 0
+    for images, labels in data.batches("test", EVAL_BATCH):
+        logits = model(images.contiguous(memory_format=torch.channels_last))
+        first = logits.argmax(1) == labels
+        among = (logits.topk(k).indices == labels[:, None]).any(1)
+        right += torch.stack([first, first | among]).sum(1)  # ties: top 5 contains top 1
+        seen += len(labels)
+    top1, top5 = (int(n) / seen for n in right)
+    return top1, top5
 
 
 def snapshot(model: nn.Module) -> State:

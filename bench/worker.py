@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 import traceback
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.queues import Queue
@@ -26,6 +27,7 @@ class Job:
     root: Path
     device: str
     threads: int
+    workers: int  # decoding threads, where images are files
     compiled: bool
     data: Path
     plugins: tuple[Path, ...]  # folders of local plugins
@@ -57,6 +59,7 @@ def start(queue: "Queue[Event]") -> None:
     _queue = queue
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # odd EXIF tags; damage is an error
 
 
 def run(job: Job) -> None:
@@ -102,7 +105,7 @@ def _measure(job: Job, log: "_Log", started: datetime) -> Any:
     torch.backends.cudnn.deterministic = True
     add_folders(job.plugins)
     device = torch.device(job.device)
-    data = _dataset(job, device)
+    data = _dataset(job, device).to(device, job.workers, log.line)
     built = model.build(job.cell)
     built.net.to(device)
     if device.type == "cuda":
@@ -145,7 +148,7 @@ def _dataset(job: Job, device: Any) -> Any:
 
     key = f"{job.cell.data.model_dump_json()} {device} {job.data}"
     if key not in _datasets:
-        _datasets[key] = model.dataset(job.cell, job.data).to(device)
+        _datasets[key] = model.dataset(job.cell, job.data).to(device, job.workers)
     return _datasets[key]
 
 

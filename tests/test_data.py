@@ -1,18 +1,22 @@
 """Data sets as tensors, and augmentation against torchvision's own."""
 
+import math
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms import v2
 
-from bench.data import Dataset, Transform, batches, crop, epoch, normalize
-from bench.sources import IMAGENET, SOURCES
+from bench.data import Tensors, Transform, crop, held_out, normalize
+from bench.errors import DataError
+from bench.sources import IMAGENET, Digits
 
 
-def digits() -> Dataset:
-    return SOURCES["digits"]().load(Path("nowhere"))
+def digits(**fields: object) -> Tensors:
+    return Digits.model_validate(fields).load(Path("nowhere"))
 
 
 def test_digits_are_split_once_and_for_all() -> None:
@@ -36,14 +40,14 @@ def test_a_fingerprint_covers_pixels_labels_and_transform() -> None:
     """Changing one pixel, one label or one constant changes the fingerprint."""
     images = torch.zeros(4, 1, 2, 2, dtype=torch.uint8)
     labels = torch.arange(4)
-    base = Dataset("x", (images, labels), (images, labels), 4, Transform((0.5,), (0.5,)))
+    base = Tensors("x", (images, labels), (images, labels), 4, Transform((0.5,), (0.5,)))
     pixel = images.clone()
     pixel[3, 0, 1, 1] = 1
     others = [
-        Dataset("x", (pixel, labels), (images, labels), 4, base.transform),
-        Dataset("x", (images, labels.flip(0)), (images, labels), 4, base.transform),
-        Dataset("x", (images, labels), (images, labels), 4, Transform((0.5,), (0.4,))),
-        Dataset("x", (images, labels), (images, labels), 4, Transform((0.5,), (0.5,), pad=1)),
+        Tensors("x", (pixel, labels), (images, labels), 4, base.transform),
+        Tensors("x", (images, labels.flip(0)), (images, labels), 4, base.transform),
+        Tensors("x", (images, labels), (images, labels), 4, Transform((0.5,), (0.4,))),
+        Tensors("x", (images, labels), (images, labels), 4, Transform((0.5,), (0.5,), pad=1)),
     ]
 
     assert len({d.fingerprint for d in (base, *others)}) == 5
@@ -87,8 +91,8 @@ def test_an_epoch_shows_every_image_once() -> None:
     """Shuffled, complete, the last batch smaller, and the same for the same seed."""
     images = torch.arange(10, dtype=torch.uint8).reshape(10, 1, 1, 1)
     split = (images, torch.arange(10))
-    data = Dataset("x", split, split, 10, Transform((0.0,), (1.0,), scale=1))
-    runs = [list(epoch(data, 4, torch.Generator().manual_seed(s))) for s in (0, 0, 1)]
+    data = Tensors("x", split, split, 10, Transform((0.0,), (1.0,), scale=1))
+    runs = [list(data.epoch(4, torch.Generator().manual_seed(s))) for s in (0, 0, 1)]
     labels = [torch.cat([y for _, y in run]).tolist() for run in runs]
 
     assert [len(y) for _, y in runs[0]] == [4, 4, 2]
@@ -100,7 +104,7 @@ def test_an_epoch_shows_every_image_once() -> None:
 def test_evaluation_is_in_order_and_untouched() -> None:
     """Batches of a split come in order, normalized, never cropped."""
     data = digits()
-    x = torch.cat([images for images, _ in batches(data.test, data.transform, 100)])
+    x = torch.cat([images for images, _ in data.batches("test", 100)])
 
     torch.testing.assert_close(x, normalize(data.test[0], data.transform))
 
@@ -108,16 +112,96 @@ def test_evaluation_is_in_order_and_untouched() -> None:
 @pytest.mark.parametrize("size", [{"train": 10}, {"test": 7}])
 def test_a_part_says_so(size: dict[str, int]) -> None:
     """A cut data set has another label and another fingerprint."""
-    data = SOURCES["digits"](**size).load(Path("nowhere"))
+    data = digits(**size)
 
     assert "first" in data.label
     assert data.fingerprint != digits().fingerprint
 
 
+@pytest.mark.parametrize("size", [4, 20, 32])
+def test_resized_images_are_torchs(size: int) -> None:
+    """Bilinear with antialias, of the images asked for, rounded; padding keeps its proportion."""
+    small, data = digits(train=30, test=20), digits(train=30, test=20, resize=size)
+    for ours, before in ((data.train, small.train), (data.test, small.test)):
+        x = before[0].float()
+        exact = F.interpolate(x, size=(size, size), mode="bilinear", antialias=True)
+        assert ours[0].shape == (len(x), 1, size, size)
+        assert ours[0].dtype == torch.uint8
+        assert (ours[0] - exact).abs().max() <= 0.5 + 1e-4
+        assert torch.equal(ours[1], before[1])
+
+    assert data.transform.pad == round(size / 8)
+    assert data.label == f"digits (8x8), first 30 + 20, resized to {size}x{size}"
+    assert data.fingerprint != small.fingerprint
+    assert data.shape == (1, size, size)
+
+
+def test_resizing_to_the_same_size_changes_no_pixel() -> None:
+    """Interpolation from n to n is the identity."""
+    assert torch.equal(digits(resize=8).train[0], digits().train[0])
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.2, 0.25, 0.29, 0.5, 0.7])
+def test_held_out_rows_are_stratified(fraction: float) -> None:
+    """Of n images of a class ⌊n·fraction⌋, evenly spread, whatever the order of classes."""
+    labels = digits().train[1]
+    chosen = held_out(labels, fraction)
+    for label in range(10):
+        mine = chosen[labels == label]
+        places = mine.nonzero().flatten()
+
+        assert len(places) == int(Fraction(str(fraction)) * len(mine))
+        assert places.diff().max() <= math.ceil(1 / fraction)
+        assert len(mine) - places[-1] <= 2 / fraction
+
+
+def test_a_fifth_is_every_fifth() -> None:
+    """The choice is the one that splits the digits themselves."""
+    labels = torch.tensor([0] * 10 + [1] * 5 + [2] * 4)
+
+    assert held_out(labels, 0.2).nonzero().flatten().tolist() == [4, 9, 14]
+
+
+def test_tuning_never_sees_the_test_split() -> None:
+    """Held-out and kept rows are the training split, once each; the label says so."""
+    whole, data = digits().train, digits(held_out=0.2)
+    rows = {(*x.flatten().tolist(), int(y)) for x, y in zip(*whole, strict=True)}
+    parts = [
+        {(*x.flatten().tolist(), int(y)) for x, y in zip(*split, strict=True)}
+        for split in (data.train, data.test)
+    ]
+
+    assert data.label == "digits (8x8), 20 % of train held out for tuning"
+    assert sum(data.sizes.values()) == len(whole[0])
+    assert parts[0] | parts[1] == rows
+    assert parts[0].isdisjoint(parts[1])
+    assert digits(held_out=0.2).fingerprint == data.fingerprint != digits(held_out=0.3).fingerprint
+
+
+def test_the_order_of_parts() -> None:
+    """`train` cuts first, then a part is held out, then `test` cuts it, then all is resized."""
+    data = digits(train=100, test=7, held_out=0.3, resize=10)
+    first = digits(train=100).train
+    chosen = held_out(first[1], 0.3)
+
+    assert torch.equal(data.train[1], first[1][~chosen])
+    assert torch.equal(data.test[1], first[1][chosen][:7])
+    assert data.label == (
+        "digits (8x8), first 100 of train, 30 % of train held out for tuning, first 7 of them, "
+        "resized to 10x10"
+    )
+
+
+def test_too_small_a_part_is_refused() -> None:
+    """Where no image is held out there is nothing to test on."""
+    with pytest.raises(DataError, match="leaves 10 to train on and 0 to test on"):
+        digits(train=10, held_out=0.1)
+
+
 def _draws(image: Tensor, n: int, pad: int) -> Tensor:
     split = (image.expand(n, 1, 5, 5).contiguous(), torch.zeros(n, dtype=torch.int64))
-    data = Dataset("x", split, split, 1, Transform((0.0,), (1.0,), scale=1, pad=pad, flip=True))
-    return torch.cat([x for x, _ in epoch(data, 5000, torch.Generator().manual_seed(0))])
+    data = Tensors("x", split, split, 1, Transform((0.0,), (1.0,), scale=1, pad=pad, flip=True))
+    return torch.cat([x for x, _ in data.epoch(5000, torch.Generator().manual_seed(0))])
 
 
 def _counts(images: Tensor) -> dict[tuple[int, ...], int]:

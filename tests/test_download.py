@@ -463,6 +463,34 @@ def absent(self: object, folder: Path) -> None:
     raise DataError(message)
 
 
+def test_cifar100(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CIFAR-100 comes the same way: its own archive, checksum, folder and variable; resumed."""
+    found = pickle.loads(batch(0)) | {b"fine_labels": [0, 99, 50, 1], b"coarse_labels": [0] * 4}
+    files = {name: pickle.dumps(found) for name in ("train", "test")}
+    archive = packed({f"cifar-100-python/{name}": content for name, content in files.items()})
+    cifar100 = "torchvision.datasets.CIFAR100"
+    for name, content in files.items():
+        monkeypatch.setattr(f"{cifar100}.{name}_list", [[name, md5(content)]])
+    monkeypatch.setattr(f"{cifar100}.filename", "hundred.tar.gz")
+    monkeypatch.setattr(f"{cifar100}.tgz_md5", md5(archive))
+    mirror = Mirror(archive, stops=[5_000])
+    monkeypatch.setenv("BENCH_CIFAR100_URL", server.add(mirror))
+    lines: list[str] = []
+
+    home = download.prepare("cifar100", tmp_path, report=lines.append)
+
+    assert home == tmp_path / "cifar-100-python"
+    assert mirror.asked == ["", "bytes=5000-"]
+    assert f"hundred.tar.gz: MD5 {md5(archive)} as published, unpacking" in lines
+    assert [path.name for path in tmp_path.iterdir()] == [home.name]
+
+
+def test_imagenet_is_put_there_by_hand(tmp_path: Path) -> None:
+    """What goes where is said; nothing is downloaded."""
+    with pytest.raises(DataError, match=r"imagenet is not downloaded: put into .*<class>/\*\.JPEG"):
+        download.prepare("imagenet", tmp_path, report=lambda text: None)
+
+
 def test_partial_copy_is_there(tmp_path: Path) -> None:
     """A copy put there by hand is found."""
     home = tmp_path / "cifar-10-partial-py"

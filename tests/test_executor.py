@@ -10,6 +10,7 @@ from bench.cell import Cell
 from bench.crossing import plan
 from bench.errors import EnvironmentProblem, UsageError
 from bench.executor import Settings, Slot, Tally, execute, slots, wanted
+from bench.folder import cores
 from bench.record import Record
 from bench.worker import Event
 
@@ -154,7 +155,7 @@ def test_a_worker_that_dies_after_its_record_loses_nothing(tiny: Path, tmp_path:
 def test_slots() -> None:
     """One slot per core unless told; a missing GPU and a wrong device are errors."""
     assert slots("cpu", None, 3, 1) == (Slot("cpu", 1),) * 3
-    assert len(slots("cpu", None, None, 1)) == executor._cores()  # pyright: ignore
+    assert len(slots("cpu", None, None, 1)) == cores()
     with pytest.raises(UsageError, match="expected auto, cpu, cuda or cuda:N"):
         slots("tpu", None, None, 1)
     with pytest.raises(UsageError, match="--gpus goes with"):

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from bench.crossing import plan
-from bench.live import Board, Plain, Terminal
+from bench.live import Board, Plain, Terminal, counter
 from bench.plan import Plan
 from bench.worker import Event
 
@@ -96,3 +96,22 @@ def test_plain_lines(quickstart: Plan) -> None:
     assert len(lines) == 2
     assert lines[0].startswith("[1/21] dsq seed 0: ok, acc 75.00 %")
     assert lines[1].startswith("[2/21] ede seed 0: failed, acc 10.00 %, RuntimeError")
+
+
+def test_files_are_counted() -> None:
+    """One line that changes on a terminal; without one a line per tenth, the last one the total."""
+    plain, terminal = Console(file=io.StringIO(), width=80), console(80)
+    for place in (plain, terminal):
+        with counter(place) as count:
+            for n in range(1, 41):
+                count(25 * n, 1000)
+    lines = written(plain).splitlines()
+
+    assert len(lines) == 10
+    assert lines[-1] == "1,000 of 1,000 files decoded"
+    assert "files decoded" in written(terminal)
+
+
+def written(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()

@@ -10,9 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torchvision.datasets
+from pydantic import ValidationError
 
 from bench.errors import DataError
-from bench.sources import SOURCES, data_folder
+from bench.sources import (
+    SOURCES,
+    Cifar10,
+    Cifar10Partial,
+    Cifar100,
+    FashionMnist,
+    ImageNet,
+    data_folder,
+)
 
 
 def batch(n: int, seed: int = 0, labels: list[int] | None = None) -> bytes:
@@ -39,11 +48,47 @@ def official(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_cifar10_in_torchvisions_layout(official: Path) -> None:
     """Five batches and a test batch, with torchvision's checksums, are CIFAR-10."""
-    data = SOURCES["cifar10"]().load(official)
+    data = Cifar10().load(official)
 
     assert data.label == "CIFAR-10"
     assert data.train[0].shape == (20, 3, 32, 32)
     assert data.test[0].shape == (4, 3, 32, 32)
+
+
+def test_cifar100_in_torchvisions_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two files with torchvision's checksums are CIFAR-100; labels are the fine ones of 100."""
+    home = tmp_path / "cifar-100-python"
+    home.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 3072), dtype=np.uint8)
+    for name, fine in (("train", [0, 57, 99, 3]), ("test", [99, 98, 2, 1])):
+        found = {b"data": pixels, b"coarse_labels": [1, 1, 1, 1], b"fine_labels": fine}
+        content = pickle.dumps(found)
+        (home / name).write_bytes(content)
+        known = [[name, hashlib.md5(content, usedforsecurity=False).hexdigest()]]
+        monkeypatch.setattr(torchvision.datasets.CIFAR100, f"{name}_list", known)
+    data = Cifar100().load(tmp_path)
+
+    assert (data.label, data.num_classes) == ("CIFAR-100", 100)
+    assert data.train[1].tolist() == [0, 57, 99, 3]
+    assert data.test[0].flatten(1).tolist() == pixels.tolist()
+    (home / "train").unlink()
+    with pytest.raises(DataError, match=r"cifar-100-python/train`; run `bench data prepare cifar1"):
+        Cifar100().load(tmp_path)
+
+
+def test_the_number_of_classes_needs_no_data() -> None:
+    """A net can be built before its data is read."""
+    numbers = {name: source().num_classes for name, source in SOURCES.items()}
+
+    assert numbers == dict.fromkeys(SOURCES, 10) | {"cifar100": 100, "imagenet": 1000}
+    assert ImageNet(classes=100).num_classes == 100
+
+
+@pytest.mark.parametrize("area", [[0, 1], [0.5, 0.2], [0.1, float("inf")], [float("nan"), 1]])
+def test_a_crop_area_is_two_rising_numbers(area: list[float]) -> None:
+    """Anything else is refused."""
+    with pytest.raises(ValidationError, match="must be two finite numbers above 0"):
+        ImageNet.model_validate({"crop_area": area})
 
 
 def test_wrong_bytes_are_named(official: Path) -> None:
@@ -52,7 +97,7 @@ def test_wrong_bytes_are_named(official: Path) -> None:
     path.write_bytes(path.read_bytes() + b"x")
 
     with pytest.raises(DataError, match=r"data_batch_3: wrong MD5; delete it and run `bench data"):
-        SOURCES["cifar10"]().load(official)
+        Cifar10().load(official)
 
 
 def test_absence_says_what_to_do(tmp_path: Path) -> None:
@@ -68,11 +113,11 @@ def test_a_partial_copy_is_never_the_official_set(tmp_path: Path) -> None:
     home.mkdir()
     for i, name in enumerate(("data_batch_1", "test_batch")):
         (home / name).write_bytes(batch(5, i))
-    data = SOURCES["cifar10-partial"]().load(tmp_path)
+    data = Cifar10Partial().load(tmp_path)
 
     assert data.label == "CIFAR-10 (10-image copy)"
     with pytest.raises(DataError):
-        SOURCES["cifar10"]().load(tmp_path)
+        Cifar10().load(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +140,7 @@ def test_damaged_batches_are_refused(tmp_path: Path, content: bytes) -> None:
     (home / "test_batch").write_bytes(batch(2))
 
     with pytest.raises(DataError, match=r"data_batch_1|CIFAR-10"):
-        SOURCES["cifar10-partial"]().load(tmp_path)
+        Cifar10Partial().load(tmp_path)
 
 
 def test_an_old_pickle_of_no_images_is_read(tmp_path: Path) -> None:
@@ -107,7 +152,7 @@ def test_an_old_pickle_of_no_images_is_read(tmp_path: Path) -> None:
     (home / "data_batch_2").write_bytes(pickle.dumps(empty, protocol=2))
     (home / "test_batch").write_bytes(batch(2))
 
-    assert len(SOURCES["cifar10-partial"]().load(tmp_path).train[0]) == 3
+    assert len(Cifar10Partial().load(tmp_path).train[0]) == 3
 
 
 def test_a_pickle_cannot_run_code(tmp_path: Path) -> None:
@@ -123,7 +168,7 @@ def test_a_pickle_cannot_run_code(tmp_path: Path) -> None:
         (home / name).write_bytes(pickle.dumps({"data": Evil(), "labels": [1]}))
 
     with pytest.raises(DataError, match=r"names posix\.mkdir"):
-        SOURCES["cifar10-partial"]().load(tmp_path)
+        Cifar10Partial().load(tmp_path)
     assert not (tmp_path / "ran").exists()
 
 
@@ -131,7 +176,7 @@ def test_a_pickle_cannot_run_code(tmp_path: Path) -> None:
 def test_fashion_mnist(tmp_path: Path, packed: bool) -> None:
     """Four IDX files, gzipped or not, are Fashion-MNIST."""
     write_idx(tmp_path / "fashion-mnist", packed)
-    data = SOURCES["fashion_mnist"]().load(tmp_path)
+    data = FashionMnist().load(tmp_path)
 
     assert data.train[0].shape == (60_000, 1, 28, 28)
     assert data.test[1].shape == (10_000,)
@@ -145,7 +190,7 @@ def test_a_damaged_idx_file_is_named(tmp_path: Path, damage: bytes) -> None:
     path.write_bytes(damage)
 
     with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte.gz: not the IDX file"):
-        SOURCES["fashion_mnist"]().load(tmp_path)
+        FashionMnist().load(tmp_path)
 
 
 def test_the_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:

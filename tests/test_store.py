@@ -38,6 +38,17 @@ def record(of: Cell | None = None, **change: object) -> Record:
     return Record.model_validate(fields | {"provenance": origin, "best_epoch": 0} | change)
 
 
+def test_top5_of_a_record() -> None:
+    """The last epoch's, and the best epoch's, which is chosen on top-1; old records have none."""
+    curves = {"train_loss": [2.0, 1.0], "test_acc": [0.6, 0.5], "test_top5": [0.8, 0.9]}
+    known = record(curves=curves | {"lr": [0.1, 0.05]})
+
+    assert (known.last_top5, known.best_top5) == (0.9, 0.8)
+    assert (record().last_top5, record().best_top5) == (None, None)
+    lost = record(curves=curves, status="diverged")
+    assert (lost.last_top5, lost.best_top5) == (None, None)
+
+
 @pytest.mark.parametrize(
     "change",
     [

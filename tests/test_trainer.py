@@ -10,19 +10,19 @@ import torch.nn.functional as F
 
 from bench.binary import Clock
 from bench.cell import Binarization, Recipe
-from bench.data import Dataset, epoch
+from bench.data import Tensors, Transform
 from bench.layers import BinaryConv2d, Layers
 from bench.model import Model
 from bench.plugin import Surrogate
 from bench.registry import BACKBONES, ESTIMATORS
-from bench.sources import SOURCES
-from bench.trainer import Outcome, digest, learning_rate, train
+from bench.sources import Digits
+from bench.trainer import Outcome, accuracy, digest, learning_rate, train
 
 GOLDEN = Path(__file__).parent / "golden" / "curves.json"
 
 
-def data(n: int = 96) -> Dataset:
-    return SOURCES["digits"](train=n, test=60).load(Path("nowhere"))
+def data(n: int = 96) -> Tensors:
+    return Digits(train=n, test=60).load(Path("nowhere"))
 
 
 def model(estimator: str = "ste", width: int = 4, a32: bool = False) -> Model:
@@ -161,7 +161,7 @@ def test_indicators_against_autograd(estimator: str, a32: bool) -> None:
     built = model(estimator, a32=a32)
     net = built.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     recipe = Recipe(epochs=1, batch_size=32)
-    ((images, labels),) = list(epoch(data(32), 32, torch.Generator().manual_seed(3)))
+    ((images, labels),) = list(data(32).epoch(32, torch.Generator().manual_seed(3)))
     inputs: dict[str, torch.Tensor] = {}
     layers = {k: m for k, m in net.named_modules() if isinstance(m, BinaryConv2d)}
     for name, layer in layers.items():
@@ -239,7 +239,7 @@ def train_until(epochs: int) -> Outcome:
     for e in range(epochs):
         built.clock.set(e / 4)
         loop.epoch(e, learning_rate(recipe, e))
-        trainer.accuracy(built.net, data().test, data())
+        trainer.accuracy(built.net, data())
     return replace(Outcome(), last=trainer.snapshot(built.net))
 
 
@@ -256,3 +256,49 @@ def test_every_parameter_is_trained() -> None:
 def test_adamw_trains() -> None:
     """AdamW is the other optimizer."""
     assert run("ste", optimizer="adamw", lr=1e-2).diverged == ""
+
+
+class Fixed(torch.nn.Module):
+    """Logits that stand in the image itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(1) * self.weight
+
+
+@pytest.mark.parametrize("classes", [3, 5, 9])
+def test_accuracy_is_top_1_and_top_5(classes: int) -> None:
+    """Against counting by hand; with at most 5 classes everything is among the top 5."""
+    rng = torch.Generator().manual_seed(0)
+    images = torch.stack([torch.randperm(classes, generator=rng) for _ in range(40)])
+    labels = torch.randint(classes, (40,), generator=rng)
+    split = (images.view(40, 1, 1, classes).to(torch.uint8), labels)
+    found = Tensors("x", split, split, classes, Transform((0.0,), (1.0,), scale=1))
+    ranks = [int((row > row[y]).sum()) for row, y in zip(images, labels, strict=True)]
+
+    top1, top5 = accuracy(Fixed(), found)
+
+    assert top1 == sum(rank == 0 for rank in ranks) / 40
+    assert top5 == sum(rank < 5 for rank in ranks) / 40
+    assert (top5 == 1) == (classes <= 5)
+
+
+def test_ties_count_for_both() -> None:
+    """Where all logits are equal the top 5 contain whatever is the top 1."""
+    split = (torch.zeros(9, 1, 1, 9, dtype=torch.uint8), torch.arange(9))
+    found = Tensors("x", split, split, 9, Transform((0.0,), (1.0,)))
+    top1, top5 = accuracy(Fixed(), found)
+
+    assert top1 == pytest.approx(1 / 9)
+    assert top1 <= top5 <= 6 / 9
+
+
+def test_top5_is_a_curve() -> None:
+    """One value an epoch, never below top-1."""
+    curves = run("ste", epochs=2).curves
+
+    assert len(curves["test_top5"]) == 2
+    assert all(a <= b <= 1 for a, b in zip(curves["test_acc"], curves["test_top5"], strict=True))

@@ -1,0 +1,103 @@
+"""Files as they are published, read into arrays: CIFAR's pickled batches and IDX files."""
+
+import gzip
+import hashlib
+import io
+import pickle
+import struct
+import zlib
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.errors import DataError
+
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+Batch: TypeAlias = tuple[Pixels, list[int]]  # (n, 3072) pixels and n labels
+
+
+def checked(path: Path, md5: str, name: str) -> bytes:
+    """The bytes of a file whose MD5 is known."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        raise DataError(missing(name, path)) from None
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
+        message = f"{path}: wrong MD5; delete it and run `bench data prepare {name}`"
+        raise DataError(message)
+    return content
+
+
+def read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        message = f"cannot read `{path}`: {error.strerror}"
+        raise DataError(message) from None
+
+
+def missing(name: str, path: Path) -> str:
+    return (
+        f"no `{path}`; run `bench data prepare {name}`, or point --data or BENCH_DATA at the "
+        f"folder that holds `{path.parent.name}/`"
+    )
+
+
+def batch(content: bytes, path: Path, key: str) -> Batch:
+    """
+    One pickled batch of CIFAR, its labels under `key`. Only plain data and arrays are read.
+
+    Raises:
+        DataError: it is none.
+    """
+    try:
+        found = _Plain(content).load()
+        pixels = np.asarray(found[b"data" if b"data" in found else "data"], dtype=np.uint8)
+        labels = found[key.encode() if key.encode() in found else key]
+        return pixels.reshape(-1, 3072), [int(y) for y in labels]
+    except Exception as error:  # a damaged pickle raises nearly anything
+        message = f"{path}: not a CIFAR batch: {type(error).__name__}: {error}"
+        raise DataError(message) from None
+
+
+class _Plain(pickle.Unpickler):
+    """An unpickler that builds arrays and nothing that could run code."""
+
+    allowed = frozenset({"_reconstruct", "ndarray", "dtype", "encode", "_frombuffer"})
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(io.BytesIO(content), encoding="bytes")
+
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        home = module_name.split(".")[0]
+        array = home in {"numpy", "_codecs"} and global_name in self.allowed
+        if array or (home in {"__builtin__", "builtins"} and global_name == "bytes"):
+            return super().find_class(module_name, global_name)
+        message = f"it names {module_name}.{global_name}"
+        raise pickle.UnpicklingError(message)
+
+
+def idx(homes: list[Path], name: str, shape: tuple[int, ...]) -> Tensor:
+    """One IDX file of bytes, found gzipped or plain in the first of `homes` that has it."""
+    for path in (home / f"{name}{end}" for home in homes for end in ("", ".gz")):
+        if not path.is_file():
+            continue
+        try:
+            content = gzip.decompress(path.read_bytes()) if path.suffix else path.read_bytes()
+            head = 4 + 4 * len(shape)
+            found = struct.unpack(f">{len(shape)}I", content[4:head])
+            if found != shape or content[2] != 8 or len(content) - head != np.prod(shape):
+                message = f"holds {found}, expected {shape}"
+                raise ValueError(message)
+        except (OSError, EOFError, ValueError, struct.error, zlib.error, IndexError) as error:
+            message = f"{path}: not the IDX file it should be: {error}"
+            raise DataError(message) from None
+        return torch.frombuffer(bytearray(content[head:]), dtype=torch.uint8).reshape(shape)
+    message = (
+        f"no `{name}[.gz]`; put Fashion-MNIST's four IDX files into "
+        f"`{homes[0]}/`, or on Debian: apt-get install dataset-fashion-mnist"
+    )
+    raise DataError(message)

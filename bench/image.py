@@ -1,0 +1,74 @@
+"""
+One image of a file: decoded, and the square of it that training or evaluation sees.
+
+The pixels are those of torchvision's transforms of a PIL image: crop first, then resize.
+"""
+
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from PIL import Image, UnidentifiedImageError
+
+RATIO = (3 / 4, 4 / 3)  # width/height of a training crop
+Area: TypeAlias = tuple[float, float]  # of a training crop, as a fraction of the image's
+Box: TypeAlias = tuple[int, int, int, int]  # left, top, right, bottom
+Draw: TypeAlias = Callable[[], float]  # uniform in [0, 1)
+
+
+def decode(path: Path) -> Image.Image | str:
+    """The image of a file as RGB, or why there is none, in one line."""
+    try:
+        with path.open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                return "empty file"
+            return Image.open(file).convert("RGB")
+    except UnidentifiedImageError:
+        return "not an image"
+    except OSError as error:
+        return error.strerror or str(error)
+    except Exception as error:  # a damaged image raises nearly anything
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def training_view(image: Image.Image, size: int, area: Area, draw: Draw) -> Image.Image:
+    """A random window resized to (size, size), mirrored half the time."""
+    view = image.crop(window(*image.size, area, draw))
+    view = view.resize((size, size), Image.Resampling.BILINEAR)
+    return view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if draw() < 0.5 else view
+
+
+def evaluation_view(image: Image.Image, size: int) -> Image.Image:
+    """The middle (size, size) of the image with its shorter side resized to size·256/224."""
+    width, height = image.size
+    short, side = min(width, height), round(size * 256 / 224)
+    width, height = (int(side * n / short) if n > short else side for n in (width, height))
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    resized = image.resize((width, height), Image.Resampling.BILINEAR)
+    return resized.crop((left, top, left + size, top + size))
+
+
+def window(width: int, height: int, area: Area, draw: Draw) -> Box:
+    """
+    Where to crop, by torchvision's rule for RandomResizedCrop.
+
+    Area and logarithm of the aspect are uniform; a window that does not fit is drawn again, ten
+    times in all; then it is the largest one in the middle whose aspect is in range.
+    """
+    low, high = map(math.log, RATIO)
+    for _ in range(10):
+        wanted = width * height * (area[0] + (area[1] - area[0]) * draw())
+        aspect = math.exp(low + (high - low) * draw())
+        w, h = round(math.sqrt(wanted * aspect)), round(math.sqrt(wanted / aspect))
+        if 0 < w <= width and 0 < h <= height:
+            top, left = int(draw() * (height - h + 1)), int(draw() * (width - w + 1))
+            return left, top, left + w, top + h
+    w, h = width, height
+    if width / height < RATIO[0]:
+        h = round(width / RATIO[0])
+    elif width / height > RATIO[1]:
+        w = round(height * RATIO[1])
+    left, top = (width - w) // 2, (height - h) // 2
+    return left, top, left + w, top + h
