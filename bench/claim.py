@@ -77,13 +77,13 @@ class Claim(Frozen):
 
 def ledger(name: str, beside: Path) -> list[Claim]:
     """
-    The claims of the ledger `name.yaml` in the folder `beside`, else of the shipped one.
+    The claims of the ledger `published/name.yaml` in the folder `beside`, else of the shipped one.
 
     Raises:
         SuiteError: no such ledger, or it is not one, every problem with its line.
     """
     home = Path(str(files("suites"))) / "published"
-    paths = [beside / f"{name}.yaml", home / f"{name}.yaml"]
+    paths = [folder / f"{name}.yaml" for folder in (beside / "published", home)]
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
         message = f"no ledger `{name}`{suggest(name, sorted(p.stem for p in home.glob('*.yaml')))}"

@@ -149,7 +149,8 @@ class Rows:
         if tune is None:
             return []
         net = self.axes.backbones[c.backbone]
-        apart = Named(net.source.name, _with(net.source.plugin, {"held_out": tune.held_out}))
+        part = {"held_out": tune.held_out, "test": None}
+        apart = Named(net.source.name, _with(net.source.plugin, part))
         trials: list[Trial] = []
         for values in tuning.draw(self._grid(tune, c.label), self.budget):
             recipe = self._recipe(net, {k[1]: v for k, v in values.items() if k[0] == "train"})

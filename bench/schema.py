@@ -51,7 +51,10 @@ def _own(root: dict[str, Any]) -> None:
     recipe = {"$ref": "#/$defs/Recipe"}
     del root["$defs"]["Recipe"]["required"]  # another suite, or the whole one, may say it
     for option in root["properties"]["backbones"]["anyOf"][1]["properties"].values():
-        option["anyOf"][0]["properties"] |= {"train": recipe, "data": root["properties"]["data"]}
+        option["anyOf"][0]["anyOf"][0]["properties"] |= {
+            "train": recipe,
+            "data": root["properties"]["data"],
+        }
 
 
 def _axis(registry: Registry[Any], definitions: dict[str, Any], *, apart: bool) -> dict[str, Any]:
@@ -80,10 +83,9 @@ def _axis(registry: Registry[Any], definitions: dict[str, Any], *, apart: bool) 
 
 def _listable(parameters: dict[str, Any], own: dict[str, Any], apart: bool) -> dict[str, Any]:
     strict = parameters | {"properties": own}
-    if not apart:
-        return strict
+    another = {"type": "object", "required": ["plugin"]}  # a label that is some plugin's name
     by_role = {"type": "object", "required": ["W", "A"]}
-    return {"anyOf": [strict, by_role, {"type": "object", "required": ["plugin"]}]}
+    return {"anyOf": [strict, another, *([by_role] if apart else [])]}
 
 
 def _mapping(properties: dict[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,12 @@ claims:
 """
 
 
+def ledger_of(folder: Path, text: str) -> None:
+    """The ledger `mine` of the suites in `folder`."""
+    (folder / "published").mkdir()
+    (folder / "published" / "mine.yaml").write_text(text, encoding="utf-8")
+
+
 def claim(**protocol: object) -> Claim:
     return Claim(
         label="reste",
@@ -85,7 +91,7 @@ def test_a_claim_names_its_metric() -> None:
 
 def test_ledgers_join_rows_and_nothing_is_silently_absent(tmp_path: Path) -> None:
     """A claim stands beside its row; one without a row is listed, with the reason."""
-    (tmp_path / "mine.yaml").write_text(LEDGER)
+    ledger_of(tmp_path, LEDGER)
     (tmp_path / "x.yaml").write_text(SUITE + "published: mine\n")
     plan = crossing.plan(tmp_path / "x.yaml")
     board = leaderboard.rank(plan, [])
@@ -107,8 +113,8 @@ def test_ledgers_join_rows_and_nothing_is_silently_absent(tmp_path: Path) -> Non
 
 
 def test_several_ledgers_may_be_named(tmp_path: Path) -> None:
-    """`published: [mine, table3]`, the suite's folder before the shipped ones."""
-    (tmp_path / "mine.yaml").write_text(LEDGER)
+    """`published: [mine, table3]`: those beside the suite go first."""
+    ledger_of(tmp_path, LEDGER)
     (tmp_path / "x.yaml").write_text(SUITE + "published: [mine, table3]\n")
     plan = crossing.plan(tmp_path / "x.yaml")
     ste = next(row for row in plan.rows if row.label == "ste")
@@ -134,7 +140,7 @@ def test_several_ledgers_may_be_named(tmp_path: Path) -> None:
 )
 def test_a_wrong_ledger_is_told_with_its_line(tmp_path: Path, text: str, said: str) -> None:
     """A ledger's problems name its file, line and key; nothing ends in a traceback."""
-    (tmp_path / "mine.yaml").write_text(text)
+    ledger_of(tmp_path, text)
     with pytest.raises(SuiteError) as caught:
         ledger("mine", tmp_path)
 
