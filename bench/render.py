@@ -104,12 +104,13 @@ def _columns(section: Section, columns: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _verdicts(section: Section) -> list[str]:
-    """Each measured row against what was published for it."""
-    return [
-        f"{_name(x)} against {x.claim.method} {x.claim.acc:.2f} ({x.claim.metric}): {x.verdict}"
-        for x in section.lines
-        if x.claim and x.verdict
-    ]
+    """Each measured row against what was published for it; rows of one verdict together."""
+    rows: dict[str, list[str]] = {}
+    for line in section.lines:
+        if line.claim and line.verdict:
+            number = f"{_name(line)} {line.claim.acc:.2f} ({line.claim.metric})"
+            rows.setdefault(line.verdict, []).append(number)
+    return [f"against published {', '.join(names)}: {text}" for text, names in rows.items()]
 
 
 def _name(line: Line) -> str:

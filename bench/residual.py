@@ -126,7 +126,7 @@ class Block(nn.Module):
 
 
 class Subsample(nn.Module):
-    """Option A: every `stride`-th row and column, then zero channels on both sides."""
+    """Every `stride`-th row and column, then `pad` zero channels on both sides: option A."""
 
     def __init__(self, stride: int, pad: int) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ class Subsample(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.stride > 1:
             x = x[:, :, :: self.stride, :: self.stride]
-        return F.pad(x, (0, 0, 0, 0, self.pad, self.pad))
+        return F.pad(x, (0, 0, 0, 0, self.pad, self.pad)) if self.pad else x
 
 
 def shortcut(kind: Shortcut, c_in: int, c_out: int, stride: int, layers: Layers) -> nn.Module:
@@ -152,10 +152,11 @@ def shortcut(kind: Shortcut, c_in: int, c_out: int, stride: int, layers: Layers)
             conv = nn.Conv2d(c_in, c_out, 1, bias=False)
             return nn.Sequential(mean, conv, nn.BatchNorm2d(c_out))
         case "B":
-            conv = nn.Conv2d(c_in, c_out, 1, stride, bias=False)
+            conv = nn.Conv2d(c_in, c_out, 1, bias=False)
         case "B_binary":
-            conv = layers.conv(c_in, c_out, 1, stride=stride)
-    return nn.Sequential(conv, nn.BatchNorm2d(c_out))
+            conv = layers.conv(c_in, c_out, 1)
+    # The same as a strided conv1x1, whose gradient ends the process in oneDNN 3.13 for few channels.
+    return nn.Sequential(Subsample(stride, 0), conv, nn.BatchNorm2d(c_out))
 
 
 def activation(order: BlockOrder, c: int) -> nn.Module:

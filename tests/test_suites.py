@@ -54,7 +54,7 @@ def smallest(name: str) -> list[str]:
     """Overrides that leave one seed, one epoch and a few images of a twin."""
     _, suite, _ = load(HOME / f"{name}.yaml")
     assert suite
-    tiny = {"digits": {"train": 24, "test": 10}}
+    tiny = {"digits": {"train": 100 if suite.tune else 24, "test": 10}}
     said = ["train.epochs=1", "train.batch_size=12", "seeds=0", "train.histograms=[]"]
     for place, data in [("data", suite.data)] + [
         (f"backbones.{label}.data", net["data"])
