@@ -1,0 +1,298 @@
+"""
+Proofs beyond the grid: what `bench.properties` finds, for every real z and every knob.
+
+Rational is |sign z - f| ≤ |sign z - z|; for z > 0 that is f between z and 2 - z. Boxes (z, knob)
+are halved until one of these holds on each; h is f, or -f(-z) on the negative half line:
+
+    directly       the range of h lies where it must, or h/z does, in power form
+    from the left  h - z does not fall (h' ≥ 1), and at the left end the next box proves it
+    from z = 1     h(1) = 1 for every knob, and |h'| ≤ 1 between z and 1
+    in the middle  h in the middle of the box, h' and dh/dknob over it
+
+All in exact arithmetic on the code's own `value` and constants, with P's tolerance of 1e-9; the
+first box, z ≤ 5e-10, needs nothing of h' there.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from flint import arb, ctx
+
+from bench.enclosure import NotEnclosed
+from bench.gap import TOLERANCE
+from bench.interval import Interval, Undefined, number
+from bench.jet import ORDER, PRECISION, Box, Jet, Series
+from bench.plugin import Knob, Surrogate
+
+BOXES = 4000  # per half line; about 3 s
+TRIAL = 400  # what the whole admissible range gets first
+NEAR = TOLERANCE / 2  # the first box is (0, NEAR]
+SLACK = 1e-13  # how far beyond ±1 h may round while it still counts as not overshooting
+Span = tuple[float, float]
+
+
+class NotCertified(Exception):
+    """No proof; the text says why."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A claim that was proved, or why it was not."""
+
+    proved: bool
+    text: str
+
+
+def rational(f: Surrogate, knob: Knob | None) -> Certificate:
+    """Prove that f is nowhere further from sign than the identity, for as many knobs as one can."""
+    return _certificate("rational", f, knob, _rational)
+
+
+def gradual(f: Surrogate, knob: Knob | None) -> Certificate:
+    """Prove (b): on the way through the knob's range the error at no z ever rises."""
+    return _certificate("the error never rises", f, knob, _gradual)
+
+
+def _certificate(
+    claim: str, f: Surrogate, knob: Knob | None, prove: "Callable[[Half, Span, int], int]"
+) -> Certificate:
+    reason = ""
+    for spans, boxes in _attempts(knob):
+        try:
+            with precision():
+                done = sum(prove(Half(f, s, knob), k, boxes) for s in (1, -1) for k in spans)
+        except NotCertified as error:
+            reason = str(error)
+        except Exception as error:  # whatever a stranger's code does to what is not a tensor
+            reason = f"{type(error).__name__}: {error}".removeprefix("NotEnclosed: ")
+        else:
+            return Certificate(True, f"{claim}: proved for every real z{_of(knob, spans)}, {done} boxes")
+    return Certificate(False, f"{claim}: not certified: {reason}")
+
+
+def _attempts(knob: Knob | None) -> Iterator[tuple[list[Span], int]]:
+    """Ranges of the knob to try, the largest first, and how many boxes each may use."""
+    if knob is None:
+        yield [(0.0, 0.0)], BOXES
+        return
+    low, high = ends(knob)
+    if knob.integer:
+        yield [(float(n), float(n)) for n in range(int(low), int(high) + 1)], BOXES
+        return
+    limits = (max(min(knob.limits), knob.floor), max(knob.limits))
+    if not knob.learned and limits != (low, high):
+        yield [limits], TRIAL
+    yield [(low, high)], BOXES
+
+
+def ends(knob: Knob) -> Span:
+    """The range that training visits; a learned knob goes anywhere between its limits."""
+    if knob.learned:
+        return min(knob.limits) + 1e-3, max(knob.limits) - 1e-3
+    low, high = sorted(max(end, knob.floor) for end in (knob.start, knob.end))
+    return low, high
+
+
+def _of(knob: Knob | None, spans: list[Span]) -> str:
+    if knob is None:
+        return ""
+    low, high = spans[0][0], spans[-1][1]
+    within = f"[{low:g}, ∞)" if math.isinf(high) else f"[{low:g}, {high:g}]"
+    return f" and every {knob.name} in {within}"
+
+
+@contextmanager
+def precision() -> Iterator[None]:
+    """The working precision of every proof."""
+    cap = ctx.cap
+    with ctx.workprec(PRECISION):
+        ctx.cap = ORDER
+        try:
+            yield
+        finally:
+            ctx.cap = cap
+
+
+@dataclass(frozen=True)
+class Half:
+    """h on z > 0: f itself, or (side = -1) -f(-z)."""
+
+    f: Surrogate
+    side: int
+    knob: Knob | None
+
+    def over(self, box: Box) -> Jet:
+        """h, dh/dz and dh/dknob over a box."""
+        found = self.f.f(*box.jets(self.side))  # pyright: ignore[reportArgumentType]
+        if not isinstance(found, Jet):
+            message = f"f returned a {type(found).__name__}"
+            raise NotEnclosed(message)
+        return found if self.side > 0 else found.negative()
+
+    def at_zero(self, knob: Span) -> Interval:
+        """f(0), where the error must be 0 itself."""
+        z = Jet(*(number(0) for _ in range(3)))
+        return self.f.f(z, Box((1, 1), knob).jets(1)[1]).range  # pyright: ignore
+
+    def series(self, knob: Span) -> Interval:
+        """h(1), by its series in the knob."""
+        k = Series.knob(*knob)
+        found: Series = self.f.f(k.constant(self.side), k)  # pyright: ignore
+        return found.times(k.constant(self.side)).enclose(*knob)
+
+
+def _rational(h: Half, span: Span, most: int) -> int:
+    at_zero = h.at_zero(span)
+    if not _near(at_zero, 0):
+        message = f"f(0) is not 0{_knob_text(h, span)}"
+        raise NotCertified(message)
+    count = _one(h, span, most)
+    zones = ((0.0, NEAR), (NEAR, 1.0), (1.0, math.inf))
+    return count + cover(lambda box: _between(h, box), [Box(z, span) for z in zones], most)
+
+
+def _near(x: Interval, y: float) -> bool:
+    return x.lo >= y - arb(TOLERANCE) and x.hi <= y + arb(TOLERANCE)
+
+
+def _one(h: Half, span: Span, most: int) -> int:
+    """Prove h(1) = 1 for every knob of `span`."""
+
+    def holds(box: Box) -> bool:
+        if _near(h.over(box).v, 1):
+            return True
+        low, high = box.knob
+        if not low < high < math.inf:
+            return False
+        try:
+            return _near(h.series(box.knob), 1)
+        except NotEnclosed:
+            return False
+
+    try:
+        return cover(holds, [Box((1.0, 1.0), span)], min(most, 200))
+    except NotCertified as error:
+        message = f"f(1) = 1 has no proof: {error}"
+        raise NotCertified(message) from None
+
+
+def _between(h: Half, box: Box) -> bool:
+    """z ≤ h ≤ 2 - z below 1, and the other way round above, or reduced to a neighbouring box."""
+    jet = h.over(box)
+    (low, high), t = map(arb, box.z), arb(TOLERANCE)
+    slope, v = jet.z, jet.v
+    if box.z[1] <= 1:
+        chained = box.z[0] > 0 and slope.lo >= 1
+        from_one = box.z[1] == 1 and slope.hi <= 1
+        first = v.lo >= high - t or _quotient(v).lo >= 0 or chained or from_one
+        second = v.hi <= 2 - high + t or slope.lo >= -1
+        sign = 1
+    else:
+        first = v.hi <= low + t or _quotient(v).hi <= 0 or slope.hi <= 1
+        second = v.lo >= 2 - low - t or slope.lo >= -1
+        sign = -1
+    if first and second:
+        return True
+    if math.inf in (*box.z, *box.knob):
+        return False
+    over, under = centred(h, jet, box)
+    bounds = (over.lo, under.lo) if sign > 0 else (-over.hi, -under.hi)
+    return (first or bounds[0] >= -t) and (second or bounds[1] >= -t)
+
+
+def centred(h: Half, jet: Jet, box: Box) -> tuple[Interval, Interval]:
+    """The ranges of h - z and 2 - z - h over a finite box, by its middle and the slopes over it."""
+    middle = box.middle
+    v = h.over(middle).v
+    z, knob = number(middle.z[0]), number(middle.knob[0])
+    dz, dknob = (Interval(*map(arb, s)) - m for s, m in ((box.z, z), (box.knob, knob)))
+    by_knob = jet.k * dknob
+    over = v - z + (jet.z - number(1)) * dz + by_knob
+    under = number(2) - z - v - (jet.z + number(1)) * dz - by_knob
+    return over, under
+
+
+def _quotient(v: Interval) -> Interval:
+    """log(h/z), if h is in power form; else anything."""
+    form = v.power
+    if form is None or v.lo < 0:
+        return Interval(-arb.pos_inf(), arb.pos_inf())
+    return form.a + (form.b - number(1)) * form.L
+
+
+def cover(holds: Callable[[Box], bool], boxes: list[Box], most: int) -> int:
+    """Halve boxes until `holds` on each, and return their number, `most` at most."""
+    open_, count = list(reversed(boxes)), 0
+    while open_:
+        box = open_.pop()
+        count += 1
+        if count > most:
+            message = f"{most} boxes were not enough, the last at {_place(box)}"
+            raise NotCertified(message)
+        try:
+            done = holds(box)
+        except Undefined:
+            done = False
+        if not done:
+            open_ += halves(box)
+    return count
+
+
+def halves(box: Box) -> tuple[Box, Box]:
+    """The box cut where it is relatively wider; the half nearer to 0 last."""
+    if width(box.z) >= width(box.knob):
+        a, b = _cut(box.z)
+        return Box(b, box.knob), Box(a, box.knob)
+    a, b = _cut(box.knob)
+    return Box(box.z, b), Box(box.z, a)
+
+
+def width(span: Span) -> float:
+    """Relative width, 1 at most for positive ends."""
+    low, high = span
+    if low == high:
+        return 0.0
+    return 1.0 if math.isinf(high) else (high - low) / max(abs(low), abs(high))
+
+
+def _cut(span: Span) -> tuple[Span, Span]:
+    low, high = span
+    if math.isinf(high):
+        cut = max(2 * low, 1.0)
+    elif low > 0 and high > 4 * low:
+        cut = math.sqrt(low * high)
+    else:
+        cut = high / 1024 if low == 0 else (low + high) / 2
+    if not low < cut < high:
+        message = f"no smaller box helps at {low:.17g}"
+        raise NotCertified(message)
+    return (low, cut), (cut, high)
+
+
+def _place(box: Box) -> str:
+    z, knob = (f"[{a:.6g}, {b:.6g}]" for a, b in (box.z, box.knob))
+    return f"z in {z}, knob in {knob}"
+
+
+def _knob_text(h: Half, span: Span) -> str:
+    return f" for {h.knob.name} in [{span[0]:g}, {span[1]:g}]" if h.knob else ""
+
+
+def _gradual(h: Half, span: Span, most: int) -> int:
+    if h.knob is None:
+        message = "there is no knob"
+        raise NotCertified(message)
+    if h.knob.integer:
+        message = f"{h.knob.name} takes whole values only"
+        raise NotCertified(message)
+    up = h.knob.limits[0] < h.knob.limits[1]
+
+    def holds(box: Box) -> bool:
+        jet = h.over(box)
+        towards = jet.k if up else -jet.k
+        rising = towards.lo >= 0 and jet.v.hi <= 1 + arb(SLACK)
+        return rising or (towards.hi <= 0 and jet.v.lo >= 1 - arb(SLACK))
+
+    return cover(holds, [Box(z, span) for z in ((0.0, 1.0), (1.0, math.inf))], most)
