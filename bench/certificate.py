@@ -69,7 +69,7 @@ def _certificate(
             reason = f"{type(error).__name__}: {error}".removeprefix("NotEnclosed: ")
         else:
             return Certificate(True, f"{claim}: proved for every real z{_of(knob, spans)}, {done} boxes")
-    return Certificate(False, f"{claim}: not certified: {reason}")
+    return Certificate(False, f"{claim}: {reason}")
 
 
 def _attempts(knob: Knob | None) -> Iterator[tuple[list[Span], int]]:
