@@ -15,26 +15,22 @@ first box, z ≤ 5e-10, needs nothing of h' there.
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from flint import arb, ctx
+from flint import arb
 
+from bench.cover import NotCertified, Span, cover, precision
 from bench.enclosure import NotEnclosed
 from bench.gap import TOLERANCE
-from bench.interval import Interval, Undefined, number
-from bench.jet import ORDER, PRECISION, Box, Jet, Series
+from bench.interval import Interval, number
+from bench.jet import Box, Jet, Series
 from bench.plugin import Knob, Surrogate
 
 BOXES = 4000  # per half line; about 3 s
 TRIAL = 400  # what the whole admissible range gets first
 NEAR = TOLERANCE / 2  # the first box is (0, NEAR]
 SLACK = 1e-13  # how far beyond ±1 h may round while it still counts as not overshooting
-Span = tuple[float, float]
-
-
-class NotCertified(Exception):
-    """No proof; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ def gradual(f: Surrogate, knob: Knob | None) -> Certificate:
 
 
 def _certificate(
-    claim: str, f: Surrogate, knob: Knob | None, prove: "Callable[[Half, Span, int], int]"
+    claim: str, f: Surrogate, knob: Knob | None, prove: Callable[["Half", Span, int], int]
 ) -> Certificate:
     reason = ""
     for spans, boxes in _attempts(knob):
@@ -68,7 +64,9 @@ def _certificate(
         except Exception as error:  # whatever a stranger's code does to what is not a tensor
             reason = f"{type(error).__name__}: {error}".removeprefix("NotEnclosed: ")
         else:
-            return Certificate(True, f"{claim}: proved for every real z{_of(knob, spans)}, {done} boxes")
+            return Certificate(
+                True, f"{claim} (to 1e-9) at every real z{_of(knob, spans)}: {done} boxes"
+            )
     return Certificate(False, f"{claim}: {reason}")
 
 
@@ -77,7 +75,7 @@ def _attempts(knob: Knob | None) -> Iterator[tuple[list[Span], int]]:
     if knob is None:
         yield [(0.0, 0.0)], BOXES
         return
-    low, high = ends(knob)
+    low, high = visits(knob)
     if knob.integer:
         yield [(float(n), float(n)) for n in range(int(low), int(high) + 1)], BOXES
         return
@@ -87,7 +85,7 @@ def _attempts(knob: Knob | None) -> Iterator[tuple[list[Span], int]]:
     yield [(low, high)], BOXES
 
 
-def ends(knob: Knob) -> Span:
+def visits(knob: Knob) -> Span:
     """The range that training visits; a learned knob goes anywhere between its limits."""
     if knob.learned:
         return min(knob.limits) + 1e-3, max(knob.limits) - 1e-3
@@ -100,19 +98,7 @@ def _of(knob: Knob | None, spans: list[Span]) -> str:
         return ""
     low, high = spans[0][0], spans[-1][1]
     within = f"[{low:g}, ∞)" if math.isinf(high) else f"[{low:g}, {high:g}]"
-    return f" and every {knob.name} in {within}"
-
-
-@contextmanager
-def precision() -> Iterator[None]:
-    """The working precision of every proof."""
-    cap = ctx.cap
-    with ctx.workprec(PRECISION):
-        ctx.cap = ORDER
-        try:
-            yield
-        finally:
-            ctx.cap = cap
+    return f", every {knob.name} in {within}"
 
 
 @dataclass(frozen=True)
@@ -125,7 +111,7 @@ class Half:
 
     def over(self, box: Box) -> Jet:
         """h, dh/dz and dh/dknob over a box."""
-        found = self.f.f(*box.jets(self.side))  # pyright: ignore[reportArgumentType]
+        found: Any = self.f.f(*box.jets(self.side))  # pyright: ignore[reportArgumentType]
         if not isinstance(found, Jet):
             message = f"f returned a {type(found).__name__}"
             raise NotEnclosed(message)
@@ -134,23 +120,28 @@ class Half:
     def at_zero(self, knob: Span) -> Interval:
         """f(0), where the error must be 0 itself."""
         z = Jet(*(number(0) for _ in range(3)))
-        return self.f.f(z, Box((1, 1), knob).jets(1)[1]).range  # pyright: ignore
+        found: Any = self.f.f(z, Box((1, 1), knob).jets(1)[1])  # pyright: ignore[reportArgumentType]
+        return found.range
 
     def series(self, knob: Span) -> Interval:
         """h(1), by its series in the knob."""
         k = Series.knob(*knob)
-        found: Series = self.f.f(k.constant(self.side), k)  # pyright: ignore
+        found: Any = self.f.f(k.constant(self.side), k)  # pyright: ignore[reportArgumentType]
         return found.times(k.constant(self.side)).enclose(*knob)
 
 
 def _rational(h: Half, span: Span, most: int) -> int:
-    at_zero = h.at_zero(span)
-    if not _near(at_zero, 0):
-        message = f"f(0) is not 0{_knob_text(h, span)}"
-        raise NotCertified(message)
+    _zero(h, span)
     count = _one(h, span, most)
     zones = ((0.0, NEAR), (NEAR, 1.0), (1.0, math.inf))
     return count + cover(lambda box: _between(h, box), [Box(z, span) for z in zones], most)
+
+
+def _zero(h: Half, span: Span) -> None:
+    """Prove f(0) = 0, where the identity's error is 0."""
+    if not _near(h.at_zero(span), 0):
+        message = "f(0) = 0 has no proof"
+        raise NotCertified(message)
 
 
 def _near(x: Interval, y: float) -> bool:
@@ -168,7 +159,7 @@ def _one(h: Half, span: Span, most: int) -> int:
             return False
         try:
             return _near(h.series(box.knob), 1)
-        except NotEnclosed:
+        except (NotEnclosed, ZeroDivisionError):
             return False
 
     try:
@@ -207,7 +198,7 @@ def centred(h: Half, jet: Jet, box: Box) -> tuple[Interval, Interval]:
     middle = box.middle
     v = h.over(middle).v
     z, knob = number(middle.z[0]), number(middle.knob[0])
-    dz, dknob = (Interval(*map(arb, s)) - m for s, m in ((box.z, z), (box.knob, knob)))
+    dz, dknob = (Interval(arb(s[0]), arb(s[1])) - m for s, m in ((box.z, z), (box.knob, knob)))
     by_knob = jet.k * dknob
     over = v - z + (jet.z - number(1)) * dz + by_knob
     under = number(2) - z - v - (jet.z + number(1)) * dz - by_knob
@@ -222,64 +213,6 @@ def _quotient(v: Interval) -> Interval:
     return form.a + (form.b - number(1)) * form.L
 
 
-def cover(holds: Callable[[Box], bool], boxes: list[Box], most: int) -> int:
-    """Halve boxes until `holds` on each, and return their number, `most` at most."""
-    open_, count = list(reversed(boxes)), 0
-    while open_:
-        box = open_.pop()
-        count += 1
-        if count > most:
-            message = f"{most} boxes were not enough, the last at {_place(box)}"
-            raise NotCertified(message)
-        try:
-            done = holds(box)
-        except Undefined:
-            done = False
-        if not done:
-            open_ += halves(box)
-    return count
-
-
-def halves(box: Box) -> tuple[Box, Box]:
-    """The box cut where it is relatively wider; the half nearer to 0 last."""
-    if width(box.z) >= width(box.knob):
-        a, b = _cut(box.z)
-        return Box(b, box.knob), Box(a, box.knob)
-    a, b = _cut(box.knob)
-    return Box(box.z, b), Box(box.z, a)
-
-
-def width(span: Span) -> float:
-    """Relative width, 1 at most for positive ends."""
-    low, high = span
-    if low == high:
-        return 0.0
-    return 1.0 if math.isinf(high) else (high - low) / max(abs(low), abs(high))
-
-
-def _cut(span: Span) -> tuple[Span, Span]:
-    low, high = span
-    if math.isinf(high):
-        cut = max(2 * low, 1.0)
-    elif low > 0 and high > 4 * low:
-        cut = math.sqrt(low * high)
-    else:
-        cut = high / 1024 if low == 0 else (low + high) / 2
-    if not low < cut < high:
-        message = f"no smaller box helps at {low:.17g}"
-        raise NotCertified(message)
-    return (low, cut), (cut, high)
-
-
-def _place(box: Box) -> str:
-    z, knob = (f"[{a:.6g}, {b:.6g}]" for a, b in (box.z, box.knob))
-    return f"z in {z}, knob in {knob}"
-
-
-def _knob_text(h: Half, span: Span) -> str:
-    return f" for {h.knob.name} in [{span[0]:g}, {span[1]:g}]" if h.knob else ""
-
-
 def _gradual(h: Half, span: Span, most: int) -> int:
     if h.knob is None:
         message = "there is no knob"
@@ -287,6 +220,7 @@ def _gradual(h: Half, span: Span, most: int) -> int:
     if h.knob.integer:
         message = f"{h.knob.name} takes whole values only"
         raise NotCertified(message)
+    _zero(h, span)
     up = h.knob.limits[0] < h.knob.limits[1]
 
     def holds(box: Box) -> bool:

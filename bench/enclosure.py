@@ -7,6 +7,8 @@ undecided, and then `torch.where` returns both of its branches. Whatever is not 
 NotEnclosed: nothing is proved about it.
 """
 
+import functools
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -85,11 +87,11 @@ class Enclosure(ABC):
         """Whether it may depend on z, and on the knob."""
 
     @abstractmethod
-    def plus(self, other: Self) -> Self: ...
+    def plus(self, other: Any) -> Self: ...
     @abstractmethod
     def negative(self) -> Self: ...
     @abstractmethod
-    def times(self, other: Self) -> Self: ...
+    def times(self, other: Any) -> Self: ...
     @abstractmethod
     def inverse(self) -> Self: ...
     @abstractmethod
@@ -99,11 +101,11 @@ class Enclosure(ABC):
         """One of UNARY."""
 
     @abstractmethod
-    def either(self, other: Self, choice: Truth) -> Self:
+    def either(self, other: Any, choice: Truth) -> Self:
         """One of the two, by an undecided choice; the value may jump where it changes."""
 
     @abstractmethod
-    def larger(self, other: Self) -> Self:
+    def larger(self, other: Any) -> Self:
         """The larger of the two, where that is undecided; never a jump."""
 
     def lift(self, x: Any) -> Self:
@@ -131,7 +133,7 @@ class Enclosure(ABC):
     def __truediv__(self, other: Any) -> Self:
         return self.times(self.lift(other).inverse())
 
-    def __pow__(self, other: Any) -> Self:
+    def __pow__(self, other: Any) -> "Enclosure":
         return power(self, other)
 
     def __rsub__(self, other: Any) -> Self:
@@ -140,7 +142,7 @@ class Enclosure(ABC):
     def __rtruediv__(self, other: Any) -> Self:
         return self.lift(other) / self
 
-    def __rpow__(self, other: Any) -> Self:
+    def __rpow__(self, other: Any) -> "Enclosure":
         return power(self.lift(other), self)
 
     __radd__ = __add__
@@ -149,7 +151,7 @@ class Enclosure(ABC):
     def __neg__(self) -> Self:
         return self.negative()
 
-    def __abs__(self) -> Self:
+    def __abs__(self) -> "Enclosure":
         return absolute(self)
 
     def __lt__(self, other: Any) -> Truth:
@@ -180,7 +182,7 @@ class Enclosure(ABC):
         if name.startswith("__") or name not in FUNCTIONS:
             message = f"Tensor.{name} has no enclosure"
             raise (AttributeError if name.startswith("__") else NotEnclosed)(message)
-        return lambda *args, **kwargs: FUNCTIONS[name](self, *args, **kwargs)
+        return functools.partial(FUNCTIONS[name], self)
 
     @classmethod
     def __torch_function__(
@@ -238,7 +240,7 @@ def minimum(x: Enclosure, y: Any) -> Enclosure:
     return -maximum(-x, -x.lift(y))
 
 
-def clamp(x: Enclosure, min: Any = None, max: Any = None) -> Enclosure:  # noqa: A002 - torch's
+def clamp(x: Enclosure, min: Any = None, max: Any = None) -> Enclosure:
     """x held to [min, max]."""
     bounded = x if min is None else maximum(x, min)
     return bounded if max is None else minimum(bounded, max)
@@ -263,8 +265,6 @@ def sign(x: Enclosure) -> Enclosure:
 
 def power(x: Enclosure, y: Any) -> Enclosure:
     """x^y: a whole exponent for any x, any other for x ≥ 0."""
-    if isinstance(y, Enclosure) and not isinstance(x, Enclosure):
-        x = y.lift(x)
     if isinstance(y, int | float) and float(y).is_integer():
         n = int(y)
         found = x.integer_power(abs(n)) if n else x.constant(1)
@@ -288,53 +288,90 @@ def _hardtanh(x: Enclosure, min_val: float = -1, max_val: float = 1, **_: Any) -
     return clamp(x, min_val, max_val)
 
 
+def _relu(x: Enclosure, **_: Any) -> Enclosure:
+    return maximum(x, 0)
+
+
+def _log1p(x: Enclosure) -> Enclosure:
+    return (x + 1).apply("log")
+
+
+def _expm1(x: Enclosure) -> Enclosure:
+    return x.apply("exp") - 1
+
+
+def _square(x: Enclosure) -> Enclosure:
+    return power(x, 2)
+
+
+def _rsqrt(x: Enclosure) -> Enclosure:
+    return x.apply("sqrt").inverse()
+
+
+def _reciprocal(x: Enclosure) -> Enclosure:
+    return x.inverse()
+
+
+def _rsub(x: Enclosure, y: Any) -> Enclosure:
+    return y - x
+
+
+def _full_like(x: Enclosure, fill_value: float, **_: Any) -> Enclosure:
+    return x.constant(fill_value)
+
+
+def _zeros_like(x: Enclosure, **_: Any) -> Enclosure:
+    return x.constant(0)
+
+
+def _ones_like(x: Enclosure, **_: Any) -> Enclosure:
+    return x.constant(1)
+
+
+def _not(x: Truth) -> Truth:
+    return ~x
+
+
 def _unary(name: str) -> Callable[[Enclosure], Enclosure]:
-    return lambda x: x.apply(name)
+    def function(x: Enclosure) -> Enclosure:
+        return x.apply(name)
+
+    return function
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: _unary(name) for name in UNARY},
     "arctan": _unary("atan"),
-    "log1p": lambda x: (x + 1).apply("log"),
-    "expm1": lambda x: x.apply("exp") - 1,
+    "log1p": _log1p,
+    "expm1": _expm1,
     "sigmoid": _sigmoid,
-    "square": lambda x: power(x, 2),
-    "rsqrt": lambda x: x.apply("sqrt").inverse(),
-    "reciprocal": lambda x: x.inverse(),
-    "add": lambda x, y: x + y,
-    "sub": lambda x, y: x - y,
-    "subtract": lambda x, y: x - y,
-    "rsub": lambda x, y: y - x,
-    "mul": lambda x, y: x * y,
-    "multiply": lambda x, y: x * y,
-    "div": lambda x, y: x / y,
-    "divide": lambda x, y: x / y,
-    "true_divide": lambda x, y: x / y,
-    "neg": lambda x: -x,
-    "negative": lambda x: -x,
+    "square": _square,
+    "rsqrt": _rsqrt,
+    "reciprocal": _reciprocal,
     "pow": power,
-    "abs": absolute,
-    "absolute": absolute,
-    "sign": sign,
-    "sgn": sign,
-    "maximum": maximum,
-    "minimum": minimum,
-    "clamp": clamp,
-    "clip": clamp,
-    "clamp_min": maximum,
-    "clamp_max": minimum,
-    "relu": lambda x, **_: maximum(x, 0),
+    **dict.fromkeys(("abs", "absolute"), absolute),
+    **dict.fromkeys(("sign", "sgn"), sign),
+    **dict.fromkeys(("add",), operator.add),
+    **dict.fromkeys(("sub", "subtract"), operator.sub),
+    **dict.fromkeys(("mul", "multiply"), operator.mul),
+    **dict.fromkeys(("div", "divide", "true_divide"), operator.truediv),
+    **dict.fromkeys(("neg", "negative"), operator.neg),
+    **dict.fromkeys(("maximum", "clamp_min"), maximum),
+    **dict.fromkeys(("minimum", "clamp_max"), minimum),
+    **dict.fromkeys(("clamp", "clip"), clamp),
+    "relu": _relu,
     "hardtanh": _hardtanh,
     "where": where,
-    "lt": lambda x, y: x < y,
-    "le": lambda x, y: x <= y,
-    "gt": lambda x, y: x > y,
-    "ge": lambda x, y: x >= y,
-    "logical_and": lambda x, y: x & y,
-    "logical_or": lambda x, y: x | y,
-    "logical_not": lambda x: ~x,
-    "zeros_like": lambda x, **_: x.constant(0),
-    "ones_like": lambda x, **_: x.constant(1),
-    "full_like": lambda x, value, **_: x.constant(value),
+    "rsub": _rsub,
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "logical_and": operator.and_,
+    "logical_or": operator.or_,
+    "logical_not": operator.inv,
+    "zeros_like": _zeros_like,
+    "ones_like": _ones_like,
+    "full_like": _full_like,
     **dict.fromkeys(("detach", "clone", "to", "float", "double", "type_as", "contiguous"), same),
 }

@@ -17,7 +17,6 @@ from typing import NamedTuple
 from flint import arb
 
 
-
 class Undefined(Exception):
     """Somewhere in the range the result does not exist: log 0, 1/0. A smaller box may do."""
 
@@ -161,7 +160,7 @@ class Interval:
     def positive(self) -> bool:
         """Every number > 0; one in power form is never 0 itself, however close the box comes."""
         form = self.power
-        strict = form is not None and form.a.lo > -INF and -INF < form.b.lo and form.b.hi < INF
+        strict = form is not None and form.a.lo > -INF and form.b.lo > -INF and form.b.hi < INF
         return self.lo > 0 or (self.lo >= 0 and self.hi > 0 and strict)
 
 
@@ -214,8 +213,8 @@ def _both(
 
 
 def _hull(x: Form, y: Form) -> Form:
-    constant = (replace(i.hull(j), constant=True) for i, j in ((x.a, y.a), (x.b, y.b)))
-    return Form(*constant, x.L)
+    a, b = (replace(i.hull(j), constant=True) for i, j in ((x.a, y.a), (x.b, y.b)))
+    return Form(a, b, x.L)
 
 
 def _fitted(x: Interval) -> Interval:

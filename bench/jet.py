@@ -9,7 +9,7 @@ formula of its knob, such as tanh(k)/tanh(k).
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import final
 
 from flint import arb, arb_series
 
@@ -33,7 +33,7 @@ class Box:
         L = FUNCTIONS["log"](Interval(low, high))
         r = Interval(low, high, power=Form(NONE, number(1), L))
         z = r if side > 0 else -r
-        knob = Interval(*map(arb, self.knob), constant=True)
+        knob = Interval(arb(self.knob[0]), arb(self.knob[1]), constant=True)
         return Jet(z, number(side), NONE), Jet(knob, NONE, number(1))
 
     @property
@@ -42,6 +42,7 @@ class Box:
         return Box(*((m, m) for m in ((a + b) / 2 for a, b in (self.z, self.knob))))
 
 
+@final
 @dataclass(frozen=True, eq=False)
 class Jet(Enclosure):
     """f, df/dz and df/dknob over a box."""
@@ -61,13 +62,13 @@ class Jet(Enclosure):
     def moves(self) -> tuple[bool, bool]:
         return not self.z.is_zero, not self.k.is_zero
 
-    def plus(self, other: Self) -> "Jet":
+    def plus(self, other: "Jet") -> "Jet":
         return Jet(self.v + other.v, self.z + other.z, self.k + other.k)
 
     def negative(self) -> "Jet":
         return Jet(-self.v, -self.z, -self.k)
 
-    def times(self, other: Self) -> "Jet":
+    def times(self, other: "Jet") -> "Jet":
         return Jet(
             self.v * other.v,
             self.v * other.z + other.v * self.z,
@@ -89,18 +90,20 @@ class Jet(Enclosure):
     def _chain(self, value: Interval, slope: Interval) -> "Jet":
         return Jet(value, slope * self.z, slope * self.k)
 
-    def either(self, other: Self, choice: Truth) -> "Jet":
+    def either(self, other: "Jet", choice: Truth) -> "Jet":
         return Jet(
             self.v.hull(other.v, choice=choice.z),
             WHOLE if choice.z else self.z.hull(other.z),
             WHOLE if choice.knob else self.k.hull(other.k),
         )
 
-    def larger(self, other: Self) -> "Jet":
+    def larger(self, other: "Jet") -> "Jet":
         depends = any(x.moves[0] for x in (self, other))
         value = self.v.hull(other.v, choice=depends)
         value = value.within(max(self.v.lo, other.v.lo), max(self.v.hi, other.v.hi))
-        return Jet(value, self.z.hull(other.z, choice=depends), self.k.hull(other.k, choice=depends))
+        return Jet(
+            value, self.z.hull(other.z, choice=depends), self.k.hull(other.k, choice=depends)
+        )
 
 
 def _slope(name: str, x: Interval, value: Interval) -> Interval:
@@ -121,13 +124,12 @@ def _slope(name: str, x: Interval, value: Interval) -> Interval:
         case "atan":
             return (number(1) + x.integer_power(2)).inverse()
         case _:  # erf
-            two = number(2) * Interval(*(end(arb(1) / arb.pi().sqrt()) for end in ENDS))
-            return two * (-x.integer_power(2)).apply("exp")
+            root = arb.pi().sqrt()
+            height = Interval((2 / root).lower(), (2 / root).upper(), constant=True)
+            return height * (-x.integer_power(2)).apply("exp")
 
 
-ENDS = (arb.lower, arb.upper)
-
-
+@final
 @dataclass(frozen=True, eq=False)
 class Series(Enclosure):
     """Coefficients in the knob: about its middle value, and with the knob anywhere in its range."""
@@ -146,6 +148,9 @@ class Series(Enclosure):
 
     def enclose(self, low: float, high: float) -> Interval:
         """Every value for knobs in [low, high], the range that the knob was made with."""
+        if min(self.middle.prec, self.anywhere.prec) < ORDER:
+            message = "the series lost terms"
+            raise NotEnclosed(message)
         x = arb(0, _radius(low, high))
         total = self.anywhere[ORDER - 1]
         for n in reversed(range(ORDER - 1)):
@@ -165,13 +170,13 @@ class Series(Enclosure):
     def moves(self) -> tuple[bool, bool]:
         return False, True
 
-    def plus(self, other: Self) -> "Series":
+    def plus(self, other: "Series") -> "Series":
         return Series(self.middle + other.middle, self.anywhere + other.anywhere)
 
     def negative(self) -> "Series":
         return Series(-self.middle, -self.anywhere)
 
-    def times(self, other: Self) -> "Series":
+    def times(self, other: "Series") -> "Series":
         return Series(self.middle * other.middle, self.anywhere * other.anywhere)
 
     def inverse(self) -> "Series":
@@ -183,11 +188,11 @@ class Series(Enclosure):
     def apply(self, name: str) -> "Series":
         return Series(*(_series(name, s) for s in (self.middle, self.anywhere)))
 
-    def either(self, other: Self, choice: Truth) -> "Series":
+    def either(self, other: "Series", choice: Truth) -> "Series":
         message = "an undecided choice has no series"
         raise NotEnclosed(message)
 
-    def larger(self, other: Self) -> "Series":
+    def larger(self, other: "Series") -> "Series":
         return self.either(other, Truth(None))
 
 
@@ -199,5 +204,3 @@ def _series(name: str, s: arb_series) -> arb_series:
 
 def _radius(low: float, high: float) -> arb:
     return ((arb(high) - arb(low)) / 2).upper()
-
-

@@ -41,7 +41,9 @@ def measured(cell: str, root: Path, data: Path | None) -> dict[Role, Sample]:
         values["A"] = _inputs(net, binary, images)
     named = {"W": "latent weights", "A": "latent activations"}
     return {
-        role: gap.empirical(f"{named[role]} of {record.cell.slug}", torch.cat([x.flatten() for x in v]))
+        role: gap.empirical(
+            f"{named[role]} of {record.cell.slug}", torch.cat([x.flatten() for x in v])
+        )
         for role, v in values.items()
     }
 

@@ -13,13 +13,15 @@ from bench.cell import Role
 from bench.certificate import Certificate
 from bench.check import check
 from bench.errors import PluginError, UsageError
-from bench.gap import Baseline, Sample
+from bench.gap import TOLERANCE, Baseline, Rise, Sample
 from bench.plan import Properties
 from bench.plugin import Knob, Surrogate
 from bench.registry import ESTIMATORS
 from bench.study import Definition, FormName, Question
 
 FLEXIBLE = {"yes": "flexible", "little": "little flexible", "not": "not flexible"}
+
+FIRST, LAST = ((studies.FORMS[i], studies.BASELINES[i]) for i in (0, -1))
 
 
 def reports(names: list[str]) -> Iterator[tuple[str, bool]]:
@@ -74,7 +76,7 @@ def answers(
 
 def study(names: list[str], measured: dict[Role, Sample] | None) -> Iterator[RenderableType]:
     """The table of every definition, then what each verdict of definition P rests on."""
-    definitions = [d for d in studies.DEFINITIONS if d != "trained" or measured]
+    definitions: list[Definition] = [d for d in studies.DEFINITIONS if d != "trained" or measured]
     table = Table(title="rational, flexible; Table 3 of the ReSTE paper is p, identity, pure")
     for column in ("estimator", "f", "baseline", *definitions):
         table.add_column(column)
@@ -83,9 +85,11 @@ def study(names: list[str], measured: dict[Role, Sample] | None) -> Iterator[Ren
         if not isinstance(plugin, Surrogate):
             continue
         found = studies.study(plugin, measured)
-        for i, (form, baseline) in enumerate((f, b) for f in studies.FORMS for b in studies.BASELINES):
-            cells = [_cell(found[Question(d, baseline, form)]) for d in definitions]
-            table.add_row("" if i else name, form, baseline, *cells, end_section=i == 3)
+        for form in studies.FORMS:
+            for baseline in studies.BASELINES:
+                first, last = (form, baseline) == FIRST, (form, baseline) == LAST
+                cells = [_cell(found[Question(d, baseline, form)]) for d in definitions]
+                table.add_row(name * first, form, baseline, *cells, end_section=last)
         rests += [f"  {name:10} {line}" for line in studies.rests_on(plugin, found)]
     yield table
     yield "≈ no by at most 1e-8, rational at that tolerance"
@@ -136,7 +140,8 @@ def _proofs(fs: tuple[Surrogate, ...], at: Knob | None, along: Knob | None) -> l
         found = [violation.locate(f, at, knob, z)]
     else:
         found = [certificate.rational(f, at) for f in fs]
-    if along is not None and along.start != along.end or along and along.learned:
+    turns = along is not None and (along.learned or along.start != along.end)
+    if turns and Rise.of(properties.errors(fs[0], along)).largest <= TOLERANCE:
         found.append(certificate.gradual(fs[0], along))
     return [f"    {_mark(proof)} {proof.text}" for proof in found]
 

@@ -85,9 +85,7 @@ def nearly(found: Properties) -> bool:
     return found.rational_witness is not None and found.rational_witness.gap <= NEARLY
 
 
-def _norms(
-    f: Surrogate, samples: Iterable[tuple[Role, Sample]], question: Question
-) -> Properties:
+def _norms(f: Surrogate, samples: Iterable[tuple[Role, Sample]], question: Question) -> Properties:
     """The verdicts with norms over samples in the place of every z."""
     worst: list[Witness] = []
     against: list[Witness] = []
@@ -118,16 +116,14 @@ def _path(f: Surrogate, sample: Sample, knob: Knob | None) -> torch.Tensor:
     return torch.stack([sample.norm(gap.error(f, sample.z, k)) for k in values])
 
 
-def _excess(
-    norms: torch.Tensor, limit: float, knob: Knob | None, sample: Sample
-) -> list[Witness]:
+def _excess(norms: torch.Tensor, limit: float, knob: Knob | None, sample: Sample) -> list[Witness]:
     """Where ‖sign z - f‖ exceeds the baseline's norm, `limit`, most; and up to where it does."""
     over = norms - limit
     row = int(over.argmax())
     if over[row] <= TOLERANCE:
         return []
     values = properties.visited(knob)
-    wrong = [k for k, o in zip(values, over.tolist(), strict=True) if o > TOLERANCE]
+    wrong = [values[i] for i in range(len(values)) if over[i] > TOLERANCE]
     where = f", {knob.name} = {values[row]:.4g}" if knob else ""
     span = f" ({knob.name} from {wrong[0]:.4g} to {wrong[-1]:.4g})" if knob else ""
     factor = norms[row].item() / limit
@@ -149,7 +145,7 @@ def study(
     surrogate: Surrogate, measured: dict[Role, Sample] | None = None
 ) -> dict[Question, Properties]:
     """Every question, `trained` if there is something measured."""
-    asked = [d for d in DEFINITIONS if d != "trained" or measured]
+    asked: list[Definition] = [d for d in DEFINITIONS if d != "trained" or measured]
     questions = [Question(d, b, form) for form in FORMS for b in BASELINES for d in asked]
     return {question: verdict(surrogate, question, measured) for question in questions}
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from flint import arb
 
-from bench.certificate import Certificate, Half, NotCertified, centred, cover, precision
+from bench.certificate import Certificate, Half, centred
+from bench.cover import NotCertified, cover, precision
 from bench.enclosure import NotEnclosed
 from bench.interval import Interval
 from bench.jet import Box
@@ -57,7 +58,7 @@ def locate(f: Surrogate, knob: Knob | None, at: float, z: float) -> Certificate:
     except Exception as error:  # whatever a stranger's code does to what is not a tensor
         text = f"the violation{name}: {type(error).__name__}: {error}"
         return Certificate(False, text)
-    return Certificate(True, f"violated{name}: proved for every z in {found}")
+    return Certificate(True, f"violated{name} at every z in {found}")
 
 
 def _violation(half: Half, knob: float, z: float) -> Violation:
@@ -130,5 +131,3 @@ def _violates(half: Half, box: Box) -> bool:
         return True
     over, under = centred(half, jet, box)
     return bool(over.lo > 0 or under.lo > 0)
-
-
