@@ -167,11 +167,10 @@ class Enclosure(ABC):
         return less(self.lift(other), self, strict=False)
 
     def __float__(self) -> float:
-        low, high = float(self.range.lo), float(self.range.hi)
-        if low != high or self.moves[0]:
+        if self.range.lo != self.range.hi or self.moves[0]:
             message = "float() or int() of a range"
             raise NotEnclosed(message)
-        return low
+        return float(self.range.lo)
 
     def __int__(self) -> int:
         return int(float(self))
@@ -339,39 +338,18 @@ def _unary(name: str) -> Callable[[Enclosure], Enclosure]:
     return function
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {
+_NAMES: dict[str, Callable[..., Any]] = {  # torch's names and their synonyms
     **{name: _unary(name) for name in UNARY},
-    "arctan": _unary("atan"),
-    "log1p": _log1p,
-    "expm1": _expm1,
-    "sigmoid": _sigmoid,
-    "square": _square,
-    "rsqrt": _rsqrt,
-    "reciprocal": _reciprocal,
-    "pow": power,
-    **dict.fromkeys(("abs", "absolute"), absolute),
-    **dict.fromkeys(("sign", "sgn"), sign),
-    **dict.fromkeys(("add",), operator.add),
-    **dict.fromkeys(("sub", "subtract"), operator.sub),
-    **dict.fromkeys(("mul", "multiply"), operator.mul),
-    **dict.fromkeys(("div", "divide", "true_divide"), operator.truediv),
-    **dict.fromkeys(("neg", "negative"), operator.neg),
-    **dict.fromkeys(("maximum", "clamp_min"), maximum),
-    **dict.fromkeys(("minimum", "clamp_max"), minimum),
-    **dict.fromkeys(("clamp", "clip"), clamp),
-    "relu": _relu,
-    "hardtanh": _hardtanh,
-    "where": where,
-    "rsub": _rsub,
-    "lt": operator.lt,
-    "le": operator.le,
-    "gt": operator.gt,
-    "ge": operator.ge,
-    "logical_and": operator.and_,
-    "logical_or": operator.or_,
-    "logical_not": operator.inv,
-    "zeros_like": _zeros_like,
-    "ones_like": _ones_like,
-    "full_like": _full_like,
-    **dict.fromkeys(("detach", "clone", "to", "float", "double", "type_as", "contiguous"), same),
-}
+    "arctan": _unary("atan"), "log1p": _log1p, "expm1": _expm1, "sigmoid": _sigmoid,
+    "square": _square, "rsqrt": _rsqrt, "reciprocal": _reciprocal, "pow": power,
+    "abs absolute": absolute, "sign sgn": sign, "neg negative": operator.neg,
+    "add": operator.add, "sub subtract": operator.sub, "rsub": _rsub,
+    "mul multiply": operator.mul, "div divide true_divide": operator.truediv,
+    "maximum clamp_min": maximum, "minimum clamp_max": minimum, "clamp clip": clamp,
+    "relu": _relu, "hardtanh": _hardtanh, "where": where,
+    "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
+    "logical_and": operator.and_, "logical_or": operator.or_, "logical_not": _not,
+    "zeros_like": _zeros_like, "ones_like": _ones_like, "full_like": _full_like,
+    "detach clone to float double type_as contiguous": same,
+}  # fmt: skip
+FUNCTIONS = {name: function for names, function in _NAMES.items() for name in names.split()}
