@@ -15,12 +15,13 @@ first box, z ≤ 5e-10, needs nothing of h' there.
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from flint import arb
 
-from bench.cover import NotCertified, Span, cover, precision
+from bench.cover import NotCertified, Span, Step, cover, precision
 from bench.enclosure import NotEnclosed
 from bench.gap import TOLERANCE
 from bench.interval import Interval, number
@@ -134,7 +135,19 @@ def _rational(h: Half, span: Span, most: int) -> int:
     _zero(h, span)
     count = _one(h, span, most)
     zones = ((0.0, NEAR), (NEAR, 1.0), (1.0, math.inf))
-    return count + cover(lambda box: _between(h, box), [Box(z, span) for z in zones], most)
+
+    def claim(box: Box) -> Step:
+        jet = h.over(box)
+        return step(_between(h, jet, box), jet)
+
+    return count + cover(claim, [Box(z, span) for z in zones], most)
+
+
+def step(holds: bool, jet: Jet) -> Step:
+    """Done, or in which direction to halve the box of `jet`."""
+    if holds:
+        return Step.DONE
+    return Step.HALVE_Z if jet.k.is_zero else Step.HALVE
 
 
 def _zero(h: Half, span: Span) -> None:
@@ -151,27 +164,23 @@ def _near(x: Interval, y: float) -> bool:
 def _one(h: Half, span: Span, most: int) -> int:
     """Prove h(1) = 1 for every knob of `span`."""
 
-    def holds(box: Box) -> bool:
-        if _near(h.over(box).v, 1):
-            return True
+    def claim(box: Box) -> Step:
         low, high = box.knob
-        if not low < high < math.inf:
-            return False
-        try:
-            return _near(h.series(box.knob), 1)
-        except (NotEnclosed, ZeroDivisionError):
-            return False
+        done = _near(h.over(box).v, 1)
+        if not done and low < high < math.inf:
+            with suppress(NotEnclosed, ZeroDivisionError):
+                done = _near(h.series(box.knob), 1)
+        return Step.DONE if done else Step.HALVE
 
     try:
-        return cover(holds, [Box((1.0, 1.0), span)], min(most, 200))
+        return cover(claim, [Box((1.0, 1.0), span)], min(most, 200))
     except NotCertified as error:
         message = f"f(1) = 1 has no proof: {error}"
         raise NotCertified(message) from None
 
 
-def _between(h: Half, box: Box) -> bool:
+def _between(h: Half, jet: Jet, box: Box) -> bool:
     """z ≤ h ≤ 2 - z below 1, and the other way round above, or reduced to a neighbouring box."""
-    jet = h.over(box)
     (low, high), t = map(arb, box.z), arb(TOLERANCE)
     slope, v = jet.z, jet.v
     if box.z[1] <= 1:
@@ -223,10 +232,11 @@ def _gradual(h: Half, span: Span, most: int) -> int:
     _zero(h, span)
     up = h.knob.limits[0] < h.knob.limits[1]
 
-    def holds(box: Box) -> bool:
+    def claim(box: Box) -> Step:
         jet = h.over(box)
         towards = jet.k if up else -jet.k
-        rising = towards.lo >= 0 and jet.v.hi <= 1 + arb(SLACK)
-        return rising or (towards.hi <= 0 and jet.v.lo >= 1 - arb(SLACK))
+        up_to_one = towards.lo >= 0 and jet.v.hi <= 1 + arb(SLACK)
+        down_to_one = towards.hi <= 0 and jet.v.lo >= 1 - arb(SLACK)
+        return step(up_to_one or down_to_one, jet)
 
-    return cover(holds, [Box(z, span) for z in ((0.0, 1.0), (1.0, math.inf))], most)
+    return cover(claim, [Box(z, span) for z in ((0.0, 1.0), (1.0, math.inf))], most)

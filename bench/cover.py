@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from enum import Enum
 from typing import TypeAlias
 
 from flint import ctx
@@ -29,8 +30,21 @@ def precision() -> Generator[None]:
             ctx.cap = cap
 
 
-def cover(holds: Callable[[Box], bool], boxes: list[Box], most: int) -> int:
-    """Halve boxes until `holds` on each, and return their number, `most` at most."""
+class Step(Enum):
+    """What to do with a box."""
+
+    DONE = "the claim holds"
+    HALVE = "cut it where it is wider"
+    HALVE_Z = "cut z: the knob changes nothing here"
+
+
+def cover(claim: Callable[[Box], Step], boxes: list[Box], most: int) -> int:
+    """
+    Halve boxes until the claim holds on each, and return their number.
+
+    Raises:
+        NotCertified: `most` were not enough, or one can be halved no more.
+    """
     open_, count = list(reversed(boxes)), 0
     while open_:
         box = open_.pop()
@@ -39,17 +53,17 @@ def cover(holds: Callable[[Box], bool], boxes: list[Box], most: int) -> int:
             message = f"{most} boxes were not enough, the last at {_place(box)}"
             raise NotCertified(message)
         try:
-            done = holds(box)
+            step = claim(box)
         except Undefined:
-            done = False
-        if not done:
-            open_ += halves(box)
+            step = Step.HALVE
+        if step != Step.DONE:
+            open_ += halves(box, by_z=step == Step.HALVE_Z)
     return count
 
 
-def halves(box: Box) -> tuple[Box, Box]:
-    """The box cut where it is relatively wider; the half nearer to 0 last."""
-    if width(box.z) >= width(box.knob):
+def halves(box: Box, *, by_z: bool) -> tuple[Box, Box]:
+    """The box cut where it is relatively wider, or in z; the half nearer to 0 last."""
+    if by_z or width(box.z) >= width(box.knob):
         a, b = _cut(box.z, box)
         return Box(b, box.knob), Box(a, box.knob)
     a, b = _cut(box.knob, box)

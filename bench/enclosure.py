@@ -268,6 +268,8 @@ def power(x: Enclosure, y: Any) -> Enclosure:
         n = int(y)
         found = x.integer_power(abs(n)) if n else x.constant(1)
         return found.inverse() if n < 0 else found
+    if x.range.is_zero and x.lift(y).range.positive:
+        return x.constant(0)
     if x.range.lo < 0:
         message = "a broken power of a negative number has no enclosure"
         raise NotEnclosed(message)

@@ -85,6 +85,8 @@ class Jet(Enclosure):
 
     def apply(self, name: str) -> "Jet":
         value = self.v.apply(name)
+        if not any(self.moves):  # at z = 0 a root has no slope, and needs none
+            return Jet(value, NONE, NONE)
         return self._chain(value, _slope(name, self.v, value))
 
     def _chain(self, value: Interval, slope: Interval) -> "Jet":

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from flint import arb
 
-from bench.certificate import Certificate, Half, centred
+from bench.certificate import Certificate, Half, centred, step
 from bench.cover import NotCertified, cover, precision
 from bench.enclosure import NotEnclosed
 from bench.interval import Interval
-from bench.jet import Box
+from bench.jet import Box, Jet
 from bench.plugin import Knob, Surrogate
 
 ACROSS = 1e-12  # width of a bracket of an end
@@ -69,7 +69,7 @@ def _violation(half: Half, knob: float, z: float) -> Violation:
     high, inner_high = _end(half, knob, z, 1)
     ranges = [(inner_low, min(1.0, inner_high)), (max(1.0, inner_low), inner_high)]
     boxes = [Box(r, (knob, knob)) for r in ranges if r[0] < r[1]]
-    cover(lambda box: _violates(half, box), boxes, BOXES)
+    cover(lambda box: step(*_violates(half, box)), boxes, BOXES)
     return Violation(low, high, half.side, knob)
 
 
@@ -117,17 +117,13 @@ def _closed(half: Half, knob: float, z: float) -> bool:
     return bool(_gap(half, knob, z).hi <= 0)
 
 
-def _violates(half: Half, box: Box) -> bool:
-    """The gap is open on the whole box, which lies on one side of 1."""
+def _violates(half: Half, box: Box) -> tuple[bool, Jet]:
+    """Whether the gap is open on the whole box, which lies on one side of 1; and h over it."""
     jet = half.over(box)
-    low, high = map(arb, box.z)
-    v = jet.v
-    if box.z[1] <= 1:  # h < z or h > 2 - z
-        if v.hi < low or v.lo > 2 - low:
-            return True
-        over, under = centred(half, jet, box)
-        return bool(over.hi < 0 or under.hi < 0)
-    if v.lo > high or v.hi < 2 - high:
-        return True
+    (low, high), v = map(arb, box.z), jet.v
+    below = box.z[1] <= 1  # there h < z or h > 2 - z
+    if (v.hi < low or v.lo > 2 - low) if below else (v.lo > high or v.hi < 2 - high):
+        return True, jet
     over, under = centred(half, jet, box)
-    return bool(over.lo > 0 or under.lo > 0)
+    opens = (over.hi < 0 or under.hi < 0) if below else (over.lo > 0 or under.lo > 0)
+    return bool(opens), jet
