@@ -217,7 +217,7 @@ def check(
     measured = latent.measured(cell, results, data) if cell else None
     if study:
         for part in report.study(names or [], measured):
-            out.print(part, highlight=False)
+            out.print(part, markup=False, highlight=False)
         return
     lines = report.reports(names or [])
     if definition or baseline or form or cell:

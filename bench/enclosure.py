@@ -228,10 +228,9 @@ def where(choice: Any, x: Any, y: Any) -> Any:
 def maximum(x: Enclosure, y: Any) -> Enclosure:
     """The larger."""
     other = x.lift(y)
-    choice = x >= other
-    if choice.known is not None:
-        return x if choice.known else other
-    return x.larger(other)
+    if (x >= other).known:
+        return x
+    return other if (other >= x).known else x.larger(other)
 
 
 def minimum(x: Enclosure, y: Any) -> Enclosure:

@@ -344,6 +344,7 @@ def test_check_by_another_definition(
     _, out, _ = cli("check", "rbnn", "reste", "--cell", "reste", "--baseline", "hardtanh")
     assert "reste, definition trained, baseline hardtanh, pure f: " in out
     assert "on latent activations of reste-resnet20-" in out
+    assert "│ trained" in cli("check", "ste", "--study", "--cell", "ste")[1].replace("┃", "│")
     assert cli("check", "ste", "--definition", "trained")[0] == 2
 
 
