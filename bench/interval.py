@@ -113,7 +113,7 @@ class Interval:
 
     def integer_power(self, n: int) -> "Interval":
         """x^n, n ≥ 1."""
-        ends = (self.lo**n, self.hi**n)
+        ends = [x**n if x >= 0 else (-x) ** n * (-1) ** n for x in (self.lo, self.hi)]
         low, high = min(map(_down, ends)), max(map(_up, ends))
         if n % 2 == 0 and self.lo < 0 < self.hi:
             low = ZERO
@@ -253,7 +253,7 @@ FUNCTIONS: dict[str, Callable[[Interval], Interval]] = {
     "log": lambda x: _monotone(x, arb.log, -INF, INF),
     "sqrt": lambda x: _monotone(x, arb.sqrt, ZERO, INF),
     "tanh": lambda x: _monotone(x, arb.tanh, -ONE, ONE),
-    "atan": lambda x: _monotone(x, arb.atan, arb(-2), arb(2)),
+    "atan": lambda x: _monotone(x, arb.atan, -_up(arb.pi() / 2), _up(arb.pi() / 2)),
     "erf": lambda x: _monotone(x, arb.erf, -ONE, ONE),
     "sin": lambda x: _wave(x, arb.sin),
     "cos": lambda x: _wave(x, arb.cos),

@@ -57,9 +57,14 @@ def test_rational_is_certified(f: Surrogate, over: str) -> None:
     assert time.process_time() - start < 20
 
 
-@pytest.mark.parametrize("f", [surrogate("reste").pure(), surrogate("reste"), surrogate("ramp")])
+ARC = Own(expression=lambda z, k: 2 / math.pi * torch.atan(math.pi * k * z / 2))
+
+
+@pytest.mark.parametrize(
+    "f", [surrogate("reste").pure(), surrogate("reste"), surrogate("ramp"), ARC]
+)
 def test_gradual_is_certified(f: Surrogate) -> None:
-    """(b) by the sign of df/dknob: ReSTE pure and truncated, and the ramp."""
+    """(b) by the sign of df/dknob: ReSTE pure and truncated, the ramp, an arctangent."""
     assert certificate.gradual(f, f.knob()).proved
 
 

@@ -10,7 +10,7 @@ from bench import cli, gap, properties, study
 from bench.cell import Role
 from bench.gap import Course, Gap, Sample
 from bench.plan import Properties
-from bench.plugin import Surrogate
+from bench.plugin import Knob, Surrogate
 from bench.registry import ESTIMATORS
 from bench.study import Baseline, Definition, FormName, Question
 
@@ -183,3 +183,12 @@ def test_the_command_line_offers_what_there_is() -> None:
 def test_a_course_of_one_value_never_rises() -> None:
     """STE has no knob: the same start, largest and last L2 error."""
     assert len(set(Course.of(surrogate("ste"), [0.0]).l2)) == 1
+
+
+def test_dsq_would_be_flexible_if_alpha_went_to_1() -> None:
+    """Its verdict rests on α < 1/2: with α → 1 allowed the identity is reached, and (b) holds."""
+    f = surrogate("dsq")
+    wide = Knob("α", 0.999, 0.001, limits=(1 - 1e-9, 0))
+
+    assert properties.flexible((f,), wide)[0] == "yes"
+    assert properties.flexible((f,), f.knob())[0] == "little"
