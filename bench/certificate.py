@@ -17,7 +17,6 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from flint import arb
 
@@ -112,22 +111,20 @@ class Half:
 
     def over(self, box: Box) -> Jet:
         """h, dh/dz and dh/dknob over a box."""
-        found: Any = self.f.f(*box.jets(self.side))  # pyright: ignore[reportArgumentType]
-        if not isinstance(found, Jet):
-            message = f"f returned a {type(found).__name__}"
-            raise NotEnclosed(message)
+        z, knob = box.jets(self.side)
+        found = z.lift(self.f.f(z, knob))  # pyright: ignore[reportArgumentType]
         return found if self.side > 0 else found.negative()
 
     def at_zero(self, knob: Span) -> Interval:
         """f(0), where the error must be 0 itself."""
         z = Jet(*(number(0) for _ in range(3)))
-        found: Any = self.f.f(z, Box((1, 1), knob).jets(1)[1])  # pyright: ignore[reportArgumentType]
-        return found.range
+        k = Box((1, 1), knob).jets(1)[1]
+        return z.lift(self.f.f(z, k)).range  # pyright: ignore[reportArgumentType]
 
     def series(self, knob: Span) -> Interval:
         """h(1), by its series in the knob."""
         k = Series.knob(*knob)
-        found: Any = self.f.f(k.constant(self.side), k)  # pyright: ignore[reportArgumentType]
+        found = k.lift(self.f.f(k.constant(self.side), k))  # pyright: ignore[reportArgumentType]
         return found.times(k.constant(self.side)).enclose(*knob)
 
 

@@ -26,7 +26,7 @@ class NotEnclosed(Exception):
     """The code does something whose range is not known."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Truth:
     """The result of a comparison: true, false, or undecided within the range."""
 
@@ -39,6 +39,12 @@ class Truth:
             message = "a Python branch is undecided within the range"
             raise NotEnclosed(message)
         return self.known
+
+    def __eq__(self, other: object) -> bool:
+        message = "the equality of two comparisons has no enclosure"
+        raise NotEnclosed(message)
+
+    __hash__ = object.__hash__
 
     def __invert__(self) -> "Truth":
         return Truth(None if self.known is None else not self.known, self.z, self.knob)
@@ -166,6 +172,18 @@ class Enclosure(ABC):
     def __ge__(self, other: Any) -> Truth:
         return less(self.lift(other), self, strict=False)
 
+    def __eq__(self, other: object) -> Truth:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return equal(self, self.lift(other))
+
+    def __ne__(self, other: object) -> Truth:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return ~equal(self, self.lift(other))
+
+    __hash__ = object.__hash__
+
+    def __bool__(self) -> bool:
+        message = "a Python branch on a range"
+        raise NotEnclosed(message)
+
     def __float__(self) -> float:
         if self.range.lo != self.range.hi or self.moves[0]:
             message = "float() or int() of a range"
@@ -212,13 +230,22 @@ def less(x: Enclosure, y: Enclosure, *, strict: bool) -> Truth:
     return Truth(True if surely else False if never else None, z or z2, knob or knob2)
 
 
+def equal(x: Enclosure, y: Enclosure) -> Truth:
+    """x = y, which two ranges that meet leave undecided unless both are the same number."""
+    below, above = less(x, y, strict=True), less(y, x, strict=True)
+    same_number = x.range.lo == x.range.hi == y.range.lo == y.range.hi
+    known = True if same_number else False if below.known or above.known else None
+    return Truth(known, below.z, below.knob)
+
+
 def where(choice: Any, x: Any, y: Any) -> Any:
     """x where the choice is true, else y; both if it is undecided."""
     if not isinstance(choice, Truth):
         return x if bool(choice) else y
-    if choice.known is not None:
-        return x if choice.known else y
     kind = x if isinstance(x, Enclosure) else y
+    if choice.known is not None:
+        found = x if choice.known else y
+        return kind.lift(found) if isinstance(kind, Enclosure) else found
     if not isinstance(kind, Enclosure):
         message = "torch.where of two numbers by an undecided comparison has no enclosure"
         raise NotEnclosed(message)
@@ -348,6 +375,7 @@ _NAMES: dict[str, Callable[..., Any]] = {  # torch's names and their synonyms
     "mul multiply": operator.mul, "div divide true_divide": operator.truediv,
     "maximum clamp_min": maximum, "minimum clamp_max": minimum, "clamp clip": clamp,
     "relu": _relu, "hardtanh": _hardtanh, "where": where,
+    "eq": operator.eq, "ne": operator.ne,
     "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
     "logical_and": operator.and_, "logical_or": operator.or_, "logical_not": _not,
     "zeros_like": _zeros_like, "ones_like": _ones_like, "full_like": _full_like,

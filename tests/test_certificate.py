@@ -102,6 +102,11 @@ FALSE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "in one corner": lambda z, k: z - (1e-3 - (z - 0.5).abs() - (k - 1.3).abs()).clamp(min=0),
     "on the negative side": lambda z, k: torch.where(z < 0, z / 2, z),
     "at 0 alone": lambda z, k: torch.where(z.abs() <= 0, 0.1, z),
+    "at .3 alone": lambda z, k: torch.where(z == 0.3, 0.2, z),
+    "but at .3 alone": lambda z, k: torch.where(z != 0.3, z, 0.2),
+    "at .3 alone, by torch": lambda z, k: torch.where(torch.eq(z, 0.3), 0.2, z),
+    "where a comparison is false": lambda z, k: torch.where((z > 0.3) == False, z / 2, z),  # noqa: E712
+    "on one Python branch": lambda z, k: z or z + 1,
     "towards infinity": lambda z, k: torch.where(z > 1e6, 2 * z, z),
     "far out": lambda z, k: torch.where((z - 1e9).abs() < 1, 2 * z, z),
     "near 0": lambda z, k: torch.where((z > 1e-8) & (z < 2e-8), -z, z),
@@ -118,6 +123,7 @@ TRUE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "hardtanh": hardtanh,
     "a dent towards 1": lambda z, k: z + dent(0.3, 5e-7, 1e-3)(z, k),
     "a jump towards 1": lambda z, k: torch.where((z - 0.3).abs() < 5e-7, z * 2, z),
+    "at 0, 0": lambda z, k: torch.where(z == 0, 0.0, hardtanh(z, k)),
     "too low by 5e-10": lambda z, k: z - dent(0.5, 0.01, 5e-10)(z, k),
     "a root and the knob": lambda z, k: z.sign() * torch.sqrt(z.abs()) ** k.clamp(max=1),
 }
