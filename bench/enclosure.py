@@ -154,6 +154,12 @@ class Enclosure(ABC):
     __radd__ = __add__
     __rmul__ = __mul__
 
+    def _in_place(self, other: Any) -> Self:
+        message = "arithmetic in place, which may change z itself, has no enclosure"
+        raise NotEnclosed(message)
+
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = _in_place
+
     def __neg__(self) -> Self:
         return self.negative()
 
@@ -210,7 +216,8 @@ class Enclosure(ABC):
 
 def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
     """What torch calls instead of `func`."""
-    name = str(getattr(func, "__name__", func)).strip("_").removeprefix("special_")
+    name = str(getattr(func, "__name__", func)).removeprefix("special_")
+    name = name.strip("_") if name.startswith("__") else name  # clamp_ works in place
     if name not in FUNCTIONS:
         message = f"torch.{name} has no enclosure"
         raise NotEnclosed(message)

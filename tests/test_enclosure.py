@@ -35,6 +35,13 @@ class Own(Surrogate):
         return self.expression(z, k)
 
 
+def in_place(z: Tensor, _: Tensor) -> Tensor:
+    """0 for a tensor, z for who does not see that y is z."""
+    y = z
+    y *= 2
+    return y - z
+
+
 def holds(interval: Interval, x: float) -> bool:
     """x in the interval, float64 rounding aside."""
     slack = ROUNDING * (1 + abs(x))
@@ -133,6 +140,9 @@ def test_a_jump_has_no_slope() -> None:
     ("expression", "message"),
     [
         (lambda z, k: torch.cumsum(z, 0), "torch.cumsum has no enclosure"),
+        (in_place, "in place"),
+        (lambda z, k: torch.clamp_(z, -1, 1), "torch.clamp_ has no enclosure"),
+        (lambda z, k: z.mul_(2), "Tensor.mul_ has no enclosure"),
         (lambda z, k: z.round(), "Tensor.round has no enclosure"),
         (lambda z, k: z if z > 1 else 2 * z, "a Python branch is undecided"),
         (lambda z, k: z * int(k), "of a range"),
