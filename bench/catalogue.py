@@ -106,55 +106,6 @@ def _fields(plugin: Any) -> Iterator[Any]:
     return iter(inspect.signature(plugin).parameters.values())
 
 
-def reports(names: list[str]) -> Iterator[tuple[str, bool]]:
-    """The text of `bench check` and whether all holds, for the named estimators or for all."""
-    from bench.check import check
-
-    for name in names or ESTIMATORS.names():
-        try:
-            plugin = _default(name)
-        except PluginError as error:
-            if names:
-                raise
-            yield f"{name}\n  broken: {error}", False
-            continue
-        report = check(plugin)
-        lines = [f"{name}: {plugin.formula}"]
-        width = max(len(c.name) for c in report.checks)
-        lines += [
-            f"  {'ok  ' if c.ok else 'FAIL'} {c.name:{width}}  {c.detail}" for c in report.checks
-        ]
-        lines.append(f"  knob: {report.knob}")
-        if report.printed:
-            lines += _verdict("printed formula (definition P)", report.printed)
-        same = len({repr(properties) for properties in report.trained.values()}) == 1
-        for role, properties in list(report.trained.items())[: 1 if same else None]:
-            title = "as it trains" if same else f"as it trains, {role}"
-            lines += _verdict(title, properties)
-        yield "\n".join(lines), report.ok
-
-
-def _default(name: str) -> Any:
-    """The estimator at its default parameters."""
-    try:
-        return ESTIMATORS.build(name, {})
-    except ValidationError as error:
-        missing = ", ".join(str(e["loc"][0]) for e in error.errors() if e["loc"])
-        message = f"{name}: cannot be checked, {missing} has no valid default"
-        raise PluginError(message) from None
-
-
-def _verdict(title: str, properties: Any) -> list[str]:
-    words = {"yes": "flexible", "little": "little flexible", "not": "not flexible"}
-    rational = "rational" if properties.rational == "yes" else "not rational"
-    lines = [f"  {title}: {rational}, {words[properties.flexible]}"]
-    if properties.rational_witness:
-        lines.append(f"    not rational: {properties.rational_witness.text}")
-    if properties.flexible_witness:
-        lines.append(f"    {words[properties.flexible]}: {properties.flexible_witness.text}")
-    return lines
-
-
 def data_sets(folder: Path | None) -> Iterator[Entry]:
     """Every data set: its label and sizes, or what is missing. Image files are not decoded."""
     from bench.sources import SOURCES

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench import properties
+from bench import gap, properties
 from bench.binary import Clock, sign
 from bench.cell import Role
 from bench.plan import Properties
@@ -127,7 +127,7 @@ def _finite(estimator: Estimator) -> tuple[str, str]:
 
 def _slope(surrogate: Surrogate) -> tuple[str, str]:
     """At every z the slope lies between the left and right difference quotients of value."""
-    z = properties.grid()
+    z = gap.grid()
     worst = 0.0
     for role in ROLES:
         for p in PROGRESS:

@@ -49,6 +49,7 @@ Definition = Annotated[
     Literal["paper", "code", "scale_free"] | None,
     typer.Option(help="Which e and s to show; the suite's choice if not given."),
 ]
+Reading = Literal["p", "p-fixed", "end", "l2-uniform", "l2-normal", "trained"]
 Kind = Literal["estimators", "backbones", "data", "schedules", "suites"]
 
 UNBOUND = 200  # columns of a file or pipe, which has none of its own
@@ -202,16 +203,43 @@ def show(
 def check(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every installed estimator.")] = False,
+    study: Annotated[
+        bool, typer.Option("--study", help="One table: the verdicts by every definition.")
+    ] = False,
+    definition: Annotated[
+        Reading | None, typer.Option(help="What rational and flexible mean.")
+    ] = None,
+    baseline: Annotated[
+        Literal["identity", "hardtanh"] | None, typer.Option(help="Rational relative to this.")
+    ] = None,
+    form: Annotated[
+        Literal["pure", "truncated"] | None, typer.Option(help="f as printed, or as it trains.")
+    ] = None,
+    cell: Annotated[
+        str | None, typer.Option(help="A trained cell, whose values `trained` integrates over.")
+    ] = None,
+    results: Results = Path("results"),
+    data: Data = None,
 ) -> None:
     """Is the estimator what its formula says? Is it rational, is it flexible, and if not, where?"""
-    from bench import catalogue
+    from bench import latent, report
 
     if not names and not all_:
         message = "name an estimator, or give --all; `bench list estimators` names them"
         raise UsageError(message)
     _one_thread()
+    measured = latent.measured(cell, results, data) if cell else None
+    if study:
+        for part in report.study(names or [], measured):
+            out.print(part, markup=False, highlight=False)
+        return
+    lines = report.reports(names or [])
+    if definition or baseline or form or cell:
+        asked = definition or ("trained" if cell else "p")
+        question = asked, baseline or "identity", form or "pure"
+        lines = report.answers(names or [], question, measured)
     ok = True
-    for text, fine in catalogue.reports(names or []):
+    for text, fine in lines:
         _say(text)
         ok = ok and fine
     if not ok:

@@ -17,36 +17,45 @@ import functools
 import math
 from collections.abc import Iterator
 from itertools import product
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
 from bench.cell import Role
+from bench.gap import TOLERANCE, Baseline, Rise, error, grid, of_baseline
 from bench.plan import Properties, Witness
 from bench.plugin import Knob, Surrogate
 
-STEP = 5e-4
-TOLERANCE = 1e-9  # of rational and (b), float64
 REACHED = {"identity": 1e-3, "sign": 1e-2}  # of (a), largest deviation at a limit
 KNOBS = 201  # values tried in the visited range
+UNCHANGED = Witness(z=None, knob=None, gap=0.0, text="no parameter changes the error")
+
+
+Knobs: TypeAlias = Knob | None
 
 
 def printed(surrogate: Surrogate) -> Properties:
     """The verdicts on the formula as its paper prints it."""
-    base, fields = surrogate.pure(), surrogate.trainable
-    values = product(*fields.values()) if fields else ()
-    others = (base.model_copy(update=dict(zip(fields, v, strict=True))) for v in values)
-    return judge((base, *others), base.knob(), _seen(base, "W"))  # pyright: ignore[reportArgumentType]
+    base = surrogate.pure()
+    return judge(variants(base), base.knob(), seen(base, "W"))
 
 
 def trained(surrogate: Surrogate, role: Role) -> Properties:
     """The verdicts on f as `role` trains with it: truncated, at its configured parameters."""
-    seen = _seen(surrogate, role)
-    return judge((surrogate,), seen, seen)  # pyright: ignore[reportArgumentType]
+    at = seen(surrogate, role)
+    return judge((surrogate,), at, at)
 
 
-def _seen(surrogate: Surrogate, role: Role) -> Knob | None:
+def variants(surrogate: Surrogate) -> tuple[Surrogate, ...]:
+    """The surrogate, then what its trainable fields may turn it into."""
+    fields = surrogate.trainable
+    values = product(*fields.values()) if fields else ()
+    others = (surrogate.model_copy(update=dict(zip(fields, v, strict=True))) for v in values)
+    return (surrogate, *others)
+
+
+def seen(surrogate: Surrogate, role: Role) -> Knobs:
     """The knob with the range that its schedule really visits: `fixed` stays at the end."""
     knob = surrogate.knob(role)
     if knob is None or knob.learned:
@@ -54,43 +63,48 @@ def _seen(surrogate: Surrogate, role: Role) -> Knob | None:
     return dataclasses.replace(knob, start=surrogate.path(0.0, role))
 
 
-@functools.cache  # frozen models do hash, pyright's complaint aside
-def judge(variants: tuple[Surrogate, ...], knob: Knob | None, seen: Knob | None) -> Properties:
+def judge(
+    variants: tuple[Surrogate, ...], knob: Knobs, at: Knobs, baseline: Baseline = "identity"
+) -> Properties:
     """
     Verdicts on the first of `variants`, whose trainable fields may make it the others.
 
     Args:
         variants: f as configured, and what its trainable fields may turn it into.
         knob: flexible is judged along its range.
-        seen: rational is judged over the range that training visits.
+        at: rational is judged over the range that training visits.
+        baseline: what f must not be further from sign than.
     """
-    z = grid()
-    at_seen = [_errors(f, z, seen) for f in variants]
-    cases = zip(variants, at_seen, strict=True)
-    worst = max((_worst_gap(f, seen, z, e) for f, e in cases), key=lambda w: w.gap)
-    errors = at_seen if knob == seen else [_errors(f, z, knob) for f in variants]
-    rational = worst.gap <= TOLERANCE
-    flexible, witness = _flexible(variants[0], knob, z, errors)
+    return _judge(variants, knob, at, baseline)  # pyright: ignore[reportArgumentType]
+
+
+@functools.cache  # frozen models do hash, pyright's complaint aside
+def _judge(
+    variants: tuple[Surrogate, ...], knob: Knobs, at: Knobs, baseline: Baseline
+) -> Properties:
+    worst = rational(variants, at, baseline)
+    verdict, witness = flexible(variants, knob)
     return Properties(
-        rational="yes" if rational else "no",
-        flexible=flexible,
-        rational_witness=None if rational else worst,
+        rational="no" if worst else "yes",
+        flexible=verdict,
+        rational_witness=worst,
         flexible_witness=witness,
     )
 
 
-def _errors(f: Surrogate, z: Tensor, knob: Knob | None) -> Tensor:
-    """|sign z - f(z)| for every visited value of the knob (values, z)."""
+@functools.lru_cache(maxsize=12)  # 20 MB each
+def _errors(f: Surrogate, knob: Knobs) -> Tensor:
+    """|sign z - f(z)| on the grid for every visited value of the knob (values, z)."""
+    z = grid()
     return torch.stack([error(f, z, k) for k in visited(knob)])
 
 
-def grid() -> Tensor:
-    """z in [-3, 3] by 5e-4, 0 among them, float64; z ≥ 0 first, so that a tie names them."""
-    half = torch.arange(round(3 / STEP) + 1, dtype=torch.float64) * STEP
-    return torch.cat([half, -half[1:]])
+def errors(f: Surrogate, knob: Knobs) -> Tensor:
+    """|sign z - f(z)| on the grid for every visited value of the knob (values, z)."""
+    return _errors(f, knob)  # pyright: ignore[reportArgumentType]
 
 
-def visited(knob: Knob | None) -> list[float]:
+def visited(knob: Knobs) -> list[float]:
     """Values that the knob takes in training, from the identity end towards the sign end."""
     if knob is None:
         return [0.0]
@@ -108,27 +122,33 @@ def visited(knob: Knob | None) -> list[float]:
     return values if knob.limits[0] < knob.limits[1] else values[::-1]
 
 
-def error(f: Surrogate, z: Tensor, knob: float) -> Tensor:
-    """|sign z - f(z)|; infinite where f is not a number."""
-    value = f.f(z, torch.tensor(knob, dtype=torch.float64))
-    return (torch.sign(z) - value).abs().nan_to_num(nan=math.inf)
+def rational(
+    variants: tuple[Surrogate, ...], at: Knobs, baseline: Baseline = "identity"
+) -> Witness | None:
+    """Where f is further from sign than the baseline, by most; None if nowhere."""
+    worst = max((_worst_gap(f, at, baseline) for f in variants), key=lambda w: w.gap)
+    return worst if worst.gap > TOLERANCE else None
 
 
-def _worst_gap(f: Surrogate, knob: Knob | None, z: Tensor, errors: Tensor) -> Witness:
-    """Where |sign z - f| exceeds |sign z - z| most; beyond [-3, 3] only if nowhere within."""
+def _worst_gap(f: Surrogate, knob: Knobs, baseline: Baseline) -> Witness:
+    """Where |sign z - f| exceeds |sign z - b| most; beyond [-3, 3] only if nowhere within."""
+    z = grid()
     far = torch.tensor([s * r for r in (4.0, 10.0, 1e2, 1e4) for s in (1, -1)], dtype=z.dtype)
-    beyond = _errors(f, far, knob)
-    for domain, seen in ((z, errors), (far, beyond)):
-        gaps = seen - (torch.sign(domain) - domain).abs()
-        row, column = divmod(_argmax(gaps), len(domain))
-        gap, at, k = gaps[row, column].item(), domain[column].item(), visited(knob)[row]
-        found = Witness(z=at, knob=k, gap=gap, text=_rational_text(f, knob, at, k, gap))
-        if gap > TOLERANCE:
-            break
-    return found
+    found = _most(f, knob, z, errors(f, knob) - of_baseline(z, baseline))
+    if found.gap > TOLERANCE:
+        return found
+    beyond = torch.stack([error(f, far, k) for k in visited(knob)])
+    return _most(f, knob, far, beyond - of_baseline(far, baseline))
 
 
-def _rational_text(f: Surrogate, knob: Knob | None, z: float, k: float, gap: float) -> str:
+def _most(f: Surrogate, knob: Knobs, z: Tensor, gaps: Tensor) -> Witness:
+    """The largest of `gaps` (knob values, z)."""
+    row, column = divmod(int(gaps.argmax()), len(z))
+    gap, at, k = gaps[row, column].item(), z[column].item(), visited(knob)[row]
+    return Witness(z=at, knob=k, gap=gap, text=_rational_text(f, knob, at, k, gap))
+
+
+def _rational_text(f: Surrogate, knob: Knobs, z: float, k: float, gap: float) -> str:
     at = torch.tensor(k, dtype=torch.float64)
     value = f.f(torch.tensor([z], dtype=torch.float64), at).item()
     fields = "".join(f", {name} = {getattr(f, name):g}" for name in f.trainable)
@@ -138,14 +158,18 @@ def _rational_text(f: Surrogate, knob: Knob | None, z: float, k: float, gap: flo
     )
 
 
-def _flexible(
-    base: Surrogate, knob: Knob | None, z: Tensor, errors: list[Tensor]
+def flexible(
+    variants: tuple[Surrogate, ...], knob: Knobs
 ) -> tuple[Literal["yes", "little", "not"], Witness | None]:
-    """The verdict and what stands against it."""
-    if not _varies(torch.cat(errors)):
-        still = Witness(z=None, knob=None, gap=0.0, text="no parameter changes the error")
-        return "not", still
-    against = [*_ends(base, knob), *_rises(knob, errors[0], z)]
+    """The verdict on the first of `variants` and what stands against it."""
+    if not any_change(torch.cat([errors(f, knob) for f in variants])):
+        return "not", UNCHANGED
+    against = [*ends(variants[0], knob), *_rises(knob, errors(variants[0], knob))]
+    return sum_up(against)
+
+
+def sum_up(against: list[Witness]) -> tuple[Literal["yes", "little"], Witness | None]:
+    """Flexible if nothing stands against it, else little: the worst witness, all the texts."""
     if not against:
         return "yes", None
     text = "; ".join(w.text for w in against)
@@ -153,11 +177,12 @@ def _flexible(
     return "little", worst.model_copy(update={"text": text})
 
 
-def _varies(errors: Tensor) -> bool:
+def any_change(errors: Tensor) -> bool:
+    """Whether any error (parameters, z) depends on a parameter."""
     return bool((errors.max(0).values - errors.min(0).values).max() > TOLERANCE)
 
 
-def _ends(f: Surrogate, knob: Knob | None) -> Iterator[Witness]:
+def ends(f: Surrogate, knob: Knobs) -> Iterator[Witness]:
     """(a): the ends of the admissible range that are not reached."""
     domains = {
         "identity": torch.linspace(1 / 60, 1, 60, dtype=torch.float64),
@@ -172,7 +197,7 @@ def _ends(f: Surrogate, knob: Knob | None) -> Iterator[Witness]:
         value = f.f(z, torch.tensor(near, dtype=torch.float64))
         target = z if name == "identity" else torch.sign(z)
         gaps = (value - target).abs().nan_to_num(nan=math.inf)
-        place = _argmax(gaps)
+        place = int(gaps.argmax())
         gap = gaps[place].item()
         if gap > REACHED[name]:
             text = (
@@ -189,23 +214,15 @@ def _near(limit: float, knob: Knob) -> float:
     return 1e-300 if limit == 0 and not knob.integer else limit
 
 
-def _rises(knob: Knob | None, path: Tensor, z: Tensor) -> Iterator[Witness]:
+def _rises(knob: Knobs, path: Tensor) -> Iterator[Witness]:
     """(b): the z whose error rises most along the visited range."""
-    lowest = torch.cummin(path, 0).values
-    rise = (path - lowest).max(0).values
-    place = _argmax(rise)
-    gap = rise[place].item()
-    if gap > TOLERANCE and knob is not None:
-        at = z[place].item()
-        values = visited(knob)
-        peak = values[_argmax(path[:, place] - lowest[:, place])]
+    rise = Rise.of(path)
+    if rise.largest > TOLERANCE and knob is not None:
+        at, gap = grid()[rise.column].item(), rise.largest
+        peak = visited(knob)[rise.row]
         text = f"at z = {at:g} the error rises by {gap:.4g} on the way to {knob.name} = {peak:.3g}"
         yield Witness(z=at, knob=peak, gap=gap, text=text)
 
 
-def _argmax(x: Tensor) -> int:
-    return int(x.argmax())
-
-
-def _at(knob: Knob | None, value: float) -> str:
+def _at(knob: Knobs, value: float) -> str:
     return f", {knob.name} = {value:.4g}" if knob else ""

@@ -155,7 +155,7 @@ def shortcut(kind: Shortcut, c_in: int, c_out: int, stride: int, layers: Layers)
             conv = nn.Conv2d(c_in, c_out, 1, bias=False)
         case "B_binary":
             conv = layers.conv(c_in, c_out, 1)
-    # The same as a strided conv1x1, whose gradient ends the process in oneDNN 3.13 for few channels.
+    # As a strided conv1x1, whose gradient crashes in oneDNN 3.13 where channels are few.
     return nn.Sequential(Subsample(stride, 0), conv, nn.BatchNorm2d(c_out))
 
 

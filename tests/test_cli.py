@@ -322,3 +322,38 @@ def test_an_interrupt_keeps_what_is_measured(tmp_path: Path, number: int, code: 
 def test_version(cli: Bench) -> None:
     """The version is the package's."""
     assert f"signbench {bench.__version__}" in cli("--version")[1]
+
+
+def test_check_prints_certificates(cli: Bench) -> None:
+    """Under each verdict what is proved beyond the grid, and what is not."""
+    _, out, _ = cli("check", "reste", "rbnn")
+
+    assert "certified: rational (to 1e-9) at every real z, every o in [1, ∞): 8 boxes" in out
+    assert "certified: the error never rises (to 1e-9) at every real z, every o in [1, ∞)" in out
+    assert "certified: violated at t = 0.01 at every z in (0.829853379, 82.842712475)" in out
+
+
+def test_check_by_another_definition(
+    ran: Path, cli: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One question for all, also on the weights and activations of a trained cell."""
+    monkeypatch.chdir(ran)
+    _, out, _ = cli("check", "ede", "--definition", "end", "--form", "pure")
+    assert "ede, definition end, baseline identity, pure f: not rational, little flexible" in out
+    assert "by 4.122e-09; rational at tolerance 1e-8" in out
+    _, out, _ = cli("check", "rbnn", "reste", "--cell", "reste", "--baseline", "hardtanh")
+    assert "reste, definition trained, baseline hardtanh, pure f: " in out
+    assert "on latent activations of reste-resnet20-" in out
+    assert "│ trained" in cli("check", "ste", "--study", "--cell", "ste")[1].replace("┃", "│")
+    assert cli("check", "ste", "--definition", "trained")[0] == 2
+
+
+def test_the_study_is_one_table(cli: Bench) -> None:
+    """Every definition, baseline and form of an estimator, then what its verdict rests on."""
+    code, out, _ = cli("check", "dsq", "ste", "--study")
+
+    assert code == 0
+    assert re.search(r"dsq +│ pure +│ identity │ no, little +│ yes, little │ no, little", out)
+    assert re.search(r"ste +│ pure +│ identity │ yes, not", out)
+    assert out.count("hardtanh") == 5
+    assert re.search(r"^  dsq +p-fixed: rational no → yes$", out, re.MULTILINE)

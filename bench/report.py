@@ -1,0 +1,150 @@
+"""The text of `bench check`: checks, verdicts, witnesses, certificates, and the study's table."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+from rich.console import RenderableType
+from rich.table import Table
+
+from bench import certificate, properties, violation
+from bench import study as studies
+from bench.cell import Role
+from bench.certificate import Certificate
+from bench.check import check
+from bench.errors import PluginError, UsageError
+from bench.gap import TOLERANCE, Baseline, Rise, Sample
+from bench.plan import Properties
+from bench.plugin import Knob, Surrogate
+from bench.registry import ESTIMATORS
+from bench.study import Definition, FormName, Question
+
+FLEXIBLE = {"yes": "flexible", "little": "little flexible", "not": "not flexible"}
+
+FIRST, LAST = ((studies.FORMS[i], studies.BASELINES[i]) for i in (0, -1))
+
+
+def reports(names: list[str]) -> Iterator[tuple[str, bool]]:
+    """The text of `bench check` and whether all holds, for the named estimators or for all."""
+    for name, plugin in _plugins(names):
+        if isinstance(plugin, str):
+            yield plugin, False
+            continue
+        report = check(plugin)
+        lines = [f"{name}: {plugin.formula}"]
+        width = max(len(c.name) for c in report.checks)
+        lines += [
+            f"  {'ok  ' if c.ok else 'FAIL'} {c.name:{width}}  {c.detail}" for c in report.checks
+        ]
+        lines.append(f"  knob: {report.knob}")
+        if report.printed:
+            pure = plugin.pure()
+            lines += _verdict("printed formula (definition P)", report.printed)
+            lines += _proofs(properties.variants(pure), properties.seen(pure, "W"), pure.knob())
+        same = len({repr(found) for found in report.trained.values()}) == 1
+        for role, found in list(report.trained.items())[: 1 if same else None]:
+            title = "as it trains" if same else f"as it trains, {role}"
+            lines += _verdict(title, found)
+            at = properties.seen(plugin, role)
+            lines += _proofs((plugin,), at, at)
+        yield "\n".join(lines), report.ok
+
+
+def answers(
+    names: list[str],
+    question: tuple[Definition, Baseline, FormName],
+    measured: dict[Role, Sample] | None,
+) -> Iterator[tuple[str, bool]]:
+    """
+    The verdicts by one definition, for the named estimators or for all.
+
+    Raises:
+        UsageError: definition `trained` and nothing measured.
+    """
+    asked = Question(*question)
+    if asked.definition == "trained" and not measured:
+        message = "--definition trained: whose values? give --cell, as `bench plan` prints it"
+        raise UsageError(message)
+    for name, plugin in _plugins(names):
+        if isinstance(plugin, Surrogate):
+            found = studies.verdict(plugin, asked, measured)
+            lines = _verdict(f"{name}, {asked}", found)
+            yield "\n".join(line.removeprefix("  ") for line in lines), True
+        else:
+            yield plugin if isinstance(plugin, str) else f"{name}: f is not declared", False
+
+
+def study(names: list[str], measured: dict[Role, Sample] | None) -> Iterator[RenderableType]:
+    """The table of every definition, then what each verdict of definition P rests on."""
+    definitions: list[Definition] = [d for d in studies.DEFINITIONS if d != "trained" or measured]
+    table = Table(title="rational, flexible; Table 3 of the ReSTE paper is p, identity, pure")
+    for column in ("estimator", "f", "baseline", *definitions):
+        table.add_column(column)
+    rests: list[str] = []
+    for name, plugin in _plugins(names):
+        if not isinstance(plugin, Surrogate):
+            continue
+        found = studies.study(plugin, measured)
+        for form in studies.FORMS:
+            for baseline in studies.BASELINES:
+                first, last = (form, baseline) == FIRST, (form, baseline) == LAST
+                cells = [_cell(found[Question(d, baseline, form)]) for d in definitions]
+                table.add_row(name * first, form, baseline, *cells, end_section=last)
+        rests += [f"  {name:10} {line}" for line in studies.rests_on(plugin, found)]
+    yield table
+    yield "≈ no by at most 1e-8, rational at that tolerance"
+    yield "\n".join(["what turns a verdict of p, identity, pure:", *rests])
+
+
+def _cell(found: Properties) -> str:
+    return f"{'≈ ' * studies.nearly(found)}{found.rational}, {found.flexible}"
+
+
+def _plugins(names: list[str]) -> Iterator[tuple[str, Any]]:
+    """Each estimator at its default parameters, or the text of why there is none."""
+    for name in names or ESTIMATORS.names():
+        try:
+            yield name, _default(name)
+        except PluginError as error:
+            if names:
+                raise
+            yield name, f"{name}\n  broken: {error}"
+
+
+def _default(name: str) -> Any:
+    try:
+        return ESTIMATORS.build(name, {})
+    except ValidationError as error:
+        missing = ", ".join(str(e["loc"][0]) for e in error.errors() if e["loc"])
+        message = f"{name}: cannot be checked, {missing} has no valid default"
+        raise PluginError(message) from None
+
+
+def _verdict(title: str, found: Properties) -> list[str]:
+    rational = "rational" if found.rational == "yes" else "not rational"
+    lines = [f"  {title}: {rational}, {FLEXIBLE[found.flexible]}"]
+    if found.rational_witness:
+        near = "; rational at tolerance 1e-8" * studies.nearly(found)
+        lines.append(f"    not rational: {found.rational_witness.text}{near}")
+    if found.flexible_witness:
+        lines.append(f"    {FLEXIBLE[found.flexible]}: {found.flexible_witness.text}")
+    return lines
+
+
+def _proofs(fs: tuple[Surrogate, ...], at: Knob | None, along: Knob | None) -> list[str]:
+    """What can be proved beyond the grid, a line each."""
+    worst = [(f, w) for f in fs if (w := properties.rational((f,), at))]
+    if worst:
+        f, witness = max(worst, key=lambda pair: pair[1].gap)
+        z, knob = witness.z or 0.0, witness.knob or 0.0
+        found = [violation.locate(f, at, knob, z)]
+    else:
+        found = [certificate.rational(f, at) for f in fs]
+    turns = along is not None and (along.learned or along.start != along.end)
+    if turns and Rise.of(properties.errors(fs[0], along)).largest <= TOLERANCE:
+        found.append(certificate.gradual(fs[0], along))
+    return [f"    {_mark(proof)} {proof.text}" for proof in found]
+
+
+def _mark(proof: Certificate) -> str:
+    return "certified:" if proof.proved else "not certified:"
