@@ -20,7 +20,7 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/.dev
-	$(BIN)/python -m pytest $(T)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(T)
 
 slow: $(VENV)/.dev  ## the tests that take a minute each
 	$(BIN)/python -m pytest -m slow

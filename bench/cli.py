@@ -278,6 +278,27 @@ def eval_(
         raise typer.Exit(3)
 
 
+@app.command()
+def indicators(
+    cell: Annotated[str, typer.Argument(help="A cell's id, or a unique part of its folder name.")],
+    results: Results = Path("results"),
+    definition: Annotated[
+        Literal["paper", "code", "scale_free"], typer.Option(help="Which e and s to show.")
+    ] = "paper",
+    form: Annotated[
+        Literal["rich", "csv"], typer.Option("--format", help="csv: every layer and epoch.")
+    ] = "rich",
+) -> None:
+    """Show e and s of one cell layer by layer, weights and activations apart."""
+    from bench import layerwise, store
+
+    record = store.named(results, cell)
+    if form == "csv":
+        out.file.write(layerwise.frame(record, definition).to_csv(index=False))
+    else:
+        out.print(layerwise.table(record, definition))
+
+
 @new_app.command("estimator")
 def new_estimator(
     name: Annotated[str, typer.Argument(help="The file's and the plugin's name.")],

@@ -1,60 +1,66 @@
 """
 e and s in three definitions, computed from the raw values of records.
 
-    definition   e                                          s
-    paper        mean over layers and epochs of ‖·‖₂,       mean over layers and epochs of
-                 f as it trains, present knob               var|g|, averaged over steps
-    code         Σ over layers, mean over epochs, of ‖·‖₂,  Σ over layers and epochs of var|g|
-                 printed f, knob at its end                 at the epoch's last step
-    scale_free   as paper, of ‖·‖₂/√n                       as paper, of var|g|/(mean|g|)²
+    definition   e of a layer at an epoch                   s of a layer at an epoch
+    paper        ‖sign z - f(z)‖₂, f as it trains, at       var|g|, mean over the epoch's steps
+                 the present knob
+    code         the same of the printed f, at the knob's   var|g| at the epoch's last step
+                 end
+    scale_free   as paper, over √n                          as paper, over (mean|g|)²
 
-Over latent weights. e: Wu et al., ICCV 2023, eq. 2; s: eq. 3; `code` is their release.
+Over a record: `paper` and `scale_free` are means over layers and epochs. `code` sums e and s over
+layers; over epochs it takes e's mean and s's sum. z and g are latent weights and their
+gradients, or (role A) activations. e: Wu et al., ICCV 2023, eq. 2; s: eq. 3; `code` is their
+release, which looks at weights alone.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from statistics import fmean
+from typing import TypeAlias
 
-from bench.cell import Definition
+from bench.cell import Definition, Role
 from bench.record import LayerIndicators, Record
 
-
-def indicators(record: Record, definition: Definition = "paper") -> tuple[float, float] | None:
-    """(e, s) of one record over its latent weights; None if it has none."""
-    layers = [layer for layer in record.indicators if layer.role == "W" and layer.n]
-    return DEFINITIONS[definition](layers) if layers else None
+Series: TypeAlias = tuple[list[float], list[float]]  # e and s, one value per epoch
 
 
-def _paper(layers: list[LayerIndicators]) -> tuple[float, float]:
-    return (
-        fmean(e for layer in layers for e in layer.error_now_used),
-        fmean(s for layer in layers for s in layer.grad_var),
-    )
+def indicators(
+    record: Record, definition: Definition = "paper", role: Role = "W"
+) -> tuple[float, float] | None:
+    """(e, s) of one record over the layers of `role`; None if it has none."""
+    layers = [series(layer, definition) for _, layer in of(record, role)]
+    if not layers:
+        return None
+    if definition == "code":
+        return sum(fmean(e) for e, _ in layers), sum(sum(s) for _, s in layers)
+    return fmean(x for e, _ in layers for x in e), fmean(x for _, s in layers for x in s)
 
 
-def _code(layers: list[LayerIndicators]) -> tuple[float, float]:
-    return (
-        sum(fmean(layer.error_end_pure) for layer in layers),
-        sum(s for layer in layers for s in layer.grad_var_last),
-    )
+def of(record: Record, role: Role) -> list[tuple[str, LayerIndicators]]:
+    """The layers of `role` that were observed for at least one epoch, by name."""
+    return [(x.layer, x) for x in record.indicators if x.role == role and x.n]
 
 
-def _scale_free(layers: list[LayerIndicators]) -> tuple[float, float]:
-    def each() -> Iterable[float]:
-        for layer in layers:
-            for mean, var in zip(layer.grad_mean, layer.grad_var, strict=True):
-                yield var / mean**2 if mean else 0.0
-
-    return (
-        fmean(
-            e / n**0.5
-            for layer in layers
-            for e, n in zip(layer.error_now_used, layer.n, strict=True)
-        ),
-        fmean(each()),
-    )
+def series(layer: LayerIndicators, definition: Definition) -> Series:
+    """e and s of one layer at each epoch."""
+    return DEFINITIONS[definition](layer)
 
 
-DEFINITIONS: dict[Definition, Callable[[list[LayerIndicators]], tuple[float, float]]] = {
+def _paper(layer: LayerIndicators) -> Series:
+    return layer.error_now_used, layer.grad_var
+
+
+def _code(layer: LayerIndicators) -> Series:
+    return layer.error_end_pure, layer.grad_var_last
+
+
+def _scale_free(layer: LayerIndicators) -> Series:
+    errors = zip(layer.error_now_used, layer.n, strict=True)
+    moments = zip(layer.grad_mean, layer.grad_var, strict=True)
+    return [e / n**0.5 for e, n in errors], [v / m**2 if m else 0.0 for m, v in moments]
+
+
+DEFINITIONS: dict[Definition, Callable[[LayerIndicators], Series]] = {
     "paper": _paper,
     "code": _code,
     "scale_free": _scale_free,

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 import torch
 from conftest import TINY
+from rich.console import Console
 
-import bench
+import bench.cli
 from bench.cli import main
 
 Bench = Callable[..., tuple[int, str, str]]
@@ -26,6 +27,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
     def call(*args: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["bench", *map(str, args)])
+        monkeypatch.setattr(bench.cli, "out", Console(width=bench.cli.UNBOUND))
         with pytest.raises(SystemExit) as stop:
             main()
         text = capsys.readouterr()

@@ -1,0 +1,79 @@
+"""e and s: three definitions over what a record stores, for weights and activations."""
+
+import pytest
+from test_store import record
+
+from bench import layerwise
+from bench.cell import Definition
+from bench.equilibrium import indicators, of, series
+from bench.errors import UsageError
+from bench.record import LayerIndicators, Record
+
+
+def layer(name: str, role: str, scale: float) -> LayerIndicators:
+    """Two epochs of a layer of four values, each figure a different number."""
+    return LayerIndicators.model_validate(
+        {
+            "layer": name, "role": role, "n": [4, 4], "zeros": [0, 1], "n_grad": 4,
+            "grad_mean_last": [9, 9], "grad_var_last": [scale * 10, scale * 20],
+            "grad_mean": [2, 4], "grad_var": [scale * 1, scale * 2],
+            "error_now_used": [scale * 6, scale * 4], "error_now_pure": [0, 0],
+            "error_end_used": [0, 0], "error_end_pure": [scale * 5, scale * 3],
+            "knob": [1.0, 1.5],
+        }
+    )  # fmt: skip
+
+
+def observed() -> Record:
+    layers = [layer("a", "W", 1), layer("b", "W", 3), layer("a", "A", 100)]
+    return record(indicators=layers)
+
+
+@pytest.mark.parametrize(
+    ("definition", "e", "s"),
+    [
+        # means over two layers and two epochs: e (6+4+18+12)/4, s (1+2+3+6)/4
+        ("paper", 10.0, 3.0),
+        # sums over layers: e 4 + 12 at the mean over epochs, s (10+20) + (30+60) over epochs
+        ("code", 16.0, 120.0),
+        # e over √4; s over (mean|g|)²: (1/4 + 2/16 + 3/4 + 6/16)/4
+        ("scale_free", 5.0, 0.375),
+    ],
+)
+def test_definitions_by_hand(definition: Definition, e: float, s: float) -> None:
+    """Each definition is what its docstring says, over latent weights."""
+    assert indicators(observed(), definition) == pytest.approx((e, s))
+
+
+def test_weights_and_activations_are_apart() -> None:
+    """Role A has its own layers, per epoch; a role without layers has no indicators."""
+    (name, found), *rest = of(observed(), "A")
+
+    assert (name, rest) == ("a", [])
+    assert series(found, "paper") == ([600, 400], [100, 200])
+    assert indicators(observed(), "paper", "A") == pytest.approx((500, 150))
+    assert indicators(record(), "paper", "A") is None
+
+
+def test_a_gradient_that_vanished_has_no_spread() -> None:
+    """var/mean² of a gradient that is 0 everywhere counts as 0, not as an error."""
+    dead = layer("a", "W", 1).model_copy(update={"grad_mean": [0, 0], "grad_var": [0, 0]})
+
+    assert series(dead, "scale_free")[1] == [0, 0]
+
+
+def test_the_frame_has_a_row_for_each_layer_role_and_epoch() -> None:
+    """What a plot needs: layer, role, epoch, e, s, sizes, zeros, knob."""
+    frame = layerwise.frame(observed(), "paper")
+
+    assert list(frame.columns) == ["layer", "role", "epoch", "e", "s", "n", "zeros", "knob"]
+    assert len(frame) == 3 * 2
+    assert frame.iloc[1].to_dict() == {
+        "layer": "a", "role": "W", "epoch": 1, "e": 4, "s": 2, "n": 4, "zeros": 1, "knob": 1.5,
+    }  # fmt: skip
+
+
+def test_a_record_without_indicators_says_so() -> None:
+    """Full precision, or `indicators: off`: an error that names the cell."""
+    with pytest.raises(UsageError, match="has no indicators: no binary layers, or indicators: off"):
+        layerwise.frame(record(), "paper")
