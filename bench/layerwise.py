@@ -64,7 +64,9 @@ def frame(record: Record, definition: Definition) -> pd.DataFrame:
 
 
 def _layers(record: Record) -> list[tuple[Role, str, LayerIndicators]]:
-    found = [(role, name, layer) for role in ROLES for name, layer in of(record, role)]
+    found: list[tuple[Role, str, LayerIndicators]] = [
+        (role, name, layer) for role in ROLES for name, layer in of(record, role)
+    ]
     if not found:
         message = f"{record.cell.slug} has no indicators: no binary layers, or indicators: off"
         raise UsageError(message)
