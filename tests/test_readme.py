@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from bench import crossing
+from bench import crossing, origin
 from bench.check import check
 from bench.errors import SuiteError
 from bench.registry import ESTIMATORS
 from bench.schedule import SCHEDULES
+from bench.suite import find
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,7 +34,7 @@ def test_the_estimator_works(arctan: Path) -> None:
 
 def test_the_suite_plans(tmp_path: Path) -> None:
     """The example suite is valid: its rows, and what it leaves out."""
-    (text,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    text, _ = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
     path = tmp_path / "suite.yaml"
     path.write_text(text, encoding="utf-8")
     plan = crossing.plan(path)
@@ -47,7 +48,7 @@ def test_the_suite_plans(tmp_path: Path) -> None:
 
 def test_the_error_is_the_one_printed(tmp_path: Path) -> None:
     """The error message that README shows is what the suite with that mistake gives."""
-    (text,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    text, _ = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
     (shown,) = re.findall(r"error: suite\.yaml:(.*)", TEXT)
     path = tmp_path / "suite.yaml"
     wrong = text.replace("{matrix: {o_end: [2, 3]}}     ", "{t: 1.5, o_edn: 3} ")
@@ -56,6 +57,29 @@ def test_the_error_is_the_one_printed(tmp_path: Path) -> None:
         crossing.plan(path)
 
     assert f"suite.yaml:{shown}" in str(error.value)
+
+
+def test_the_suite_that_extends_is_sound(tmp_path: Path) -> None:
+    """The second example: two of table3's estimators, another recipe, and what is tuned."""
+    _, text = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    path = tmp_path / "suite.yaml"
+    path.write_text(text, encoding="utf-8")
+    _, suite, axes = crossing.resolve(path)
+
+    assert list(axes.estimators) == ["ste", "reste"]
+    assert axes.backbones["resnet20"].recipe.epochs == 400
+    assert suite.tune
+    assert suite.published.ledgers == ["table3"]
+
+
+def test_origins_are_the_ones_printed() -> None:
+    """The lines of `bench show suite` that README shows are that command's own."""
+    said = " ".join(origin.describe(find(Path("table1")), ["train.lr=0.2"]).split())
+    shown = re.findall(r"^    ((?:train|backbones|estimators)\.\S+ .*)$", TEXT, re.MULTILINE)
+
+    assert len(shown) == 4
+    for line in shown:
+        assert " ".join(line.split()) in said
 
 
 def test_every_command_of_the_table_exists() -> None:
