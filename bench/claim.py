@@ -5,6 +5,7 @@ A ledger is a YAML file of claims, `suites/published/` has those of the referenc
 names ledgers, or writes a few numbers itself.
 """
 
+from fnmatch import fnmatchcase
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -18,38 +19,8 @@ from bench.errors import SuiteError
 Metric: TypeAlias = Literal["best", "last", "unstated"]
 
 
-class Protocol(Frozen):
-    """What is known of how a number came about; None: not stated."""
-
-    data: str | None = None
-    epochs: int | None = None
-    batch_size: int | None = None
-    optimizer: str | None = None
-    lr: float | None = None
-    momentum: float | None = None
-    weight_decay: float | None = None
-    warmup: int | None = None
-    lr_rule: str | None = None
-    backbone: str | None = None  # a plugin's name, and some of its parameters:
-    width: int | None = None
-    bireal: bool | None = None
-    order: str | None = None
-
-    def against(self, cell: Cell) -> list[str]:
-        """Where a cell was trained otherwise: `epochs 30, published 1000`."""
-        ours = _facts(cell)
-        return [
-            f"{key} {_text(ours[key])}, published {_text(value)}"
-            for key, value in self.model_dump(exclude_none=True).items()
-            if ours.get(key, value) != value
-        ]
-
-    @property
-    def unstated(self) -> list[str]:
-        """Of what moves accuracy most, what is not known."""
-        return [
-            k.replace("_size", "") for k in ("epochs", "batch_size") if getattr(self, k) is None
-        ]
+Value: TypeAlias = bool | int | float | str | list[float]
+Protocol: TypeAlias = dict[str, Value]  # what is known of how a number came about, by name
 
 
 class Claim(Frozen):
@@ -63,7 +34,7 @@ class Claim(Frozen):
     acc: FiniteFloat
     top5: FiniteFloat | None = None
     metric: Metric = "best"
-    protocol: Protocol = Protocol()
+    protocol: Protocol = {}
     protocol_source: str = ""
     source: str
     block: str = ""  # the table's label of the net, as it can be read
@@ -75,9 +46,27 @@ class Claim(Frozen):
     formula: str = ""
 
 
+def differences(protocol: Protocol, cell: Cell) -> list[str]:
+    """Where a cell was trained otherwise: `epochs 30, published 1000`."""
+    ours = _facts(cell)
+    return [
+        f"{key} {_text(ours.get(key, 'unknown'))}, published {_text(value)}"
+        for key, value in protocol.items()
+        if ours.get(key) != value
+    ]
+
+
+def unstated(protocol: Protocol) -> list[str]:
+    """Of what moves accuracy most, what is not known."""
+    return [key.removesuffix("_size") for key in ("epochs", "batch_size") if key not in protocol]
+
+
 def ledger(name: str, beside: Path) -> list[Claim]:
     """
     The claims of the ledger `published/name.yaml` in the folder `beside`, else of the shipped one.
+
+    A claim takes what it does not say from the entries of `common` that name its label or
+    backbone, and then from the file; protocols merge.
 
     Raises:
         SuiteError: no such ledger, or it is not one, every problem with its line.
@@ -90,15 +79,14 @@ def ledger(name: str, beside: Path) -> list[Claim]:
         raise SuiteError(message)
     document = read(path)
     head = mapping(document.data) or {}
-    shared = {k: head[k] for k in ("source", "metric") if k in head}
+    shared = {k: v for k, v in head.items() if k not in {"claims", "common"}}
     found: list[Claim] = []
     wrong: list[Problem] = []
     for index, raw in enumerate(items(head.get("claims"))):
-        own = mapping(raw) or {}
-        above, below = own.get("protocol", {}), mapping(head.get("protocol")) or {}
-        protocol = below | above if mapping(above) is not None else above
+        claim = mapping(raw) or {}
+        layers = [shared, *(r for r in items(head.get("common")) if _meant(r, claim)), claim]
         try:
-            found.append(Claim.model_validate({**shared, **own, "protocol": protocol}))
+            found.append(Claim.model_validate(_together(layers)))
         except ValidationError as error:
             wrong += [
                 Problem(("claims", index, *detail["loc"]), detail["msg"])
@@ -109,13 +97,43 @@ def ledger(name: str, beside: Path) -> list[Claim]:
     return found
 
 
+def _meant(rule: Any, claim: dict[str, Any]) -> bool:
+    """Does an entry of `common` speak of this claim?"""
+    keys = [k for k in ("label", "backbone") if k in (mapping(rule) or {})]
+    return bool(keys) and all(fnmatchcase(str(claim.get(k)), str(rule[k])) for k in keys)
+
+
+def _together(layers: list[dict[str, Any]]) -> dict[str, Any]:
+    """One claim of several layers, the last of which goes first."""
+    whole: dict[str, Any] = {}
+    for layer in layers:
+        below, above = whole.get("protocol", {}), layer.get("protocol", {})
+        both = mapping(above) is not None and mapping(below) is not None
+        whole = whole | layer | {"protocol": below | above if both else above}
+    return whole
+
+
 def _facts(cell: Cell) -> dict[str, Any]:
-    """A cell's side of a protocol."""
-    params = {k: v for k, v in cell.data.params.items() if k in CUTS and v is not None}
-    cuts = ", ".join(f"{k} {v}" for k, v in params.items())
-    data = f"{cell.data.name} ({cuts})" if cuts else cell.data.name
-    facts = {**cell.recipe.model_dump(), **cell.backbone.params}
-    return facts | {"data": data, "backbone": cell.backbone.name}
+    """A cell's side of a protocol, by the names that suites use."""
+    cuts = {k: v for k, v in cell.data.params.items() if k in CUTS and v is not None}
+    words = ", ".join(f"{k} {v}" for k, v in cuts.items())
+    facts = {k: v for k, v in cell.data.params.items() if k not in CUTS}
+    facts |= {**cell.recipe.model_dump(), **cell.binarization.model_dump(), **cell.backbone.params}
+    facts |= {"data": f"{cell.data.name} ({words})" if words else cell.data.name}
+    return facts | {"backbone": cell.backbone.name} | _estimator(cell)
+
+
+def _estimator(cell: Cell) -> dict[str, Any]:
+    """Name and parameters of the estimator; of both roles, where they differ."""
+    refs = {"W": cell.weights, "A": cell.activations}
+    roles = {r: {"estimator": ref.name, **ref.params} for r, ref in refs.items() if ref}
+    facts: dict[str, Any] = {}
+    for key in dict.fromkeys(k for params in roles.values() for k in params):
+        values = {r: params.get(key) for r, params in roles.items()}
+        same = len({repr(v) for v in values.values()}) == 1
+        words = ", ".join(f"{r} {_text(v)}" for r, v in values.items())
+        facts[key] = next(iter(values.values())) if same else words
+    return facts
 
 
 CUTS = {"train", "test", "resize", "held_out"}  # what makes another task of a data set

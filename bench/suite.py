@@ -87,7 +87,7 @@ class Published(Frozen):
     wa: WA = "1/1"
     backbone: str | None = None  # any, if the suite has but one
     acc: dict[str, FiniteFloat] = {}
-    protocol: Protocol = Protocol()
+    protocol: Protocol = {}
 
     @model_validator(mode="after")
     def _attributed(self) -> "Published":

@@ -21,7 +21,9 @@ OPTIONAL = {
 }  # fmt: skip
 PROTOCOL = {
     "data", "epochs", "batch_size", "optimizer", "lr", "momentum", "weight_decay", "warmup",
-    "lr_rule", "backbone", "width", "bireal", "order",
+    "lr_rule", "backbone", "width", "bireal", "order", "estimator", "gain", "o_end", "t", "m",
+    "small_mode", "schedule", "standardize", "scale", "sign0", "padding", "norm", "crop_area",
+    "shortcut", "init", "head_bn", "dim", "depth", "patch",
 }  # fmt: skip
 BACKBONES = {
     "resnet20", "resnet18", "vgg_small", "resnet18_imagenet", "resnet34_imagenet", "vit_tiny",
@@ -196,7 +198,10 @@ def test_keys_are_known_ones(name: str) -> None:
     """A file, a claim and a protocol have the keys of the format and no others."""
     file = LEDGER[name]
 
-    assert set(file) == {"source", "metric", "protocol", "claims"}
+    assert set(file) - {"common"} == {"source", "metric", "protocol", "claims"}
+    for rule in file.get("common", []):
+        assert set(rule) <= {"label", "backbone", "metric", "protocol"}
+        assert set(rule.get("protocol", {})) <= PROTOCOL
     assert file["metric"] in {"best", "last", "unstated"}
     assert set(file["protocol"]) <= PROTOCOL
     for claim in file["claims"]:
