@@ -114,11 +114,16 @@ class Surrogate(Estimator):
         """
 
     def slope(self, z: Tensor, knob: Tensor, /) -> Tensor:
-        """f' at z, elementwise and shaped like z; derived from `value` unless overridden."""
+        """
+        f' at z, elementwise and shaped like z; derived from `value` unless overridden.
+
+        It can be differentiated by a knob that asks for it, a learned one.
+        """
         with torch.enable_grad():
             z = z.detach().requires_grad_()
-            f = self.value(z, knob.detach())
-            return torch.autograd.grad(f.sum(), z, materialize_grads=True)[0]
+            total = self.value(z, knob).sum()
+            learned = knob.requires_grad
+            return torch.autograd.grad(total, z, create_graph=learned, materialize_grads=True)[0]
 
     def f(self, z: Tensor, knob: Tensor) -> Tensor:
         """f at z as it trains, gain included."""
@@ -131,8 +136,8 @@ class Surrogate(Estimator):
         return slope if self.gain == "raw" else slope / self._gain(knob)
 
     def _gain(self, knob: Tensor) -> Tensor:
-        """f'(0), 0-d; a constant for a learned knob's gradient."""
-        return self.slope(torch.zeros_like(knob), knob.detach()).detach()
+        """f'(0), 0-d; a learned knob's gradient passes through it."""
+        return self.slope(torch.zeros_like(knob), knob)
 
     def knob(self, role: Role = "W") -> Knob | None:
         """The knob as `role` uses it; None if f has none."""

@@ -22,6 +22,7 @@ from bench.sources import data_folder
 from bench.suite import Suite, digest, load, name_of, without
 
 NO_KNOB = "{} has no scheduled knob; it runs once, not once per schedule"
+MOMENTS = (0.0, 0.5, 0.999)  # of the schedule, where a knob is looked at
 STEEPEST = 1e6  # of a slope at 0 that `gain: unit` can divide by
 
 
@@ -123,8 +124,8 @@ def _no_gain(plugin: Estimator) -> str:
     """Why the slope at 0 cannot be divided by, where that is asked for."""
     if not isinstance(plugin, Surrogate) or plugin.gain == "raw":
         return ""
-    for p in (0.0, 0.5):
-        knob = torch.tensor(plugin.path(p), dtype=torch.float64)
+    for role, p in product(ROLES["1/1"], MOMENTS):
+        knob = torch.tensor(plugin.path(p, role), dtype=torch.float64)
         slope = plugin.slope(torch.zeros_like(knob), knob).item()
         if not 0 < slope < STEEPEST:
             return f"gain: unit divides by the slope at 0, which is {slope:.3g}"
@@ -225,7 +226,7 @@ def _no_schedule(axes: Axes, c: Combination, *, first: bool) -> str:
 
 def _problem(plugin: Any) -> str:
     """Why the knob has no number somewhere on its path."""
-    for p in (0.0, 0.5):
+    for p in MOMENTS:
         try:
             value = plugin.path(p)
         except (ArithmeticError, ValueError, TypeError) as error:

@@ -1,24 +1,20 @@
 """The rows of a plan: what one combination of a suite's axes trains, and what is said of it."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydantic import ValidationError
-
-from bench import properties, tuning
-from bench.axes import Axes, Named, Net
+from bench import properties
+from bench.axes import Axes, Named
 from bench.cell import CORE, WA, Cell, DataRef, Recipe, Ref, Role
 from bench.data import Dataset
-from bench.document import Document, Path_, Problem, suggest
+from bench.document import Document, Path_, Problem
 from bench.errors import SuiteError
-from bench.plan import Properties, RoleInfo, Row, Trial
+from bench.plan import Properties, RoleInfo, Row
 from bench.plugin import Estimator, Surrogate
-from bench.suite import Suite, Tune, problems
+from bench.suite import Suite
+from bench.trials import Trials, with_values
 
 ROLES: dict[WA, tuple[Role, ...]] = {"32/32": (), "1/32": ("W",), "1/1": ("W", "A")}
-COSTLY = ("epochs", "indicators", "histograms")  # not tuned: every trial costs the same
 
 
 @dataclass(frozen=True)
@@ -41,13 +37,19 @@ class Rows:
         self.suite, self.axes, self.document, self.folder = suite, axes, document, folder
         self.found: dict[str, tuple[DataRef, Dataset]] = {}
         self.infos: dict[tuple[str, Role], RoleInfo] = {}
-        self.budget = self._budget(suite.tune) if suite.tune else 0
+        self.trials = suite.tune and Trials(suite, suite.tune, axes, document)
 
     def row(self, c: Combination, seeds: list[int]) -> Row:
         """The row of one combination."""
         net = self.axes.backbones[c.backbone]
         roles, schedule = self._roles(c)
         _, dataset = self._data(c, net.source, net.recipe)
+
+        def make(
+            roles: dict[Role, Named], recipe: Recipe, source: Named, seeds: list[int]
+        ) -> list[Cell]:
+            return self._cells(c, roles, recipe, source, seeds)
+
         return Row(
             label=c.label,
             backbone=c.backbone,
@@ -56,8 +58,8 @@ class Rows:
             data=dataset.label,
             classes=dataset.num_classes,
             roles={role: self._info(named, role) for role, named in roles.items()},
-            cells=self._cells(c, roles, net.recipe, net.source, seeds),
-            trials=self._trials(c, roles, seeds),
+            cells=make(roles, net.recipe, net.source, seeds),
+            trials=self.trials.of(c.label, roles, net, seeds, make) if self.trials else [],
         )
 
     def _roles(self, c: Combination) -> tuple[dict[Role, Named], str]:
@@ -68,7 +70,7 @@ class Rows:
             named = self.axes.estimators[c.label][role]
             own = c.label in self.axes.fixed or c.schedule == "default"
             if has_schedule(named.plugin) and not own:
-                named = Named(named.name, _with(named.plugin, {"schedule": c.schedule}))
+                named = Named(named.name, with_values(named.plugin, {"schedule": c.schedule}))
                 schedule = c.schedule
             roles[role] = named
         return roles, schedule
@@ -143,86 +145,9 @@ class Rows:
             )
         return self.infos[key]
 
-    def _trials(self, c: Combination, roles: dict[Role, Named], seeds: list[int]) -> list[Trial]:
-        """What tuning may choose from for this row."""
-        tune = self.suite.tune
-        if tune is None:
-            return []
-        net = self.axes.backbones[c.backbone]
-        part = {"held_out": tune.held_out, "test": None}
-        apart = Named(net.source.name, _with(net.source.plugin, part))
-        trials: list[Trial] = []
-        for values in tuning.draw(self._grid(tune, c.label), self.budget):
-            recipe = self._recipe(net, {k[1]: v for k, v in values.items() if k[0] == "train"})
-            mine = {k[1]: v for k, v in values.items() if k[0] == "estimators"}
-            chosen: dict[Role, Named] = {
-                r: Named(n.name, self._plugin(c.label, n, mine)) for r, n in roles.items()
-            }
-            trials.append(
-                Trial(
-                    values={k[1]: v for k, v in values.items()},
-                    held_out=self._cells(c, chosen, recipe, apart, tune.seeds),
-                    cells=self._cells(c, chosen, recipe, net.source, seeds),
-                )
-            )
-        return trials
-
-    def _grid(self, tune: Tune, label: str) -> dict[tuple[str, ...], list[Any]]:
-        own = tune.estimators.get(label, {})
-        return {("train", k): v for k, v in tune.train.items()} | {
-            ("estimators", k): v for k, v in own.items()
-        }
-
-    def _budget(self, tune: Tune) -> int:
-        """Trials for each row: as asked for, or as many as the smallest grid has."""
-        real = "32/32" in (*self.suite.wa, *(include.wa for include in self.suite.include))
-        labels = [*self.axes.estimators, *(["none"] if real else [])]
-        sizes = {x: math.prod(len(v) for v in self._grid(tune, x).values()) for x in labels}
-        label, least = min(sizes.items(), key=lambda item: item[1])
-        if least < max(tune.budget or 0, 2):
-            message = f"{label} has {least} setting{'s' * (least > 1)} to try, too few for tuning"
-            raise SuiteError(self.document.report([Problem(("tune", "budget"), message)]))
-        return tune.budget or least
-
-    def _recipe(self, net: Net, values: dict[str, Any]) -> Recipe:
-        for key in values.keys() & set(COSTLY):
-            message = "is not tuned: every trial costs the same"
-            raise SuiteError(self.document.report([Problem(("tune", "train", key), message)]))
-        try:
-            return Recipe.model_validate(net.recipe.model_dump() | values)
-        except ValidationError as error:
-            raise SuiteError(
-                self.document.report(problems(error, ("tune", "train"), Recipe))
-            ) from None
-
-    def _plugin(self, label: str, named: Named, values: dict[str, Any]) -> Any:
-        """A role's estimator with the tuned values that are parameters of it."""
-        fields = {k for n in self.axes.estimators[label].values() for k in _fields(n.plugin)}
-        for key in values.keys() - fields:
-            message = f"{label} has no such parameter{suggest(key, sorted(fields))}"
-            path = ("tune", "estimators", label, key)
-            raise SuiteError(self.document.report([Problem(path, message)]))
-        try:
-            return _with(named.plugin, values)
-        except ValidationError as error:
-            path = ("tune", "estimators", label)
-            found = problems(error, path, named.plugin.__class__)
-            raise SuiteError(self.document.report(found)) from None
-
 
 def has_schedule(plugin: Estimator) -> bool:
     return isinstance(plugin, Surrogate) and "schedule" in type(plugin).model_fields
-
-
-def _with(plugin: Any, values: dict[str, Any]) -> Any:
-    """The plugin with those of `values` that are its parameters, validated again."""
-    fields = _fields(plugin)
-    own = {k: v for k, v in values.items() if k in fields}
-    return plugin.__class__.model_validate(plugin.model_dump() | own)
-
-
-def _fields(plugin: Any) -> set[str]:
-    return {*type(plugin).model_fields}
 
 
 def _judged(plugin: Estimator, role: Role) -> tuple[Properties | None, Properties | None]:

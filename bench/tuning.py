@@ -19,11 +19,12 @@ Grid: TypeAlias = Mapping[tuple[str, ...], list[Any]]  # where a value goes → 
 Values: TypeAlias = dict[tuple[str, ...], Any]
 
 
-def draw(grid: Grid, budget: int) -> list[Values]:
-    """`budget` points of the grid, in its order: all of them, or the same sample for ever."""
+def draw(own: Values, grid: Grid, budget: int) -> list[Values]:
+    """The suite's own values, then other points of the grid in its order, `budget` in all."""
     points = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
-    places = random.Random(0).sample(range(len(points)), budget)
-    return [points[i] for i in sorted(places)]
+    others = [point for point in points if point != own]
+    places = random.Random(0).sample(range(len(others)), budget - 1)
+    return [own, *(others[i] for i in sorted(places))]
 
 
 def chosen(row: Row, known: Mapping[str, Record]) -> Trial | None:

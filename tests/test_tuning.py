@@ -21,7 +21,7 @@ seeds: [0, 1]
 include: [{estimator: none, wa: 32/32}]
 baseline: ste
 train: {epochs: 1, batch_size: 20}
-tune: {train: {lr: [0.05, 0.2]}, estimators: {reste: {o_end: [2, 3]}}, held_out: 0.2}
+tune: {train: {lr: [0.05, 0.2]}, estimators: {reste: {o_end: [2, 3]}}, held_out: 0.2, seeds: 0}
 """
 
 
@@ -53,13 +53,13 @@ def test_every_row_has_the_same_budget(tmp_path: Path) -> None:
     plan = planned(tmp_path)
 
     assert {row.label: len(row.trials) for row in plan.rows} == {"ste": 2, "reste": 2, "none": 2}
-    assert [t.values for t in plan.rows[0].trials] == [{"lr": 0.05}, {"lr": 0.2}]
+    assert [t.values for t in plan.rows[0].trials][1] in [{"lr": 0.05}, {"lr": 0.2}]
     assert all(t.values.keys() == {"lr", "o_end"} for t in plan.rows[1].trials)
 
 
 def test_trials_are_judged_without_the_test_images(tmp_path: Path) -> None:
     """A held-out cell trains on a part of the training images; the final one on all of them."""
-    trial = planned(tmp_path).rows[1].trials[0]
+    trial = planned(tmp_path).rows[1].trials[1]
     values = trial.values
 
     assert {cell.data.params["held_out"] for cell in trial.held_out} == {0.2}
@@ -71,17 +71,31 @@ def test_trials_are_judged_without_the_test_images(tmp_path: Path) -> None:
         assert (cell.recipe.lr, cell.weights.params["o_end"]) == (values["lr"], values["o_end"])
 
 
+def test_the_suites_own_setting_is_the_first_trial(tmp_path: Path) -> None:
+    """Tuning may keep what it was given: the recipe's rate, the estimator's default."""
+    plan = planned(tmp_path)
+
+    assert [row.trials[0].values for row in plan.rows] == [
+        {"lr": 0.1},
+        {"lr": 0.1, "o_end": 3.0},
+        {"lr": 0.1},
+    ]
+    for row in plan.rows:
+        assert [c.id for c in row.trials[0].cells] == [c.id for c in row.cells]
+
+
 def test_the_sample_of_a_large_grid_is_always_the_same() -> None:
     """A budget below the grid draws points in the grid's order, the same ones each time."""
     grid = {("train", "lr"): [1, 2, 3], ("train", "momentum"): [4, 5, 6]}
-    first = tuning.draw(grid, 4)
+    own = {("train", "lr"): 2, ("train", "momentum"): 4}
+    first = tuning.draw(own, grid, 4)
 
-    assert first == tuning.draw(grid, 4)
+    assert first == tuning.draw(own, grid, 4)
+    assert first[0] == own
     assert len({tuple(p.values()) for p in first}) == 4
-    assert tuning.draw(grid, 9)[:2] == [
-        {("train", "lr"): 1, ("train", "momentum"): 4},
-        {("train", "lr"): 1, ("train", "momentum"): 5},
-    ]
+    assert {tuple(p.values()) for p in tuning.draw(own, grid, 9)} == {
+        (a, b) for a in (1, 2, 3) for b in (4, 5, 6)
+    }
 
 
 def test_the_best_on_held_out_images_is_chosen(tmp_path: Path) -> None:
@@ -132,14 +146,18 @@ def test_tuned_rows_stand_beside_untuned_ones(tmp_path: Path) -> None:
             "lr: [0.05]",
             "tune.budget: ste has 1 setting to try, too few",
         ),
-        ("held_out: 0.2", "budget: 3", "tune.budget: ste has 2 settings to try, too few"),
+        ("held_out: 0.2, seeds: 0", "budget: 3", "tune.budget: ste has 2 settings to try, too few"),
         ("lr: [0.05, 0.2]", "epochs: [1, 2]", "tune.train.epochs: is not tuned: every trial"),
-        ("lr: [0.05, 0.2]", "lrr: [1, 2]", "tune.train.lrr: unknown key; did you mean `lr`?"),
+        (
+            "lr: [0.05, 0.2]",
+            "lrr: [1, 2]",
+            "tune.train.lrr: a recipe has no such parameter; did you",
+        ),
         ("lr: [0.05, 0.2]", "lr: [-1, 2]", "tune.train.lr: must be greater than 0, got -1"),
         ("o_end: [2, 3]", "oend: [2, 3]", "tune.estimators.reste.oend: reste has no such"),
         ("o_end: [2, 3]", "o_end: [0, 0.5]", "tune.estimators.reste.o_end: must be greater"),
         ("reste: {o_end", "rest: {o_end", "tune.estimators.rest: no `rest` in this suite"),
-        ("held_out: 0.2", "held_out: 1.5", "tune.held_out: must be less than 1, got 1.5"),
+        ("held_out: 0.2, seeds: 0", "held_out: 1.5", "tune.held_out: must be less than 1, got 1.5"),
     ],
 )
 def test_a_wrong_axis_is_told_with_its_place(tmp_path: Path, old: str, new: str, said: str) -> None:
