@@ -2,7 +2,8 @@
 A plan and its records, joined into ranked tables. Pure: the same input, the same board.
 
 Rows are ranked within a section, one backbone at one W/A, where nothing differs but the
-estimator; full precision is shown and never ranked. The metric is last-epoch test accuracy.
+estimator; full precision is shown and never ranked. The metric is last-epoch test accuracy. A row
+that lost a seed stands below those that lost none: the mean of survivors flatters it.
 Tuned rows stand in a section of their own, where each estimator has its own values of what was
 tuned, chosen with one budget.
 """
@@ -13,10 +14,10 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from bench import tuning
-from bench.cell import Cell, Definition
+from bench.cell import Binarization, Cell, Definition
 from bench.claim import Claim
 from bench.equilibrium import indicators
-from bench.plan import Absent, Plan, Properties, Row
+from bench.plan import Absent, Plan, RoleInfo, Row
 from bench.record import Record
 from bench.stats import Estimate, estimate, paired
 from bench.verdict import verdict
@@ -162,8 +163,8 @@ def _line(
         schedule=row.schedule,
         formula=_apart(row, [i.formula for i in infos]),
         kind=_apart(row, [i.kind for i in infos]) or "full precision",
-        rational=_apart(row, [_verdict(i.printed, "rational") for i in infos]),
-        flexible=_apart(row, [_verdict(i.printed, "flexible") for i in infos]),
+        rational=_apart(row, [_verdict(i, "rational") for i in infos]),
+        flexible=_apart(row, [_verdict(i, "flexible") for i in infos]),
         rank=None,
         acc=acc,
         best=best,
@@ -222,8 +223,10 @@ def _accs(cells: list[Cell], known: Mapping[str, Record]) -> dict[int, float]:
     return {r.cell.seed: r.last_acc for r in records if r.last_acc is not None}
 
 
-def _verdict(properties: Properties | None, name: str) -> str:
-    return getattr(properties, name) if properties else "n/a"
+def _verdict(info: RoleInfo, name: str) -> str:
+    """Of the printed f, and in brackets of the one that trains, where that is another."""
+    words = [str(getattr(p, name)) if p else "n/a" for p in (info.printed, info.trained)]
+    return words[0] if words[0] == words[1] else f"{words[0]} ({words[1]})"
 
 
 def _apart(row: Row, words: list[str]) -> str:
@@ -234,7 +237,9 @@ def _apart(row: Row, words: list[str]) -> str:
 
 
 def _ranked(lines: list[Line]) -> list[Line]:
-    ordered = sorted(lines, key=lambda x: (-x.acc.mean if x.acc else 1.0, x.label))
+    ordered = sorted(
+        lines, key=lambda x: (x.acc is None, bool(x.lost), -x.acc.mean if x.acc else 0.0, x.label)
+    )
     places = iter(range(1, len(ordered) + 1))
     return [
         replace(line, rank=next(places)) if line.acc and line.wa != "32/32" else line
@@ -246,9 +251,17 @@ def _recipe(row: Row) -> str:
     """What every line of a section shares, in words."""
     r = row.recipe
     warmup = f", warm-up {r.warmup}" if r.warmup else ""
+    momentum = f"momentum {r.momentum:g}, " if r.optimizer == "sgd" else ""
+    cell = row.cells[0]
+    unusual = [
+        f"{name} {value}"
+        for name, value in cell.binarization
+        if value != getattr(Binarization(), name)
+    ]
+    others = f"; {', '.join(unusual)}" if unusual else ""
     return (
-        f"{row.data}; {r.epochs} epochs, batch {r.batch_size}, {r.optimizer} lr {r.lr:g} "
-        f"({r.lr_rule}{warmup}), weight decay {r.weight_decay:g}"
+        f"{row.net}; {row.data}; {r.epochs} epochs, batch {r.batch_size}, {r.optimizer} "
+        f"lr {r.lr:g} ({r.lr_rule}{warmup}), {momentum}weight decay {r.weight_decay:g}{others}"
     )
 
 
@@ -256,8 +269,8 @@ def _notes(plan: Plan, definition: Definition) -> list[str]:
     notes = [
         "acc: test accuracy after the last epoch in %, mean ± 95 % t interval over n seeds; "
         "best: of all epochs, chosen on test (paper metric)",
-        "rational, flexible: definition P on the printed formula, computed; "
-        "`bench check` prints the witnesses",
+        "rational, flexible: definition P on the printed formula, computed, in brackets on f as it "
+        "trains where that differs; `bench check` prints witnesses and proofs",
         f"e, s: `{definition}` definition, over latent weights; images/s: training alone, "
         "with whatever else the machine did",
     ]
@@ -274,12 +287,12 @@ def _notes(plan: Plan, definition: Definition) -> list[str]:
     if claims:
         sources = "; ".join(dict.fromkeys(claim.source for claim in claims))
         notes.append(f"published, as printed: {sources}")
-    notes += [
-        f"{claim.method}, {claim.backbone or 'any net'}, {claim.wa}: {claim.note}"
-        for claim in claims
-        if claim.note
-    ]
-    return notes
+    cautions: dict[str, list[str]] = {}
+    for claim in claims:
+        if claim.note:
+            who = f"{claim.method} {claim.acc:.2f} on {claim.backbone or 'any net'} {claim.wa}"
+            cautions.setdefault(claim.note, []).append(who)
+    return notes + [f"{', '.join(who)}: {note}" for note, who in cautions.items()]
 
 
 def _mixtures(records: Iterable[Record]) -> list[str]:

@@ -57,6 +57,7 @@ class Row(Frozen):
     backbone: str
     wa: WA
     schedule: str  # as the suite's axis names it; "default" is the estimator's own
+    net: str  # the backbone's plugin, and its parameters that are not the defaults
     data: str  # how tables call the data set
     classes: int
     roles: dict[Role, RoleInfo]

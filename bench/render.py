@@ -25,6 +25,7 @@ LAYOUTS = {  # terminal columns needed → the tables that stand under each othe
     0: (RESULT[:5], (RESULT[1], *RESULT[5:]), ESTIMATOR[:5], (ESTIMATOR[0], *ESTIMATOR[5:])),
 }
 COLUMNS = LAYOUTS[200][0]
+EMPTIABLE = {"Δ, points", "published, %", "e", "s", "formula", "rational", "flexible"}
 TUNED = {"untuned, %", "chosen"}  # columns of tuned sections only
 NUMERIC = set(COLUMNS) - {"estimator", "formula", "type", "rational", "flexible", "chosen"}
 
@@ -72,7 +73,10 @@ def rich_table(board: Board, width: int) -> Group:
     for section in board.sections:
         titles = (f"{board.suite}: {_title(section)}", "", "", "")
         for title, group in zip(titles, groups, strict=False):
-            parts.append(_table(title, _columns(section, group), section.lines))
+            told = {"acc, %", "published, %"} & set(group)  # all that is known of an absent row
+            lines = [line for line in section.lines if told or not line.absent]
+            if lines:
+                parts.append(_table(title, _columns(section, group), lines))
         if section.recipe:
             parts.append(Text(f"· {section.recipe}", style="dim"))
         parts += [Text(f"· {text}") for text in _verdicts(section)]
@@ -97,9 +101,10 @@ def _title(section: Section) -> str:
 
 def _columns(section: Section, columns: tuple[str, ...]) -> tuple[str, ...]:
     """Of these columns the ones that say something of the section."""
+    words = [_words(line) for line in section.lines]
     hidden = set[str]() if section.tuned else set(TUNED)
     hidden |= {"top-5, %"} if 0 < section.classes <= 10 else set()
-    hidden |= {"published, %"} if section.tuned else set()
+    hidden |= {c for c in EMPTIABLE if all(w[c] == "-" for w in words)}
     return tuple(column for column in columns if column not in hidden)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench import properties
 from bench.axes import Axes, Named
@@ -55,6 +56,7 @@ class Rows:
             backbone=c.backbone,
             wa=c.wa,
             schedule=schedule,
+            net=" ".join([net.name, *_unusual(net.plugin)]),
             data=dataset.label,
             classes=dataset.num_classes,
             roles={role: self._info(named, role) for role, named in roles.items()},
@@ -144,6 +146,12 @@ class Rows:
                 trained=trained,
             )
         return self.infos[key]
+
+
+def _unusual(plugin: Any) -> list[str]:
+    """The parameters that were given another value than the default."""
+    fields = plugin.__class__.model_fields
+    return [f"{k} {v}" for k, v in dict(plugin).items() if v != fields[k].default]
 
 
 def has_schedule(plugin: Estimator) -> bool:

@@ -25,8 +25,8 @@ def row(label: str, wa: WA = "1/1", schedule: str = "default") -> Row:
         for seed in (0, 10)
     ]
     return Row(
-        label=label, backbone="net", wa=wa, schedule=schedule, data="digits", classes=10, roles={},
-        cells=cells,
+        label=label, backbone="net", wa=wa, schedule=schedule, net="net", data="digits",
+        classes=10, roles={}, cells=cells,
     )  # fmt: skip
 
 
