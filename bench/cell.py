@@ -55,6 +55,7 @@ class Recipe(Frozen):
     weight_decay: Annotated[NonNegativeFloat, Field(allow_inf_nan=False)] = 1e-4
     warmup: NonNegativeInt = 0  # epochs of lr·(e+1)/warmup
     lr_rule: Literal["reference", "clean"] = "reference"
+    progress: Literal["e/E", "e/(E-1)"] = "e/E"  # of knobs; e/(E-1) reaches their end
     indicators: Literal["on", "off"] = "on"
     histograms: Annotated[tuple[int, ...], AfterValidator(_sorted_unique)] = ()  # epochs, from 0
 
@@ -88,6 +89,7 @@ class Binarization(Frozen):
     scale: Literal["layer", "channel", "none"] = "layer"
     scale_at: Literal["post", "pre"] = "post"
     scale_grad: Literal["on", "off"] = "on"  # does dL/dw see the scale's own dependence on w?
+    scale_act: Literal["off", "layer"] = "off"  # scale by mean |x| of the binarized input, too?
     sign0: Literal[0, 1] = 0  # the value of sign(0)
     padding: Literal[-1, 0, 1] = 0  # what surrounds a binarized input
     standardize: Literal["on", "off"] = "off"  # (w - mean)/std per filter before sign

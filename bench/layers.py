@@ -16,8 +16,9 @@ class BinaryLayer(nn.Module):
     """
     A linear operation on a binarized input with binarized weights; its bias, if any, is real.
 
-    y = scale(w) · op(A(x), W(w)) + b, where A and W are binarizers and op is `product`. Comes
-    first among the bases of a layer; the other is the real layer that owns weight and bias.
+    y = scale(w) · op(A(x), W(w)) + b, where A and W are binarizers and op is `product`; with
+    `scale_act` also times mean |x|, of the batch. Comes first among the bases of a layer; the
+    other is the real layer that owns weight and bias.
     """
 
     weight: Tensor  # (C_out, C_in, ...)
@@ -40,6 +41,8 @@ class BinaryLayer(nn.Module):
             y = self.product(a, self.W(w) * scale)
         else:
             y = self.product(a, self.W(w)) * scale.view(-1, *(1,) * (w.ndim - 2))
+        if self.options.scale_act == "layer" and not isinstance(self.A, nn.Identity):
+            y = y * x.abs().mean()
         return y if self.bias is None else y + self.bias
 
     def product(self, a: Tensor, w: Tensor) -> Tensor:

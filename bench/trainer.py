@@ -66,7 +66,7 @@ def train(
 
     Args:
         model: on the device of `data`.
-        clock: progress p = e/E is set once before each epoch, as in the reference.
+        clock: progress is set once before each epoch, as in the reference.
         seed: of data order and augmentation; the model's initialization is the caller's.
         compiled: run forward and backward of full batches through `torch.compile`.
         watch: called as training goes on; it must not touch the model.
@@ -78,7 +78,7 @@ def train(
     loop = _Loop(model, data, recipe, seed, compiled, watch)
     outcome = Outcome()
     for e in range(recipe.epochs):
-        clock.set(e / recipe.epochs)
+        clock.set(progress(recipe, e))
         lr = learning_rate(recipe, e)
         outcome.diverged = loop.epoch(e, lr)
         if outcome.diverged:
@@ -154,6 +154,11 @@ class _Loop:
         if self.probe and images is not None:
             self.probe.epoch(e, self.model, images, size)
         return ""
+
+
+def progress(recipe: Recipe, e: int) -> float:
+    """p of epoch e = 0..E-1: e/E, which never reaches 1, or e/(E-1)."""
+    return e / (recipe.epochs if recipe.progress == "e/E" else max(recipe.epochs - 1, 1))
 
 
 def learning_rate(recipe: Recipe, e: int) -> float:

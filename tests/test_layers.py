@@ -220,3 +220,14 @@ def test_real_layers_are_torchs() -> None:
     assert type(plain) is nn.Linear
     assert type(real.conv(4, 6, 3)) is nn.Conv2d
     torch.testing.assert_close(linear().weight.float(), plain.weight, rtol=0, atol=0)
+
+
+def test_activations_may_be_scaled_too() -> None:
+    """`scale_act` multiplies by mean |x| of the batch, where the input is binarized at all."""
+    x = torch.randn(2, 4, 8, 8, dtype=torch.float64)
+    plain, scaled = conv(), conv(scale_act="layer")
+
+    torch.testing.assert_close(scaled(x), plain(x) * x.abs().mean())
+    scaled.A = nn.Identity()
+    plain.A = nn.Identity()
+    assert torch.equal(scaled(x), plain(x))

@@ -10,7 +10,7 @@ from bench.cell import Recipe
 from bench.crossing import resolve
 from bench.registry import ESTIMATORS
 from bench.suite import Suite, find
-from bench.trainer import learning_rate
+from bench.trainer import learning_rate, progress
 
 
 @cache
@@ -128,6 +128,15 @@ def test_o_of_reste(
 
     assert [path[e] for e in at] == pytest.approx(values, abs=6e-5)
     assert sum(path) / epochs == pytest.approx(mean, abs=6e-5)
+
+
+def test_progress_may_reach_the_end() -> None:
+    """e/E stops short of the knob's end, e/(E-1) reaches it; one epoch stands at the start."""
+    short, whole = Recipe(epochs=10), Recipe(epochs=10, progress="e/(E-1)")
+
+    assert [progress(short, e) for e in (0, 9)] == [0, 0.9]
+    assert [progress(whole, e) for e in (0, 9)] == [0, 1]
+    assert progress(Recipe(epochs=1, progress="e/(E-1)"), 0) == 0
 
 
 @pytest.mark.parametrize(
