@@ -5,6 +5,7 @@ A ledger is a YAML file of claims, `suites/published/` has those of the referenc
 names ledgers, or writes a few numbers itself.
 """
 
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from importlib.resources import files
 from pathlib import Path
@@ -95,6 +96,19 @@ def ledger(name: str, beside: Path) -> list[Claim]:
     if wrong or not found:
         raise SuiteError(document.report(wrong or [Problem(("claims",), "names no claim")]))
     return found
+
+
+def describe(claims: list[Claim]) -> Iterator[str]:
+    """The text of `bench show ledger`: a line for each claim, its protocol and note below it."""
+    for claim in claims:
+        top5 = "" if claim.top5 is None else f" / {claim.top5:.2f}"
+        row = f"{claim.label} x {claim.backbone or 'any'} x {claim.wa} x {claim.schedule}"
+        yield f"{claim.acc:7.2f}{top5}  {claim.method}: {row} ({claim.metric}, {claim.source})"
+        if claim.protocol:
+            words = ", ".join(f"{k} {_text(v)}" for k, v in claim.protocol.items())
+            yield f"{'':9}{words}"
+        if claim.note:
+            yield f"{'':9}note: {claim.note}"
 
 
 def _meant(rule: Any, claim: dict[str, Any]) -> bool:

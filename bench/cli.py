@@ -181,17 +181,23 @@ def list_(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
 @app.command()
 def show(
     kind: Annotated[
-        Literal["estimator", "backbone", "data", "schedule", "suite"],
+        Literal["estimator", "backbone", "data", "schedule", "suite", "ledger"],
         typer.Argument(help="Of which kind."),
     ],
     name: Annotated[str, typer.Argument(help="Its name, as `bench list` prints it.")],
     overrides: Overrides = None,
 ) -> None:
-    """Describe one plugin, data set or schedule; of a suite, every value and where it is from."""
-    from bench import catalogue, origin
+    """Describe one plugin, data set or schedule; of a suite, every value and where it is from.
+
+    Of a ledger: every published number as printed, its protocol and what must be said with it.
+    """
+    from bench import catalogue, claim, origin
 
     if kind == "suite":
         _say(origin.describe(Path(name), overrides or []))
+    elif kind == "ledger" and not overrides:
+        for text in claim.describe(claim.ledger(name, Path())):
+            _say(text)
     elif overrides:
         message = f"overrides are of suites; a {kind} takes none"
         raise UsageError(message)

@@ -5,16 +5,20 @@ Each is named with the file and line that says it, the override, the preset, or 
 of the field or plugin. No data is looked for.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from bench.axes import Net
 from bench.crossing import resolve
 from bench.document import Document, items, mapping
-from bench.suite import question
+from bench.suite import Suite, question
 
-Place: TypeAlias = tuple[str, ...]
-AXES = ("estimators", "backbones", "data", "train", "binarization", "published", "tune")
+Place: TypeAlias = tuple[str | int, ...]
+AXES = (
+    *("estimators", "backbones", "data", "train", "binarization", "published", "tune"),
+    *("include", "exclude"),
+)
 
 
 def describe(path: Path, overrides: list[str]) -> str:
@@ -25,7 +29,9 @@ def describe(path: Path, overrides: list[str]) -> str:
         SuiteError: anything wrong with the suite.
     """
     document, suite, axes = resolve(path, overrides)
-    lines = [*_values(suite, (), skip=AXES)]
+    lines = [*_values(suite, (), skip=AXES), *_rules(suite)]
+    lines += [(("published",), suite.published.ledgers)]
+    lines += [(("published", "acc", k), v) for k, v in suite.published.acc.items()]
     for label, roles in axes.estimators.items():
         apart = roles["W"] != roles["A"]
         for role, named in roles.items() if apart else [("", roles["W"])]:
@@ -40,12 +46,23 @@ def describe(path: Path, overrides: list[str]) -> str:
     lines += _values(shared.plugin, ("data", name)) if shared else [(("data", name), source)]
     if suite.tune:
         lines += _values(suite.tune, ("tune",))
-    said = [(".".join(map(str, where)), _text(value), _from(document, where))
-            for where, value in lines]  # fmt: skip
+    said = [
+        (".".join(map(str, where)), _text(value), _from(document, where))
+        for where, value in lines
+        if value not in (None, [], ())
+    ]
     wide, deep = (max(len(line[i]) for line in said) for i in (0, 1))
     deep = min(deep, 40)
     table = [f"{a:{wide}}  {b:{deep}}  {c}".rstrip() for a, b, c in said]
     return "\n".join([*question(Path(document.source)), "", *table])
+
+
+def _rules(suite: Suite) -> Iterator[tuple[Place, Any]]:
+    """What is included and excluded, each in words."""
+    for axis in ("include", "exclude"):
+        for index, rule in enumerate(getattr(suite, axis)):
+            said = rule.model_dump(exclude_none=True, exclude_defaults=True)
+            yield (axis, index), ", ".join(f"{k} {_text(v)}" for k, v in said.items())
 
 
 def _values(model: Any, path: Place, skip: tuple[str, ...] = ()) -> list[tuple[Place, Any]]:
@@ -65,7 +82,7 @@ def _net(document: Document, label: str, net: Net) -> list[tuple[Place, Any]]:
 
 def _from(document: Document, path: Place) -> str:
     """Where the value at `path` was said."""
-    base = path[1].partition("(")[0] if path[0] in AXES[:2] else ""
+    base = str(path[1]).partition("(")[0] if path[0] in AXES[:2] else ""
     for candidate in (path, (path[0], base, *path[2:]), (path[0], base, "matrix", *path[2:])):
         place = document.places.get(candidate)
         if place is not None:
@@ -81,5 +98,5 @@ def _short(place: str) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
-    listed = items(value)
-    return f"{len(listed)} entries" if listed and hasattr(listed[0], "model_dump") else str(value)
+    listed: list[Any] = items(value) or ([*value] if isinstance(value, tuple) else [])  # pyright: ignore
+    return ", ".join(map(str, listed)) if listed else str(value)

@@ -7,7 +7,7 @@ import pytest
 from test_store import cell
 
 from bench import crossing, leaderboard, render
-from bench.claim import Claim, differences, ledger
+from bench.claim import Claim, describe, differences, ledger
 from bench.errors import SuiteError
 from bench.stats import Estimate, estimate, spread
 from bench.verdict import verdict
@@ -186,6 +186,17 @@ def test_a_wrong_ledger_is_told_with_its_line(tmp_path: Path, text: str, said: s
         ledger("mine", tmp_path)
 
     assert said in str(caught.value)
+
+
+def test_a_ledger_can_be_read(tmp_path: Path) -> None:
+    """`bench show ledger`: number, method, row, metric and source; protocol and note below."""
+    ledger_of(tmp_path, LEDGER)
+    text = "\n".join(describe(ledger("mine", tmp_path)))
+
+    assert "  12.50  Re: reste x resnet20 x 1/1 x default (best, a paper)" in text
+    assert "data digits (train 64, test 40), epochs 1, batch_size 32" in text
+    assert "note: a caution" in text
+    assert "   0.50  a - b: margin(a-b)" in text
 
 
 def test_a_missing_ledger_is_told_where_it_is_named(tmp_path: Path) -> None:
