@@ -195,12 +195,12 @@ def show(
 
     if kind == "suite":
         _say(origin.describe(Path(name), overrides or []))
-    elif kind == "ledger" and not overrides:
-        for text in claim.describe(claim.ledger(name, Path())):
-            _say(text)
     elif overrides:
         message = f"overrides are of suites; a {kind} takes none"
         raise UsageError(message)
+    elif kind == "ledger":
+        for text in claim.describe(claim.ledger(name, Path())):
+            _say(text)
     else:
         _say(catalogue.describe(kind, name))
 
