@@ -98,5 +98,5 @@ def _short(place: str) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
-    listed: list[Any] = items(list(value) if isinstance(value, tuple) else value)  # pyright: ignore
+    listed = items([*value] if type(value) is tuple else value)  # pyright: ignore
     return ", ".join(map(str, listed)) if listed else str(value)
