@@ -60,7 +60,7 @@ def build(document: Document) -> Axes:
         for suffix, params, path in _matrix(entry, ("estimators", label), axes):
             _add_estimator(label + suffix, label, params, path, axes)
     recipe = _recipe(document, {}, ("train",), axes)
-    shared = _source(document.data.get("data"), ("data",), axes)
+    shared = _source(document.data["data"], ("data",), axes) if "data" in document.data else None
     for label, entry in _entries(document, "backbones"):
         path = ("backbones", label)
         params = {k: v for k, v in entry.items() if k not in {"train", "data"}}
@@ -130,6 +130,9 @@ def _matrix(
         message = "must map parameters to lists of values, as in {o_end: [1, 2, 3]}"
         axes.problems.append(Problem((*path, "matrix"), message))
         return
+    for key in matrix.keys() & rest.keys():
+        message = f"stands in the matrix, too, as {matrix[key]}; say it once"
+        axes.problems.append(Problem((*path, key), message))
     for values in product(*matrix.values()):
         chosen: dict[str, Any] = dict(zip(matrix, values, strict=True))
         suffix = ",".join(f"{k}={v}" for k, v in chosen.items())
@@ -185,8 +188,7 @@ def _source(value: Any, path: Path_, axes: Axes) -> Named | None:
     found = mapping(value) or {}
     entries = [(str(name), e) for name, entry in found.items() if (e := mapping(entry)) is not None]
     if len(entries) != 1:
-        if entries:
-            axes.problems.append(Problem(path, f"names {len(entries)} data sets, needs one"))
+        axes.problems.append(Problem(path, f"names {len(entries) or 'no'} data sets, needs one"))
         return None
     name, params = entries[0]
     try:

@@ -73,8 +73,7 @@ def ledger(name: str, beside: Path) -> list[Claim]:
         SuiteError: no such ledger, or it is not one, every problem with its line.
     """
     home = Path(str(files("suites"))) / "published"
-    paths = [folder / f"{name}.yaml" for folder in (beside / "published", home)]
-    path = next((path for path in paths if path.is_file()), None)
+    path = next((p for folder in (beside / "published", home) if (p := find(name, folder))), None)
     if path is None:
         message = f"no ledger `{name}`{suggest(name, sorted(p.stem for p in home.glob('*.yaml')))}"
         raise SuiteError(message)
@@ -85,7 +84,8 @@ def ledger(name: str, beside: Path) -> list[Claim]:
     wrong: list[Problem] = []
     for index, raw in enumerate(items(head.get("claims"))):
         claim = mapping(raw) or {}
-        layers = [shared, *(r for r in items(head.get("common")) if _meant(r, claim)), claim]
+        rules = [_without_names(r) for r in items(head.get("common")) if _meant(r, claim)]
+        layers = [shared, *rules, claim]
         try:
             found.append(Claim.model_validate(_together(layers)))
         except ValidationError as error:
@@ -96,6 +96,15 @@ def ledger(name: str, beside: Path) -> list[Claim]:
     if wrong or not found:
         raise SuiteError(document.report(wrong or [Problem(("claims",), "names no claim")]))
     return found
+
+
+def find(name: str, folder: Path) -> Path | None:
+    """The ledger's file in `folder`, if it is there."""
+    path = folder / f"{name}.yaml"
+    try:
+        return path if path.is_file() else None
+    except OSError:  # a name that no file can have
+        return None
 
 
 def describe(claims: list[Claim]) -> Iterator[str]:
@@ -114,7 +123,12 @@ def describe(claims: list[Claim]) -> Iterator[str]:
 def _meant(rule: Any, claim: dict[str, Any]) -> bool:
     """Does an entry of `common` speak of this claim?"""
     keys = [k for k in ("label", "backbone") if k in (mapping(rule) or {})]
-    return bool(keys) and all(fnmatchcase(str(claim.get(k)), str(rule[k])) for k in keys)
+    named = bool(keys) and all(k in claim for k in keys)
+    return named and all(fnmatchcase(str(claim[k]), str(rule[k])) for k in keys)
+
+
+def _without_names(rule: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in rule.items() if k not in {"label", "backbone"}}
 
 
 def _together(layers: list[dict[str, Any]]) -> dict[str, Any]:

@@ -53,8 +53,10 @@ Reading = Literal["p", "p-fixed", "end", "l2-uniform", "l2-normal", "trained"]
 Kind = Literal["estimators", "backbones", "data", "schedules", "suites"]
 
 UNBOUND = 200  # columns of a file or pipe, which has none of its own
-out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNBOUND)
-err = Console(stderr=True)
+out = Console(
+    emoji=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNBOUND
+)
+err = Console(stderr=True, emoji=False)
 
 
 def _plugins(folders: list[Path]) -> None:

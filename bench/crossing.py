@@ -114,6 +114,8 @@ def _uses(suite: Suite) -> Iterator[tuple[Path_, str, bool]]:
     for i, exclude in enumerate(suite.exclude):
         yield from ((("exclude", i, "estimator"), word, True) for word in exclude.estimator or [])
         yield from ((("exclude", i, "backbone"), word, False) for word in exclude.backbone or [])
+    if suite.published.backbone is not None:
+        yield ("published", "backbone"), suite.published.backbone, False
     for label in suite.published.acc:
         yield ("published", "acc", label), label, True
     for label in suite.tune.estimators if suite.tune else ():
@@ -143,7 +145,7 @@ def _rows(
             row = make.row(combination, seeds)
             row = row.model_copy(update={"claim": _claim(claims, row, axes)})
             twin = next((r for r in rows if r.cells[0].sibling(row.cells[0])), None)
-            if twin is None:
+            if twin is None or _tunings(twin) != _tunings(row):
                 rows.append(row)
                 continue
             if twin.label == row.label and twin.cells != row.cells:  # further seeds of one row
@@ -152,6 +154,11 @@ def _rows(
             reason = f"the same cells as {twin.label} x {twin.schedule}; they run once"
         left_out.append(LeftOut(combination=str(combination), reason=reason))
     return rows, left_out
+
+
+def _tunings(row: Row) -> list[dict[str, Any]]:
+    """What the row's tuning tries."""
+    return [trial.values for trial in row.trials]
 
 
 def _grown(row: Row, more: Row) -> Row:
@@ -284,10 +291,13 @@ def _claim(claims: list[Claim], row: Row, axes: Axes) -> Claim | None:
 
 def _absent(axes: Axes, claims: list[Claim], rows: list[Row]) -> list[Absent]:
     """The rows of a ledger that have none here: nothing published is silently left out."""
-    used = [row.claim for row in rows]
+    used = [row.claim for row in rows if row.claim]
+    taken = {(c.label, c.backbone, c.wa, c.schedule) for c in used}
     built = {"none", *axes.estimators}
-    return [
-        Absent(claim=c, reason="not in this suite" if c.label in built else "not built")
-        for c in claims
-        if c not in used and c.backbone is not None
-    ]
+
+    def reason(claim: Claim) -> str:
+        if (claim.label, claim.backbone, claim.wa, claim.schedule) in taken:
+            return "another number stands beside the row"
+        return "not in this suite" if claim.label in built else "not built"
+
+    return [Absent(claim=c, reason=reason(c)) for c in claims if c not in used]

@@ -93,8 +93,10 @@ def rank(plan: Plan, records: Iterable[Record], definition: Definition | None = 
         sections.append(Section(*shared, tuned=False, lines=lines))
         trained = [_tuned(plan, row, known, how) for row in rows if row.cells[0].id in kept]
         if trained:
-            sections.append(Section(*shared, tuned=True, lines=_ranked(trained)))
-    places = dict.fromkeys((str(a.claim.backbone), a.claim.wa) for a in plan.absent)
+            recipe = f"{shared[2]}; but for what is chosen"
+            tuned = Section(*shared[:2], recipe, shared[3], tuned=True, lines=_ranked(trained))
+            sections.append(tuned)
+    places = dict.fromkeys((a.claim.backbone or "any net", a.claim.wa) for a in plan.absent)
     for backbone, wa in (place for place in places if place not in grouped):
         lines = _absent(plan.absent, backbone, wa)
         sections.append(Section(backbone, wa, "", 0, tuned=False, lines=lines))
@@ -106,7 +108,7 @@ def rank(plan: Plan, records: Iterable[Record], definition: Definition | None = 
         sections=sections,
         recorded=sum(i in known and known[i].measured for i in ids),
         total=len(ids),
-        notes=[*_notes(plan, how), *_mixtures(known.values())],
+        notes=[*_notes(plan, how), *_unfinished(plan, known), *_mixtures(known.values())],
     )
 
 
@@ -127,7 +129,7 @@ def _tuned(plan: Plan, row: Row, known: Mapping[str, Record], how: Definition) -
     assert trial
     other = _baseline(plan, row)
     theirs = tuning.chosen(other, known) if other else None
-    line = _line(row, trial.cells, None, known, how)
+    line = _line(row.model_copy(update={"roles": trial.roles}), trial.cells, None, known, how)
     return replace(
         line,
         difference=paired(_accs(trial.cells, known), _accs(theirs.cells, known))
@@ -187,7 +189,7 @@ def _line(
 
 def _absent(absent: list[Absent], backbone: str, wa: str) -> list[Line]:
     """Lines of published rows that are not run here, best first."""
-    here = [a for a in absent if (a.claim.backbone, a.claim.wa) == (backbone, wa)]
+    here = [a for a in absent if (a.claim.backbone or "any net", a.claim.wa) == (backbone, wa)]
     here.sort(key=lambda a: -a.claim.acc)
     empty = dict.fromkeys(_NUMBERS)
     return [
@@ -293,6 +295,18 @@ def _notes(plan: Plan, definition: Definition) -> list[str]:
             who = f"{claim.method} {claim.acc:.2f} on {claim.backbone or 'any net'} {claim.wa}"
             cautions.setdefault(claim.note, []).append(who)
     return notes + [f"{', '.join(who)}: {note}" for note, who in cautions.items()]
+
+
+def _unfinished(plan: Plan, known: Mapping[str, Record]) -> list[str]:
+    """Rows whose tuning cannot choose yet."""
+    notes: list[str] = []
+    for row in plan.rows:
+        cells = [cell for trial in row.trials for cell in trial.held_out]
+        lacking = sum(not (r := known.get(c.id)) or not r.measured for c in cells)
+        if lacking:
+            where = f"{row.label} on {row.backbone}, {row.wa}"
+            notes.append(f"not tuned yet: {where}, {lacking} of {len(cells)} held-out cells lack")
+    return notes
 
 
 def _mixtures(records: Iterable[Record]) -> list[str]:

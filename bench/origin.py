@@ -5,6 +5,7 @@ Each is named with the file and line that says it, the override, the preset, or 
 of the field or plugin. No data is looked for.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -42,7 +43,9 @@ def describe(path: Path, overrides: list[str]) -> str:
     for label, net in axes.backbones.items():
         lines += _net(document, label, net)
     name, source = next(iter(suite.data.items()))
-    shared = next((n.source for n in axes.backbones.values() if n.source.name == name), None)
+    own = {label for label, entry in suite.backbones.items() if "data" in entry}
+    nets = {label.partition("(")[0]: net for label, net in axes.backbones.items()}
+    shared = next((net.source for label, net in nets.items() if label not in own), None)
     lines += _values(shared.plugin, ("data", name)) if shared else [(("data", name), source)]
     if suite.tune:
         lines += _values(suite.tune, ("tune",))
@@ -73,7 +76,8 @@ def _net(document: Document, label: str, net: Net) -> list[tuple[Place, Any]]:
     """A backbone, and what it says for itself of recipe and data."""
     place: Place = ("backbones", label)
     lines: list[tuple[Place, Any]] = [((*place, "plugin"), net.name), *_values(net.plugin, place)]
-    entry = mapping((mapping(document.data.get("backbones")) or {}).get(label)) or {}
+    said = mapping(document.data.get("backbones")) or {}
+    entry = mapping(said.get(label.partition("(")[0])) or {}
     lines += [((*place, "train", k), getattr(net.recipe, k)) for k in entry.get("train", {})]
     if "data" in entry:
         lines += _values(net.source.plugin, (*place, "data", net.source.name))
@@ -86,17 +90,19 @@ def _from(document: Document, path: Place) -> str:
     for candidate in (path, (path[0], base, *path[2:]), (path[0], base, "matrix", *path[2:])):
         place = document.places.get(candidate)
         if place is not None:
-            return place if place.startswith(("preset", "override")) else _short(place)
+            return _short(place)
     return _short(document.where(path)) if path[-1] == "plugin" else "default"
 
 
 def _short(place: str) -> str:
-    """`file:line`, without folders and column."""
+    """`file:line`, without folders and column; an override or a preset as it is."""
+    if place.startswith(("preset ", "override `")):
+        return place
     return Path(place.rpartition(":")[0]).name
 
 
 def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
-    listed = items([*value] if type(value) is tuple else value)  # pyright: ignore
+    listed = items(json.loads(json.dumps(value, default=str)))  # a tuple, too
     return ", ".join(map(str, listed)) if listed else str(value)

@@ -45,7 +45,8 @@ class RoleInfo(Frozen):
 class Trial(Frozen):
     """One choice of the tuned values: how it is judged, and what trains if it is chosen."""
 
-    values: dict[str, Any]  # `lr`, `reste.o_end`
+    values: dict[str, Any]  # `lr`, `o_end`
+    roles: dict[Role, RoleInfo]
     held_out: list[Cell]  # trained on a part of the training images, measured on the rest
     cells: list[Cell]  # as the row's own, with these values
 

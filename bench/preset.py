@@ -33,8 +33,9 @@ def _entry(label: str, entry: Any, known: dict[str, Any], sources: dict[str, Any
     found = dict(known.get(str(given.get("plugin", label))) or {})
     found = {k: v for k, v in found.items() if k not in (mapping(given.get("matrix")) or {})}
     if given.keys() & {"W", "A"}:
+        said = {*given, *(mapping(given.get("matrix")) or {})}  # of both roles
         roles = {r: _role(given[r], known) for r in ("W", "A") if r in given}
-        return {role: params for role, params in roles.items() if params}
+        return {r: {k: v for k, v in p.items() if k not in said} for r, p in roles.items() if p}
     return found | ({"data": _named(given["data"], sources)} if "data" in given else {})
 
 

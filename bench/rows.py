@@ -59,9 +59,11 @@ class Rows:
             net=" ".join([net.name, *_unusual(net.plugin)]),
             data=dataset.label,
             classes=dataset.num_classes,
-            roles={role: self._info(named, role) for role, named in roles.items()},
+            roles=self._infos(roles),
             cells=make(roles, net.recipe, net.source, seeds),
-            trials=self.trials.of(c.label, roles, net, seeds, make) if self.trials else [],
+            trials=self.trials.of(c.label, roles, net, seeds, make, self._infos)
+            if self.trials
+            else [],
         )
 
     def _roles(self, c: Combination) -> tuple[dict[Role, Named], str]:
@@ -130,6 +132,9 @@ class Rows:
         message = f"takes images of {needed}x{needed}, {dataset.label} has {side}x{side}"
         hint = f"; `resize: {needed}` under data fits them"
         return Problem(("backbones", c.backbone), message + hint)
+
+    def _infos(self, roles: dict[Role, Named]) -> dict[Role, RoleInfo]:
+        return {role: self._info(named, role) for role, named in roles.items()}
 
     def _info(self, named: Named, role: Role) -> RoleInfo:
         """What tables say of a configured estimator, computed once."""

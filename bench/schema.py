@@ -18,6 +18,7 @@ def schema() -> dict[str, Any]:
         "description": "One data set, by name or with its parameters.",
         "anyOf": [
             {"enum": list(SOURCES)},
+            {"type": "array", "items": {"enum": list(SOURCES)}, "minItems": 1, "maxItems": 1},
             _mapping({n: _or_null(s.model_json_schema()) for n, s in SOURCES.items()}),
         ],
     }
@@ -38,6 +39,9 @@ def schema() -> dict[str, Any]:
 
 def _relax(definitions: dict[str, Any]) -> None:
     """Let lists of one be written as the one, as the loader does."""
+    tuned, published = (definitions[name]["properties"] for name in ("Tune", "Published"))
+    tuned["seeds"] = _seeds()
+    published["ledgers"] = _one_or_more(published["ledgers"]["items"])
     include = definitions["Include"]["properties"]
     include["seeds"] = {"anyOf": [*_seeds()["anyOf"], {"type": "null"}]}
     for name, value in definitions["Exclude"]["properties"].items():

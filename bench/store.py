@@ -145,5 +145,6 @@ def find_plan(root: Path, suite: str) -> Plan:
         message = f"no `{path}`; run `bench run` on the suite first, or name its --results"
         raise UsageError(message) from None
     except (OSError, ValidationError) as error:
-        message = f"`{path}` is damaged: {str(error).splitlines()[0]}; run the suite again"
+        what = f"is damaged, or of another version of signbench: {str(error).splitlines()[0]}"
+        message = f"`{path}` {what}; `bench run` makes it again"
         raise UsageError(message) from None

@@ -27,6 +27,7 @@ from pydantic_core import ErrorDetails
 from bench import preset
 from bench.cell import WA, Binarization, Definition, Frozen, Recipe
 from bench.claim import Protocol
+from bench.claim import find as ledger_file
 from bench.document import Document, Path_, Problem, items, mapping, read, suggest
 from bench.errors import SuiteError
 from bench.schedule import ScheduleName
@@ -152,14 +153,27 @@ def load(path: Path, overrides: Iterable[str] = ()) -> tuple[Document, Suite | N
     """
     document = _read(find(path), ())
     for text in overrides:
+        if text.startswith("extends="):
+            message = f"override `{text}`: only a file can extend; write one that says `extends:`"
+            raise SuiteError(message)
         document.override(text)
         _spread(document)
+        _reach(document, text)
     if (name := document.data.get("preset")) in preset.NAMES:
         document.inherit(preset.below(document, name))
     try:
         return document, Suite.model_validate(document.data), []
     except ValidationError as error:
         return document, None, problems(error, (), Suite)
+
+
+def _reach(document: Document, text: str) -> None:
+    """An override of `train` goes before what backbones say of it themselves."""
+    key = text.partition("=")[0]
+    for entry in (mapping(document.data.get("backbones")) or {}).values():
+        own = mapping((mapping(entry) or {}).get("train")) or {}
+        if key.startswith("train."):
+            own.pop(key.split(".")[1], None)
 
 
 def _read(path: Path, above: tuple[Path, ...]) -> Document:
@@ -187,6 +201,7 @@ def _read(path: Path, above: tuple[Path, ...]) -> Document:
     folders = below.data.get("plugins", [])
     if folders := [folders] if isinstance(folders, str) else items(folders):
         below.data["plugins"] = [str((there.parent / str(f)).resolve()) for f in folders]
+    _rebase(below, there.parent)
     _choose_data(document, below)
     for axis in (axis for axis in named if axis in document.data):
         _narrow(below, axis, set(mapping(document.data[axis]) or {}))
@@ -194,10 +209,23 @@ def _read(path: Path, above: tuple[Path, ...]) -> Document:
     return document
 
 
+def _rebase(below: Document, home: Path) -> None:
+    """Ledgers beside the suite that is extended are found from wherever it is extended."""
+    said = below.data.get("published")
+    names = [said] if isinstance(said, str) else items(said)
+    if names and home.resolve() != Path(str(files("suites"))).resolve():
+        found = [ledger_file(str(name), home / "published") for name in names]
+        below.data["published"] = [
+            str(path.with_suffix("").resolve()) if path else name
+            for path, name in zip(found, names, strict=True)
+        ]
+
+
 def _choose_data(document: Document, below: Document) -> None:
     """One data set, not one more: where this suite names one, what it extends names none."""
     if "data" in document.data:
         below.data.pop("data", None)
+        below.places = {p: at for p, at in below.places.items() if p[:1] != ("data",)}
     theirs = mapping(below.data.get("backbones")) or {}
     for label, entry in (mapping(document.data.get("backbones")) or {}).items():
         if "data" in (mapping(entry) or {}):
@@ -212,8 +240,28 @@ def _narrow(below: Document, axis: str, chosen: set[str]) -> None:
         for key in place[:-1]:
             node = mapping(node.get(key)) or {}
         labels = mapping(node.get(place[-1])) or {}
-        for label in [x for x in labels if x not in {*chosen, "none"}]:
+        for label in [x for x in labels if x.partition("(")[0] not in {*chosen, "none"}]:
             del labels[label]
+    if chosen:
+        _narrow_rules(said, axis.removesuffix("s"), chosen)
+
+
+def _narrow_rules(said: dict[str, Any], field: str, chosen: set[str]) -> None:
+    """Includes, excludes and the baseline that speak of what is left."""
+    for rules in ("include", "exclude"):
+        if rules in said:
+            said[rules] = [r for r in items(said[rules]) if _about(r, field, chosen)]
+    for rule in (r for r in items(said.get("exclude")) if items(r.get(field))):
+        rule[field] = [x for x in rule[field] if str(x).partition("(")[0] in chosen or "*" in x]
+    if field == "estimator" and str(said.get("baseline")).partition("(")[0] not in chosen:
+        said.pop("baseline", None)
+
+
+def _about(rule: Any, field: str, chosen: set[str]) -> bool:
+    """Does a rule speak of what is left?"""
+    value: Any = (mapping(rule) or {}).get(field)
+    names = [str(x).partition("(")[0] for x in (items(value) or [value])]
+    return value in (None, "none") or any(name in chosen or "*" in name for name in names)
 
 
 def without(document: Document, wrong: list[Problem]) -> Suite | None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from bench.binary import Clock
 from bench.cell import Recipe
 from bench.data import Dataset
+from bench.errors import DataError
 from bench.indicators import Probe
 from bench.record import LayerIndicators
 
@@ -70,6 +71,9 @@ def train(
         seed: of data order and augmentation; the model's initialization is the caller's.
         compiled: run forward and backward of full batches through `torch.compile`.
         watch: called as training goes on; it must not touch the model.
+
+    Raises:
+        DataError: an epoch had nothing to train on.
 
     Stops, with `diverged`, at the first epoch whose loss or weights are not finite; that
     epoch leaves nothing in the curves.
@@ -144,7 +148,7 @@ class _Loop:
             total += loss.detach() * len(images)
             seen += len(images)
             self.watch(Progress(e, self.recipe.epochs, step * size / n, None, self.images_per_s))
-        self.loss = total.item() / max(seen, 1)  # a data set may leave damaged files out
+        self.loss = _mean(total, seen, e)
         self.seconds.append(time.perf_counter() - started)
         if not math.isfinite(self.loss):
             return f"the training loss is not finite in epoch {e}"
@@ -154,6 +158,14 @@ class _Loop:
         if self.probe and images is not None:
             self.probe.epoch(e, self.model, images, size)
         return ""
+
+
+def _mean(total: Tensor, seen: int, e: int) -> float:
+    """The mean loss of an epoch, out of which a data set may leave damaged files."""
+    if not seen:
+        message = f"no batch of epoch {e} had two images left to train on"
+        raise DataError(message)
+    return total.item() / seen
 
 
 def progress(recipe: Recipe, e: int) -> float:

@@ -5,7 +5,6 @@ The first trial is the suite's own setting, so that tuning can keep it; the othe
 the row's grid. Every row has the same number of trials.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeAlias
 
@@ -16,11 +15,13 @@ from bench.axes import Axes, Named, Net
 from bench.cell import Cell, Recipe, Role
 from bench.document import Document, Path_, Problem, suggest
 from bench.errors import SuiteError
-from bench.plan import Trial
+from bench.plan import RoleInfo, Trial
 from bench.suite import Suite, Tune, problems
-from bench.tuning import Values
+from bench.tuning import Grid, Values
 
-Make: TypeAlias = Callable[[dict[Role, Named], Recipe, Named, list[int]], list[Cell]]
+Roles: TypeAlias = dict[Role, Named]
+Make: TypeAlias = Callable[[Roles, Recipe, Named, list[int]], list[Cell]]
+Infos: TypeAlias = Callable[[Roles], dict[Role, RoleInfo]]
 COSTLY = ("epochs", "batch_size", "indicators", "histograms")  # every trial costs the same
 
 
@@ -28,62 +29,91 @@ class Trials:
     """The trials of one suite's rows."""
 
     def __init__(self, suite: Suite, tune: Tune, axes: Axes, document: Document) -> None:
-        self.tune, self.axes, self.document = tune, axes, document
-        real = "32/32" in (*suite.wa, *(include.wa for include in suite.include))
-        labels = [*axes.estimators, *(["none"] if real else [])]
-        sizes = {x: math.prod(len(v) for v in self._grid(x).values()) for x in labels}
-        label, least = min(sizes.items(), key=lambda item: item[1])
-        if least < max(tune.budget or 0, 2):
-            self._refuse(
-                ("budget",),
-                f"{label} has {least} setting{'s' * (least > 1)} to try, too few for tuning",
-            )
-        self.budget = tune.budget or least
+        self.suite, self.tune, self.axes, self.document = suite, tune, axes, document
+        self.budget = self._budget()
 
     def of(
-        self, label: str, roles: dict[Role, Named], net: Net, seeds: list[int], make: Make
+        self, label: str, roles: Roles, net: Net, seeds: list[int], make: Make, infos: Infos
     ) -> list[Trial]:
-        """The trials of one row, whose cells `make` makes."""
+        """The trials of one row, whose cells `make` makes and whose texts `infos` gives."""
         part = {"held_out": self.tune.held_out, "test": None}
         apart = Named(net.source.name, with_values(net.source.plugin, part))
-        trials: list[Trial] = []
-        for values in tuning.draw(self._own(label, roles, net), self._grid(label), self.budget):
+        grid, own = self._grid(label, roles), self._own(label, roles, net)
+        settings = [(own, net.recipe, roles)]
+        for values in tuning.draw(own, grid, self.budget - 1):
             recipe = self._recipe(net, {k[1]: v for k, v in values.items() if k[0] == "train"})
             mine = {k[1]: v for k, v in values.items() if k[0] == "estimators"}
-            chosen: dict[Role, Named] = {
+            chosen: Roles = {
                 r: Named(n.name, self._plugin(label, n, mine)) for r, n in roles.items()
             }
-            trials.append(
-                Trial(
-                    values={k[1]: v for k, v in values.items()},
-                    held_out=make(chosen, recipe, apart, self.tune.seeds),
-                    cells=make(chosen, recipe, net.source, seeds),
-                )
+            settings.append((values, recipe, chosen))
+        return [
+            Trial(
+                values={k[1]: v for k, v in values.items()},
+                roles=infos(chosen),
+                held_out=make(chosen, recipe, apart, self.tune.seeds),
+                cells=make(chosen, recipe, net.source, seeds),
             )
-        return trials
+            for values, recipe, chosen in settings
+        ]
 
-    def _grid(self, label: str) -> dict[tuple[str, ...], list[Any]]:
-        own = self.tune.estimators.get(label, {})
-        return {("train", k): v for k, v in self.tune.train.items()} | {
-            ("estimators", k): v for k, v in own.items()
+    def _budget(self) -> int:
+        """Trials for each row: as asked for, or as many as the row with the fewest can have."""
+        sizes: dict[str, int] = {}
+        for net in self.axes.backbones.values():
+            if net.source.plugin.held_out is not None:
+                self._refuse(
+                    ("held_out",), "the data holds images out already; drop one of the two"
+                )
+            for label, roles in self._rows():
+                grid, own = self._grid(label, roles), self._own(label, roles, net)
+                size = tuning.size(own, grid)
+                sizes[label] = min(size, sizes.get(label, size))
+        label, least = min(sizes.items(), key=lambda item: item[1])
+        if least < max(self.tune.budget or 0, 2):
+            there = f"{label} has {least} setting{'s' * (least > 1)} to try, its own among them"
+            self._refuse(("budget",), f"{there}: too few for tuning")
+        return self.tune.budget or least
+
+    def _rows(self) -> list[tuple[str, Roles]]:
+        """Every label, with the roles that it has at each W/A of the suite."""
+        widths = {*self.suite.wa, *(include.wa for include in self.suite.include)}
+        found: list[tuple[str, Roles]] = [("none", {})] if "32/32" in widths else []
+        for label, roles in self.axes.estimators.items():
+            found += [(label, roles)] if widths != {"1/32"} else []
+            weights: Roles = {"W": roles["W"]}
+            found += [(label, weights)] if "1/32" in widths else []
+        return found
+
+    def _grid(self, label: str, roles: Roles) -> Grid:
+        """Where each tuned value goes, and its candidates, each once."""
+        mine = {k for named in roles.values() for k in dict(named.plugin)}
+        theirs = self.tune.estimators.get(label, {})
+        grid: dict[tuple[str, ...], list[Any]] = {
+            ("train", k): v for k, v in self.tune.train.items()
         }
+        grid |= {("estimators", k): v for k, v in theirs.items() if k in mine or not roles}
+        return {key: [*{repr(v): v for v in values}.values()] for key, values in grid.items()}
 
-    def _own(self, label: str, roles: dict[Role, Named], net: Net) -> Values:
+    def _own(self, label: str, roles: Roles, net: Net) -> Values:
         """The suite's own values of what is tuned, once all that is tuned is sound."""
-        fields = {k: v for named in roles.values() for k, v in dict(named.plugin).items()}
-        known = {"train": dict(net.recipe), "estimators": fields}
-        for (kind, key), values in self._grid(label).items():
-            place = (kind, key) if kind == "train" else (kind, label, key)
-            if kind == "train" and key in COSTLY:
-                self._refuse(place, "is not tuned: every trial costs the same")
-            if key not in known[kind]:
-                whose = "a recipe" if kind == "train" else label
-                self._refuse(place, f"{whose} has no such parameter{suggest(key, known[kind])}")
+        everywhere = self.axes.estimators.get(label, {}).values()
+        fields = sorted({k for named in everywhere for k in dict(named.plugin)})
+        for key, values in self.tune.train.items():
+            if key in COSTLY:
+                self._refuse(("train", key), "is not tuned: every trial costs the same")
             for value in values:  # those that no trial draws, too
-                self._recipe(net, {key: value} if kind == "train" else {})
-                for named in roles.values() if kind == "estimators" else ():
+                self._recipe(net, {key: value})
+        for key, values in self.tune.estimators.get(label, {}).items():
+            if key not in fields:
+                message = f"{label} has no such parameter{suggest(key, fields)}"
+                self._refuse(("estimators", label, key), message)
+            for named in roles.values():
+                for value in values:
                     self._plugin(label, named, {key: value})
-        return {key: known[key[0]][key[1]] for key in self._grid(label)}
+        known = {k: v for named in roles.values() for k, v in dict(named.plugin).items()}
+        mine = {"train": dict(net.recipe), "estimators": known}
+        return {key: mine[key[0]][key[1]] for key in self._grid(label, roles)}
 
     def _recipe(self, net: Net, values: dict[str, Any]) -> Recipe:
         try:

@@ -49,11 +49,11 @@ def measured(trial: Trial, accs: list[float | None]) -> list[Record]:
 
 
 def test_every_row_has_the_same_budget(tmp_path: Path) -> None:
-    """STE's grid has two points, ReSTE's four: both get two trials, full precision too."""
+    """STE can try two rates and its own, ReSTE six settings: both get three trials."""
     plan = planned(tmp_path)
 
-    assert {row.label: len(row.trials) for row in plan.rows} == {"ste": 2, "reste": 2, "none": 2}
-    assert [t.values for t in plan.rows[0].trials][1] in [{"lr": 0.05}, {"lr": 0.2}]
+    assert {row.label: len(row.trials) for row in plan.rows} == {"ste": 3, "reste": 3, "none": 3}
+    assert [t.values for t in plan.rows[0].trials] == [{"lr": 0.1}, {"lr": 0.05}, {"lr": 0.2}]
     assert all(t.values.keys() == {"lr", "o_end"} for t in plan.rows[1].trials)
 
 
@@ -91,20 +91,45 @@ def test_the_sample_of_a_large_grid_is_always_the_same() -> None:
     first = tuning.draw(own, grid, 4)
 
     assert first == tuning.draw(own, grid, 4)
-    assert first[0] == own
+    assert own not in first
     assert len({tuple(p.values()) for p in first}) == 4
-    assert {tuple(p.values()) for p in tuning.draw(own, grid, 9)} == {
-        (a, b) for a in (1, 2, 3) for b in (4, 5, 6)
-    }
+    assert [tuple(p.values()) for p in tuning.draw(own, grid, 8)] == [
+        (a, b) for a in (1, 2, 3) for b in (4, 5, 6) if (a, b) != (2, 4)
+    ]
+    assert tuning.size(own, grid) == 9
+    assert tuning.size(own | {("train", "lr"): 9}, grid) == 10
+
+
+def test_a_huge_grid_is_never_written_out() -> None:
+    """Sampling costs what is drawn, not what there is: 10^18 points here."""
+    grid = {("train", str(i)): list(range(100)) for i in range(9)}
+    own = dict.fromkeys(grid, -1)
+
+    assert len(tuning.draw(own, grid, 5)) == 5
+
+
+def test_roles_keep_their_own_setting(tmp_path: Path) -> None:
+    """W and A apart: the first trial is the row as it is, whatever the two say."""
+    text = SUITE.replace("[ste, reste]", "{reste: {W: {plugin: reste, o_end: 2}, A: reste}, ste: }")
+    row = next(r for r in planned(tmp_path, text).rows if r.label == "reste")
+
+    assert [c.id for c in row.trials[0].cells] == [c.id for c in row.cells]
+
+
+def test_two_labels_of_one_training_tune_apart(tmp_path: Path) -> None:
+    """Twins run once, unless their tuning tries other things."""
+    text = SUITE.replace("[ste, reste]", "{ste: , reste: , other: {plugin: reste}}")
+
+    assert [row.label for row in planned(tmp_path, text).rows] == ["ste", "reste", "other", "none"]
 
 
 def test_the_best_on_held_out_images_is_chosen(tmp_path: Path) -> None:
     """The higher mean wins, of equals the first, a diverged one never; none before all ran."""
     row = planned(tmp_path).rows[0]
-    one, two = row.trials
+    one, two, three = row.trials
 
     def choice(a: float | None, b: float | None) -> Trial | None:
-        records = [*measured(one, [a]), *measured(two, [b])]
+        records = [*measured(one, [a]), *measured(two, [b]), *measured(three, [0.0])]
         return tuning.chosen(row, {r.cell.id: r for r in records})
 
     assert choice(0.5, 0.6) == two
@@ -130,8 +155,8 @@ def test_tuned_rows_stand_beside_untuned_ones(tmp_path: Path) -> None:
     assert all(line.chosen and line.untuned and line.n == 2 for line in section.lines)
     assert sorted(line.rank or 0 for line in section.lines) == [1, 2]
     ran = {cell.parent.name for cell in (settings.root / "cells").glob("*/record.json")}
-    assert len(ran) == board.recorded == board.total <= 6 + 6 + 6
-    assert "tuned: 2 trials for each row, 1 seed each, judged on 20% of the training" in text
+    assert len(ran) == board.recorded == board.total <= 6 + 9 + 6
+    assert "tuned: 3 trials for each row, 1 seed each, judged on 20% of the training" in text
     assert "| untuned, % | chosen |" in text
     again = run(plan, plan.possible, settings, console, console)
     assert again
@@ -146,12 +171,12 @@ def test_tuned_rows_stand_beside_untuned_ones(tmp_path: Path) -> None:
             "lr: [0.05]",
             "tune.budget: ste has 1 setting to try, too few",
         ),
-        ("held_out: 0.2, seeds: 0", "budget: 3", "tune.budget: ste has 2 settings to try, too few"),
+        ("held_out: 0.2, seeds: 0", "budget: 4", "tune.budget: none has 3 settings to try"),
         ("lr: [0.05, 0.2]", "epochs: [1, 2]", "tune.train.epochs: is not tuned: every trial"),
         (
             "lr: [0.05, 0.2]",
             "lrr: [1, 2]",
-            "tune.train.lrr: a recipe has no such parameter; did you",
+            "tune.train.lrr: unknown key; did you mean `lr`?",
         ),
         ("lr: [0.05, 0.2]", "lr: [-1, 2]", "tune.train.lr: must be greater than 0, got -1"),
         ("o_end: [2, 3]", "oend: [2, 3]", "tune.estimators.reste.oend: reste has no such"),
