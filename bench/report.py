@@ -7,15 +7,16 @@ from pydantic import ValidationError
 from rich.console import RenderableType
 from rich.table import Table
 
-from bench import certificate, properties, violation
+from bench import properties
 from bench import study as studies
 from bench.cell import Role
-from bench.certificate import Certificate
 from bench.check import check
 from bench.errors import PluginError, UsageError
 from bench.gap import TOLERANCE, Baseline, Rise, Sample
 from bench.plan import Properties
 from bench.plugin import Knob, Surrogate
+from bench.proof import certificate, violation
+from bench.proof.certificate import Certificate
 from bench.registry import ESTIMATORS
 from bench.study import Definition, FormName, Question
 

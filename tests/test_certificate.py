@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench import certificate, gap, properties, violation
+from bench import gap, properties
 from bench.plugin import Knob, Role, Surrogate
+from bench.proof import certificate, violation
 from bench.registry import ESTIMATORS
 
 

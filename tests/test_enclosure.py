@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.certificate import Half
-from bench.cover import precision
-from bench.enclosure import FUNCTIONS, NotEnclosed
-from bench.interval import Interval, Undefined
-from bench.jet import Box, Series
 from bench.plugin import Surrogate
+from bench.proof.certificate import Half
+from bench.proof.cover import precision
+from bench.proof.enclosure import FUNCTIONS, NotEnclosed
+from bench.proof.interval import Interval, Undefined
+from bench.proof.jet import Box, Series
 from bench.registry import ESTIMATORS
 
 ROUNDING = 1e-9  # relative, of the float64 side

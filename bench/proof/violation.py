@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from flint import arb
 
-from bench.certificate import Certificate, Half, centred, step
-from bench.cover import NotCertified, cover, precision
-from bench.enclosure import NotEnclosed
-from bench.interval import Interval
-from bench.jet import Box, Jet
 from bench.plugin import Knob, Surrogate
+from bench.proof.certificate import Certificate, Half, centred, step
+from bench.proof.cover import NotCertified, cover, precision
+from bench.proof.enclosure import NotEnclosed
+from bench.proof.interval import Interval
+from bench.proof.jet import Box, Jet
 
 ACROSS = 1e-12  # width of a bracket of an end
 CLOSE, FAR = 1e-9, 1e6  # an interval that goes on beyond is not followed

@@ -20,12 +20,12 @@ from dataclasses import dataclass
 
 from flint import arb
 
-from bench.cover import NotCertified, Span, Step, cover, precision
-from bench.enclosure import NotEnclosed
 from bench.gap import TOLERANCE
-from bench.interval import Interval, number
-from bench.jet import Box, Jet, Series
 from bench.plugin import Knob, Surrogate
+from bench.proof.cover import NotCertified, Span, Step, cover, precision
+from bench.proof.enclosure import NotEnclosed
+from bench.proof.interval import Interval, number
+from bench.proof.jet import Box, Jet, Series
 
 BOXES = 4000  # per half line; about 3 s
 TRIAL = 400  # what the whole admissible range gets first

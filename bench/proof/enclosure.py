@@ -17,7 +17,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from bench.interval import Interval
+from bench.proof.interval import Interval
 
 UNARY = ("exp", "log", "sin", "cos", "tanh", "sqrt", "atan", "erf")
 
@@ -71,7 +71,7 @@ class Truth:
 
 
 class Enclosure(ABC):
-    """The torch side of a range; `bench.jet` does the arithmetic."""
+    """The torch side of a range; `bench.proof.jet` does the arithmetic."""
 
     dtype = torch.float64
     device = torch.device("cpu")

@@ -13,8 +13,8 @@ from typing import final
 
 from flint import arb, arb_series
 
-from bench.enclosure import Enclosure, NotEnclosed, Truth
-from bench.interval import FUNCTIONS, NONE, ONE, WHOLE, Form, Interval, number
+from bench.proof.enclosure import Enclosure, NotEnclosed, Truth
+from bench.proof.interval import FUNCTIONS, NONE, ONE, WHOLE, Form, Interval, number
 
 PRECISION = 128  # bits
 ORDER = 14  # of a Series
