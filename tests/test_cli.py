@@ -366,8 +366,8 @@ def test_check_prints_certificates(cli: Bench) -> None:
         ),
         (("ste", "clip=.inf"), ("ste(clip=inf): f(z) = z", "as it trains: rational")),
         (
-            ("dsq", "learn=off", "u=1", "--definition", "end", "--form", "truncated"),
-            ("dsq(learn=off), definition end, baseline identity, truncated f: rational",),
+            ("dsq", "learn=off", "u=1", "--definition", "p-fixed", "--form", "truncated"),
+            ("dsq(learn=off), definition p-fixed, baseline identity, truncated f: rational",),
         ),
         (("ste", "clip=1.5", "--study"), ("ste(clip=1.5) │ pure", "  ste(clip=1.5) ")),
     ],
