@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
-from bench.document import parse, suggest
+from bench.document import settings, suggest
 from bench.errors import BenchError, DataError, PluginError, UsageError
 from bench.registry import BACKBONES, ESTIMATORS, Registry
 from bench.schedule import SCHEDULES
-from bench.suite import question
+from bench.suite import misuse, question
 
 if TYPE_CHECKING:  # listing suites and schedules needs no torch
     from bench.data import Count, Dataset
@@ -157,21 +157,12 @@ def verify(name: str, folder: Path | None, fields: list[str], count: "Count") ->
 def _source(name: str, fields: list[str]) -> "Source":
     """The data set of that name with `key=value` parameters."""
     from bench.sources import named
-    from bench.suite import problems
 
-    values: dict[str, Any] = {}
-    for text in fields:
-        key, equals, value = text.partition("=")
-        if not equals:
-            message = f"`{text}`: expected KEY=VALUE, as in classes=100"
-            raise UsageError(message)
-        values[key] = parse(value, f"`{text}`").data
+    values = settings(fields, "classes=100")
     try:
         return named(name).model_validate(values)
     except ValidationError as error:
-        found = problems(error, (), named(name))
-        lines = [f"{name}: {'.'.join(map(str, p.path))}: {p.message}" for p in found]
-        raise UsageError("\n".join(lines)) from None
+        raise misuse(name, error, named(name)) from None
 
 
 def _found(source: "Source", folder: Path | None) -> "Dataset":

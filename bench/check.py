@@ -152,6 +152,7 @@ def _backward(surrogate: Surrogate) -> tuple[str, str]:
     worst = 0.0
     for role, p, module in _binarizers(surrogate):
         assert isinstance(module, SurrogateBinarizer)
+        module.double()  # a learned knob too: in float32 its rounding alone is 1e-7
         z = (3 * torch.randn(4, 3, 50, 50, generator=rng, dtype=torch.float64)).requires_grad_()
         dy = torch.randn(z.shape, generator=rng, dtype=torch.float64)
         module(z).backward(dy)

@@ -209,7 +209,10 @@ def show(
 
 @app.command()
 def check(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...")] = None,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]... [KEY=VALUE]...", help="Of one NAME also its parameters."),
+    ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every installed estimator.")] = False,
     study: Annotated[
         bool, typer.Option("--study", help="One table: the verdicts by every definition.")
@@ -232,20 +235,20 @@ def check(
     """Is the estimator what its formula says? Is it rational, is it flexible, and if not, where?"""
     from bench import latent, report
 
-    if not names and not all_:
+    if not words and not all_:
         message = "name an estimator, or give --all; `bench list estimators` names them"
         raise UsageError(message)
     _one_thread()
     measured = latent.measured(cell, results, data) if cell else None
     if study:
-        for part in report.study(names or [], measured):
+        for part in report.study(words or [], measured):
             out.print(part, markup=False, highlight=False)
         return
-    lines = report.reports(names or [])
+    lines = report.reports(words or [])
     if definition or baseline or form or cell:
         asked = definition or ("trained" if cell else "p")
         question = asked, baseline or "identity", form or "pure"
-        lines = report.answers(names or [], question, measured)
+        lines = report.answers(words or [], question, measured)
     ok = True
     for text, fine in lines:
         _say(text)

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from bench.errors import SuiteError
+from bench.errors import SuiteError, UsageError
 
 Path_: TypeAlias = tuple[Hashable, ...]
 PLAIN = frozenset(
@@ -177,6 +177,27 @@ def parse(text: str, source: str) -> Document:
         if loader:
             loader.dispose()
     return document
+
+
+def settings(texts: Iterable[str], example: str) -> dict[str, Any]:
+    """
+    Parameters as a command line gives them, `KEY=VALUE` with the value in YAML.
+
+    Raises:
+        UsageError: one of another form, or a key given twice.
+        SuiteError: a value that is not YAML.
+    """
+    values: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            message = f"`{text}`: expected KEY=VALUE, as in {example}"
+            raise UsageError(message)
+        if key in values:
+            message = f"`{text}`: {key} is given twice"
+            raise UsageError(message)
+        values[key] = parse(value, f"`{text}`").data
+    return values
 
 
 def read(path: Path) -> Document:

@@ -114,7 +114,8 @@ def visited(knob: Knobs) -> list[float]:
     low, high = sorted(max(end, knob.floor) for end in ends)
     if knob.integer:
         step = max(1, int(high - low) // KNOBS)
-        values = [float(n) for n in range(int(low), int(high) + 1, step)]
+        whole = dict.fromkeys([*range(int(low), int(high) + 1, step), int(high)])
+        values = [float(n) for n in whole]
     elif low > 0 and high / low > 10:
         values = [low * (high / low) ** (i / (KNOBS - 1)) for i in range(KNOBS)]
     else:

@@ -7,26 +7,37 @@ from pydantic import ValidationError
 from rich.console import RenderableType
 from rich.table import Table
 
-from bench import certificate, properties, violation
+from bench import properties
 from bench import study as studies
 from bench.cell import Role
-from bench.certificate import Certificate
 from bench.check import check
+from bench.document import settings
 from bench.errors import PluginError, UsageError
 from bench.gap import TOLERANCE, Baseline, Rise, Sample
 from bench.plan import Properties
 from bench.plugin import Knob, Surrogate
+from bench.proof import certificate, violation
+from bench.proof.certificate import Certificate
 from bench.registry import ESTIMATORS
 from bench.study import Definition, FormName, Question
+from bench.suite import misuse
 
 FLEXIBLE = {"yes": "flexible", "little": "little flexible", "not": "not flexible"}
 
 FIRST, LAST = ((studies.FORMS[i], studies.BASELINES[i]) for i in (0, -1))
 
 
-def reports(names: list[str]) -> Iterator[tuple[str, bool]]:
-    """The text of `bench check` and whether all holds, for the named estimators or for all."""
-    for name, plugin in _plugins(names):
+def reports(words: list[str]) -> Iterator[tuple[str, bool]]:
+    """
+    The text of `bench check` and whether all holds, for the named estimators or for all.
+
+    Args:
+        words: names of estimators; or one, and `KEY=VALUE` for each parameter to be set.
+
+    Raises:
+        UsageError: parameters without one name that they belong to, or not this estimator's.
+    """
+    for name, plugin in _plugins(words):
         if isinstance(plugin, str):
             yield plugin, False
             continue
@@ -51,21 +62,21 @@ def reports(names: list[str]) -> Iterator[tuple[str, bool]]:
 
 
 def answers(
-    names: list[str],
+    words: list[str],
     question: tuple[Definition, Baseline, FormName],
     measured: dict[Role, Sample] | None,
 ) -> Iterator[tuple[str, bool]]:
     """
-    The verdicts by one definition, for the named estimators or for all.
+    The verdicts by one definition, of what `words` name as in `reports`.
 
     Raises:
-        UsageError: definition `trained` and nothing measured.
+        UsageError: definition `trained` and nothing measured, or as `reports`.
     """
     asked = Question(*question)
     if asked.definition == "trained" and not measured:
         message = "--definition trained: whose values? give --cell, as `bench plan` prints it"
         raise UsageError(message)
-    for name, plugin in _plugins(names):
+    for name, plugin in _plugins(words):
         if isinstance(plugin, Surrogate):
             found = studies.verdict(plugin, asked, measured)
             lines = _verdict(f"{name}, {asked}", found)
@@ -74,14 +85,19 @@ def answers(
             yield plugin if isinstance(plugin, str) else f"{name}: f is not declared", False
 
 
-def study(names: list[str], measured: dict[Role, Sample] | None) -> Iterator[RenderableType]:
-    """The table of every definition, then what each verdict of definition P rests on."""
+def study(words: list[str], measured: dict[Role, Sample] | None) -> Iterator[RenderableType]:
+    """
+    The table of every definition, then what each verdict of definition P rests on.
+
+    Raises:
+        UsageError: as `reports`.
+    """
     definitions: list[Definition] = [d for d in studies.DEFINITIONS if d != "trained" or measured]
     table = Table(title="rational, flexible; Table 3 of the ReSTE paper is p, identity, pure")
     for column in ("estimator", "f", "baseline", *definitions):
         table.add_column(column)
     rests: list[str] = []
-    for name, plugin in _plugins(names):
+    for name, plugin in _plugins(words):
         if not isinstance(plugin, Surrogate):
             continue
         found = studies.study(plugin, measured)
@@ -100,8 +116,13 @@ def _cell(found: Properties) -> str:
     return f"{'≈ ' * studies.nearly(found)}{found.rational}, {found.flexible}"
 
 
-def _plugins(names: list[str]) -> Iterator[tuple[str, Any]]:
-    """Each estimator at its default parameters, or the text of why there is none."""
+def _plugins(words: list[str]) -> Iterator[tuple[str, Any]]:
+    """Each estimator and what it is called here, or its name and the text of why there is none."""
+    names = [word for word in words if "=" not in word]
+    values = settings((word for word in words if "=" in word), "o_end=10")
+    if values:
+        yield _configured(names, values)
+        return
     for name in names or ESTIMATORS.names():
         try:
             yield name, _default(name)
@@ -109,6 +130,26 @@ def _plugins(names: list[str]) -> Iterator[tuple[str, Any]]:
             if names:
                 raise
             yield name, f"{name}\n  broken: {error}"
+
+
+def _configured(names: list[str], values: dict[str, Any]) -> tuple[str, Any]:
+    """One estimator at given parameters; its name tells those that are not the defaults."""
+    if len(names) != 1:
+        message = f"{', '.join(values)}: parameters of which estimator? name one, not {len(names)}"
+        raise UsageError(message)
+    (name,) = names
+    try:
+        plugin = ESTIMATORS.build(name, values)
+    except ValidationError as error:
+        raise misuse(name, error, ESTIMATORS.load(name)) from None
+    others = plugin.model_dump(exclude_defaults=True)
+    told = ",".join(f"{key}={_short(others[key])}" for key in values if key in others)
+    return (f"{name}({told})" if told else name), plugin
+
+
+def _short(value: Any) -> str:
+    """As one would write it in a suite; no digit of a number is left out."""
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def _default(name: str) -> Any:

@@ -28,8 +28,8 @@ from bench import preset
 from bench.cell import WA, Binarization, Definition, Frozen, Recipe
 from bench.claim import Protocol
 from bench.claim import find as ledger_file
-from bench.document import Document, Path_, Problem, items, mapping, read, suggest
-from bench.errors import SuiteError
+from bench.document import Document, Path_, Problem, dotted, items, mapping, read, suggest
+from bench.errors import SuiteError, UsageError
 from bench.schedule import ScheduleName
 
 ScheduleChoice: TypeAlias = ScheduleName | Literal["default"]
@@ -328,6 +328,12 @@ def digest(document: Document) -> str:
 def problems(error: ValidationError, path: Path_, model: type[BaseModel]) -> list[Problem]:
     """What pydantic found, in the words and places of a suite's reader."""
     return [_problem(detail, path, model) for detail in error.errors(include_url=False)]
+
+
+def misuse(name: str, error: ValidationError, model: type[BaseModel]) -> UsageError:
+    """The same about parameters on a command line, one line each."""
+    found = problems(error, (), model)
+    return UsageError("\n".join(f"{name}: {dotted(p.path)}: {p.message}" for p in found))
 
 
 def _problem(detail: ErrorDetails, path: Path_, model: type[BaseModel]) -> Problem:

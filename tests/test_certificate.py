@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench import certificate, gap, properties, violation
+from bench import gap, properties
 from bench.plugin import Knob, Role, Surrogate
+from bench.proof import certificate, violation
 from bench.registry import ESTIMATORS
 
 
@@ -115,6 +116,9 @@ FALSE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "wrong sign": lambda z, k: -z,
     "twice z": lambda z, k: 2 * z,
     "sign of the knob's end": lambda z, k: z * (2 - k),
+    "for what is not 0-d": lambda z, k: z if z.ndim == 0 else 2 * z,
+    "for another dtype": lambda z, k: z if z.dtype == torch.float64 else 2 * z,
+    "in whole numbers": lambda z, k: z.to(torch.int32).to(z.dtype),
     "a valley that both neighbours lean on": lambda z, k: z - dent(0.03125, 0.001, 1e-4)(z, k),
 }
 
@@ -156,6 +160,82 @@ def test_nothing_false_is_certified(name: str) -> None:
     found = certificate.rational(f, f.knob())
 
     assert not found.proved, found.text
+
+
+Expression = Callable[[Tensor, Tensor], Tensor]
+RISES: dict[str, Expression] = {
+    "a jump in the knob": lambda z, k: torch.where(k > 1.5, z / 2, z).clamp(-1, 1),
+    "a jump at the knob's end alone": lambda z, k: torch.where(k >= 2, z / 2, z).clamp(-1, 1),
+    "a jump at one knob alone": lambda z, k: torch.where(k == 1.3, z / 2, z).clamp(-1, 1),
+    "a jump by the sign of the knob": lambda z, k: hardtanh(z, k) * (3 - torch.sign(k - 1.5)) / 4,
+    "a jump that moves with z": lambda z, k: torch.where(k * z > 0.7, z / 2, z).clamp(-1, 1),
+    "a jump from above 1": lambda z, k: z + torch.where(k > 1.5, 1.0, 0.0) * (z > 1).to(z.dtype),
+    "a Python branch on the knob": lambda z, k: hardtanh(z, k) / (2 if k > 1.5 else 1),
+    "a dip narrower than a box": lambda z, k: (
+        hardtanh(z, k) * (0.5 + k / 10 - dent(1.3, 5e-7, 1e-3)(k, k))
+    ),
+    "a dip in one corner": lambda z, k: (
+        hardtanh(z, k) * (0.5 + k / 10) - (1e-3 - (z - 0.7).abs() - (k - 1.3).abs()).clamp(min=0)
+    ),
+    "a wave": lambda z, k: hardtanh(z, k) * (0.5 + k / 10 + torch.sin(1e5 * k) * 1e-5),
+    "slowly away, by 1e-7": lambda z, k: hardtanh(z, k) * (1 - 1e-7 * (k - 1)),
+    "past 1 on the way": lambda z, k: (k * z).clamp(-1.2, 1.2),
+    "past 1 by 1e-6": lambda z, k: (k * z).clamp(-1 - 1e-6, 1 + 1e-6),
+    "past 1 and back": lambda z, k: hardtanh(z, k) * (1 + (k - 1) * (2 - k)),
+    "past 1 from above": lambda z, k: torch.where(z > 1, z / k, z),
+    "the wrong way round": lambda z, k: ((3 - k) * z).clamp(-1, 1),
+    "on the negative side": lambda z, k: torch.where(z < 0, z / k, (k * z).clamp(max=1)),
+    "on the negative side, narrowly": lambda z, k: (
+        hardtanh(z, k) + (k - 1) * dent(-0.3, 5e-7, 1e-3)(z, k)
+    ),
+    "far out": lambda z, k: torch.where(z > 1e6, z * k, (k * z).clamp(-1, 1)),
+    "far out, narrowly": lambda z, k: torch.where((z - 1e9).abs() < 1, k * z, hardtanh(z, k)),
+    "far out on the negative side": lambda z, k: torch.where(z < -1e6, z * k, hardtanh(z, k)),
+    "near 0": lambda z, k: torch.where((z > 1e-8) & (z < 2e-8), z / k, hardtanh(z, k)),
+    "at 0 alone": lambda z, k: torch.where(z == 0, 0.1 * (k - 1), hardtanh(z, k)),
+    "undefined at one knob": lambda z, k: hardtanh(z, k) + 0 / (k - 1.5),
+    "of the shape": lambda z, k: (k * z).clamp(-1, 1) if z.ndim == 0 else hardtanh(z, k) / k,
+}
+FALLS: dict[str, Expression] = {
+    "no change": hardtanh,
+    "a ramp": lambda z, k: (k * z).clamp(-1, 1),
+    "by 1e-7": lambda z, k: hardtanh(z, k) * (1 - 1e-7 * (2 - k)),
+    "a jump in z": lambda z, k: torch.where(z > 0.3, (k * z).clamp(max=1), z).clamp(min=-1),
+    "far out": lambda z, k: torch.where(z > 1e6, 1 + z / k, (k * z).clamp(-1, 1)),
+}
+
+
+@pytest.mark.parametrize("name", RISES)
+def test_no_rise_is_certified_away(name: str) -> None:
+    """Jumps, dips, overshoots, one side alone, far out: (b) does not hold and stays unproved."""
+    f = Own(expression=RISES[name])
+    found = certificate.gradual(f, f.knob())
+
+    assert not found.proved, found.text
+
+
+@pytest.mark.parametrize("name", FALLS)
+def test_errors_that_only_fall_are_certified(name: str) -> None:
+    """The twins of what rises, so that the table above does not fail for another reason."""
+    f = Own(expression=FALLS[name])
+    found = certificate.gradual(f, f.knob())
+
+    assert found.proved, found.text
+
+
+class Endless(Own):
+    """The same, where the formula admits every knob and training visits [1, 2]."""
+
+    def knob(self, role: Role = "W") -> Knob:
+        return Knob("k", 1.0, 2.0, limits=(1.0, math.inf))
+
+
+def test_what_fails_beyond_training_is_claimed_of_training_alone() -> None:
+    """The error rises at k > 1e6: certified for the visited range, and it says so."""
+    f = Endless(expression=lambda z, k: torch.where(k > 1e6, z / 2, (k * z)).clamp(-1, 1))
+
+    assert ", every k in [1, 2]: " in certificate.gradual(f, f.knob()).text
+    assert ", every k in [1, 2]: " in certificate.rational(f, f.knob()).text
 
 
 def test_the_ends_of_training_that_just_fail() -> None:
@@ -210,6 +290,25 @@ def test_a_violation_may_have_no_end() -> None:
     assert "(1e-09, 1.174341138) and on towards 0" in (
         violation.locate(surrogate("ede"), surrogate("ede").knob(), 1.0, 1.0).text
     )
+
+
+@pytest.mark.parametrize("bound", [2e4, 123456.7, 4e5])
+def test_a_far_end_is_bracketed_as_floats_allow(bound: float) -> None:
+    """Beyond 8192 no two floats are 1e-12 apart: the bracket is 4 ulp, and bisection ends."""
+    f = Own(expression=lambda z, k: (2 * z).clamp(-bound, bound))
+    found = violation.locate(f, f.knob(), 1.0, 2.0)
+
+    assert found.proved, found.text
+    low, high = (float(x) for x in found.text.split("(")[1].split(")")[0].split(","))
+    assert low == pytest.approx(2 / 3, abs=1e-9)
+    assert high == pytest.approx(bound, abs=2e-9)
+
+
+def test_a_violation_may_begin_beyond_what_is_followed() -> None:
+    """Seen from 1e7 it goes on beyond, and begins where it begins."""
+    f = Own(expression=lambda z, k: torch.where(z > 100, 2 * z, z))
+
+    assert "(100, 1000000) and beyond" in violation.locate(f, f.knob(), 1.0, 1e7).text
 
 
 def test_what_cannot_be_proved_says_why() -> None:

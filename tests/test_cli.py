@@ -142,6 +142,13 @@ def test_weights_are_kept_and_load(ran: Path, cli: Bench, monkeypatch: pytest.Mo
         (("plan", "cifar10-partial", "--data", "/nowhere"), 5, "data prepare cifar10"),
         (("check", "rest"), 2, "no `rest` in estimators; did you mean `reste`?"),
         (("check",), 2, "name an estimator, or give --all"),
+        (("check", "reste", "o_ned=10"), 2, "reste: o_ned: unknown key; did you mean `o_end`?"),
+        (("check", "reste", "m=0", "--study"), 2, "reste: m: must be greater than 0, got 0"),
+        (("check", "ste", "clip=[", "--definition", "p"), 2, "not YAML"),
+        (("check", "reste", "dsq", "m=1"), 2, "m: parameters of which estimator? name one, not 2"),
+        (("check", "--all", "m=1"), 2, "m: parameters of which estimator? name one, not 0"),
+        (("check", "reste", "=3"), 2, "`=3`: expected KEY=VALUE, as in o_end=10"),
+        (("check", "reste", "m=1", "m=2"), 2, "`m=2`: m is given twice"),
         (("show", "schedule", "cosin"), 2, "did you mean `cosine`?"),
         (("eval", "nothing", "--results", "/nowhere"), 2, "names 0 recorded cells"),
         (("data", "verify", "digit"), 2, "did you mean `digits`?"),
@@ -333,6 +340,47 @@ def test_check_prints_certificates(cli: Bench) -> None:
     assert "certified: rational (to 1e-9) at every real z, every o in [1, ∞): 8 boxes" in out
     assert "certified: the error never rises (to 1e-9) at every real z, every o in [1, ∞)" in out
     assert "certified: violated at t = 0.01 at every z in (0.829853379, 82.842712475)" in out
+
+
+@pytest.mark.parametrize(
+    ("args", "lines"),
+    [
+        (
+            ("rbnn", "t_min=1.4143"),
+            (
+                "rbnn(t_min=1.4143): f(z) = ",
+                "certified: rational (to 1e-9) at every real z, every t in [1.4143, 10]: ",
+            ),
+        ),
+        (
+            ("reste", "o_end=10", "gain=unit", "t=1.5"),
+            (
+                "reste(o_end=10,gain=unit): f(z) = ",
+                "knob: o: 1 → 10, cosine",
+                "at z = 1, o = 10: f = 0.1259",
+            ),
+        ),
+        (
+            ("u=0.8", "dsq"),
+            ("dsq(u=0.8): f(z) = ", "as it trains: not rational", "certified: violated at α = "),
+        ),
+        (("ste", "clip=.inf"), ("ste(clip=inf): f(z) = z", "as it trains: rational")),
+        (
+            ("dsq", "learn=off", "u=1", "--definition", "p-fixed", "--form", "truncated"),
+            ("dsq(learn=off), definition p-fixed, baseline identity, truncated f: rational",),
+        ),
+        (("ste", "clip=1.5", "--study"), ("ste(clip=1.5) │ pure", "  ste(clip=1.5) ")),
+    ],
+)
+def test_check_at_other_parameters(
+    cli: Bench, args: tuple[str, ...], lines: tuple[str, ...]
+) -> None:
+    """KEY=VALUE in YAML, for every form of the command; what is not a default is named."""
+    code, out, err = cli("check", *args)
+
+    assert code == 0, out + err
+    for line in lines:
+        assert line in out
 
 
 def test_check_by_another_definition(

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.certificate import Half
-from bench.cover import precision
-from bench.enclosure import FUNCTIONS, NotEnclosed
-from bench.interval import Interval, Undefined
-from bench.jet import Box, Series
 from bench.plugin import Surrogate
+from bench.proof.certificate import Half
+from bench.proof.cover import precision
+from bench.proof.enclosure import FUNCTIONS, NotEnclosed
+from bench.proof.interval import Interval, Undefined
+from bench.proof.jet import Box, Series
 from bench.registry import ESTIMATORS
 
 ROUNDING = 1e-9  # relative, of the float64 side
@@ -147,6 +147,22 @@ def test_a_jump_has_no_slope() -> None:
         (lambda z, k: z if z > 1 else 2 * z, "a Python branch is undecided"),
         (lambda z, k: z * int(k), "of a range"),
         (lambda z, k: z + torch.ones(3), "arithmetic with a Tensor"),
+        (lambda z, k: z if z.ndim == 0 else 2 * z, "Tensor.ndim has no enclosure"),
+        (lambda z, k: z if z.shape == () else 2 * z, "Tensor.shape has no enclosure"),
+        (lambda z, k: z if k.dim() == 0 else 2 * z, "Tensor.dim has no enclosure"),
+        (lambda z, k: z / z.numel(), "Tensor.numel has no enclosure"),
+        (lambda z, k: z / torch.numel(z), "torch.numel has no enclosure"),
+        (lambda z, k: z if z.size() == () else 2 * z, "Tensor.size has no enclosure"),
+        (lambda z, k: z if z.device.type == "cpu" else 2 * z, "Tensor.device has no enclosure"),
+        (lambda z, k: z if z.dtype == torch.float64 else 2 * z, "depends on z.dtype"),
+        (lambda z, k: z if torch.float32 != k.dtype else 2 * z, "depends on z.dtype"),
+        (lambda z, k: z * {torch.float64: 1}.get(z.dtype, 2), "depends on z.dtype"),
+        (lambda z, k: z * ("64" in f"{z.dtype}"), "depends on z.dtype"),
+        (lambda z, k: z * z.dtype.itemsize, "depends on z.dtype"),
+        (lambda z, k: z.to(torch.int32).to(z.dtype), "to with torch.int32"),
+        (lambda z, k: z.type_as(torch.tensor(1)), "type_as with torch.int64"),
+        (lambda z, k: torch.full_like(z, 0.5, dtype=torch.int32), "full_like with torch.int32"),
+        (lambda z, k: torch.nn.functional.relu(z, inplace=True), "relu in place"),
     ],
 )
 def test_what_is_not_enclosed_says_so(expression: Callable[..., Tensor], message: str) -> None:
@@ -182,6 +198,20 @@ def test_a_series_in_the_knob() -> None:
     assert one.hi < 1 + 1e-12
     assert all(holds(wave, math.sin(x) / (x + 1)) for x in (0.2, 0.207, 0.22))
     assert wave.hi - wave.lo < 0.02
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.1, 0.1 + 1e-12), (0.2, 0.22), (1e-300, 3.0), (0.7, 1e6)]
+)
+def test_the_ball_of_a_series_reaches_both_ends(low: float, high: float) -> None:
+    """The middle of two floats need not be a float: the radius is about the middle in use."""
+    near = [(low + i * math.ulp(low), high) for i in range(200)]
+    with precision():
+        for a, b in near:
+            k = Series.knob(a, b)
+            found = k.enclose(a, b)
+            assert k.range.lo <= a < b <= k.range.hi
+            assert found.lo <= a < b <= found.hi
 
 
 def test_names_are_torch_s() -> None:

@@ -25,6 +25,15 @@ def test_table_3(name: str) -> None:
     assert (verdict.flexible_witness is None) == (verdict.flexible == "yes")
 
 
+@pytest.mark.parametrize(("start", "end"), [(0, 999), (0, 1000), (9, 18), (7, 7), (999, 3)])
+def test_whole_knobs_are_visited_to_the_end(start: int, end: int) -> None:
+    """However many terms FDA has, its first and last number are tried, in order, each once."""
+    values = properties.visited(surrogate("fda", n_start=start, n_end=end).knob())
+
+    assert (values[0], values[-1]) == (min(start, end), max(start, end))
+    assert values == sorted(set(values))
+
+
 def test_as_they_train() -> None:
     """Truncated ReSTE does not reach sign; DSQ with l, u = ∓1 is rational; RBNN is not."""
     reste = properties.trained(surrogate("reste"), "W")

@@ -168,8 +168,8 @@ def test_tuned_rows_stand_beside_untuned_ones(tmp_path: Path) -> None:
     [
         (
             "lr: [0.05, 0.2]",
-            "lr: [0.05]",
-            "tune.budget: ste has 1 setting to try, too few",
+            "lr: [0.1, 0.1]",
+            "tune.budget: none has 1 setting to try, its own",
         ),
         ("held_out: 0.2, seeds: 0", "budget: 4", "tune.budget: none has 3 settings to try"),
         ("lr: [0.05, 0.2]", "epochs: [1, 2]", "tune.train.epochs: is not tuned: every trial"),

@@ -4,7 +4,11 @@ A tensor that is not one number but all numbers of a range: a plugin's own `valu
 torch's functions and the Tensor methods in FUNCTIONS accept an `Enclosure`; the result encloses
 what they would return for every number in the range, in exact arithmetic. A comparison may be
 undecided, and then `torch.where` returns both of its branches. Whatever is not in FUNCTIONS raises
-NotEnclosed: nothing is proved about it.
+NotEnclosed: nothing is proved about it. So do shape, size and device, of which a range has none,
+and every question about its dtype.
+
+A limit: code that asks what kind of object it was given, by `isinstance`, `torch.is_tensor`,
+`hasattr` or `is`, may take another branch here than on a tensor, and nothing notices.
 """
 
 import functools
@@ -17,8 +21,9 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from bench.interval import Interval
+from bench.proof.interval import Interval
 
+CONVERSIONS = ("to", "type_as")
 UNARY = ("exp", "log", "sin", "cos", "tanh", "sqrt", "atan", "erf")
 
 
@@ -70,13 +75,25 @@ class Truth:
         return dispatch(func, args, kwargs)
 
 
-class Enclosure(ABC):
-    """The torch side of a range; `bench.jet` does the arithmetic."""
+class Dtype:
+    """The dtype of a range: good for `.to(z.dtype)`; a branch on it would prove one side alone."""
 
-    dtype = torch.float64
-    device = torch.device("cpu")
-    shape = torch.Size(())
-    ndim = 0
+    def _asked(self, *_: object) -> Any:
+        message = "code that depends on z.dtype has no enclosure"
+        raise NotEnclosed(message)
+
+    __eq__ = __ne__ = __hash__ = __repr__ = _asked
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # Python's own questions
+            raise AttributeError(name)
+        return self._asked()
+
+
+class Enclosure(ABC):
+    """The torch side of a range; `bench.proof.jet` does the arithmetic."""
+
+    dtype = Dtype()
 
     @abstractmethod
     def constant(self, x: float) -> Self:
@@ -202,10 +219,11 @@ class Enclosure(ABC):
     item = __float__
 
     def __getattr__(self, name: str) -> Any:
+        """Tensor's functions; shape, ndim, numel, device and whatever else a range has not."""
         if name.startswith("__") or name not in FUNCTIONS:
             message = f"Tensor.{name} has no enclosure"
             raise (AttributeError if name.startswith("__") else NotEnclosed)(message)
-        return functools.partial(FUNCTIONS[name], self)
+        return functools.partial(call, name, self)
 
     @classmethod
     def __torch_function__(
@@ -224,7 +242,25 @@ def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None) ->
     kind = next((a for a in args if isinstance(a, Enclosure)), None)
     if kind is not None and name != "where" and not isinstance(args[0], Enclosure):
         args = (kind.lift(args[0]), *args[1:])
-    return FUNCTIONS[name](*args, **(kwargs or {}))
+    return call(name, *args, **(kwargs or {}))
+
+
+def call(name: str, *args: Any, **kwargs: Any) -> Any:
+    """
+    A function by its name in FUNCTIONS.
+
+    Raises:
+        NotEnclosed: it would change its argument, or round to something coarser than float32.
+    """
+    if kwargs.get("inplace"):
+        message = f"{name} in place has no enclosure"
+        raise NotEnclosed(message)
+    for x in (*args, *kwargs.values()):
+        to = x.dtype if name in CONVERSIONS and isinstance(x, Tensor) else x
+        if isinstance(to, torch.dtype) and to not in (torch.float32, torch.float64):
+            message = f"{name} with {to} has no enclosure"
+            raise NotEnclosed(message)
+    return FUNCTIONS[name](*args, **kwargs)
 
 
 def less(x: Enclosure, y: Enclosure, *, strict: bool) -> Truth:

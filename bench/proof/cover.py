@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 from flint import ctx
 
-from bench.interval import Undefined
-from bench.jet import ORDER, PRECISION, Box
+from bench.proof.interval import Undefined
+from bench.proof.jet import ORDER, PRECISION, Box
 
 Span: TypeAlias = tuple[float, float]
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from flint import arb
 
-from bench.certificate import Certificate, Half, centred, step
-from bench.cover import NotCertified, cover, precision
-from bench.enclosure import NotEnclosed
-from bench.interval import Interval
-from bench.jet import Box, Jet
 from bench.plugin import Knob, Surrogate
+from bench.proof.certificate import Certificate, Half, centred, step
+from bench.proof.cover import NotCertified, cover, precision
+from bench.proof.enclosure import NotEnclosed
+from bench.proof.interval import Interval
+from bench.proof.jet import Box, Jet
 
-ACROSS = 1e-12  # width of a bracket of an end
+ACROSS = 1e-12  # width of a bracket of an end, or 4 ulp where floats lie further apart
 CLOSE, FAR = 1e-9, 1e6  # an interval that goes on beyond is not followed
 BOXES = 4000
 
@@ -80,10 +80,10 @@ def _end(half: Half, knob: float, z: float, way: int) -> tuple[float, float]:
         outside = max(inside + way * step, CLOSE)
         if not _open(half, knob, outside):
             break
-        if not CLOSE < outside < FAR:
-            return (math.inf if outside > FAR else 0.0), outside
+        if outside >= FAR if way > 0 else outside <= CLOSE:
+            return (math.inf if way > 0 else 0.0), outside
         inside, step = outside, step * 1.05
-    while abs(outside - inside) > ACROSS:
+    while abs(outside - inside) > max(ACROSS, 4 * math.ulp(outside)):
         middle = (outside + inside) / 2
         if _open(half, knob, middle):
             inside = middle

@@ -13,8 +13,8 @@ from typing import final
 
 from flint import arb, arb_series
 
-from bench.enclosure import Enclosure, NotEnclosed, Truth
-from bench.interval import FUNCTIONS, NONE, ONE, WHOLE, Form, Interval, number
+from bench.proof.enclosure import Enclosure, NotEnclosed, Truth
+from bench.proof.interval import FUNCTIONS, NONE, ONE, WHOLE, Form, Interval, number
 
 PRECISION = 128  # bits
 ORDER = 14  # of a Series
@@ -142,10 +142,10 @@ class Series(Enclosure):
     @classmethod
     def knob(cls, low: float, high: float) -> "Series":
         """The knob itself, low < high both finite."""
-        inside = arb((low + high) / 2)
+        middle, radius = _ball(low, high)
         return cls(
-            arb_series([inside, ONE], prec=ORDER),
-            arb_series([arb(inside, _radius(low, high)), ONE], prec=ORDER),
+            arb_series([middle, ONE], prec=ORDER),
+            arb_series([arb(middle, radius), ONE], prec=ORDER),
         )
 
     def enclose(self, low: float, high: float) -> Interval:
@@ -153,7 +153,7 @@ class Series(Enclosure):
         if min(self.middle.prec, self.anywhere.prec) < ORDER:
             message = "the series lost terms"
             raise NotEnclosed(message)
-        x = arb(0, _radius(low, high))
+        x = arb(0, _ball(low, high)[1])
         total = self.anywhere[ORDER - 1]
         for n in reversed(range(ORDER - 1)):
             total = self.middle[n] + x * total
@@ -204,5 +204,7 @@ def _series(name: str, s: arb_series) -> arb_series:
     return getattr(s, name)()
 
 
-def _radius(low: float, high: float) -> arb:
-    return ((arb(high) - arb(low)) / 2).upper()
+def _ball(low: float, high: float) -> tuple[arb, arb]:
+    """An exact middle, and a radius about it that reaches both ends however the middle rounds."""
+    middle = ((arb(low) + arb(high)) / 2).mid()
+    return middle, max((arb(high) - middle).upper(), (middle - arb(low)).upper())
