@@ -95,7 +95,7 @@ def test_leaderboard_from_disk(ran: Path, cli: Bench, monkeypatch: pytest.Monkey
     (ran / "table.csv").write_text(cli("leaderboard", "tiny", "--format", "csv")[1], "utf-8")
     assert set(pd.read_csv(ran / "table.csv")["label"]) == {"ste", "reste"}
     values = [
-        cli("leaderboard", "tiny.yaml", "--format", "csv", "--indicators", d)[1]
+        cli("leaderboard", "tiny.yaml", "--format", "csv", "--equilibrium", d)[1]
         for d in ("paper", "code", "scale_free")
     ]
     assert len(set(values)) == 3
