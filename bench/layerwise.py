@@ -90,7 +90,7 @@ def histograms(record: Record) -> pd.DataFrame:
     if not rows:
         message = (
             f"{record.cell.slug} has no histograms; train it with the epochs that are to have "
-            "them, as in `bench run SUITE train.histograms=[0, 9]`"
+            'them, as in `bench run SUITE "train.histograms=[0, 9]"`'
         )
         raise UsageError(message)
     return pd.DataFrame(rows)

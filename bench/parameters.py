@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
 
 from bench.document import mapping, parse
 from bench.errors import UsageError
@@ -13,16 +14,16 @@ from bench.suite import problems
 
 Model = TypeVar("Model", bound=BaseModel)
 LIMITS = {
-    "exclusiveMinimum": "above",
-    "minimum": "at least",
-    "exclusiveMaximum": "below",
-    "maximum": "at most",
-    "multipleOf": "multiple of",
-    "minLength": "characters at least",
-    "maxLength": "characters at most",
-    "minItems": "items at least",
-    "maxItems": "items at most",
-    "pattern": "matching",
+    "exclusiveMinimum": "above {}",
+    "minimum": "at least {}",
+    "exclusiveMaximum": "below {}",
+    "maximum": "at most {}",
+    "multipleOf": "multiple of {}",
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "minItems": "at least {} items",
+    "maxItems": "at most {} items",
+    "pattern": "matching {}",
 }
 
 
@@ -82,7 +83,7 @@ def text(value: Any) -> str:
         return value
     if isinstance(value, float) and not math.isfinite(value):
         return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return json.dumps(value, ensure_ascii=False, default=to_jsonable_python)
 
 
 def takes(schema: dict[str, Any], root: dict[str, Any]) -> str:
@@ -96,7 +97,7 @@ def takes(schema: dict[str, Any], root: dict[str, Any]) -> str:
         return " | ".join(map(text, schema.get("enum") or [schema["const"]]))
     if "prefixItems" in schema:
         return f"[{', '.join(takes(one, root) for one in schema['prefixItems'])}]"
-    limits = [f"{words} {text(schema[key])}" for key, words in LIMITS.items() if key in schema]
+    limits = [words.format(text(schema[k])) for k, words in LIMITS.items() if k in schema]
     return ", ".join([_kind(schema, root), *limits])
 
 
