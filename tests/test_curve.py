@@ -7,7 +7,8 @@ import torch
 
 from bench.contract import Surrogate
 from bench.curve import frame, grid, surrogate
-from bench.plugin import Estimator
+from bench.errors import UsageError
+from bench.plugin import Clock, Estimator, Role
 from bench.registry import ESTIMATORS
 
 SURROGATES = ("dsq", "ede", "fda", "ramp", "rbnn", "reste", "ste", "ste_gain")
@@ -16,14 +17,15 @@ SURROGATES = ("dsq", "ede", "fda", "ramp", "rbnn", "reste", "ste", "ste_gain")
 def test_figure_3() -> None:
     """The drawn curve at o = 3: cut at t = 1.5, the slope held at f'(0.05) = 2.46 near 0."""
     words = ["small_mode=clamp", "m=0.05", "schedule=fixed"]
-    found = frame(surrogate("reste", words), "W", [0.999], grid(-2, 2, 401)).set_index("z")
+    found = frame(surrogate("reste", words), "W", [0.999], grid(-2, 2, 401))
+    f, df = (dict(zip(found["z"], found[name], strict=True)) for name in ("f", "df"))
 
     assert set(found["knob"]) == {3.0}
-    assert found["df"][0.0] == found["df"][0.05] == pytest.approx(0.05 ** (1 / 3 - 1) / 3)
-    assert found["df"][0.0] == pytest.approx(2.46, abs=5e-3)
-    assert found["df"][1.5] > 0
-    assert found["df"][1.51] == found["df"][-1.51] == 0
-    assert found["f"][1.51] == found["f"][1.5]
+    assert df[0.0] == df[0.05] == pytest.approx(0.05 ** (1 / 3 - 1) / 3)
+    assert df[0.0] == pytest.approx(2.46, abs=5e-3)
+    assert df[1.5] > 0
+    assert df[1.51] == df[-1.51] == 0
+    assert f[1.51] == f[1.5]
 
 
 @pytest.mark.parametrize("name", SURROGATES)
@@ -56,9 +58,11 @@ def test_an_estimator_without_f_says_so(monkeypatch: pytest.MonkeyPatch) -> None
     """One whose forward is its own has nothing to draw."""
 
     class Own(Estimator):
-        def binarizer(self, *_: object) -> torch.nn.Module:
+        def binarizer(
+            self, role: Role, shape: tuple[int, ...], clock: Clock, zero: int
+        ) -> torch.nn.Module:
             return torch.nn.Identity()
 
     monkeypatch.setattr(ESTIMATORS, "load", lambda _: Own)  # pyright: ignore
-    with pytest.raises(Exception, match="own is no surrogate: it has no f to draw"):
+    with pytest.raises(UsageError, match="own is no surrogate: it has no f to draw"):
         surrogate("own", [])

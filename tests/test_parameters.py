@@ -12,6 +12,10 @@ from bench.registry import BACKBONES, ESTIMATORS
 from bench.sources import SOURCES
 
 
+class Empty(BaseModel):
+    pass
+
+
 class Inner(BaseModel):
     x: int = 1
 
@@ -52,7 +56,7 @@ def test_a_line_for_each_parameter() -> None:
         '  inner     {"x": 1}    object',
         "  anything  {}          anything",
     ]
-    assert describe(BaseModel) == "  none"
+    assert describe(Empty) == "  none"
 
 
 @pytest.mark.parametrize("model", [
