@@ -8,13 +8,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import ValidationError
-
-from bench.document import settings, suggest
+from bench import parameters
+from bench.document import suggest
 from bench.errors import BenchError, DataError, PluginError, UsageError
 from bench.registry import BACKBONES, ESTIMATORS, Registry
 from bench.schedule import SCHEDULES
-from bench.suite import misuse, question
+from bench.suite import question
 
 if TYPE_CHECKING:  # listing suites and schedules needs no torch
     from bench.data import Count, Dataset
@@ -32,7 +31,7 @@ def entries(
         yield from ((name, s.formula, False) for name, s in SCHEDULES.items())
     elif kind == "suites":
         folder = Path(str(files("suites")))
-        for path in sorted(folder.glob("*.yaml")):
+        for path in sorted(folder.glob("*.yaml"), key=lambda path: path.stem):
             yield path.stem, _first(question(path)), False
     elif kind == "data":
         yield from data_sets(None)
@@ -76,9 +75,9 @@ def describe(kind: Literal["estimator", "backbone", "data", "schedule"], name: s
         )
     from bench.sources import named
 
-    plugin = named(name) if kind == "data" else REGISTRIES[kind].load(name)
+    plugin: Any = named(name) if kind == "data" else REGISTRIES[kind].load(name)
     text = inspect.getdoc(plugin) if kind == "data" else _doc(plugin)
-    text = f"{text}\n\nparameters:\n{_parameters(plugin)}"
+    text = f"{text}\n\nparameters:\n{parameters.describe(plugin)}"
     return f"{text}\n\n{_cost(plugin)}" if kind == "backbone" else text
 
 
@@ -95,15 +94,6 @@ def _cost(backbone: Any) -> str:
     except Exception as error:  # whatever a stranger's network does
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         return f"cost: cannot be counted, {reason}"
-
-
-def _parameters(plugin: Any) -> str:
-    lines = [f"  {f.name}: {f.annotation} = {f.default!r}" for f in _fields(plugin)]
-    return "\n".join(lines) or "  none"
-
-
-def _fields(plugin: Any) -> Iterator[Any]:
-    return iter(inspect.signature(plugin).parameters.values())
 
 
 def data_sets(folder: Path | None) -> Iterator[Entry]:
@@ -144,7 +134,9 @@ def verify(name: str, folder: Path | None, fields: list[str], count: "Count") ->
     """
     import torch
 
-    found = _found(_source(name, fields), folder).to(torch.device("cpu"))
+    from bench.sources import named
+
+    found = _found(parameters.build(named(name), name, fields), folder).to(torch.device("cpu"))
     damaged = found.damaged(count)
     if damaged:
         heading = (
@@ -152,17 +144,6 @@ def verify(name: str, folder: Path | None, fields: list[str], count: "Count") ->
         )
         raise DataError("\n".join([heading, *(f"{p}: {why}" for p, why in damaged.items())]))
     return _summary(found)
-
-
-def _source(name: str, fields: list[str]) -> "Source":
-    """The data set of that name with `key=value` parameters."""
-    from bench.sources import named
-
-    values = settings(fields, "classes=100")
-    try:
-        return named(name).model_validate(values)
-    except ValidationError as error:
-        raise misuse(name, error, named(name)) from None
 
 
 def _found(source: "Source", folder: Path | None) -> "Dataset":

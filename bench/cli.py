@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from bench import __version__
@@ -45,7 +46,7 @@ Gpus = Annotated[str | None, typer.Option(help="GPU numbers, one cell each, as i
 Form = Annotated[
     Literal["rich", "md", "csv", "json"], typer.Option("--format", help="How to print it.")
 ]
-Definition = Annotated[
+Equilibrium = Annotated[
     Literal["paper", "code", "scale_free"] | None,
     typer.Option(help="Which e and s to show; the suite's choice if not given."),
 ]
@@ -159,7 +160,7 @@ def leaderboard(
     overrides: Overrides = None,
     results: Results = Path("results"),
     form: Form = "rich",
-    indicators: Definition = None,
+    equilibrium: Equilibrium = None,
 ) -> None:
     """Rebuild SUITE's table from what `bench run` left in the results folder; no torch needed."""
     from bench import leaderboard as boards
@@ -168,7 +169,7 @@ def leaderboard(
 
     plan = store.find_plan(results, name_of(suite, overrides or []))
     _warn_if_changed(plan, suite, overrides or [])
-    board = boards.rank(plan, store.records(results, plan), indicators)
+    board = boards.rank(plan, store.records(results, plan), equilibrium)
     render.render(board, form, out)
 
 
@@ -293,21 +294,55 @@ def eval_(
 def indicators(
     cell: Annotated[str, typer.Argument(help="A cell's id, or a unique part of its folder name.")],
     results: Results = Path("results"),
-    definition: Annotated[
+    equilibrium: Annotated[
         Literal["paper", "code", "scale_free"], typer.Option(help="Which e and s to show.")
     ] = "paper",
     form: Annotated[
         Literal["rich", "csv"], typer.Option("--format", help="csv: every layer and epoch.")
     ] = "rich",
+    histograms: Annotated[
+        bool, typer.Option("--histograms", help="Instead the histograms kept, as CSV.")
+    ] = False,
+    curves: Annotated[
+        bool, typer.Option("--curves", help="Instead loss and accuracy by epoch, as CSV.")
+    ] = False,
 ) -> None:
     """Show e and s of one cell layer by layer, weights and activations apart."""
     from bench import layerwise, store
 
+    if (form == "csv") + histograms + curves > 1:
+        message = "--format csv, --histograms and --curves are three tables; ask for one of them"
+        raise UsageError(message)
     record = store.named(results, cell)
-    if form == "csv":
-        out.file.write(layerwise.frame(record, definition).to_csv(index=False))
+    if histograms:
+        out.file.write(layerwise.histograms(record).to_csv(index=False))
+    elif curves:
+        out.file.write(layerwise.curves(record).to_csv(index=False))
+    elif form == "csv":
+        out.file.write(layerwise.frame(record, equilibrium).to_csv(index=False))
     else:
-        out.print(layerwise.table(record, definition))
+        out.print(layerwise.table(record, equilibrium))
+
+
+@app.command()
+def curve(
+    estimator: Annotated[str, typer.Argument(help="As `bench list estimators` prints it.")],
+    parameters: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Its parameters, as in o_end=10."),
+    ] = None,
+    role: Annotated[Literal["W", "A"], typer.Option(help="Of weights or activations.")] = "W",
+    at: Annotated[str, typer.Option(help="Progress of training, 0 to 1.")] = "0,0.5,0.999",
+    low: Annotated[float, typer.Option("--from", help="The least z.")] = -2.0,
+    high: Annotated[float, typer.Option("--to", help="The greatest z.")] = 2.0,
+    points: Annotated[int, typer.Option(min=2, help="How many z, both ends included.")] = 401,
+) -> None:
+    """Write f and f' of one estimator as it trains: CSV with columns p, knob, z, f, df."""
+    from bench import curve as curves
+
+    moments, grid = curves.moments(at), curves.grid(low, high, points)
+    found = curves.frame(curves.surrogate(estimator, parameters or []), role, moments, grid)
+    out.file.write(found.to_csv(index=False))
 
 
 @new_app.command("estimator")
@@ -372,11 +407,19 @@ def data_prepare(
 
 
 def _entries(entries: Iterable[tuple[str, str, bool]]) -> None:
+    """A line each; a terminal has what is too long for it wrapped under its own column."""
     listed = [*entries]
     width = max((len(name) for name, _, _ in listed), default=0)
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, width=width)
     for name, text, broken in listed:
         head = Text(name.ljust(width), style="red" if broken else "bold")
-        out.print(head + Text(f"  {text}"), soft_wrap=True)
+        if out.file.isatty():
+            table.add_row(head, Text(text))
+        else:
+            out.print(head + Text(f"  {text}"), soft_wrap=True)
+    if table.rows:
+        out.print(table)
 
 
 def _say(text: str) -> None:

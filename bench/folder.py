@@ -5,7 +5,8 @@ Threads and not processes: Pillow gives Python's lock up while it decodes and re
 it for 0.13 ms of the 1.6 ms that a 500x375 photograph takes. On 2 cores two threads read 1,170 of
 them a second, two processes of torch's DataLoader 1,220, one thread 630. Threads start at once,
 share no file handles or /dev/shm with anybody, write into the batch's own pinned memory, and end
-with their cell, even when it is killed.
+with their cell, even when it is killed. While one batch is in use the next is copied to the
+device, and the `AHEAD` after it are decoded.
 
 Crops and flips follow from one number per image and epoch, all drawn before the epoch by the one
 seeded generator, so that neither the number of threads nor their order changes a pixel.
@@ -13,7 +14,6 @@ seeded generator, so that neither the number of threads nor their order changes 
 
 import hashlib
 import os
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,10 +30,11 @@ from torch import Tensor
 from bench.data import Count, Name, Report, Split, Transform, normalize, silent
 from bench.errors import DataError
 from bench.image import Area, decode, evaluation_view, training_view
+from bench.lane import ahead, lane
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 CPU = torch.device("cpu")
-AHEAD = 2  # batches that are being decoded while one is in use
+AHEAD = 2  # batches that are being decoded while one is in use and the next is copied
 Task: TypeAlias = Callable[[int], str]  # by place in the batch; why it failed, or nothing
 Spread: TypeAlias = Callable[[Task, Iterable[int]], Iterator[str]]
 
@@ -154,23 +155,21 @@ class Folder:
         Raises:
             DataError: a file is damaged and that is to stop the cell, or all of them are.
         """
-        waiting: deque[_Batch] = deque()
-        found = 0
+        way, found = lane(self.device), 0
         with _threads(self.workers) as spread:
-            for rows in [*torch.split(order, size), *[None] * AHEAD]:
-                if rows is not None:
-                    waiting.append(_Batch(self, files, rows, seeds, spread))
-                if waiting and (rows is None or len(waiting) > AHEAD):
-                    images, labels = self._finished(waiting.popleft())
-                    found += len(labels)
-                    if len(labels):
-                        yield images, labels
+            begun = (_Batch(self, files, rows, seeds, spread) for rows in torch.split(order, size))
+            decoded = (self._sound(batch) for batch in ahead(begun, AHEAD))
+            sent = (way.send(*batch) for batch in decoded if len(batch[1]))
+            for batch in ahead(sent, 1):  # the next one is on its way
+                pixels, labels = way.receive(batch)
+                found += len(labels)
+                yield normalize(pixels.permute(0, 3, 1, 2), self.transform), labels
         if not found:
             message = f"{files.root}: not one of {len(files.paths)} images can be decoded"
             raise DataError(message)
 
-    def _finished(self, batch: "_Batch") -> Split:
-        """A batch on the device, less what is damaged."""
+    def _sound(self, batch: "_Batch") -> Split:
+        """Pixels and labels of a batch, once decoded, less what is damaged."""
         good: list[int] = []
         for place, reason in enumerate(batch.reasons):
             if not reason:
@@ -185,8 +184,7 @@ class Folder:
         pixels, labels = batch.pixels, batch.files.labels[batch.rows]
         if len(good) < len(labels):
             pixels, labels = pixels[good], labels[good]
-        images = pixels.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
-        return normalize(images, self.transform), labels.to(self.device, non_blocking=True)
+        return pixels, labels
 
 
 class _Batch:

@@ -6,7 +6,6 @@ until the epoch ends. Records keep raw values per layer and epoch; `bench.equili
 them into the definitions of the paper, of its code, and a scale-free one.
 """
 
-import functools
 import math
 import sys
 from collections.abc import Iterable
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.cell import Role
-from bench.layers import BinaryLayer, binary_layers, latent
+from bench.layers import BinaryLayer, binary_inputs, binary_layers, latent, latent_inputs
 from bench.plugin import Surrogate, SurrogateBinarizer
 from bench.record import Histogram, LayerIndicators
 
@@ -29,9 +28,7 @@ class Probe:
 
     def __init__(self, model: nn.Module, histogram_epochs: Iterable[int]) -> None:
         self.layers: Layers = binary_layers(model)
-        self.binary_input: Layers = [
-            (name, layer) for name, layer in self.layers if not isinstance(layer.A, nn.Identity)
-        ]
+        self.binary_input: Layers = binary_inputs(self.layers)
         for _, layer in self.binary_input:
             layer.tap = torch.zeros(2, device=layer.weight.device, requires_grad=True)
         self.histogram_epochs = set(histogram_epochs)
@@ -67,7 +64,7 @@ class Probe:
         """
         if not self.layers:
             return
-        inputs = self._inputs(model, last)
+        inputs = latent_inputs(model, last)
         for index, role in enumerate(("W", "A")):
             named: Layers = self.layers if role == "W" else self.binary_input
             sums = torch.stack([step[index] for step in self.steps]).double().cpu()
@@ -99,25 +96,6 @@ class Probe:
             )
             for (name, role), rows in self.rows.items()
         ]
-
-    def _inputs(self, model: nn.Module, last: Tensor) -> dict[str, Tensor]:
-        """The latent activations of every layer for one batch, in evaluation mode."""
-        seen: dict[str, Tensor] = {}
-
-        def keep(name: str, _: nn.Module, args: tuple[Tensor, ...]) -> None:
-            seen[name] = args[0].detach()
-
-        hooks = [
-            layer.A.register_forward_pre_hook(functools.partial(keep, name))
-            for name, layer in self.binary_input
-        ]
-        training = model.training
-        model.eval()
-        model(last)
-        model.train(training)
-        for hook in hooks:
-            hook.remove()
-        return seen
 
     def _histogram(
         self,

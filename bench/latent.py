@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench import gap, model, store
 from bench.cell import Role
 from bench.errors import UsageError
 from bench.gap import Sample
-from bench.layers import binary_layers, latent
+from bench.layers import binary_inputs, binary_layers, latent, latent_inputs
 
 BATCH = 100
 
@@ -26,18 +26,18 @@ def measured(cell: str, root: Path, data: Path | None) -> dict[Role, Sample]:
     """
     record = store.named(root, cell)
     net = model.restore(record, root, "last")
-    layers = [layer for _, layer in binary_layers(net)]
+    layers = binary_layers(net)
     if not layers:
         message = f"{record.cell.slug} has no binary layers"
         raise UsageError(message)
     values: dict[Role, list[Tensor]] = {
-        "W": [latent(layer.weight, layer.options) for layer in layers]
+        "W": [latent(layer.weight, layer.options) for _, layer in layers]
     }
-    binary = [layer.A for layer in layers if not isinstance(layer.A, nn.Identity)]
-    if binary:
+    if binary_inputs(layers):
         found = model.dataset(record.cell, data)
         images, _ = next(iter(found.batches("test", BATCH)))
-        values["A"] = _inputs(net, binary, images)
+        images = images.contiguous(memory_format=torch.channels_last)
+        values["A"] = [*latent_inputs(net, images).values()]
     named = {"W": "latent weights", "A": "latent activations"}
     return {
         role: gap.empirical(
@@ -45,18 +45,3 @@ def measured(cell: str, root: Path, data: Path | None) -> dict[Role, Sample]:
         )
         for role, v in values.items()
     }
-
-
-def _inputs(net: nn.Module, binarizers: list[nn.Module], images: Tensor) -> list[Tensor]:
-    """What reaches the binarizers when `images` go through."""
-    seen: list[Tensor] = []
-
-    def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        seen.append(inputs[0].detach())
-
-    hooks = [module.register_forward_pre_hook(keep) for module in binarizers]
-    with torch.no_grad():
-        net(images.contiguous(memory_format=torch.channels_last))
-    for hook in hooks:
-        hook.remove()
-    return seen

@@ -1,8 +1,10 @@
 """Binary layers: real latent weights W, binarized together with the input A."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -95,6 +97,38 @@ def binary_layers(net: nn.Module) -> list[tuple[str, BinaryLayer]]:
     """Every binary layer of a network, and its name there."""
     named = net.named_modules()  # pyright: ignore[reportUnknownVariableType]
     return [(name, m) for name, m in named if isinstance(m, BinaryLayer)]  # pyright: ignore
+
+
+@torch.no_grad()
+def latent_inputs(net: nn.Module, images: Tensor) -> dict[str, Tensor]:
+    """
+    What sign sees of the activations, by layer, in the order in which `images` reach them.
+
+    Of every layer whose input is binary. The net runs in evaluation mode and is left in its own.
+    """
+    seen: dict[str, Tensor] = {}
+
+    def keep(name: str, _: nn.Module, args: tuple[Tensor, ...]) -> None:
+        seen[name] = args[0].detach()
+
+    hooks = [
+        layer.A.register_forward_pre_hook(partial(keep, name))
+        for name, layer in binary_inputs(binary_layers(net))
+    ]
+    training = net.training
+    net.eval()
+    try:
+        net(images)
+    finally:
+        net.train(training)
+        for hook in hooks:
+            hook.remove()
+    return seen
+
+
+def binary_inputs(layers: list[tuple[str, BinaryLayer]]) -> list[tuple[str, BinaryLayer]]:
+    """Those of them whose input is binary, too."""
+    return [(name, layer) for name, layer in layers if not isinstance(layer.A, nn.Identity)]
 
 
 def latent(w: Tensor, options: Binarization) -> Tensor:

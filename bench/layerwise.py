@@ -1,4 +1,4 @@
-"""The indicators of one cell, layer by layer and epoch by epoch: `bench indicators`."""
+"""What one cell recorded, by layer and by epoch: `bench indicators`."""
 
 from statistics import fmean
 
@@ -10,9 +10,10 @@ from rich.text import Text
 from bench.cell import Definition, Role
 from bench.equilibrium import of, series
 from bench.errors import UsageError
-from bench.record import LayerIndicators, Record
+from bench.record import Histogram, LayerIndicators, Record
 
 ROLES: tuple[Role, ...] = ("W", "A")
+CURVES = ("train_loss", "test_acc", "test_top5", "lr")
 
 
 def table(record: Record, definition: Definition) -> Table:
@@ -61,6 +62,61 @@ def frame(record: Record, definition: Definition) -> pd.DataFrame:
         for role, name, layer in _layers(record)
         for epoch, (e, s) in enumerate(zip(*series(layer, definition), strict=True))
     )
+
+
+def histograms(record: Record) -> pd.DataFrame:
+    """
+    Columns layer, role, epoch, quantity, low, high, count: one row for each bin.
+
+    Where all values are one, the bin that holds them has no width.
+
+    Raises:
+        UsageError: the record holds none.
+    """
+    rows = [
+        {
+            "layer": name,
+            "role": role,
+            "epoch": histogram.epoch,
+            "quantity": histogram.quantity,
+            "low": low,
+            "high": high,
+            "count": count,
+        }
+        for role, name, layer in _layers(record)
+        for histogram in layer.histograms
+        for low, high, count in _bins(histogram)
+    ]
+    if not rows:
+        message = (
+            f"{record.cell.slug} has no histograms; train it with the epochs that are to have "
+            'them, as in `bench run SUITE "train.histograms=[0, 9]"`'
+        )
+        raise UsageError(message)
+    return pd.DataFrame(rows)
+
+
+def _bins(histogram: Histogram) -> list[tuple[float, float, int]]:
+    low, high, counts = histogram.low, histogram.high, histogram.counts
+    if low == high:
+        return [(low, high, sum(counts))]
+    share = [i / len(counts) for i in range(len(counts) + 1)]
+    edges = [low * (1 - x) + high * x for x in share]  # no difference that might overflow
+    return list(zip(edges, edges[1:], counts, strict=False))
+
+
+def curves(record: Record) -> pd.DataFrame:
+    """
+    Columns epoch, train_loss, test_acc, test_top5 and lr; top-5 is empty in old records.
+
+    Raises:
+        UsageError: no epoch of the cell came to its end.
+    """
+    if not any(record.curves.values()):
+        message = f"{record.cell.slug} has no curves: {record.status}, {record.reason}"
+        raise UsageError(message)
+    found = pd.DataFrame(record.curves).reindex(columns=CURVES)
+    return found.rename_axis("epoch").reset_index()
 
 
 def _layers(record: Record) -> list[tuple[Role, str, LayerIndicators]]:

@@ -333,7 +333,10 @@ def problems(error: ValidationError, path: Path_, model: type[BaseModel]) -> lis
 def misuse(name: str, error: ValidationError, model: type[BaseModel]) -> UsageError:
     """The same about parameters on a command line, one line each."""
     found = problems(error, (), model)
-    return UsageError("\n".join(f"{name}: {dotted(p.path)}: {p.message}" for p in found))
+    where = (f"{dotted(p.path)}: " if p.path else "" for p in found)
+    return UsageError(
+        "\n".join(f"{name}: {w}{p.message}" for w, p in zip(where, found, strict=True))
+    )
 
 
 def _problem(detail: ErrorDetails, path: Path_, model: type[BaseModel]) -> Problem:

@@ -1,5 +1,6 @@
 """The command line, called as people call it."""
 
+import io
 import os
 import re
 import signal
@@ -95,7 +96,7 @@ def test_leaderboard_from_disk(ran: Path, cli: Bench, monkeypatch: pytest.Monkey
     (ran / "table.csv").write_text(cli("leaderboard", "tiny", "--format", "csv")[1], "utf-8")
     assert set(pd.read_csv(ran / "table.csv")["label"]) == {"ste", "reste"}
     values = [
-        cli("leaderboard", "tiny.yaml", "--format", "csv", "--indicators", d)[1]
+        cli("leaderboard", "tiny.yaml", "--format", "csv", "--equilibrium", d)[1]
         for d in ("paper", "code", "scale_free")
     ]
     assert len(set(values)) == 3
@@ -152,6 +153,17 @@ def test_weights_are_kept_and_load(ran: Path, cli: Bench, monkeypatch: pytest.Mo
         (("show", "schedule", "cosin"), 2, "did you mean `cosine`?"),
         (("eval", "nothing", "--results", "/nowhere"), 2, "names 0 recorded cells"),
         (("data", "verify", "digit"), 2, "did you mean `digits`?"),
+        (("curve", "rest"), 2, "no `rest` in estimators; did you mean `reste`?"),
+        (("curve", "reste", "o_edn=10"), 2, "reste: o_edn: unknown key; did you mean `o_end`?"),
+        (("curve", "reste", "o_end"), 2, "`o_end`: expected KEY=VALUE, as in gain=raw"),
+        (("curve", "reste", "o_end=[1"), 2, "not YAML"),
+        (("curve", "reste", "o_end=0"), 2, "reste: o_end: must be greater than or equal to 1"),
+        (("curve", "ste", "--at", "0,2"), 2, "--at `0,2`: expected numbers from 0 to 1"),
+        (("curve", "ste", "--at", "start"), 2, "--at `start`: expected numbers from 0 to 1"),
+        (("curve", "ste", "--from", "2"), 2, "--from 2 --to 2: expected finite numbers"),
+        (("curve", "ste", "--to", "inf"), 2, "--from -2 --to inf: expected finite numbers"),
+        (("indicators", "x", "--curves", "--histograms"), 2, "ask for one of them"),
+        (("indicators", "x", "--curves", "--format", "csv"), 2, "ask for one of them"),
         (("new", "estimator", "ste"), 2, "the name `ste` is taken"),
         (("new", "estimator", "my-est"), 2, "cannot be a file name to import"),
     ],
@@ -188,13 +200,77 @@ def test_lists(cli: Bench) -> None:
     assert "fingerprint" in cli("data", "verify", "digits")[1]
 
 
+def test_a_twin_stands_behind_its_suite(cli: Bench) -> None:
+    """Suites are sorted by name, a line each."""
+    names = [line.split()[0] for line in cli("list", "suites")[1].splitlines()]
+
+    assert names == sorted(names)
+    assert names.index("table1-mini") == names.index("table1") + 1
+
+
+class Terminal(io.StringIO):
+    """A file that says it is one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_wraps_under_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is longer than the terminal is wide goes on under its own column, a name does not."""
+    screen = Terminal()
+    monkeypatch.setattr(sys, "argv", ["bench", "list", "suites"])
+    monkeypatch.setattr(bench.cli, "out", Console(file=screen, width=60, color_system=None))
+    with pytest.raises(SystemExit):
+        main()
+    lines = [line.rstrip() for line in screen.getvalue().splitlines()]
+    column = len("appendix-table1-mini") + 2
+
+    assert max(map(len, lines)) <= 60
+    assert any(line.startswith(" " * column) for line in lines)
+    assert all(line[column - 2 : column] == "  " and line[column] != " " for line in lines)
+
+
+def test_curve_writes_csv(cli: Bench) -> None:
+    """Columns p, knob, z, f, df on stdout and nothing else."""
+    code, out, err = cli(
+        "curve", "reste", "--at", "0", "--from", "-1", "--to", "1", "--points", "3"
+    )
+
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "p,knob,z,f,df", "0.0,1.0,-1.0,-1.0,1.0", "0.0,1.0,0.0,0.0,1.0", "0.0,1.0,1.0,1.0,1.0",
+    ]  # fmt: skip
+    assert cli("curve", "rbnn", "--role", "A")[1] != cli("curve", "rbnn")[1]
+
+
+def test_indicators_in_every_form(ran: Path, cli: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table by default; CSV of every epoch in each definition; curves; how to get histograms."""
+    monkeypatch.chdir(ran)
+    forms = {
+        cli("indicators", "reste", "--format", "csv", "--equilibrium", d)[1]
+        for d in ("paper", "code", "scale_free")
+    }
+    curves = cli("indicators", "reste", "--curves")[1].splitlines()
+    code, _, err = cli("indicators", "reste", "--histograms")
+
+    assert "e and s, `paper` definition" in cli("indicators", "reste")[1]
+    assert len(forms) == 3
+    assert curves[0] == "epoch,train_loss,test_acc,test_top5,lr"
+    assert [line.split(",")[0] for line in curves[1:]] == ["0", "1"]
+    assert (code, "train.histograms=[0, 9]" in err) == (2, True)
+
+
 def test_show(cli: Bench) -> None:
     """A schedule shows its formula, a plugin its rule block and its parameters."""
     assert "exp(p) = start (end/start)^p" in cli("show", "schedule", "exp")[1]
     text = cli("show", "estimator", "reste")[1]
     assert "Reference: Wu et al." in text
     assert "o_end" in text
-    assert "option A" in cli("show", "backbone", "resnet20")[1]
+    text = cli("show", "backbone", "resnet20")[1]
+    assert "option A" in text
+    assert "\n  width       16       integer, at least 2, multiple of 2\n" in text
+    assert "\n  order       relu_bn  relu_bn | bn_hardtanh | bn_prelu\n" in text
+    assert "\n  bireal      false    true | false\n" in text
     assert "Never flipped" in cli("show", "data", "digits")[1]
 
 

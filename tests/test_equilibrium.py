@@ -77,3 +77,52 @@ def test_a_record_without_indicators_says_so() -> None:
     """Full precision, or `indicators: off`: an error that names the cell."""
     with pytest.raises(UsageError, match="has no indicators: no binary layers, or indicators: off"):
         layerwise.frame(record(), "paper")
+
+
+def with_histograms() -> Record:
+    """Four bins over [-1, 1] of epoch 0 of layer a's weights, and a histogram of one value."""
+    kept = [
+        {"epoch": 0, "quantity": "gradient", "low": -1, "high": 1, "counts": [1, 0, 2, 5]},
+        {"epoch": 1, "quantity": "error", "low": 3, "high": 3, "counts": [0, 0, 8, 0]},
+    ]
+    found = LayerIndicators.model_validate(layer("a", "W", 1).model_dump() | {"histograms": kept})
+    return record(indicators=[found, layer("b", "W", 1)])
+
+
+def test_histograms_have_a_row_for_each_bin() -> None:
+    """Edges and counts of every bin, layer by layer; one value is one bin without width."""
+    found = layerwise.histograms(with_histograms())
+    bins = list(zip(found["low"], found["high"], found["count"], strict=True))
+
+    assert [*found.columns] == ["layer", "role", "epoch", "quantity", "low", "high", "count"]
+    assert bins == [(-1, -0.5, 1), (-0.5, 0, 0), (0, 0.5, 2), (0.5, 1, 5), (3, 3, 8)]
+    assert set(found["layer"]) == {"a"}
+    assert list(found["quantity"]) == ["gradient"] * 4 + ["error"]
+
+
+def test_no_histograms_say_how_to_get_them() -> None:
+    """A record without any: the error names the override that keeps them."""
+    with pytest.raises(UsageError, match=r'no histograms; .* "train.histograms=\[0, 9\]"'):
+        layerwise.histograms(observed())
+    with pytest.raises(UsageError, match="has no indicators"):
+        layerwise.histograms(record())
+
+
+def test_curves_have_a_row_for_each_epoch() -> None:
+    """The record's own values; a record from before top-5 has that column empty."""
+    curves = {"train_loss": [2.5, 1.25], "test_acc": [0.5, 0.75], "lr": [0.1, 0.05]}
+    whole = layerwise.curves(record(curves=curves | {"test_top5": [0.875, 1.0]}))
+    old = layerwise.curves(record(curves=curves))
+
+    assert [*whole.columns] == ["epoch", "train_loss", "test_acc", "test_top5", "lr"]
+    assert whole.to_csv(index=False).splitlines()[1:] == [
+        "0,2.5,0.5,0.875,0.1", "1,1.25,0.75,1.0,0.05",
+    ]  # fmt: skip
+    assert old.to_csv(index=False).splitlines()[2] == "1,1.25,0.75,,0.05"
+
+
+def test_a_cell_without_an_epoch_has_no_curves() -> None:
+    """A cell that diverged at once: the error gives its reason."""
+    gone = record(status="diverged", reason="the training loss is not finite in epoch 0", curves={})
+    with pytest.raises(UsageError, match="has no curves: diverged, the training loss is not"):
+        layerwise.curves(gone)

@@ -17,6 +17,7 @@ from bench.data import normalize
 from bench.errors import DataError
 from bench.folder import Folder
 from bench.image import evaluation_view
+from bench.lane import Lane, Sent
 from bench.sources import ImageNet
 
 CLASSES = ("ant", "bee", "cat")
@@ -315,6 +316,34 @@ def test_batches_for_a_gpu_are_pinned(home: Path, monkeypatch: pytest.MonkeyPatc
         assert list(batch.reasons) == [""] * 4
 
     assert asked == [False, True]
+
+
+def test_the_next_batch_is_on_its_way_before_this_one_is_used(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batch k + 1 is sent before batch k is received, none is received twice or out of order."""
+    order: list[tuple[str, int]] = []
+    sent: list[Sent] = []
+    send, receive = Lane.send, Lane.receive
+
+    def sending(self: Lane, *tensors: torch.Tensor) -> Sent:
+        order.append(("send", len(sent)))
+        sent.append(send(self, *tensors))
+        return sent[-1]
+
+    def receiving(self: Lane, batch: Sent) -> tuple[torch.Tensor, ...]:
+        order.append(("receive", [one is batch for one in sent].index(True)))
+        return receive(self, batch)
+
+    monkeypatch.setattr(Lane, "send", sending)
+    monkeypatch.setattr(Lane, "receive", receiving)
+    for k, _ in enumerate(found(home).to(CPU, 2).epoch(8, torch.Generator().manual_seed(0))):
+        order.append(("use", k))
+
+    assert order == [
+        ("send", 0), ("send", 1), ("receive", 0), ("use", 0),
+        ("send", 2), ("receive", 1), ("use", 1), ("receive", 2), ("use", 2),
+    ]  # fmt: skip
 
 
 @pytest.mark.gpu

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from bench.binary import Clock
 from bench.cell import Binarization
-from bench.layers import BinaryConv2d, BinaryLinear, Layers, binary_layers
+from bench.layers import BinaryConv2d, BinaryLinear, Layers, binary_layers, latent_inputs
 from bench.registry import ESTIMATORS
 
 
@@ -231,3 +231,23 @@ def test_activations_may_be_scaled_too() -> None:
     scaled.A = nn.Identity()
     plain.A = nn.Identity()
     assert torch.equal(scaled(x), plain(x))
+
+
+def test_latent_inputs_are_what_reaches_sign() -> None:
+    """By layer and in order, in evaluation mode; the mode is as before, even after an error."""
+    made = slots()
+    real = Layers(lambda role, shape: nn.Identity(), Binarization()).linear(5, 5)
+    net = nn.Sequential(made.linear(3, 5), nn.Dropout(0.5), real, made.linear(5, 2))
+    images = torch.randn(4, 3)
+    seen = latent_inputs(net, images)
+
+    assert net.training
+    assert [*seen] == ["0", "3"]
+    assert torch.equal(seen["0"], images)
+    assert torch.equal(seen["3"], net.eval()[2](net[0](images)))
+    net.train()
+    with pytest.raises(RuntimeError):
+        latent_inputs(net, torch.randn(4, 7))
+    assert net.training
+    net(images * 2)
+    assert torch.equal(seen["0"], images)  # nothing watches any more

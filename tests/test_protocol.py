@@ -4,10 +4,12 @@ import math
 from functools import cache
 
 import pytest
+import torch
 
 from bench.axes import Net
 from bench.cell import Recipe
 from bench.crossing import resolve
+from bench.data import Tensors, Transform
 from bench.registry import ESTIMATORS
 from bench.suite import Suite, find
 from bench.trainer import learning_rate, progress
@@ -57,8 +59,14 @@ def test_recipes(suite: str, backbone: str, epochs: int, batch: int, warmup: int
     (50_000, 256, 196, 80), (50_000, 96, 521, 80), (1_281_167, 750, 1709, 167),
 ])  # fmt: skip
 def test_steps_per_epoch(images: int, batch: int, steps: int, last: int) -> None:
-    """No drop_last: the last batch of an epoch holds what is left."""
-    assert (math.ceil(images / batch), images % batch) == (steps, last)
+    """No drop_last: the last batch of an epoch holds what is left; counted in a real epoch."""
+    pixels = torch.zeros(images, 1, 1, 1, dtype=torch.uint8)
+    split = pixels, torch.zeros(images, dtype=torch.int64)
+    data = Tensors("counted", split, split, 1, Transform((0.0,), (1.0,)))
+    sizes = [len(labels) for _, labels in data.epoch(batch, torch.Generator())]
+
+    assert (len(sizes), sizes[-1]) == (steps, last)
+    assert set(sizes[:-1]) == {batch}
 
 
 def test_imagenet_crops_as_released() -> None:
