@@ -240,6 +240,12 @@ def check(
         message = "name an estimator, or give --all; `bench list estimators` names them"
         raise UsageError(message)
     _one_thread()
+    if study and (definition or baseline or form):
+        message = "--study asks every definition, baseline and form; leave those options out"
+        raise UsageError(message)
+    if cell and definition not in {None, "trained"}:
+        message = f"--cell gives values for --definition trained, not for {definition}"
+        raise UsageError(message)
     measured = latent.measured(cell, results, data) if cell else None
     if study:
         for part in report.study(words or [], measured):

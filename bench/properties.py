@@ -135,27 +135,28 @@ def _worst_gap(f: Surrogate, knob: Knobs, baseline: Baseline) -> Witness:
     """Where |sign z - f| exceeds |sign z - b| most; beyond [-3, 3] only if nowhere within."""
     z = grid()
     far = torch.tensor([s * r for r in (4.0, 10.0, 1e2, 1e4) for s in (1, -1)], dtype=z.dtype)
-    found = _most(f, knob, z, errors(f, knob) - of_baseline(z, baseline))
+    than = "z" if baseline == "identity" else f"{baseline} of z"
+    found = _most(f, knob, z, errors(f, knob) - of_baseline(z, baseline), than)
     if found.gap > TOLERANCE:
         return found
     beyond = torch.stack([error(f, far, k) for k in visited(knob)])
-    return _most(f, knob, far, beyond - of_baseline(far, baseline))
+    return _most(f, knob, far, beyond - of_baseline(far, baseline), than)
 
 
-def _most(f: Surrogate, knob: Knobs, z: Tensor, gaps: Tensor) -> Witness:
-    """The largest of `gaps` (knob values, z)."""
+def _most(f: Surrogate, knob: Knobs, z: Tensor, gaps: Tensor, than: str) -> Witness:
+    """The largest of `gaps` (knob values, z), to what `than` calls the baseline."""
     row, column = divmod(int(gaps.argmax()), len(z))
     gap, at, k = gaps[row, column].item(), z[column].item(), visited(knob)[row]
-    return Witness(z=at, knob=k, gap=gap, text=_rational_text(f, knob, at, k, gap))
+    return Witness(z=at, knob=k, gap=gap, text=_rational_text(f, knob, at, k, gap, than))
 
 
-def _rational_text(f: Surrogate, knob: Knobs, z: float, k: float, gap: float) -> str:
+def _rational_text(f: Surrogate, knob: Knobs, z: float, k: float, gap: float, than: str) -> str:
     at = torch.tensor(k, dtype=torch.float64)
     value = f.f(torch.tensor([z], dtype=torch.float64), at).item()
     fields = "".join(f", {name} = {getattr(f, name):g}" for name in f.trainable)
     return (
         f"at z = {z:g}{_at(knob, k)}{fields}: f = {value:.4g}, "
-        f"further from {math.copysign(1, z):g} than z is, by {gap:.4g}"
+        f"further from {math.copysign(1, z):g} than {than} is, by {gap:.4g}"
     )
 
 

@@ -77,12 +77,16 @@ def answers(
         message = "--definition trained: whose values? give --cell, as `bench plan` prints it"
         raise UsageError(message)
     for name, plugin in _plugins(words):
-        if isinstance(plugin, Surrogate):
-            found = studies.verdict(plugin, asked, measured)
-            lines = _verdict(f"{name}, {asked}", found)
-            yield "\n".join(line.removeprefix("  ") for line in lines), True
-        else:
+        if not isinstance(plugin, Surrogate):
             yield plugin if isinstance(plugin, str) else f"{name}: f is not declared", False
+            continue
+        try:
+            found = studies.verdict(plugin, asked, measured)
+        except Exception as error:  # whatever a stranger's f raises
+            yield _raises(name, error), False
+            continue
+        lines = _verdict(f"{name}, {asked}", found)
+        yield "\n".join(line.removeprefix("  ") for line in lines), True
 
 
 def study(words: list[str], measured: dict[Role, Sample] | None) -> Iterator[RenderableType]:
@@ -91,16 +95,23 @@ def study(words: list[str], measured: dict[Role, Sample] | None) -> Iterator[Ren
 
     Raises:
         UsageError: as `reports`.
+        PluginError: when the table is done: what could not be judged, and why.
     """
     definitions: list[Definition] = [d for d in studies.DEFINITIONS if d != "trained" or measured]
     table = Table(title="rational, flexible; Table 3 of the ReSTE paper is p, identity, pure")
     for column in ("estimator", "f", "baseline", *definitions):
         table.add_column(column)
     rests: list[str] = []
+    broken: list[str] = []
     for name, plugin in _plugins(words):
         if not isinstance(plugin, Surrogate):
+            broken.append(plugin if isinstance(plugin, str) else f"{name}: f is not declared")
             continue
-        found = studies.study(plugin, measured)
+        try:
+            found = studies.study(plugin, measured)
+        except Exception as error:  # whatever a stranger's f raises
+            broken.append(_raises(name, error))
+            continue
         for form in studies.FORMS:
             for baseline in studies.BASELINES:
                 first, last = (form, baseline) == FIRST, (form, baseline) == LAST
@@ -110,6 +121,12 @@ def study(words: list[str], measured: dict[Role, Sample] | None) -> Iterator[Ren
     yield table
     yield "≈ no by at most 1e-8, rational at that tolerance"
     yield "\n".join(["what turns a verdict of p, identity, pure:", *rests])
+    if broken:
+        raise PluginError("\n".join(" ".join(text.split()) for text in broken))
+
+
+def _raises(name: str, error: Exception) -> str:
+    return f"{name}: f raises {type(error).__name__}: {error}"
 
 
 def _cell(found: Properties) -> str:

@@ -474,6 +474,24 @@ def test_check_by_another_definition(
     assert cli("check", "ste", "--definition", "trained")[0] == 2
 
 
+def test_a_plugin_that_raises_spoils_no_study(cli: Bench, tmp_path: Path) -> None:
+    """What cannot be judged is named when the table is done; options that say nothing are refused."""
+    (tmp_path / "raisy.py").write_text(
+        "from bench.plugin import Surrogate\n\n\nclass Raisy(Surrogate):\n"
+        "    def value(self, z, _, /):\n        raise KeyError('no')\n"
+    )
+    (tmp_path / "broken.py").write_text("import not_there\n")
+    study = cli("--plugins", tmp_path, "check", "ste", "raisy", "--study")
+    one = cli("--plugins", tmp_path, "check", "raisy", "--definition", "end")
+
+    assert re.search(r"ste +│ pure", study[1])
+    assert "error: raisy: f raises KeyError: 'no'" in study[2]
+    assert study[0] != 0
+    assert (one[0], "raisy: f raises KeyError: 'no'" in one[1]) == (3, True)
+    assert cli("check", "ste", "--study", "--form", "pure")[0] == 2
+    assert cli("check", "ste", "--cell", "x", "--definition", "end")[0] == 2
+
+
 def test_the_study_is_one_table(cli: Bench) -> None:
     """Every definition, baseline and form of an estimator, then what its verdict rests on."""
     code, out, _ = cli("check", "dsq", "ste", "--study")
