@@ -236,16 +236,13 @@ def check(
     """Is the estimator what its formula says? Is it rational, is it flexible, and if not, where?"""
     from bench import latent, report
 
-    if not words and not all_:
-        message = "name an estimator, or give --all; `bench list estimators` names them"
-        raise UsageError(message)
+    unnamed = not words and not all_
+    _refuse(unnamed, "name an estimator, or give --all; `bench list estimators` names them")
     _one_thread()
-    if study and (definition or baseline or form):
-        message = "--study asks every definition, baseline and form; leave those options out"
-        raise UsageError(message)
-    if cell and definition not in {None, "trained"}:
-        message = f"--cell gives values for --definition trained, not for {definition}"
-        raise UsageError(message)
+    _refuse(study and bool(definition or baseline or form), "--study asks every reading of them")
+    _refuse(
+        bool(cell) and definition not in {None, "trained"}, "--cell is for --definition trained"
+    )
     measured = latent.measured(cell, results, data) if cell else None
     if study:
         for part in report.study(words or [], measured):
@@ -430,6 +427,11 @@ def _entries(entries: Iterable[tuple[str, str, bool]]) -> None:
 
 def _say(text: str) -> None:
     out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _refuse(wrong: bool, message: str) -> None:
+    if wrong:
+        raise UsageError(message)
 
 
 def _one_thread() -> None:

@@ -475,7 +475,7 @@ def test_check_by_another_definition(
 
 
 def test_a_plugin_that_raises_spoils_no_study(cli: Bench, tmp_path: Path) -> None:
-    """What cannot be judged is named when the table is done; options that say nothing are refused."""
+    """What cannot be judged is named below the table; options that say nothing are refused."""
     (tmp_path / "raisy.py").write_text(
         "from bench.plugin import Surrogate\n\n\nclass Raisy(Surrogate):\n"
         "    def value(self, z, _, /):\n        raise KeyError('no')\n"
