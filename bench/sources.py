@@ -96,7 +96,8 @@ class InMemory(Source):
     """A data set that is small enough to be kept as one tensor."""
 
     resize: Annotated[
-        PositiveInt | None, Field(description="make every image N x N, bilinear with antialias")
+        PositiveInt | None,
+        Field(le=1024, description="make every image N x N, bilinear with antialias"),
     ] = None
 
     @abstractmethod

@@ -205,3 +205,101 @@ def test_a_gain_that_cannot_be_divided_by_is_refused(tmp_path: Path) -> None:
     said = refused(suites(tmp_path, "estimators: {b: {small_mode: none, gain: unit}}\n"))
 
     assert "estimators.b: gain: unit divides by the slope at 0, which is" in said
+
+
+@pytest.mark.parametrize("data", ["null", "3", "[]", "{}"])
+def test_data_that_names_nothing_is_an_error(tmp_path: Path, data: str) -> None:
+    """No backbone is silently dropped, no message is empty."""
+    path = suites(tmp_path, "seeds: 0\n")
+    own = refused_with(path, f"backbones.resnet20.data={data}")
+    shared = refused_with(path, f"data={data}")
+
+    assert "backbones.resnet20.data: names no data sets, needs one" in own
+    assert shared.startswith("override `data=")
+
+
+def refused_with(path: Path, override: str) -> str:
+    with pytest.raises(SuiteError) as caught:
+        crossing.plan(path, [override])
+    return str(caught.value)
+
+
+def test_a_preset_stays_below_what_both_roles_share(tmp_path: Path) -> None:
+    """`{W: ste, A: ste, clip: 1.5}` keeps its clip, and a matrix its values."""
+    top = (
+        "estimators:\n  a: {W: ste, A: ste, clip: 1.5, plugin: ste}\n"
+        "  m: {W: reste, A: reste, matrix: {t: [1.2, 2]}}\n"
+    )
+    base = BASE.replace("baseline: a\n", "").replace("published", "#")
+    base = base.replace("  a: {plugin: ste, clip: 2}\n", "")
+    plan = crossing.plan(suites(tmp_path, top, base), ["preset=reference"])
+    found = {r.label: r.cells[0].weights.params for r in plan.rows if r.cells[0].weights}
+
+    assert found["a"]["clip"] == 1.5
+    assert (found["m(t=1.2)"]["t"], found["m(t=2)"]["t"]) == (1.2, 2.0)
+
+
+def test_narrowing_keeps_what_is_said_of_the_rest(tmp_path: Path) -> None:
+    """Matrix rows, includes, excludes and baseline of the names that stay, of no others."""
+    base = (
+        BASE.replace("b: {plugin: reste, o_end: 4}", "b: {plugin: reste, matrix: {o_end: [2, 3]}}")
+        .replace("{a: 1, b: 2}", '{a: 1, "b(o_end=2)": 2}')
+        .replace("baseline: a", "baseline: a\ninclude: [{estimator: a, wa: 1/32}]")
+    )
+    plan = crossing.plan(suites(tmp_path, "estimators: [b]\n", base))
+
+    assert [row.label for row in plan.rows] == ["b(o_end=2)", "b(o_end=3)"]
+    assert [row.claim.acc for row in plan.rows if row.claim] == [2]
+    assert plan.baseline is None
+
+
+def test_shipped_suites_can_be_narrowed(tmp_path: Path) -> None:
+    """One network of Table 1, one estimator: no error about what was left behind."""
+    for line in ("backbones: [resnet20]", "estimators: [reste]"):
+        (tmp_path / "x.yaml").write_text(f"extends: table1-mini\n{line}\n")
+        assert crossing.plan(tmp_path / "x.yaml").rows
+
+
+def test_an_override_reaches_a_nets_own_recipe(tmp_path: Path) -> None:
+    """`train.epochs=25` is the last word, also where a backbone says otherwise."""
+    plan = crossing.plan(suites(tmp_path, "seeds: 0\n"), ["train.epochs=25"])
+
+    assert {row.recipe.epochs for row in plan.rows} == {25}
+
+
+def test_only_a_file_extends(tmp_path: Path) -> None:
+    """`extends=...` on a command line would come too late; it is refused."""
+    assert "only a file can extend" in refused_with(
+        suites(tmp_path, "seeds: 0\n"), "extends=table1"
+    )
+
+
+def test_a_parameter_stands_once(tmp_path: Path) -> None:
+    """A value beside a matrix of the same parameter would be ignored; it is refused."""
+    said = refused(suites(tmp_path, "estimators: {b: {matrix: {o_end: [2, 3]}}}\n"))
+
+    assert "estimators.b.o_end: stands in the matrix, too, as [2, 3]; say it once" in said
+
+
+def test_a_ledger_beside_the_base_is_found(tmp_path: Path) -> None:
+    """From a suite in another folder, too."""
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / "mine.yaml").write_text(
+        "source: x\nclaims: [{label: a, backbone: resnet20, wa: 1/1, method: A, acc: 5}]\n"
+    )
+    (tmp_path / "base.yaml").write_text(
+        BASE.replace("{source: me, acc: {a: 1, b: 2}}", "mine"), encoding="utf-8"
+    )
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "top.yaml").write_text("extends: ../base.yaml\nseeds: 0\n")
+    plan = crossing.plan(tmp_path / "far" / "top.yaml")
+
+    assert [row.claim.acc for row in plan.rows if row.claim] == [5]
+
+
+def test_a_number_without_a_row_is_listed(tmp_path: Path) -> None:
+    """What is published for a W/A that the suite does not have is named as absent."""
+    top = "published: {source: me, wa: 1/32, acc: {a: 80}}\n"
+    plan = crossing.plan(suites(tmp_path, top, BASE.replace("published", "#")))
+
+    assert [(a.claim.acc, a.reason) for a in plan.absent] == [(80, "not in this suite")]

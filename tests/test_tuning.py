@@ -9,6 +9,7 @@ from rich.console import Console
 from bench import crossing, leaderboard, render, store, tuning
 from bench.errors import SuiteError
 from bench.executor import Settings, Slot
+from bench.filters import select
 from bench.plan import Plan, Trial
 from bench.record import Record
 from bench.session import run
@@ -191,3 +192,27 @@ def test_a_wrong_axis_is_told_with_its_place(tmp_path: Path, old: str, new: str,
 
     assert text.startswith("x.yaml:8:")
     assert said in text
+
+
+def test_data_that_holds_out_already_is_refused(tmp_path: Path) -> None:
+    """Tuning on what a suite already tests on would look at its test images."""
+    text = SUITE.replace("test: 40}", "held_out: 0.2}")
+
+    assert "tune.held_out: the data holds images out already" in refused(tmp_path, text)
+
+
+def test_a_seed_filter_keeps_the_trials(tmp_path: Path) -> None:
+    """`--filter seed=1` chooses rows' seeds; what judges the trials runs all the same."""
+    plan = planned(tmp_path)
+    chosen = {cell.id for cell in select(plan, "seed=1")}
+    judged = {cell.id for row in plan.rows for t in row.trials for cell in t.held_out}
+
+    assert judged <= chosen
+    assert {cell.seed for cell in plan.cells if cell.id in chosen} == {1}
+
+
+def test_what_is_not_tuned_yet_is_said(tmp_path: Path) -> None:
+    """A row whose trials have no records is named below the table."""
+    notes = leaderboard.rank(planned(tmp_path), []).notes
+
+    assert "not tuned yet: ste on resnet20, 1/1, 3 of 3 held-out cells lack" in notes
