@@ -23,7 +23,7 @@ pytest: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist worksteal $(T)
 
 slow: $(VENV)/.dev  ## the tests that take a minute each
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n auto --dist worksteal
 
 bench: $(VENV)/.dev  ## throughput of estimators and of a training step
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-columns=min,median,rounds
