@@ -26,6 +26,7 @@ LAYOUTS = {  # terminal columns needed → the tables that stand under each othe
 }
 COLUMNS = LAYOUTS[200][0]
 EMPTIABLE = {"Δ, points", "published, %", "e", "s", "formula", "rational", "flexible"}
+LEAST = {"chosen": 20}  # columns, so that no word is cut
 TUNED = {"untuned, %", "chosen"}  # columns of tuned sections only
 NUMERIC = set(COLUMNS) - {"estimator", "formula", "type", "rational", "flexible", "chosen"}
 
@@ -129,7 +130,11 @@ def _table(title: str, columns: tuple[str, ...], lines: list[Line]) -> Table:
     for column in columns:
         right = column in NUMERIC
         table.add_column(
-            column, justify="right" if right else "left", no_wrap=right, overflow="fold"
+            column,
+            justify="right" if right else "left",
+            no_wrap=right,
+            overflow="fold",
+            min_width=LEAST.get(column),
         )
     for line in lines:
         words = _words(line)
