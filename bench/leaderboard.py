@@ -9,15 +9,15 @@ tuned, chosen with one budget.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from bench import tuning
 from bench.cell import Binarization, Cell, Definition
 from bench.claim import Claim
 from bench.equilibrium import indicators
-from bench.plan import Absent, Plan, RoleInfo, Row
+from bench.plan import Absent, Plan, RoleInfo, Row, Trial
 from bench.record import Record
 from bench.stats import Estimate, estimate, paired
 from bench.verdict import verdict
@@ -35,23 +35,23 @@ class Line:
     kind: str
     rational: str
     flexible: str
-    rank: int | None
-    acc: Estimate | None  # last epoch
-    best: Estimate | None  # best epoch on test, the papers' metric
-    top5: Estimate | None  # last epoch
-    difference: Estimate | None  # to the baseline, paired by seed
-    n: int
-    lost: dict[str, int]  # reason → seeds: diverged or failed
-    missing: int  # seeds without a record
-    e: float | None
-    s: float | None
-    images_per_s: float | None
-    claim: Claim | None
-    verdict: str  # on the claim
-    chosen: str  # the values that tuning chose
-    untuned: Estimate | None  # last epoch at the suite's own values
-    absent: str  # why nothing was measured: the row is published only
-    cells: list[str]
+    rank: int | None = None
+    acc: Estimate | None = None  # last epoch
+    best: Estimate | None = None  # best epoch on test, the papers' metric
+    top5: Estimate | None = None  # last epoch
+    difference: Estimate | None = None  # to the baseline, paired by seed
+    n: int = 0
+    lost: dict[str, int] = field(default_factory=dict[str, int])  # reason → seeds that it ended
+    missing: int = 0  # seeds without a record
+    e: float | None = None
+    s: float | None = None
+    images_per_s: float | None = None
+    claim: Claim | None = None
+    verdict: str = ""  # on the claim
+    chosen: str = ""  # the values that tuning chose
+    untuned: Estimate | None = None  # last epoch at the suite's own values
+    absent: str = ""  # why nothing was measured: the row is published only
+    cells: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True)
@@ -85,21 +85,13 @@ def rank(plan: Plan, records: Iterable[Record], definition: Definition | None = 
     grouped: dict[tuple[str, str], list[Row]] = {}
     for row in plan.rows:
         grouped.setdefault((row.backbone, row.wa), []).append(row)
-    sections: list[Section] = []
-    for (backbone, wa), rows in grouped.items():
-        lines = [_line(row, row.cells, _baseline(plan, row), known, how) for row in rows]
-        lines = _ranked(lines) + _absent(plan.absent, backbone, wa)
-        shared = (backbone, wa, _recipe(rows[0]), rows[0].classes)
-        sections.append(Section(*shared, tuned=False, lines=lines))
-        trained = [_tuned(plan, row, known, how) for row in rows if row.cells[0].id in kept]
-        if trained:
-            recipe = f"{shared[2]}; but for what is chosen"
-            tuned = Section(*shared[:2], recipe, shared[3], tuned=True, lines=_ranked(trained))
-            sections.append(tuned)
+    sections = [s for rows in grouped.values() for s in _sections(plan, rows, known, how)]
     places = dict.fromkeys((a.claim.backbone or "any net", a.claim.wa) for a in plan.absent)
-    for backbone, wa in (place for place in places if place not in grouped):
-        lines = _absent(plan.absent, backbone, wa)
-        sections.append(Section(backbone, wa, "", 0, tuned=False, lines=lines))
+    sections += [
+        Section(*place, recipe="", classes=0, tuned=False, lines=_absent(plan.absent, *place))
+        for place in places
+        if place not in grouped
+    ]
     cells = [*plan.cells, *(c for r in plan.rows for t in r.trials for c in t.held_out)]
     cells += [cell for trial in kept.values() for cell in trial.cells]
     ids = {cell.id for cell in cells}
@@ -110,6 +102,22 @@ def rank(plan: Plan, records: Iterable[Record], definition: Definition | None = 
         total=len(ids),
         notes=[*_notes(plan, how), *_unfinished(plan, known), *_mixtures(known.values())],
     )
+
+
+def _sections(
+    plan: Plan, rows: list[Row], known: Mapping[str, Record], how: Definition
+) -> Iterator[Section]:
+    """The tables of one backbone at one W/A: as the suite says, and as tuning chose."""
+    backbone, wa, classes = rows[0].backbone, rows[0].wa, rows[0].classes
+    recipe = _recipe(rows[0])
+    lines = [_line(row, row.cells, _baseline(plan, row), known, how) for row in rows]
+    lines = _ranked(lines) + _absent(plan.absent, backbone, wa)
+    yield Section(backbone, wa, recipe, classes, tuned=False, lines=lines)
+    chosen = ((row, tuning.chosen(row, known)) for row in rows)
+    lines = [_tuned(plan, row, trial, known, how) for row, trial in chosen if trial]
+    if lines:
+        recipe += "; but for what is chosen"
+        yield Section(backbone, wa, recipe, classes, tuned=True, lines=_ranked(lines))
 
 
 def _baseline(plan: Plan, row: Row) -> Row | None:
@@ -123,24 +131,23 @@ def _baseline(plan: Plan, row: Row) -> Row | None:
     return next(iter(same or rows), None)
 
 
-def _tuned(plan: Plan, row: Row, known: Mapping[str, Record], how: Definition) -> Line:
+def _tuned(
+    plan: Plan, row: Row, trial: Trial, known: Mapping[str, Record], how: Definition
+) -> Line:
     """The line of what tuning chose, its difference that to the baseline's own choice."""
-    trial = tuning.chosen(row, known)
-    assert trial
     other = _baseline(plan, row)
     theirs = tuning.chosen(other, known) if other else None
+    accs = _accs(trial.cells, known)
     line = _line(row.model_copy(update={"roles": trial.roles}), trial.cells, None, known, how)
+    values = (f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in trial.values.items())
     return replace(
         line,
-        difference=paired(_accs(trial.cells, known), _accs(theirs.cells, known))
-        if theirs
-        else None,
+        difference=paired(accs, _accs(theirs.cells, known)) if theirs else None,
         claim=None,
         verdict="",
-        chosen=", ".join(f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}"
-                         for k, v in trial.values.items()),
+        chosen=", ".join(values),
         untuned=estimate(list(_accs(row.cells, known).values())),
-    )  # fmt: skip
+    )
 
 
 def _line(
@@ -167,7 +174,6 @@ def _line(
         kind=_apart(row, [i.kind for i in infos]) or "full precision",
         rational=_apart(row, [_verdict(i, "rational") for i in infos]),
         flexible=_apart(row, [_verdict(i, "flexible") for i in infos]),
-        rank=None,
         acc=acc,
         best=best,
         top5=estimate([r.last_top5 for r in ended if r.last_top5 is not None]),
@@ -180,9 +186,6 @@ def _line(
         images_per_s=fmean(speeds) if speeds else None,
         claim=row.claim,
         verdict=verdict(row.claim, row.cells[0], acc, best) if row.claim else "",
-        chosen="",
-        untuned=None,
-        absent="",
         cells=[cell.id for cell in cells],
     )
 
@@ -190,11 +193,8 @@ def _line(
 def _absent(absent: list[Absent], backbone: str, wa: str) -> list[Line]:
     """Lines of published rows that are not run here, best first."""
     here = [a for a in absent if (a.claim.backbone or "any net", a.claim.wa) == (backbone, wa)]
-    here.sort(key=lambda a: -a.claim.acc)
-    empty = dict.fromkeys(_NUMBERS)
     return [
         Line(
-            **empty,  # pyright: ignore[reportArgumentType]
             label=a.claim.method,
             backbone=backbone,
             wa=wa,
@@ -203,20 +203,11 @@ def _absent(absent: list[Absent], backbone: str, wa: str) -> list[Line]:
             kind=a.claim.kind,
             rational=a.claim.rational,
             flexible=a.claim.flexible,
-            n=0,
-            lost={},
-            missing=0,
             claim=a.claim,
-            verdict="",
-            chosen="",
             absent=a.reason,
-            cells=[],
         )
-        for a in here
+        for a in sorted(here, key=lambda a: -a.claim.acc)
     ]
-
-
-_NUMBERS = (*("rank", "acc", "best", "top5", "difference", "e", "s", "images_per_s", "untuned"),)
 
 
 def _accs(cells: list[Cell], known: Mapping[str, Record]) -> dict[int, float]:
