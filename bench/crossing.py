@@ -89,7 +89,8 @@ def _cross_checks(suite: Suite, axes: Axes) -> Iterator[Problem]:
     broken = {str(p.path[1]) for p in axes.problems if p.path[:1] == ("estimators",) and p.path[1:]}
     labels = [*axes.estimators, *sorted(broken - axes.estimators.keys())]
     for path, word, real in _uses(suite):
-        known = sorted(axes.nets) if path[-1] == "backbone" else labels + ["none"] * real
+        net = path[-1] == "backbone" or "backbones" in path
+        known = sorted(axes.nets) if net else labels + ["none"] * real
         if word not in known and not (path[0] == "exclude" and fnmatch.filter(known, word)):
             yield Problem(path, f"no `{word}` in this suite{suggest(word, known)}")
     yield from _gains(axes)
@@ -118,8 +119,8 @@ def _uses(suite: Suite) -> Iterator[tuple[Path_, str, bool]]:
         yield ("published", "backbone"), suite.published.backbone, False
     for label in suite.published.acc:
         yield ("published", "acc", label), label, True
-    for label in suite.tune.estimators if suite.tune else ():
-        yield ("tune", "estimators", label), label, False
+    tuned = suite.tune.model_dump(include={"estimators", "backbones"}) if suite.tune else {}
+    yield from ((("tune", axis, x), x, False) for axis, labels in tuned.items() for x in labels)
 
 
 def _no_gain(plugin: Estimator) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import properties
-from bench.axes import Axes, Named
+from bench.axes import Axes, Named, Net
 from bench.cell import CORE, WA, Cell, DataRef, Recipe, Ref, Role
 from bench.data import Dataset
 from bench.document import Document, Path_, Problem
@@ -46,10 +46,8 @@ class Rows:
         roles, schedule = self._roles(c)
         _, dataset = self._data(c, net.source, net.recipe)
 
-        def make(
-            roles: dict[Role, Named], recipe: Recipe, source: Named, seeds: list[int]
-        ) -> list[Cell]:
-            return self._cells(c, roles, recipe, source, seeds)
+        def make(roles: dict[Role, Named], net: Net, source: Named, seeds: list[int]) -> list[Cell]:
+            return self._cells(c, roles, net, source, seeds)
 
         return Row(
             label=c.label,
@@ -60,8 +58,8 @@ class Rows:
             data=dataset.label,
             classes=dataset.num_classes,
             roles=self._infos(roles),
-            cells=make(roles, net.recipe, net.source, seeds),
-            trials=self.trials.of(c.label, roles, net, seeds, make, self._infos)
+            cells=make(roles, net, net.source, seeds),
+            trials=self.trials.of((c.label, c.backbone), roles, net, seeds, make, self._infos)
             if self.trials
             else [],
         )
@@ -83,21 +81,20 @@ class Rows:
         self,
         c: Combination,
         roles: dict[Role, Named],
-        recipe: Recipe,
+        net: Net,
         source: Named,
         seeds: list[int],
     ) -> list[Cell]:
         refs: dict[Role, Ref] = {r: named.plugin.ref(named.name) for r, named in roles.items()}
-        net = self.axes.backbones[c.backbone]
         return [
             Cell(
                 core=CORE,
                 weights=refs.get("W"),
                 activations=refs.get("A"),
                 backbone=net.plugin.ref(net.name),
-                data=self._data(c, source, recipe)[0],
+                data=self._data(c, source, net.recipe)[0],
                 binarization=self.suite.binarization,
-                recipe=recipe,
+                recipe=net.recipe,
                 seed=seed,
             )
             for seed in dict.fromkeys(seeds)

@@ -110,6 +110,7 @@ class Tune(Frozen):
 
     train: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
     estimators: dict[str, dict[str, Annotated[list[Any], Field(min_length=1)]]] = {}
+    backbones: dict[str, dict[str, Annotated[list[Any], Field(min_length=1)]]] = {}
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
     budget: PositiveInt | None = None  # trials for each estimator; None: the smallest grid
     seeds: Seeds = [1000, 1001, 1002]  # of each trial; not those of the rows

@@ -194,6 +194,23 @@ def test_a_wrong_axis_is_told_with_its_place(tmp_path: Path, old: str, new: str,
     assert said in text
 
 
+def test_a_networks_parameter_can_be_tuned(tmp_path: Path) -> None:
+    """Any plugin's: here the start of BatchNorm, with the recipe and the estimator as they are."""
+    text = SUITE.replace("{train: {lr: [0.05, 0.2]}", "{backbones: {resnet20: {bn_init: [0.1, 1]}}")
+    rows = {row.label: row for row in planned(tmp_path, text).rows}
+    tried = {c.backbone.params["bn_init"] for t in rows["ste"].trials for c in t.cells}
+
+    assert [t.values for t in rows["ste"].trials] == [{"bn_init": 1.0}, {"bn_init": 0.1}]
+    assert tried == {1.0, 0.1}
+    wrong = text.replace("bn_init", "bn_inti")
+    assert "tune.backbones.resnet20.bn_inti: resnet20 has no such parameter; did you mean" in (
+        refused(tmp_path, wrong)
+    )
+    assert "tune.backbones.r20: no `r20` in this suite" in refused(
+        tmp_path, text.replace("{resnet20: {bn", "{r20: {bn")
+    )
+
+
 def test_data_that_holds_out_already_is_refused(tmp_path: Path) -> None:
     """Tuning on what a suite already tests on would look at its test images."""
     text = SUITE.replace("test: 40}", "held_out: 0.2}")
