@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 from pydantic import FiniteFloat, ValidationError
 
 from bench.cell import Cell, Frozen
-from bench.document import Problem, items, mapping, read, suggest
+from bench.document import Problem, is_file, items, mapping, read, suggest
 from bench.errors import SuiteError
 
 Metric: TypeAlias = Literal["best", "last", "unstated"]
@@ -101,10 +101,7 @@ def ledger(name: str, beside: Path) -> list[Claim]:
 def find(name: str, folder: Path) -> Path | None:
     """The ledger's file in `folder`, if it is there."""
     path = folder / f"{name}.yaml"
-    try:
-        return path if path.is_file() else None
-    except OSError:  # a name that no file can have
-        return None
+    return path if is_file(path) else None
 
 
 def describe(claims: list[Claim]) -> Iterator[str]:

@@ -242,6 +242,14 @@ def items(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []  # pyright: ignore
 
 
+def is_file(path: Path) -> bool:
+    """Is it a file? Not if its name is one that no file can have."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def dotted(path: Path_) -> str:
     """`estimators.reste.o_end`."""
     return " ".join(".".join(str(key) for key in path).split())

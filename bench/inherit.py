@@ -11,7 +11,7 @@ from typing import Any
 
 from bench import preset
 from bench.claim import find as ledger_file
-from bench.document import Document, Path_, items, mapping, read, suggest
+from bench.document import Document, Path_, is_file, items, mapping, read, suggest
 from bench.errors import SuiteError
 
 AXES = ("estimators", "backbones")
@@ -48,18 +48,11 @@ def find(path: Path) -> Path:
     bare = path.parent in {Path(), Path("suites")}  # only a name, not a wrong path
     others = [shipped / path.name, shipped / f"{path.name}.yaml"] if bare else []
     for candidate in (path, *others):
-        if _is_file(candidate):
+        if is_file(candidate):
             return candidate
     names = sorted(p.stem for p in shipped.glob("*.yaml"))
     message = f"no suite at `{path}`{suggest(path.stem, names)}; `bench list suites` names them"
     raise SuiteError(message)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that no file can have
-        return False
 
 
 def _reach(document: Document, text: str) -> None:
@@ -85,7 +78,7 @@ def _read(path: Path, above: tuple[Path, ...]) -> Document:
     place = document.where(("extends",))
     try:
         near = [path.parent / base, path.parent / f"{base}.yaml"]
-        there = find(next((p for p in near if _is_file(p)), Path(base)))
+        there = find(next((p for p in near if is_file(p)), Path(base)))
         if there.resolve() in (*above, path.resolve()):
             message = f"`{base}` extends this suite"
             raise SuiteError(message)

@@ -81,7 +81,6 @@ def rank(plan: Plan, records: Iterable[Record], definition: Definition | None = 
     """Best mean first within each section; lines with no finished seed come last."""
     known = {record.cell.id: record for record in records}
     how = definition or plan.equilibrium
-    kept = tuning.tuned(plan, known)
     grouped: dict[tuple[str, str], list[Row]] = {}
     for row in plan.rows:
         grouped.setdefault((row.backbone, row.wa), []).append(row)
@@ -93,7 +92,7 @@ def rank(plan: Plan, records: Iterable[Record], definition: Definition | None = 
         if place not in grouped
     ]
     cells = [*plan.cells, *(c for r in plan.rows for t in r.trials for c in t.held_out)]
-    cells += [cell for trial in kept.values() for cell in trial.cells]
+    cells += [cell for trial in tuning.tuned(plan, known) for cell in trial.cells]
     ids = {cell.id for cell in cells}
     return Board(
         suite=plan.suite,

@@ -45,7 +45,7 @@ def _parts(plan: Plan, root: Path) -> Iterator[tuple[str, list[Cell]]]:
     yield "", [*plan.cells, *(cell for trial in trials for cell in trial.held_out)]
     if trials:
         known = {record.cell.id: record for record in store.records(root, plan)}
-        yield "tuned: ", [c for trial in tuned(plan, known).values() for c in trial.cells]
+        yield "tuned: ", [c for trial in tuned(plan, known) for c in trial.cells]
 
 
 def _execute(

@@ -72,7 +72,6 @@ def _score(trial: Trial, known: Mapping[str, Record]) -> float | None:
     return fmean(-1.0 if acc is None else acc for acc in accs)
 
 
-def tuned(plan: Plan, known: Mapping[str, Record]) -> dict[str, Trial]:
-    """The chosen trial of each row that has one, by the id of the row's first cell."""
-    found = ((row.cells[0].id, chosen(row, known)) for row in plan.rows)
-    return {key: trial for key, trial in found if trial}
+def tuned(plan: Plan, known: Mapping[str, Record]) -> list[Trial]:
+    """The chosen trial of each row that has one; rows may share cells and yet choose apart."""
+    return [trial for row in plan.rows if (trial := chosen(row, known))]

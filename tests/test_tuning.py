@@ -121,7 +121,16 @@ def test_two_labels_of_one_training_tune_apart(tmp_path: Path) -> None:
     """Twins run once, unless their tuning tries other things."""
     text = SUITE.replace("[ste, reste]", "{ste: , reste: , other: {plugin: reste}}")
 
-    assert [row.label for row in planned(tmp_path, text).rows] == ["ste", "reste", "other", "none"]
+    text = text.replace(
+        "{reste: {o_end: [2, 3]}}", "{reste: {o_end: [2, 3]}, other: {m: [0.1, 0.2]}}"
+    )
+    plan = planned(tmp_path, text)
+    known = {r.cell.id: r for row in plan.rows for t in row.trials for r in measured(t, [0.5])}
+
+    assert [row.label for row in plan.rows] == ["ste", "reste", "other", "none"]
+    assert [set(t.values) for t in tuning.tuned(plan, known)] == [
+        {"lr"}, {"lr", "o_end"}, {"lr", "m"}, {"lr"},
+    ]  # fmt: skip
 
 
 def test_the_best_on_held_out_images_is_chosen(tmp_path: Path) -> None:
