@@ -46,6 +46,10 @@ class Settings:
     compiled: bool = False
     workers: int | None = None  # decoding threads of a cell; None: all slots share the cores
     argv: tuple[str, ...] = ()
+    checkpoint_s: float = 300.0  # seconds between checkpoints of a cell
+    timeout_s: float | None = None  # of a cell
+    retries: int = 0  # of a cell that failed; never of one that diverged
+    max_failures: int | None = None  # the run stops after so many
 
 
 @dataclass
@@ -57,7 +61,11 @@ class Tally:
 
     @property
     def failed(self) -> list[Event]:
-        return [event for event in self.ended.values() if event.status == "failed"]
+        return [
+            event
+            for event in self.ended.values()
+            if event.status in {"failed", "timeout", "out_of_memory"}
+        ]
 
 
 def wanted(root: Path, cells: Iterable[Cell]) -> list[Cell]:
@@ -128,13 +136,14 @@ class _Crew:
         context = multiprocessing.get_context("spawn")
         self.settings, self.slots, self.watch = settings, slots, watch
         self.news: multiprocessing.Queue[Event] = context.Queue()
+        self.halt = context.Event()
         self.pools = [
             ProcessPool(
                 max_workers=1,
                 max_tasks=1 if slot.device != "cpu" else 0,  # a fault poisons a CUDA process
                 context=context,
                 initializer=start,
-                initargs=[self.news],
+                initargs=[self.news, self.halt],
             )
             for slot in slots
         ]
@@ -189,6 +198,7 @@ def _job(cell: Cell, slot: Slot, settings: Settings) -> Job:
         data=settings.data,
         plugins=tuple(ESTIMATORS.folders),
         argv=settings.argv,
+        checkpoint_s=settings.checkpoint_s,
     )
 
 

@@ -301,7 +301,7 @@ def _unfinished(plan: Plan, known: Mapping[str, Record]) -> list[str]:
 
 def _mixtures(records: Iterable[Record]) -> list[str]:
     """What else differs between records that stand in one table."""
-    facts = [r.provenance for r in records if r.status != "failed"]
+    facts = [r.provenance for r in records if r.measured]
     kinds = {
         "devices": {f.device for f in facts},
         "torch versions": {f.versions.get("torch", "?") for f in facts},

@@ -6,7 +6,7 @@ from pydantic import FiniteFloat
 
 from bench.cell import Cell, Frozen, Role
 
-Status: TypeAlias = Literal["ok", "diverged", "failed"]
+Status: TypeAlias = Literal["ok", "diverged", "failed", "timeout", "out_of_memory"]
 
 
 class Histogram(Frozen):
@@ -63,6 +63,20 @@ class Provenance(Frozen):
     wall_s: float
 
 
+class Receipt(Frozen):
+    """
+    Two short trainings on the machine that measured: did they agree to the bit?
+
+    `steps` holds one digest of the weights after each step of the first; machines whose digests
+    agree compute alike.
+    """
+
+    environment: str  # what numbers may depend on beside a cell: device, versions, threads
+    steps: list[str]
+    first_difference: int | None  # the step at which the second differed; None: it never did
+    made: str  # UTC
+
+
 class Record(Frozen):
     """Accuracies are fractions in [0, 1]; curves hold one finite value per epoch."""
 
@@ -74,15 +88,18 @@ class Record(Frozen):
     best_epoch: int | None = None  # the first with the highest test_acc
     indicators: list[LayerIndicators] = []
     weights_digest: str = ""  # SHA-256 of the last weights
+    best_digest: str = ""  # and of those at best_epoch
     parameters: int = 0
     images_per_s: FiniteFloat | None = None  # in training, evaluation and first epoch not counted
     peak_mib: FiniteFloat | None = None
     provenance: Provenance
+    earlier: list[Provenance] = []  # processes that trained first and were stopped or killed
+    receipt: Receipt | None = None
 
     @property
     def measured(self) -> bool:
         """Is this a result, and not merely the trace of a failure? A divergence is one."""
-        return self.status != "failed"
+        return self.status in {"ok", "diverged"}
 
     @property
     def last_acc(self) -> float | None:

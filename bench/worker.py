@@ -10,6 +10,7 @@ import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Event as EventClass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,11 +33,17 @@ class Job:
     data: Path
     plugins: tuple[Path, ...]  # folders of local plugins
     argv: tuple[str, ...]
+    checkpoint_s: float  # seconds between checkpoints
 
 
 @dataclass(frozen=True)
 class Event:
-    """News of one cell."""
+    """
+    News of one cell.
+
+    `status` of an end is that of its record, or "interrupted": stopped, with a checkpoint to go on
+    from and no record.
+    """
 
     cell_id: str
     kind: Kind
@@ -50,13 +57,14 @@ class Event:
 
 QUIET_S = 0.25  # no more than four messages a second from a worker
 _queue: "Queue[Event] | None" = None
+_halt: "EventClass | None" = None  # set when the run is to stop
 _datasets: dict[str, Any] = {}
 
 
-def start(queue: "Queue[Event]") -> None:
+def start(queue: "Queue[Event]", halt: "EventClass") -> None:
     """Prepare a fresh process; Ctrl-C is the parent's to handle."""
-    global _queue
-    _queue = queue
+    global _queue, _halt
+    _queue, _halt = queue, halt
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     warnings.filterwarnings("ignore", module=r"PIL\.")  # odd EXIF tags; damage is an error
