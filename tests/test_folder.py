@@ -291,7 +291,7 @@ def test_stop_fails_the_cell(home: Path) -> None:
     damage(home)
     (home / "files.yaml").write_text(SUITE.replace("image: 32", "image: 32, damaged: stop"))
     (cell,) = plan(home / "files.yaml", data=home).cells
-    job = worker.Job(cell, home / "results", "cpu", 1, 2, False, home, (), ())
+    job = worker.Job(cell, home / "results", "cpu", 1, 2, False, home, (), (), 300.0)
     worker.run(job)
     record = store.find(home / "results", cell)
 
