@@ -36,7 +36,8 @@ def again(cell: str, root: Path, data: Path | None) -> Iterator[tuple[str, bool]
         net = model.restore(record, root, which)
         now = trainer.accuracy(net, found)
         then = tuple(acc if c is None else c[epoch] for acc, c in zip(now, curves, strict=True))
-        known = which == "best" or digest(net) == record.weights_digest
+        recorded = record.best_digest if which == "best" else record.weights_digest
+        known = not recorded or digest(net) == recorded
         words = ["as recorded" if now == then else f"record says {percent(then)}"]
         if now != then and not here:
             words.append(f"which was measured on {record.provenance.device}")

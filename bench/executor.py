@@ -22,6 +22,7 @@ from bench import store
 from bench.cell import Cell
 from bench.errors import BenchError, EnvironmentProblem, UsageError
 from bench.folder import cores
+from bench.halt import Halt
 from bench.provenance import provenance
 from bench.record import Record
 from bench.registry import ESTIMATORS
@@ -136,7 +137,7 @@ class _Crew:
         context = multiprocessing.get_context("spawn")
         self.settings, self.slots, self.watch = settings, slots, watch
         self.news: multiprocessing.Queue[Event] = context.Queue()
-        self.halt = context.Event()
+        self.halt = Halt(context)
         self.pools = [
             ProcessPool(
                 max_workers=1,

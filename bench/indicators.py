@@ -46,7 +46,8 @@ class Probe:
         norms = (torch._foreach_norm(grads, order) for order in (1, 2))  # pyright: ignore
         ones, twos = (torch.stack(list(n)) for n in norms)
         taps = [_gradient(layer.tap) for _, layer in self.binary_input if layer.tap is not None]
-        self.steps.append((torch.stack([ones, twos.square()], 1), _stack(taps)))
+        activations = torch.stack(taps) if taps else ones.new_zeros(0, 2)
+        self.steps.append((torch.stack([ones, twos.square()], 1), activations))
         for _, layer in self.binary_input:
             if layer.tap is not None:
                 layer.tap.grad = None
@@ -97,6 +98,23 @@ class Probe:
             for (name, role), rows in self.rows.items()
         ]
 
+    def sums(self) -> list[Tensor]:
+        """What this epoch's steps left so far, for W and A: (steps, layers, 2) each, on the CPU."""
+        return [torch.stack(parts).cpu() for parts in zip(*self.steps, strict=True)]
+
+    def restore(self, seen: list[LayerIndicators], sums: list[Tensor]) -> None:
+        """Go on from a `result` and the `sums` of the epoch that had begun."""
+        for x in seen:
+            lists = x.model_dump(exclude={"layer", "role", "n_grad", "histograms"})
+            rows = zip(*lists.values(), strict=True)
+            self.sizes[x.layer, x.role] = x.n_grad
+            self.rows[x.layer, x.role] = [dict(zip(lists, row, strict=True)) for row in rows]
+            self.histograms[x.layer, x.role] = list(x.histograms)
+        if sums:
+            device = self.layers[0][1].weight.device
+            weights, activations = (part.to(device).unbind() for part in sums)
+            self.steps = list(zip(weights, activations, strict=True))
+
     def _histogram(
         self,
         epoch: int,
@@ -122,10 +140,6 @@ def _finite(row: dict[str, float]) -> dict[str, float]:
 def _gradient(x: Tensor) -> Tensor:
     """The gradient of a leaf; zero where nothing reached it."""
     return torch.zeros_like(x) if x.grad is None else x.grad
-
-
-def _stack(taps: list[Tensor]) -> Tensor:
-    return torch.stack(taps) if taps else torch.zeros(0, 2)
 
 
 def _moments(sums: Tensor, sizes: Tensor) -> dict[str, float]:

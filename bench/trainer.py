@@ -1,12 +1,22 @@
-"""The one training loop. It knows nothing of suites, names, files or records."""
+"""
+The one training loop. It knows nothing of suites, names, files or records.
 
+Between any two steps it can hand out a `Snapshot`, and it goes on from one bit for bit. An epoch's
+order and augmentation are drawn again by the generator as it stood before the epoch, so a
+snapshot holds none of the data.
+"""
+
+import copy
 import hashlib
 import math
+import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Protocol, TypeAlias
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -52,6 +62,46 @@ class Outcome:
 CURVES = ("train_loss", "test_acc", "test_top5", "lr")
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """Training before step `step` of `epoch`. Tensors are copies on the CPU."""
+
+    epoch: int
+    step: int
+    weights: State  # every parameter and buffer
+    optimizer: dict[int, dict[str, Any]]  # its state by parameter
+    order: Tensor  # the loop's generator before the epoch
+    generators: dict[str, Any]  # the global ones, before this step
+    total: Tensor  # of the losses so far in this epoch
+    seen: int  # images so far in this epoch
+    sums: list[Tensor]  # what the probe gathered so far in this epoch
+    elapsed: float  # seconds so far in this epoch
+    seconds: list[float]  # of the epochs that throughput counts
+    outcome: Outcome  # so far; without `last`
+
+
+class Keeper(Protocol):
+    """Who keeps snapshots. The first two are asked before every step, so they must be quick."""
+
+    def due(self) -> bool:
+        """Is it time for one?"""
+        ...
+
+    def stopping(self) -> bool:
+        """Is training to end here, with a last one?"""
+        ...
+
+    def keep(self, snapshot: Snapshot) -> None: ...
+
+
+class Stopped(Exception):
+    """Training ended between two steps because its keeper asked; `epoch` had begun."""
+
+    def __init__(self, epoch: int, step: int) -> None:
+        super().__init__(f"stopped in epoch {epoch}, before step {step}")
+        self.epoch, self.step = epoch, step
+
+
 def train(
     model: nn.Module,
     clock: Clock,
@@ -61,6 +111,8 @@ def train(
     *,
     compiled: bool = False,
     watch: Watch = lambda _: None,
+    resume: Snapshot | None = None,
+    keeper: Keeper | None = None,
 ) -> Outcome:
     """
     Train in place and measure once per epoch.
@@ -71,17 +123,22 @@ def train(
         seed: of data order and augmentation; the model's initialization is the caller's.
         compiled: run forward and backward of full batches through `torch.compile`.
         watch: called as training goes on; it must not touch the model.
+        resume: go on from there, with a model that was built alike.
+        keeper: offered snapshots, if it asks.
 
     Raises:
         DataError: an epoch had nothing to train on.
+        Stopped: the keeper asked for it, and has its snapshot.
 
     Stops, with `diverged`, at the first epoch whose loss or weights are not finite; that
     epoch leaves nothing in the curves.
     """
     model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    loop = _Loop(model, data, recipe, seed, compiled, watch)
-    outcome = Outcome()
-    for e in range(recipe.epochs):
+    loop = _Loop(model, data, recipe, seed, compiled, watch, keeper)
+    if resume:
+        loop.restore(copy.deepcopy(resume))
+    outcome = loop.outcome
+    for e in range(loop.at.epoch, recipe.epochs):
         clock.set(progress(recipe, e))
         lr = learning_rate(recipe, e)
         outcome.diverged = loop.epoch(e, lr)
@@ -99,6 +156,18 @@ def train(
     return outcome
 
 
+@dataclass
+class _Place:
+    """Where the loop stands, and the sums of its epoch."""
+
+    epoch: int
+    total: Tensor
+    step: int = 0
+    seen: int = 0
+    elapsed: float = 0.0
+    generators: dict[str, Any] | None = None  # to be restored before the step
+
+
 class _Loop:
     """The steps of an epoch, and what is kept between epochs."""
 
@@ -110,18 +179,63 @@ class _Loop:
         seed: int,
         compiled: bool,
         watch: Watch,
+        keeper: Keeper | None = None,
     ) -> None:
-        self.model, self.data, self.recipe, self.watch = model, data, recipe, watch
+        self.model, self.data, self.recipe = model, data, recipe
+        self.watch, self.keeper = watch, keeper
+        self.device = next(model.parameters()).device
         self.rng = torch.Generator().manual_seed(seed)
         self.optimizer = optimizer(model, recipe)
         self.probe = Probe(model, recipe.histograms) if recipe.indicators == "on" else None
         self.full_step = torch.compile(self.loss_of, dynamic=False) if compiled else self.loss_of
+        self.at = _Place(0, torch.zeros((), device=self.device))
+        self.first = 0  # the first epoch of this process
         self.seconds: list[float] = []
         self.loss = math.nan
+        self.outcome = Outcome()
+
+    def restore(self, past: Snapshot) -> None:
+        """Stand where `past` was taken."""
+        restore(self.model, past.weights)
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": past.optimizer, "param_groups": groups})
+        self.rng.set_state(past.order)
+        total = past.total.to(self.device)
+        self.at = _Place(past.epoch, total, past.step, past.seen, past.elapsed, past.generators)
+        self.first, self.seconds, self.outcome = past.epoch, past.seconds, past.outcome
+        if self.probe:
+            self.probe.restore(past.outcome.indicators, past.sums)
+
+    def snapshot(self, order: Tensor, elapsed: float) -> Snapshot:
+        """What `restore` needs."""
+        so_far = replace(
+            self.outcome,
+            curves=copy.deepcopy(self.outcome.curves),
+            indicators=self.probe.result() if self.probe else [],
+        )
+        state: dict[int, dict[str, Any]] = self.optimizer.state_dict()["state"]
+        return Snapshot(
+            self.at.epoch,
+            self.at.step,
+            weights(self.model),
+            {i: {k: _copied(v) for k, v in values.items()} for i, values in state.items()},
+            order,
+            generators(self.device),
+            _copied(self.at.total),
+            self.at.seen,
+            self.probe.sums() if self.probe else [],
+            elapsed,
+            [*self.seconds],
+            so_far,
+        )
 
     @property
     def images_per_s(self) -> float | None:
-        """Training throughput; the first epoch warms up and does not count if others follow."""
+        """
+        Training throughput.
+
+        A process's first epoch warms up and does not count if there are others.
+        """
         seconds = self.seconds[1:] or self.seconds
         return len(seconds) * self.data.sizes["train"] / sum(seconds) if seconds else None
 
@@ -133,31 +247,65 @@ class _Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.model.train()
-        started = time.perf_counter()
-        size, n = self.recipe.batch_size, self.data.sizes["train"]
-        device = next(self.model.parameters()).device
-        total, seen, images = torch.zeros((), device=device), 0, None
+        size, n, order = self.recipe.batch_size, self.data.sizes["train"], self.rng.get_state()
+        started, images = time.perf_counter() - self.at.elapsed, None
         for step, (images, labels) in enumerate(self.data.epoch(size, self.rng)):
-            loss_of = self.full_step if len(images) == size else self.loss_of
-            loss = loss_of(images, labels)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            if self.probe:
-                self.probe.step()
-            self.optimizer.step()
-            total += loss.detach() * len(images)
-            seen += len(images)
+            if step < self.at.step:
+                continue  # before the snapshot that this is resumed from
+            self.between(order, started)
+            self.at.total += self.step(images, labels) * len(images)
+            self.at.seen += len(images)
+            self.at.step += 1
             self.watch(Progress(e, self.recipe.epochs, step * size / n, None, self.images_per_s))
-        self.loss = _mean(total, seen, e)
-        self.seconds.append(time.perf_counter() - started)
-        if not math.isfinite(self.loss):
-            return f"the training loss is not finite in epoch {e}"
-        for name, weights in self.model.named_parameters():
-            if not bool(weights.isfinite().all()):
-                return f"{name} is not finite after epoch {e}"
-        if self.probe and images is not None:
+        self.loss = _mean(self.at.total, self.at.seen, e)
+        if e > self.first or not self.seconds:
+            self.seconds.append(time.perf_counter() - started)
+        self.at = _Place(e + 1, torch.zeros((), device=self.device))
+        diverged = self.diverged(e, images)
+        if not diverged and self.probe and images is not None:
             self.probe.epoch(e, self.model, images, size)
+        return diverged
+
+    def diverged(self, e: int, images: Tensor | None) -> str:
+        """What of epoch e is not finite, or nothing."""
+        if not math.isfinite(self.loss):
+            where = culprit(self.model, images)
+            return f"the training loss is not finite in epoch {e}{where and ': '}{where}"
+        for name, parameter in self.model.named_parameters():
+            if not bool(parameter.isfinite().all()):
+                return f"{name} is not finite after epoch {e}"
         return ""
+
+    def between(self, order: Tensor, started: float) -> None:
+        """
+        The moment before a step, its batch at hand.
+
+        No snapshot is taken after an epoch's last step: the probe still needs the gradients.
+
+        Raises:
+            Stopped: the keeper wants that.
+        """
+        if self.at.generators:
+            restore_generators(self.at.generators, self.device)
+            self.at.generators = None
+        if not self.keeper:
+            return
+        stopping = self.keeper.stopping()
+        if stopping or self.keeper.due():
+            self.keeper.keep(self.snapshot(order, time.perf_counter() - started))
+        if stopping:
+            raise Stopped(self.at.epoch, self.at.step)
+
+    def step(self, images: Tensor, labels: Tensor) -> Tensor:
+        """One update; returns the mean loss before it."""
+        full = len(images) == self.recipe.batch_size
+        loss = (self.full_step if full else self.loss_of)(images, labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.probe:
+            self.probe.step()
+        self.optimizer.step()
+        return loss.detach()
 
 
 def _mean(total: Tensor, seen: int, e: int) -> float:
@@ -227,9 +375,79 @@ def accuracy(model: nn.Module, data: Dataset) -> tuple[float, float]:
     return top1, top5
 
 
+@torch.no_grad()
+def culprit(model: nn.Module, images: Tensor | None) -> str:
+    """Which layer, in forward order, is the first to turn `images` into what is not finite."""
+    found: list[str] = []
+
+    def look(name: str, _: nn.Module, __: object, output: object) -> None:
+        if isinstance(output, Tensor) and not found and not bool(output.isfinite().all()):
+            found.append(f"{name or 'the network'} is the first layer whose output is not finite")
+
+    modules: dict[str, nn.Module] = dict(model.named_modules())  # pyright: ignore
+    hooks = [
+        module.register_forward_hook(partial(look, name))
+        for name, module in modules.items()
+        if next(module.parameters(recurse=False), None) is not None
+    ]
+    model.eval()  # or the running statistics would change
+    try:
+        if images is not None:
+            model(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    found += [
+        f"{name} is the first parameter that is not finite"
+        for name, parameter in model.named_parameters()
+        if not found and not bool(parameter.isfinite().all())
+    ]
+    return found[0] if found else ""
+
+
 def snapshot(model: nn.Module) -> State:
-    """A copy of every parameter and buffer, on the CPU."""
-    return {k: v.detach().cpu().clone() for k, v in model.state_dict().items()}
+    """A copy of every parameter and buffer that a model's state has, on the CPU."""
+    return {k: _copied(v) for k, v in model.state_dict().items()}
+
+
+def weights(model: nn.Module) -> State:
+    """A copy of every parameter and buffer, those outside the model's state too, on the CPU."""
+    return {k: _copied(v) for k, v in model.named_buffers()} | snapshot(model)
+
+
+@torch.no_grad()
+def restore(model: nn.Module, state: State) -> None:
+    """Set what `weights` returned."""
+    model.load_state_dict({k: state[k] for k in model.state_dict()})
+    for name, buffer in model.named_buffers():
+        buffer.copy_(state[name])
+
+
+def generators(device: torch.device) -> dict[str, Any]:
+    """The states of all global random generators, in tensors and plain values."""
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002 - plugins may use it
+    states: dict[str, Any] = {
+        "python": random.getstate(),
+        "numpy": (name, torch.from_numpy(np.asarray(keys, np.int64)), *rest),
+        "torch": torch.get_rng_state(),
+    }
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def restore_generators(states: dict[str, Any], device: torch.device) -> None:
+    """Set what `generators` returned; a GPU's only if there is one on both sides."""
+    name, keys, *rest = states["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002
+    random.setstate(states["python"])
+    torch.set_rng_state(states["torch"])
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)
+
+
+def _copied(value: Any) -> Any:
+    return value.detach().to("cpu", copy=True) if isinstance(value, Tensor) else value
 
 
 def digest(state: State) -> str:

@@ -1,21 +1,38 @@
-"""One cell in one process: build, train, write its record, and tell how it goes."""
+"""
+One cell in one process: build, train, write its record, and tell how it goes.
+
+Whatever ends the process, the cell goes on from its newest checkpoint when it is run again. A
+training that is asked to stop, by the run's `Halt` or by SIGTERM, finishes its step and leaves a
+checkpoint; a process whose parent died ends at once.
+"""
 
 import contextlib
+import multiprocessing
+import os
+import random
 import resource
 import signal
 import sys
+import threading
 import time
 import traceback
 import warnings
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from multiprocessing.connection import wait
 from multiprocessing.queues import Queue
-from multiprocessing.synchronize import Event as EventClass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from bench.cell import Cell
 from bench.errors import EnvironmentProblem
+from bench.halt import Halt
+
+if TYPE_CHECKING:
+    from bench.record import Provenance, Record, Status
+    from bench.trainer import Outcome, Snapshot
 
 Kind = Literal["start", "progress", "end"]
 
@@ -57,55 +74,114 @@ class Event:
 
 QUIET_S = 0.25  # no more than four messages a second from a worker
 _queue: "Queue[Event] | None" = None
-_halt: "EventClass | None" = None  # set when the run is to stop
+_halt: Halt | None = None  # set when the run is to stop
+_terminated = False  # SIGTERM came while a cell was running
 _datasets: dict[str, Any] = {}
 
 
-def start(queue: "Queue[Event]", halt: "EventClass") -> None:
-    """Prepare a fresh process; Ctrl-C is the parent's to handle."""
+def start(queue: "Queue[Event]", halt: Halt) -> None:
+    """Prepare a fresh process; Ctrl-C is the parent's to handle, and it ends with its parent."""
     global _queue, _halt
     _queue, _halt = queue, halt
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     warnings.filterwarnings("ignore", module=r"PIL\.")  # odd EXIF tags; damage is an error
+    threading.Thread(target=_follow_parent, daemon=True).start()
 
 
+@contextlib.contextmanager
+def _patient() -> Generator[None, None, None]:
+    """SIGTERM asks the cell to stop; outside of one it ends the process."""
+    global _terminated
+    _terminated = False
+
+    def note(*_: object) -> None:
+        global _terminated
+        _terminated = True
+
+    before = signal.signal(signal.SIGTERM, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@_patient()
 def run(job: Job) -> None:
     """
     Train one cell and write its record. An exception in a plugin becomes a `failed` record.
 
+    Goes on from the cell's newest checkpoint. Asked to stop it leaves one, and no record.
+
     Raises:
         EnvironmentProblem: the record cannot be written.
     """
-    from bench import store
+    from bench import checkpoint, store
     from bench.provenance import checkout, provenance
     from bench.record import Record
+    from bench.trainer import Stopped
 
     started = datetime.now(UTC)
     checkout()  # as it is now, not as it may be when the cell ends
+    origin = partial(provenance, started, job.device, job.compiled, list(job.argv))
     _tell(Event(job.cell.id, "start"))
-    log = _Log(store.folder(job.root, job.cell) / "log.txt")
+    home = store.folder(job.root, job.cell)
+    log = _Log(home / "log.txt")
     try:
-        record = _measure(job, log, started)
+        record = _measure(job, log, origin)
+    except Stopped as stopped:
+        log.line(f"interrupted: {stopped}")
+        _tell(Event(job.cell.id, "end", epoch=stopped.epoch, status="interrupted"))
+        return
     except Exception as error:  # the boundary: one bad plugin must not end the suite
         log.line(traceback.format_exc())
-        reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
-        if type(error).__name__ == "OutOfMemoryError":
-            reason = f"out of memory on {job.device}: {reason}"
-        origin = provenance(started, job.device, job.compiled, list(job.argv))
-        record = Record(cell=job.cell, status="failed", reason=reason, provenance=origin)
+        status, reason = _failure(error, job)
+        record = Record(cell=job.cell, status=status, reason=reason, provenance=origin())
     store.save(job.root, record)
+    if record.measured:
+        checkpoint.clear(home)
     log.line(f"{record.status} {record.reason}".strip())
     acc = record.last_acc
     _tell(Event(job.cell.id, "end", acc=acc, status=record.status, reason=record.reason))
 
 
-def _measure(job: Job, log: "_Log", started: datetime) -> Any:
-    """Build and train; write the weights; return the record."""
+def _follow_parent() -> None:
+    """End this process when its parent has died, so that nobody trains unheard."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _failure(error: Exception, job: Job) -> "tuple[Status, str]":
+    """The status and the reason of a cell that an exception ended."""
+    reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    full = isinstance(error, RuntimeError) and any(word in str(error) for word in OUT_OF_MEMORY)
+    if full or isinstance(error, MemoryError):
+        size = job.cell.recipe.batch_size
+        return "out_of_memory", f"out of memory on {job.device} at batch size {size}: {reason}"
+    return "failed", reason
+
+
+OUT_OF_MEMORY = (  # what torch's allocators say: the GPU's, the CPU's, oneDNN's, cuBLAS's
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "could not create a memory object",
+    "ALLOC_FAILED",
+)
+
+
+def _measure(job: Job, log: "_Log", origin: "Callable[[], Provenance]") -> "Record":
+    """
+    Build and train; write the weights; return the record.
+
+    Raises:
+        Stopped: the run is to stop.
+    """
     import torch
 
-    from bench import model, store, trainer
-    from bench.provenance import provenance
+    from bench import checkpoint, model, store, trainer
     from bench.record import Record
     from bench.registry import add_folders
 
@@ -114,11 +190,23 @@ def _measure(job: Job, log: "_Log", started: datetime) -> Any:
     add_folders(job.plugins)
     device = torch.device(job.device)
     data = _dataset(job, device).to(device, job.workers, log.line)
+    _seed(job.cell.seed)
     built = model.build(job.cell)
     built.net.to(device)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     log.line(f"{job.cell.slug} on {job.device}, {job.threads} threads, {data.label}")
+    home = store.folder(job.root, job.cell)
+    checkpoint.sweep(home)
+    found = checkpoint.newest(home, job.cell.id, trainer.weights(built.net), log.line)
+    resume, earlier = found or (None, [])
+    if resume:
+        images = resume.step * job.cell.recipe.batch_size
+        _resumed(job, log, resume, images / data.sizes["train"])
+        _compare(earlier[-1], origin(), log)
+    keeper = checkpoint.Keeper(
+        home, job.cell.id, job.checkpoint_s, lambda: [*earlier, origin()], _stopping, log.line
+    )
     outcome = trainer.train(
         built.net,
         built.clock,
@@ -127,14 +215,10 @@ def _measure(job: Job, log: "_Log", started: datetime) -> Any:
         job.cell.seed,
         compiled=job.compiled,
         watch=_Watch(job.cell.id, log),
+        resume=resume,
+        keeper=keeper,
     )
-    home = store.folder(job.root, job.cell)
-    kept = {"last": outcome.last, "best": outcome.best}
-    for name, state in ((k, s) for k, s in kept.items() if s):  # no best without an epoch
-        try:
-            store.save_weights(home / f"{name}.safetensors", state)
-        except EnvironmentProblem as problem:  # the record is small, and worth more
-            log.line(f"weights not kept: {problem}")
+    _keep_weights(home, outcome, log)
     return Record(
         cell=job.cell,
         status="diverged" if outcome.diverged else "ok",
@@ -143,11 +227,32 @@ def _measure(job: Job, log: "_Log", started: datetime) -> Any:
         best_epoch=outcome.best_epoch,
         indicators=outcome.indicators,
         weights_digest=trainer.digest(outcome.last),
+        best_digest=trainer.digest(outcome.best) if outcome.best else "",
         parameters=sum(p.numel() for p in built.net.parameters()),
         images_per_s=outcome.images_per_s,
         peak_mib=_peak_mib(device),
-        provenance=provenance(started, job.device, job.compiled, list(job.argv)),
+        provenance=origin(),
+        earlier=earlier,
     )
+
+
+def _keep_weights(home: Path, outcome: "Outcome", log: "_Log") -> None:
+    from bench import store
+
+    kept = {"last": outcome.last, "best": outcome.best}
+    for name, state in ((k, s) for k, s in kept.items() if s):  # no best without an epoch
+        try:
+            store.save_weights(home / f"{name}.safetensors", state)
+        except EnvironmentProblem as problem:  # the record is small, and worth more
+            log.line(f"weights not kept: {problem}")
+
+
+def _seed(seed: int) -> None:
+    """Seed what a plugin may draw from beside torch's generator."""
+    import numpy as np
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - it is the global one that would be unseeded
 
 
 def _dataset(job: Job, device: Any) -> Any:
@@ -168,6 +273,25 @@ def _peak_mib(device: Any) -> float:
         return torch.cuda.max_memory_allocated(device) / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _stopping() -> bool:
+    return _terminated or (_halt is not None and _halt.is_set())
+
+
+def _resumed(job: Job, log: "_Log", snapshot: "Snapshot", fraction: float) -> None:
+    """Tell from where training goes on."""
+    log.line(f"resumed in epoch {snapshot.epoch}, before step {snapshot.step}")
+    acc = next(reversed(snapshot.outcome.curves["test_acc"]), None)
+    _tell(Event(job.cell.id, "progress", epoch=snapshot.epoch, fraction=fraction, acc=acc))
+
+
+def _compare(before: "Provenance", now: "Provenance", log: "_Log") -> None:
+    """Tell what is not as it was where training goes on from."""
+    for name in ("commit", "versions", "device", "threads", "compiled"):
+        then, here = getattr(before, name), getattr(now, name)
+        if then != here:
+            log.line(f"not as before the interruption: {name} {here}, was {then}")
 
 
 class _Watch:

@@ -1,0 +1,321 @@
+"""
+Checkpoints: a cell's training between two steps, on disk.
+
+    CELL/checkpoints/<epoch>-<step>/  progress.json  weights.safetensors  state.pt  best.safetensors
+
+A checkpoint is there whole or not at all. progress.json holds the digests of the other files and of
+itself: one that is damaged, or another cell's, is not used but the one before it, and no file
+of a checkpoint can run code. Two are kept.
+"""
+
+import contextlib
+import hashlib
+import io
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from stat import S_ISREG
+from typing import Any, Literal, TypeAlias
+
+import torch
+from pydantic import FiniteFloat, NonNegativeInt, ValidationError
+
+from bench import store
+from bench.cell import Frozen
+from bench.errors import EnvironmentProblem
+from bench.record import LayerIndicators, Provenance
+from bench.trainer import Outcome, Snapshot, State
+
+Name: TypeAlias = Literal["weights.safetensors", "state.pt", "best.safetensors"]
+KEPT = 2
+PART = ".part"  # the one that is being written
+
+
+class Progress(Frozen):
+    """What progress.json holds: the numbers so far, and what the other files must be."""
+
+    schema_version: Literal[1] = 1
+    cell_id: str
+    epoch: NonNegativeInt
+    step: NonNegativeInt
+    seen: NonNegativeInt
+    elapsed: FiniteFloat
+    seconds: list[FiniteFloat]
+    curves: dict[str, list[FiniteFloat]]
+    best_epoch: int | None
+    indicators: list[LayerIndicators]
+    processes: list[Provenance]  # that trained up to here, the one that wrote this last
+    files: dict[Name, str]  # SHA-256
+    digest: str = ""  # SHA-256 of all of the above
+
+    def sealed(self) -> "Progress":
+        """The same with its digest."""
+        content = self.model_dump_json(exclude={"digest"}).encode()
+        return self.model_copy(update={"digest": hashlib.sha256(content).hexdigest()})
+
+
+class Unusable(Exception):
+    """A checkpoint that must not be resumed from, and why."""
+
+
+@dataclass
+class Keeper:
+    """
+    Writes a cell's checkpoints, by time and when its training is to stop.
+
+    Args:
+        home: of the cell's files.
+        every_s: seconds between checkpoints.
+        processes: those that trained, this one last.
+        stopping: is training to stop?
+        report: told of a checkpoint that cannot be written; training goes on without.
+    """
+
+    home: Path
+    cell_id: str
+    every_s: float
+    processes: Callable[[], list[Provenance]]
+    stopping: Callable[[], bool]
+    report: Callable[[str], None]
+    last: float = field(default_factory=time.monotonic)
+
+    def due(self) -> bool:
+        return time.monotonic() - self.last >= self.every_s
+
+    def keep(self, snapshot: Snapshot) -> None:
+        try:
+            write(self.home, self.cell_id, snapshot, self.processes())
+        except EnvironmentProblem as problem:
+            self.report(f"no checkpoint: {problem}")
+        self.last = time.monotonic()
+
+
+def folder(home: Path) -> Path:
+    """Where the checkpoints of the cell whose files are in `home` lie."""
+    return home / "checkpoints"
+
+
+def write(home: Path, cell_id: str, snapshot: Snapshot, processes: list[Provenance]) -> Path:
+    """
+    Keep a snapshot, and of those before it the newest.
+
+    Raises:
+        EnvironmentProblem: the disk is full, or the folder cannot be written or leads elsewhere.
+    """
+    root = folder(home)
+    part, path = root / PART, root / f"{snapshot.epoch:06d}-{snapshot.step:08d}"
+    try:
+        if root.is_symlink():
+            message = f"cannot write `{root}`: it is a link"
+            raise EnvironmentProblem(message)
+        root.mkdir(parents=True, exist_ok=True)
+        _remove(part)
+        part.mkdir()
+        try:
+            _fill(part, cell_id, snapshot, processes)
+            _remove(path)
+            part.rename(path)
+        except BaseException:
+            _remove(part)
+            raise
+        _sync(root)
+        for old in _found(home)[KEPT:]:
+            _remove(old)
+    except OSError as error:
+        message = f"cannot write `{path}`: {error.strerror or error}"
+        raise EnvironmentProblem(message) from None
+    return path
+
+
+def newest(
+    home: Path, cell_id: str, like: State, report: Callable[[str], None]
+) -> tuple[Snapshot, list[Provenance]] | None:
+    """
+    The newest checkpoint that is sound, and the processes that trained it; None: there is none.
+
+    One that is not is reported, set aside as `<name>.damaged`, and the one before it tried.
+
+    Args:
+        like: the weights of the network that is to go on.
+    """
+    found = _found(home)
+    for path in found:
+        try:
+            return _read(path, cell_id, like)
+        except Unusable as problem:
+            report(f"checkpoint {path.name} is not used: {problem}")
+            with contextlib.suppress(OSError):
+                path.rename(path.with_name(f"{path.name}.damaged"))
+    if found:
+        report("no checkpoint is left, training begins anew")
+    return None
+
+
+def sweep(home: Path) -> None:
+    """Remove what a process that was killed while it wrote has left."""
+    unfinished = (home.glob(f".{name}.*") for name in ("*.safetensors", "record.json"))
+    with contextlib.suppress(OSError):
+        for path in (folder(home) / PART, *(p for found in unfinished for p in found)):
+            _remove(path)
+
+
+def clear(home: Path) -> None:
+    """Remove all checkpoints, the damaged too: the cell is measured."""
+    with contextlib.suppress(OSError):
+        _remove(folder(home))
+
+
+def _fill(part: Path, cell_id: str, snapshot: Snapshot, processes: list[Provenance]) -> None:
+    files: dict[Name, str] = {}
+    for name, content in _contents(snapshot):
+        store.write(part / name, content)
+        files[name] = hashlib.sha256(content).hexdigest()
+    progress = Progress(
+        cell_id=cell_id,
+        epoch=snapshot.epoch,
+        step=snapshot.step,
+        seen=snapshot.seen,
+        elapsed=snapshot.elapsed,
+        seconds=snapshot.seconds,
+        curves=snapshot.outcome.curves,
+        best_epoch=snapshot.outcome.best_epoch,
+        indicators=snapshot.outcome.indicators,
+        processes=processes,
+        files=files,
+    )
+    store.write(part / "progress.json", progress.sealed().model_dump_json() + "\n")
+    _sync(part)
+
+
+def _contents(snapshot: Snapshot) -> Iterator[tuple[Name, bytes]]:
+    from safetensors.torch import save
+
+    states: dict[Name, State] = {"weights.safetensors": snapshot.weights}
+    if snapshot.outcome.best:
+        states["best.safetensors"] = snapshot.outcome.best
+    for name, state in states.items():
+        yield name, save({k: v.contiguous() for k, v in state.items()})
+    rest = {key: getattr(snapshot, key) for key in STATE}
+    buffer = io.BytesIO()
+    torch.save(rest, buffer)
+    yield "state.pt", buffer.getvalue()
+
+
+STATE = ("optimizer", "order", "generators", "total", "sums")
+
+
+def _read(path: Path, cell_id: str, like: State) -> tuple[Snapshot, list[Provenance]]:
+    """
+    Read one checkpoint.
+
+    Raises:
+        Unusable: anything is not as it was written, or not this cell's.
+    """
+    if path.is_symlink():
+        message = "it is a link"
+        raise Unusable(message)
+    progress = _progress(path, cell_id)
+    contents: dict[Name, bytes] = {}
+    for name, digest in progress.files.items():
+        contents[name] = _bytes(path / name)
+        if hashlib.sha256(contents[name]).hexdigest() != digest:
+            message = f"{name} is damaged"
+            raise Unusable(message)
+    try:
+        snapshot = _snapshot(progress, contents)
+    except Exception as error:  # whatever a file that was made up does to its reader
+        message = f"its files cannot be read: {type(error).__name__}"
+        raise Unusable(message) from None
+    if _shapes(snapshot.weights) != _shapes(like):
+        message = "it does not fit the network"
+        raise Unusable(message)
+    return snapshot, progress.processes
+
+
+def _progress(path: Path, cell_id: str) -> Progress:
+    try:
+        progress = Progress.model_validate_json(_bytes(path / "progress.json"))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        message = f"progress.json: {where}{where and ': '}{first['msg']}"
+        raise Unusable(message) from None
+    if progress.sealed() != progress:
+        message = "progress.json is damaged"
+        raise Unusable(message)
+    if progress.cell_id != cell_id:
+        message = f"it is of another cell, {progress.cell_id}"
+        raise Unusable(message)
+    if path.name != f"{progress.epoch:06d}-{progress.step:08d}":
+        message = "it is of another step than it is named after"
+        raise Unusable(message)
+    return progress
+
+
+def _snapshot(progress: Progress, contents: dict[Name, bytes]) -> Snapshot:
+    from safetensors.torch import load
+
+    rest: dict[str, Any] = torch.load(
+        io.BytesIO(contents["state.pt"]), map_location="cpu", weights_only=True
+    )
+    best = contents.get("best.safetensors")
+    return Snapshot(
+        epoch=progress.epoch,
+        step=progress.step,
+        weights=load(contents["weights.safetensors"]),
+        seen=progress.seen,
+        elapsed=progress.elapsed,
+        seconds=progress.seconds,
+        outcome=Outcome(
+            curves=progress.curves,
+            indicators=progress.indicators,
+            best_epoch=progress.best_epoch,
+            best=load(best) if best else {},
+        ),
+        **{key: rest[key] for key in STATE},
+    )
+
+
+def _bytes(path: Path) -> bytes:
+    """The content of a regular file; a link or a pipe is not followed."""
+    try:
+        if not S_ISREG(path.lstat().st_mode):
+            message = f"{path.name} is not a file"
+            raise Unusable(message)
+        return path.read_bytes()
+    except OSError as error:
+        message = f"{path.name}: {error.strerror or error}"
+        raise Unusable(message) from None
+
+
+def _found(home: Path) -> list[Path]:
+    """The checkpoints of a cell, the newest first; none where their folder is a link."""
+    root = folder(home)
+    if root.is_symlink() or not root.is_dir():
+        return []
+    return sorted((p for p in root.iterdir() if re.fullmatch(r"\d+-\d+", p.name)), reverse=True)
+
+
+def _shapes(state: State) -> dict[str, tuple[torch.dtype, torch.Size]]:
+    return {name: (tensor.dtype, tensor.shape) for name, tensor in state.items()}
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a folder, if there is one; what a link leads to stays."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Have a folder's entries on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
