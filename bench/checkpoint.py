@@ -81,7 +81,7 @@ class Keeper:
     processes: Callable[[], list[Provenance]]
     stopping: Callable[[], bool]
     report: Callable[[str], None]
-    last: float = field(default_factory=time.monotonic)
+    last: float = field(init=False, default_factory=lambda: time.monotonic())
 
     def due(self) -> bool:
         return time.monotonic() - self.last >= self.every_s

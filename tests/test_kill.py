@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
@@ -157,6 +157,44 @@ def test_random_moments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert toll.resumed
 
 
-def test_a_few_kills(tmp_path: Path) -> None:
-    """The same for one cell and two kills."""
-    assert campaign(["learned knob"], 2, tmp_path).kills == 2
+@pytest.mark.slow
+def test_a_killed_run_continues(tmp_path: Path) -> None:
+    """A run killed whole, and one whose parent alone is killed, go on by running it again."""
+    suite = tmp_path / "suite.yaml"
+    network, data = RESNET
+    recipe = "epochs: 12, batch_size: 32"
+    suite.write_text(SUITE.format("ste, reste", "1/1", network, data, recipe), encoding="utf-8")
+    argv = [sys.executable, "-m", "bench", "run", str(suite), "-j", "2", "--device", "cpu"]
+    subprocess.run([*argv, "--results", tmp_path / "whole"], check=True, capture_output=True)
+    torn = tmp_path / "torn"
+    for stop in (os.killpg, os.kill):
+        process = subprocess.Popen(
+            [*argv, "--results", torn], stdout=subprocess.DEVNULL, start_new_session=True
+        )
+        until(lambda: "epoch 2/" in "".join(p.read_text() for p in torn.rglob("log.txt")))
+        stop(process.pid, signal.SIGKILL)
+        process.wait()
+        until(lambda group=process.pid: not alive(group))
+        for log in torn.rglob("log.txt"):
+            log.unlink()
+    done = subprocess.run([*argv, "--results", torn], check=True, capture_output=True, text=True)
+
+    assert "2 cells, " in done.stdout
+    for cell in plan(suite).cells:
+        same(tmp_path / "whole", torn, cell)
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def alive(group: int) -> bool:
+    """Does a process group have a member?"""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,9 +1,13 @@
 """The training loop: its learning rate, its determinism, its divergence, its indicators."""
 
 import json
+import math
+import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,12 +15,22 @@ import torch.nn.functional as F
 from bench.binary import Clock
 from bench.cell import Binarization, Recipe
 from bench.data import Tensors, Transform
-from bench.layers import BinaryConv2d, Layers
+from bench.layers import BinaryConv2d, Layers, binary_layers
 from bench.model import Model
 from bench.plugin import Surrogate
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.sources import Digits
-from bench.trainer import Outcome, accuracy, digest, learning_rate, train
+from bench.trainer import (
+    Outcome,
+    Progress,
+    Snapshot,
+    Stopped,
+    accuracy,
+    culprit,
+    digest,
+    learning_rate,
+    train,
+)
 
 GOLDEN = Path(__file__).parent / "golden" / "curves.json"
 
@@ -151,6 +165,28 @@ def test_divergence_is_an_outcome(settings: dict[str, object]) -> None:
     assert "epoch" in outcome.diverged
     assert len(outcome.curves["test_acc"]) < 3
     assert all(len(x.error_now_used) == len(outcome.curves["lr"]) for x in outcome.indicators)
+
+
+def test_divergence_names_the_layer() -> None:
+    """The reason names the first layer in forward order whose output is not finite."""
+    built = model(width=2)
+    names = [name for name, _ in binary_layers(built.net)]
+    for name in (names[4], names[2]):
+        weight = built.net.get_parameter(f"{name}.weight")
+        torch.nn.init.constant_(weight, math.nan)
+
+    outcome = train(built.net, built.clock, data(), Recipe(epochs=1, batch_size=32, lr=1e-9), 3)
+
+    reason = f"in epoch 0: {names[2]} is the first layer whose output is not finite"
+    assert outcome.diverged == f"the training loss is not finite {reason}"
+
+
+def test_a_parameter_that_no_output_shows_is_named() -> None:
+    """Where every output is finite it is the first parameter that is not."""
+    net = Fixed()
+    torch.nn.init.constant_(net.weight, math.nan)
+
+    assert culprit(net, None) == "weight is the first parameter that is not finite"
 
 
 @pytest.mark.parametrize("estimator", ["ste", "reste", "dsq"])
@@ -302,3 +338,142 @@ def test_top5_is_a_curve() -> None:
 
     assert len(curves["test_top5"]) == 2
     assert all(a <= b <= 1 for a, b in zip(curves["test_acc"], curves["test_top5"], strict=True))
+
+
+class Every:
+    """Keeps all snapshots; stops training before step `stop`, counted from 0 over epochs."""
+
+    def __init__(self, stop: int = -1) -> None:
+        self.stop, self.asked = stop, -1
+        self.snapshots: list[Snapshot] = []
+
+    def due(self) -> bool:
+        return True
+
+    def stopping(self) -> bool:
+        self.asked += 1
+        return self.asked == self.stop
+
+    def keep(self, snapshot: Snapshot) -> None:
+        self.snapshots.append(snapshot)
+
+
+class Dicey(torch.nn.Module):
+    """Draws from every global generator, and remembers what it drew outside its state."""
+
+    def __init__(self, net: torch.nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        self.register_buffer("past", torch.zeros(()), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.past += random.random() + np.random.rand() + torch.rand(())  # noqa: NPY002
+        return self.net(x) * (1 + 1e-3 * self.past.sin())
+
+
+@pytest.mark.parametrize(
+    ("estimator", "settings"),
+    [
+        ("dsq", {"histograms": [0, 1], "optimizer": "adamw", "lr": 1e-2}),
+        ("ede", {"epochs": 3, "indicators": "off"}),
+        ("fda", {"a32": True, "momentum": 0.0, "progress": "e/(E-1)"}),
+        ("ste", {"lr": 300.0, "epochs": 4}),
+    ],
+)
+def test_resumed_training_is_training(estimator: str, settings: dict[str, Any]) -> None:
+    """From before any step training goes on to the same outcome, whoever draws numbers."""
+    options: dict[str, Any] = {"epochs": 2, "batch_size": 40, "lr": 0.1} | settings
+    a32 = options.pop("a32", False)
+    recipe = Recipe.model_validate(options)
+
+    def go_on(resume: Snapshot | None, keeper: Every | None) -> Outcome:
+        random.seed(0)
+        np.random.seed(0)  # noqa: NPY002
+        built = model(estimator, width=2, a32=a32)
+        net = Dicey(built.net)
+        return train(net, built.clock, data(), recipe, 3, resume=resume, keeper=keeper)
+
+    whole = go_on(None, None)
+    keeper = Every()
+    kept = go_on(None, keeper)
+
+    assert outcome_of(kept) == outcome_of(whole)
+    assert len(keeper.snapshots) >= 6
+    for snapshot in keeper.snapshots:
+        assert outcome_of(go_on(snapshot, None)) == outcome_of(whole)
+
+
+def outcome_of(outcome: Outcome) -> tuple[object, ...]:
+    """All of it but its speed."""
+    weights = (digest(outcome.last), digest(outcome.best))
+    return outcome.diverged, outcome.curves, outcome.indicators, outcome.best_epoch, weights
+
+
+def test_training_stops_when_asked() -> None:
+    """The step is finished, a snapshot kept, and nothing after it done."""
+    keeper, told = Every(stop=5), list[Progress]()
+    built = model(width=2)
+    recipe = Recipe(epochs=4, batch_size=32)
+    with pytest.raises(Stopped, match="stopped in epoch 1, before step 2") as stopped:
+        train(built.net, built.clock, data(), recipe, 3, keeper=keeper, watch=told.append)
+
+    assert (stopped.value.epoch, stopped.value.step) == (1, 2)
+    assert (keeper.snapshots[-1].epoch, keeper.snapshots[-1].step) == (1, 2)
+    assert len(keeper.snapshots) == 6
+    assert (told[-1].epoch, told[-1].fraction) == (1, 1 / 3)
+
+
+@pytest.mark.slow
+def test_compiled_training_is_resumed() -> None:
+    """A compiled step goes on to the same bits, too."""
+    recipe = Recipe(epochs=2, batch_size=32)
+
+    def go_on(resume: Snapshot | None, keeper: Every | None = None) -> Outcome:
+        built = model("reste", width=2)
+        return train(
+            built.net, built.clock, data(), recipe, 3, compiled=True, resume=resume, keeper=keeper
+        )
+
+    keeper = Every()
+    whole = go_on(None, keeper)
+
+    for snapshot in keeper.snapshots[2:5]:
+        assert outcome_of(go_on(snapshot)) == outcome_of(whole)
+
+
+@pytest.mark.gpu
+def test_resumed_training_is_training_on_a_gpu() -> None:
+    """The same on a GPU, whose own generator goes on, too."""
+    device = torch.device("cuda")
+    recipe = Recipe(epochs=2, batch_size=40, optimizer="adamw", lr=1e-2)
+
+    def go_on(resume: Snapshot | None, keeper: Every | None = None) -> Outcome:
+        torch.backends.cudnn.deterministic = True
+        built = model("dsq", width=2)
+        net = torch.nn.Sequential(built.net, torch.nn.Dropout(0.1)).to(device)
+        found = data().to(device)
+        return train(net, built.clock, found, recipe, 3, resume=resume, keeper=keeper)
+
+    keeper = Every()
+    whole = go_on(None, keeper)
+
+    for snapshot in keeper.snapshots:
+        assert outcome_of(go_on(snapshot)) == outcome_of(whole)
+
+
+def test_throughput_of_a_resumed_training() -> None:
+    """A process's first epoch warms up: it counts only where there is no other."""
+    keeper = Every()
+    built = model(width=2)
+    train(built.net, built.clock, data(), Recipe(epochs=3, batch_size=48), 3, keeper=keeper)
+    counts = [(s.epoch, s.step, len(s.seconds)) for s in keeper.snapshots]
+
+    assert counts == [(0, 0, 0), (0, 1, 0), (1, 0, 1), (1, 1, 1), (2, 0, 2), (2, 1, 2)]
+    again = Every()
+    built = model(width=2)
+    train(
+        built.net, built.clock, data(), Recipe(epochs=3, batch_size=48), 3,
+        resume=keeper.snapshots[3], keeper=again,
+    )  # fmt: skip
+    assert [len(s.seconds) for s in again.snapshots] == [1, 1, 1]

@@ -1,0 +1,470 @@
+"""Checkpoints on disk: whole or not used, two of them, never in the way of a training."""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from bench import checkpoint, store, worker
+from bench.cell import Cell
+from bench.checkpoint import Keeper, Progress
+from bench.crossing import plan
+from bench.errors import EnvironmentProblem
+from bench.record import Provenance, Record
+from bench.trainer import Outcome, Snapshot, State
+from bench.worker import Event, Job
+
+VOLATILE = {"provenance", "earlier", "images_per_s", "peak_mib"}
+ORIGIN = Provenance(
+    commit="c", dirty=False, versions={"torch": "2"}, device="cpu", threads=1, compiled=False,
+    host="h", command="bench run", started="2026-01-01T00:00:00+00:00", wall_s=1.0,
+)  # fmt: skip
+WEIGHTS: State = {"w": torch.arange(6.0).view(2, 3), "n": torch.tensor(3)}
+
+
+def snapshot(step: int = 1, epoch: int = 2) -> Snapshot:
+    """One with a little of everything; its losses tell it apart."""
+    curves = {"train_loss": [0.1 + step, 1 / 3], "test_acc": [0.5, 0.25]}
+    return Snapshot(
+        epoch=epoch,
+        step=step,
+        weights={k: v + step for k, v in WEIGHTS.items()},
+        optimizer={0: {"momentum_buffer": torch.full((2, 3), 0.1), "step": 3}},
+        order=torch.Generator().get_state(),
+        generators={"python": (3, (1, 2), None), "torch": torch.get_rng_state()},
+        total=torch.tensor(1.5),
+        seen=7,
+        sums=[torch.rand(1, 2, 2), torch.zeros(1, 0, 2)],
+        elapsed=0.25,
+        seconds=[1.0, 2.0],
+        outcome=Outcome(curves=curves, best_epoch=0, best=WEIGHTS),
+    )
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    """A cell's folder with two checkpoints."""
+    for step in (1, 2):
+        checkpoint.write(tmp_path, "cell", snapshot(step), [ORIGIN])
+    return tmp_path
+
+
+def newest(home: Path, said: list[str] | None = None) -> Snapshot | None:
+    found = checkpoint.newest(home, "cell", WEIGHTS, ([] if said is None else said).append)
+    return found[0] if found else None
+
+
+def names(home: Path) -> list[str]:
+    return sorted(path.name for path in (home / "checkpoints").iterdir())
+
+
+def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
+    """Every number and tensor comes back, with the processes that trained."""
+    written = snapshot()
+    path = checkpoint.write(tmp_path, "cell", written, [ORIGIN])
+    found = checkpoint.newest(tmp_path, "cell", WEIGHTS, pytest.fail)
+
+    assert {p.name for p in path.iterdir()} == {
+        "progress.json", "weights.safetensors", "state.pt", "best.safetensors",
+    }  # fmt: skip
+    assert found
+    read, processes = found
+    assert processes == [ORIGIN]
+    for name in vars(written):
+        assert plain(getattr(read, name)) == plain(getattr(written, name)), name
+
+
+def plain(value: object) -> object:
+    """The same with lists in place of tensors, which cannot be compared."""
+    match value:
+        case torch.Tensor():
+            return str(value.dtype), value.tolist()
+        case dict():
+            return {k: plain(v) for k, v in value.items()}
+        case list():
+            return [plain(v) for v in value]
+        case Outcome():
+            return plain(vars(value))
+        case _:
+            return value
+
+
+def test_two_are_kept(two: Path) -> None:
+    """The newest two, in the order of epochs and steps; the same step again takes its place."""
+    for epoch, step in ((2, 10), (10, 0), (10, 0)):
+        checkpoint.write(two, "cell", snapshot(step, epoch), [ORIGIN])
+
+    assert names(two) == ["000002-00000010", "000010-00000000"]
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def halve(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def link(path: Path) -> None:
+    kept = path.rename(path.parents[2] / path.name)
+    path.symlink_to(kept)
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+FILES = ("progress.json", "weights.safetensors", "state.pt", "best.safetensors")
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", [flip, halve, link, pipe, Path.unlink])
+def test_a_damaged_checkpoint_is_not_used(
+    two: Path, name: str, damage: Callable[[Path], None]
+) -> None:
+    """The one before it is, a line says which and why, and it is set aside."""
+    damage(two / "checkpoints" / "000002-00000002" / name)
+    said: list[str] = []
+    found = newest(two, said)
+
+    assert found
+    assert found.step == 1
+    (line,) = said
+    assert line.startswith("checkpoint 000002-00000002 is not used: ")
+    assert name in line
+    assert names(two) == ["000002-00000001", "000002-00000002.damaged"]
+    checkpoint.write(two, "cell", snapshot(2), [ORIGIN])
+    assert newest(two, said) is not None
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"cell_id": "other"}, "it is of another cell, other"),
+        ({"schema_version": 2}, "progress.json: schema_version: Input should be 1"),
+        ({"epoch": 3}, "it is of another step than it is named after"),
+        ({"files": {}}, "its files cannot be read: KeyError"),
+        ({"files": {"../../record.json": "0"}}, "progress.json: files.../../record.json"),
+        ({"curves": {"train_loss": [None]}}, "progress.json: curves.train_loss.0"),
+    ],
+)
+def test_a_checkpoint_that_was_made_up_is_not_used(
+    two: Path, change: dict[str, object], why: str
+) -> None:
+    """Nor is another cell's, another version's, or one with sound digests and wrong content."""
+    path = two / "checkpoints" / "000002-00000002" / "progress.json"
+    progress = json.loads(path.read_bytes()) | change
+    with contextlib.suppress(ValidationError):
+        progress = Progress.model_validate(progress).sealed().model_dump()
+    path.write_text(json.dumps(progress), encoding="utf-8")
+    said: list[str] = []
+    found = newest(two, said)
+
+    assert found
+    assert found.step == 1
+    assert why in said[0]
+
+
+def test_a_checkpoint_of_another_network_is_not_used(two: Path) -> None:
+    """Weights must have the names, shapes and types of the network that goes on."""
+    said: list[str] = []
+    like = {"w": torch.zeros(3, 3), "n": torch.tensor(0)}
+
+    assert checkpoint.newest(two, "cell", like, said.append) is None
+    assert [line.rpartition(": ")[2] for line in said] == [
+        "it does not fit the network",
+        "it does not fit the network",
+        "no checkpoint is left, training begins anew",
+    ]
+
+
+def test_nothing_is_said_where_there_was_nothing(tmp_path: Path) -> None:
+    """A cell that begins has no checkpoint and no line."""
+    assert checkpoint.newest(tmp_path, "cell", WEIGHTS, pytest.fail) is None
+
+
+def test_links_are_not_followed(two: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A folder of checkpoints, or one of them, that is a link is neither read nor written."""
+    away = tmp_path_factory.mktemp("away")
+    last = two / "checkpoints" / "000002-00000002"
+    last.rename(away / last.name)
+    last.symlink_to(away / last.name)
+    said: list[str] = []
+    found = newest(two, said)
+    assert found
+    assert found.step == 1
+    assert said == ["checkpoint 000002-00000002 is not used: it is a link"]
+
+    (two / "checkpoints").rename(away / "all")
+    (two / "checkpoints").symlink_to(away / "all")
+    before = sorted(away.rglob("*"))
+    assert newest(two) is None
+    with pytest.raises(EnvironmentProblem, match="checkpoints`: it is a link"):
+        checkpoint.write(two, "cell", snapshot(3), [ORIGIN])
+    checkpoint.sweep(two)
+    checkpoint.clear(two)
+    assert sorted(away.rglob("*")) == before
+    assert not (two / "checkpoints").exists()
+
+
+def test_what_a_killed_writer_left_is_swept(two: Path) -> None:
+    """Unfinished files and folders go when the cell begins again, and nothing else."""
+    (two / "checkpoints" / ".part").mkdir()
+    left = [".record.json.abc", ".last.safetensors.abc", ".best.safetensors.x"]
+    kept = ["record.json", "last.safetensors", ".lock", "log.txt"]
+    for name in (*left, *kept):
+        (two / name).write_text("", encoding="utf-8")
+    checkpoint.sweep(two)
+
+    assert {p.name for p in two.iterdir()} == {*kept, "checkpoints"}
+    assert names(two) == ["000002-00000001", "000002-00000002"]
+
+
+def test_a_checkpoint_is_due_by_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interval after the start and after each one; a checkpoint that failed is no exception."""
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    said: list[str] = []
+    keeper = Keeper(tmp_path, "cell", 60.0, lambda: [ORIGIN], lambda: False, said.append)
+
+    def due(second: float) -> bool:
+        now[0] = second
+        return keeper.due()
+
+    first = [due(159), due(160)]
+    keeper.keep(snapshot(1))
+    second = [due(219), due(220)]
+    full(monkeypatch)
+    keeper.keep(snapshot(2))
+
+    assert [*first, *second, due(279)] == [False, True, False, True, False]
+    assert said == [f"no checkpoint: {problem(tmp_path)}"]
+    assert names(tmp_path) == ["000002-00000001"]
+
+
+def full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on the disk takes no checkpoint."""
+
+    def write(path: Path, _: object) -> Path:
+        if ".part" not in str(path):
+            return whole(path, _)  # pyright: ignore[reportArgumentType]
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    whole = store.write
+    monkeypatch.setattr(store, "write", write)
+
+
+def problem(home: Path) -> str:
+    path = home / "checkpoints" / "000002-00000002"
+    return f"cannot write `{path}`: {os.strerror(errno.ENOSPC)}"
+
+
+class News(list[Event]):
+    """Stands for the queue of events; `react` hears of each."""
+
+    react: Callable[[Event], object] = staticmethod(lambda _: None)
+
+    def put(self, event: Event) -> None:
+        self.append(event)
+        self.react(event)
+
+
+@pytest.fixture
+def news(monkeypatch: pytest.MonkeyPatch) -> News:
+    heard = News()
+    monkeypatch.setattr(worker, "_queue", heard)
+    monkeypatch.setattr(worker, "QUIET_S", 0.0)
+    return heard
+
+
+@pytest.fixture
+def job(tiny: Path, tmp_path: Path) -> Job:
+    cell = plan(tiny, ["train.epochs=3", "estimators=[ste]"]).cells[0]
+    return Job(cell, tmp_path / "r", "cpu", 1, 0, False, Path("data"), (), (), 1e9)
+
+
+def found(job: Job) -> Record:
+    record = store.find(job.root, job.cell)
+    assert record
+    return record
+
+
+def log(job: Job) -> str:
+    return (store.folder(job.root, job.cell) / "log.txt").read_text(encoding="utf-8")
+
+
+def bits(record: Record) -> dict[str, object]:
+    return record.model_dump(exclude=VOLATILE)
+
+
+def test_sigterm_interrupts_a_cell_and_it_goes_on(job: Job, news: News) -> None:
+    """The step is finished and kept, nothing is recorded; run again, the record is the same."""
+    whole = replace(job, root=job.root / "whole")
+    worker.run(whole)
+    before = signal.getsignal(signal.SIGTERM)
+    news.clear()
+    news.react = lambda e: e.epoch == 1 and e.fraction and os.kill(os.getpid(), signal.SIGTERM)
+    worker.run(job)
+
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert (news[-1].kind, news[-1].status, news[-1].epoch) == ("end", "interrupted", 2)
+    assert store.find(job.root, job.cell) is None
+    assert names(store.folder(job.root, job.cell)) == ["000002-00000000"]
+    assert "interrupted: stopped in epoch 2, before step 0" in log(job)
+
+    news.clear()
+    news.react = lambda _: None
+    worker.run(replace(job, threads=1, argv=("run", "again")))
+    record = found(job)
+    assert bits(record) == bits(found(whole))
+    assert [p.command for p in record.earlier] == ["bench"]
+    assert record.provenance.command == "bench run again"
+    first = news[1]
+    assert (first.kind, first.epoch, first.fraction) == ("progress", 2, 0.0)
+    assert first.acc == record.curves["test_acc"][1]
+    assert "resumed in epoch 2, before step 0" in log(job)
+    assert not (store.folder(job.root, job.cell) / "checkpoints").exists()
+
+
+def test_a_resume_that_differs_says_so(
+    job: Job, news: News, request: pytest.FixtureRequest
+) -> None:
+    """Another number of threads is in `earlier`, and on a line of the log."""
+    request.addfinalizer(lambda: torch.set_num_threads(1))
+    news.react = lambda e: e.epoch == 1 and os.kill(os.getpid(), signal.SIGTERM)
+    worker.run(job)
+    news.react = lambda _: None
+    worker.run(replace(job, threads=2))
+
+    assert [p.threads for p in (*found(job).earlier, found(job).provenance)] == [1, 2]
+    assert "not as before the interruption: threads 2, was 1" in log(job)
+
+
+def test_a_full_disk_costs_the_checkpoint_alone(
+    job: Job, news: News, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint that cannot be written is a line in the log; the cell comes to its end."""
+    full(monkeypatch)
+    worker.run(replace(job, checkpoint_s=0.0))
+
+    assert news[-1].status == "ok"
+    assert log(job).count("no checkpoint: cannot write") == 6
+
+
+def test_a_checkpoint_that_is_all_damaged_costs_time_alone(job: Job, news: News) -> None:
+    """Training begins anew, says so, and ends in the same record."""
+    worker.run(job)
+    first = found(job)
+    home = store.folder(job.root, job.cell)
+    shutil.rmtree(home)
+    news.react = lambda e: e.epoch == 1 and os.kill(os.getpid(), signal.SIGTERM)
+    worker.run(job)
+    for path in (home / "checkpoints").glob("*/weights.safetensors"):
+        halve(path)
+    news.react = lambda _: None
+    worker.run(job)
+
+    assert "weights.safetensors is damaged" in log(job)
+    assert "no checkpoint is left, training begins anew" in log(job)
+    assert bits(found(job)) == bits(first)
+    assert found(job).earlier == []
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+            "out_of_memory",
+        ),
+        (MemoryError("Unable to allocate 9 TiB"), "out_of_memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "out_of_memory"),
+        (RuntimeError("DefaultCPUAllocator: not enough memory: 9 bytes"), "out_of_memory"),
+        (RuntimeError("the shapes differ"), "failed"),
+        (ValueError("out of memory is no excuse"), "failed"),
+    ],
+)
+def test_out_of_memory_is_told_apart(
+    job: Job, news: News, monkeypatch: pytest.MonkeyPatch, error: Exception, status: str
+) -> None:
+    """By what was raised; the reason keeps what was asked for, and the batch size."""
+
+    def measure(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(worker, "_measure", measure)
+    worker.run(job)
+    record = found(job)
+
+    assert (record.status, news[-1].status) == (status, status)
+    assert str(error) in record.reason
+    assert ("at batch size 32" in record.reason) == (status == "out_of_memory")
+
+
+def test_real_exhaustion_is_out_of_memory(job: Job, news: News) -> None:
+    """What torch raises when it is asked for more than there is says so."""
+    with pytest.raises(RuntimeError) as raised:
+        torch.empty(2**55)
+
+    assert worker._failure(raised.value, job)[0] == "out_of_memory"  # pyright: ignore
+
+
+def test_global_generators_are_seeded(job: Job, news: News) -> None:
+    """Python's and numpy's too, by the cell's seed."""
+    drawn: list[object] = []
+    for _ in range(2):
+        worker._seed(7)  # pyright: ignore
+        import random
+
+        import numpy as np
+
+        drawn.append((random.random(), np.random.rand()))  # noqa: NPY002
+
+    assert drawn[0] == drawn[1]
+
+
+TMPFS = """
+mount -t tmpfs -o size={size}k tmpfs {root} && exec {python} - <<'END'
+from pathlib import Path
+from bench.cell import Cell
+from bench.worker import Job, run
+cell = Cell.model_validate_json(Path("{cell}").read_text())
+run(Job(cell, Path("{root}"), "cpu", 1, 0, False, Path("data"), (), (), 0.0))
+print((Path("{root}") / "cells" / cell.slug / "log.txt").read_text())
+print((Path("{root}") / "cells" / cell.slug / "record.json").exists())
+END
+"""
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_really_full(tmp_path: Path, tiny: Path) -> None:
+    """On a file system with room for a record but for no checkpoint the cell is recorded."""
+    if subprocess.run(["unshare", "-rm", "true"], check=False, capture_output=True).returncode:
+        pytest.skip("no user namespaces here, so no small file system")
+    cell: Cell = plan(tiny).cells[0]
+    (tmp_path / "cell.json").write_text(cell.model_dump_json(), encoding="utf-8")
+    (tmp_path / "r").mkdir()
+    script = TMPFS.format(
+        root=tmp_path / "r", size=100, python=sys.executable, cell=tmp_path / "cell.json"
+    )
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script], check=False, capture_output=True, text=True
+    )
+
+    assert "No space left on device" in done.stdout, done.stderr
+    assert done.stdout.rstrip().endswith("True")
