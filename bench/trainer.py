@@ -11,7 +11,8 @@ import hashlib
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol, TypeAlias
@@ -189,6 +190,7 @@ class _Loop:
         self.probe = Probe(model, recipe.histograms) if recipe.indicators == "on" else None
         self.full_step = torch.compile(self.loss_of, dynamic=False) if compiled else self.loss_of
         self.at = _Place(0, torch.zeros((), device=self.device))
+        self.began: Snapshot | None = None  # where this process began its epoch
         self.first = 0  # the first epoch of this process
         self.seconds: list[float] = []
         self.loss = math.nan
@@ -196,15 +198,19 @@ class _Loop:
 
     def restore(self, past: Snapshot) -> None:
         """Stand where `past` was taken."""
+        self.rewind(past)
+        self.first, self.seconds, self.outcome = past.epoch, past.seconds, past.outcome
+        if self.probe:
+            self.probe.restore(past.outcome.indicators, past.sums)
+
+    def rewind(self, past: Snapshot) -> None:
+        """Set what steps change."""
         restore(self.model, past.weights)
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": past.optimizer, "param_groups": groups})
         self.rng.set_state(past.order)
         total = past.total.to(self.device)
         self.at = _Place(past.epoch, total, past.step, past.seen, past.elapsed, past.generators)
-        self.first, self.seconds, self.outcome = past.epoch, past.seconds, past.outcome
-        if self.probe:
-            self.probe.restore(past.outcome.indicators, past.sums)
 
     def snapshot(self, order: Tensor, elapsed: float) -> Snapshot:
         """What `restore` needs."""
@@ -249,10 +255,9 @@ class _Loop:
         self.model.train()
         size, n, order = self.recipe.batch_size, self.data.sizes["train"], self.rng.get_state()
         started, images = time.perf_counter() - self.at.elapsed, None
-        for step, (images, labels) in enumerate(self.data.epoch(size, self.rng)):
-            if step < self.at.step:
-                continue  # before the snapshot that this is resumed from
-            self.between(order, started)
+        self.began = None
+        for step, images, labels in self.batches():
+            self.between(order, time.perf_counter() - started)
             self.at.total += self.step(images, labels) * len(images)
             self.at.seen += len(images)
             self.at.step += 1
@@ -260,45 +265,45 @@ class _Loop:
         self.loss = _mean(self.at.total, self.at.seen, e)
         if e > self.first or not self.seconds:
             self.seconds.append(time.perf_counter() - started)
-        self.at = _Place(e + 1, torch.zeros((), device=self.device))
-        diverged = self.diverged(e, images)
+        diverged = self.diverged(e)
         if not diverged and self.probe and images is not None:
             self.probe.epoch(e, self.model, images, size)
+        self.at = _Place(e + 1, torch.zeros((), device=self.device))
         return diverged
 
-    def diverged(self, e: int, images: Tensor | None) -> str:
-        """What of epoch e is not finite, or nothing."""
-        if not math.isfinite(self.loss):
-            where = culprit(self.model, images)
-            return f"the training loss is not finite in epoch {e}{where and ': '}{where}"
-        for name, parameter in self.model.named_parameters():
-            if not bool(parameter.isfinite().all()):
-                return f"{name} is not finite after epoch {e}"
-        return ""
+    def batches(self) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """What is left of the epoch, the global generators as they were when it was left."""
+        for step, batch in enumerate(self.data.epoch(self.recipe.batch_size, self.rng)):
+            if step < self.at.step:
+                continue
+            if self.at.generators:
+                restore_generators(self.at.generators, self.device)
+                self.at.generators = None
+            yield step, *batch
 
-    def between(self, order: Tensor, started: float) -> None:
+    def between(self, order: Tensor, elapsed: float) -> None:
         """
         The moment before a step, its batch at hand.
 
-        No snapshot is taken after an epoch's last step: the probe still needs the gradients.
+        No snapshot is kept after an epoch's last step: the probe still needs the gradients. Nor
+        of an epoch that is spoilt already: `culprit` needs one from before.
 
         Raises:
             Stopped: the keeper wants that.
         """
-        if self.at.generators:
-            restore_generators(self.at.generators, self.device)
-            self.at.generators = None
+        if self.began is None:
+            self.began = self.snapshot(order, elapsed)
         if not self.keeper:
             return
         stopping = self.keeper.stopping()
-        if stopping or self.keeper.due():
-            self.keeper.keep(self.snapshot(order, time.perf_counter() - started))
+        if (stopping or self.keeper.due()) and bool(self.at.total.isfinite()):
+            self.keeper.keep(self.snapshot(order, elapsed))
         if stopping:
             raise Stopped(self.at.epoch, self.at.step)
 
-    def step(self, images: Tensor, labels: Tensor) -> Tensor:
+    def step(self, images: Tensor, labels: Tensor, eager: bool = False) -> Tensor:
         """One update; returns the mean loss before it."""
-        full = len(images) == self.recipe.batch_size
+        full = len(images) == self.recipe.batch_size and not eager
         loss = (self.full_step if full else self.loss_of)(images, labels)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -306,6 +311,63 @@ class _Loop:
             self.probe.step()
         self.optimizer.step()
         return loss.detach()
+
+    def diverged(self, e: int) -> str:
+        """What of epoch e is not finite, or nothing."""
+        if not math.isfinite(self.loss):
+            end = weights(self.model)
+            where = self.culprit()
+            restore(self.model, end)
+            return f"the training loss is not finite in epoch {e}{where and ': '}{where}"
+        for name, parameter in self.model.named_parameters():
+            if not bool(parameter.isfinite().all()):
+                return f"{name} is not finite after epoch {e}"
+        return ""
+
+    def culprit(self) -> str:
+        """
+        Which layer spoilt the epoch, at which step; nothing if that cannot be found.
+
+        In the end every layer is spoilt, and to look while training would be to wait for the device
+        at each step. So the steps are taken again, uncompiled, up to the first bad loss.
+
+        Raises:
+            Stopped: the keeper wants that.
+        """
+        if self.began:
+            self.rewind(self.began)
+        for step, images, labels in self.batches():
+            if self.keeper and self.keeper.stopping():
+                raise Stopped(self.at.epoch, step)
+            with _watched(self.model) as spoilt:
+                loss = self.step(images, labels, eager=True)
+            if not bool(loss.isfinite()):
+                if not spoilt:
+                    return f"at step {step}, where every layer's output is"
+                return f"{spoilt[0]} is the first layer whose output is not finite, at step {step}"
+        return ""
+
+
+@contextmanager
+def _watched(model: nn.Module) -> Generator[list[str], None, None]:
+    """The layers with weights whose output is not finite, in forward order, as they are run."""
+    spoilt: list[str] = []
+
+    def look(name: str, _: nn.Module, __: object, output: object) -> None:
+        if isinstance(output, Tensor) and not bool(output.isfinite().all()):
+            spoilt.append(name or "the network")
+
+    modules: dict[str, nn.Module] = dict(model.named_modules())  # pyright: ignore
+    hooks = [
+        module.register_forward_hook(partial(look, name))
+        for name, module in modules.items()
+        if next(module.parameters(recurse=False), None) is not None
+    ]
+    try:
+        yield spoilt
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _mean(total: Tensor, seen: int, e: int) -> float:
@@ -373,36 +435,6 @@ def accuracy(model: nn.Module, data: Dataset) -> tuple[float, float]:
         seen += len(labels)
     top1, top5 = (int(n) / seen for n in right)
     return top1, top5
-
-
-@torch.no_grad()
-def culprit(model: nn.Module, images: Tensor | None) -> str:
-    """Which layer, in forward order, is the first to turn `images` into what is not finite."""
-    found: list[str] = []
-
-    def look(name: str, _: nn.Module, __: object, output: object) -> None:
-        if isinstance(output, Tensor) and not found and not bool(output.isfinite().all()):
-            found.append(f"{name or 'the network'} is the first layer whose output is not finite")
-
-    modules: dict[str, nn.Module] = dict(model.named_modules())  # pyright: ignore
-    hooks = [
-        module.register_forward_hook(partial(look, name))
-        for name, module in modules.items()
-        if next(module.parameters(recurse=False), None) is not None
-    ]
-    model.eval()  # or the running statistics would change
-    try:
-        if images is not None:
-            model(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    found += [
-        f"{name} is the first parameter that is not finite"
-        for name, parameter in model.named_parameters()
-        if not found and not bool(parameter.isfinite().all())
-    ]
-    return found[0] if found else ""
 
 
 def snapshot(model: nn.Module) -> State:

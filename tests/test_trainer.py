@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from bench.binary import Clock
 from bench.cell import Binarization, Recipe
 from bench.data import Tensors, Transform
-from bench.layers import BinaryConv2d, Layers, binary_layers
+from bench.layers import BinaryConv2d, Layers
 from bench.model import Model
 from bench.plugin import Surrogate
 from bench.registry import BACKBONES, ESTIMATORS
@@ -26,7 +26,6 @@ from bench.trainer import (
     Snapshot,
     Stopped,
     accuracy,
-    culprit,
     digest,
     learning_rate,
     train,
@@ -167,26 +166,49 @@ def test_divergence_is_an_outcome(settings: dict[str, object]) -> None:
     assert all(len(x.error_now_used) == len(outcome.curves["lr"]) for x in outcome.indicators)
 
 
-def test_divergence_names_the_layer() -> None:
-    """The reason names the first layer in forward order whose output is not finite."""
-    built = model(width=2)
-    names = [name for name, _ in binary_layers(built.net)]
-    for name in (names[4], names[2]):
-        weight = built.net.get_parameter(f"{name}.weight")
-        torch.nn.init.constant_(weight, math.nan)
+class Trap(torch.nn.Linear):
+    """The identity, until it has seen so many batches."""
 
-    outcome = train(built.net, built.clock, data(), Recipe(epochs=1, batch_size=32, lr=1e-9), 3)
+    def __init__(self, batches: int) -> None:
+        super().__init__(1, 1)
+        self.register_buffer("left", torch.tensor(batches))
 
-    reason = f"in epoch 0: {names[2]} is the first layer whose output is not finite"
-    assert outcome.diverged == f"the training loss is not finite {reason}"
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        self.left -= int(self.training)
+        return input if self.left >= 0 else input * math.inf
 
 
-def test_a_parameter_that_no_output_shows_is_named() -> None:
-    """Where every output is finite it is the first parameter that is not."""
+@pytest.mark.parametrize("begin", [0, 4, 5])
+def test_divergence_names_layer_and_step(begin: int) -> None:
+    """The first layer whose output was not finite, when the loss first was not; resumed or not."""
+
+    def trapped(resume: Snapshot | None, keeper: Every | None = None) -> Outcome:
+        built = model(width=2)
+        first, *rest = built.net.children()
+        net = torch.nn.Sequential(first, Trap(5), *rest)
+        recipe = Recipe(epochs=3, batch_size=32)
+        return train(net, built.clock, data(128), recipe, 3, resume=resume, keeper=keeper)
+
+    keeper = Every()
+    whole = trapped(None, keeper)
+
+    where = "1 is the first layer whose output is not finite, at step 1"
+    assert whole.diverged == f"the training loss is not finite in epoch 1: {where}"
+    assert [(s.epoch, s.step) for s in keeper.snapshots][4:] == [(1, 0), (1, 1)]
+    assert outcome_of(trapped(keeper.snapshots[begin])) == outcome_of(whole)
+
+
+def test_divergence_may_be_of_the_loss_alone() -> None:
+    """Where every output is finite it says so."""
     net = Fixed()
-    torch.nn.init.constant_(net.weight, math.nan)
+    torch.nn.init.constant_(net.weight, 1e36)
+    images = torch.tensor([0, 255, 255, 255], dtype=torch.uint8).view(1, 1, 2, 2)
+    split = (images.expand(16, 1, 2, 2), torch.zeros(16, dtype=torch.int64))
+    found = Tensors("x", split, split, 4, Transform((0.0,), (1.0,), scale=1))
+    recipe = Recipe(epochs=1, batch_size=16, indicators="off")
+    reason = train(net, Clock(), found, recipe, 3).diverged
 
-    assert culprit(net, None) == "weight is the first parameter that is not finite"
+    assert reason.endswith("in epoch 0: at step 0, where every layer's output is")
 
 
 @pytest.mark.parametrize("estimator", ["ste", "reste", "dsq"])
