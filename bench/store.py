@@ -5,6 +5,8 @@ Records on disk: a folder for each cell, so that results merge like any other fi
     ROOT/suites/<suite>/plan.json  leaderboard.{md,csv,json}
 """
 
+import hashlib
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -77,9 +79,23 @@ def save_weights(path: Path, state: dict[str, Any]) -> Path:
 
 
 def save(root: Path, record: Record) -> Path:
-    """Write a cell's record, as `write` does."""
+    """Write a cell's record with its seal, as `write` does."""
     path = folder(root, record.cell) / "record.json"
-    return write(path, record.model_dump_json(indent=None) + "\n")
+    whole = Record.model_validate_json(record.model_dump_json())  # every field is one that was set
+    record = whole.model_copy(update={"seal": _seal(whole)})
+    return write(path, record.model_dump_json() + "\n")
+
+
+def sealed(record: Record) -> bool | None:
+    """Is the record as it was written? None: nobody can tell, it is older than seals."""
+    return record.seal == _seal(record) if record.seal else None
+
+
+def _seal(record: Record) -> str:
+    """SHA-256 of what stands in the record's file; a field that later versions add does not."""
+    said = json.loads(record.model_dump_json(exclude={"seal"}, exclude_unset=True))
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def find(root: Path, cell: Cell) -> Record | None:

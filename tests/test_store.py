@@ -38,6 +38,11 @@ def record(of: Cell | None = None, **change: object) -> Record:
     return Record.model_validate(fields | {"provenance": origin, "best_epoch": 0} | change)
 
 
+def unsealed(found: Record | None) -> Record | None:
+    """A record as it was before `store.save` sealed it."""
+    return found and found.model_copy(update={"seal": ""})
+
+
 def test_top5_of_a_record() -> None:
     """The last epoch's, and the best epoch's, which is chosen on top-1; old records have none."""
     curves = {"train_loss": [2.0, 1.0], "test_acc": [0.6, 0.5], "test_top5": [0.8, 0.9]}
@@ -89,9 +94,28 @@ def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
     saved = record(clipped)
     store.save(tmp_path, saved)
 
-    assert store.find(tmp_path, clipped) == saved
+    assert unsealed(store.find(tmp_path, clipped)) == saved
     assert store.find(tmp_path, cell()) is None
-    assert store.named(tmp_path, clipped.id) == saved
+    assert unsealed(store.named(tmp_path, clipped.id)) == saved
+
+
+def test_a_seal_shows_every_edit(tmp_path: Path) -> None:
+    """A record is as it was written, or was edited since; layout is no edit, old ones have none."""
+    path = store.save(tmp_path, record(cell(weights=Ref(name="ste", params={"clip": "Infinity"}))))
+    text = path.read_text(encoding="utf-8")
+
+    def told(content: str) -> bool | None:
+        return store.sealed(Record.model_validate_json(content))
+
+    assert told(text) is True
+    assert told(json.dumps(json.loads(text), indent=3, sort_keys=True)) is True
+    for old, new in (("0.6,0.5", "0.6,0.51"), ('"Infinity"', '"1"'), ('"ok"', '"failed"')):
+        assert told(text.replace(old, new, 1)) is False
+    without = {k: v for k, v in json.loads(text).items() if k not in {"seal", "earlier"}}
+    assert told(json.dumps(without)) is None
+    later = json.loads(text) | {"seal": store._seal(Record.model_validate(without))}  # pyright: ignore[reportPrivateUsage]
+    del later["earlier"]
+    assert told(json.dumps(later)) is True
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"schema_version": 9}', "\x00\xff"])
@@ -153,7 +177,7 @@ except EnvironmentProblem as error:
     )
 
     assert "cannot write" in done.stdout
-    assert store.find(tmp_path, cell()) == record()
+    assert unsealed(store.find(tmp_path, cell())) == record()
     assert len(list(store.folder(tmp_path, cell()).iterdir())) == 1
 
 
