@@ -163,10 +163,15 @@ class Cell(Frozen):
     @property
     def slug(self) -> str:
         """A readable, unique, file-safe name: `reste-resnet20-w1a1-s0__0123456789ab`."""
+        return f"{self.name}__{self.id}"
+
+    @property
+    def name(self) -> str:
+        """What is readable in the slug; cells of several recipes or sources have the same."""
         names = dict.fromkeys(ref.name for ref in (self.weights, self.activations) if ref)
         w, a = self.wa.split("/")
         words = ["+".join(names) or "real", self.backbone.name, f"w{w}a{a}", f"s{self.seed}"]
-        return re.sub(r"[^\w.+-]", "_", "-".join(words))[:80] + f"__{self.id}"
+        return re.sub(r"[^\w.+-]", "_", "-".join(words))[:80]
 
 
 CORE = 1

@@ -11,12 +11,12 @@ a record's provenance.
 import ast
 import hashlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bench.cell import Cell, Ref
+from bench.cell import CORE, Cell, Ref
 from bench.errors import UsageError
 from bench.registry import BACKBONES, ESTIMATORS, Registry
 
@@ -106,7 +106,7 @@ def now(cell: Cell) -> Cell:
         role: ref.model_copy(update={"source": source(registry, ref.name) or ref.source})
         for role, registry, ref in _refs(cell)
     }
-    return cell.model_copy(update=refs | {"numerics": numerics()})
+    return cell.model_copy(update=refs | {"core": CORE, "numerics": numerics()})
 
 
 def changes(old: Cell, new: Cell) -> list[str]:
@@ -128,6 +128,14 @@ def changes(old: Cell, new: Cell) -> list[str]:
         prints = f"{old.data.fingerprint} -> {new.data.fingerprint}"
         reasons.append(f"the data changed (fingerprint {prints})")
     return list(dict.fromkeys(reasons))
+
+
+def drift(cells: Iterable[Cell]) -> list[str]:
+    """What changed since these cells were planned, each reason once; versions are not looked at."""
+    made = {
+        (tuple((r.name, r.source) for _, _, r in _refs(c)), *c.numerics.items()): c for c in cells
+    }
+    return list(dict.fromkeys(why for cell in made.values() for why in changes(cell, now(cell))))
 
 
 def confirm(cell: Cell) -> None:

@@ -96,7 +96,7 @@ def restore(record: Record, root: Path, which: str) -> nn.Module:
     """The model of `record` with its `which` weights, in evaluation mode."""
     from safetensors.torch import load as parse
 
-    path = store.folder(root, record.cell) / f"{which}.safetensors"
+    path = store.home(root, record.cell) / f"{which}.safetensors"
     if not path.is_file():
         message = f"no weights at `{path}`; run the cell again to have them"
         raise UsageError(message)

@@ -104,7 +104,7 @@ def _measure(job: Job, log: "_Log", started: datetime) -> Any:
     """Build and train; write the weights; return the record."""
     import torch
 
-    from bench import model, store, trainer
+    from bench import identity, model, store, trainer
     from bench.provenance import provenance
     from bench.record import Record
     from bench.registry import add_folders
@@ -112,6 +112,7 @@ def _measure(job: Job, log: "_Log", started: datetime) -> Any:
     torch.set_num_threads(job.threads)
     torch.backends.cudnn.deterministic = True
     add_folders(job.plugins)
+    identity.confirm(job.cell)
     device = torch.device(job.device)
     data = _dataset(job, device).to(device, job.workers, log.line)
     built = model.build(job.cell)
