@@ -34,11 +34,10 @@ NUMERIC = (  # every file of the harness between a batch of images and a record'
     "schedule",  # a knob's path
     "trainer",
 )
-OTHER = (  # imported by those, but no number rests on them beyond what a cell holds already
-    *("cell", "document", "errors", "identity", "record", "registry", "store"),
-    *("claim", "plan"),  # tables
+OTHER = (  # imported by those, but what numbers owe to them stands in the cell, or is nothing
+    *("cell", "errors", "record", "registry", "store", "suite"),
     "plugin",  # names, and nothing of its own
-    *("formats", "sources"),  # what they read is in the data's fingerprint
+    "sources",  # what it loads is in the data's fingerprint
 )
 OLD = "made before sources were part of a cell's identity"
 SILENT = {"ctx", "kind", "type_comment", "type_ignores"}  # fields that say nothing

@@ -128,7 +128,7 @@ def rank(
             *_unfinished(plan, known),
             *_mixtures(known.values()),
             *notes,
-            *_unused([i for i in stale if i in ids and i not in known], stale),
+            *_elsewhere({i: w for i, w in stale.items() if i in ids}, known, sections),
         ],
     )
 
@@ -142,11 +142,14 @@ def _marked(section: Section, known: Mapping[str, Record], stale: Stale) -> Sect
     return replace(section, lines=lines)
 
 
-def _unused(cells: list[str], stale: Stale) -> list[str]:
-    """What is said of stale records that are left out of the table."""
-    reasons = Counter(", ".join(stale[i]) for i in cells)
+def _elsewhere(stale: Stale, known: Mapping[str, Record], sections: list[Section]) -> Iterator[str]:
+    """What is said of stale records that no line is marked for."""
+    shown = {i for section in sections for line in section.lines for i in line.cells}
     hint = "`bench run --rerun stale` measures again, `--allow-stale` shows what there is"
-    return [f"stale, not shown: {n} cells, {why}; {hint}" for why, n in reasons.items()]
+    unused = Counter(", ".join(why) for i, why in stale.items() if i not in known)
+    yield from (f"stale, not used: {n} cells, {why}; {hint}" for why, n in unused.items())
+    judged = Counter(", ".join(why) for i, why in stale.items() if i in known and i not in shown)
+    yield from (f"stale: {n} cells that tuning chose by, {why}" for why, n in judged.items())
 
 
 def _sections(

@@ -19,9 +19,7 @@ from bench.tuning import tuned
 class Choice:
     """What a run does with cells that have a record."""
 
-    rerun: tuple[
-        str, ...
-    ] = ()  # `failed`, `stale` or a cell's name: exactly those run, measured or not
+    rerun: tuple[str, ...] = ()  # `failed`, `stale`, or cells by name: those run and no others
     allow_stale: bool = False  # stale records stand in the table
 
 
@@ -50,7 +48,8 @@ def run(
     tally, undone = Tally(), 0
     for part, cells in _parts(plan, again, settings.root, choice):
         here = [cell for cell in cells if cell.id in ids]
-        undone += _execute(plan, here, part, again, settings, tally, (out, err))
+        anew = bool(choice.rerun)
+        undone += _execute(plan, here, part, settings, tally, (out, err), anew=anew)
     written += _table(plan, settings.root, choice, out)
     _say(out, "files:")
     for line in _files(written, plan, settings.root):
@@ -103,23 +102,21 @@ def _execute(
     plan: Plan,
     cells: list[Cell],
     part: str,
-    again: list[Cell],
     settings: Settings,
     tally: Tally,
     consoles: tuple[Console, Console],
+    *,
+    anew: bool,
 ) -> int:
     """
-    Run those cells that have no measurement, or must run again; what went wrong joins the tally.
+    Run those cells that have no measurement, `anew` all; what went wrong joins the tally.
 
     Returns how many are stale and do not run.
     """
     out, err = consoles
     standings = Standings(settings.root, cells).of
-    anew = {cell.id for cell in again}
-    missing = [
-        s for s in standings.values() if s.state in {"to run", "failed"} or s.cell.id in anew
-    ]
-    stale = [s for s in standings.values() if s.state == "stale" and s.cell.id not in anew]
+    missing = [s for s in standings.values() if anew or s.state in {"to run", "failed"}]
+    stale = [s for s in standings.values() if s.state == "stale" and not anew]
     for s in missing:
         _clear(s, settings.root, err)
     for s in stale:

@@ -45,7 +45,7 @@ def drift(plan: Plan) -> list[str]:
     """What must be said of a table that is printed from a plan kept earlier, if anything."""
     add_folders(map(Path, plan.plugins))
     reasons = ", ".join(identity.drift(plan.possible))
-    return [f"these numbers are not of the code as it is now: {reasons}"] if reasons else []
+    return [f"these numbers may not be of the code as it is now: {reasons}"] if reasons else []
 
 
 class Standings:
