@@ -51,7 +51,8 @@ def inside(root: Path, kind: str, name: str) -> Path:
     """
     path = root / kind / name
     real = Path(os.path.realpath(path))
-    if Path(name).name != name or name == ".." or not real.is_relative_to(os.path.realpath(root)):
+    plain = Path(name).name == name and name not in {"", ".."}
+    if not plain or not real.is_relative_to(os.path.realpath(root)):
         message = (
             f"`{path}` leads out of the results folder, to `{real}`; remove the link, or rename"
         )

@@ -43,7 +43,7 @@ OTHER = {
     "a name": SOURCE.replace("z):", "z, o=1):"),
     "an operator": SOURCE.replace("* 1e-3", "/ 1e-3"),
     "a sign": SOURCE.replace("-math", "math"),
-    "an order": SOURCE.replace("import math\n", "").replace("class", "import math\nclass"),
+    "an order": SOURCE.replace("import math\n", "") + "\nimport math\n",
     "a type": SOURCE.replace("1.5", "'1.5'"),
 }
 
