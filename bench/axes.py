@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bench import sources
+from bench import identity, sources
 from bench.cell import Recipe, Role
 from bench.document import Document, Path_, Problem, items, mapping
 from bench.errors import PluginError, UsageError
@@ -25,10 +25,11 @@ from bench.suite import problems
 
 @dataclass(frozen=True)
 class Named:
-    """A plugin with its parameters, and the name it is found by."""
+    """A plugin with its parameters, the name it is found by, and the digest of its file."""
 
     name: str
     plugin: Any
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Net:
     name: str
     plugin: Any
     recipe: Recipe
-    source: Named
+    source: Named  # of its data
+    digest: str = ""  # of its file
 
 
 @dataclass
@@ -73,7 +75,8 @@ def build(document: Document) -> Axes:
             built = _plugin(BACKBONES, {"plugin": label} | chosen, path, axes)
             axes.nets.add(label + suffix)
             if built and own and source:
-                axes.backbones[label + suffix] = Net(built.name, built.plugin, own, source)
+                net = Net(built.name, built.plugin, own, source, built.source)
+                axes.backbones[label + suffix] = net
     return axes
 
 
@@ -175,7 +178,8 @@ def _plugin(
         axes.problems.append(Problem(path, message))
         return None
     try:
-        return Named(name, registry.load(name)(**{str(k): v for k, v in params.items()}))
+        plugin = registry.load(name)(**{str(k): v for k, v in params.items()})
+        return Named(name, plugin, identity.source(registry, name))
     except PluginError as error:
         axes.problems.append(Problem(path, str(error)))
     except ValidationError as error:

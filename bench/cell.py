@@ -25,6 +25,11 @@ def _sorted_unique(epochs: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(set(epochs)))
 
 
+def _empty(value: Any) -> bool:
+    """Is a digest missing? Then it is not written, and a cell older than it keeps its id."""
+    return not value
+
+
 class Frozen(BaseModel):
     """A validated value: unknown keys are errors, nothing changes after birth."""
 
@@ -37,6 +42,7 @@ class Ref(Frozen):
     name: str
     version: PositiveInt = 1
     params: dict[str, Any] = {}
+    source: Annotated[str, Field(exclude_if=_empty)] = ""  # digest of its file, `bench.identity`
 
 
 class Recipe(Frozen):
@@ -107,8 +113,10 @@ class Cell(Frozen):
     """
     One training run. Its id hashes every field, so equal cells share one record.
 
-    `core` is the version of the numerics outside plugins (layers, trainer, indicators): raise
-    `CORE` when their numbers change, and old records no longer match.
+    Some fields are not what a person asks for, but what the answer was made by: versions and
+    digests of sources, the data's fingerprint, and `core`, the version of whatever else numbers
+    rest on (raise `CORE` when they change for a reason that is in no digested file). Cells that
+    differ in nothing else have one `key`.
     """
 
     core: PositiveInt
@@ -119,11 +127,27 @@ class Cell(Frozen):
     binarization: Binarization
     recipe: Recipe
     seed: NonNegativeInt
+    numerics: Annotated[dict[str, str], Field(exclude_if=_empty)] = {}  # file → digest
 
     @property
     def id(self) -> str:
         """Twelve hex digits of the canonical JSON."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+    @property
+    def key(self) -> str:
+        """What a person means by the cell, whatever code and data made it."""
+        made_by = {"version", "source"}
+        return self.model_dump_json(
+            exclude={
+                "core": True,
+                "numerics": True,
+                "weights": made_by,
+                "activations": made_by,
+                "backbone": made_by,
+                "data": {"fingerprint"},
+            }
+        )
 
     def sibling(self, other: "Cell") -> bool:
         """Is this the same training but for the seed?"""
@@ -139,10 +163,15 @@ class Cell(Frozen):
     @property
     def slug(self) -> str:
         """A readable, unique, file-safe name: `reste-resnet20-w1a1-s0__0123456789ab`."""
+        return f"{self.name}__{self.id}"
+
+    @property
+    def name(self) -> str:
+        """What is readable in the slug; cells of several recipes or sources have the same."""
         names = dict.fromkeys(ref.name for ref in (self.weights, self.activations) if ref)
         w, a = self.wa.split("/")
         words = ["+".join(names) or "real", self.backbone.name, f"w{w}a{a}", f"s{self.seed}"]
-        return re.sub(r"[^\w.+-]", "_", "-".join(words))[:80] + f"__{self.id}"
+        return re.sub(r"[^\w.+-]", "_", "-".join(words))[:80]
 
 
 CORE = 1

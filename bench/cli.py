@@ -46,6 +46,9 @@ Gpus = Annotated[str | None, typer.Option(help="GPU numbers, one cell each, as i
 Form = Annotated[
     Literal["rich", "md", "csv", "json"], typer.Option("--format", help="How to print it.")
 ]
+AllowStale = Annotated[
+    bool, typer.Option("--allow-stale", help="Show stale records in the table, marked.")
+]
 Equilibrium = Annotated[
     Literal["paper", "code", "scale_free"] | None,
     typer.Option(help="Which e and s to show; the suite's choice if not given."),
@@ -113,10 +116,16 @@ def run(
         bool,
         typer.Option("--compile", help="torch.compile the training step: pays on long runs."),
     ] = False,
+    rerun: Annotated[
+        list[str] | None,
+        typer.Option(metavar="failed|stale|CELL", help="Run these and no others; repeatable."),
+    ] = None,
+    allow_stale: AllowStale = False,
 ) -> None:
     """Run every cell of SUITE that has no record yet, then print its leaderboard.
 
-    Running again continues: measured cells are kept, failed ones are tried again.
+    Running again continues: measured cells are kept, failed ones are tried again, and those that
+    are stale (measured by other code, or on other data) are named and left alone.
     """
     from bench import executor, filters, session
     from bench.crossing import plan
@@ -133,7 +142,8 @@ def run(
         workers=workers,
         argv=tuple(sys.argv[1:]),
     )
-    if not session.run(resolved, chosen, settings, out, err):
+    choice = session.Choice(tuple(rerun or ()), allow_stale)
+    if not session.run(resolved, chosen, settings, out, err, choice):
         raise typer.Exit(1)
 
 
@@ -161,16 +171,40 @@ def leaderboard(
     results: Results = Path("results"),
     form: Form = "rich",
     equilibrium: Equilibrium = None,
+    allow_stale: AllowStale = False,
 ) -> None:
     """Rebuild SUITE's table from what `bench run` left in the results folder; no torch needed."""
     from bench import leaderboard as boards
     from bench import render, store
+    from bench.standing import Standings, drift
     from bench.suite import name_of
 
     plan = store.find_plan(results, name_of(suite, overrides or []))
     _warn_if_changed(plan, suite, overrides or [])
-    board = boards.rank(plan, store.records(results, plan), equilibrium)
+    found = Standings(results, plan.possible)
+    notes = drift(plan)
+    board = boards.rank(plan, found.records(stale=allow_stale), equilibrium, found.stale, notes)
     render.render(board, form, out)
+    if form == "csv":  # which has no place for them
+        for note in notes:
+            err.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def gc(
+    results: Results = Path("results"),
+    move: Annotated[
+        bool, typer.Option("--move", help="Move all of it to the attic of the results folder.")
+    ] = False,
+) -> None:
+    """List what no kept plan wants: orphans, stale and damaged records, cut writes.
+
+    Nothing is deleted: `--move` puts it into ROOT/attic.
+    """
+    from bench import attic
+
+    for line in attic.report(results, move=move):
+        _say(line)
 
 
 @app.command("list")

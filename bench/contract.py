@@ -31,9 +31,10 @@ class Plugin(BaseModel, ABC):
     def __hash__(self) -> int:  # also where a parameter is a list
         return hash((type(self), self.model_dump_json()))
 
-    def ref(self, name: str) -> Ref:
-        """This plugin as a cell names it: every parameter spelled out."""
-        return Ref(name=name, version=self.version, params=json.loads(self.model_dump_json()))
+    def ref(self, name: str, source: str = "") -> Ref:
+        """This plugin as a cell names it: every parameter spelled out, its file's digest."""
+        params = json.loads(self.model_dump_json())
+        return Ref(name=name, version=self.version, params=params, source=source)
 
 
 @dataclass(frozen=True)

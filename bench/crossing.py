@@ -17,6 +17,7 @@ from bench.document import Document, Path_, Problem, suggest
 from bench.errors import SuiteError
 from bench.plan import Absent, LeftOut, Plan, Row
 from bench.plugin import Estimator, Surrogate
+from bench.registry import ESTIMATORS
 from bench.rows import ROLES, Combination, Rows, has_schedule
 from bench.sources import data_folder
 from bench.suite import Suite, digest, load, name_of, without
@@ -51,6 +52,7 @@ def plan(path: Path, overrides: Iterable[str] = (), data: Path | None = None) ->
         source=document.source,
         source_digest=digest(document),
         overrides=overrides,
+        plugins=[str(folder) for folder in ESTIMATORS.folders],
         baseline=suite.baseline,
         equilibrium=suite.equilibrium,
         held_out=suite.tune.held_out if suite.tune else None,

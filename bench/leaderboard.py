@@ -9,9 +9,10 @@ tuned, chosen with one budget.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
+from typing import TypeAlias
 
 from bench import tuning
 from bench.cell import Binarization, Cell, Definition
@@ -21,6 +22,8 @@ from bench.plan import Absent, Plan, RoleInfo, Row, Trial
 from bench.record import Record
 from bench.stats import Estimate, estimate, paired
 from bench.verdict import verdict
+
+Stale: TypeAlias = Mapping[str, Sequence[str]]  # cell id → what changed since its record
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Line:
     difference: Estimate | None = None  # to the baseline, paired by seed
     n: int = 0
     lost: dict[str, int] = field(default_factory=dict[str, int])  # reason → seeds that it ended
+    stale: dict[str, int] = field(default_factory=dict[str, int])  # reason → seeds it makes stale
     missing: int = 0  # seeds without a record
     e: float | None = None
     s: float | None = None
@@ -73,18 +77,37 @@ class Board:
     suite: str
     sections: list[Section]
     recorded: int
+    stale: int  # cells that have only a stale record, used here or not
     total: int
     notes: list[str]
 
 
-def rank(plan: Plan, records: Iterable[Record], definition: Definition | None = None) -> Board:
-    """Best mean first within each section; lines with no finished seed come last."""
+def rank(
+    plan: Plan,
+    records: Iterable[Record],
+    definition: Definition | None = None,
+    stale: Stale | None = None,
+    notes: Iterable[str] = (),
+) -> Board:
+    """
+    Best mean first within each section; lines with no finished seed come last.
+
+    Args:
+        stale: why, of each cell that has only a stale record. It is used, and its row marked, if
+            it is among `records`; if not, a note says that it is there.
+        notes: what else must be said.
+    """
+    stale = stale or {}
     known = {record.cell.id: record for record in records}
     how = definition or plan.equilibrium
     grouped: dict[tuple[str, str], list[Row]] = {}
     for row in plan.rows:
         grouped.setdefault((row.backbone, row.wa), []).append(row)
-    sections = [s for rows in grouped.values() for s in _sections(plan, rows, known, how)]
+    sections = [
+        _marked(section, known, stale)
+        for rows in grouped.values()
+        for section in _sections(plan, rows, known, how)
+    ]
     places = dict.fromkeys((a.claim.backbone or "any net", a.claim.wa) for a in plan.absent)
     sections += [
         Section(*place, recipe="", classes=0, tuned=False, lines=_absent(plan.absent, *place))
@@ -97,10 +120,36 @@ def rank(plan: Plan, records: Iterable[Record], definition: Definition | None = 
     return Board(
         suite=plan.suite,
         sections=sections,
-        recorded=sum(i in known and known[i].measured for i in ids),
+        recorded=sum(i in known and i not in stale and known[i].measured for i in ids),
+        stale=len(ids & stale.keys()),
         total=len(ids),
-        notes=[*_notes(plan, how), *_unfinished(plan, known), *_mixtures(known.values())],
+        notes=[
+            *_notes(plan, how),
+            *_unfinished(plan, known),
+            *_mixtures(known.values()),
+            *notes,
+            *_elsewhere({i: w for i, w in stale.items() if i in ids}, known, sections),
+        ],
     )
+
+
+def _marked(section: Section, known: Mapping[str, Record], stale: Stale) -> Section:
+    """The section, its lines told why records that they rest on are stale."""
+    lines: list[Line] = []
+    for line in section.lines:
+        reasons = Counter(", ".join(stale[i]) for i in line.cells if i in known and i in stale)
+        lines.append(replace(line, stale=dict(reasons)))
+    return replace(section, lines=lines)
+
+
+def _elsewhere(stale: Stale, known: Mapping[str, Record], sections: list[Section]) -> Iterator[str]:
+    """What is said of stale records that no line is marked for."""
+    shown = {i for section in sections for line in section.lines for i in line.cells}
+    hint = "`bench run --rerun stale` measures again, `--allow-stale` shows what there is"
+    unused = Counter(", ".join(why) for i, why in stale.items() if i not in known)
+    yield from (f"stale, not used: {n} cells, {why}; {hint}" for why, n in unused.items())
+    judged = Counter(", ".join(why) for i, why in stale.items() if i in known and i not in shown)
+    yield from (f"stale: {n} cells that tuning chose by, {why}" for why, n in judged.items())
 
 
 def _sections(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from torch import nn
 
@@ -15,8 +16,9 @@ from bench.data import Dataset
 from bench.errors import DataError, UsageError
 from bench.layers import Layers
 from bench.record import Record
-from bench.registry import BACKBONES, ESTIMATORS, add_folders
-from bench.sources import SOURCES, data_folder
+from bench.registry import BACKBONES, ESTIMATORS, P, Registry, add_folders
+from bench.sources import Source, data_folder, named
+from bench.suite import misuse
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,12 @@ def build(cell: Cell) -> Model:
 
     Raises:
         PluginError: a plugin of the cell is missing or broken.
+        UsageError: it, or the data set, has no such parameters, or not any more.
     """
     torch.manual_seed(cell.seed)
     clock = Clock()
     refs: dict[Role, Ref | None] = {"W": cell.weights, "A": cell.activations}
-    roles = {r: ref and ESTIMATORS.build(ref.name, ref.params) for r, ref in refs.items()}
+    roles = {r: ref and _plugin(ESTIMATORS, ref) for r, ref in refs.items()}
 
     def binarizer(role: Role, shape: tuple[int, ...]) -> nn.Module:
         estimator = roles[role]
@@ -46,8 +49,8 @@ def build(cell: Cell) -> Model:
         return estimator.binarizer(role, shape, clock, cell.binarization.sign0)
 
     layers = Layers(None if cell.weights is None else binarizer, cell.binarization)
-    backbone = BACKBONES.build(cell.backbone.name, cell.backbone.params)
-    source = SOURCES[cell.data.name].model_validate(cell.data.params)
+    backbone = _plugin(BACKBONES, cell.backbone)
+    source = _source(cell)
     return Model(backbone.build(source.num_classes, source.channels, layers), clock)
 
 
@@ -57,9 +60,9 @@ def dataset(cell: Cell, folder: Path | None = None) -> Dataset:
 
     Raises:
         DataError: missing, damaged, or not what the cell was planned with.
+        UsageError: there is no such data set, or it has no such parameters.
     """
-    source = SOURCES[cell.data.name].model_validate(cell.data.params)
-    found = source.load(folder or data_folder())
+    found = _source(cell).load(folder or data_folder())
     if found.fingerprint != cell.data.fingerprint:
         message = (
             f"{cell.data.name}: fingerprint {found.fingerprint}, the cell was planned with "
@@ -67,6 +70,22 @@ def dataset(cell: Cell, folder: Path | None = None) -> Dataset:
         )
         raise DataError(message)
     return found
+
+
+def _source(cell: Cell) -> Source:
+    kind = named(cell.data.name)
+    try:
+        return kind.model_validate(cell.data.params)
+    except ValidationError as error:
+        raise misuse(cell.data.name, error, kind) from None
+
+
+def _plugin(registry: Registry[P], ref: Ref) -> P:
+    """A plugin of a cell, which may be older than the plugin."""
+    try:
+        return registry.build(ref.name, ref.params)
+    except ValidationError as error:
+        raise misuse(ref.name, error, registry.load(ref.name)) from None
 
 
 def load(
@@ -96,7 +115,7 @@ def restore(record: Record, root: Path, which: str) -> nn.Module:
     """The model of `record` with its `which` weights, in evaluation mode."""
     from safetensors.torch import load as parse
 
-    path = store.folder(root, record.cell) / f"{which}.safetensors"
+    path = store.home(root, record.cell) / f"{which}.safetensors"
     if not path.is_file():
         message = f"no weights at `{path}`; run the cell again to have them"
         raise UsageError(message)

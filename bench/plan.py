@@ -93,6 +93,7 @@ class Plan(Frozen):
     source: str  # the suite file
     source_digest: str  # of what it says, overrides included, comments not
     overrides: list[str] = []
+    plugins: list[str] = []  # folders of local plugins
     baseline: str | None
     equilibrium: Definition = "paper"
     held_out: float | None = None  # the part of the training images that tuning is judged on

@@ -95,6 +95,7 @@ class Record(Frozen):
     provenance: Provenance
     earlier: list[Provenance] = []  # processes that trained first and were stopped or killed
     receipt: Receipt | None = None
+    seal: str = ""  # SHA-256 of all the rest, put there by `store.save`; empty in old records
 
     @property
     def measured(self) -> bool:

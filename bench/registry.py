@@ -73,6 +73,17 @@ class Registry(Generic[P]):
         """Every name, sorted."""
         return list(self.origins())
 
+    def file(self, name: str) -> Path | None:
+        """The file that a plugin's module is, found without importing it; None: not found."""
+        origin = self.origins().get(name)
+        if origin is None or origin.file or origin.problem:
+            return origin and origin.file
+        try:
+            spec = importlib.util.find_spec(origin.module.partition(":")[0])
+        except Exception:  # whatever the package of a stranger's module does at import
+            return None
+        return Path(spec.origin) if spec and spec.origin else None
+
     def _add(self, found: dict[str, Origin], name: str, origin: Origin) -> None:
         if name in found and found[name] != origin:
             problem = f"its name is taken by {found[name].place}; rename it"

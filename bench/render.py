@@ -48,7 +48,7 @@ def markdown(board: Board) -> str:
             parts.append("| " + " | ".join(_md(words[c]) for c in columns) + " |")
         parts += ["", *(f"- {_md(text)}" for text in _verdicts(section))]
         parts += [""] * any(_verdicts(section))
-    parts += [f"{board.recorded} of {board.total} cells recorded.", ""]
+    parts += [_counts(board), ""]
     return "\n".join([*parts, *(f"- {_md(note)}" for note in _notes(board))]) + "\n"
 
 
@@ -81,7 +81,7 @@ def rich_table(board: Board, width: int) -> Group:
         if section.recipe:
             parts.append(Text(f"· {section.recipe}", style="dim"))
         parts += [Text(f"· {text}") for text in _verdicts(section)]
-    parts.append(Text(f"{board.recorded} of {board.total} cells recorded.", style="bold"))
+    parts.append(Text(_counts(board), style="bold"))
     parts += [Text(f"· {note}", style="dim") for note in _notes(board)]
     return Group(*parts)
 
@@ -119,10 +119,14 @@ def _verdicts(section: Section) -> list[str]:
     return [f"against published {', '.join(names)}: {text}" for text, names in rows.items()]
 
 
+def _counts(board: Board) -> str:
+    stale = f", {board.stale} stale" if board.stale else ""
+    return f"{board.recorded} of {board.total} cells recorded{stale}."
+
+
 def _name(line: Line) -> str:
-    if line.label == "none":
-        return "full precision"
-    return line.label if line.schedule == "default" else f"{line.label} [{line.schedule}]"
+    name = line.label if line.schedule == "default" else f"{line.label} [{line.schedule}]"
+    return "full precision" if line.label == "none" else name
 
 
 def _table(title: str, columns: tuple[str, ...], lines: list[Line]) -> Table:
@@ -148,7 +152,7 @@ def _words(line: Line) -> dict[str, str]:
     lost = sum(line.lost.values())
     return {
         "#": str(line.rank) if line.rank else "-",
-        "estimator": _name(line),
+        "estimator": _name(line) + " (stale)" * bool(line.stale),
         "formula": line.formula or "-",
         "type": line.kind,
         "rational": line.rational or "-",
@@ -188,7 +192,13 @@ def _notes(board: Board) -> list[str]:
         for line in _lines(board)
         for reason, count in line.lost.items()
     ]
-    return [*board.notes, *lost]
+    stale = [
+        f"stale: {_name(line)} on {line.backbone}, {line.wa}, {count} of "
+        f"{len(line.cells)} seeds, {reason}"
+        for line in _lines(board)
+        for reason, count in line.stale.items()
+    ]
+    return [*board.notes, *lost, *stale]
 
 
 def _lines(board: Board) -> list[Line]:
@@ -206,6 +216,8 @@ def _flat(line: Line) -> dict[str, Any]:
     row["published_top5"] = line.claim.top5 if line.claim else None
     row["lost"] = sum(line.lost.values())
     row["lost_reasons"] = "; ".join(line.lost)
+    row["stale"] = sum(line.stale.values())
+    row["stale_reasons"] = "; ".join(line.stale)
     row["cells"] = " ".join(line.cells)
     return row
 

@@ -1,10 +1,10 @@
 """The rows of a plan: what one combination of a suite's axes trains, and what is said of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench import properties
+from bench import identity, properties
 from bench.axes import Axes, Named, Net
 from bench.cell import CORE, WA, Cell, DataRef, Recipe, Ref, Role
 from bench.data import Dataset
@@ -38,6 +38,7 @@ class Rows:
         self.suite, self.axes, self.document, self.folder = suite, axes, document, folder
         self.found: dict[str, tuple[DataRef, Dataset]] = {}
         self.infos: dict[tuple[str, Role], RoleInfo] = {}
+        self.numerics = identity.numerics()
         self.trials = suite.tune and Trials(suite, suite.tune, axes, document)
 
     def row(self, c: Combination, seeds: list[int]) -> Row:
@@ -72,7 +73,7 @@ class Rows:
             named = self.axes.estimators[c.label][role]
             own = c.label in self.axes.fixed or c.schedule == "default"
             if has_schedule(named.plugin) and not own:
-                named = Named(named.name, with_values(named.plugin, {"schedule": c.schedule}))
+                named = replace(named, plugin=with_values(named.plugin, {"schedule": c.schedule}))
                 schedule = c.schedule
             roles[role] = named
         return roles, schedule
@@ -85,17 +86,18 @@ class Rows:
         source: Named,
         seeds: list[int],
     ) -> list[Cell]:
-        refs: dict[Role, Ref] = {r: named.plugin.ref(named.name) for r, named in roles.items()}
+        refs: dict[Role, Ref] = {r: n.plugin.ref(n.name, n.source) for r, n in roles.items()}
         return [
             Cell(
                 core=CORE,
                 weights=refs.get("W"),
                 activations=refs.get("A"),
-                backbone=net.plugin.ref(net.name),
+                backbone=net.plugin.ref(net.name, net.digest),
                 data=self._data(c, source, net.recipe)[0],
                 binarization=self.suite.binarization,
                 recipe=net.recipe,
                 seed=seed,
+                numerics=self.numerics,
             )
             for seed in dict.fromkeys(seeds)
         ]

@@ -1,33 +1,56 @@
 """One call of `bench run`: what is missing is run and shown, then the table and its files."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from bench import executor, leaderboard, live, render, store
+from bench import attic, executor, leaderboard, live, render, store
 from bench.cell import Cell
 from bench.errors import UsageError
 from bench.executor import Settings, Tally
 from bench.plan import Plan
+from bench.standing import Standing, Standings
 from bench.tuning import tuned
 
 
-def run(plan: Plan, chosen: list[Cell], settings: Settings, out: Console, err: Console) -> bool:
-    """
-    Run the chosen cells that have no measurement, and print the plan's leaderboard and files.
+@dataclass(frozen=True)
+class Choice:
+    """What a run does with cells that have a record."""
 
-    Returns whether every cell came to a measurement. Failures are named on `err`, with the log.
+    rerun: tuple[str, ...] = ()  # `failed`, `stale`, or cells by name: those run and no others
+    allow_stale: bool = False  # stale records stand in the table
+
+
+def run(
+    plan: Plan,
+    chosen: list[Cell],
+    settings: Settings,
+    out: Console,
+    err: Console,
+    choice: Choice | None = None,
+) -> bool:
     """
+    Run the chosen cells that have no record, and print the plan's leaderboard and files.
+
+    Returns whether every cell came to a measurement. Failures are named on `err`, with the log,
+    and so is what is stale: measured by other code or on other data, and not run unasked.
+
+    Raises:
+        UsageError: the choice names no cell, or several by one name.
+    """
+    choice = choice or Choice()
     _refuse_namesake(plan, settings.root)
+    again = _again(chosen, choice.rerun, settings.root)
     written = [store.save_plan(settings.root, plan)]
     ids = {cell.id for cell in chosen}
-    tally = Tally()
-    for part, cells in _parts(plan, settings.root):
-        _execute(
-            plan, [cell for cell in cells if cell.id in ids], part, settings, tally, (out, err)
-        )
-    written += _table(plan, settings.root, out)
+    tally, undone = Tally(), 0
+    for part, cells in _parts(plan, again, settings.root, choice):
+        here = [cell for cell in cells if cell.id in ids]
+        anew = bool(choice.rerun)
+        undone += _execute(plan, here, part, settings, tally, (out, err), anew=anew)
+    written += _table(plan, settings.root, choice, out)
     _say(out, "files:")
     for line in _files(written, plan, settings.root):
         _say(out, f"  {line}")
@@ -36,15 +59,42 @@ def run(plan: Plan, chosen: list[Cell], settings: Settings, out: Console, err: C
         _say(err, f"failed: {event.reason}; log: {log}")
     for problem in tally.errors:
         _say(err, f"error: {problem}")
-    return not (tally.failed or tally.errors)
+    if undone and not choice.allow_stale:
+        hint = "--rerun stale measures them again, --allow-stale shows what there is"
+        _say(err, f"stale: {undone} cells were measured by other code or on other data; {hint}")
+    return not (tally.failed or tally.errors or (undone and not choice.allow_stale))
 
 
-def _parts(plan: Plan, root: Path) -> Iterator[tuple[str, list[Cell]]]:
+def _again(chosen: list[Cell], rerun: tuple[str, ...], root: Path) -> list[Cell]:
+    """The cells that `--rerun` names, in their order."""
+    if not rerun:
+        return []
+    standings = Standings(root, chosen).of
+    wanted: set[str] = set()
+    for word in rerun:
+        named = [c.id for c in chosen if word in c.slug]
+        if word in {"failed", "stale"}:
+            named = [c.id for c in chosen if standings[c.id].state == word]
+        elif len(named) != 1:
+            found = ", ".join([c.slug for c in chosen if word in c.slug][:5]) or "none"
+            message = f"--rerun `{word}` names {len(named)} cells of this suite: {found}"
+            raise UsageError(message)
+        wanted |= {*named}
+    return [cell for cell in chosen if cell.id in wanted]
+
+
+def _parts(
+    plan: Plan, again: list[Cell], root: Path, choice: Choice
+) -> Iterator[tuple[str, list[Cell]]]:
     """What runs first, and then what that decides."""
+    if choice.rerun:
+        yield "again: ", again
+        return
     trials = [trial for row in plan.rows for trial in row.trials]
     yield "", [*plan.cells, *(cell for trial in trials for cell in trial.held_out)]
     if trials:
-        known = {record.cell.id: record for record in store.records(root, plan)}
+        found = Standings(root, plan.possible).records(stale=choice.allow_stale)
+        known = {record.cell.id: record for record in found}
         yield "tuned: ", [c for trial in tuned(plan, known) for c in trial.cells]
 
 
@@ -55,39 +105,58 @@ def _execute(
     settings: Settings,
     tally: Tally,
     consoles: tuple[Console, Console],
-) -> None:
-    """Run those cells that have no measurement; what went wrong joins the tally."""
+    *,
+    anew: bool,
+) -> int:
+    """
+    Run those cells that have no measurement, `anew` all; what went wrong joins the tally.
+
+    Returns how many are stale and do not run.
+    """
     out, err = consoles
-    cells = list({cell.id: cell for cell in cells}.values())
-    missing = executor.wanted(settings.root, cells)
-    for moved in (store.set_aside(settings.root, cell) for cell in missing):
-        if moved:
-            _say(err, f"note: an unreadable record is kept as {moved}; its cell runs again")
-    recorded = len(cells) - len(missing)
-    _say(out, f"{part}{len(cells)} cells, {recorded} recorded, {len(missing)} to run")
+    standings = Standings(settings.root, cells).of
+    missing = [s for s in standings.values() if anew or s.state in {"to run", "failed"}]
+    stale = [s for s in standings.values() if s.state == "stale" and not anew]
+    for s in missing:
+        _clear(s, settings.root, err)
+    for s in stale:
+        _say(err, f"stale: {s.cell.slug}: {s.note}")
+    recorded = len(standings) - len(missing) - len(stale)
+    counts = f"{recorded} recorded" + f", {len(stale)} stale" * bool(stale)
+    _say(out, f"{part}{len(standings)} cells, {counts}, {len(missing)} to run")
     if missing:
         view = live.Terminal if out.is_terminal else live.Plain
-        with view(live.Board(plan, [cell.id for cell in missing]), out) as watch:
-            found = executor.execute(missing, settings, watch)
+        with view(live.Board(plan, [s.cell.id for s in missing]), out) as watch:
+            found = executor.execute([s.cell for s in missing], settings, watch)
         tally.ended |= found.ended
         tally.errors += found.errors
+    return len(stale)
+
+
+def _clear(standing: Standing, root: Path, err: Console) -> None:
+    """Make room for a cell's record; one that is there is kept elsewhere."""
+    cell = standing.cell
+    if standing.state == "recorded":
+        _say(err, f"note: {cell.slug} runs again; what it was is kept as {attic.put(root, cell)}")
+    elif moved := store.set_aside(root, cell):
+        _say(err, f"note: an unreadable record is kept as {moved}; its cell runs again")
 
 
 def states(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:
     """One line per chosen cell, recorded or to run, then what is left out, then the sums."""
-    wanted = {cell.id for cell in chosen}
-    counts = {"recorded": 0, "to run": 0, "if best": 0}
+    chosen = list(chosen)
+    standings = Standings(root, chosen).of
+    counts = {"recorded": 0, "stale": 0, "to run": 0, "if best": 0}
     for row, part, cell in plan.every():
-        if cell.id not in wanted:
+        standing = standings.pop(cell.id, None)  # once, though several rows may share it
+        if standing is None:
             continue
-        wanted.remove(cell.id)  # once, though several rows may share it
-        record = store.find(root, cell)
-        state = "recorded" if record and record.measured else "to run"
-        if part.startswith("tuned"):
-            state = state if state == "recorded" else "if best"
+        state = "to run" if standing.state == "failed" else standing.state
+        if part.startswith("tuned") and state == "to run":
+            state = "if best"
         counts[state] += 1
         name = f"{row.label} x {row.backbone} x {row.wa} x {row.schedule} x seed {cell.seed}"
-        note = f" ({record.status}: {record.reason})" if record and record.reason else ""
+        note = f" ({standing.note})" if standing.note else ""
         yield f"{cell.id}  {state:8}  {name}{f' ({part})' if part else ''}{note}"
     for left in plan.left_out:
         yield f"{'left out':>22}  {left.combination}: {left.reason}"
@@ -95,10 +164,11 @@ def states(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:
         claim = absent.claim
         name = f"{claim.method} x {claim.backbone} x {claim.wa}"
         yield f"{'published':>22}  {name}: {claim.acc:.2f}, {absent.reason}"
+    stale = f"{counts['stale']} stale, " if counts["stale"] else ""
     tuning = f", {counts['if best']} if tuning chooses them" if counts["if best"] else ""
     yield (
         f"{sum(counts.values())} cells on {', '.join(dict.fromkeys(r.data for r in plan.rows))}: "
-        f"{counts['recorded']} recorded, {counts['to run']} to run{tuning}; "
+        f"{counts['recorded']} recorded, {stale}{counts['to run']} to run{tuning}; "
         f"{len(plan.left_out)} combinations left out"
     )
 
@@ -124,9 +194,10 @@ def _refuse_namesake(plan: Plan, root: Path) -> None:
         raise UsageError(message)
 
 
-def _table(plan: Plan, root: Path, out: Console) -> list[Path]:
+def _table(plan: Plan, root: Path, choice: Choice, out: Console) -> list[Path]:
     """Print the leaderboard, and write it in every format."""
-    board = leaderboard.rank(plan, store.records(root, plan))
+    found = Standings(root, plan.possible)
+    board = leaderboard.rank(plan, found.records(stale=choice.allow_stale), stale=found.stale)
     render.render(board, "rich", out)
     home = store.suite_folder(root, plan.suite)
     forms = {"md": render.markdown, "csv": render.csv, "json": render.as_json}

@@ -5,8 +5,12 @@ Records on disk: a folder for each cell, so that results merge like any other fi
     ROOT/suites/<suite>/plan.json  leaderboard.{md,csv,json}
 """
 
+import contextlib
+import hashlib
+import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +23,41 @@ from bench.record import Record
 
 
 def folder(root: Path, cell: Cell) -> Path:
-    """Where a cell's files live."""
-    return root / "cells" / cell.slug
+    """
+    Where a cell's files live.
+
+    Raises:
+        EnvironmentProblem: a link there leads out of the results folder.
+    """
+    return inside(root, "cells", cell.slug)
 
 
 def suite_folder(root: Path, suite: str) -> Path:
-    """Where a suite's files live."""
-    return root / "suites" / suite
+    """
+    Where a suite's files live.
+
+    Raises:
+        EnvironmentProblem: a link there, or the name, leads out of the results folder.
+    """
+    return inside(root, "suites", suite)
+
+
+def inside(root: Path, kind: str, name: str) -> Path:
+    """
+    The path `root`/`kind`/`name`.
+
+    Raises:
+        EnvironmentProblem: a link there, or the name, leads out of `root`.
+    """
+    path = root / kind / name
+    real = Path(os.path.realpath(path))
+    plain = Path(name).name == name and name not in {"", ".."}
+    if not plain or not real.is_relative_to(os.path.realpath(root)):
+        message = (
+            f"`{path}` leads out of the results folder, to `{real}`; remove the link, or rename"
+        )
+        raise EnvironmentProblem(message)
+    return path
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -62,7 +94,8 @@ def append(path: Path, text: str) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW  # a link may lead anywhere
+        with os.fdopen(os.open(path, flags, 0o666), "a", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
         message = f"cannot write `{path}`: {error.strerror or error}"
@@ -77,9 +110,23 @@ def save_weights(path: Path, state: dict[str, Any]) -> Path:
 
 
 def save(root: Path, record: Record) -> Path:
-    """Write a cell's record, as `write` does."""
+    """Write a cell's record with its seal, as `write` does."""
     path = folder(root, record.cell) / "record.json"
-    return write(path, record.model_dump_json(indent=None) + "\n")
+    whole = Record.model_validate_json(record.model_dump_json())  # every field is one that was set
+    record = whole.model_copy(update={"seal": _seal(whole)})
+    return write(path, record.model_dump_json() + "\n")
+
+
+def sealed(record: Record) -> bool | None:
+    """Is the record as it was written? None: nobody can tell, it is older than seals."""
+    return record.seal == _seal(record) if record.seal else None
+
+
+def _seal(record: Record) -> str:
+    """SHA-256 of what stands in the record's file; a field that later versions add does not."""
+    said = json.loads(record.model_dump_json(exclude={"seal"}, exclude_unset=True))
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def find(root: Path, cell: Cell) -> Record | None:
@@ -90,6 +137,22 @@ def find(root: Path, cell: Cell) -> Record | None:
     except (OSError, ValidationError):
         return None
     return record if record.cell.id == cell.id else None
+
+
+def alike(root: Path, cell: Cell) -> Iterator[tuple[Path, Record]]:
+    """The folders of cells whose name is this cell's, and the records in them that can be read."""
+    for path in sorted((root / "cells").glob(f"{cell.name}__*/record.json")):
+        if not path.parent.is_symlink():
+            with contextlib.suppress(OSError, ValidationError):
+                yield path.parent, Record.model_validate_json(path.read_bytes())
+
+
+def home(root: Path, cell: Cell) -> Path:
+    """The folder that holds a cell's record, where an earlier version gave it another id, too."""
+    own = folder(root, cell)
+    if (own / "record.json").is_file():
+        return own
+    return next((path for path, record in alike(root, cell) if record.cell == cell), own)
 
 
 def set_aside(root: Path, cell: Cell) -> Path | None:
@@ -140,7 +203,7 @@ def find_plan(root: Path, suite: str) -> Plan:
     """
     path = suite_folder(root, suite) / "plan.json"
     try:
-        return Plan.model_validate_json(path.read_bytes())
+        plan = Plan.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         message = f"no `{path}`; run `bench run` on the suite first, or name its --results"
         raise UsageError(message) from None
@@ -148,3 +211,7 @@ def find_plan(root: Path, suite: str) -> Plan:
         what = f"is damaged, or of another version of signbench: {str(error).splitlines()[0]}"
         message = f"`{path}` {what}; `bench run` makes it again"
         raise UsageError(message) from None
+    if plan.suite != suite:
+        message = f"`{path}` is the plan of `{plan.suite}`; `bench run` makes it again"
+        raise UsageError(message)
+    return plan

@@ -49,7 +49,7 @@ class Trials:
             )
             place = ("estimators", labels[0])
             chosen: Roles = {
-                r: Named(n.name, self._plugin(place, n.plugin, mine)) for r, n in roles.items()
+                r: replace(n, plugin=self._plugin(place, n.plugin, mine)) for r, n in roles.items()
             }
             plugin = self._plugin(("backbones", labels[1]), net.plugin, theirs)
             tuned = replace(net, plugin=plugin, recipe=self._recipe(net, train))

@@ -181,13 +181,14 @@ def _measure(job: Job, log: "_Log", origin: "Callable[[], Provenance]") -> "Reco
     """
     import torch
 
-    from bench import checkpoint, model, store, trainer
+    from bench import checkpoint, identity, model, store, trainer
     from bench.record import Record
     from bench.registry import add_folders
 
     torch.set_num_threads(job.threads)
     torch.backends.cudnn.deterministic = True
     add_folders(job.plugins)
+    identity.confirm(job.cell)
     device = torch.device(job.device)
     data = _dataset(job, device).to(device, job.workers, log.line)
     _seed(job.cell.seed)

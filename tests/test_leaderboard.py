@@ -151,6 +151,35 @@ def test_csv_and_json_are_for_machines(tmp_path: Path) -> None:
     assert data["sections"][0]["lines"][0]["cells"][0] == made("reste", {0: 0.1})[0][0].id
 
 
+def test_stale_rows_are_marked_in_every_format() -> None:
+    """A row with stale records says how many of its seeds and why; one that is not used is told."""
+    a, a_records = made("ste", {0: 0.50, 1: 0.52})
+    b, _ = made("reste", {0: 0.51})
+    rows = [row("ste", a), row("reste", b)]
+    plan = Plan(suite="s", source="s", source_digest="0", baseline=None, rows=rows)
+    stale = {a[1].id: ("x.py changed", "the data changed"), b[0].id: ("x.py changed",), "other": ()}
+    board = leaderboard.rank(plan, a_records, stale=stale, notes=["mind the gap"])
+    line, unused = board.sections[0].lines
+    console = Console(width=240, record=True, file=io.StringIO())
+    console.print(render.rich_table(board, 240))
+    frame = pd.read_csv(io.StringIO(render.csv(board))).set_index("label")
+    data = json.loads(render.as_json(board))
+
+    assert (board.recorded, board.stale, board.total) == (1, 2, 3)
+    assert (line.stale, unused.stale) == ({"x.py changed, the data changed": 1}, {})
+    for text in (console.export_text(), render.markdown(board)):
+        assert "ste (stale) " in text
+        assert "reste (stale)" not in text
+        assert "1 of 3 cells recorded, 2 stale." in text
+        assert "stale: ste on resnet20, 1/1, 1 of 2 seeds, x.py changed, the data changed" in text
+        assert "stale, not used: 1 cells, x.py changed; " in text
+        assert "mind the gap" in text
+    assert frame.loc["ste", "stale"] == 1
+    assert frame.loc["ste", "stale_reasons"] == "x.py changed, the data changed"
+    assert data["sections"][0]["lines"][0]["stale"] == line.stale
+    assert data["stale"] == 2
+
+
 @pytest.mark.parametrize("width", [60, 100, 240])
 def test_terminal_table_fits(width: int) -> None:
     """Every accuracy can be read at any width, in one table or in two."""

@@ -10,6 +10,7 @@ import pytest
 from bench import store
 from bench.cell import CORE, Binarization, Cell, DataRef, Recipe, Ref
 from bench.errors import EnvironmentProblem, UsageError
+from bench.plan import Plan
 from bench.record import Provenance, Record
 
 
@@ -38,6 +39,11 @@ def record(of: Cell | None = None, **change: object) -> Record:
     return Record.model_validate(fields | {"provenance": origin, "best_epoch": 0} | change)
 
 
+def unsealed(found: Record | None) -> Record | None:
+    """A record as it was before `store.save` sealed it."""
+    return found and found.model_copy(update={"seal": ""})
+
+
 def test_top5_of_a_record() -> None:
     """The last epoch's, and the best epoch's, which is chosen on top-1; old records have none."""
     curves = {"train_loss": [2.0, 1.0], "test_acc": [0.6, 0.5], "test_top5": [0.8, 0.9]}
@@ -62,6 +68,8 @@ def test_top5_of_a_record() -> None:
         {"data": DataRef(name="digits", fingerprint="1" * 16)},
         {"binarization": Binarization(sign0=1)},
         {"recipe": Recipe(epochs=3)},
+        {"weights": Ref(name="ste", params={"clip": 1.0}, source="0" * 16)},
+        {"numerics": {"bench/data.py": "0" * 16}},
     ],
 )
 def test_the_id_covers_the_cell(change: dict[str, object]) -> None:
@@ -70,8 +78,11 @@ def test_the_id_covers_the_cell(change: dict[str, object]) -> None:
 
 
 def test_the_id_is_for_ever() -> None:
-    """This id never changes: a different one would orphan every record."""
+    """These ids never change: others would orphan every record, those without digests, too."""
+    ref = Ref(name="ste", params={"clip": 1.0}, source="0123456789abcdef")
+
     assert cell().id == "7266184cccb3"
+    assert cell(weights=ref, numerics={"bench/data.py": "0" * 16}).id == "c38781863d27"
 
 
 def test_a_slug_is_a_file_name() -> None:
@@ -89,9 +100,28 @@ def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
     saved = record(clipped)
     store.save(tmp_path, saved)
 
-    assert store.find(tmp_path, clipped) == saved
+    assert unsealed(store.find(tmp_path, clipped)) == saved
     assert store.find(tmp_path, cell()) is None
-    assert store.named(tmp_path, clipped.id) == saved
+    assert unsealed(store.named(tmp_path, clipped.id)) == saved
+
+
+def test_a_seal_shows_every_edit(tmp_path: Path) -> None:
+    """A record is as it was written, or was edited since; layout is no edit, old ones have none."""
+    path = store.save(tmp_path, record(cell(weights=Ref(name="ste", params={"clip": "Infinity"}))))
+    text = path.read_text(encoding="utf-8")
+
+    def told(content: str) -> bool | None:
+        return store.sealed(Record.model_validate_json(content))
+
+    assert told(text) is True
+    assert told(json.dumps(json.loads(text), indent=3, sort_keys=True)) is True
+    for old, new in (("0.6,0.5", "0.6,0.51"), ('"Infinity"', '"1"'), ('"ok"', '"failed"')):
+        assert told(text.replace(old, new, 1)) is False
+    without = {k: v for k, v in json.loads(text).items() if k not in {"seal", "earlier"}}
+    assert told(json.dumps(without)) is None
+    later = json.loads(text) | {"seal": store._seal(Record.model_validate(without))}  # pyright: ignore[reportPrivateUsage]
+    del later["earlier"]
+    assert told(json.dumps(later)) is True
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"schema_version": 9}', "\x00\xff"])
@@ -124,6 +154,54 @@ def test_an_ambiguous_name_lists_what_it_names(tmp_path: Path) -> None:
         store.named(tmp_path, "nothing")
 
 
+def test_nothing_is_written_outside(tmp_path: Path) -> None:
+    """A link out of the results folder and a name with slashes or dots are refused by name."""
+    root, outside = tmp_path / "results", tmp_path / "outside"
+    outside.mkdir()
+    home = store.folder(root, cell())
+    home.parent.mkdir(parents=True)
+    home.symlink_to(outside)
+    (root / "suites").mkdir()
+    (root / "suites" / "away").symlink_to(outside)
+
+    with pytest.raises(EnvironmentProblem, match=r"leads out of the results folder, to `.*outside"):
+        store.save(root, record())
+    with pytest.raises(EnvironmentProblem, match="leads out"):
+        store.find(root, cell())
+    for name in ("away", "../../x", "..", "", "/etc", "a/b"):
+        with pytest.raises(EnvironmentProblem, match="leads out of the results folder"):
+            store.suite_folder(root, name)
+    assert list(outside.iterdir()) == []
+
+
+def test_a_log_is_no_link(tmp_path: Path) -> None:
+    """Text is never added to what a link in a cell's folder leads to."""
+    (tmp_path / "secret").write_text("mine", encoding="utf-8")
+    (tmp_path / "log.txt").symlink_to(tmp_path / "secret")
+
+    with pytest.raises(EnvironmentProblem, match=r"cannot write `.*log\.txt`"):
+        store.append(tmp_path / "log.txt", "more")
+    assert (tmp_path / "secret").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_results_folder_may_be_a_link(tmp_path: Path) -> None:
+    """Only what leads out of it is refused, not the way to it."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "results").symlink_to(tmp_path / "disk")
+    store.save(tmp_path / "results", record())
+
+    assert store.find(tmp_path / "disk", cell()) is not None
+
+
+def test_a_plan_that_names_another_suite_is_refused(tmp_path: Path) -> None:
+    """A plan.json whose suite would lead elsewhere is not read as this suite's."""
+    plan = Plan(suite="../../x", source="s", source_digest="0", baseline=None, rows=[])
+    store.write(store.suite_folder(tmp_path, "mine") / "plan.json", plan.model_dump_json())
+
+    with pytest.raises(UsageError, match=r"is the plan of `\.\./\.\./x`; `bench run` makes it"):
+        store.find_plan(tmp_path, "mine")
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """A file where a folder should be: one error that names the path, and no debris."""
     (tmp_path / "cells").write_text("in the way", encoding="utf-8")
@@ -153,7 +231,7 @@ except EnvironmentProblem as error:
     )
 
     assert "cannot write" in done.stdout
-    assert store.find(tmp_path, cell()) == record()
+    assert unsealed(store.find(tmp_path, cell())) == record()
     assert len(list(store.folder(tmp_path, cell()).iterdir())) == 1
 
 
