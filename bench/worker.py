@@ -104,13 +104,16 @@ def _measure(job: Job, log: "_Log", started: datetime) -> Any:
     """Build and train; write the weights; return the record."""
     import torch
 
-    from bench import model, store, trainer
+    from bench import model, receipt, store, trainer
     from bench.provenance import provenance
     from bench.record import Record
     from bench.registry import add_folders
 
     torch.set_num_threads(job.threads)
     torch.backends.cudnn.deterministic = True
+    proof = receipt.of(job.root, job.device, job.threads, job.compiled)
+    if proof.first_difference is not None:
+        log.line(f"note: two equal trainings here differ from step {proof.first_difference} on")
     add_folders(job.plugins)
     device = torch.device(job.device)
     data = _dataset(job, device).to(device, job.workers, log.line)
@@ -147,6 +150,7 @@ def _measure(job: Job, log: "_Log", started: datetime) -> Any:
         images_per_s=outcome.images_per_s,
         peak_mib=_peak_mib(device),
         provenance=provenance(started, job.device, job.compiled, list(job.argv)),
+        receipt=proof,
     )
 
 
