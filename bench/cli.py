@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from bench import __version__
 from bench.errors import BenchError, EnvironmentProblem, UsageError
+from bench.plain import Terminal, plain
 
 if TYPE_CHECKING:  # only commands that train or check import torch
     from bench.doctor import Finding
@@ -55,10 +55,10 @@ Reading = Literal["p", "p-fixed", "end", "l2-uniform", "l2-normal", "trained"]
 Kind = Literal["estimators", "backbones", "data", "schedules", "suites"]
 
 UNBOUND = 200  # columns of a file or pipe, which has none of its own
-out = Console(
+out = Terminal(
     emoji=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNBOUND
 )
-err = Console(stderr=True, emoji=False)
+err = Terminal(stderr=True, emoji=False)
 
 
 def _plugins(folders: list[Path]) -> None:
@@ -274,7 +274,7 @@ def schema(
     if output:
         _say(f"wrote {store.write(output, text)}")
     else:
-        out.file.write(text)
+        _raw(text)
 
 
 @app.command()
@@ -299,7 +299,7 @@ def doctor(
         if not json_:
             out.print(_finding(finding))
     if json_:
-        out.file.write(json.dumps([asdict(f) for f in found], ensure_ascii=False, indent=1) + "\n")
+        _raw(json.dumps([asdict(f) for f in found], ensure_ascii=False, indent=1) + "\n")
     if any(finding.state == "fail" for finding in found):
         raise typer.Exit(EnvironmentProblem.exit_code)
 
@@ -346,11 +346,11 @@ def indicators(
         raise UsageError(message)
     record = store.named(results, cell)
     if histograms:
-        out.file.write(layerwise.histograms(record).to_csv(index=False))
+        _raw(layerwise.histograms(record).to_csv(index=False))
     elif curves:
-        out.file.write(layerwise.curves(record).to_csv(index=False))
+        _raw(layerwise.curves(record).to_csv(index=False))
     elif form == "csv":
-        out.file.write(layerwise.frame(record, equilibrium).to_csv(index=False))
+        _raw(layerwise.frame(record, equilibrium).to_csv(index=False))
     else:
         out.print(layerwise.table(record, equilibrium))
 
@@ -373,7 +373,7 @@ def curve(
 
     moments, grid = curves.moments(at), curves.grid(low, high, points)
     found = curves.frame(curves.surrogate(estimator, parameters or []), role, moments, grid)
-    out.file.write(found.to_csv(index=False))
+    _raw(found.to_csv(index=False))
 
 
 @new_app.command("estimator")
@@ -467,6 +467,11 @@ def _finding(finding: "Finding") -> Table:
 
 def _say(text: str) -> None:
     out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _raw(text: str) -> None:
+    """For pipes: as it is."""
+    out.file.write(plain(text))
 
 
 def _refuse(wrong: bool, message: str) -> None:

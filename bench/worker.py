@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from bench.cell import Cell
 from bench.errors import EnvironmentProblem
+from bench.plain import plain
 
 Kind = Literal["start", "progress", "end"]
 
@@ -210,7 +211,7 @@ class _Log:
 
         stamp = datetime.now(UTC).isoformat(timespec="seconds")
         with contextlib.suppress(EnvironmentProblem):  # no log is worth a cell
-            store.append(self.path, f"{stamp} {text.rstrip()}\n")
+            store.append(self.path, f"{stamp} {plain(text.rstrip())}\n")
 
 
 def _tell(event: Event) -> None:
