@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check pytest slow bench fix schema hooks clean
+.PHONY: help demo test check pytest slow fuzz bench fix schema hooks clean
 
 help:  ## this text
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -24,6 +24,9 @@ pytest: $(VENV)/.dev
 
 slow: $(VENV)/.dev  ## the tests that take a minute each
 	$(BIN)/python -m pytest -m slow -n auto --dist worksteal
+
+fuzz: $(VENV)/.dev  ## hostile input: 10,000 suites, 2,000 records and the rest (half an hour)
+	cd tests && PYTHONPATH=.. OMP_NUM_THREADS=1 ../$(BIN)/python -m fuzz $(T)
 
 bench: $(VENV)/.dev  ## throughput of estimators and of a training step
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-columns=min,median,rounds

@@ -7,6 +7,7 @@ differ between tables of one suite, never within one.
 The only place where a suite's names meet the registry.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
@@ -21,6 +22,8 @@ from bench.document import Document, Path_, Problem, items, mapping
 from bench.errors import PluginError, UsageError
 from bench.registry import BACKBONES, ESTIMATORS, Registry, add_folders
 from bench.suite import problems
+
+MOST = 1_000  # labels of one matrix
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,9 @@ def _matrix(
         message = "must map parameters to lists of values, as in {o_end: [1, 2, 3]}"
         axes.problems.append(Problem((*path, "matrix"), message))
         return
+    if math.prod(len(items(v)) for v in matrix.values()) > MOST:
+        axes.problems.append(Problem((*path, "matrix"), f"has more than {MOST:,} combinations"))
+        return
     for key in matrix.keys() & rest.keys():
         message = f"stands in the matrix, too, as {matrix[key]}; say it once"
         axes.problems.append(Problem((*path, key), message))
@@ -179,11 +185,14 @@ def _plugin(
         return None
     try:
         plugin = registry.load(name)(**{str(k): v for k, v in params.items()})
+        plugin.ref(name)  # as cells will name it
         return Named(name, plugin, identity.source(registry, name))
     except PluginError as error:
         axes.problems.append(Problem(path, str(error)))
     except ValidationError as error:
         axes.problems += problems(error, path, registry.load(name))
+    except Exception as error:  # whatever a stranger's class raises
+        axes.problems.append(Problem(path, f"`{name}` raises {type(error).__name__}: {error}"))
     return None
 
 

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from bench import __version__
-from bench.errors import BenchError, UsageError
+from bench.errors import BenchError, EnvironmentProblem, UsageError
+from bench.plain import Terminal, plain
 
 if TYPE_CHECKING:  # only commands that train or check import torch
+    from bench.doctor import Finding
     from bench.plan import Plan
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
@@ -57,10 +58,10 @@ Reading = Literal["p", "p-fixed", "end", "l2-uniform", "l2-normal", "trained"]
 Kind = Literal["estimators", "backbones", "data", "schedules", "suites"]
 
 UNBOUND = 200  # columns of a file or pipe, which has none of its own
-out = Console(
+out = Terminal(
     emoji=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNBOUND
 )
-err = Console(stderr=True, emoji=False)
+err = Terminal(stderr=True, emoji=False)
 
 
 def _plugins(folders: list[Path]) -> None:
@@ -307,7 +308,34 @@ def schema(
     if output:
         _say(f"wrote {store.write(output, text)}")
     else:
-        out.file.write(text)
+        _raw(text)
+
+
+@app.command()
+def doctor(
+    results: Results = Path("results"),
+    data: Data = None,
+    device: Annotated[
+        list[str] | None, typer.Option(help="cpu, cuda or cuda:N; every one if not given.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads per cell.")] = 1,
+    json_: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Is this machine fit to run suites, and does it compute the same thing twice?"""
+    from dataclasses import asdict
+
+    from bench import doctor as doctors
+
+    asked = doctors.Question(results, data, tuple(device or ()), threads)
+    found: list[doctors.Finding] = []
+    for finding in doctors.examine(asked):
+        found.append(finding)
+        if not json_:
+            out.print(_finding(finding))
+    if json_:
+        _raw(json.dumps([asdict(f) for f in found], ensure_ascii=False, indent=1) + "\n")
+    if any(finding.state == "fail" for finding in found):
+        raise typer.Exit(EnvironmentProblem.exit_code)
 
 
 @app.command("eval")
@@ -352,11 +380,11 @@ def indicators(
         raise UsageError(message)
     record = store.named(results, cell)
     if histograms:
-        out.file.write(layerwise.histograms(record).to_csv(index=False))
+        _raw(layerwise.histograms(record).to_csv(index=False))
     elif curves:
-        out.file.write(layerwise.curves(record).to_csv(index=False))
+        _raw(layerwise.curves(record).to_csv(index=False))
     elif form == "csv":
-        out.file.write(layerwise.frame(record, equilibrium).to_csv(index=False))
+        _raw(layerwise.frame(record, equilibrium).to_csv(index=False))
     else:
         out.print(layerwise.table(record, equilibrium))
 
@@ -379,7 +407,7 @@ def curve(
 
     moments, grid = curves.moments(at), curves.grid(low, high, points)
     found = curves.frame(curves.surrogate(estimator, parameters or []), role, moments, grid)
-    out.file.write(found.to_csv(index=False))
+    _raw(found.to_csv(index=False))
 
 
 @new_app.command("estimator")
@@ -459,8 +487,25 @@ def _entries(entries: Iterable[tuple[str, str, bool]]) -> None:
         out.print(table)
 
 
+def _finding(finding: "Finding") -> Table:
+    """Its state, what it is about, and below what was found what to do."""
+    style = {"ok": "green", "warn": "yellow", "fail": "bold red"}[finding.state]
+    table = Table.grid(padding=(0, 1))
+    for width in (4, 12, None):
+        table.add_column(width=width, overflow="fold")
+    table.add_row(Text(finding.state, style), Text(finding.what), Text(finding.found))
+    if finding.advice:
+        table.add_row("", "", Text(f"→ {finding.advice}", style))
+    return table
+
+
 def _say(text: str) -> None:
     out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _raw(text: str) -> None:
+    """For pipes: as it is."""
+    out.file.write(plain(text))
 
 
 def _refuse(wrong: bool, message: str) -> None:

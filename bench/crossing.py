@@ -24,6 +24,7 @@ from bench.suite import Suite, digest, load, name_of, without
 
 NO_KNOB = "{} has no scheduled knob; it runs once, not once per schedule"
 MOMENTS = (0.0, 0.5, 0.999)  # of the schedule, where a knob is looked at
+MOST = 50_000  # cells of a plan
 STEEPEST = 1e6  # of a slope at 0 that `gain: unit` can divide by
 
 
@@ -82,9 +83,10 @@ def resolve(path: Path, overrides: Iterable[str] = ()) -> tuple[Document, Suite,
 
 def _cross_checks(suite: Suite, axes: Axes) -> Iterator[Problem]:
     """Labels that one part of the suite uses and another must define."""
-    for axis in ("estimators", "backbones"):
+    for axis, found in (("estimators", axes.estimators), ("backbones", axes.nets)):
         if not getattr(suite, axis):
             yield Problem((axis,), f"names none; `bench list {axis}` has some")
+        yield from (Problem((axis, x), "a label is one line") for x in found if _broken(x))
     for i, include in enumerate(suite.include):
         if (include.estimator == "none") != (include.wa == "32/32"):
             yield Problem(("include", i), "estimator: none and wa: 32/32 go together")
@@ -96,6 +98,10 @@ def _cross_checks(suite: Suite, axes: Axes) -> Iterator[Problem]:
         if word not in known and not (path[0] == "exclude" and fnmatch.filter(known, word)):
             yield Problem(path, f"no `{word}` in this suite{suggest(word, known)}")
     yield from _gains(axes)
+
+
+def _broken(label: str) -> bool:
+    return len(label.splitlines()) > 1
 
 
 def _gains(axes: Axes) -> Iterator[Problem]:
@@ -143,7 +149,10 @@ def _rows(
     """Every row of the product and of `include`, and what is left out with its reason."""
     rows: list[Row] = []
     left_out: list[LeftOut] = []
-    for combination, seeds, reason in _combinations(suite, axes):
+    for count, (combination, seeds, reason) in enumerate(_combinations(suite, axes), start=1):
+        if count * len(seeds) > MOST:
+            message = f"more than {MOST:,} cells; split the suite"
+            raise SuiteError(message)
         if not reason:
             row = make.row(combination, seeds)
             row = row.model_copy(update={"claim": _claim(claims, row, axes)})
@@ -209,7 +218,7 @@ def _excluded(suite: Suite, combination: Combination) -> str:
         given = {k: v for k, v in vars(rule).items() if k != "reason" and v is not None}
         values = {"estimator": combination.label} | vars(combination)
         if all(any(_meets(values[k], word) for word in v) for k, v in given.items()):
-            return rule.reason
+            return " ".join(rule.reason.split()) or "excluded"
     return ""
 
 

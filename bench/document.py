@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import yaml
 
 from bench.errors import SuiteError, UsageError
+from bench.plain import CONTROLS
 
 Path_: TypeAlias = tuple[Hashable, ...]
 PLAIN = frozenset(
@@ -116,11 +117,14 @@ class Document:
         Set one value by `key.path=value`, the value in YAML.
 
         Raises:
-            SuiteError: `text` has no `=`, its value is not YAML, or a part of its path is not
-                a mapping or a list index.
+            SuiteError: `text` has no `=` or has a control character, its value is not YAML, or a
+                part of its path is not a mapping or a list index.
         """
         key, equals, value = text.partition("=")
         place = f"override `{text}`"
+        if CONTROLS.search(text):
+            message = f"{place}: holds a control character"
+            raise SuiteError(message)
         if not equals or not all(key.split(".")):
             message = f"{place}: expected `key.path=value`, as in `train.epochs=3`"
             raise SuiteError(message)
@@ -205,8 +209,11 @@ def read(path: Path) -> Document:
     Read a YAML file.
 
     Raises:
-        SuiteError: unreadable, not UTF-8, or as `parse`.
+        SuiteError: unreadable, not UTF-8, in a place that cannot be printed, or as `parse`.
     """
+    if CONTROLS.search(str(path)):
+        message = f"{path}: its name holds a control character; rename it"
+        raise SuiteError(message)
     try:
         return parse(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
@@ -283,10 +290,7 @@ class _Walk:
                 f"could not determine a constructor for the tag {node.tag!r}",
                 node.start_mark,
             )
-        if isinstance(node, yaml.ScalarNode) and re.search("[\ud800-\udfff]", node.value):
-            raise yaml.constructor.ConstructorError(
-                None, None, "half a surrogate pair is no character", node.start_mark
-            )
+        _refuse_controls(node)
         self.document.places.setdefault(path, self._place(node))
         if isinstance(node, yaml.SequenceNode):
             return [p for i, item in enumerate(node.value) for p in self.visit(item, (*path, i))]
@@ -298,6 +302,7 @@ class _Walk:
         problems: list[Problem] = []
         first: dict[Hashable, str] = {}
         for key_node, value in node.value:
+            _refuse_controls(key_node)
             key = _key(key_node)
             kind = (key_node.tag, key)
             here = (*path, key)
@@ -312,6 +317,13 @@ class _Walk:
     def _place(self, node: yaml.Node) -> str:
         mark = node.start_mark
         return f"{self.document.source}:{mark.line + 1}:{mark.column + 1}"
+
+
+def _refuse_controls(node: yaml.Node) -> None:
+    """No word may command a terminal, or be one that no file can hold."""
+    if isinstance(node, yaml.ScalarNode) and (found := CONTROLS.search(node.value)):
+        what = f"U+{ord(found[0]):04X} is no character of a text"
+        raise yaml.constructor.ConstructorError(None, None, what, node.start_mark)
 
 
 def _key(node: yaml.Node) -> Hashable:

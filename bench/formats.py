@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import operator
 import pickle
 import struct
 import zlib
@@ -57,7 +58,10 @@ def batch(content: bytes, path: Path, key: str) -> Batch:
         found = _Plain(content).load()
         pixels = np.asarray(found[b"data" if b"data" in found else "data"], dtype=np.uint8)
         labels = found[key.encode() if key.encode() in found else key]
-        return pixels.reshape(-1, 3072), [int(y) for y in labels]
+        if pixels.nbytes > len(content) or len(labels) > len(content):
+            message = "it claims to hold more than it does"
+            raise ValueError(message)
+        return pixels.reshape(-1, 3072), [operator.index(y) for y in labels]
     except Exception as error:  # a damaged pickle raises nearly anything
         message = f"{path}: not a CIFAR batch: {type(error).__name__}: {error}"
         raise DataError(message) from None

@@ -37,7 +37,7 @@ def table(record: Record, definition: Definition) -> Table:
             for numbers in series(layer, definition)
             for value in (numbers[0], numbers[-1], fmean(numbers))
         ]
-        shown.add_row(name, role, *values, f"{layer.zeros[-1]:,} of {layer.n[-1]:,}")
+        shown.add_row(Text(name), role, *values, f"{layer.zeros[-1]:,} of {layer.n[-1]:,}")
     return shown
 
 

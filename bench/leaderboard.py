@@ -350,7 +350,8 @@ def _unfinished(plan: Plan, known: Mapping[str, Record]) -> list[str]:
 
 def _mixtures(records: Iterable[Record]) -> list[str]:
     """What else differs between records that stand in one table."""
-    facts = [r.provenance for r in records if r.measured]
+    measured = [r for r in records if r.measured]
+    facts, proofs = [r.provenance for r in measured], [r.receipt for r in measured]
     kinds = {
         "devices": {f.device for f in facts},
         "torch versions": {f.versions.get("torch", "?") for f in facts},
@@ -365,4 +366,9 @@ def _mixtures(records: Iterable[Record]) -> list[str]:
     ]
     if any(f.dirty for f in facts):
         notes.append("some records were made from a checkout with uncommitted changes")
+    unsteady = [p.environment for p in proofs if p and p.first_difference is not None]
+    notes += [
+        f"{n} record{'s' * (n > 1)} from a machine on which equal trainings differ: {environment}"
+        for environment, n in Counter(unsteady).items()
+    ]
     return notes

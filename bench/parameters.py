@@ -69,7 +69,11 @@ def text(value: Any) -> str:
         return value
     if isinstance(value, float) and not math.isfinite(value):
         return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
-    return json.dumps(value, ensure_ascii=False, default=to_jsonable_python)
+    return json.dumps(value, ensure_ascii=False, default=_jsonable)
+
+
+def _jsonable(value: Any) -> Any:
+    return to_jsonable_python(value, fallback=repr)
 
 
 def takes(schema: dict[str, Any], root: dict[str, Any]) -> str:

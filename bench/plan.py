@@ -5,7 +5,9 @@ A plan: a suite resolved into rows and cells, with everything that a table needs
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from bench.cell import WA, Cell, Definition, Frozen, Recipe, Role
 from bench.claim import Claim
@@ -47,7 +49,9 @@ class Trial(Frozen):
 
     values: dict[str, Any]  # `lr`, `o_end`
     roles: dict[Role, RoleInfo]
-    held_out: list[Cell]  # trained on a part of the training images, measured on the rest
+    held_out: Annotated[
+        list[Cell], Field(min_length=1)
+    ]  # trained on a part of the training images, measured on the rest
     cells: list[Cell]  # as the row's own, with these values
 
 
@@ -63,7 +67,7 @@ class Row(Frozen):
     classes: int
     roles: dict[Role, RoleInfo]
     claim: Claim | None = None  # what was published for it
-    cells: list[Cell]
+    cells: Annotated[list[Cell], Field(min_length=1)]
     trials: list[Trial] = []  # empty: nothing is tuned
 
     @property
@@ -97,7 +101,7 @@ class Plan(Frozen):
     baseline: str | None
     equilibrium: Definition = "paper"
     held_out: float | None = None  # the part of the training images that tuning is judged on
-    rows: list[Row]
+    rows: Annotated[list[Row], Field(min_length=1)]
     absent: list[Absent] = []
     left_out: list[LeftOut] = []
 

@@ -10,13 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from bench.document import Document, mapping, read
+from bench.errors import SuiteError
 
 NAMES = ("reference", "paper")
+PLUGINS = ("estimators", "backbones", "data")  # what a preset says of each, by name
 
 
 def below(document: Document, name: str) -> Document:
-    """The preset `name` as a document with the labels of `document`."""
-    found = read(Path(str(files("suites"))) / "presets" / f"{name}.yaml").data
+    """
+    The preset `name` as a document with the labels of `document`.
+
+    Raises:
+        SuiteError: its file is damaged.
+    """
+    found = _shipped(name)
     data: dict[str, Any] = {k: v for k, v in found.items() if not mapping(v)}
     data |= {k: found[k] for k in ("train", "binarization")}
     for axis in ("estimators", "backbones"):
@@ -25,6 +32,18 @@ def below(document: Document, name: str) -> Document:
     data["data"] = _named(document.data.get("data"), found["data"])
     place = f"preset {name}"
     return Document(place, data, dict.fromkeys(_paths(data, ()), place))
+
+
+def _shipped(name: str) -> dict[str, Any]:
+    """The preset's file, whose parts are mappings, and those of plugins mappings of mappings."""
+    document = read(Path(str(files("suites"))) / "presets" / f"{name}.yaml")
+    found = mapping(document.data) or {}
+    parts = [found.get(key) for key in ("train", "binarization", *PLUGINS)]
+    parts += [part for key in PLUGINS for part in (mapping(found.get(key)) or {}).values()]
+    if any(mapping(part) is None for part in parts):
+        message = f"{document.source}: damaged; install signbench again"
+        raise SuiteError(message)
+    return found
 
 
 def _entry(label: str, entry: Any, known: dict[str, Any], sources: dict[str, Any]) -> Any:

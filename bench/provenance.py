@@ -8,8 +8,6 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-import torch
-
 from bench.record import Provenance
 
 PACKAGES = ("signbench", "torch", "torchvision", "numpy", "scikit-learn")
@@ -17,6 +15,8 @@ PACKAGES = ("signbench", "torch", "torchvision", "numpy", "scikit-learn")
 
 def provenance(started: datetime, device: str, compiled: bool, argv: list[str]) -> Provenance:
     """Describe a run on `device` that began at `started` (UTC) and ends now."""
+    import torch  # the rest is read where there is none, too
+
     commit, dirty = checkout()
     on_gpu = device.startswith("cuda")
     return Provenance(

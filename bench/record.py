@@ -1,8 +1,8 @@
 """A record: what one cell measured, on what, and when. Written once, never edited."""
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
-from pydantic import FiniteFloat
+from pydantic import FiniteFloat, model_validator
 
 from bench.cell import Cell, Frozen, Role
 
@@ -46,6 +46,15 @@ class LayerIndicators(Frozen):
     error_end_pure: list[FiniteFloat]
     knob: list[FiniteFloat]  # its value, 0 where f has none
     histograms: list[Histogram] = []
+
+    @model_validator(mode="after")
+    def _one_value_an_epoch(self) -> Self:
+        values: dict[str, Any] = vars(self)
+        lists = {len(v) for k, v in values.items() if isinstance(v, list) and k != "histograms"}  # pyright: ignore[reportUnknownArgumentType]
+        if len(lists) > 1 or 0 in lists:
+            message = f"lists of {sorted(lists)} epochs"
+            raise ValueError(message)
+        return self
 
 
 class Provenance(Frozen):
@@ -96,6 +105,22 @@ class Record(Frozen):
     earlier: list[Provenance] = []  # processes that trained first and were stopped or killed
     receipt: Receipt | None = None
     seal: str = ""  # SHA-256 of all the rest, put there by `store.save`; empty in old records
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """What a table reads is there: curves of one length, and accuracies that are fractions."""
+        epochs = {len(curve) for curve in self.curves.values()}
+        accs = [a for k in ("test_acc", "test_top5") for a in self.curves.get(k, [])]
+        wrong = ""
+        if len(epochs) > 1 or any(not 0 <= a <= 1 for a in accs):
+            wrong = "curves of several lengths, or accuracies beyond [0, 1]"
+        elif self.status == "ok" and not self.curves.get("test_acc"):
+            wrong = "ok, and no accuracy"
+        elif self.best_epoch is not None and not 0 <= self.best_epoch < max(epochs, default=0):
+            wrong = "best_epoch is none of its epochs"
+        if wrong:
+            raise ValueError(wrong)
+        return self
 
     @property
     def measured(self) -> bool:

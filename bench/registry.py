@@ -138,6 +138,9 @@ class Registry(Generic[P]):
             gaps = ", ".join(sorted(found[0].__abstractmethods__))
             message = f"{origin.place}: {found[0].__name__} does not define {gaps}"
             raise PluginError(message)
+        if problem := _misdescribed(found[0]):
+            message = f"{origin.place}: {problem}"
+            raise PluginError(message)
         return found[0]
 
     def build(self, name: str, params: dict[str, Any]) -> P:
@@ -149,6 +152,23 @@ class Registry(Generic[P]):
             ValidationError: the plugin rejects a parameter.
         """
         return self.load(name)(**params)
+
+
+def _misdescribed(plugin: Any) -> str:
+    """What a plugin's class says of itself in the wrong type, or nothing."""
+    for name in ("formula", "kind"):
+        if not isinstance(getattr(plugin, name, ""), str):
+            return f"{plugin.__name__}.{name} must be a text"
+    version: Any = plugin.version
+    if not isinstance(version, int) or version < 1:
+        return f"{plugin.__name__}.version must be a whole number from 1"
+    if not isinstance(getattr(plugin, "printed", {}), dict):
+        return f"{plugin.__name__}.printed must map fields to values"
+    try:
+        plugin.model_json_schema()
+    except Exception as error:  # a field of a type that no suite can write
+        return f"parameters that cannot be described: {str(error).splitlines()[0]}"
+    return ""
 
 
 def _from_file(file: Path) -> Any:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.leaderboard import Board, Line, Section
+from bench.plain import plain
 from bench.stats import Estimate
 
 Format: TypeAlias = Literal["rich", "md", "csv", "json"]
@@ -49,20 +50,20 @@ def markdown(board: Board) -> str:
         parts += ["", *(f"- {_md(text)}" for text in _verdicts(section))]
         parts += [""] * any(_verdicts(section))
     parts += [_counts(board), ""]
-    return "\n".join([*parts, *(f"- {_md(note)}" for note in _notes(board))]) + "\n"
+    return plain("\n".join([*parts, *(f"- {_md(note)}" for note in _notes(board))]) + "\n")
 
 
 def csv(board: Board) -> str:
     """One record per line, plain numbers, accuracies as fractions."""
-    return pd.DataFrame([_flat(line) for line in _lines(board)]).to_csv(index=False)
+    return plain(pd.DataFrame([_flat(line) for line in _lines(board)]).to_csv(index=False))
 
 
 def as_json(board: Board) -> str:
     """Everything, for machines."""
-    return json.dumps(asdict(board), ensure_ascii=False, indent=1, default=_plain) + "\n"
+    return plain(json.dumps(asdict(board), ensure_ascii=False, indent=1, default=_dumped) + "\n")
 
 
-def _plain(value: Any) -> Any:
+def _dumped(value: Any) -> Any:
     """A claim as JSON holds it."""
     return value.model_dump(mode="json", exclude_defaults=True)
 
@@ -224,6 +225,6 @@ def _flat(line: Line) -> dict[str, Any]:
 
 def _md(text: str) -> str:
     """Text that cannot break a Markdown table or smuggle markup into it."""
-    for mark in "\\|`*_<>[]#":
+    for mark in "\\|`*_<>[]#&~$":
         text = text.replace(mark, "\\" + mark)
     return " ".join(text.split())

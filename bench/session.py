@@ -206,7 +206,7 @@ def _table(plan: Plan, root: Path, choice: Choice, out: Console) -> list[Path]:
 
 def _files(written: list[Path], plan: Plan, root: Path) -> Iterator[str]:
     """Every file of this suite; a cell's files on one line."""
-    yield from map(str, written)
+    yield from map(str, [*written, *sorted((root / "receipts").glob("*.json"))])
     for cell in plan.possible:
         home = store.folder(root, cell)
         names = sorted(p.name for p in home.glob("[!.]*")) if home.is_dir() else []

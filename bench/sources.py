@@ -290,14 +290,15 @@ def _cifar(label: str, parts: list[list[formats.Batch]], classes: int, norm: Con
     splits: list[Split] = []
     for part in parts:
         pixels = np.concatenate([images for images, _ in part]).reshape(-1, 3, 32, 32)
-        labels = torch.tensor([y for _, labels in part for y in labels], dtype=torch.int64)
+        labels = [y for _, labels in part for y in labels]
         if (
             len(pixels) != len(labels)
-            or not len(labels)
-            or not 0 <= labels.min() <= labels.max() < classes
+            or not labels
+            or not 0 <= min(labels) <= max(labels) < classes
         ):
             counts = f"{len(pixels)} images, {len(labels)} labels"
             message = f"{label}: {counts}, or labels beyond 0-{classes - 1}"
             raise DataError(message)
-        splits.append((torch.from_numpy(np.ascontiguousarray(pixels)), labels))
+        images = torch.from_numpy(np.ascontiguousarray(pixels))
+        splits.append((images, torch.tensor(labels, dtype=torch.int64)))
     return Tensors(label, splits[0], splits[1], classes, Transform(*norm, pad=4, flip=True))

@@ -26,8 +26,9 @@ from pydantic_core import ErrorDetails
 from bench.cell import WA, Binarization, Definition, Frozen, Recipe
 from bench.claim import Protocol
 from bench.document import Document, Path_, Problem, dotted, items, suggest
-from bench.errors import UsageError
+from bench.errors import SuiteError, UsageError
 from bench.inherit import find, whole
+from bench.plain import CONTROLS
 from bench.schedule import ScheduleName
 
 ScheduleChoice: TypeAlias = ScheduleName | Literal["default"]
@@ -47,7 +48,9 @@ def _seeds(value: Any) -> Any:
 
 
 Seeds: TypeAlias = Annotated[
-    list[Annotated[int, Field(ge=0, lt=2**63)]], BeforeValidator(_seeds), Field(min_length=1)
+    list[Annotated[int, Field(ge=0, lt=2**63)]],
+    BeforeValidator(_seeds),
+    Field(min_length=1, max_length=10_000),
 ]
 Words: TypeAlias = Annotated[list[str], BeforeValidator(_listed)]
 
@@ -177,7 +180,15 @@ def question(path: Path) -> list[str]:
 
 
 def name_of(path: Path, overrides: Iterable[str]) -> str:
-    """What a suite's results are called: its file's name, and its overrides."""
+    """
+    What a suite's results are called: its file's name, and its overrides.
+
+    Raises:
+        SuiteError: its file has no name that a folder can have.
+    """
+    if path.stem in {"", ".", ".."} or CONTROLS.search(path.stem):
+        message = f"`{path}`: a suite's results are called after its file; give it another name"
+        raise SuiteError(message)
     words = sorted(overrides)
     if not words:
         return path.stem

@@ -29,9 +29,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from bench.cell import Cell
 from bench.errors import EnvironmentProblem
 from bench.halt import Halt
+from bench.plain import plain
 
 if TYPE_CHECKING:
-    from bench.record import Provenance, Record, Status
+    from bench.record import Provenance, Receipt, Record, Status
     from bench.trainer import Outcome, Snapshot
 
 Kind = Literal["start", "progress", "end"]
@@ -181,14 +182,10 @@ def _measure(job: Job, log: "_Log", origin: "Callable[[], Provenance]") -> "Reco
     """
     import torch
 
-    from bench import checkpoint, identity, model, store, trainer
+    from bench import checkpoint, model, store, trainer
     from bench.record import Record
-    from bench.registry import add_folders
 
-    torch.set_num_threads(job.threads)
-    torch.backends.cudnn.deterministic = True
-    add_folders(job.plugins)
-    identity.confirm(job.cell)
+    proof = _prepare(job, log)
     device = torch.device(job.device)
     data = _dataset(job, device).to(device, job.workers, log.line)
     _seed(job.cell.seed)
@@ -234,7 +231,25 @@ def _measure(job: Job, log: "_Log", origin: "Callable[[], Provenance]") -> "Reco
         peak_mib=_peak_mib(device),
         provenance=origin(),
         earlier=earlier,
+        receipt=proof,
     )
+
+
+def _prepare(job: Job, log: "_Log") -> "Receipt":
+    """Set the process up for the cell, and see that both are what the plan takes them for."""
+    import torch
+
+    from bench import identity, receipt
+    from bench.registry import add_folders
+
+    torch.set_num_threads(job.threads)
+    torch.backends.cudnn.deterministic = True
+    add_folders(job.plugins)
+    identity.confirm(job.cell)
+    found = receipt.of(job.root, job.device, job.threads, job.compiled)
+    if found.first_difference is not None:
+        log.line(f"note: two equal trainings here differ from step {found.first_difference} on")
+    return found
 
 
 def _keep_weights(home: Path, outcome: "Outcome", log: "_Log") -> None:
@@ -331,7 +346,7 @@ class _Log:
 
         stamp = datetime.now(UTC).isoformat(timespec="seconds")
         with contextlib.suppress(EnvironmentProblem):  # no log is worth a cell
-            store.append(self.path, f"{stamp} {text.rstrip()}\n")
+            store.append(self.path, f"{stamp} {plain(text.rstrip())}\n")
 
 
 def _tell(event: Event) -> None:

@@ -83,7 +83,7 @@ def test_a_suite_runs_once_and_bitwise_alike(tiny: Path, tmp_path: Path) -> None
     assert wanted(tmp_path / "a", cells) == []
     assert {"start", "progress", "end"} == {event.kind for event in heard}
     assert [r.status for r in first] == ["ok", "ok"]
-    volatile = {"provenance", "images_per_s", "peak_mib", "seal"}
+    volatile = {"provenance", "receipt", "images_per_s", "peak_mib", "seal"}
     for a, b in zip(first, second, strict=True):
         assert a.model_dump(exclude=volatile) == b.model_dump(exclude=volatile)
     assert first[0].weights_digest

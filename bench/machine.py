@@ -1,0 +1,75 @@
+"""Facts about the machine that need no torch: cores, memory, and what a folder's disk can do."""
+
+import errno
+import fcntl
+import os
+import re
+import tempfile
+from pathlib import Path
+
+MARK = ".doctor-"  # how what is written to try a disk begins
+
+
+def existing(folder: Path) -> Path:
+    """`folder`, or as much of its path as there is."""
+    whole = folder.absolute()
+    return next(path for path in (whole, *whole.parents) if path.is_dir())
+
+
+def cores() -> int:
+    """Of the affinity mask, less where a container's quota is smaller."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota, _, period = _text("/sys/fs/cgroup/cpu.max").strip().partition(" ")
+    return min(here, max(1, int(quota) // int(period))) if quota.isdigit() and period else here
+
+
+def memory() -> float:
+    """Bytes that a new process may take, a container's limit included."""
+    return min(_available(), _cgroup_free())
+
+
+def _available() -> float:
+    found = re.search(r"MemAvailable:\s+(\d+) kB", _text("/proc/meminfo"))
+    return int(found[1]) * 1024 if found else float("inf")
+
+
+def _cgroup_free() -> float:
+    """What a container's limit leaves; infinite where there is none."""
+    limit, used = (_text(f"/sys/fs/cgroup/memory.{name}").strip() for name in ("max", "current"))
+    return int(limit) - int(used) if limit.isdigit() and used.isdigit() else float("inf")
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def file_system(path: Path) -> str:
+    """The kind of the mount that holds `path`, as Linux names it."""
+    kinds: dict[str, str] = {}
+    for line in _text("/proc/self/mountinfo").splitlines():
+        before, _, after = line.partition(" - ")
+        kinds[before.split()[4].replace("\\040", " ")] = after.split()[0]
+    resolved = path.resolve()
+    return next((kinds[p] for p in map(str, (resolved, *resolved.parents)) if p in kinds), "disk")
+
+
+def trial(home: Path) -> str:
+    """Write, sync, rename and lock a file below `home`; what does not work, or nothing."""
+    with tempfile.TemporaryDirectory(dir=home, prefix=MARK) as name:
+        part, whole = Path(name) / "part", Path(name) / "whole"
+        with part.open("wb") as file:
+            file.write(b"x")
+            file.flush()
+            os.fsync(file.fileno())
+            part.replace(whole)
+        with whole.open("rb") as one, whole.open("rb") as two:
+            try:
+                fcntl.flock(one, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(two, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                held = error.errno in {errno.EAGAIN, errno.EACCES}
+                return "" if held else f"no file locks: {error.strerror}"
+    return "file locks do not exclude each other"

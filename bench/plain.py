@@ -1,0 +1,37 @@
+"""
+Text of strangers made plain: control characters are shown, and command no terminal.
+
+Labels, formulas, reasons, paths and logs come from suites, plugins, records and file names. What
+goes to a terminal passes a `Terminal`, what goes into a file or a pipe `plain`.
+"""
+
+import re
+from collections.abc import Iterable
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+# All but tab and newline, what reorders a line, and halves of surrogate pairs.
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def plain(text: str) -> str:
+    """`text` with every control character but tab and newline as a picture: ESC is `␛`."""
+    return CONTROLS.sub(_picture, text)
+
+
+class Terminal(Console):
+    """A console that prints nothing but plain text and its own styles."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else plain(text), style, control)
+
+
+def _picture(found: "re.Match[str]") -> str:
+    code = ord(found[0])
+    return (
+        chr(0x2400 + code) if code < 0x20 else "␡" if code == 0x7F else "\N{REPLACEMENT CHARACTER}"
+    )

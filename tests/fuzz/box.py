@@ -1,0 +1,161 @@
+"""A sandbox: what one input may do is watched, and whatever else it does is a finding."""
+
+import os
+import shutil
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from bench.errors import BenchError
+
+SECONDS = 20  # for one input
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+CHANGES = {
+    *("os.mkdir", "os.remove", "os.rmdir", "os.rename", "os.link", "os.symlink", "os.truncate"),
+    *("os.chmod", "os.chown", "os.utime", "os.mkfifo", "os.mknod"),
+}
+STARTS = {
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.spawn",
+    "subprocess.Popen",
+    "socket.connect",
+}
+
+
+class Hang(BaseException):
+    """An input took too long; no `except Exception` may hide it."""
+
+
+class Box:
+    """
+    A home with a results folder in which an input may write, and surroundings where it must not.
+
+        home/inside/            the working directory: suites, plugins, data
+        home/inside/results/    the only place to write
+        home/outside/           to be left alone, and `results/link` leads there
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home.resolve()
+        self.inside, self.outside = self.home / "inside", self.home / "outside"
+        self.results = self.inside / "results"
+        for folder in (self.inside, self.outside, self.results):
+            folder.mkdir(parents=True, exist_ok=True)
+        (self.outside / "precious.txt").write_text("x")
+        self.known: dict[str, Any] = {}  # what targets prepare once
+        self.wrong: list[str] = []
+
+    def put(self, name: str, content: bytes | str) -> Path:
+        """An input of that name, if the system allows the name; else of another."""
+        path = self.inside / name
+        try:
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        except (OSError, ValueError):
+            return self.put("x.yaml", content)
+        return path
+
+    def clear(self) -> None:
+        """Forget what the last input left behind."""
+        for path in self.inside.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        self.results.mkdir()
+
+    def refuses(self, path: object) -> bool:
+        """May `path` not be written?"""
+        if isinstance(path, int) or path in {"/dev/null", os.devnull}:
+            return False
+        name = Path(os.fsdecode(path))  # type: ignore[arg-type]
+        real = name.parent.resolve() / name.name
+        return not (real == self.results or real.is_relative_to(self.results))
+
+    def surroundings(self) -> list[tuple[str, float]]:
+        """Everything outside the results, and when it was changed."""
+        found = (p for folder in (self.home, self.outside) for p in folder.iterdir())
+        return sorted((str(p), p.lstat().st_mtime_ns if p.is_file() else 0) for p in found)
+
+
+_box: Box | None = None
+
+
+def _hook(event: str, args: tuple[Any, ...]) -> None:
+    box = _box
+    if box is None:
+        return
+    if event == "open":
+        writes = isinstance(args[2], int) and args[2] & WRITES
+        if writes and box.refuses(args[0]):
+            box.wrong.append(f"opened to write: {args[0]!r}")
+    elif event in CHANGES:
+        targets = args[:2] if event == "os.rename" else args[1:2] if event in LINKS else args[:1]
+        box.wrong += [f"{event}: {path!r}" for path in targets if box.refuses(path)]
+    elif event in STARTS:
+        box.wrong.append(f"{event}: {args[:2]!r}")
+
+
+LINKS = {"os.link", "os.symlink"}
+_hooked: list[bool] = []
+
+
+@contextmanager
+def watched(box: Box) -> Generator[None, None, None]:
+    """Note every write outside the results, every process started, and time that runs out."""
+    global _box
+    if not _hooked:
+        _hooked.append(True)
+        sys.addaudithook(_hook)
+
+    def late(*_: object) -> None:
+        raise Hang
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    box.wrong, _box = [], box
+    try:
+        yield
+    finally:
+        _box = None
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+Target = Callable[[Box, Random], Callable[[], None]]  # makes an input; what it returns reads it
+
+
+def judge(target: Target, box: Box, rng: Random) -> tuple[str, str]:
+    """With what an input was refused, and what is wrong with how it was treated; "" if nothing."""
+    box.clear()
+    read = target(box, rng)
+    before, problem, refusal = box.surroundings(), "", ""
+    here = Path.cwd()
+    os.chdir(box.inside)
+    try:
+        with watched(box):
+            read()
+    except BenchError as error:
+        refusal = str(error).strip()
+        problem = "" if refusal else "an error without a message"
+    except Hang:
+        problem = f"no end after {SECONDS} s: {_place()}"
+    except BaseException:
+        problem = traceback.format_exc()
+    finally:
+        os.chdir(here)
+    if box.wrong:
+        problem += "\n".join(["", "outside the results:", *box.wrong])
+    if not problem and box.surroundings() != before:
+        problem = "something outside the results changed"
+    return refusal, problem
+
+
+def _place() -> str:
+    return traceback.format_exc(limit=-4)

@@ -1,0 +1,93 @@
+"""Everything that is printed of a plan and its records, and what no report may contain."""
+
+import contextlib
+import csv
+import io
+import json
+import re
+from random import Random
+
+from bench import filters, layerwise, leaderboard, render, session, store
+from bench.errors import BenchError
+from bench.plain import CONTROLS, Terminal
+from bench.plan import Plan
+from bench.record import Record
+from fuzz.box import Box
+
+FILTERS = ["estimator=*", "seed=0 & wa=1/1", "estimator=[", "zzz=1", "=", "seed=\x1b[31m"]
+
+
+def every(box: Box, rng: Random, plan: Plan) -> None:
+    """What `bench plan`, `bench run` and `bench leaderboard` do beside training."""
+    with contextlib.suppress(BenchError):
+        filters.select(plan, rng.choice(FILTERS))
+    for line in session.states(plan, plan.possible, box.results):
+        terminal(line, 200)
+    store.save_plan(box.results, plan)
+    again = store.find_plan(box.results, plan.suite)
+    if again.model_dump_json() != plan.model_dump_json():
+        message = "the plan that was kept is another"
+        raise AssertionError(message)
+    table(box, again)
+
+
+def table(box: Box, plan: Plan) -> None:
+    """The leaderboard in every format, on wide and on narrow terminals."""
+    board = leaderboard.rank(plan, store.records(box.results, plan))
+    for width in (60, 200):
+        terminal(render.rich_table(board, width), width)
+    home = store.suite_folder(box.results, plan.suite)
+    forms = {"md": render.markdown, "csv": render.csv, "json": render.as_json}
+    for end, form in forms.items():
+        text = form(board)
+        sound(text)
+        store.write(home / f"leaderboard.{end}", text)
+        {"md": _markdown, "csv": _csv, "json": json.loads}[end](text)
+
+
+def record(one: Record) -> None:
+    """What `bench indicators` shows of a cell."""
+    terminal(layerwise.table(one, "paper"), 100)
+    for frame in (layerwise.frame(one, "code"), layerwise.curves(one), layerwise.histograms(one)):
+        frame.to_csv(index=False)
+
+
+def terminal(renderable: object, width: int = 100) -> None:
+    """Print it as the program prints, and look for what it may not print."""
+    console = Terminal(file=io.StringIO(), width=width, emoji=False)
+    console.print(renderable, markup=False, highlight=False)
+    sound(console.file.getvalue())  # type: ignore[attr-defined]
+
+
+def sound(text: str) -> None:
+    """
+    No control character, so nothing that a terminal obeys.
+
+    Raises:
+        AssertionError: there is one.
+    """
+    if found := CONTROLS.search(text):
+        message = (
+            f"U+{ord(found[0]):04X} in {text[max(0, found.start() - 40) : found.end() + 40]!r}"
+        )
+        raise AssertionError(message)
+
+
+def _markdown(text: str) -> None:
+    """Rows of one table have equally many cells, and no raw HTML."""
+    columns = 0
+    for line in text.splitlines():
+        if not line.startswith("|"):
+            columns = 0
+            continue
+        found = len(re.findall(r"(?<!\\)(?:\\\\)*\|", line))
+        if columns and found != columns:
+            message = f"{found} instead of {columns} columns: {line[:300]!r}"
+            raise AssertionError(message)
+        columns = found
+
+
+def _csv(text: str) -> None:
+    if len({len(row) for row in csv.reader(io.StringIO(text))}) > 1:
+        message = "rows of different lengths"
+        raise AssertionError(message)
