@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from bench import __version__
 from bench.errors import BenchError, UsageError
+from bench.shelf_cli import shelf_app
+from bench.terminal import UNBOUND as UNBOUND
+from bench.terminal import Data, Results, err, out
 
 if TYPE_CHECKING:  # only commands that train or check import torch
     from bench.plan import Plan
@@ -22,6 +24,7 @@ if TYPE_CHECKING:  # only commands that train or check import torch
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 data_app = typer.Typer(no_args_is_help=True, help="Find, fetch and verify data sets.")
 new_app = typer.Typer(no_args_is_help=True, help="Start a plugin of your own.")
+app.add_typer(shelf_app)  # without a name: its commands are the program's own
 app.add_typer(data_app, name="data")
 app.add_typer(new_app, name="new")
 
@@ -31,13 +34,6 @@ Suite = Annotated[
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY.PATH=VALUE]...", help="Overrides, as in train.epochs=3."),
-]
-Results = Annotated[
-    Path, typer.Option(help="The results folder.", envvar="BENCH_RESULTS", show_envvar=True)
-]
-Data = Annotated[
-    Path | None,
-    typer.Option(help="The data folder; ./data if not given.", envvar="BENCH_DATA"),
 ]
 Filter = Annotated[
     str, typer.Option("--filter", "-k", help='As in "estimator=reste,ste & wa=1/1 & seed=0".')
@@ -52,12 +48,6 @@ Equilibrium = Annotated[
 ]
 Reading = Literal["p", "p-fixed", "end", "l2-uniform", "l2-normal", "trained"]
 Kind = Literal["estimators", "backbones", "data", "schedules", "suites"]
-
-UNBOUND = 200  # columns of a file or pipe, which has none of its own
-out = Console(
-    emoji=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNBOUND
-)
-err = Console(stderr=True, emoji=False)
 
 
 def _plugins(folders: list[Path]) -> None:
