@@ -5,10 +5,11 @@ A cell's record is read, its identity and seal are computed again, so are the di
 weights, and their accuracy, from data. What cannot be checked is said.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import torch
 from safetensors import SafetensorError
@@ -18,6 +19,14 @@ from bench.data import Dataset
 from bench.errors import BenchError, DataError, UsageError
 from bench.record import Record
 from bench.shelf import Kept
+
+State: TypeAlias = Literal["ok", "partly", "not", "DIFFERS"]
+WORDS: dict[State, str] = {
+    "ok": "as recorded",
+    "partly": "as recorded where it could be checked",
+    "not": "could not be checked",
+    "DIFFERS": "DIFFER",
+}
 
 
 @dataclass
@@ -29,12 +38,18 @@ class Finding:
     wrong: list[str] = field(default_factory=list[str])
     unchecked: list[str] = field(default_factory=list[str])
 
-    def __str__(self) -> str:
-        word = "DIFFERS" if self.wrong else "ok" if not self.unchecked else "partly"
-        parts = [f"{word:8}{self.cell}: {'; '.join(self.wrong) or ', '.join(self.checked)}"]
+    @property
+    def state(self) -> State:
+        if self.wrong:
+            return "DIFFERS"
         if self.unchecked:
-            parts.append(f"not checked: {', '.join(self.unchecked)}")
-        return "; ".join(parts)
+            return "partly" if self.checked else "not"
+        return "ok"
+
+    def __str__(self) -> str:
+        parts = ["; ".join(self.wrong) or ", ".join(self.checked)]
+        parts.append(f"not checked: {', '.join(self.unchecked)}" if self.unchecked else "")
+        return f"{self.state:8}{self.cell}: {'; '.join(part for part in parts if part)}"
 
 
 class Verifier:
@@ -56,7 +71,7 @@ class Verifier:
         if shelf.seal(record) == "holds":
             finding.checked.append("seal")
         else:
-            finding.unchecked.append("the seal: the record has none")
+            finding.unchecked.append("seal (the record has none)")
         if not record.measured:
             finding.unchecked.append(f"nothing was measured: {record.status}, {record.reason}")
             return finding
@@ -72,7 +87,7 @@ class Verifier:
         recorded = record.weights_digest if which == "last" else record.best_digest
         if not path.is_file():
             if which == "last" or record.best_epoch is not None:
-                finding.unchecked.append(f"{which} weights: not kept")
+                finding.unchecked.append(f"{which} weights (not kept)")
             return False
         try:
             now = trainer.digest(_tensors(path))
@@ -80,7 +95,7 @@ class Verifier:
             finding.wrong.append(f"{path.name} cannot be read: {str(error).splitlines()[0]}")
             return False
         if not recorded:
-            finding.unchecked.append(f"digest of the {which} weights: the record has none")
+            finding.unchecked.append(f"digest of the {which} weights (the record has none)")
         elif now != recorded:
             said = f"digest {now[:12]}, the record says {recorded[:12]}"
             finding.wrong.append(f"{path.name} is not what was recorded: {said}")
@@ -130,12 +145,9 @@ def _tensors(path: Path) -> dict[str, Any]:
 
 def summary(findings: list[Finding]) -> str:
     """One line for all cells."""
-    wrong = sum(bool(finding.wrong) for finding in findings)
-    partly = sum(bool(finding.unchecked) and not finding.wrong for finding in findings)
-    words = [f"{len(findings)} cells: {len(findings) - wrong} as recorded"]
-    words += [f"{partly} of them not wholly checked"] if partly else []
-    words += [f"{wrong} differ"] if wrong else []
-    return ", ".join(words)
+    counts = Counter(finding.state for finding in findings)
+    told = (f"{counts[state]} {words}" for state, words in WORDS.items() if counts[state])
+    return f"{len(findings)} cells: {', '.join(told) or 'nothing to check'}"
 
 
 def verify(

@@ -26,7 +26,10 @@ def moved(of: Record, **change: object) -> Record:
     ("change", "obstacle"),
     [
         ({"data": DataRef(name="cifar10", fingerprint="1" * 16)}, "data digits / cifar10"),
-        ({"data": DataRef(name="digits", fingerprint="1" * 16)}, "data fingerprint 000000000000000"),
+        (
+            {"data": DataRef(name="digits", fingerprint="1" * 16)},
+            "data fingerprint 000000000000000",
+        ),
         ({"recipe": Recipe(epochs=20)}, "epochs 2 / 20"),
         ({"backbone": Ref(name="resnet20", params={"width": 16})}, "backbone width 8 / 16"),
         ({"backbone": Ref(name="vgg_small", params={"width": 9})}, "backbone resnet20 / vgg_small"),

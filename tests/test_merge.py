@@ -204,9 +204,7 @@ def test_suites(measured: Path, tmp_path: Path) -> None:
     assert '"baseline":null' in (attic / "plan.json").read_text(encoding="utf-8")
 
 
-def test_a_disk_that_fails_leaves_no_half(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_fails_leaves_no_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error on the way: one line, no half cell, no debris; a second try completes it."""
     theirs = folder(tmp_path / "theirs", record(), record(cell(seed=1)))
     ours = tmp_path / "ours"
