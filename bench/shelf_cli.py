@@ -18,7 +18,7 @@ shelf_app = typer.Typer()
 Names = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[SUITE|CELL]...",
+        metavar="SUITE|CELL",
         help="Suites that ran, by name, and cells, by id or a part of the folder's name. "
         "Everything, if none is named.",
     ),
@@ -35,7 +35,7 @@ def trace(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[WORD]...",
+            metavar="WORD",
             help="Of a suite: its overrides, and what the row is called, in any order: estimator, "
             "backbone, W/A, schedule, `tuned` or `untuned`. All rows, if nothing is said.",
         ),
@@ -49,8 +49,8 @@ def trace(
 ) -> None:
     """Go from a number of a leaderboard to the cells, files, commands and machines that made it.
 
-    As in `bench trace quickstart reste 1/1`, or `bench trace 2a8236e84cec`. A row shows each
-    number, the values by seed that it is the mean of, and then every cell's trail.
+    As in `bench trace quickstart reste 1/1`, or `bench trace 2a8236e84cec`.
+    A row's numbers are shown with the values by seed that they are means of, then every cell.
     """
     from bench import trace as traces
     from bench import trail_view
@@ -75,8 +75,8 @@ def diff(
 ) -> None:  # fmt: skip
     """Show what differs between two cells, or between two results folders.
 
-    As in `bench diff ste-resnet20-w1a1-s0 reste-resnet20-w1a1-s0`, or `bench diff results
-    /mnt/other/results`. Cells that differ in more than estimator and seed cannot be compared.
+    As in `bench diff ste-resnet20-w1a1-s0 reste-resnet20-w1a1-s0`, or `bench diff results other`.
+    Cells that differ in more than estimator and seed cannot be compared.
     Exit code 3: they cannot, or one cell came to other bits, or the folders differ.
     """
     from bench import diff as diffs
@@ -103,7 +103,8 @@ def export(
 ) -> None:
     """Write cells, and the plans and tables of suites, to one archive for `bench merge`.
 
-    As in `bench export quickstart -o quickstart.tar.gz`. The same results give the same bytes.
+    As in `bench export quickstart -o quickstart.tar.gz`.
+    The same results give the same bytes.
     """
     chosen, plans = shelf.chosen(results, names or [])
     taken = [k for k in chosen if k.record or (k.unfinished and checkpoints)]
@@ -123,7 +124,7 @@ def export(
 def merge(
     sources: Annotated[
         list[Path],
-        typer.Argument(metavar="SOURCE...", help="Archives of `bench export`, results folders."),
+        typer.Argument(metavar="SOURCE", help="Archives of `bench export`, results folders."),
     ],
     into: Annotated[
         Path, typer.Option(help="The results folder.", envvar="BENCH_RESULTS", show_envvar=True)
@@ -136,9 +137,10 @@ def merge(
 ) -> None:
     """Bring results from elsewhere into a results folder; nothing that is there is lost.
 
-    As in `bench merge quickstart.tar.gz /mnt/other/results`. New cells are copied, equal ones
-    skipped, failures give way to measurements. What gives way is kept in `attic`. Exit code 3:
-    both measured a cell and do not agree, or a cell of the source was refused.
+    As in `bench merge quickstart.tar.gz other/results`.
+    New cells are copied, equal ones skipped; a failure gives way to a measurement.
+    What gives way is kept in `attic`, below the results folder.
+    Exit code 3: both measured a cell and do not agree, or a cell of the source was refused.
     """
     from bench import merge as merging
 
@@ -167,8 +169,8 @@ def verify(
 ) -> None:
     """Check records, seals, weights and their accuracy again, a line for each cell.
 
-    As in `bench verify`, or `bench verify quickstart --no-accuracy`. What could not be checked is
-    said. Exit code 3: something differs from what was recorded.
+    As in `bench verify`, or `bench verify quickstart --no-accuracy`.
+    What could not be checked is said. Exit code 3: something differs from what was recorded.
     """
     from bench import verify as verifying
 

@@ -6,6 +6,7 @@ every file that it left and every process that worked on it.
 """
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -268,7 +269,7 @@ def _printed(plans: list[Plan], cell_id: str) -> list[str]:
     """The rows of kept suites whose numbers a cell enters."""
     return list(
         dict.fromkeys(
-            f"{plan.suite} {row.label} {row.backbone} {row.wa}{f' ({part})' if part else ''}"
+            shlex.join([plan.suite, row.label, row.backbone, row.wa]) + f" ({part})" * bool(part)
             for plan in plans
             for row, part, cell in plan.every()
             if cell.id == cell_id

@@ -20,6 +20,8 @@ from bench.errors import BenchError, DataError, UsageError
 from bench.record import Record
 from bench.shelf import Kept
 
+# What safetensors and torch raise of a file that is damaged, or holds types of no network here.
+UNREADABLE = (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError)
 State: TypeAlias = Literal["ok", "partly", "not", "DIFFERS"]
 WORDS: dict[State, str] = {
     "ok": "as recorded",
@@ -91,8 +93,9 @@ class Verifier:
             return False
         try:
             now = trainer.digest(_tensors(path))
-        except (OSError, SafetensorError, ValueError) as error:
-            finding.wrong.append(f"{path.name} cannot be read: {str(error).splitlines()[0]}")
+        except UNREADABLE as error:
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            finding.wrong.append(f"{path.name} cannot be read: {reason}")
             return False
         if not recorded:
             finding.unchecked.append(f"digest of the {which} weights (the record has none)")
