@@ -14,7 +14,9 @@ from rich.text import Text
 
 from bench import __version__
 from bench.errors import BenchError, EnvironmentProblem, UsageError
-from bench.plain import Terminal, plain
+from bench.plain import plain
+from bench.shelf_cli import shelf_app
+from bench.terminal import Data, Results, err, out
 
 if TYPE_CHECKING:  # only commands that train or check import torch
     from bench.doctor import Finding
@@ -23,6 +25,7 @@ if TYPE_CHECKING:  # only commands that train or check import torch
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 data_app = typer.Typer(no_args_is_help=True, help="Find, fetch and verify data sets.")
 new_app = typer.Typer(no_args_is_help=True, help="Start a plugin of your own.")
+app.add_typer(shelf_app)  # without a name: its commands are the program's own
 app.add_typer(data_app, name="data")
 app.add_typer(new_app, name="new")
 
@@ -32,13 +35,6 @@ Suite = Annotated[
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY.PATH=VALUE]...", help="Overrides, as in train.epochs=3."),
-]
-Results = Annotated[
-    Path, typer.Option(help="The results folder.", envvar="BENCH_RESULTS", show_envvar=True)
-]
-Data = Annotated[
-    Path | None,
-    typer.Option(help="The data folder; ./data if not given.", envvar="BENCH_DATA"),
 ]
 Filter = Annotated[
     str, typer.Option("--filter", "-k", help='As in "estimator=reste,ste & wa=1/1 & seed=0".')
@@ -56,12 +52,6 @@ Equilibrium = Annotated[
 ]
 Reading = Literal["p", "p-fixed", "end", "l2-uniform", "l2-normal", "trained"]
 Kind = Literal["estimators", "backbones", "data", "schedules", "suites"]
-
-UNBOUND = 200  # columns of a file or pipe, which has none of its own
-out = Terminal(
-    emoji=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNBOUND
-)
-err = Terminal(stderr=True, emoji=False)
 
 
 def _plugins(folders: list[Path]) -> None:

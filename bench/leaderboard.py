@@ -158,7 +158,7 @@ def _sections(
     """The tables of one backbone at one W/A: as the suite says, and as tuning chose."""
     backbone, wa, classes = rows[0].backbone, rows[0].wa, rows[0].classes
     recipe = _recipe(rows[0])
-    lines = [_line(row, row.cells, _baseline(plan, row), known, how) for row in rows]
+    lines = [_line(row, row.cells, baseline(plan, row), known, how) for row in rows]
     lines = _ranked(lines) + _absent(plan.absent, backbone, wa)
     yield Section(backbone, wa, recipe, classes, tuned=False, lines=lines)
     chosen = ((row, tuning.chosen(row, known)) for row in rows)
@@ -168,7 +168,7 @@ def _sections(
         yield Section(backbone, wa, recipe, classes, tuned=True, lines=_ranked(lines))
 
 
-def _baseline(plan: Plan, row: Row) -> Row | None:
+def baseline(plan: Plan, row: Row) -> Row | None:
     """The row that `row` is compared with: same backbone and W/A, same schedule if it has one."""
     if plan.baseline is None or row.label == plan.baseline:
         return None
@@ -183,7 +183,7 @@ def _tuned(
     plan: Plan, row: Row, trial: Trial, known: Mapping[str, Record], how: Definition
 ) -> Line:
     """The line of what tuning chose, its difference that to the baseline's own choice."""
-    other = _baseline(plan, row)
+    other = baseline(plan, row)
     theirs = tuning.chosen(other, known) if other else None
     accs = _accs(trial.cells, known)
     line = _line(row.model_copy(update={"roles": trial.roles}), trial.cells, None, known, how)

@@ -1,11 +1,16 @@
 """One thread for small tensors, and suites small enough to train in a second."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from bench import cli, crossing, leaderboard, render, shelf_cli, store, worker
+from bench.plain import Terminal
 from bench.registry import BACKBONES, ESTIMATORS
+from bench.terminal import UNBOUND
 
 TINY = """
 estimators: [ste, reste]
@@ -39,6 +44,41 @@ def tiny(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY, encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder in which the tiny suite has run; to be read, never written."""
+    home = tmp_path_factory.mktemp("measured")
+    suite = home / "tiny.yaml"
+    suite.write_text(TINY, encoding="utf-8")
+    plan = crossing.plan(suite)
+    root = home / "results"
+    store.save_plan(root, plan)
+    for cell in plan.cells:
+        command = ("run", "tiny.yaml")
+        worker.run(worker.Job(cell, root, "cpu", 1, 1, False, home, (), command, 60.0))
+    board = leaderboard.rank(plan, store.records(root, plan))
+    store.write(root / "suites" / "tiny" / "leaderboard.md", render.markdown(board))
+    return root
+
+
+@pytest.fixture
+def ask(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Call `bench` in this process; returns exit code, stdout and stderr."""
+
+    def call(*args: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["bench", *map(str, args)])
+        monkeypatch.setattr(shelf_cli, "out", Terminal(width=UNBOUND))
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        text = capsys.readouterr()
+        code = stop.value.code
+        return (code if isinstance(code, int) else 0), text.out, text.err
+
+    return call
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -18,6 +18,7 @@ from rich.console import Console
 
 import bench.cli
 from bench.cli import main
+from bench.terminal import UNBOUND
 
 Bench = Callable[..., tuple[int, str, str]]
 
@@ -28,7 +29,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
     def call(*args: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["bench", *map(str, args)])
-        monkeypatch.setattr(bench.cli, "out", Console(width=bench.cli.UNBOUND))
+        monkeypatch.setattr(bench.cli, "out", Console(width=UNBOUND))
         with pytest.raises(SystemExit) as stop:
             main()
         text = capsys.readouterr()

@@ -1,0 +1,272 @@
+"""
+Results from elsewhere: each cell lands whole or not at all, and nothing that is here is lost.
+
+A source is an archive of `bench export` or a results folder. What it says is checked before it
+lands: a record belongs to its folder's cell, and its seal holds. What gives way here goes to
+ROOT/attic.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from pydantic import ValidationError
+
+from bench import archive, shelf
+from bench.errors import EnvironmentProblem, UsageError
+from bench.outcome import differences, percent
+from bench.plan import Plan
+from bench.record import Record
+from bench.shelf import Kept
+
+Prefer: TypeAlias = Literal["ours", "theirs"]
+Kind: TypeAlias = Literal["new", "completed", "replaced", "equal", "kept", "conflict", "refused"]
+LEASE = "lease.json"  # in a cell's folder while a run has the cell
+
+
+@dataclass(frozen=True)
+class Step:
+    """What became of one cell or suite of a source."""
+
+    kind: Kind
+    name: str
+    text: str = ""
+
+    @property
+    def settled(self) -> bool:
+        """Is there nothing left for somebody to decide?"""
+        return self.kind not in {"conflict", "refused"}
+
+
+def merge(
+    source: Path, root: Path, prefer: Prefer | None = None, *, dry: bool = False
+) -> Iterator[Step]:
+    """
+    Bring the cells and plans of a source to `root`; yields what became of each.
+
+    Args:
+        prefer: whose outcome stays where both measured a cell and do not agree; None: ours, and
+            the step says conflict.
+        dry: change nothing.
+
+    Raises:
+        UsageError: the source is no archive and no results folder, or `root` holds links where
+            results would go.
+        EnvironmentProblem: the disk is full, or `root` cannot be written.
+    """
+    if not source.exists():
+        message = f"no `{source}`: expected an archive of `bench export`, or a results folder"
+        raise UsageError(message)
+    for name in ("cells", "suites", "attic"):
+        if (root / name).is_symlink():
+            message = f"`{root / name}` is a link; merge into the folder that it leads to"
+            raise UsageError(message)
+    with _disk(root), _scratch(root, dry) as scratch:
+        tree = source
+        if not source.is_dir():
+            tree = Path(scratch) / "tree"
+            (tree / "cells").mkdir(parents=True)
+            archive.unpack(source, tree)
+        join = _Join(tree, root, Path(scratch), prefer, dry)
+        for kept in shelf.cells(tree):
+            yield join.cell(kept)
+        for name in shelf.suites(tree):
+            yield join.suite(name)
+
+
+def _scratch(root: Path, dry: bool) -> tempfile.TemporaryDirectory[str]:
+    """A folder on the disk of `root`, gone in the end."""
+    if dry:
+        return tempfile.TemporaryDirectory(prefix="bench-merge-")
+    root.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryDirectory(prefix=".merge-", dir=root)
+
+
+@contextmanager
+def _disk(root: Path) -> Generator[None, None, None]:
+    """What goes wrong with the disk, in a line that names the folder."""
+    try:
+        yield
+    except OSError as error:
+        message = f"cannot write to `{root}`: {error.strerror or error}"
+        raise EnvironmentProblem(message) from None
+
+
+@dataclass(frozen=True)
+class _Join:
+    """One source that goes into one results folder."""
+
+    tree: Path
+    root: Path
+    scratch: Path
+    prefer: Prefer | None
+    dry: bool
+
+    def cell(self, theirs: Kept) -> Step:
+        """Decide on one cell, and do it."""
+        home = self.root / "cells" / theirs.slug
+        if home.is_symlink() or (home.exists() and not home.is_dir()):
+            return Step("refused", theirs.slug, f"`{home}` is a link or a file, and stays")
+        if theirs.record is None and not theirs.unfinished:
+            return Step("refused", theirs.slug, theirs.problem)
+        if not home.exists():
+            return self._new(theirs, home)
+        ours = shelf.read(home)
+        if theirs.record is None:
+            return Step("kept", theirs.slug, f"theirs is unfinished, ours: {ours.state}")
+        if ours.record is None:
+            return self._over_nothing(theirs, ours)
+        return self._over_record(theirs, ours, theirs.record, ours.record)
+
+    def _new(self, theirs: Kept, home: Path) -> Step:
+        if theirs.record is None:
+            if (theirs.home / LEASE).exists() or not (theirs.home / "checkpoints").is_dir():
+                return Step("kept", theirs.slug, "theirs is unfinished")
+            self._land(theirs, home)
+            return Step("new", theirs.slug, "unfinished, with its checkpoints")
+        self._land(theirs, home)
+        return Step("new", theirs.slug, percent(theirs.record))
+
+    def _over_nothing(self, theirs: Kept, ours: Kept) -> Step:
+        """Theirs has a record, ours has none that can be used."""
+        if (ours.home / LEASE).exists():
+            text = f"a run has it here ({LEASE}); merge again when it is done"
+            return Step("refused", theirs.slug, text)
+        return self._replace(theirs, ours, ours.problem)
+
+    def _over_record(self, theirs: Kept, ours: Kept, new: Record, old: Record) -> Step:
+        if not old.measured and new.measured:
+            return self._replace(theirs, ours, percent(old))
+        if not new.measured:
+            return Step("kept", theirs.slug, f"ours: {percent(old)}, theirs: {percent(new)}")
+        parted = differences(old, new)
+        if not parted:
+            return self._complete(theirs, ours)
+        told = f"{'; '.join(map(str, parted[:3]))}; ours {_made(old)}; theirs {_made(new)}"
+        if self.prefer == "theirs":
+            return self._replace(theirs, ours, told)
+        return Step("kept" if self.prefer == "ours" else "conflict", theirs.slug, told)
+
+    def _complete(self, theirs: Kept, ours: Kept) -> Step:
+        """The same outcome: weights that are missing here come from there."""
+        have = {path.name for path in ours.home.iterdir()}
+        lacking = [
+            path for _, path in archive.files(theirs, checkpoints=False) if path.name not in have
+        ]
+        if not lacking:
+            return Step("equal", theirs.slug)
+        for path in lacking if not self.dry else ():
+            _settle(_copied(path, self.scratch / path.name), ours.home / path.name)
+        return Step("completed", theirs.slug, ", ".join(path.name for path in lacking))
+
+    def _replace(self, theirs: Kept, ours: Kept, why: str) -> Step:
+        """Theirs lands, ours goes to the attic."""
+        attic = _free(self.root / "attic", theirs.slug)
+        if not self.dry:
+            staged = self._staged(theirs)
+            attic.parent.mkdir(exist_ok=True)
+            _settle(ours.home, attic)
+            _settle(staged, ours.home)
+        return Step("replaced", theirs.slug, f"{why}; ours is kept as `{attic}`")
+
+    def _land(self, theirs: Kept, home: Path) -> None:
+        if not self.dry:
+            home.parent.mkdir(exist_ok=True)
+            _settle(self._staged(theirs), home)
+
+    def _staged(self, theirs: Kept) -> Path:
+        """The files of a cell that travel, in a folder on our disk."""
+        staged = self.scratch / "staged" / theirs.slug
+        for name, path in archive.files(theirs):
+            _copied(path, staged / Path(name).relative_to(f"cells/{theirs.slug}"))
+        return staged
+
+    def suite(self, name: str) -> Step:
+        """Decide on one suite's plan, and do it; its tables come with it."""
+        home, label = self.root / "suites" / name, f"suites/{name}"
+        theirs, problem = _plan(self.tree, name)
+        if theirs is None or home.is_symlink():
+            return Step("refused", label, problem or f"`{home}` is a link, and stays")
+        if not (home / "plan.json").exists():
+            self._tables(theirs, home)
+            return Step("new", label)
+        ours, _ = _plan(self.root, name)
+        if ours and _same(ours, theirs):
+            return Step("equal", label)
+        told = "the suites differ" if ours else "ours is damaged"
+        if self.prefer == "ours":
+            return Step("kept", label, told)
+        if ours and self.prefer is None:
+            return Step("conflict", label, f"{told}; --prefer ours or --prefer theirs")
+        attic = _free(self.root / "attic", name)
+        if not self.dry:
+            attic.parent.mkdir(exist_ok=True)
+            _settle(home, attic)
+        self._tables(theirs, home)
+        return Step("replaced", label, f"{told}; ours is kept as `{attic}`")
+
+    def _tables(self, plan: Plan, home: Path) -> None:
+        if self.dry:
+            return
+        staged = self.scratch / "suite" / plan.suite
+        for name, path in archive.tables(self.tree, plan):
+            _copied(path, staged / Path(name).name)
+        home.parent.mkdir(exist_ok=True)
+        if home.exists():  # with tables, and no plan that they belong to
+            _settle(home, _free(self.root / "attic", plan.suite, make=True))
+        _settle(staged, home)
+
+
+def _plan(root: Path, name: str) -> tuple[Plan | None, str]:
+    """A suite's plan, or why there is none."""
+    try:
+        plan = Plan.model_validate_json((root / "suites" / name / "plan.json").read_bytes())
+    except ValidationError as error:
+        return None, f"its plan is damaged: {shelf.why(error)}"
+    except OSError as error:
+        return None, f"its plan cannot be read: {error.strerror or error}"
+    return (plan, "") if plan.suite == name else (None, f"its plan is that of `{plan.suite}`")
+
+
+def _same(ours: Plan, theirs: Plan) -> bool:
+    """Do two plans mean the same, wherever their suite files lie?"""
+    return ours.model_copy(update={"source": theirs.source}) == theirs
+
+
+def _made(record: Record) -> str:
+    """Which outcome, and where it comes from."""
+    p = record.provenance
+    torch = p.versions.get("torch", "?")
+    threads = f"{p.threads} thread{'s' * (p.threads != 1)}"
+    where = f"{p.host}, {p.device}, {threads}, torch {torch}, commit {p.commit[:7] or '?'}"
+    return f"{percent(record)} ({where}, {p.started})"
+
+
+def _free(attic: Path, name: str, *, make: bool = False) -> Path:
+    """A place in the attic that is not taken."""
+    if make:
+        attic.mkdir(exist_ok=True)
+    stem = f"{name}@{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    paths = (attic / (f"{stem}-{n}" if n else stem) for n in range(1000))
+    return next(path for path in paths if not path.exists())
+
+
+def _copied(path: Path, to: Path) -> Path:
+    """A copy that is on the disk before it is believed."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("rb") as source, to.open("wb") as target:
+        shutil.copyfileobj(source, target)
+        target.flush()
+        os.fsync(target.fileno())
+    return to
+
+
+def _settle(path: Path, to: Path) -> None:
+    """Move into place, at once."""
+    path.rename(to)

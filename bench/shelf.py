@@ -1,0 +1,191 @@
+"""What lies in a results folder: cells as they are on disk, damaged and unfinished ones too."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from pydantic import ValidationError
+
+from bench import store
+from bench.document import dotted, suggest
+from bench.errors import UsageError
+from bench.plan import Plan
+from bench.record import Record
+
+Seal: TypeAlias = Literal["holds", "none", "broken"]
+RECORD_BYTES = 2**28  # no record comes near it
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A cell's folder: its record, or why there is none to use."""
+
+    home: Path
+    record: Record | None
+    problem: str = ""
+
+    @property
+    def slug(self) -> str:
+        return self.home.name
+
+    @property
+    def unfinished(self) -> bool:
+        """Is there a folder, and no record in it yet?"""
+        return self.problem == NO_RECORD
+
+    @property
+    def state(self) -> str:
+        """The record's status, or why there is none."""
+        return self.record.status if self.record else self.problem
+
+
+NO_RECORD = "no record"
+
+
+def read(home: Path) -> Kept:
+    """A cell's folder; a record whose cell or seal is not its own is none."""
+    path = home / "record.json"
+    if not path.exists():
+        return Kept(home, None, NO_RECORD)
+    try:
+        record = parse(path)
+    except UsageError as error:
+        return Kept(home, None, str(error).replace(f"`{path}` ", "its record ", 1))
+    if record.cell.slug != home.name:
+        return Kept(home, None, f"its record is that of `{record.cell.slug}`")
+    if seal(record) == "broken":
+        return Kept(home, None, "its record was changed after it was written: the seal is broken")
+    return Kept(home, record)
+
+
+def parse(path: Path) -> Record:
+    """
+    The record in a file.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        if path.stat().st_size > RECORD_BYTES:
+            message = f"`{path}` is no record: it has more than {RECORD_BYTES:,} bytes"
+            raise UsageError(message)
+        return Record.model_validate_json(path.read_bytes())
+    except OSError as error:
+        message = f"`{path}` cannot be read: {error.strerror or error}"
+        raise UsageError(message) from None
+    except ValidationError as error:
+        message = f"`{path}` is damaged: {why(error)}"
+        raise UsageError(message) from None
+
+
+def why(error: ValidationError) -> str:
+    """The first thing that is wrong, in a line."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = f"{dotted(first['loc'])}: " if first["loc"] else ""
+    return f"{where}{first['msg']}"
+
+
+def seal(record: Record) -> Seal:
+    """Is a record as it was written? Records of older versions have no seal."""
+    stamped: str = getattr(record, "seal", "")
+    if not stamped:
+        return "none"
+    said = json.loads(record.model_dump_json(exclude={"seal"}, exclude_unset=True))
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    return "holds" if hashlib.sha256(text.encode()).hexdigest() == stamped else "broken"
+
+
+def cells(root: Path) -> list[Kept]:
+    """
+    Every cell's folder, by name.
+
+    Raises:
+        UsageError: `root` is no results folder.
+    """
+    return [read(home) for home in homes(root)]
+
+
+def homes(root: Path) -> list[Path]:
+    """
+    The folders of all cells, sorted; what begins with a dot is somebody's unfinished work.
+
+    Raises:
+        UsageError: `root` is no results folder.
+    """
+    if not (root / "cells").is_dir():
+        what = "there is no such folder" if not root.exists() else "it has no folder `cells`"
+        message = (
+            f"`{root}` is no results folder: {what}; `bench run` makes one, --results names it"
+        )
+        raise UsageError(message)
+    return sorted(p for p in (root / "cells").iterdir() if p.is_dir() and p.name[0] != ".")
+
+
+def suites(root: Path) -> list[str]:
+    """The names of the suites that ran here."""
+    return sorted(path.parent.name for path in (root / "suites").glob("*/plan.json"))
+
+
+def named(root: Path, name: str) -> Kept:
+    """
+    The cell whose folder's name or id begins with `name`, or else contains it.
+
+    Raises:
+        UsageError: none, or several; or `root` is no results folder.
+    """
+    there = homes(root)
+    inside = [home for home in there if name in home.name]
+    first = [h for h in inside if h.name.startswith(name) or h.name.endswith(f"__{name}")]
+    matches = first or inside
+    if len(matches) == 1:
+        return read(matches[0])
+    if matches:
+        some = ", ".join(home.name for home in matches[:5])
+        more = ", ..." if len(matches) > 5 else ""
+        message = f"`{name}` names {len(matches)} cells of `{root}`: {some}{more}"
+        raise UsageError(message)
+    names = [*suites(root), *(part for home in there for part in home.name.split("__"))]
+    hint = suggest(name, dict.fromkeys(names))
+    message = f"no suite and no cell of `{root}` is called `{name}`"
+    raise UsageError(message + (hint if len(hint) < 200 else f"; there are {len(there)} cells"))
+
+
+def chosen(root: Path, names: list[str]) -> tuple[list[Kept], list[Plan]]:
+    """
+    The cells that names of suites and of cells stand for, and those suites; all of no names.
+
+    Raises:
+        UsageError: a name stands for nothing, or for several cells.
+    """
+    if not names:
+        return cells(root), plans(root)
+    found: dict[str, Kept] = {}
+    asked: list[Plan] = []
+    for name in names:
+        if not is_suite(root, name):
+            kept = named(root, name)
+            found[kept.slug] = kept
+            continue
+        plan = store.find_plan(root, name)
+        asked.append(plan)
+        folders = (store.folder(root, cell) for cell in plan.possible)
+        found |= {home.name: read(home) for home in folders if home.is_dir()}
+    return [found[slug] for slug in sorted(found)], asked
+
+
+def plans(root: Path) -> list[Plan]:
+    """The plans of all suites that ran here and can be read."""
+    found: list[Plan] = []
+    for name in suites(root):
+        try:
+            found.append(store.find_plan(root, name))
+        except UsageError:  # damaged: `bench run` makes it again
+            continue
+    return found
+
+
+def is_suite(root: Path, name: str) -> bool:
+    """Did a suite of that name run here?"""
+    return name in suites(root)

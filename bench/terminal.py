@@ -1,0 +1,24 @@
+"""Where commands print, and the options that several of them share."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.plain import Terminal
+
+UNBOUND = 200  # columns of a file or pipe, which has none of its own
+out = Terminal(
+    emoji=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNBOUND
+)
+err = Terminal(stderr=True, emoji=False)
+
+Results = Annotated[
+    Path, typer.Option(help="The results folder.", envvar="BENCH_RESULTS", show_envvar=True)
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="The data folder; ./data if not given.", envvar="BENCH_DATA"),
+]

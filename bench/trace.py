@@ -1,0 +1,277 @@
+"""
+From a number in a leaderboard to what made it: cells, records, commands, machines, files.
+
+A row's number is the mean of a column of its seeds; each seed is a cell; a cell's trail names
+every file that it left and every process that worked on it.
+"""
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from bench import leaderboard, shelf, store, tuning
+from bench.cell import Cell, Definition
+from bench.document import suggest
+from bench.equilibrium import indicators
+from bench.errors import UsageError
+from bench.leaderboard import Line
+from bench.plan import Plan, Row
+from bench.record import Record
+from bench.shelf import Kept
+from bench.suite import name_of
+
+Values: TypeAlias = dict[str, float]
+MAIN = ("record.json", "log.txt", "last.safetensors", "best.safetensors")
+OVERRIDE = re.compile(r"[A-Za-z_][\w.-]*=.*")
+NUMBERS = {  # of a row: where a record holds what its mean is taken of
+    "acc": "the last of `curves.test_acc`",
+    "best": "the highest of it",
+    "top5": "the last of `curves.test_top5`",
+    "difference": "acc less the baseline's on the same seed",
+    "e": "from `indicators`, the weights' layers",
+    "s": "from `indicators`, the weights' layers",
+    "images_per_s": "`images_per_s`",
+}
+
+
+@dataclass(frozen=True)
+class Trail:
+    """All that there is of one cell; paths are as they can be opened from here."""
+
+    cell: str
+    id: str
+    state: str  # the record's status and reason, or why there is no record
+    outcome: str
+    seal: str
+    record: str
+    processes: list[dict[str, Any]]  # provenance of each that worked on it, the last one last
+    receipt: dict[str, Any] | None
+    weights: dict[str, str]  # file → the digest that the record has of it
+    log: str
+    checkpoints: list[str]
+    others: list[str]
+    ledgers: dict[str, int]  # of runs → how many of its lines name the cell
+    rows: list[str]  # where its numbers are printed, as `bench trace` takes them
+
+
+@dataclass(frozen=True)
+class Seed:
+    """What one cell gives to the numbers of its row."""
+
+    seed: int
+    cell: str
+    state: str
+    values: Values  # by the names of NUMBERS; what is absent enters no mean
+
+
+@dataclass(frozen=True)
+class RowTrail:
+    """A row of a table: its numbers, what they are means of, and the cells."""
+
+    suite: str
+    line: Line
+    definition: Definition  # of e and s
+    table: str  # the folder of plan and table
+    source: str  # the suite file
+    seeds: list[Seed]
+    baseline: list[Seed]  # what the difference is taken to
+    held_out: list[Seed]  # what tuning chose by
+    classes: int  # of the data: with ten, the table leaves top-5 out
+    trails: list[Trail]
+
+
+def trace(
+    target: str, words: list[str], root: Path, definition: Definition | None = None
+) -> list[RowTrail] | Trail:
+    """
+    The rows of a kept suite that all `words` fit, or else one cell's trail.
+
+    Words that are overrides are part of the suite's name, as for `bench leaderboard`.
+
+    Raises:
+        UsageError: there is no such suite, row or cell.
+    """
+    plan, rest = _plan(target, words, root)
+    if plan is None:
+        if words:
+            known = ", ".join(shelf.suites(root)) or "none"
+            message = f"no suite `{target}` ran in `{root}`; there: {known}"
+            raise UsageError(message)
+        return trail(shelf.named(root, target), root, shelf.plans(root))
+    return _Rows(plan, root, definition or plan.equilibrium).fitting(rest)
+
+
+def _plan(target: str, words: list[str], root: Path) -> tuple[Plan | None, list[str]]:
+    """The plan that was kept under this name, and the words that are not part of the name."""
+    overrides = [word for word in words if OVERRIDE.fullmatch(word)]
+    others = [word for word in words if word not in overrides]
+    for name, rest in ((name_of(Path(target), overrides), others), (target, words)):
+        if shelf.is_suite(root, name):
+            return store.find_plan(root, name), rest
+    return None, words
+
+
+class _Rows:
+    """The rows of one kept suite."""
+
+    def __init__(self, plan: Plan, root: Path, definition: Definition) -> None:
+        self.plan, self.root = plan, root
+        self.definition: Definition = definition
+        records = store.records(root, plan)
+        self.known = {record.cell.id: record for record in records}
+        self.board = leaderboard.rank(plan, records, definition)
+        self.plans = shelf.plans(root)
+
+    def fitting(self, words: list[str]) -> list[RowTrail]:
+        """
+        The rows that have every word as a name: label, backbone, W/A, schedule, `tuned`.
+
+        Raises:
+            UsageError: none has.
+        """
+        lines = [line for s in self.board.sections for line in s.lines if line.cells]
+        names = [name for line in lines for name in names_of(line)]
+        for word in words:
+            if word not in names:
+                message = f"no row of `{self.plan.suite}` is called `{word}`"
+                raise UsageError(message + suggest(word, dict.fromkeys(names)))
+        found = [line for line in lines if set(words) <= set(names_of(line))]
+        if not found:
+            message = f"no row of `{self.plan.suite}` is all of {', '.join(words)}"
+            raise UsageError(message)
+        return [self._row(line) for line in found]
+
+    def _row(self, line: Line) -> RowTrail:
+        row = next(row for row in self.plan.rows if _is(row, line))
+        trial = tuning.chosen(row, self.known) if line.chosen else None
+        cells = trial.cells if trial else row.cells
+        theirs = self._baseline(row, tuned=trial is not None)
+        accs = {cell.seed: self._acc(cell) for cell in theirs}
+        return RowTrail(
+            suite=self.plan.suite,
+            line=line,
+            definition=self.definition,
+            table=str(store.suite_folder(self.root, self.plan.suite)),
+            source=self.plan.source,
+            seeds=[self._seed(cell, accs) for cell in cells],
+            baseline=[self._seed(cell, {}) for cell in theirs],
+            held_out=[self._seed(c, {}) for c in trial.held_out] if trial else [],
+            classes=row.classes,
+            trails=[self.trail(cell) for cell in cells],
+        )
+
+    def _baseline(self, row: Row, *, tuned: bool) -> list[Cell]:
+        """The cells that a row's difference is taken to."""
+        other = leaderboard.baseline(self.plan, row)
+        if other is None or not tuned:
+            return other.cells if other else []
+        trial = tuning.chosen(other, self.known)
+        return trial.cells if trial else []
+
+    def _acc(self, cell: Cell) -> float | None:
+        record = self.known.get(cell.id)
+        return record.last_acc if record else None
+
+    def _seed(self, cell: Cell, baseline: Mapping[int, float | None]) -> Seed:
+        record = self.known.get(cell.id)
+        if record is None:
+            return Seed(cell.seed, cell.id, "no record", {})
+        values = _values(record, self.definition) if record.status == "ok" else {}
+        theirs = baseline.get(cell.seed)
+        if "acc" in values and theirs is not None:
+            values["difference"] = values["acc"] - theirs
+        return Seed(cell.seed, cell.id, record.status, values)
+
+    def trail(self, cell: Cell) -> Trail:
+        return trail(shelf.read(store.folder(self.root, cell)), self.root, self.plans)
+
+
+def _is(row: Row, line: Line) -> bool:
+    one = (row.label, row.backbone, row.wa, row.schedule)
+    return one == (line.label, line.backbone, line.wa, line.schedule)
+
+
+def names_of(line: Line) -> list[str]:
+    """What a row may be called by."""
+    label = ["full precision"] if line.label == "none" else []
+    tuned = "tuned" if line.chosen else "untuned"
+    return [line.label, *label, line.backbone, line.wa, line.schedule, tuned]
+
+
+def _values(record: Record, definition: Definition) -> Values:
+    pair = indicators(record, definition) or (None, None)
+    found = (
+        *(record.last_acc, record.best_acc, record.last_top5, None),
+        *(*pair, record.images_per_s or None),
+    )
+    return {name: value for name, value in zip(NUMBERS, found, strict=True) if value is not None}
+
+
+def trail(kept: Kept, root: Path, plans: list[Plan]) -> Trail:
+    """Everything that a results folder holds of one cell."""
+    record, home = kept.record, kept.home
+    made = [*record.earlier, record.provenance] if record else []
+    digests = (record.weights_digest, record.best_digest) if record else ("", "")
+    weights = zip(("last.safetensors", "best.safetensors"), digests, strict=True)
+    there = sorted(str(p) for p in home.rglob("*") if p.is_file()) if home.is_dir() else []
+    checkpoints = [path for path in there if path.startswith(f"{home / 'checkpoints'}/")]
+    main = {str(home / name) for name in MAIN}
+    cell_id = home.name.rpartition("__")[2]
+    reason = f": {record.reason}" if record and record.reason else ""
+    return Trail(
+        cell=home.name,
+        id=cell_id,
+        state=kept.state + reason,
+        outcome=_outcome(record) if record else "",
+        seal=shelf.seal(record) if record else "",
+        record=_there(home / "record.json"),
+        processes=[process.model_dump(mode="json") for process in made],
+        receipt=record.receipt.model_dump(mode="json") if record and record.receipt else None,
+        weights={str(home / n): digest for n, digest in weights if (home / n).is_file()},
+        log=_there(home / "log.txt"),
+        checkpoints=checkpoints,
+        others=[path for path in there if path not in {*main, *checkpoints}],
+        ledgers=_ledgers(root, cell_id),
+        rows=_printed(plans, cell_id),
+    )
+
+
+def _there(path: Path) -> str:
+    return str(path) if path.is_file() else ""
+
+
+def _outcome(record: Record) -> str:
+    """Accuracy and its epochs, in words."""
+    curve = record.curves.get("test_acc") or []
+    if not curve:
+        return ""
+    best = max(curve)
+    return (
+        f"test accuracy {100 * curve[-1]:.2f} % after epoch {len(curve)}, "
+        f"best {100 * best:.2f} % after epoch {curve.index(best) + 1}"
+    )
+
+
+def _ledgers(root: Path, cell_id: str) -> dict[str, int]:
+    """The ledgers of runs that name a cell."""
+    found: dict[str, int] = {}
+    for path in sorted((root / "events").glob("*.jsonl")):
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            if count := sum(cell_id in line for line in lines):
+                found[str(path)] = count
+    return found
+
+
+def _printed(plans: list[Plan], cell_id: str) -> list[str]:
+    """The rows of kept suites whose numbers a cell enters."""
+    return list(
+        dict.fromkeys(
+            shlex.join([plan.suite, row.label, row.backbone, row.wa]) + f" ({part})" * bool(part)
+            for plan in plans
+            for row, part, cell in plan.every()
+            if cell.id == cell_id
+        )
+    )

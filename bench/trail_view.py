@@ -1,0 +1,180 @@
+"""What `bench trace` prints: a row's numbers by seed, and a cell's trail."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bench.stats import Estimate
+from bench.trace import NUMBERS, RowTrail, Seed, Trail
+
+HEADS = {
+    "acc": "acc, %",
+    "best": "best, %",
+    "top5": "top-5, %",
+    "difference": "Δ, points",
+    "e": "e",
+    "s": "s",
+    "images_per_s": "images/s",
+}
+
+
+def row(found: RowTrail, console: Console) -> None:
+    """A row's numbers, how they are made, and the trail of each of its cells."""
+    console.print(_numbers(found))
+    for text in _how(found):
+        console.print(Text(f"· {text}", style="dim"))
+    for one in found.trails:
+        console.print()
+        trail(one, console)
+    console.print()
+
+
+def _numbers(found: RowTrail) -> Table:
+    """A line for each seed, then what the table prints."""
+    line = found.line
+    schedule = "" if line.schedule == "default" else f" [{line.schedule}]"
+    tuned = f", tuned: {line.chosen}" if line.chosen else ""
+    name = "full precision" if line.label == "none" else line.label
+    rank = f", rank {line.rank}" if line.rank else ""
+    title = f"{found.suite}: {name}{schedule}, {line.backbone}, W/A {line.wa}{tuned}{rank}"
+    table = Table(title=Text(title, style="bold"), title_justify="left")
+    table.box, table.padding = box.SIMPLE_HEAD, (0, 1, 0, 0)
+    shown = [n for n in HEADS if any(n in seed.values for seed in found.seeds)]
+    if found.classes <= 10 and "top5" in shown:
+        shown.remove("top5")
+    table.add_column("seed", justify="right", no_wrap=True)
+    table.add_column("cell", no_wrap=True)
+    for name in shown:
+        table.add_column(HEADS[name], justify="right", no_wrap=True)
+    for seed in found.seeds:
+        values = [_number(name, seed.values.get(name)) for name in shown]
+        table.add_row(str(seed.seed), seed.cell, *(values if seed.values else [seed.state]))
+    table.add_section()
+    for name, of in {"mean": _mean, "95 %": _spread}.items():
+        told = "as printed" if of is _mean else "interval"
+        table.add_row(name, told, *(of(found, column) for column in shown), style="bold")
+    return table
+
+
+def _number(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    if name == "e":
+        return f"{value:.4g}"
+    if name == "s":
+        return f"{value:.2e}"
+    if name == "images_per_s":
+        return f"{value:,.0f}"
+    return f"{100 * value:{'+' if name == 'difference' else ''}.2f}"
+
+
+def _mean(found: RowTrail, name: str) -> str:
+    value: Estimate | float | None = getattr(found.line, name)
+    return _number(name, value.mean if isinstance(value, Estimate) else value)
+
+
+def _spread(found: RowTrail, name: str) -> str:
+    value: Estimate | float | None = getattr(found.line, name)
+    width = value.half_width if isinstance(value, Estimate) else None
+    return "" if width is None else f"± {100 * width:.2f}"
+
+
+def _how(found: RowTrail) -> Iterator[str]:
+    """Where the numbers are in the records, and what else stands behind the row."""
+    line = found.line
+    yield (
+        f"of record.json: acc is {NUMBERS['acc']}, best {NUMBERS['best']}; e and s are "
+        f"{NUMBERS['e']}, `{found.definition}` definition; images/s is {NUMBERS['images_per_s']}"
+    )
+    if found.baseline and line.difference:
+        accs = ", ".join(_short(seed) for seed in found.baseline)
+        yield f"Δ is {NUMBERS['difference']}: {accs}"
+    for reason, count in line.lost.items():
+        yield f"lost: {count} of {len(found.seeds)} seeds, {reason}"
+    if line.missing:
+        yield f"missing: {line.missing} of {len(found.seeds)} seeds have no record"
+    if found.held_out:
+        accs = ", ".join(_short(seed) for seed in found.held_out)
+        yield f"chosen by its accuracy on held-out training images: {accs}"
+    if line.claim:
+        yield f"published {line.claim.acc:.2f}, {line.claim.source}: {line.verdict}"
+    yield f"plan and table: {found.table}, from {found.source}"
+
+
+def _short(seed: Seed) -> str:
+    """A cell and its accuracy."""
+    return f"seed {seed.seed} {seed.cell} {_number('acc', seed.values.get('acc'))}"
+
+
+def trail(found: Trail, console: Console) -> None:
+    """A cell's files and facts, a line each; a terminal has long ones wrapped."""
+    console.print(Text(found.cell, style="bold"), soft_wrap=True)
+    width = max(len(name) for name, _ in _facts(found)) + 2
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=width, no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in _facts(found):
+        head = Text(f"  {name}".ljust(width), style="dim")
+        if console.is_terminal:
+            grid.add_row(head, Text(value))
+        else:
+            console.print(head + Text(f" {value}"), soft_wrap=True)
+    if grid.rows:
+        console.print(grid)
+
+
+def _facts(found: Trail) -> Iterator[tuple[str, str]]:
+    """Name and text of each line."""
+    yield "status", found.state
+    if found.outcome:
+        yield "outcome", found.outcome
+    if found.record:
+        seals = {"holds": "its seal holds", "none": "without a seal"}
+        yield "record", f"{found.record} ({seals.get(found.seal, 'cannot be used')})"
+    for number, process in enumerate(found.processes, start=1):
+        last = number == len(found.processes)
+        yield from _process(process, "" if last else f" {number}")
+    if found.receipt:
+        yield "receipt", _receipt(found.receipt)
+    yield from _files(found)
+    for text in found.rows:
+        yield "in table", text
+
+
+def _files(found: Trail) -> Iterator[tuple[str, str]]:
+    """What else lies on disk."""
+    for path, digest in found.weights.items():
+        yield "weights", f"{path} (SHA-256 of its tensors {digest or 'not recorded'})"
+    if found.record and not found.weights:
+        yield "weights", "not kept here"
+    if found.log:
+        yield "log", found.log
+    for name, paths in (("checkpoint", found.checkpoints), ("file", found.others)):
+        yield from ((name, path) for path in paths)
+    for path, count in found.ledgers.items():
+        yield "ledger", f"{path} ({count} lines name it)"
+
+
+def _process(p: dict[str, Any], number: str) -> Iterator[tuple[str, str]]:
+    """One process that worked on the cell; the last one wrote its record."""
+    dirty = ", with uncommitted changes" if p["dirty"] else ", clean"
+    threads = f"{p['threads']} thread{'s' * (p['threads'] != 1)}"
+    versions = ", ".join(f"{name} {v}" for name, v in p["versions"].items() if v)
+    yield f"command{number}", p["command"]
+    yield f"started{number}", f"{p['started']}, {p['wall_s']:,.1f} s, on {p['host']}"
+    yield f"commit{number}", f"{p['commit']}{dirty}" if p["commit"] else "none: no checkout"
+    yield f"versions{number}", versions
+    yield f"device{number}", f"{p['device']}, {threads}, {'compiled' if p['compiled'] else 'eager'}"
+
+
+def _receipt(receipt: dict[str, Any]) -> str:
+    step = receipt["first_difference"]
+    agreed = "agreed to the bit" if step is None else f"DIFFERED from step {step}"
+    return (
+        f"two trainings of {len(receipt['steps'])} steps {agreed}, {receipt['made']}, on "
+        f"{receipt['environment']}"
+    )

@@ -1,0 +1,168 @@
+"""
+Is what lies in a results folder what was measured?
+
+A cell's record is read, its identity and seal are computed again, so are the digests of the kept
+weights, and their accuracy, from data. What cannot be checked is said.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import torch
+from safetensors import SafetensorError
+
+from bench import evaluation, model, shelf, trainer
+from bench.data import Dataset
+from bench.errors import BenchError, DataError, UsageError
+from bench.record import Record
+from bench.shelf import Kept
+
+# What safetensors and torch raise of a file that is damaged, or holds types of no network here.
+UNREADABLE = (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError)
+State: TypeAlias = Literal["ok", "partly", "not", "DIFFERS"]
+WORDS: dict[State, str] = {
+    "ok": "as recorded",
+    "partly": "as recorded where it could be checked",
+    "not": "could not be checked",
+    "DIFFERS": "DIFFER",
+}
+
+
+@dataclass
+class Finding:
+    """What was checked of one cell, what differs, and what nobody could check."""
+
+    cell: str
+    checked: list[str] = field(default_factory=list[str])
+    wrong: list[str] = field(default_factory=list[str])
+    unchecked: list[str] = field(default_factory=list[str])
+
+    @property
+    def state(self) -> State:
+        if self.wrong:
+            return "DIFFERS"
+        if self.unchecked:
+            return "partly" if self.checked else "not"
+        return "ok"
+
+    def __str__(self) -> str:
+        parts = ["; ".join(self.wrong) or ", ".join(self.checked)]
+        parts.append(f"not checked: {', '.join(self.unchecked)}" if self.unchecked else "")
+        return f"{self.state:8}{self.cell}: {'; '.join(part for part in parts if part)}"
+
+
+class Verifier:
+    """Checks cells one by one; a data set is loaded once."""
+
+    def __init__(self, root: Path, data: Path | None, *, accuracy: bool) -> None:
+        self.root, self.data, self.accuracy = root, data, accuracy
+        self.sets: dict[str, Dataset | str] = {}  # or why there is none
+
+    def check(self, kept: Kept) -> Finding:
+        """Everything about one cell; nothing that is wrong with it is raised."""
+        finding = Finding(kept.slug)
+        record = kept.record
+        if record is None:
+            where = finding.unchecked if kept.unfinished else finding.wrong
+            where.append(kept.problem)
+            return finding
+        finding.checked.append("record")
+        if shelf.seal(record) == "holds":
+            finding.checked.append("seal")
+        else:
+            finding.unchecked.append("seal (the record has none)")
+        if not record.measured:
+            finding.unchecked.append(f"nothing was measured: {record.status}, {record.reason}")
+            return finding
+        sound = [w for w in ("last", "best") if self._weights(kept, record, w, finding)]
+        for which in evaluation.kinds(record) if self.accuracy else ():
+            if which in sound:
+                self._accuracy(record, which, finding)
+        return finding
+
+    def _weights(self, kept: Kept, record: Record, which: str, finding: Finding) -> bool:
+        """Compare the digest of kept weights with the record's; are they there to be measured?"""
+        path = kept.home / f"{which}.safetensors"
+        recorded = record.weights_digest if which == "last" else record.best_digest
+        if not path.is_file():
+            if which == "last" or record.best_epoch is not None:
+                finding.unchecked.append(f"{which} weights (not kept)")
+            return False
+        try:
+            now = trainer.digest(_tensors(path))
+        except UNREADABLE as error:
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            finding.wrong.append(f"{path.name} cannot be read: {reason}")
+            return False
+        if not recorded:
+            finding.unchecked.append(f"digest of the {which} weights (the record has none)")
+        elif now != recorded:
+            said = f"digest {now[:12]}, the record says {recorded[:12]}"
+            finding.wrong.append(f"{path.name} is not what was recorded: {said}")
+            return False
+        else:
+            finding.checked.append(f"{which} weights")
+        return True
+
+    def _accuracy(self, record: Record, which: str, finding: Finding) -> None:
+        found = self._dataset(record)
+        what = f"accuracy of the {which} weights"
+        if isinstance(found, str):
+            finding.unchecked.append(f"{what}: {found}")
+            return
+        try:
+            measured = evaluation.measure(record, self.root, found, which)
+        except UsageError as error:
+            finding.wrong.append(str(error))
+            return
+        except BenchError as error:  # a plugin that is not here
+            finding.unchecked.append(f"{what}: {error}")
+            return
+        now, then = (evaluation.percent(x) for x in (measured.now, measured.then))
+        if measured.now == measured.then:
+            finding.checked.append(f"{which} {100 * measured.now[0]:.2f} %")
+        elif measured.device:
+            finding.unchecked.append(f"{what}: {now} here, {then} on {measured.device}")
+        else:
+            finding.wrong.append(f"{what} is {now}, the record says {then}")
+
+    def _dataset(self, record: Record) -> Dataset | str:
+        key = record.cell.data.model_dump_json()
+        if key not in self.sets:
+            try:
+                found = model.dataset(record.cell, self.data)
+                self.sets[key] = found.to(torch.device("cpu"))
+            except DataError as error:
+                self.sets[key] = str(error).splitlines()[0]
+        return self.sets[key]
+
+
+def _tensors(path: Path) -> dict[str, Any]:
+    from safetensors.torch import load
+
+    return load(path.read_bytes())
+
+
+def summary(findings: list[Finding]) -> str:
+    """One line for all cells."""
+    counts = Counter(finding.state for finding in findings)
+    told = (f"{counts[state]} {words}" for state, words in WORDS.items() if counts[state])
+    return f"{len(findings)} cells: {', '.join(told) or 'nothing to check'}"
+
+
+def verify(
+    root: Path, names: list[str], data: Path | None, *, accuracy: bool = True
+) -> Iterator[tuple[int, int, Finding]]:
+    """
+    Yield number, count and finding of each cell that `names` stand for; all of no names.
+
+    Raises:
+        UsageError: a name stands for nothing, or `root` is no results folder.
+    """
+    chosen, _ = shelf.chosen(root, names)
+    verifier = Verifier(root, data, accuracy=accuracy)
+    for number, kept in enumerate(chosen, start=1):
+        yield number, len(chosen), verifier.check(kept)

@@ -1,0 +1,146 @@
+"""From a printed number to the files and the command that made it."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+
+from bench import leaderboard, store
+from bench.trace import RowTrail, Trail, trace
+
+Ask = Callable[..., tuple[int, str, str]]
+
+
+def rows(target: str, words: list[str], root: Path) -> list[RowTrail]:
+    found = trace(target, words, root)
+    assert isinstance(found, list)
+    return found
+
+
+def test_every_number_is_the_mean_of_its_column(measured: Path) -> None:
+    """What a row prints is the mean of the values that its trail names, in files that are there."""
+    plan = store.find_plan(measured, "tiny")
+    board = leaderboard.rank(plan, store.records(measured, plan))
+    found = {row.line.label: row for row in rows("tiny", [], measured)}
+
+    assert set(found) == {"ste", "reste"}
+    for line in board.sections[0].lines:
+        row = found[line.label]
+        for name in ("acc", "best", "difference", "e", "s", "images_per_s"):
+            values = [s.values[name] for s in row.seeds if name in s.values]
+            printed = getattr(line, name)
+            mean = getattr(printed, "mean", printed)
+            assert mean == (fmean(values) if values else None), name
+        for seed, trail in zip(row.seeds, row.trails, strict=True):
+            record = json.loads(Path(trail.record).read_text(encoding="utf-8"))
+            assert seed.cell == trail.id
+            assert record["curves"]["test_acc"][-1] == seed.values["acc"]
+            assert record["provenance"]["command"] == "bench run tiny.yaml"
+            assert trail.processes[-1]["command"] == "bench run tiny.yaml"
+    assert [s.values["acc"] for s in found["reste"].baseline] == [
+        s.values["acc"] for s in found["ste"].seeds
+    ]
+
+
+def test_a_cell_leads_to_all_its_files(measured: Path, tmp_path: Path) -> None:
+    """Every file of a cell's folder is named, and the ledgers and rows that mention the cell."""
+    root = tmp_path / "results"
+    shutil.copytree(measured, root)
+    (home,) = (root / "cells").glob("ste-*")
+    cell_id = home.name[-12:]
+    (home / "checkpoints" / "1-2").mkdir(parents=True)
+    (home / "checkpoints" / "1-2" / "state.pt").write_bytes(b"x")
+    (home / "notes.txt").write_text("mine", encoding="utf-8")
+    (root / "events").mkdir()
+    ledger = root / "events" / "a.jsonl"
+    ledger.write_text(f'{{"cell": "{cell_id}"}}\n{{}}\n{{"cell": "{cell_id}"}}\n', "utf-8")
+    (root / "events" / "b.jsonl").write_text("{}\n", encoding="utf-8")
+    found = trace(cell_id, [], root)
+
+    assert isinstance(found, Trail)
+    named = {found.record, found.log, *found.weights, *found.checkpoints, *found.others}
+    assert named == {str(path) for path in home.rglob("*") if path.is_file()}
+    assert found.checkpoints == [str(home / "checkpoints" / "1-2" / "state.pt")]
+    assert found.others == [str(home / "notes.txt")]
+    assert found.ledgers == {str(ledger): 2}
+    assert found.rows == ["tiny ste resnet20 1/1"]
+    record = store.named(root, "ste-")
+    assert found.weights[str(home / "last.safetensors")] == record.weights_digest
+
+
+def test_a_lost_seed_says_why(measured: Path, tmp_path: Path) -> None:
+    """A row whose cell failed, and one whose cell is gone, are traced with what there is."""
+    root = tmp_path / "results"
+    shutil.copytree(measured, root)
+    record = store.named(root, "reste-")
+    failed = record.model_copy(update={"status": "failed", "reason": "OSError: x", "curves": {}})
+    store.save(root, failed)
+    shutil.rmtree(next((root / "cells").glob("ste-*")))
+    (ste,) = rows("tiny", ["ste"], root)
+    (reste,) = rows("tiny", ["reste", "1/1"], root)
+
+    assert (ste.seeds[0].state, ste.trails[0].state) == ("no record", "no record")
+    assert (ste.line.missing, ste.trails[0].record) == (1, "")
+    assert reste.seeds[0].values == {}
+    assert reste.trails[0].state == "failed: OSError: x"
+    assert reste.line.lost == {"failed: OSError: x": 1}
+
+
+def test_trace_prints(measured: Path, ask: Ask, tmp_path: Path) -> None:
+    """Numbers and trail for people, everything as JSON, and nothing that commands a terminal."""
+    code, out, err = ask("trace", "tiny.yaml", "reste", "resnet20", "--results", measured)
+    assert (code, err) == (0, "")
+    acc = f"{100 * (store.named(measured, 'reste-').last_acc or 0):.2f}"
+    assert acc in out
+    for word in ("command  bench run tiny.yaml", "record.json", "log.txt", "last.safetensors", "Δ"):
+        assert word in out
+    told = json.loads(ask("trace", "tiny", "--results", measured, "--format", "json")[1])
+    assert {row["line"]["label"] for row in told} == {"ste", "reste"}
+    root = tmp_path / "results"
+    shutil.copytree(measured, root)
+    record = store.named(root, "reste-")
+    store.save(root, record.model_copy(update={"status": "failed", "reason": "\x1b[2J"}))
+    code, out, _ = ask("trace", "reste-", "--results", root)
+    assert code == 0
+    assert "\x1b" not in out
+
+
+def test_overrides_are_part_of_a_suites_name(measured: Path, tmp_path: Path) -> None:
+    """A suite that ran with overrides is found by them, as for the leaderboard, or by its name."""
+    root = tmp_path / "results"
+    shutil.copytree(measured, root)
+    plan = store.find_plan(root, "tiny").model_copy(update={"suite": "tiny@train.epochs=2"})
+    store.save_plan(root, plan)
+
+    for target, words in (
+        ("tiny", ["train.epochs=2", "ste"]),
+        ("tiny.yaml", ["ste", "train.epochs=2"]),
+        ("tiny@train.epochs=2", ["ste"]),
+    ):
+        (row,) = rows(target, words, root)
+        assert (row.suite, row.line.label) == ("tiny@train.epochs=2", "ste")
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("tinny",), "is called `tinny`; did you mean `tiny`?"),
+        (("tinny", "ste"), "no suite `tinny` ran in"),
+        (("tiny", "rest"), "no row of `tiny` is called `rest`; did you mean `reste`?"),
+        (("tiny", "ste", "reste"), "no row of `tiny` is all of ste, reste"),
+        (("resnet20",), "names 2 cells of"),
+        (("ste-resnet20", "--results", "/nowhere"), "there is no such folder"),
+    ],
+)
+def test_what_is_not_there_is_said(
+    measured: Path, ask: Ask, args: tuple[str, ...], message: str
+) -> None:
+    """One line that names what is wrong and what is near; exit code 2."""
+    code, _, err = ask("trace", "--results", measured, *args)
+
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in err

@@ -1,0 +1,127 @@
+"""What lies there is what was measured, or it is said."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench import store
+
+Ask = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def root(measured: Path, tmp_path: Path) -> Path:
+    """A copy that may be damaged."""
+    return Path(shutil.copytree(measured, tmp_path / "results"))
+
+
+def test_what_was_measured_is_verified(measured: Path, ask: Ask) -> None:
+    """Record, weights and accuracy of every cell, a line each, then a summary."""
+    code, out, err = ask("verify", "--results", measured)
+    lines = out.splitlines()
+
+    assert (code, err) == (0, "")
+    assert len(lines) == 3
+    for line in lines[:2]:
+        assert "record" in line
+        assert "last weights" in line
+        assert f"last {100 * (store.named(measured, line[8:14]).last_acc or 0):.2f} %" in line
+    assert lines[2].startswith("2 cells: 2 as recorded")
+    assert "accuracy" not in ask("verify", "--no-accuracy", "tiny", "--results", measured)[1]
+
+
+def swapped(root: Path) -> str:
+    (ste,) = (root / "cells").glob("ste-*")
+    (reste,) = (root / "cells").glob("reste-*")
+    shutil.copy(reste / "last.safetensors", ste / "last.safetensors")
+    return "last.safetensors is not what was recorded: digest"
+
+
+def cut(root: Path) -> str:
+    (path,) = (root / "cells").glob("ste-*/best.safetensors")
+    path.write_bytes(path.read_bytes()[:100])
+    return "best.safetensors cannot be read"
+
+
+def edited(root: Path) -> str:
+    record = store.named(root, "ste-")
+    curve = [*record.curves["test_acc"][:-1], 0.99]
+    store.save(root, record.model_copy(update={"curves": record.curves | {"test_acc": curve}}))
+    return "accuracy of the last weights is"
+
+
+def damaged(root: Path) -> str:
+    (path,) = (root / "cells").glob("ste-*/record.json")
+    path.write_text("{", encoding="utf-8")
+    return "its record is damaged"
+
+
+def moved(root: Path) -> str:
+    (home,) = (root / "cells").glob("ste-*")
+    home.rename(home.with_name(f"{home.name[:-1]}x"))
+    return "its record is that of `ste-resnet20"
+
+
+@pytest.mark.parametrize("harm", [swapped, cut, edited, damaged, moved])
+def test_what_was_changed_is_found(root: Path, ask: Ask, harm: Callable[[Path], str]) -> None:
+    """Each harm is named in the cell's line, the others are sound, exit code 3."""
+    message = harm(root)
+    code, out, _ = ask("verify", "--results", root)
+
+    assert code == 3
+    (line,) = [line for line in out.splitlines() if line.startswith("DIFFERS")]
+    assert "ste-resnet20" in line
+    assert message in line
+    assert "2 cells: 1 as recorded" in out
+    assert out.strip().endswith("1 DIFFER")
+
+
+def test_what_cannot_be_checked_is_said(root: Path, ask: Ask, tmp_path: Path) -> None:
+    """Weights that were not kept, unfinished cells, and failures are no difference."""
+    (ste,) = (root / "cells").glob("ste-*")
+    (ste / "last.safetensors").unlink()
+    record = store.named(root, "reste-")
+    failed = record.model_copy(update={"status": "failed", "reason": "OSError: x", "curves": {}})
+    store.save(root, failed)
+    (root / "cells" / "x__0123456789ab").mkdir()
+    code, out, _ = ask("verify", "--results", root)
+
+    assert code == 0
+    assert "last weights (not kept)" in out
+    assert "nothing was measured: failed, OSError: x" in out
+    assert "not     x__0123456789ab: not checked: no record" in out
+    assert "3 cells: 2 as recorded where it could be checked, 1 could not be checked" in out
+
+
+def test_without_the_data_digests_are_checked(root: Path, ask: Ask, tmp_path: Path) -> None:
+    """Data that is not there is said, of each cell, and what is wrong is found all the same."""
+    for record in [store.named(root, name) for name in ("ste-", "reste-")]:
+        home = store.folder(root, record.cell)
+        other = record.cell.data.model_copy(update={"name": "cifar10", "params": {}})
+        moved = record.cell.model_copy(update={"data": other})
+        home.rename(root / "cells" / moved.slug)
+        store.save(root, record.model_copy(update={"cell": moved}))
+    swapped(root)
+    code, out, _ = ask("verify", "--results", root, "--data", tmp_path)
+
+    assert code == 3
+    assert "last.safetensors is not what was recorded" in out
+    assert "accuracy of the last weights: " in out
+    assert "data prepare cifar10" in out
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("nothing",), "is called `nothing`"),
+        (("--results", "/nowhere"), "`/nowhere` is no results folder"),
+    ],
+)
+def test_what_is_not_there(measured: Path, ask: Ask, args: tuple[str, ...], message: str) -> None:
+    """One line, exit code 2."""
+    code, _, err = ask("verify", "--results", measured, *args)
+
+    assert code == 2
+    assert message in err
