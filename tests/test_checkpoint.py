@@ -17,7 +17,6 @@ import torch
 from pydantic import ValidationError
 
 from bench import checkpoint, store, worker
-from bench.cell import Cell
 from bench.checkpoint import Keeper, Progress
 from bench.crossing import plan
 from bench.errors import EnvironmentProblem
@@ -438,33 +437,40 @@ def test_global_generators_are_seeded(job: Job, news: News) -> None:
     assert drawn[0] == drawn[1]
 
 
-TMPFS = """
-mount -t tmpfs -o size={size}k tmpfs {root} && exec {python} - <<'END'
+FULL = """
+set -e
+mount -t tmpfs -o size=100k tmpfs {root}
+{python} {script} && exit 1
+mount -o remount,size=10m {root}
+{python} {script}
+cat {root}/cells/*/log.txt
+ls {root}/cells/*
+"""
+RUN = """
 from pathlib import Path
 from bench.cell import Cell
 from bench.worker import Job, run
 cell = Cell.model_validate_json(Path("{cell}").read_text())
 run(Job(cell, Path("{root}"), "cpu", 1, 0, False, Path("data"), (), (), 0.0))
-print((Path("{root}") / "cells" / cell.slug / "log.txt").read_text())
-print((Path("{root}") / "cells" / cell.slug / "record.json").exists())
-END
 """
 
 
 @pytest.mark.slow
 def test_a_disk_that_is_really_full(tmp_path: Path, tiny: Path) -> None:
-    """On a file system with room for a record but for no checkpoint the cell is recorded."""
+    """Where even the record finds no room, the cell goes on from its checkpoint once there is."""
     if subprocess.run(["unshare", "-rm", "true"], check=False, capture_output=True).returncode:
         pytest.skip("no user namespaces here, so no small file system")
-    cell: Cell = plan(tiny).cells[0]
-    (tmp_path / "cell.json").write_text(cell.model_dump_json(), encoding="utf-8")
-    (tmp_path / "r").mkdir()
-    script = TMPFS.format(
-        root=tmp_path / "r", size=100, python=sys.executable, cell=tmp_path / "cell.json"
-    )
+    root, cell, script = (tmp_path / name for name in ("r", "cell.json", "run.py"))
+    root.mkdir()
+    cell.write_text(plan(tiny).cells[0].model_dump_json(), encoding="utf-8")
+    script.write_text(RUN.format(root=root, cell=cell), encoding="utf-8")
+    shell = FULL.format(root=root, script=script, python=sys.executable)
     done = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", script], check=False, capture_output=True, text=True
+        ["unshare", "-rm", "sh", "-c", shell], check=False, capture_output=True, text=True
     )
 
-    assert "No space left on device" in done.stdout, done.stderr
-    assert done.stdout.rstrip().endswith("True")
+    assert done.returncode == 0, done.stderr
+    assert "record.json`: No space left on device" in done.stderr
+    assert "no checkpoint: cannot write" in done.stdout
+    assert "resumed in epoch" in done.stdout
+    assert "record.json" in done.stdout.splitlines()
