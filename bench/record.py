@@ -1,6 +1,7 @@
 """A record: what one cell measured, on what, and when. Written once, never edited."""
 
-from typing import Literal, Self, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import FiniteFloat, model_validator
 
@@ -49,9 +50,11 @@ class LayerIndicators(Frozen):
 
     @model_validator(mode="after")
     def _one_value_an_epoch(self) -> Self:
-        lists = {len(v) for k, v in vars(self).items() if isinstance(v, list) and k != "histograms"}
-        if len(lists) > 1 or 0 in lists:
-            message = f"lists of {sorted(lists)} epochs"
+        values: Mapping[str, Any] = self.__dict__
+        single = {"layer", "role", "n_grad", "histograms"}
+        lengths = {len(v) for k, v in values.items() if k not in single}
+        if len(lengths) > 1 or 0 in lengths:
+            message = f"lists of {sorted(lengths)} epochs"
             raise ValueError(message)
         return self
 

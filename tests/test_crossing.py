@@ -575,7 +575,7 @@ def test_none_is_no_label(tmp_path: Path) -> None:
     assert line.startswith("x.yaml:1:14: estimators.none: ")
 
 
-@pytest.mark.parametrize("folder", ["nowhere", "a" * 300, '"a\\0b"'], ids=["none", "long", "nul"])
+@pytest.mark.parametrize("folder", ["nowhere", "a" * 300], ids=["none", "long"])
 def test_a_plugin_folder_must_be_there(tmp_path: Path, folder: str) -> None:
     """A folder of plugins that does not exist is an error where it is named."""
     (line,) = refused(tmp_path, plugins=folder)
