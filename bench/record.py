@@ -117,7 +117,7 @@ class Record(Frozen):
             wrong = "curves of several lengths, or accuracies beyond [0, 1]"
         elif self.status == "ok" and not self.curves.get("test_acc"):
             wrong = "ok, and no accuracy"
-        elif self.best_epoch is not None and not 0 <= self.best_epoch < max(epochs, default=0):
+        elif epochs and self.best_epoch is not None and not 0 <= self.best_epoch < max(epochs):
             wrong = "best_epoch is none of its epochs"
         if wrong:
             raise ValueError(wrong)
