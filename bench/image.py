@@ -13,6 +13,7 @@ from typing import TypeAlias
 from PIL import Image, UnidentifiedImageError
 
 RATIO = (3 / 4, 4 / 3)  # width/height of a training crop
+NARROWEST = 100  # times as long as wide: its middle, resized to a square, would fill the memory
 Area: TypeAlias = tuple[float, float]  # of a training crop, as a fraction of the image's
 Box: TypeAlias = tuple[int, int, int, int]  # left, top, right, bottom
 Draw: TypeAlias = Callable[[], float]  # uniform in [0, 1)
@@ -24,7 +25,10 @@ def decode(path: Path) -> Image.Image | str:
         with path.open("rb") as file:
             if not os.fstat(file.fileno()).st_size:
                 return "empty file"
-            return Image.open(file).convert("RGB")
+            image = Image.open(file)
+            if max(image.size) > NARROWEST * min(image.size):
+                return f"{image.width}x{image.height} is no picture"
+            return image.convert("RGB")
     except UnidentifiedImageError:
         return "not an image"
     except OSError as error:

@@ -1,5 +1,6 @@
 """A record: what one cell measured, on what, and when. Written once, never edited."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import FiniteFloat, model_validator
@@ -49,10 +50,11 @@ class LayerIndicators(Frozen):
 
     @model_validator(mode="after")
     def _one_value_an_epoch(self) -> Self:
-        values: dict[str, Any] = vars(self)
-        lists = {len(v) for k, v in values.items() if isinstance(v, list) and k != "histograms"}  # pyright: ignore[reportUnknownArgumentType]
-        if len(lists) > 1 or 0 in lists:
-            message = f"lists of {sorted(lists)} epochs"
+        values: Mapping[str, Any] = self.__dict__
+        single = {"layer", "role", "n_grad", "histograms"}
+        lengths = {len(v) for k, v in values.items() if k not in single}
+        if len(lengths) > 1 or 0 in lengths:
+            message = f"lists of {sorted(lengths)} epochs"
             raise ValueError(message)
         return self
 
@@ -116,7 +118,7 @@ class Record(Frozen):
             wrong = "curves of several lengths, or accuracies beyond [0, 1]"
         elif self.status == "ok" and not self.curves.get("test_acc"):
             wrong = "ok, and no accuracy"
-        elif self.best_epoch is not None and not 0 <= self.best_epoch < max(epochs, default=0):
+        elif epochs and self.best_epoch is not None and not 0 <= self.best_epoch < max(epochs):
             wrong = "best_epoch is none of its epochs"
         if wrong:
             raise ValueError(wrong)

@@ -150,6 +150,33 @@ def test_a_word_that_no_file_can_hold_is_refused() -> None:
     assert refused('a: "\\ud800"').startswith("x.yaml")
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('a: "\\e[31mred"', "x.yaml:1:4: "),
+        ('"\\x9b31m": 1', "x.yaml:1:1: "),
+        ('a: ["\\u202e"]', "x.yaml:1:5: "),
+        ('a: "\\0"', "x.yaml:1:4: "),
+    ],
+)
+def test_a_word_that_commands_a_terminal_is_refused(text: str, place: str) -> None:
+    """ESC and its like, written as an escape, in a value or in a key."""
+    message = refused(text)
+
+    assert message.startswith(place)
+    assert message.endswith("is no character of a text")
+
+
+@pytest.mark.parametrize("name", ["a\x1b[31m.yaml", "b\udcff.yaml"])
+def test_a_file_whose_name_cannot_be_printed_is_refused(tmp_path: Path, name: str) -> None:
+    """Its name would stand in every message and in the plan."""
+    path = tmp_path / name
+    path.write_text("a: 1")
+
+    with pytest.raises(SuiteError, match="control character; rename it"):
+        read(path)
+
+
 @pytest.mark.parametrize("digits", ["9" * 5000, "0x" + "f" * 5000])
 def test_a_number_too_long_to_print_is_refused(digits: str) -> None:
     """Later messages can print every number that is read."""

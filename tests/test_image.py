@@ -134,3 +134,11 @@ def test_damage_has_a_reason(tmp_path: Path) -> None:
     assert reasons["text"] == "not an image"
     assert reasons["-"] == "No such file or directory"
     assert reasons["png"] == "not an image"
+
+
+def test_a_thread_is_no_picture(tmp_path: Path) -> None:
+    """An image whose middle would be resized to gigabytes is damaged like any other."""
+    path = tmp_path / "x.png"
+    Image.new("L", (1, 20_000)).save(path)
+
+    assert decode(path) == "1x20000 is no picture"

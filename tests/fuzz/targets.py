@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-import torchvision.datasets  # noqa: F401  # pyright: ignore  # makes folders when imported
+import torchvision.datasets
 from PIL import Image
 
 from bench import catalogue, cli, crossing, formats, model, origin, preset, store, worker
@@ -37,6 +37,7 @@ from fuzz import mutate, reports
 from fuzz.box import Box, Target
 
 Read = Callable[[], None]
+IMPORTED = torchvision.datasets  # makes folders of its own when it is first imported
 SHIPPED = Path(str(files("suites")))
 TINY = """
 estimators: {ste: {}, reste: {o_end: 2, schedule: linear}, apart: {W: reste, A: ste}}
