@@ -5,10 +5,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import executor, leaderboard, live, render, store
+from bench import executor, journal, leaderboard, live, render, store
 from bench.cell import Cell
 from bench.errors import UsageError
 from bench.executor import Settings, Tally
+from bench.journal import Journal
 from bench.plan import Plan
 from bench.tuning import tuned
 
@@ -66,11 +67,25 @@ def _execute(
     recorded = len(cells) - len(missing)
     _say(out, f"{part}{len(cells)} cells, {recorded} recorded, {len(missing)} to run")
     if missing:
-        view = live.Terminal if out.is_terminal else live.Plain
-        with view(live.Board(plan, [cell.id for cell in missing]), out) as watch:
-            found = executor.execute(missing, settings, watch)
+        found = _watched(plan, missing, settings, consoles)
         tally.ended |= found.ended
         tally.errors += found.errors
+
+
+def _watched(
+    plan: Plan, cells: list[Cell], settings: Settings, consoles: tuple[Console, Console]
+) -> Tally:
+    """Run cells, shown and written to the ledger of events."""
+    out, err = consoles
+    board = live.board(plan, [cell.id for cell in cells], settings.root)
+    view = live.Terminal if out.is_terminal else live.Plain
+    book = Journal(settings.root, plan.suite, journal.entries(cells, board.names), settings.argv)
+    try:
+        with book, view(board, out) as watch:
+            return executor.execute(cells, settings, book.before(watch))
+    finally:
+        if book.problem:
+            _say(err, f"note: the ledger of events has gaps: {book.problem}")
 
 
 def states(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:

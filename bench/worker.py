@@ -17,7 +17,7 @@ from typing import Any, Literal
 from bench.cell import Cell
 from bench.errors import EnvironmentProblem
 
-Kind = Literal["start", "progress", "end"]
+Kind = Literal["start", "progress", "end", "retry", "elsewhere", "takeover", "stop"]
 
 
 @dataclass(frozen=True)
