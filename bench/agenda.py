@@ -27,7 +27,7 @@ class Agenda:
         self.elsewhere: dict[str, Cell] = {}
         self.root, self.leases, self.tell = root, leases, tell
         self._before = {cell.id: store.find(root, cell) for cell in self.waiting}
-        self._looked = 0.0
+        self._tried_at = self._looked_at = 0.0
 
     def next(self) -> Cell | None:
         """
@@ -40,15 +40,17 @@ class Agenda:
             if self._ours(self.waiting[0]):
                 return self.waiting.pop(0)
             self.waiting.pop(0)
-        if self._time_to_look():
-            for cell in list(self.elsewhere.values()):
-                if self._ours(cell):
-                    return cell
+        now = time.monotonic()
+        if now - self._tried_at > LOOK_S:
+            self._tried_at = now
+            return next((cell for cell in [*self.elsewhere.values()] if self._ours(cell)), None)
         return None
 
     def look(self) -> None:
         """See what other runs have measured, where all of ours are busy."""
-        if not self.waiting and self._time_to_look():
+        now = time.monotonic()
+        if now - self._looked_at > LOOK_S:
+            self._looked_at = now
             for cell in list(self.elsewhere.values()):
                 record = store.find(self.root, cell)
                 if record is not None and record.measured:
@@ -92,9 +94,3 @@ class Agenda:
         self.elsewhere.pop(cell.id, None)
         reason = record.reason or "by another run"
         self.tell(Event(cell.id, "end", acc=record.last_acc, status=record.status, reason=reason))
-
-    def _time_to_look(self) -> bool:
-        if time.monotonic() - self._looked < LOOK_S:
-            return False
-        self._looked = time.monotonic()
-        return True
