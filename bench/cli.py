@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -552,5 +553,6 @@ def main() -> None:
 
 def _fail(text: str, code: int) -> None:
     stop.deafen()
-    err.print(text, markup=False, highlight=False, soft_wrap=True)
+    with suppress(SystemExit):  # rich's answer to a pipe without a reader
+        err.print(text, markup=False, highlight=False, soft_wrap=True)
     sys.exit(code)

@@ -143,6 +143,7 @@ class _Crew:
         self.cells = cells
         self.tally = Tally()
         self.tries: Counter[str] = Counter()
+        self.unrecorded: set[str] = set()
         self.failures = 0
         self.checkpointed = 0
         self.closing = False  # nothing new starts
@@ -249,7 +250,7 @@ class _Crew:
             return Event(cell.id, "end", status="interrupted", reason=each.killed)
         status, reason = self._verdict(each)
         if isinstance(each.error, EnvironmentProblem):
-            self._close(reason)
+            self._close(reason, cell)
         else:
             self._write(cell, each.slot, status, reason)
         return Event(cell.id, "end", status=status, reason=reason)
@@ -277,7 +278,7 @@ class _Crew:
         try:
             store.save(self.settings.root, record)
         except EnvironmentProblem as problem:
-            self._close(str(problem))
+            self._close(str(problem), cell)
 
     def _stopping(self) -> bool:
         """Is the run to stop? A scheduler tells one process after the other."""
@@ -286,8 +287,9 @@ class _Crew:
             time.sleep(0.05)
         return bool(self.asked.numbers or self.closing)
 
-    def _close(self, problem: str) -> None:
-        """Start nothing new; what runs may still come to its end."""
+    def _close(self, problem: str, lost: Cell | None = None) -> None:
+        """Start nothing new; what runs may still come to its end. `lost` has no record."""
+        self.unrecorded |= {lost.id} if lost else set()
         self.tally.errors.append(problem)
         self.closing = True
 
@@ -309,7 +311,8 @@ class _Crew:
 
     def conclude(self) -> None:
         """Say why the run ended before its cells did, if it did."""
-        over = {i for i, event in self.tally.ended.items() if event.status != "interrupted"}
+        ended = {i for i, event in self.tally.ended.items() if event.status != "interrupted"}
+        over = ended - self.unrecorded
         left = f"{len(self.cells) - len(over)} of {len(self.cells)} cells left"
         if self.checkpointed:
             left += f", {self.checkpointed} of them checkpointed"

@@ -4,10 +4,11 @@ What a run shows while it runs: a live table on a terminal, plain lines elsewher
 Views hear events and show them; they decide nothing.
 """
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -116,7 +117,7 @@ class Board:
         self.suite, self.states = suite, states
         self.started = time.monotonic() if now is None else now
         self.ended: float | None = None
-        self.note = ""  # what befalls the run itself
+        self.note = ""  # why it stops
 
     def hear(self, event: Event, now: float | None = None) -> None:
         """Take news, of `now` where it is not new."""
@@ -138,9 +139,12 @@ class Board:
         mine = [s for s in self.states.values() if s.state != "elsewhere"]
         done = sum(s.gained for s in mine)
         rest = sum(s.epochs - s.progress for s in mine if s.state not in OVER)
-        if done < 1 or self.elapsed < 1:
+        spent = (self.ended or time.monotonic()) - min(
+            (s.since[0] for s in mine if s.since), default=math.inf
+        )
+        if done < 1 or spent < 1:
             return ""
-        return _clock(self.elapsed * rest / done)
+        return _clock(spent * rest / done)
 
     @property
     def elapsed(self) -> float:
@@ -153,8 +157,8 @@ class Board:
         named = (*BAD, "interrupted", "retrying", "elsewhere")
         words += [f"{n} {name}" for name in named if (n := self.count(name))]
         words.append(f"{_clock(self.elapsed)} gone")
-        if self.note:
-            words.append(self.note)
+        if self.note and self.count("running"):
+            words.append("stopping")
         elif self.left and self.count("running", "waiting", "retrying"):
             words.append(f"about {self.left} left")
         return f"{self.suite}: {', '.join(words)}"
@@ -223,7 +227,8 @@ class Plain:
         self._print(Text(", ".join(words)))
 
     def _print(self, text: Text) -> None:
-        self.console.print(text, soft_wrap=True)
+        with suppress(SystemExit):  # rich's answer to a reader that went away; the run goes on
+            self.console.print(text, soft_wrap=True)
 
 
 class Terminal(Plain):

@@ -139,13 +139,7 @@ def as_json(root: Path) -> str:
 def show(root: Path, out: Console) -> None:
     """Print what goes on, cell by cell, and below it how the last runs ended."""
     found = sights(root)
-    for sight in (s for s in found if s.going):
-        _say(out, sight.line)
-        if out.is_terminal:
-            out.print(live.table(sight.board, out.width, len(sight.board.states) + 7))
-        else:
-            for line in sight.lines():
-                _say(out, line)
+    _going(found, out)
     for line in _ended(found, root):
         _say(out, line)
 
@@ -164,6 +158,16 @@ def watch(root: Path, out: Console) -> None:
         _say(out, line)
 
 
+def _going(found: list[Sight], out: Console) -> None:
+    for sight in (s for s in found if s.going):
+        _say(out, sight.line)
+        if out.is_terminal:
+            out.print(live.table(sight.board, out.width, len(sight.board.states) + 7))
+        else:
+            for line in sight.lines():
+                _say(out, line)
+
+
 def _redraw(found: list[Sight], root: Path, out: Console) -> None:
     with Live(console=out, auto_refresh=False, transient=True) as shown:
         while going := [s for s in found if s.going]:
@@ -179,7 +183,7 @@ def _tables(going: list[Sight], width: int, room: int) -> Iterator[RenderableTyp
 
 
 def _follow(found: list[Sight], root: Path, out: Console) -> None:
-    show(root, out)
+    _going(found, out)
     while any(s.going for s in found):
         for sight, news in _wait(found, root):
             view = live.Plain(sight.board, out)
@@ -204,7 +208,8 @@ def _ended(found: list[Sight], root: Path) -> Iterator[str]:
         yield f"{len(ended) - ENDED_SHOWN} earlier runs; --json lists them"
     for sight in ended[-ENDED_SHOWN:]:
         yield sight.line
-        yield f"  {sight.board.headline}"
+        if sight.run.header:
+            yield f"  {sight.board.headline}"
 
 
 def _steady(at: datetime) -> float:

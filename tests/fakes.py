@@ -1,5 +1,6 @@
-"""A worker that trains nothing: what it does with a cell is written in `argv`, by the cell's seed."""
+"""A worker that trains nothing: what it does with a cell is in `argv`, by the cell's seed."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -56,6 +57,14 @@ def _hang(job: Job) -> None:
     time.sleep(600)
 
 
+def _fill(job: Job) -> None:
+    """Leave no room for the record."""
+    with (job.root / "filling").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    _ok(job)
+
+
 def _once(job: Job, bad: Callable[[Job], None]) -> None:
     """Go wrong the first time only."""
     marker = job.root / f"tried-{job.cell.seed}"
@@ -71,16 +80,21 @@ def _stop_me(_: Job) -> None:
     time.sleep(600)
 
 
+def _segfault(_: Job) -> None:
+    ctypes.string_at(0)
+
+
 DEEDS: dict[str, Callable[[Job], None]] = {
     "ok": _ok,
     "slow": lambda job: (time.sleep(0.5), _ok(job))[1],
     "obey": _obey,
+    "fill": _fill,
     "hang": _hang,
     "fail": lambda job: _end(job, "failed", "RuntimeError: no"),
     "diverge": lambda job: _end(job, "diverged", "the loss is nan in epoch 1"),
     "fail once": lambda job: _once(job, DEEDS["fail"]),
     "hang once": lambda job: _once(job, _hang),
-    "segfault": lambda _: ctypes.string_at(0) and None,
+    "segfault": _segfault,
     "kill": lambda _: os.kill(os.getpid(), signal.SIGKILL),
     "stop": _stop_me,
     "exit 0": lambda _: os._exit(0),

@@ -18,6 +18,7 @@ from rich.console import Console
 
 import bench.cli
 from bench.cli import main
+from bench.journal import runs
 
 Bench = Callable[..., tuple[int, str, str]]
 
@@ -402,6 +403,43 @@ def test_an_interrupt_keeps_what_is_measured(tmp_path: Path, number: int, code: 
     assert process.returncode == code
     assert "run again to continue" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("30m", 1800), ("2h", 7200), ("1.5d", 129600), ("5 s", 5)]
+)
+def test_times_are_read_kindly(text: str, seconds: float) -> None:
+    """Seconds, minutes, hours and days."""
+    assert bench.cli._seconds("--timeout", text) == seconds  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-1", "0", "0m", "h", "9" * 400, "2h30m", "nan"])
+def test_what_is_no_time_is_refused(cli: Bench, text: str) -> None:
+    """With the option's name, and what a time looks like."""
+    code, _, err = cli("run", "quickstart", f"--timeout={text}")
+
+    assert code == 2
+    assert "--timeout `" in err
+    assert "expected a time above 0, as in 90 (seconds), 30m, 2h or 1d" in err
+
+
+@pytest.mark.slow
+def test_two_commands_share_a_folder(tmp_path: Path) -> None:
+    """At once on one folder: each cell starts once, both print the table, status knows of both."""
+    suite = TINY.replace("seeds: [0]", "seeds: [0, 1]").replace("epochs: 2", "epochs: 30")
+    (tmp_path / "tiny.yaml").write_text(suite, encoding="utf-8")
+    argv = [sys.executable, "-m", "bench", "run", "tiny.yaml", "-j", "1"]
+    both = [
+        subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    outs = [process.communicate(timeout=300)[0] for process in both]
+    found = [[event for _, event in run.more()] for run in runs(tmp_path / "results")]
+    starts = [event.cell_id for events in found for event in events if event.kind == "start"]
+
+    assert [process.returncode for process in both] == [0, 0]
+    assert all("4 of 4 cells recorded" in text for text in outs)
+    assert len(starts) == len(set(starts)) == 4
+    assert len(found) == 2
 
 
 def test_version(cli: Bench) -> None:

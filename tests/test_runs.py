@@ -1,10 +1,12 @@
 """How cells end and runs stop, with workers that train nothing (`tests/fakes.py`)."""
 
 import contextlib
+import itertools
 import signal
 import threading
 import time
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import fakes
@@ -60,10 +62,9 @@ class Heard:
         return [status.get(cell.id, "") for cell in cells]
 
 
-def settings(root: Path, *deeds: str, slots: int = 2, **more: object) -> Settings:
-    return Settings(
-        root=root, data=Path("data"), slots=(Slot("cpu", 1),) * slots, argv=deeds, **more
-    )  # type: ignore[arg-type]
+def settings(root: Path, *deeds: str, slots: int = 2, **more: float) -> Settings:
+    one = Settings(root=root, data=Path("data"), slots=(Slot("cpu", 1),) * slots, argv=deeds)
+    return replace(one, **more)
 
 
 def reasons(root: Path, cells: list[Cell]) -> list[str]:
@@ -129,8 +130,8 @@ def test_a_clock_that_jumps_ends_nothing(
     cells: list[Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hours that pass on the wall clock alone are not a cell's, and a lease does not age."""
-    real, jumps = time.time, iter(range(0, 10**9, 3600))
-    monkeypatch.setattr(time, "time", lambda: real() + next(jumps) * (-1) ** next(jumps))
+    real, jumps = time.time, itertools.cycle([0, 10**6, -(10**6)])
+    monkeypatch.setattr(time, "time", lambda: real() + next(jumps))
     heard = Heard()
     execute(cells[:2], settings(tmp_path, "slow", "slow", timeout_s=60.0), heard)
 
@@ -328,3 +329,14 @@ def test_a_run_whose_cell_was_taken_over_leaves_it(cells: list[Cell], tmp_path: 
         "start", "elsewhere", "start", "end",
     ]  # fmt: skip
     assert heard.ends(cells[:1]) == ["ok"]
+
+
+def test_what_is_measured_is_not_trained_again(cells: list[Cell], tmp_path: Path) -> None:
+    """A record that another run wrote since we looked is the cell's end, without a worker."""
+    job = Job(cells[0], tmp_path, "cpu", 1, 1, False, tmp_path, (), (), 300.0)
+    store.save(tmp_path, fakes.record(job, "ok"))
+    heard = Heard()
+    tally = execute(cells[:1], settings(tmp_path, "fail"), heard)
+
+    assert [(e.kind, e.status, e.reason) for e in heard.events] == [("end", "ok", "by another run")]
+    assert tally.ended[cells[0].id].acc == 0.5
