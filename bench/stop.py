@@ -39,6 +39,7 @@ class Requests:
 
 
 _requeue = False
+_raised: Stopped | None = None
 _open: list[Requests] = []
 
 
@@ -49,10 +50,19 @@ def listen(*, requeue: bool = False) -> None:
     Args:
         requeue: also SIGUSR1, with which schedulers warn; and end with `REQUEUE`.
     """
-    global _requeue
-    _requeue = requeue
+    global _requeue, _raised
+    _requeue, _raised = requeue, None
     for number in (signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1] if requeue else [])):
         signal.signal(number, _hear)
+
+
+def raised() -> Stopped | None:
+    """
+    The signal that was raised, though another exception may have come of it.
+
+    An import that is cut short, numpy's for one, can fail in its own way.
+    """
+    return _raised
 
 
 def deafen() -> None:
@@ -83,8 +93,10 @@ def ignored_by_children() -> Generator[None, None, None]:
 
 
 def _hear(number: int, _: object) -> None:
+    global _raised
     for one in _open:
         one.add(number)
     if not _open:
         signal.signal(number, signal.SIG_DFL)  # the second one ends what the first did not
-        raise Stopped(number)
+        _raised = Stopped(number)
+        raise _raised

@@ -1,5 +1,6 @@
 """The command line, called as people call it."""
 
+import contextlib
 import io
 import os
 import re
@@ -426,7 +427,7 @@ def test_what_is_no_time_is_refused(cli: Bench, text: str) -> None:
 @pytest.mark.slow
 def test_two_commands_share_a_folder(tmp_path: Path) -> None:
     """At once on one folder: each cell starts once, both print the table, status knows of both."""
-    suite = TINY.replace("seeds: [0]", "seeds: [0, 1]").replace("epochs: 2", "epochs: 30")
+    suite = TINY.replace("seeds: [0]", "seeds: [0, 1]").replace("epochs: 2", "epochs: 8")
     (tmp_path / "tiny.yaml").write_text(suite, encoding="utf-8")
     argv = [sys.executable, "-m", "bench", "run", "tiny.yaml", "-j", "1"]
     both = [
@@ -440,6 +441,22 @@ def test_two_commands_share_a_folder(tmp_path: Path) -> None:
     assert all("4 of 4 cells recorded" in text for text in outs)
     assert len(starts) == len(set(starts)) == 4
     assert len(found) == 2
+
+
+def test_a_signal_in_an_import_is_no_traceback(cli: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What C code makes of a signal while it is imported is still a stop."""
+
+    def torn(_: object) -> None:
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(signal.SIGTERM)
+        message = "cannot load module more than once per process"
+        raise ImportError(message)
+
+    monkeypatch.setattr("bench.catalogue.entries", torn)
+    code, _, err = cli("list", "data")
+
+    assert code == 143
+    assert err == "stopped by SIGTERM; what is recorded stays, run again to continue\n"
 
 
 def test_version(cli: Bench) -> None:
