@@ -545,12 +545,12 @@ def main() -> None:
         _fail("\n".join(f"error: {line}" for line in str(error).splitlines()), error.exit_code)
     except stop.Stopped as stopped:
         _fail(str(stopped), stopped.exit_code)
-    except (ImportError, RuntimeError):  # what a C module makes of a signal
+    except BrokenPipeError:  # the reader of a pipe went away
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception:  # what a C module makes of a signal
         if (stopped := stop.raised()) is None:
             raise
         _fail(str(stopped), stopped.exit_code)
-    except BrokenPipeError:  # the reader of a pipe went away
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     finally:
         stop.deafen()
 
