@@ -1,10 +1,12 @@
 """The `bench` command: parse, call, print. No logic lives here."""
 
 import json
+import math
 import os
-import signal
+import re
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,7 +14,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from bench import __version__
+from bench import __version__, stop
 from bench.errors import BenchError, EnvironmentProblem, UsageError
 from bench.plain import plain
 from bench.shelf_cli import shelf_app
@@ -112,6 +114,22 @@ def run(
         typer.Option(metavar="failed|stale|CELL", help="Run these and no others; repeatable."),
     ] = None,
     allow_stale: AllowStale = False,
+    timeout: Annotated[
+        str | None, typer.Option(help="Of one cell: 90 (seconds), 30m, 2h, 1d.", metavar="TIME")
+    ] = None,
+    retries: Annotated[
+        int, typer.Option(min=0, help="Tries more for a cell that fails; a divergence is none.")
+    ] = 0,
+    max_failures: Annotated[
+        int | None, typer.Option(min=1, help="Stop the run after so many failed cells.")
+    ] = None,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="As --max-failures 1.")] = False,
+    requeue: Annotated[
+        bool, typer.Option("--requeue", help="Stopped by a signal, SIGUSR1 too, exit with 75.")
+    ] = False,
+    checkpoint_every: Annotated[
+        str, typer.Option(help="Time between two checkpoints of a cell.", metavar="TIME")
+    ] = "5m",
 ) -> None:
     """Run every cell of SUITE that has no record yet, then print its leaderboard.
 
@@ -122,6 +140,7 @@ def run(
     from bench.crossing import plan
     from bench.sources import data_folder
 
+    stop.listen(requeue=requeue)
     _one_thread()
     resolved = plan(suite, overrides or [], data)
     chosen = filters.select(resolved, filter_)
@@ -132,6 +151,10 @@ def run(
         compiled=compile_,
         workers=workers,
         argv=tuple(sys.argv[1:]),
+        checkpoint_s=_seconds("--checkpoint-every", checkpoint_every),
+        timeout_s=None if timeout is None else _seconds("--timeout", timeout),
+        retries=retries,
+        max_failures=1 if fail_fast else max_failures,
     )
     choice = session.Choice(tuple(rerun or ()), allow_stale)
     if not session.run(resolved, chosen, settings, out, err, choice):
@@ -196,6 +219,44 @@ def gc(
 
     for line in attic.report(results, move=move):
         _say(line)
+
+
+@app.command()
+def status(
+    results: Results = Path("results"),
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on until all runs have ended, or Ctrl-C.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="All runs there were, as JSON.")] = False,
+) -> None:
+    """What runs on a results folder: each cell's state, epoch, accuracy and time left."""
+    from bench import status as runs
+
+    _refuse(watch and as_json, "--watch is for people, --json for programs; ask for one of them")
+    if as_json:
+        _say(runs.as_json(results))
+    elif watch:
+        runs.watch(results, out)
+    else:
+        runs.show(results, out)
+
+
+@app.command()
+def logs(
+    cell: Annotated[str, typer.Argument(help="A cell's id or name, or a unique part of it.")],
+    results: Results = Path("results"),
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the cell has ended, or Ctrl-C.")
+    ] = False,
+) -> None:
+    """Print the log of a cell, recorded or running."""
+    from bench import logs as texts
+
+    path = texts.find(results, cell)
+    if follow:
+        texts.follow(results, path, _raw)
+    else:
+        texts.show(path, _raw)
 
 
 @app.command("list")
@@ -496,6 +557,7 @@ def _say(text: str) -> None:
 def _raw(text: str) -> None:
     """For pipes: as it is."""
     out.file.write(plain(text))
+    out.file.flush()
 
 
 def _refuse(wrong: bool, message: str) -> None:
@@ -517,6 +579,15 @@ def _numbers(text: str) -> list[int]:
     return [int(part) for part in text.split(",")]
 
 
+def _seconds(option: str, text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip())
+    seconds = float(found[1]) * {"m": 60, "h": 3600, "d": 86400}.get(found[2], 1) if found else 0.0
+    if not found or not 0 < seconds < math.inf:
+        message = f"{option} `{text}`: expected a time above 0, as in 90 (seconds), 30m, 2h or 1d"
+        raise UsageError(message)
+    return seconds
+
+
 def _warn_if_changed(plan: "Plan", suite: Path, overrides: list[str]) -> None:
     """Say so if the suite no longer says what it said when it ran."""
     from bench.suite import digest, load
@@ -532,30 +603,25 @@ def _warn_if_changed(plan: "Plan", suite: Path, overrides: list[str]) -> None:
 
 def main() -> None:
     """Run the command; a BenchError is the user's to fix and needs no traceback."""
-    signal.signal(signal.SIGINT, _stop)
-    signal.signal(signal.SIGTERM, _stop)
+    stop.listen()
     try:
         app()
     except BenchError as error:
         _fail("\n".join(f"error: {line}" for line in str(error).splitlines()), error.exit_code)
-    except _Stopped as stop:
-        _fail("stopped; what is recorded stays, run again to continue", 128 + stop.number)
+    except stop.Stopped as stopped:
+        _fail(str(stopped), stopped.exit_code)
     except BrokenPipeError:  # the reader of a pipe went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-class _Stopped(BaseException):
-    """Ctrl-C or SIGTERM, on its way through `finally` clauses."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-
-def _stop(number: int, _: object) -> None:
-    signal.signal(number, signal.SIG_DFL)  # the second one stops at once
-    raise _Stopped(number)
+    except Exception:  # what a C module makes of a signal
+        if (stopped := stop.raised()) is None:
+            raise
+        _fail(str(stopped), stopped.exit_code)
+    finally:
+        stop.deafen()
 
 
 def _fail(text: str, code: int) -> None:
-    err.print(text, markup=False, highlight=False, soft_wrap=True)
+    stop.deafen()
+    with suppress(SystemExit):  # rich's answer to a pipe without a reader
+        err.print(text, markup=False, highlight=False, soft_wrap=True)
     sys.exit(code)

@@ -1,40 +1,37 @@
 """
-Cells in, records out: skip what is measured, isolate what fails, one cell per slot.
+Cells in, records out: one cell per slot, what fails fails alone, what stops can go on.
 
-A slot is a device with some threads. Each has one worker process (spawned, by pebble): a
-crash, even a kill, ends the cell that runs there and nothing else.
+The loop hears the workers (`bench.seat`), asks what is next (`bench.agenda`), and decides what
+becomes of a cell that ended: its end is told, or it is tried again, or it is left to another run.
 """
 
-import contextlib
-import multiprocessing
-import queue
 import re
+import signal
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable
-from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import torch
-from pebble import ProcessPool
 
-from bench import store
+from bench import seat, stop, store
+from bench.agenda import Agenda
 from bench.cell import Cell
 from bench.errors import BenchError, EnvironmentProblem, UsageError
 from bench.folder import cores
-from bench.halt import Halt
+from bench.lease import Leases, myself
 from bench.provenance import provenance
-from bench.record import Record
+from bench.record import Record, Status
 from bench.registry import ESTIMATORS
-from bench.worker import Event, Job, run, start
+from bench.seat import Seat, Slot
+from bench.worker import Event, Job
 
-
-@dataclass(frozen=True)
-class Slot:
-    """Room for one cell at a time."""
-
-    device: str
-    threads: int
+FAILURES = {"failed", "timeout", "out_of_memory"}
+GRACE_S = 60.0  # for workers to checkpoint when the run stops
+TIMEOUT, TAKEN, UNSAVED = "timeout", "taken over", "stopped before it could checkpoint"
+ECHO_S = 2.0  # a signal that ended a worker reaches this process, too, within so long
 
 
 @dataclass(frozen=True)
@@ -62,11 +59,7 @@ class Tally:
 
     @property
     def failed(self) -> list[Event]:
-        return [
-            event
-            for event in self.ended.values()
-            if event.status in {"failed", "timeout", "out_of_memory"}
-        ]
+        return [event for event in self.ended.values() if event.status in FAILURES]
 
 
 def wanted(root: Path, cells: Iterable[Cell]) -> list[Cell]:
@@ -111,80 +104,230 @@ def slots(device: str, gpus: list[int] | None, jobs: int | None, threads: int) -
 
 def execute(cells: Iterable[Cell], settings: Settings, watch: Callable[[Event], None]) -> Tally:
     """
-    Run every cell, as slots come free, and record each the moment it ends.
+    See every cell ended, here or by another run that has it, and recorded the moment it ends.
 
-    `watch` hears of every start, epoch and end. On an interrupt the workers are stopped and
-    the interrupt goes on; what is recorded stays.
+    `watch` hears what the workers say, and besides: `retry`, a cell failed and is tried again;
+    `elsewhere`, another run has it; `takeover`, it was of a run that died; `stop`, of no cell.
+
+    Raises:
+        Stopped: by a signal; running cells had time to checkpoint, until a second signal.
+        EnvironmentProblem: the results folder cannot be written or locked; what ran has ended.
+        BenchError: so many cells failed that the run was to stop.
     """
-    waiting = list(cells)
-    crew = _Crew(settings, settings.slots[: len(waiting)], watch)
-    try:
-        while waiting or crew.running:
-            crew.assign(waiting)
-            crew.listen()
-            crew.collect()
-    finally:
-        crew.dismiss()
+    with stop.requests() as asked:
+        crew = _Crew(list(cells), settings, watch, asked)
+        try:
+            while crew.busy:
+                crew.heed()
+                crew.assign()
+                crew.listen()
+                crew.collect()
+                crew.look_after()
+        finally:
+            crew.dismiss()
+        crew.conclude()
     return crew.tally
 
 
 class _Crew:
-    """One worker process per slot, and what each is doing."""
+    """The seats, what each is doing, and what has become of the cells."""
 
     def __init__(
-        self, settings: Settings, slots: tuple[Slot, ...], watch: Callable[[Event], None]
+        self,
+        cells: list[Cell],
+        settings: Settings,
+        watch: Callable[[Event], None],
+        asked: stop.Requests,
     ) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.settings, self.slots, self.watch = settings, slots, watch
-        self.news: multiprocessing.Queue[Event] = context.Queue()
-        self.halt = Halt(context)
-        self.pools = [
-            ProcessPool(
-                max_workers=1,
-                max_tasks=1 if slot.device != "cpu" else 0,  # a fault poisons a CUDA process
-                context=context,
-                initializer=start,
-                initargs=[self.news, self.halt],
-            )
-            for slot in slots
-        ]
-        self.running: dict[int, tuple[Future[None], Cell]] = {}
+        self.settings, self.watch, self.asked = settings, watch, asked
+        self.cells = cells
         self.tally = Tally()
+        self.tries: Counter[str] = Counter()
+        self.unrecorded: set[str] = set()
+        self.failures = 0
+        self.checkpointed = 0
+        self.closing = False  # nothing new starts
+        self.halted_at: float | None = None
+        self.signals = 0  # heeded so far
+        self.leases = Leases(settings.root, myself())
+        self.agenda = Agenda(cells, settings.root, self.leases, self._tell)
+        self.seats = [Seat(slot) for slot in settings.slots[: len(cells)]]
 
-    def assign(self, waiting: list[Cell]) -> None:
-        """Give every free slot the next cell."""
-        for index, slot in enumerate(self.slots):
-            if waiting and index not in self.running:
-                cell = waiting.pop(0)
-                job = _job(cell, slot, self.settings)
-                self.running[index] = (self.pools[index].schedule(run, args=[job]), cell)
+    @property
+    def running(self) -> list[Seat]:
+        return [seat for seat in self.seats if seat.cell]
 
-    def listen(self, wait_s: float = 0.1) -> None:
+    @property
+    def busy(self) -> bool:
+        more = self.agenda.waiting or self.agenda.elsewhere
+        return bool(self.running or (more and not self.closing))
+
+    def heed(self) -> None:
+        """Stop as signals say: the first lets cells checkpoint, the next does not wait."""
+        count, self.signals = self.signals, len(self.asked.numbers)
+        late = self.halted_at is not None and time.monotonic() - self.halted_at > GRACE_S
+        if count < self.signals and self.halted_at is None:
+            self._halt("Ctrl-C again stops now")
+        elif count < self.signals or late:
+            for each in self.running:
+                each.kill(UNSAVED)
+
+    def assign(self) -> None:
+        """Give every free seat the next cell."""
+        try:
+            for each in self.seats:
+                if each.cell is None and not self.closing and (cell := self.agenda.next()):
+                    each.begin(_job(cell, each.slot, self.settings))
+        except EnvironmentProblem as problem:
+            self._close(str(problem))
+
+    def listen(self) -> None:
         """Pass on the news there is; wait a little for the first."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._hear(self.news.get(timeout=wait_s))
-                wait_s = 0.01
+        seat.await_news(self.seats, 0.1)
+        for each in self.running:
+            for event in each.news():
+                self._tell(event)
 
     def collect(self) -> None:
-        """Free the slots whose cell has ended, and record what ended without a record."""
-        for index in [i for i, (future, _) in self.running.items() if future.done()]:
-            future, cell = self.running.pop(index)
-            self.listen()
-            if cell.id not in self.tally.ended:
-                self._hear(_lost(cell, self.slots[index], future, self.settings, self.tally))
+        """Free the seats whose cell is over, and decide what becomes of it."""
+        for each in self.running:
+            if each.over:
+                for event in each.news():
+                    self._tell(event)
+                cell, why = each.cell, each.killed
+                assert cell is not None
+                event = each.end or self._lost(each, cell)
+                each.leave()
+                self._settle(cell, event, why)
+
+    def look_after(self) -> None:
+        """End what took too long, show that the run lives, and see what other runs do."""
+        limit = self.settings.timeout_s
+        lost = {cell.id for cell in self.leases.beat()}
+        for each in self.running:
+            if each.cell and each.cell.id in lost:
+                each.kill(TAKEN)
+            elif limit is not None and each.seconds > limit:
+                each.kill(TIMEOUT)
+        self.agenda.look()
 
     def dismiss(self) -> None:
-        """Stop every worker."""
-        for pool in self.pools:
-            pool.stop()
-        for pool in self.pools:
-            pool.join()
+        """End every worker, and let the cells go."""
+        for each in self.seats:
+            each.close()
+        self.leases.release_all()
 
-    def _hear(self, event: Event) -> None:
+    def _settle(self, cell: Cell, event: Event, why: str) -> None:
+        """Decide what the end of a cell here means for the run."""
+        if why == TAKEN and event.status == "interrupted":
+            self.agenda.lose(cell)
+            return
+        if event.status == "interrupted" and not why:
+            if not self._stopping():
+                self._tell(replace(event, kind="retry", reason="its worker was told to stop"))
+                self.agenda.again(cell)
+                return
+            self.checkpointed += 1
+        elif event.status in FAILURES:
+            self.tries[cell.id] += 1
+            if self.tries[cell.id] <= self.settings.retries and not self.closing:
+                self._tell(_again(event, self.tries[cell.id] + 1, self.settings.retries + 1))
+                self.agenda.again(cell)
+                return
+            self.failures += 1
+        self.leases.release(cell)
+        self._tell(event)
+        if self.failures == self.settings.max_failures:
+            self._halt(f"{self.failures} failed (--max-failures)")
+
+    def _lost(self, each: Seat, cell: Cell) -> Event:
+        """A worker ended without a word: find its record, or write one that says why."""
+        done = self.agenda.record(cell)
+        if done is not None and done.measured:  # it died, or its news is late, after the record
+            return Event(cell.id, "end", acc=done.last_acc, status=done.status, reason=done.reason)
+        stopped = each.exit_code == -signal.SIGTERM and self._stopping()
+        if stopped or each.killed not in {"", TIMEOUT}:
+            return Event(cell.id, "end", status="interrupted", reason=each.killed)
+        status, reason = self._verdict(each)
+        if isinstance(each.error, EnvironmentProblem):
+            self._close(reason, cell)
+        else:
+            self._write(cell, each.slot, status, reason)
+        return Event(cell.id, "end", status=status, reason=reason)
+
+    def _verdict(self, each: Seat) -> tuple[Status, str]:
+        """Status and reason of a cell whose worker left no word."""
+        if each.killed:
+            limit = timedelta(seconds=self.settings.timeout_s or 0)
+            return "timeout", f"took longer than {limit} (--timeout)"
+        if each.exit_code == -signal.SIGKILL and seat.oom_kills() > each.oom_kills:
+            return "out_of_memory", "the kernel killed its worker process for want of memory"
+        error = each.error
+        if isinstance(error, BenchError):
+            return "failed", str(error)
+        if error is None or each.exit_code is not None:
+            return "failed", seat.death(each.exit_code)
+        return "failed", f"{type(error).__name__}: {error}".splitlines()[0]
+
+    def _write(self, cell: Cell, slot: Slot, status: Status, reason: str) -> None:
+        origin = provenance(
+            datetime.now(UTC), "cpu", self.settings.compiled, list(self.settings.argv)
+        )
+        origin = origin.model_copy(update={"device": slot.device})
+        record = Record(cell=cell, status=status, reason=reason, provenance=origin)
+        try:
+            store.save(self.settings.root, record)
+        except EnvironmentProblem as problem:
+            self._close(str(problem), cell)
+
+    def _stopping(self) -> bool:
+        """Is the run to stop? A scheduler tells one process after the other."""
+        until = time.monotonic() + ECHO_S
+        while not (self.asked.numbers or self.closing) and time.monotonic() < until:
+            time.sleep(0.05)
+        return bool(self.asked.numbers or self.closing)
+
+    def _close(self, problem: str, lost: Cell | None = None) -> None:
+        """Start nothing new; what runs may still come to its end. `lost` has no record."""
+        self.unrecorded |= {lost.id} if lost else set()
+        self.tally.errors.append(problem)
+        self.closing = True
+
+    def _halt(self, then: str) -> None:
+        """Start nothing new, and let what runs checkpoint."""
+        self.closing, self.halted_at = True, time.monotonic()
+        for each in self.seats:
+            each.halt.set()
+        if count := len(self.running):
+            cells = "cell" if count == 1 else "cells"
+            self._tell(
+                Event("", "stop", reason=f"waiting for {count} {cells} to checkpoint; {then}")
+            )
+
+    def _tell(self, event: Event) -> None:
         if event.kind == "end":
             self.tally.ended[event.cell_id] = event
         self.watch(event)
+
+    def conclude(self) -> None:
+        """Say why the run ended before its cells did, if it did."""
+        ended = {i for i, event in self.tally.ended.items() if event.status != "interrupted"}
+        over = ended - self.unrecorded
+        left = f"{len(self.cells) - len(over)} of {len(self.cells)} cells left"
+        if self.checkpointed:
+            left += f", {self.checkpointed} of them checkpointed"
+        how = f"{left}; what is recorded stays, run again to continue"
+        if self.asked.numbers:
+            raise stop.Stopped(self.asked.numbers[0], how)
+        if self.tally.errors:
+            raise EnvironmentProblem("\n".join([*dict.fromkeys(self.tally.errors), how]))
+        if self.closing and len(over) < len(self.cells):
+            message = f"stopped after {self.failures} failed cells (--max-failures); {how}"
+            raise BenchError(message)
+
+
+def _again(event: Event, this: int, tries: int) -> Event:
+    return replace(event, kind="retry", reason=f"{event.reason}; try {this} of {tries} follows")
 
 
 def _job(cell: Cell, slot: Slot, settings: Settings) -> Job:
@@ -201,32 +344,3 @@ def _job(cell: Cell, slot: Slot, settings: Settings) -> Job:
         argv=settings.argv,
         checkpoint_s=settings.checkpoint_s,
     )
-
-
-def _lost(
-    cell: Cell, slot: Slot, future: "Future[None]", settings: Settings, tally: Tally
-) -> Event:
-    """A worker ended without a word: find its record, or write one that says why."""
-    done = store.find(settings.root, cell)
-    if done is not None and done.measured:  # it died, or its news is late, after the record
-        return Event(cell.id, "end", acc=done.last_acc, status=done.status, reason=done.reason)
-    try:
-        error = future.exception() or "its worker ended without a word"
-    except CancelledError:
-        error = "cancelled"
-    reason = str(error) if isinstance(error, BenchError | str) else _death(error)
-    try:
-        origin = provenance(datetime.now(UTC), "cpu", settings.compiled, list(settings.argv))
-        origin = origin.model_copy(update={"device": slot.device})
-        record = Record(cell=cell, status="failed", reason=reason, provenance=origin)
-        store.save(settings.root, record)
-    except EnvironmentProblem as problem:
-        tally.errors.append(str(problem))
-    return Event(cell.id, "end", status="failed", reason=reason)
-
-
-def _death(error: BaseException) -> str:
-    code = getattr(error, "exitcode", None)
-    if isinstance(code, int):
-        return f"its worker process died ({'signal' if code < 0 else 'exit code'} {abs(code)})"
-    return f"{type(error).__name__}: {error}".splitlines()[0]

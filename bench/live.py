@@ -1,15 +1,17 @@
 """
-What `bench run` shows while it runs: a live table on a terminal, plain lines elsewhere.
+What a run shows while it runs: a live table on a terminal, plain lines elsewhere.
 
 Views hear events and show them; they decide nothing.
 """
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -20,48 +22,75 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from bench import store
 from bench.cell import Cell
 from bench.plan import Plan, Row
 from bench.worker import Event
 
 HEADS = ("state", "cell", "epoch", "bar", "acc, %", "images/s", "left")
 NARROW_HEADS = ("state", "cell", "epoch", "acc, %", "left")  # below 80 columns
-OTHERS, NARROW_OTHERS = 68, 45  # what the columns beside the cell's name take
+OTHERS, NARROW_OTHERS = 71, 48  # what the columns beside the cell's name take
 NUMBERS = {"epoch", "acc, %", "images/s", "left"}
-STYLES = {"running": "bold", "ok": "green", "diverged": "yellow", "failed": "red", "waiting": "dim"}
+STYLES = {
+    "running": "bold",
+    "ok": "green",
+    "diverged": "yellow",
+    "failed": "red",
+    "timeout": "red",
+    "no memory": "red",
+    "retrying": "magenta",
+    "interrupted": "cyan",
+    "elsewhere": "blue",
+    "waiting": "dim",
+}
+BAD = ("diverged", "failed", "timeout", "no memory")
+OVER = ("ok", *BAD)
+WORDS = {"out_of_memory": "no memory"}  # a status, where the table calls it something else
 LINE_EVERY_S = 20.0  # plain lines of one long cell
 LEFT_FROM = 0.05  # of the epochs must be done before a cell's time left is worth saying
 
 
 @dataclass
 class State:
-    """What is known of one cell."""
+    """What is known of one cell. Times are those of the clock that feeds the board."""
 
     name: str
     epochs: int
+    log: Path | None = None
     state: str = "waiting"
     epoch: int = 0
     fraction: float = 0.0
     acc: float | None = None
     images_per_s: float | None = None
     reason: str = ""
-    started: float = 0.0  # monotonic seconds, as the next
+    since: tuple[float, float] | None = None  # when it was first heard of, and how far it was
     said: float = 0.0
 
-    def hear(self, event: Event) -> None:
+    def hear(self, event: Event, now: float) -> None:
         """Take the news of this cell."""
         if event.kind == "start":
-            self.state = "running"
-            self.started = time.monotonic()
-            return
-        if event.kind == "end":
-            self.state, self.reason = event.status, event.reason
-            if event.status == "ok":
-                self.epoch, self.fraction = self.epochs, 0.0
-        else:
+            self.state, self.since, self.reason = "running", None, ""
+        elif event.kind == "retry":
+            self.state, self.reason = "retrying", event.reason
+        elif event.kind == "elsewhere":
+            self.state, self.reason = "elsewhere", event.reason
+        elif event.kind == "end":
+            self._end(event)
+        elif event.kind == "progress":
             self.epoch, self.fraction = event.epoch, event.fraction
+            self.since = self.since or (now, self.progress)
         self.acc = self.acc if event.acc is None else event.acc
         self.images_per_s = event.images_per_s or self.images_per_s
+
+    def _end(self, event: Event) -> None:
+        self.state, self.reason = WORDS.get(event.status, event.status), event.reason
+        if event.status == "ok":
+            self.epoch, self.fraction = self.epochs, 0.0
+
+    @property
+    def open(self) -> bool:
+        """May there be more to hear of it?"""
+        return self.state not in OVER and self.state != "interrupted"
 
     @property
     def progress(self) -> float:
@@ -69,30 +98,37 @@ class State:
         return self.epoch + self.fraction
 
     @property
-    def left(self) -> str:
+    def gained(self) -> float:
+        """Epochs done since it was first heard of: one that goes on did not do the others now."""
+        return self.progress - self.since[1] if self.since else 0.0
+
+    def left(self, now: float) -> str:
         """Time left of a running cell, from its own speed; blank before there is one."""
-        if self.state != "running" or self.progress < LEFT_FROM * self.epochs:
+        if self.state != "running" or not self.since or self.gained < LEFT_FROM * self.epochs:
             return ""
-        gone = time.monotonic() - self.started
-        return _clock(gone * (self.epochs - self.progress) / self.progress)
+        gone = now - self.since[0]
+        return _clock(gone * (self.epochs - self.progress) / self.gained)
 
 
 class Board:
     """The states of all cells of one run, and the time they take."""
 
-    def __init__(self, plan: Plan, wanted: Iterable[str]) -> None:
-        states = {
-            cell.id: State(_name(plan, row, cell, part), cell.recipe.epochs)
-            for row, part, cell in reversed([*plan.every()])  # a row's own name goes first
-        }
-        self.suite = plan.suite
-        self.states = {cell_id: states[cell_id] for cell_id in wanted}
-        self.started = time.monotonic()
+    def __init__(self, suite: str, states: dict[str, State], now: float | None = None) -> None:
+        self.suite, self.states = suite, states
+        self.started = time.monotonic() if now is None else now
+        self.ended: float | None = None
+        self.note = ""  # why it stops
 
-    def hear(self, event: Event) -> State:
-        state = self.states[event.cell_id]
-        state.hear(event)
-        return state
+    def hear(self, event: Event, now: float | None = None) -> None:
+        """Take news, of `now` where it is not new."""
+        if event.kind == "stop":
+            self.note = f"stopping: {event.reason}"
+        elif state := self.states.get(event.cell_id):
+            state.hear(event, time.monotonic() if now is None else now)
+
+    @property
+    def names(self) -> dict[str, str]:
+        return {cell_id: state.name for cell_id, state in self.states.items()}
 
     def count(self, *names: str) -> int:
         return sum(state.state in names for state in self.states.values())
@@ -100,23 +136,43 @@ class Board:
     @property
     def left(self) -> str:
         """Time left, from the measured speed of this run; blank before there is one."""
-        over = {"diverged", "failed"}
-        done = sum(s.epochs if s.state in over else s.progress for s in self.states.values())
-        elapsed = time.monotonic() - self.started
-        if done < 1 or elapsed < 1:
+        mine = [s for s in self.states.values() if s.state != "elsewhere"]
+        done = sum(s.gained for s in mine)
+        rest = sum(s.epochs - s.progress for s in mine if s.state not in OVER)
+        spent = (self.ended or time.monotonic()) - min(
+            (s.since[0] for s in mine if s.since), default=math.inf
+        )
+        if done < 1 or spent < 1:
             return ""
-        total = sum(s.epochs for s in self.states.values())
-        return _clock(elapsed * (total - done) / done)
+        return _clock(spent * rest / done)
+
+    @property
+    def elapsed(self) -> float:
+        return (self.ended or time.monotonic()) - self.started
 
     @property
     def headline(self) -> str:
         """One line for the whole run."""
-        words = [f"{self.count('ok', 'diverged', 'failed')}/{len(self.states)} cells done"]
-        words += [f"{n} {name}" for name in ("diverged", "failed") if (n := self.count(name))]
-        words.append(f"{_clock(time.monotonic() - self.started)} gone")
-        if self.left and self.count("running", "waiting"):
+        words = [f"{self.count(*OVER)}/{len(self.states)} cells done"]
+        named = (*BAD, "interrupted", "retrying", "elsewhere")
+        words += [f"{n} {name}" for name in named if (n := self.count(name))]
+        words.append(f"{_clock(self.elapsed)} gone")
+        if self.note and self.count("running"):
+            words.append("stopping")
+        elif self.left and self.count("running", "waiting", "retrying"):
             words.append(f"about {self.left} left")
         return f"{self.suite}: {', '.join(words)}"
+
+
+def board(plan: Plan, wanted: Iterable[str], root: Path) -> Board:
+    """The board of those cells of a plan, none of them begun."""
+    states = {
+        cell.id: State(
+            _name(plan, row, cell, part), cell.recipe.epochs, store.folder(root, cell) / "log.txt"
+        )
+        for row, part, cell in reversed([*plan.every()])  # a row's own name goes first
+    }
+    return Board(plan.suite, {cell_id: states[cell_id] for cell_id in wanted})
 
 
 class Plain:
@@ -134,28 +190,45 @@ class Plain:
         return None
 
     def __call__(self, event: Event) -> None:
-        state = self.board.hear(event)
+        self.board.hear(event)
+        self.tell(event)
+
+    def tell(self, event: Event) -> None:
+        """Say what there is to say of an event that the board has heard."""
+        state = self.board.states.get(event.cell_id)
         now = time.monotonic()
-        if event.kind == "start":
+        if state is None:
+            self._print(Text(self.board.note))
+        elif event.kind == "start":
             state.said = now
         elif event.kind == "end":
-            done = self.board.count("ok", "diverged", "failed")
-            self._say(f"[{done}/{len(self.board.states)}] {state.name}: {state.state}", state)
+            count = f"[{self.board.count(*OVER)}/{len(self.board.states)}]"
+            self._say(f"{count} {state.name}: {state.state}", state)
+        elif event.kind != "progress":
+            self._print(_note(state, event))
         elif event.acc is not None and now - state.said > LINE_EVERY_S:
             state.said = now
             self._say(f"{state.name}: epoch {state.epoch}/{state.epochs}", state)
 
     def _say(self, head: str, state: State) -> None:
         words = [head]
+        if state.state == "interrupted":
+            words[0] += f" at epoch {state.epoch}/{state.epochs}"
         if state.acc is not None:
             words.append(f"acc {100 * state.acc:.2f} %")
         if state.images_per_s:
             words.append(f"{state.images_per_s:,.0f} images/s")
         if state.reason:
             words.append(state.reason)
-        if self.board.left:
+        if state.state in BAD:
+            words.append(f"log: {state.log}")
+        if self.board.left and self.board.count("running", "waiting"):
             words.append(f"about {self.board.left} left")
-        self.console.print(", ".join(words), markup=False, highlight=False, soft_wrap=True)
+        self._print(Text(", ".join(words)))
+
+    def _print(self, text: Text) -> None:
+        with suppress(SystemExit):  # rich's answer to a reader that went away; the run goes on
+            self.console.print(text, soft_wrap=True)
 
 
 class Terminal(Plain):
@@ -174,56 +247,74 @@ class Terminal(Plain):
         self.live.stop()
         self.console.print(Text(self.board.headline, style="bold"))
 
-    def __call__(self, event: Event) -> None:
-        state = self.board.hear(event)
-        if event.kind == "end" and event.status != "ok":
-            note = Text(f"{state.name}: {state.state}, {state.reason}", style=STYLES[state.state])
-            self.console.print(note)
+    def tell(self, event: Event) -> None:
+        state = self.board.states.get(event.cell_id)
+        if state is None:
+            self._print(Text(self.board.note, style="bold"))
+        elif event.kind in {"retry", "takeover"} or state.state in BAD:
+            self._print(_note(state, event))
 
     def _draw(self) -> RenderableType:
-        states = self._shown(max(self.console.height - 7, 3))
-        heads = HEADS if self.console.width >= 80 else NARROW_HEADS
-        room = self.console.width - (OTHERS if heads is HEADS else NARROW_OTHERS)
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for head in heads:
-            least = {"cell": None, "acc, %": 6, "epoch": 5, "bar": 10, "left": 7}.get(head, 8)
-            right = head in NUMBERS
-            table.add_column(
-                "" if head == "bar" else head,
-                justify="right" if right else "left",
-                no_wrap=True,
-                min_width=least,
-                max_width=max(room, 12) if head == "cell" else None,  # a name may be cut,
-            )
-        for state in states:
-            cells = self._cells(state)
-            table.add_row(*(cells[head] for head in heads), style=STYLES.get(state.state))
-        parts: list[RenderableType] = [Text(self.board.headline, style="bold"), table]
-        if hidden := [s.state for s in self.board.states.values() if s not in states]:
-            counts = ", ".join(f"{n} {state}" for state, n in Counter(hidden).items())
-            parts.append(Text(f"… and {len(hidden)} more: {counts}", style="dim"))
-        return Group(*parts)
+        return table(self.board, self.console.width, self.console.height)
 
-    def _cells(self, state: State) -> dict[str, RenderableType]:
-        words = {
-            "state": state.state,
-            "cell": state.name,
-            "epoch": f"{int(state.progress)}/{state.epochs}" if state.progress else "",
-            "acc, %": "" if state.acc is None else f"{100 * state.acc:.2f}",
-            "images/s": f"{state.images_per_s:,.0f}" if state.images_per_s else "",
-            "left": state.left,
-        }
-        bar = ProgressBar(total=state.epochs, completed=state.progress, width=10)
-        return {"bar": bar, **{head: Text(word) for head, word in words.items()}}
 
-    def _shown(self, room: int) -> list[State]:
-        """All states in the suite's order, or, where there is no room, the ones in motion."""
-        states = list(self.board.states.values())
-        if len(states) <= room:
-            return states
-        order = {"running": 0, "failed": 1, "diverged": 1, "waiting": 2, "ok": 3}
-        first = sorted(states, key=lambda state: order.get(state.state, 4))[:room]
-        return [state for state in states if state in first]
+def table(board: Board, width: int, height: int) -> RenderableType:
+    """The headline, and a line for each cell as far as they have room."""
+    states = _shown(board, max(height - 7, 3))
+    heads = HEADS if width >= 80 else NARROW_HEADS
+    room = width - (OTHERS if heads is HEADS else NARROW_OTHERS)
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for head in heads:
+        least = {"cell": None, "acc, %": 6, "epoch": 5, "bar": 10, "left": 7}.get(head, 8)
+        right = head in NUMBERS
+        grid.add_column(
+            "" if head == "bar" else head,
+            justify="right" if right else "left",
+            no_wrap=True,
+            min_width=least,
+            max_width=max(room, 12) if head == "cell" else None,  # a name may be cut,
+        )
+    for state in states:
+        cells = _cells(state)
+        grid.add_row(*(cells[head] for head in heads), style=STYLES.get(state.state))
+    parts: list[RenderableType] = [Text(board.headline, style="bold"), grid]
+    if hidden := [s.state for s in board.states.values() if s not in states]:
+        counts = ", ".join(f"{n} {state}" for state, n in Counter(hidden).items())
+        parts.append(Text(f"… and {len(hidden)} more: {counts}", style="dim"))
+    return Group(*parts)
+
+
+def _cells(state: State) -> dict[str, RenderableType]:
+    words = {
+        "state": state.state,
+        "cell": state.name,
+        "epoch": f"{int(state.progress)}/{state.epochs}" if state.progress else "",
+        "acc, %": "" if state.acc is None else f"{100 * state.acc:.2f}",
+        "images/s": f"{state.images_per_s:,.0f}" if state.images_per_s else "",
+        "left": state.left(time.monotonic()),
+    }
+    if state.state == "elsewhere":
+        words["cell"] += f" ({state.reason})"
+    bar = ProgressBar(total=state.epochs, completed=state.progress, width=10)
+    return {"bar": bar, **{head: Text(word) for head, word in words.items()}}
+
+
+def _shown(board: Board, room: int) -> list[State]:
+    """All states in the suite's order, or, where there is no room, the ones in motion."""
+    states = list(board.states.values())
+    if len(states) <= room:
+        return states
+    order = ["running", "retrying", *BAD, "interrupted", "elsewhere", "waiting", "ok"]
+    first = sorted(states, key=lambda state: order.index(state.state))[:room]
+    return [state for state in states if state in first]
+
+
+def _note(state: State, event: Event) -> Text:
+    """A line on what befell a cell, with the log where there is reason to read it."""
+    words = {"takeover": f"was of a run that died ({event.reason}), and is ours now"}
+    text = words.get(event.kind, f"{state.state}, {event.reason}")
+    log = f"; log: {state.log}" if event.kind in {"retry", "end"} else ""
+    return Text(f"{state.name}: {text}{log}", style=STYLES[state.state])
 
 
 def _name(plan: Plan, row: Row, cell: Cell, part: str) -> str:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import attic, executor, leaderboard, live, render, store
+from bench import attic, executor, journal, leaderboard, live, render, store
 from bench.cell import Cell
 from bench.errors import UsageError
 from bench.executor import Settings, Tally
+from bench.journal import Journal
 from bench.plan import Plan
 from bench.standing import Standing, Standings
 from bench.tuning import tuned
@@ -125,9 +126,7 @@ def _execute(
     counts = f"{recorded} recorded" + f", {len(stale)} stale" * bool(stale)
     _say(out, f"{part}{len(standings)} cells, {counts}, {len(missing)} to run")
     if missing:
-        view = live.Terminal if out.is_terminal else live.Plain
-        with view(live.Board(plan, [s.cell.id for s in missing]), out) as watch:
-            found = executor.execute([s.cell for s in missing], settings, watch)
+        found = _watched(plan, [s.cell for s in missing], settings, consoles)
         tally.ended |= found.ended
         tally.errors += found.errors
     return len(stale)
@@ -140,6 +139,22 @@ def _clear(standing: Standing, root: Path, err: Console) -> None:
         _say(err, f"note: {cell.slug} runs again; what it was is kept as {attic.put(root, cell)}")
     elif moved := store.set_aside(root, cell):
         _say(err, f"note: an unreadable record is kept as {moved}; its cell runs again")
+
+
+def _watched(
+    plan: Plan, cells: list[Cell], settings: Settings, consoles: tuple[Console, Console]
+) -> Tally:
+    """Run cells, shown and written to the ledger of events."""
+    out, err = consoles
+    board = live.board(plan, [cell.id for cell in cells], settings.root)
+    view = live.Terminal if out.is_terminal else live.Plain
+    book = Journal(settings.root, plan.suite, journal.entries(cells, board.names), settings.argv)
+    try:
+        with book, view(board, out) as watch:
+            return executor.execute(cells, settings, book.before(watch))
+    finally:
+        if book.problem:
+            _say(err, f"note: the ledger of events has gaps: {book.problem}")
 
 
 def states(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The command line, called as people call it."""
 
+import contextlib
 import io
 import os
 import re
@@ -18,6 +19,7 @@ from rich.console import Console
 
 import bench.cli
 from bench.cli import main
+from bench.journal import runs
 from bench.terminal import UNBOUND
 
 Bench = Callable[..., tuple[int, str, str]]
@@ -405,6 +407,59 @@ def test_an_interrupt_keeps_what_is_measured(tmp_path: Path, number: int, code: 
     assert process.returncode == code
     assert "run again to continue" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("30m", 1800), ("2h", 7200), ("1.5d", 129600), ("5 s", 5)]
+)
+def test_times_are_read_kindly(text: str, seconds: float) -> None:
+    """Seconds, minutes, hours and days."""
+    assert bench.cli._seconds("--timeout", text) == seconds  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-1", "0", "0m", "h", "9" * 400, "2h30m", "nan"])
+def test_what_is_no_time_is_refused(cli: Bench, text: str) -> None:
+    """With the option's name, and what a time looks like."""
+    code, _, err = cli("run", "quickstart", f"--timeout={text}")
+
+    assert code == 2
+    assert "--timeout `" in err
+    assert "expected a time above 0, as in 90 (seconds), 30m, 2h or 1d" in err
+
+
+@pytest.mark.slow
+def test_two_commands_share_a_folder(tmp_path: Path) -> None:
+    """At once on one folder: each cell starts once, both print the table, status knows of both."""
+    suite = TINY.replace("seeds: [0]", "seeds: [0, 1]").replace("epochs: 2", "epochs: 8")
+    (tmp_path / "tiny.yaml").write_text(suite, encoding="utf-8")
+    argv = [sys.executable, "-m", "bench", "run", "tiny.yaml", "-j", "1"]
+    both = [
+        subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    outs = [process.communicate(timeout=300)[0] for process in both]
+    found = [[event for _, event in run.more()] for run in runs(tmp_path / "results")]
+    starts = [event.cell_id for events in found for event in events if event.kind == "start"]
+
+    assert [process.returncode for process in both] == [0, 0]
+    assert all("4 of 4 cells recorded" in text for text in outs)
+    assert len(starts) == len(set(starts)) == 4
+    assert len(found) == 2
+
+
+def test_a_signal_in_an_import_is_no_traceback(cli: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What C code makes of a signal while it is imported is still a stop."""
+
+    def torn(_: object) -> None:
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(signal.SIGTERM)
+        message = "cannot load module more than once per process"
+        raise ImportError(message)
+
+    monkeypatch.setattr("bench.catalogue.entries", torn)
+    code, _, err = cli("list", "data")
+
+    assert code == 143
+    assert err == "stopped by SIGTERM; what is recorded stays, run again to continue\n"
 
 
 def test_version(cli: Bench) -> None:

@@ -2,13 +2,14 @@
 
 import io
 import re
+import sys
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from bench.crossing import plan
-from bench.live import Board, Plain, Terminal, counter
+from bench.live import Board, Plain, Terminal, board, counter
 from bench.plan import Plan
 from bench.worker import Event
 
@@ -30,11 +31,16 @@ def text_of(view: Terminal) -> str:
     return captured.get()
 
 
+def all_of(plan: Plan) -> Board:
+    return board(plan, [cell.id for cell in plan.cells], Path("results"))
+
+
 def events(board: Board) -> list[Event]:
     """Three cells that train, end and fail."""
     ids = list(board.states)
     return [
         *(Event(cell, "start") for cell in ids[:3]),
+        Event(ids[0], "progress"),
         Event(ids[0], "progress", epoch=3, fraction=0.5, acc=0.5, images_per_s=1234.0),
         Event(ids[1], "end", status="ok", acc=0.75),
         Event(ids[2], "progress", epoch=2, fraction=0.0, acc=0.1),
@@ -45,14 +51,16 @@ def events(board: Board) -> list[Event]:
 @pytest.mark.parametrize("width", [56, 64, 80, 100, 160])
 def test_every_state_can_be_read(quickstart: Plan, width: int) -> None:
     """Name, state, epoch and accuracy are whole at any width."""
-    board = Board(quickstart, [cell.id for cell in quickstart.cells])
-    view = Terminal(board, console(width))
-    for event in events(board):
-        board.hear(event)
-    board.states[next(iter(board.states))].started -= 1000
+    states = all_of(quickstart)
+    view = Terminal(states, console(width))
+    for event in events(states):
+        states.hear(event)
+    first = next(iter(states.states.values()))
+    assert first.since is not None
+    first.since = (first.since[0] - 1000, first.since[1])
     text = text_of(view)
 
-    assert re.search(r" 1:18:[0-5]\d| 1:1\d:\d\d", text)
+    assert re.search(r" 1:18:[0-5]\d", text)
     assert max(map(len, text.splitlines())) <= width
     for word in (
         "running",
@@ -72,10 +80,10 @@ def test_every_state_can_be_read(quickstart: Plan, width: int) -> None:
 
 def test_a_short_terminal_counts_what_it_hides(quickstart: Plan) -> None:
     """Where not all cells have room, those in motion are shown and the others counted."""
-    board = Board(quickstart, [cell.id for cell in quickstart.cells])
-    view = Terminal(board, console(100, height=14))
-    for event in events(board):
-        board.hear(event)
+    states = all_of(quickstart)
+    view = Terminal(states, console(100, height=14))
+    for event in events(states):
+        states.hear(event)
     text = text_of(view)
 
     assert len(text.splitlines()) <= 14
@@ -86,16 +94,18 @@ def test_a_short_terminal_counts_what_it_hides(quickstart: Plan) -> None:
 
 def test_plain_lines(quickstart: Plan) -> None:
     """Without a terminal each cell that ends has one line, with the reason of a failure."""
-    board = Board(quickstart, [cell.id for cell in quickstart.cells])
+    states = all_of(quickstart)
     out = Console(file=io.StringIO(), width=40)
-    with Plain(board, out) as hear:
-        for event in events(board):
+    with Plain(states, out) as hear:
+        for event in events(states):
             hear(event)
     lines = out.file.getvalue().splitlines()  # type: ignore[attr-defined]
 
     assert len(lines) == 2
     assert lines[0].startswith("[1/21] dsq seed 0: ok, acc 75.00 %")
-    assert lines[1].startswith("[2/21] ede seed 0: failed, acc 10.00 %, RuntimeError")
+    assert lines[1].startswith(
+        "[2/21] ede seed 0: failed, acc 10.00 %, RuntimeError: no, log: results/"
+    )
 
 
 def test_files_are_counted() -> None:
@@ -115,3 +125,84 @@ def test_files_are_counted() -> None:
 def written(console: Console) -> str:
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
+
+
+def test_time_left_counts_from_where_a_cell_goes_on(quickstart: Plan) -> None:
+    """Epochs of an earlier process took no time of this one: 2 in 100 s, so 8 in 400 s."""
+    states = all_of(quickstart)
+    cell, state = next(iter(states.states.items()))
+    states.hear(Event(cell, "start"), now=0.0)
+    states.hear(Event(cell, "progress", epoch=10), now=50.0)
+    assert state.left(now=60.0) == ""
+    states.hear(Event(cell, "progress", epoch=12, acc=0.5), now=150.0)
+
+    assert state.left(now=150.0) == "0:06:40"
+
+
+@pytest.mark.parametrize("width", [56, 80, 100])
+def test_what_befalls_cells_can_be_read(quickstart: Plan, width: int) -> None:
+    """Each state has its word in the table, and its count in the headline."""
+    states = all_of(quickstart)
+    view = Terminal(states, console(width))
+    ids = list(states.states)
+    for event in befallen(ids):
+        states.hear(event)
+    text = text_of(view)
+
+    assert max(map(len, text.splitlines())) <= width
+    for word in ("interrupted", "elsewhere", "timeout", "no memory", "retrying"):
+        assert f" {word} " in text
+    flat = " ".join(text.split())
+    assert "2/21 cells done, 1 timeout, 1 no memory, 1 interrupted, 1 retrying, 1 elsewhere" in flat
+
+
+def befallen(ids: list[str]) -> list[Event]:
+    return [
+        *(Event(cell, "start") for cell in ids[:4]),
+        Event(ids[0], "end", status="interrupted", epoch=7),
+        Event(ids[1], "end", status="timeout", reason="took longer than 1:00:00"),
+        Event(ids[2], "end", status="out_of_memory", reason="out of memory"),
+        Event(ids[3], "retry", status="failed", reason="RuntimeError: no; try 2 of 3 follows"),
+        Event(ids[4], "elsewhere", reason="far, process 7"),
+    ]
+
+
+@pytest.mark.parametrize("view", [Plain, Terminal])
+def test_failures_are_said_at_once_with_the_log(quickstart: Plan, view: type[Plain]) -> None:
+    """What failed, is tried again or was taken over has its line, in pipes and on terminals."""
+    states = all_of(quickstart)
+    out = Console(file=io.StringIO(), width=300)
+    ids = list(states.states)
+    hear = view(states, out)
+    for event in befallen(ids):
+        hear(event)
+    hear(Event(ids[5], "takeover", reason="far, process 8"))
+    hear(Event("", "stop", reason="waiting for 2 cells"))
+    text = written(out)
+
+    for n in (1, 2, 3):
+        name, log = list(states.states.values())[n].name, f"results/cells/.*__{ids[n]}/log.txt"
+        assert re.search(f"{name}: .*log: {log}", text)
+    assert "try 2 of 3 follows" in text
+    assert "was of a run that died (far, process 8), and is ours now" in text
+    assert "stopping: waiting for 2 cells" in text
+
+
+class Gone(io.StringIO):
+    """A pipe that nobody reads."""
+
+    def write(self, text: str, /) -> int:
+        raise BrokenPipeError
+
+
+def test_a_reader_that_went_away_ends_no_run(
+    quickstart: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`bench run | tee log` and Ctrl-C: tee is gone first, and the run goes on to checkpoint."""
+    monkeypatch.setattr(Console, "on_broken_pipe", lambda _: sys.exit(1))  # all of it but dup2
+    states = all_of(quickstart)
+    with Plain(states, Console(file=Gone(), width=80)) as hear:
+        for event in events(states):
+            hear(event)
+
+    assert states.count("ok", "failed") == 2

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,11 +13,6 @@ from bench.cell import Cell
 from bench.leaderboard import rank
 from bench.record import Receipt
 from bench.worker import Job, run
-
-
-def _numpys() -> Any:
-    """The state of numpy's global generator."""
-    return np.random.get_state(legacy=False)["state"]["key"].tolist()  # noqa: NPY002
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,96 @@
+"""
+What a run has still to see ended: cells that wait for a worker of ours, cells that others have.
+
+A cell is given out under a lease, and only if no record of it appeared since the run began.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from bench import store
+from bench.cell import Cell
+from bench.lease import Leases
+from bench.record import Record
+from bench.worker import Event
+
+LOOK_S = 2.0  # between two looks at what other runs do
+
+
+class Agenda:
+    """The cells of one run that have not ended; `tell` hears what other runs did to them."""
+
+    def __init__(
+        self, cells: Iterable[Cell], root: Path, leases: Leases, tell: Callable[[Event], None]
+    ) -> None:
+        self.waiting = list(cells)
+        self.elsewhere: dict[str, Cell] = {}
+        self.root, self.leases, self.tell = root, leases, tell
+        self._before = {cell.id: store.find(root, cell) for cell in self.waiting}
+        self._tried_at = self._looked_at = 0.0
+
+    def next(self) -> Cell | None:
+        """
+        A cell that is ours to run; others' cells last, as soon as they are free.
+
+        Raises:
+            EnvironmentProblem: the results folder cannot be written or locked.
+        """
+        while self.waiting:
+            if self._ours(self.waiting[0]):
+                return self.waiting.pop(0)
+            self.waiting.pop(0)
+        now = time.monotonic()
+        if now - self._tried_at > LOOK_S:
+            self._tried_at = now
+            return next((cell for cell in [*self.elsewhere.values()] if self._ours(cell)), None)
+        return None
+
+    def look(self) -> None:
+        """See what other runs have measured, where all of ours are busy."""
+        now = time.monotonic()
+        if now - self._looked_at > LOOK_S:
+            self._looked_at = now
+            for cell in list(self.elsewhere.values()):
+                record = store.find(self.root, cell)
+                if record is not None and record.measured:
+                    self._ended(cell, record)
+
+    def again(self, cell: Cell) -> None:
+        """Put back a cell that is to be tried once more; it stays ours."""
+        self._before[cell.id] = store.find(self.root, cell)
+        self.waiting.append(cell)
+
+    def lose(self, cell: Cell) -> None:
+        """Leave a cell to the run that took it over."""
+        self.elsewhere[cell.id] = cell
+        self.tell(Event(cell.id, "elsewhere", reason="another run took it over"))
+
+    def record(self, cell: Cell) -> Record | None:
+        """The cell's record: a measurement, or a failure that the run did not begin with."""
+        record = store.find(self.root, cell)
+        new = record is not None and (record.measured or record != self._before[cell.id])
+        return record if new else None
+
+    def _ours(self, cell: Cell) -> bool:
+        answer = self.leases.take(cell)
+        if not answer.ours:
+            if cell.id not in self.elsewhere:
+                self.elsewhere[cell.id] = cell
+                where = str(answer.other) if answer.other else "a lease that cannot be read"
+                self.tell(Event(cell.id, "elsewhere", reason=where))
+            return False
+        if answer.other:
+            self.tell(Event(cell.id, "takeover", reason=str(answer.other)))
+        if record := self.record(cell):
+            self.leases.release(cell)
+            self._ended(cell, record)
+            return False
+        self.elsewhere.pop(cell.id, None)
+        return True
+
+    def _ended(self, cell: Cell, record: Record) -> None:
+        """Another run ended it, well or badly; in this run it is not tried again."""
+        self.elsewhere.pop(cell.id, None)
+        reason = record.reason or "by another run"
+        self.tell(Event(cell.id, "end", acc=record.last_acc, status=record.status, reason=reason))

@@ -1,0 +1,102 @@
+"""
+Signals that tell a run to stop: raised at once or, while cells train, kept until the run asks.
+
+Only the `bench` command installs them; who calls the harness from Python has Python's own.
+"""
+
+import signal
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+
+REQUEUE = 75  # EX_TEMPFAIL: schedulers queue a job again that ends so
+SAME_S = 0.1  # `timeout`, for one, sends its signal twice
+WORKERS_IGNORE = {signal.SIGINT, signal.SIGUSR1}  # sent to all processes, meant for the first
+
+
+class Stopped(BaseException):
+    """A signal, on its way through `finally` clauses."""
+
+    def __init__(
+        self, number: int, message: str = "what is recorded stays, run again to continue"
+    ) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}; {message}")
+        self.exit_code = REQUEUE if _requeue else 128 + number
+
+
+class Requests:
+    """The signals that came since this was made."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        self._last = 0.0
+
+    def add(self, number: int) -> None:
+        now = time.monotonic()
+        if not self.numbers or now - self._last > SAME_S:
+            self.numbers.append(number)
+        self._last = now
+
+
+_requeue = False
+_raised: Stopped | None = None
+_open: list[Requests] = []
+
+
+def listen(*, requeue: bool = False) -> None:
+    """
+    Hear Ctrl-C and SIGTERM from here on.
+
+    Args:
+        requeue: also SIGUSR1, with which schedulers warn; and end with `REQUEUE`.
+    """
+    global _requeue, _raised
+    _requeue, _raised = requeue, None
+    for number in (signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1] if requeue else [])):
+        signal.signal(number, _hear)
+
+
+def raised() -> Stopped | None:
+    """
+    The signal that was raised, though another exception may have come of it.
+
+    An import that is cut short, numpy's for one, can fail in its own way.
+    """
+    return _raised
+
+
+def deafen() -> None:
+    """Let a signal end the process at once and without a word."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def requests() -> Generator[Requests, None, None]:
+    """Within, signals raise nothing; they are found in what this yields."""
+    mine = Requests()
+    _open.append(mine)
+    try:
+        yield mine
+    finally:
+        _open.remove(mine)
+
+
+@contextmanager
+def ignored_by_children() -> Generator[None, None, None]:
+    """Processes and threads started within never see a Ctrl-C, not even while they start."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, WORKERS_IGNORE)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _hear(number: int, _: object) -> None:
+    global _raised
+    for one in _open:
+        one.add(number)
+    if not _open:
+        signal.signal(number, signal.SIG_DFL)  # the second one ends what the first did not
+        _raised = Stopped(number)
+        raise _raised

@@ -1,0 +1,103 @@
+"""A worker that trains nothing: what it does with a cell is in `argv`, by the cell's seed."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+from bench import store, worker
+from bench.record import Provenance, Record, Status
+from bench.worker import Event, Job
+
+
+def run(job: Job) -> None:
+    """In place of `bench.worker.run`; imports no torch, so that it starts soon."""
+    _tell(Event(job.cell.id, "start"))
+    DEEDS[job.argv[job.cell.seed]](job)
+
+
+def record(job: Job, status: Status, reason: str = "") -> Record:
+    origin = Provenance(
+        commit="", dirty=False, versions={}, device="cpu", threads=1, compiled=False, host="here",
+        command="", started="2026-01-01T00:00:00+00:00", wall_s=time.monotonic(),
+    )  # fmt: skip
+    curves = {"test_acc": [0.5], "train_loss": [1.0], "lr": [0.1]} if status == "ok" else {}
+    return Record(cell=job.cell, status=status, reason=reason, curves=curves, provenance=origin)
+
+
+def _tell(event: Event) -> None:
+    worker._tell(event)  # pyright: ignore[reportPrivateUsage]
+
+
+def _end(job: Job, status: Status, reason: str = "") -> None:
+    store.save(job.root, record(job, status, reason))
+    _tell(Event(job.cell.id, "end", status=status, reason=reason))
+
+
+def _ok(job: Job) -> None:
+    _tell(Event(job.cell.id, "progress", epoch=1, acc=0.5))
+    _end(job, "ok")
+
+
+def _obey(job: Job) -> None:
+    """Train until told to stop."""
+    _tell(Event(job.cell.id, "progress", epoch=1, acc=0.5))
+    halt = worker._halt  # pyright: ignore[reportPrivateUsage]
+    while halt is None or not halt.is_set():
+        time.sleep(0.02)
+    _tell(Event(job.cell.id, "end", epoch=1, status="interrupted"))
+
+
+def _hang(job: Job) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _tell(Event(job.cell.id, "progress", epoch=1, acc=0.5))
+    time.sleep(600)
+
+
+def _fill(job: Job) -> None:
+    """Leave no room for the record."""
+    with (job.root / "filling").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    _ok(job)
+
+
+def _once(job: Job, bad: Callable[[Job], None]) -> None:
+    """Go wrong the first time only."""
+    marker = job.root / f"tried-{job.cell.seed}"
+    if marker.exists():
+        _ok(job)
+    else:
+        marker.touch()
+        bad(job)
+
+
+def _stop_me(_: Job) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(600)
+
+
+def _segfault(_: Job) -> None:
+    ctypes.string_at(0)
+
+
+DEEDS: dict[str, Callable[[Job], None]] = {
+    "ok": _ok,
+    "slow": lambda job: (time.sleep(0.5), _ok(job))[1],
+    "obey": _obey,
+    "fill": _fill,
+    "hang": _hang,
+    "fail": lambda job: _end(job, "failed", "RuntimeError: no"),
+    "diverge": lambda job: _end(job, "diverged", "the loss is nan in epoch 1"),
+    "fail once": lambda job: _once(job, DEEDS["fail"]),
+    "hang once": lambda job: _once(job, _hang),
+    "segfault": _segfault,
+    "kill": lambda _: os.kill(os.getpid(), signal.SIGKILL),
+    "stop": _stop_me,
+    "exit 0": lambda _: os._exit(0),
+    "exit 3": lambda _: os._exit(3),
+    "leave": lambda _: sys.exit("enough"),
+}
