@@ -13,12 +13,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bench import identity, store
+from bench import identity, lease, store
 from bench.cell import Cell
 from bench.errors import EnvironmentProblem, UsageError
 from bench.record import Record
 
-LEASE = "lease.json"  # in a cell's folder while a run has the cell
 PART = re.compile(r"^\..+\.[a-z0-9_]{8}$")  # what `store.write` writes before it renames
 
 
@@ -40,8 +39,9 @@ def put(root: Path, cell: Cell) -> Path:
         EnvironmentProblem: a run is at work there, or it cannot be moved.
     """
     home = store.home(root, cell)
-    if (home / LEASE).exists():
-        message = f"`{home / LEASE}`: a run has this cell; wait, or remove it if no run is alive"
+    if owner := lease.holder(home):
+        path = home / lease.NAME
+        message = f"{owner} has this cell; wait, or remove `{path}` if nobody is at work"
         raise EnvironmentProblem(message)
     room = _room(root, home.name)
     _move(home, room)
@@ -66,7 +66,7 @@ def leftovers(root: Path) -> list[Leftover]:
     found: list[Leftover] = []
     for home in sorted((root / "cells").glob("*")):
         record = _record(home / "record.json")
-        held = (home / LEASE).exists()
+        held = bool(lease.holder(home))
         needed = {home.name, record.cell.slug if record else ""} & slugs
         if home.is_symlink() or not needed - {""}:
             found.append(Leftover(home, _why(home, record, by_key), _size(home), held))
@@ -74,7 +74,10 @@ def leftovers(root: Path) -> list[Leftover]:
         damaged = [home / "record.json"] * (record is None)
         damaged = [path for path in (*damaged, home / "record.json.damaged") if path.exists()]
         found += [Leftover(path, "a damaged record", _size(path), held) for path in damaged]
-    at_work = any((root / "cells").glob(f"*/{LEASE}"))
+        path = home / "checkpoints"
+        if record and record.measured and path.exists():
+            found.append(Leftover(path, "checkpoints of a measured cell", _size(path), held))
+    at_work = any(lease.holder(path.parent) for path in (root / "cells").glob(f"*/{lease.NAME}"))
     told = {leftover.path for leftover in found}
     parts = (p for p in sorted(root.rglob(".*")) if PART.search(p.name) and p.is_file())
     return found + [

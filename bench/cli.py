@@ -18,7 +18,7 @@ from bench import __version__, stop
 from bench.errors import BenchError, EnvironmentProblem, UsageError
 from bench.plain import plain
 from bench.shelf_cli import shelf_app
-from bench.terminal import Data, Results, err, out
+from bench.terminal import AllowStale, Data, Results, err, out
 
 if TYPE_CHECKING:  # only commands that train or check import torch
     from bench.doctor import Finding
@@ -44,9 +44,6 @@ Filter = Annotated[
 Gpus = Annotated[str | None, typer.Option(help="GPU numbers, one cell each, as in 0,1.")]
 Form = Annotated[
     Literal["rich", "md", "csv", "json"], typer.Option("--format", help="How to print it.")
-]
-AllowStale = Annotated[
-    bool, typer.Option("--allow-stale", help="Show stale records in the table, marked.")
 ]
 Equilibrium = Annotated[
     Literal["paper", "code", "scale_free"] | None,

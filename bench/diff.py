@@ -6,7 +6,6 @@ named, and then their accuracies say nothing about the estimators.
 """
 
 import json
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -19,7 +18,6 @@ from bench.record import Receipt, Record
 from bench.shelf import Kept
 
 MAY_DIFFER = {"weights", "activations", "seed"}
-CODE = re.compile(r"(core|numerics|\w+\.(source|version))(\..*)?")  # what a cell says of code
 CAUSES = {"device", "threads", "compiled", "versions.torch", "versions.python", "commit", "dirty"}
 
 
@@ -68,7 +66,7 @@ class Folders:
     same: list[str]
     other: list[Pair]  # measured in both, not the same bits
     states: list[Pair]  # not measured in one of them
-    code: list[Pair]  # the same training by other code, so another cell
+    code: list[Pair]  # the same training by other code or on other data, so another cell
 
     @property
     def agree(self) -> bool:
@@ -274,19 +272,12 @@ def _sort(name: str, ours: Kept, theirs: Kept, found: Folders) -> None:
 
 
 def _by_other_code(ours: dict[str, Kept], theirs: dict[str, Kept]) -> list[Pair]:
-    """Cells that differ in the code alone: one of them is stale."""
+    """Cells that differ in code or data alone: one of them is stale."""
     cells = [[k.record.cell for k in x.values() if k.record] for x in (ours, theirs)]
-    known = {_training(cell): cell for cell in cells[1] if cell.slug not in ours}
+    known = {cell.key: cell for cell in cells[1] if cell.slug not in ours}
     pairs: list[Pair] = []
     for cell in (cell for cell in cells[0] if cell.slug not in theirs):
-        if other := known.get(_training(cell)):
+        if other := known.get(cell.key):
             parted = _between(cell.model_dump(mode="json"), other.model_dump(mode="json"))
             pairs.append(Pair("same training", cell.slug, other.slug, [d.name for d in parted]))
     return pairs
-
-
-def _training(cell: Cell) -> str:
-    """All that a cell says but what it says of code."""
-    flat = _flat(cell.model_dump(mode="json"))
-    bare = {name: value for name, value in flat.items() if not CODE.fullmatch(name)}
-    return json.dumps(bare, sort_keys=True)

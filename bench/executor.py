@@ -62,12 +62,6 @@ class Tally:
         return [event for event in self.ended.values() if event.status in FAILURES]
 
 
-def wanted(root: Path, cells: Iterable[Cell]) -> list[Cell]:
-    """The cells with no measurement under `root`; a divergence is one, a failure is not."""
-    found = ((cell, store.find(root, cell)) for cell in cells)
-    return [cell for cell, record in found if record is None or not record.measured]
-
-
 def slots(device: str, gpus: list[int] | None, jobs: int | None, threads: int) -> tuple[Slot, ...]:
     """
     Lay out the slots.

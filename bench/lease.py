@@ -27,6 +27,7 @@ from bench import store
 from bench.cell import Cell, Frozen
 from bench.errors import EnvironmentProblem
 
+NAME = "lease.json"
 BEAT_S = 10.0
 DEAD_S = 60.0
 LOCK_S = 60.0
@@ -81,9 +82,17 @@ def alive(owner: Owner) -> bool | None:
     return _began(owner.pid) == owner.began
 
 
-def holder(root: Path, cell_folder: str) -> Owner | None:
-    """Who has a cell, by its lease; whether it is dead is not asked."""
-    return _owner(_read(root / "cells" / cell_folder / "lease.json"))
+def holder(home: Path) -> str:
+    """
+    Who has the cell whose folder this is, in words; empty if nobody.
+
+    A process of this machine that is gone has nothing. Whether one elsewhere lives is not asked.
+    """
+    content = _read(home / NAME)
+    owner = _owner(content)
+    if content is None or (owner and alive(owner) is False):
+        return ""
+    return str(owner or "somebody whose lease cannot be read")
 
 
 class Leases:
@@ -162,7 +171,7 @@ class Leases:
         store.write(self._path(cell), lease.model_dump_json() + "\n")
 
     def _path(self, cell: Cell) -> Path:
-        return store.folder(self.root, cell) / "lease.json"
+        return store.folder(self.root, cell) / NAME
 
     @contextmanager
     def _locked(self) -> Generator[None, None, None]:

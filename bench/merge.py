@@ -27,7 +27,6 @@ from bench.shelf import Kept
 
 Prefer: TypeAlias = Literal["ours", "theirs"]
 Kind: TypeAlias = Literal["new", "completed", "replaced", "equal", "kept", "conflict", "refused"]
-LEASE = "lease.json"  # in a cell's folder while a run has the cell
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ class _Join:
 
     def _new(self, theirs: Kept, home: Path) -> Step:
         if theirs.record is None:
-            if (theirs.home / LEASE).exists() or not (theirs.home / "checkpoints").is_dir():
+            if lease.holder(theirs.home) or not (theirs.home / "checkpoints").is_dir():
                 return Step("kept", theirs.slug, "theirs is unfinished")
             self._land(theirs, home)
             return Step("new", theirs.slug, "unfinished, with its checkpoints")
@@ -135,8 +134,8 @@ class _Join:
 
     def _over_nothing(self, theirs: Kept, ours: Kept) -> Step:
         """Theirs has a record, ours has none that can be used."""
-        if (ours.home / LEASE).exists():
-            text = f"a run has it here ({LEASE}); merge again when it is done"
+        if owner := lease.holder(ours.home):
+            text = f"{owner} has it here; merge again when it is done"
             return Step("refused", theirs.slug, text)
         return self._replace(theirs, ours, ours.problem)
 

@@ -1,7 +1,5 @@
 """What lies in a results folder: cells as they are on disk, damaged and unfinished ones too."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -89,12 +87,8 @@ def why(error: ValidationError) -> str:
 
 def seal(record: Record) -> Seal:
     """Is a record as it was written? Records of older versions have no seal."""
-    stamped: str = getattr(record, "seal", "")
-    if not stamped:
-        return "none"
-    said = json.loads(record.model_dump_json(exclude={"seal"}, exclude_unset=True))
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
-    return "holds" if hashlib.sha256(text.encode()).hexdigest() == stamped else "broken"
+    seals: dict[bool | None, Seal] = {True: "holds", False: "broken", None: "none"}
+    return seals[store.sealed(record)]
 
 
 def cells(root: Path) -> list[Kept]:

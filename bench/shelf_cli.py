@@ -11,7 +11,7 @@ import typer
 
 from bench import archive, shelf
 from bench.errors import EmptyMatch
-from bench.terminal import Data, Results, out
+from bench.terminal import AllowStale, Data, Results, out
 
 shelf_app = typer.Typer()
 
@@ -46,6 +46,7 @@ def trace(
         typer.Option(help="Which e and s the table shows; the suite's choice if not given."),
     ] = None,
     form: Form = "rich",
+    allow_stale: AllowStale = False,
 ) -> None:
     """Go from a number of a leaderboard to the cells, files, commands and machines that made it.
 
@@ -55,7 +56,7 @@ def trace(
     from bench import trace as traces
     from bench import trail_view
 
-    found = traces.trace(target, words or [], results, equilibrium)
+    found = traces.trace(target, words or [], results, equilibrium, stale=allow_stale)
     if form == "json":
         _json([asdict(row) for row in found] if isinstance(found, list) else asdict(found))
     elif isinstance(found, list):

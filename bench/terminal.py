@@ -18,6 +18,9 @@ err = Terminal(stderr=True, emoji=False)
 Results = Annotated[
     Path, typer.Option(help="The results folder.", envvar="BENCH_RESULTS", show_envvar=True)
 ]
+AllowStale = Annotated[
+    bool, typer.Option("--allow-stale", help="Show stale records in the table, marked.")
+]
 Data = Annotated[
     Path | None,
     typer.Option(help="The data folder; ./data if not given.", envvar="BENCH_DATA"),

@@ -21,6 +21,7 @@ from bench.leaderboard import Line
 from bench.plan import Plan, Row
 from bench.record import Record
 from bench.shelf import Kept
+from bench.standing import Standings
 from bench.suite import name_of
 
 Values: TypeAlias = dict[str, float]
@@ -84,12 +85,20 @@ class RowTrail:
 
 
 def trace(
-    target: str, words: list[str], root: Path, definition: Definition | None = None
+    target: str,
+    words: list[str],
+    root: Path,
+    definition: Definition | None = None,
+    *,
+    stale: bool = False,
 ) -> list[RowTrail] | Trail:
     """
     The rows of a kept suite that all `words` fit, or else one cell's trail.
 
     Words that are overrides are part of the suite's name, as for `bench leaderboard`.
+
+    Args:
+        stale: rows are those of a table that has stale records, too.
 
     Raises:
         UsageError: there is no such suite, row or cell.
@@ -101,7 +110,7 @@ def trace(
             message = f"no suite `{target}` ran in `{root}`; there: {known}"
             raise UsageError(message)
         return trail(shelf.named(root, target), root, shelf.plans(root))
-    return _Rows(plan, root, definition or plan.equilibrium).fitting(rest)
+    return _Rows(plan, root, definition or plan.equilibrium, stale=stale).fitting(rest)
 
 
 def _plan(target: str, words: list[str], root: Path) -> tuple[Plan | None, list[str]]:
@@ -117,12 +126,16 @@ def _plan(target: str, words: list[str], root: Path) -> tuple[Plan | None, list[
 class _Rows:
     """The rows of one kept suite."""
 
-    def __init__(self, plan: Plan, root: Path, definition: Definition) -> None:
+    def __init__(
+        self, plan: Plan, root: Path, definition: Definition, *, stale: bool
+    ) -> None:
         self.plan, self.root = plan, root
         self.definition: Definition = definition
-        records = store.records(root, plan)
+        standings = Standings(root, plan.possible)
+        records = standings.records(stale=stale)
+        self.standings = standings.of
         self.known = {record.cell.id: record for record in records}
-        self.board = leaderboard.rank(plan, records, definition)
+        self.board = leaderboard.rank(plan, records, definition, standings.stale)
         self.plans = shelf.plans(root)
 
     def fitting(self, words: list[str]) -> list[RowTrail]:
@@ -176,17 +189,20 @@ class _Rows:
         return record.last_acc if record else None
 
     def _seed(self, cell: Cell, baseline: Mapping[int, float | None]) -> Seed:
-        record = self.known.get(cell.id)
+        record, standing = self.known.get(cell.id), self.standings[cell.id]
+        stale = f"stale: {standing.note}" if standing.stale else ""
         if record is None:
-            return Seed(cell.seed, cell.id, "no record", {})
+            return Seed(cell.seed, cell.id, stale or "no record", {})
         values = _values(record, self.definition) if record.status == "ok" else {}
         theirs = baseline.get(cell.seed)
         if "acc" in values and theirs is not None:
             values["difference"] = values["acc"] - theirs
-        return Seed(cell.seed, cell.id, record.status, values)
+        return Seed(cell.seed, cell.id, stale or record.status, values)
 
     def trail(self, cell: Cell) -> Trail:
-        return trail(shelf.read(store.folder(self.root, cell)), self.root, self.plans)
+        record = self.standings[cell.id].record
+        home = store.home(self.root, record.cell if record else cell)
+        return trail(shelf.read(home), self.root, self.plans)
 
 
 def _is(row: Row, line: Line) -> bool:

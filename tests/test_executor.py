@@ -8,9 +8,10 @@ from bench import store
 from bench.cell import Cell
 from bench.crossing import plan
 from bench.errors import EnvironmentProblem, UsageError
-from bench.executor import Settings, Slot, Tally, execute, slots, wanted
+from bench.executor import Settings, Slot, Tally, execute, slots
 from bench.folder import cores
 from bench.record import Record
+from bench.standing import Standings
 from bench.worker import Event
 
 PLUGIN = '''"""
@@ -66,6 +67,10 @@ def hostile(tmp_path: Path, tiny: Path) -> list[Cell]:
     return plan(tiny).cells
 
 
+def states(root: Path, cells: list[Cell]) -> list[str]:
+    return [standing.state for standing in Standings(root, cells).of.values()]
+
+
 def records(root: Path, cells: list[Cell]) -> list[Record]:
     found = [store.find(root, cell) for cell in cells]
     return [record for record in found if record]
@@ -79,7 +84,7 @@ def test_a_suite_runs_once_and_bitwise_alike(tiny: Path, tmp_path: Path) -> None
     first, second = records(tmp_path / "a", cells), records(tmp_path / "b", cells)
 
     assert not tally.failed
-    assert wanted(tmp_path / "a", cells) == []
+    assert states(tmp_path / "a", cells) == ["recorded", "recorded"]
     assert {"start", "progress", "end"} == {event.kind for event in heard}
     assert [r.status for r in first] == ["ok", "ok"]
     volatile = {"provenance", "receipt", "images_per_s", "peak_mib", "seal"}
@@ -104,7 +109,7 @@ def test_one_bad_cell_ends_alone(hostile: list[Cell], tmp_path: Path) -> None:
     assert {e.reason for e in tally.failed} == {r.reason for r in by_name.values()} - {""}
     log = store.folder(tmp_path, by_name["raiser"].cell) / "log.txt"
     assert "Traceback" in log.read_text(encoding="utf-8")
-    assert [c.slug.split("-")[0] for c in wanted(tmp_path, hostile)] == ["killer", "raiser"]
+    assert states(tmp_path, hostile) == ["failed", "recorded", "failed"]
 
 
 def test_divergence_is_measured(tiny: Path, tmp_path: Path) -> None:
@@ -115,7 +120,7 @@ def test_divergence_is_measured(tiny: Path, tmp_path: Path) -> None:
 
     assert record.status == "diverged"
     assert "in epoch" in record.reason
-    assert wanted(tmp_path, cells) == []
+    assert states(tmp_path, cells) == ["recorded"]
 
 
 def test_changed_data_fails_the_cell(tiny: Path, tmp_path: Path) -> None:

@@ -16,11 +16,16 @@ import fakes
 from bench import seat
 from bench.cell import Cell
 from bench.errors import BenchError
-from bench.executor import Settings, Slot, execute, wanted
+from bench.executor import Settings, Slot, execute
 from bench.journal import Entry, Journal
+from bench.standing import Standings
 root = Path(sys.argv[1])
 cells = [Cell.model_validate_json(line) for line in Path(sys.argv[2]).read_text().splitlines()]
 seat.run = fakes.run
+
+
+def left(root):
+    return [s.cell.seed for s in Standings(root, cells).of.values() if s.state != "recorded"]
 
 
 def run(root, *deeds):
@@ -79,10 +84,10 @@ def test_a_full_disk(tmp_path: Path, tiny: Path) -> None:
         tiny,
         """
         run(root, "ok", "fill")
-        print("left:", *[cell.seed for cell in wanted(root, cells)])
+        print("left:", *left(root))
         (root / "filling").unlink()
         run(root, "ok", "ok")
-        print("left:", *[cell.seed for cell in wanted(root, cells)])
+        print("left:", *left(root))
         print("cut:", *[p.name for p in root.glob("cells/*/*") if p.name != "record.json"])
         """,
         "mount -t tmpfs -o size=256k none {disk} &&",
@@ -123,7 +128,7 @@ def test_another_file_system(tmp_path: Path, tiny: Path) -> None:
         import tempfile
         with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
             run(Path(other), "ok", "ok")
-            print("left:", *[cell.seed for cell in wanted(Path(other), cells)])
+            print("left:", *left(Path(other)))
         """,
     )
 

@@ -48,7 +48,7 @@ def test_a_cell_has_one_owner(cell: Cell, tmp_path: Path) -> None:
     assert first.take(cell).ours
     answer = second.take(cell)
     assert (answer.ours, answer.other) == (False, first.owner)
-    assert holder(tmp_path, cell.slug) == first.owner
+    assert holder(store.folder(tmp_path, cell)) == str(first.owner)
     second.release(cell)
     assert not second.take(cell).ours
     first.release(cell)
@@ -158,7 +158,7 @@ def test_a_beat_shows_life_and_finds_losses(cell: Cell, tmp_path: Path) -> None:
 
     assert leases.beat() == [cell]
     leases.release_all()
-    assert holder(tmp_path, cell.slug) == other
+    assert holder(store.folder(tmp_path, cell)) == str(other)
 
 
 def test_a_folder_without_locks_is_refused(
