@@ -36,7 +36,7 @@ class _Loader(yaml.SafeLoader):
     def fetch_flow_collection_start(self, TokenClass: Any) -> None:
         if self.flow_level >= MAX_DEPTH:
             what = f"brackets nested more than {MAX_DEPTH} deep"
-            raise ScannerError(None, None, what, self.get_mark())
+            raise ScannerError(None, None, what, self.get_mark())  # pyright: ignore
         super().fetch_flow_collection_start(TokenClass)
 
 
