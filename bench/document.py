@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
+from yaml.scanner import ScannerError
 
 from bench.errors import SuiteError, UsageError
 from bench.plain import CONTROLS
@@ -25,8 +26,18 @@ PLAIN = frozenset(
 MAX_NODES = 100_000  # an alias bomb is a small file with very many nodes
 
 
+MAX_DEPTH = 100  # of brackets; the scanner's time grows with their square
+MAX_LENGTH = 2_000_000  # characters; it reads a tenth of that in a second
+
+
 class _Loader(yaml.SafeLoader):
     """SafeLoader with YAML 1.2's scalars."""
+
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:
+        if self.flow_level >= MAX_DEPTH:
+            what = f"brackets nested more than {MAX_DEPTH} deep"
+            raise ScannerError(None, None, what, self.get_mark())  # pyright: ignore
+        super().fetch_flow_collection_start(TokenClass)
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -160,8 +171,11 @@ def parse(text: str, source: str) -> Document:
     Read YAML text.
 
     Raises:
-        SuiteError: not YAML, a tag that is not plain data, a duplicate key, or too many nodes.
+        SuiteError: not YAML, a tag that is not plain data, a duplicate key, or too much of it.
     """
+    if len(text) > MAX_LENGTH:
+        message = f"{source}: more than {MAX_LENGTH:,} characters"
+        raise SuiteError(message)
     loader = None
     try:
         loader = _Loader(text)

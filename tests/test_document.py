@@ -199,12 +199,23 @@ def test_an_alias_bomb_is_refused_quickly(innermost: str, level: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["&a [*a]", "&a {b: *a}", "&a {<<: *a}", "[" * 5000, "{a: " * 5000, "- " * 5000],
-    ids=["list", "mapping", "merge", "brackets", "braces", "dashes"],
+    ["&a [*a]", "&a {b: *a}", "&a {<<: *a}", "- " * 5000],
+    ids=["list", "mapping", "merge", "dashes"],
 )
 def test_endless_nesting_is_an_error(text: str) -> None:
     """What holds itself, or is nested without end, is refused like any other text."""
     assert refused(text).startswith("x.yaml: not readable as YAML: RecursionError: ")
+
+
+@pytest.mark.parametrize("text", ["[" * 50_000, "{a: " * 50_000, "a: " + "[" * 101 + "]" * 101])
+def test_many_brackets_are_refused_at_once(text: str) -> None:
+    """PyYAML would look at each open bracket again for each word that follows."""
+    assert "brackets nested more than 100 deep" in refused(text)
+
+
+def test_a_very_long_file_is_refused() -> None:
+    """Nobody writes two megabytes of suite, and reading them would take a minute."""
+    assert refused("# " + "x" * 2_000_000) == "x.yaml: more than 2,000,000 characters"
 
 
 @pytest.mark.parametrize(
