@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import ValidationError
 
-from bench import archive, shelf
+from bench import archive, lease, shelf
 from bench.errors import EnvironmentProblem, UsageError
 from bench.outcome import differences, percent
 from bench.plan import Plan

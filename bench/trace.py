@@ -126,9 +126,7 @@ def _plan(target: str, words: list[str], root: Path) -> tuple[Plan | None, list[
 class _Rows:
     """The rows of one kept suite."""
 
-    def __init__(
-        self, plan: Plan, root: Path, definition: Definition, *, stale: bool
-    ) -> None:
+    def __init__(self, plan: Plan, root: Path, definition: Definition, *, stale: bool) -> None:
         self.plan, self.root = plan, root
         self.definition: Definition = definition
         standings = Standings(root, plan.possible)

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from test_store import record
 
-from bench import attic, evaluation, executor, identity, session, store
+from bench import attic, evaluation, executor, identity, lease, session, store
 from bench.cell import Cell
 from bench.crossing import plan
 from bench.errors import EnvironmentProblem, UsageError
@@ -170,9 +170,9 @@ def test_a_cell_that_a_run_has_is_not_moved(planned: Plan, tmp_path: Path, run: 
     """What another run works on is not moved for a rerun."""
     ste = planned.cells[0]
     home = store.save(tmp_path / "r", record(ste)).parent
-    (home / attic.LEASE).write_text("{}", encoding="utf-8")
+    (home / lease.NAME).write_text("{}", encoding="utf-8")
 
-    with pytest.raises(EnvironmentProblem, match=r"lease\.json`: a run has this cell; wait"):
+    with pytest.raises(EnvironmentProblem, match=r"has this cell; wait, or remove `.*lease\.json`"):
         run(ste.id)
     assert home.is_dir()
 
@@ -228,7 +228,7 @@ def test_gc_leaves_what_a_run_works_on(littered: tuple[Path, dict[Path, str]]) -
     """A folder with a lease stays, and so does every half-written file while a run is at work."""
     root, reasons = littered
     orphan = next(path for path, reason in reasons.items() if reason == "no kept plan wants it")
-    (orphan / attic.LEASE).write_text("{}", encoding="utf-8")
+    (orphan / lease.NAME).write_text("{}", encoding="utf-8")
     lines = [*attic.report(root, move=True)]
     left = {leftover.path: leftover.held for leftover in attic.leftovers(root)}
 
