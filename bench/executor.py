@@ -56,6 +56,7 @@ class Tally:
 
     ended: dict[str, Event] = field(default_factory=dict[str, Event])
     errors: list[str] = field(default_factory=list[str])  # what could not even be recorded
+    ledgers: list[Path] = field(default_factory=list[Path])  # of events
 
     @property
     def failed(self) -> list[Event]:

@@ -1,7 +1,7 @@
 """One call of `bench run`: what is missing is run and shown, then the table and its files."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -51,7 +51,7 @@ def run(
         here = [cell for cell in cells if cell.id in ids]
         anew = bool(choice.rerun)
         undone += _execute(plan, here, part, settings, tally, (out, err), anew=anew)
-    written += _table(plan, settings.root, choice, out)
+    written += [*_table(plan, settings.root, choice, out), *tally.ledgers]
     _say(out, "files:")
     for line in _files(written, plan, settings.root):
         _say(out, f"  {line}")
@@ -129,6 +129,7 @@ def _execute(
         found = _watched(plan, [s.cell for s in missing], settings, consoles)
         tally.ended |= found.ended
         tally.errors += found.errors
+        tally.ledgers += found.ledgers
     return len(stale)
 
 
@@ -151,7 +152,8 @@ def _watched(
     book = Journal(settings.root, plan.suite, journal.entries(cells, board.names), settings.argv)
     try:
         with book, view(board, out) as watch:
-            return executor.execute(cells, settings, book.before(watch))
+            tally = executor.execute(cells, settings, book.before(watch))
+        return replace(tally, ledgers=[book.path])
     finally:
         if book.problem:
             _say(err, f"note: the ledger of events has gaps: {book.problem}")

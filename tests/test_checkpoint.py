@@ -24,7 +24,7 @@ from bench.record import Provenance, Record
 from bench.trainer import Outcome, Snapshot, State
 from bench.worker import Event, Job
 
-VOLATILE = {"provenance", "earlier", "images_per_s", "peak_mib"}
+VOLATILE = {"provenance", "earlier", "receipt", "images_per_s", "peak_mib", "seal"}
 ORIGIN = Provenance(
     commit="c", dirty=False, versions={"torch": "2"}, device="cpu", threads=1, compiled=False,
     host="h", command="bench run", started="2026-01-01T00:00:00+00:00", wall_s=1.0,

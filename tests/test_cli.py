@@ -68,7 +68,7 @@ def test_run_ends_with_the_leaderboard_and_every_file(ran: Path) -> None:
         listed |= (
             {ran / folder / n for n in names.rstrip("}").split(",")} if braces else {ran / folder}
         )
-    there = {p for p in (ran / "results").rglob("*") if p.is_file()}
+    there = {p for p in (ran / "results").rglob("[!.]*") if p.is_file()}
     assert listed == there
     assert "\x1b" not in text
 

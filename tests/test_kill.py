@@ -27,7 +27,7 @@ from bench.crossing import plan
 from bench.record import Record
 from bench.worker import Job
 
-VOLATILE = {"provenance", "earlier", "images_per_s", "peak_mib"}
+VOLATILE = {"provenance", "earlier", "receipt", "images_per_s", "peak_mib", "seal"}
 INTERVALS = (0.0, 0.02, 0.2)  # seconds between checkpoints: every step to one an epoch
 CONTEXT = multiprocessing.get_context("forkserver")
 PRELOAD = ["bench.checkpoint", "bench.model", "bench.worker", "sklearn.datasets", "torch._dynamo"]

@@ -10,7 +10,7 @@ import pytest
 from bench import store
 from bench.cell import CORE, Binarization, Cell, DataRef, Recipe, Ref
 from bench.errors import EnvironmentProblem, UsageError
-from bench.plan import Plan
+from bench.plan import Plan, Row
 from bench.record import Provenance, Record
 
 
@@ -195,7 +195,11 @@ def test_a_results_folder_may_be_a_link(tmp_path: Path) -> None:
 
 def test_a_plan_that_names_another_suite_is_refused(tmp_path: Path) -> None:
     """A plan.json whose suite would lead elsewhere is not read as this suite's."""
-    plan = Plan(suite="../../x", source="s", source_digest="0", baseline=None, rows=[])
+    row = Row(
+        label="ste", backbone="resnet20", wa="1/1", schedule="default", net="resnet20",
+        data="digits", classes=10, roles={}, cells=[record().cell],
+    )  # fmt: skip
+    plan = Plan(suite="../../x", source="s", source_digest="0", baseline=None, rows=[row])
     store.write(store.suite_folder(tmp_path, "mine") / "plan.json", plan.model_dump_json())
 
     with pytest.raises(UsageError, match=r"is the plan of `\.\./\.\./x`; `bench run` makes it"):
