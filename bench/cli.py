@@ -41,7 +41,11 @@ Overrides = Annotated[
 Filter = Annotated[
     str, typer.Option("--filter", "-k", help='As in "estimator=reste,ste & wa=1/1 & seed=0".')
 ]
-Gpus = Annotated[str | None, typer.Option(help="GPU numbers, one cell each, as in 0,1.")]
+WHERE, TROUBLE = "Where cells run", "When something goes wrong"
+Gpus = Annotated[
+    str | None,
+    typer.Option(help="GPU numbers, one cell each, as in 0,1.", rich_help_panel=WHERE),
+]
 Form = Annotated[
     Literal["rich", "md", "csv", "json"], typer.Option("--format", help="How to print it.")
 ]
@@ -92,19 +96,38 @@ def run(
     results: Results = Path("results"),
     data: Data = None,
     filter_: Filter = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=WHERE)
+    ] = "auto",
     gpus: Gpus = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Cells at a time; all cores if unset.")
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            help="Cells at a time; all cores if unset.",
+            rich_help_panel=WHERE,
+        ),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads per cell.")] = 1,
+    threads: Annotated[
+        int, typer.Option(min=1, help="CPU threads per cell.", rich_help_panel=WHERE)
+    ] = 1,
     workers: Annotated[
         int | None,
-        typer.Option(min=0, help="Threads per cell that decode image files; no effect on numbers."),
+        typer.Option(
+            min=0,
+            help="Threads per cell that decode image files; no effect on numbers.",
+            rich_help_panel=WHERE,
+        ),
     ] = None,
     compile_: Annotated[
         bool,
-        typer.Option("--compile", help="torch.compile the training step: pays on long runs."),
+        typer.Option(
+            "--compile",
+            help="torch.compile the training step: pays on long runs.",
+            rich_help_panel=WHERE,
+        ),
     ] = False,
     rerun: Annotated[
         list[str] | None,
@@ -112,20 +135,41 @@ def run(
     ] = None,
     allow_stale: AllowStale = False,
     timeout: Annotated[
-        str | None, typer.Option(help="Of one cell: 90 (seconds), 30m, 2h, 1d.", metavar="TIME")
+        str | None,
+        typer.Option(
+            help="Of one cell: 90 (seconds), 30m, 2h, 1d.", metavar="TIME", rich_help_panel=TROUBLE
+        ),
     ] = None,
     retries: Annotated[
-        int, typer.Option(min=0, help="Tries more for a cell that fails; a divergence is none.")
+        int,
+        typer.Option(
+            min=0,
+            help="Tries more for a cell that fails; a divergence is none.",
+            rich_help_panel=TROUBLE,
+        ),
     ] = 0,
     max_failures: Annotated[
-        int | None, typer.Option(min=1, help="Stop the run after so many failed cells.")
+        int | None,
+        typer.Option(
+            min=1, help="Stop the run after so many failed cells.", rich_help_panel=TROUBLE
+        ),
     ] = None,
-    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="As --max-failures 1.")] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="As --max-failures 1.", rich_help_panel=TROUBLE)
+    ] = False,
     requeue: Annotated[
-        bool, typer.Option("--requeue", help="Stopped by a signal, SIGUSR1 too, exit with 75.")
+        bool,
+        typer.Option(
+            "--requeue",
+            help="Stopped by a signal, SIGUSR1 too, exit with 75.",
+            rich_help_panel=TROUBLE,
+        ),
     ] = False,
     checkpoint_every: Annotated[
-        str, typer.Option(help="Time between two checkpoints of a cell.", metavar="TIME")
+        str,
+        typer.Option(
+            help="Time between two checkpoints of a cell.", metavar="TIME", rich_help_panel=TROUBLE
+        ),
     ] = "5m",
 ) -> None:
     """Run every cell of SUITE that has no record yet, then print its leaderboard.
