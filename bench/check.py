@@ -55,10 +55,12 @@ def check(estimator: Estimator) -> Report:
         return Report(checks, "no surrogate: f is not declared", None, {})
     checks.append(_guarded("slope is the derivative of value", _slope, estimator))
     checks.append(_guarded("training multiplies by the slope", _backward, estimator))
+    checks.append(_guarded("knob is one", lambda plugin: ("", knob_text(plugin)), estimator))
+    knob = checks.pop() if checks[-1].ok else checks[-1]
     if not all(c.ok for c in checks):
-        return Report(checks, knob_text(estimator), None, {})
+        return Report(checks, knob.detail, None, {})
     trained: dict[Role, Properties] = {role: properties.trained(estimator, role) for role in ROLES}
-    return Report(checks, knob_text(estimator), properties.printed(estimator), trained)
+    return Report(checks, knob.detail, properties.printed(estimator), trained)
 
 
 def knob_text(surrogate: Surrogate) -> str:

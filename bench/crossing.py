@@ -136,8 +136,11 @@ def _no_gain(plugin: Estimator) -> str:
     if not isinstance(plugin, Surrogate) or plugin.gain == "raw":
         return ""
     for role, p in product(ROLES["1/1"], MOMENTS):
-        knob = torch.tensor(plugin.path(p, role), dtype=torch.float64)
-        slope = plugin.slope(torch.zeros_like(knob), knob).item()
+        try:
+            knob = torch.tensor(plugin.path(p, role), dtype=torch.float64)
+            slope = plugin.slope(torch.zeros_like(knob), knob).item()
+        except Exception as error:  # whatever a stranger's slope raises
+            return f"gain: unit needs the slope at 0: {type(error).__name__}: {error}"
         if not 0 < slope < STEEPEST:
             return f"gain: unit divides by the slope at 0, which is {slope:.3g}"
     return ""

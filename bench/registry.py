@@ -20,6 +20,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from pydantic import ValidationError
+
 from bench.document import suggest
 from bench.errors import PluginError
 
@@ -148,10 +150,17 @@ class Registry(Generic[P]):
         Import one plugin and give it its parameters.
 
         Raises:
-            PluginError: as `load`.
+            PluginError: as `load`, or the plugin raises what none should.
             ValidationError: the plugin rejects a parameter.
         """
-        return self.load(name)(**params)
+        plugin = self.load(name)
+        try:
+            return plugin(**params)
+        except ValidationError:
+            raise
+        except Exception as error:  # whatever a stranger's class raises
+            message = f"`{name}` raises {type(error).__name__}: {error}"
+            raise PluginError(message) from error
 
 
 def _misdescribed(plugin: Any) -> str:

@@ -97,7 +97,7 @@ class InMemory(Source):
 
     resize: Annotated[
         PositiveInt | None,
-        Field(le=1024, description="make every image N x N, bilinear with antialias"),
+        Field(le=512, description="make every image N x N, bilinear with antialias"),
     ] = None
 
     @abstractmethod

@@ -194,7 +194,7 @@ def name_of(path: Path, overrides: Iterable[str]) -> str:
         return path.stem
     text = re.sub(r"[^\w.=+-]", "_", ",".join(words))
     if len(text) > 60:
-        text = hashlib.sha256(",".join(words).encode()).hexdigest()[:12]
+        text = hashlib.sha256(",".join(words).encode(errors="surrogatepass")).hexdigest()[:12]
     return f"{path.stem}@{text}"
 
 

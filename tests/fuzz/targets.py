@@ -10,6 +10,7 @@ import gzip
 import io
 import json
 import pickle
+import signal
 import struct
 import sys
 from collections.abc import Callable
@@ -151,7 +152,8 @@ def command(argv: list[str]) -> None:
         AssertionError: an exit code that means nothing, a traceback, or a terminal's commands.
     """
     out, err, code = io.StringIO(), io.StringIO(), 0
-    before = sys.argv
+    before, signals = sys.argv, (signal.SIGINT, signal.SIGTERM)
+    handlers = [signal.getsignal(number) for number in signals]
     sys.argv = ["bench", *argv]
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -160,13 +162,15 @@ def command(argv: list[str]) -> None:
         code = stop.code if isinstance(stop.code, int) else 0
     finally:
         sys.argv = before
+        for number, handler in zip(signals, handlers, strict=True):
+            signal.signal(number, handler)
     if code not in CODES or "Traceback" in err.getvalue():
         message = f"exit code {code} of {argv}: {err.getvalue()}"
         raise AssertionError(message)
     for text in (out.getvalue(), err.getvalue()):
         reports.sound(text)
     if code:
-        raise UsageError(err.getvalue())
+        raise UsageError(err.getvalue() or out.getvalue())
 
 
 def records(box: Box, rng: Random) -> Read:
