@@ -24,6 +24,8 @@ from bench.suite import Suite, digest, load, name_of, without
 
 NO_KNOB = "{} has no scheduled knob; it runs once, not once per schedule"
 MOMENTS = (0.0, 0.5, 0.999)  # of the schedule, where a knob is looked at
+LONGEST = 200
+LABEL = f"a label is one line of at most {LONGEST} characters"
 MOST = 50_000  # cells of a plan
 STEEPEST = 1e6  # of a slope at 0 that `gain: unit` can divide by
 
@@ -86,7 +88,7 @@ def _cross_checks(suite: Suite, axes: Axes) -> Iterator[Problem]:
     for axis, found in (("estimators", axes.estimators), ("backbones", axes.nets)):
         if not getattr(suite, axis):
             yield Problem((axis,), f"names none; `bench list {axis}` has some")
-        yield from (Problem((axis, x), "a label is one line") for x in found if _broken(x))
+        yield from (Problem((axis, x), LABEL) for x in found if _broken(x))
     for i, include in enumerate(suite.include):
         if (include.estimator == "none") != (include.wa == "32/32"):
             yield Problem(("include", i), "estimator: none and wa: 32/32 go together")
@@ -101,7 +103,7 @@ def _cross_checks(suite: Suite, axes: Axes) -> Iterator[Problem]:
 
 
 def _broken(label: str) -> bool:
-    return len(label.splitlines()) > 1
+    return len(label.splitlines()) > 1 or len(label) > LONGEST
 
 
 def _gains(axes: Axes) -> Iterator[Problem]:

@@ -64,7 +64,9 @@ def main(words: list[str]) -> int:
     with ProcessPool(max_workers=2, initializer=prepare, context=context) as pool:
         for name, many in asked.items():
             tasks = [list(range(i, min(i + CHUNK, many))) for i in range(0, many, CHUNK)]
-            futures = [pool.schedule(chunk, args=(name, t), timeout=CHUNK * SECONDS) for t in tasks]
+            futures = [
+                pool.schedule(chunk, args=(name, t), timeout=6 * CHUNK * SECONDS) for t in tasks
+            ]
             read = 0
             for task, future in zip(tasks, futures, strict=True):
                 try:
