@@ -5,7 +5,8 @@ Checkpoints: a cell's training between two steps, on disk.
 
 A checkpoint is there whole or not at all. progress.json holds the digests of the other files and of
 itself: one that is damaged, or another cell's, is not used but the one before it, and no file
-of a checkpoint can run code. Two are kept.
+of a checkpoint can run code. A disk or a memory that fails says nothing of a checkpoint, and
+touches none. Two are kept.
 """
 
 import contextlib
@@ -22,17 +23,18 @@ from stat import S_ISREG
 from typing import Any, Literal, TypeAlias
 
 import torch
-from pydantic import FiniteFloat, NonNegativeInt, ValidationError
+from pydantic import Field, FiniteFloat, NonNegativeInt, ValidationError
 
 from bench import store
 from bench.cell import Frozen
-from bench.errors import EnvironmentProblem
+from bench.errors import EnvironmentProblem, exhausted
 from bench.record import LayerIndicators, Provenance
 from bench.trainer import Outcome, Snapshot, State
 
 Name: TypeAlias = Literal["weights.safetensors", "state.pt", "best.safetensors"]
 KEPT = 2
 PART = ".part"  # the one that is being written
+DAMAGED = r"\d+-\d+\.damaged"
 
 
 class Progress(Frozen):
@@ -48,7 +50,7 @@ class Progress(Frozen):
     curves: dict[str, list[FiniteFloat]]
     best_epoch: int | None
     indicators: list[LayerIndicators]
-    processes: list[Provenance]  # that trained up to here, the one that wrote this last
+    processes: list[Provenance] = Field(min_length=1)  # that trained, its writer last
     files: dict[Name, str]  # SHA-256
     digest: str = ""  # SHA-256 of all of the above
 
@@ -99,20 +101,27 @@ def folder(home: Path) -> Path:
     return home / "checkpoints"
 
 
+def place(home: Path, epoch: int, step: int) -> Path:
+    """Where the checkpoint before that step lies."""
+    return folder(home) / f"{epoch:06d}-{step:08d}"
+
+
 def write(home: Path, cell_id: str, snapshot: Snapshot, processes: list[Provenance]) -> Path:
     """
-    Keep a snapshot, and of those before it the newest.
+    Keep a snapshot, and of those before it the newest; one that is kept already stays.
 
     Raises:
         EnvironmentProblem: the disk is full, or the folder cannot be written or leads elsewhere.
     """
-    root = folder(home)
-    part, path = root / PART, root / f"{snapshot.epoch:06d}-{snapshot.step:08d}"
+    root, path = folder(home), place(home, snapshot.epoch, snapshot.step)
+    part = root / PART
     try:
         if root.is_symlink():
             message = f"cannot write `{root}`: it is a link"
             raise EnvironmentProblem(message)
         root.mkdir(parents=True, exist_ok=True)
+        if _is_sound(path, cell_id):
+            return path
         _remove(part)
         part.mkdir()
         try:
@@ -122,7 +131,8 @@ def write(home: Path, cell_id: str, snapshot: Snapshot, processes: list[Provenan
         except BaseException:
             _remove(part)
             raise
-        _sync(root)
+        for each in (path, root):
+            _sync(each)
         for old in _found(home)[KEPT:]:
             _remove(old)
     except OSError as error:
@@ -132,27 +142,45 @@ def write(home: Path, cell_id: str, snapshot: Snapshot, processes: list[Provenan
 
 
 def newest(
-    home: Path, cell_id: str, like: State, report: Callable[[str], None]
+    home: Path, cell_id: str, report: Callable[[str], None]
 ) -> tuple[Snapshot, list[Provenance]] | None:
     """
     The newest checkpoint that is sound, and the processes that trained it; None: there is none.
 
-    One that is not is reported, set aside as `<name>.damaged`, and the one before it tried.
+    One that is not is set aside, and the one before it tried.
 
-    Args:
-        like: the weights of the network that is to go on.
+    Raises:
+        EnvironmentProblem: the disk cannot be read, or one cannot be set aside.
     """
-    found = _found(home)
-    for path in found:
-        try:
-            return _read(path, cell_id, like)
-        except Unusable as problem:
-            report(f"checkpoint {path.name} is not used: {problem}")
-            with contextlib.suppress(OSError):
-                path.rename(path.with_name(f"{path.name}.damaged"))
-    if found:
-        report("no checkpoint is left, training begins anew")
+    try:
+        for path in _found(home):
+            try:
+                return _read(path, cell_id)
+            except Unusable as problem:
+                set_aside(path, str(problem), report)
+        if _found(home, DAMAGED):
+            report("no checkpoint is left, training begins anew")
+    except OSError as error:
+        message = f"cannot read `{error.filename or folder(home)}`: {error.strerror or error}"
+        raise EnvironmentProblem(message) from None
     return None
+
+
+def set_aside(path: Path, why: str, report: Callable[[str], None]) -> None:
+    """
+    Report a checkpoint that must not be used, and rename it to `<name>.damaged`.
+
+    Raises:
+        EnvironmentProblem: it cannot be renamed.
+    """
+    report(f"checkpoint {path.name} is not used: {why}")
+    aside = path.with_name(f"{path.name}.damaged")
+    try:
+        _remove(aside)
+        path.rename(aside)
+    except OSError as error:
+        message = f"cannot rename `{path}`: {error.strerror or error}"
+        raise EnvironmentProblem(message) from None
 
 
 def sweep(home: Path) -> None:
@@ -188,7 +216,6 @@ def _fill(part: Path, cell_id: str, snapshot: Snapshot, processes: list[Provenan
         files=files,
     )
     store.write(part / "progress.json", progress.sealed().model_dump_json() + "\n")
-    _sync(part)
 
 
 def _contents(snapshot: Snapshot) -> Iterator[tuple[Name, bytes]]:
@@ -208,11 +235,20 @@ def _contents(snapshot: Snapshot) -> Iterator[tuple[Name, bytes]]:
 STATE = ("optimizer", "order", "generators", "total", "sums")
 
 
-def _read(path: Path, cell_id: str, like: State) -> tuple[Snapshot, list[Provenance]]:
+def _is_sound(path: Path, cell_id: str) -> bool:
+    try:
+        _read(path, cell_id)
+    except Unusable:
+        return False
+    return True
+
+
+def _read(path: Path, cell_id: str) -> tuple[Snapshot, list[Provenance]]:
     """
     Read one checkpoint.
 
     Raises:
+        OSError: the disk cannot be read.
         Unusable: anything is not as it was written, or not this cell's.
     """
     if path.is_symlink():
@@ -228,11 +264,10 @@ def _read(path: Path, cell_id: str, like: State) -> tuple[Snapshot, list[Provena
     try:
         snapshot = _snapshot(progress, contents)
     except Exception as error:  # whatever a file that was made up does to its reader
+        if exhausted(error):
+            raise
         message = f"its files cannot be read: {type(error).__name__}"
         raise Unusable(message) from None
-    if _shapes(snapshot.weights) != _shapes(like):
-        message = "it does not fit the network"
-        raise Unusable(message)
     return snapshot, progress.processes
 
 
@@ -287,21 +322,17 @@ def _bytes(path: Path) -> bytes:
             message = f"{path.name} is not a file"
             raise Unusable(message)
         return path.read_bytes()
-    except OSError as error:
-        message = f"{path.name}: {error.strerror or error}"
+    except (FileNotFoundError, NotADirectoryError) as error:
+        message = f"{path.name}: {error.strerror}"
         raise Unusable(message) from None
 
 
-def _found(home: Path) -> list[Path]:
+def _found(home: Path, name: str = r"\d+-\d+") -> list[Path]:
     """The checkpoints of a cell, the newest first; none where their folder is a link."""
     root = folder(home)
     if root.is_symlink() or not root.is_dir():
         return []
-    return sorted((p for p in root.iterdir() if re.fullmatch(r"\d+-\d+", p.name)), reverse=True)
-
-
-def _shapes(state: State) -> dict[str, tuple[torch.dtype, torch.Size]]:
-    return {name: (tensor.dtype, tensor.shape) for name, tensor in state.items()}
+    return sorted((p for p in root.iterdir() if re.fullmatch(name, p.name)), reverse=True)
 
 
 def _remove(path: Path) -> None:

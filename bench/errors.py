@@ -42,3 +42,18 @@ class EnvironmentProblem(BenchError):
 
 
 class DataError(EnvironmentProblem): ...
+
+
+OUT_OF_MEMORY = (  # what torch's allocators say: the GPU's, the CPU's, oneDNN's, cuBLAS's
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "could not create a memory object",
+    "ALLOC_FAILED",
+)
+
+
+def exhausted(error: Exception) -> bool:
+    """Did memory run out? Torch says so in a RuntimeError, by its words alone."""
+    told = isinstance(error, RuntimeError) and any(word in str(error) for word in OUT_OF_MEMORY)
+    return told or isinstance(error, MemoryError)

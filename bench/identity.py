@@ -4,9 +4,8 @@ What a cell was made by: digests of its plugins and of the numeric core, read an
 A digest is of the parsed source: comments, docstrings and layout are no part of it, and it is the
 same under every Python from 3.11 on. A record whose digests differ from those of the files as they
 are was made by other code; `changes` names the files. A plugin is its own file: what a stranger's
-plugin imports besides is not covered, and what numbers owe to torch and other libraries stands in
-a record's provenance. What `bench.worker` sets up around a training (threads, determinism, global
-generators) is under `cell.CORE`: most of that file only moves processes about.
+plugin imports besides is not covered, and what numbers owe to torch, other libraries and the number
+of threads stands in a record's provenance.
 """
 
 import ast

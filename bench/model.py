@@ -1,9 +1,11 @@
 """From a cell to a network: built, or loaded with the weights that it was trained to."""
 
+import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
@@ -31,13 +33,13 @@ class Model:
 
 def build(cell: Cell) -> Model:
     """
-    Build a cell's network on the CPU, initialized from the cell's seed.
+    Build a cell's network on the CPU, initialized from the cell's seed, and `settle` for it.
 
     Raises:
         PluginError: a plugin of the cell is missing or broken.
         UsageError: it, or the data set, has no such parameters, or not any more.
     """
-    torch.manual_seed(cell.seed)
+    settle(cell.seed)
     clock = Clock()
     refs: dict[Role, Ref | None] = {"W": cell.weights, "A": cell.activations}
     roles = {r: ref and _plugin(ESTIMATORS, ref) for r, ref in refs.items()}
@@ -52,6 +54,14 @@ def build(cell: Cell) -> Model:
     backbone = _plugin(BACKBONES, cell.backbone)
     source = _source(cell)
     return Model(backbone.build(source.num_classes, source.channels, layers), clock)
+
+
+def settle(seed: int) -> None:
+    """Leave nothing to chance: seed whatever a plugin may draw from, and fix cuDNN's algorithms."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - it is the global one that would be unseeded
+    torch.manual_seed(seed)
+    torch.backends.cudnn.deterministic = True
 
 
 def dataset(cell: Cell, folder: Path | None = None) -> Dataset:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from bench.record import Record
 
+VOLATILE = frozenset({"provenance", "earlier", "receipt", "images_per_s", "peak_mib", "seal"})
+
 
 @dataclass(frozen=True)
 class Difference:

@@ -3,9 +3,10 @@ A determinism receipt: two short trainings on this machine, and whether they agr
 
 They train what cells train (binary convolutions, BatchNorm, the surrogate's backward, the probe,
 fused SGD, the trainer's own loop) on images that are the same everywhere. A results folder keeps
-one receipt for each environment, so that making it costs a run a quarter of a second once.
+one for each environment on each machine since it was started, for two of a kind need not compute
+alike: making it costs a run a quarter of a second once.
 
-    ROOT/receipts/<hash of the environment>.json
+    ROOT/receipts/<hash of environment, host and boot>.json
 """
 
 import contextlib
@@ -21,7 +22,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from bench import store, trainer
+from bench import model, store, trainer
 from bench.binary import Clock
 from bench.cell import CORE, Binarization, Recipe, Role
 from bench.contract import Knob, Surrogate
@@ -56,7 +57,7 @@ class _Net(ResNet):
 @functools.cache
 def of(root: Path, device: str, threads: int, compiled: bool = False) -> Receipt:
     """
-    The receipt of this environment that `root` keeps, made and kept if there is none.
+    The receipt of this machine and environment that `root` keeps, made and kept if there is none.
 
     A folder that cannot be written is no problem: the receipt is then this process's alone.
     """
@@ -124,8 +125,17 @@ def driver() -> str:
 
 
 def _path(root: Path, environment: str) -> Path:
-    name = hashlib.sha256(environment.encode()).hexdigest()[:16]
+    whole = f"{environment}, {platform.node()} {_boot()}"
+    name = hashlib.sha256(whole.encode()).hexdigest()[:16]
     return root / "receipts" / f"{name}.json"
+
+
+def _boot() -> str:
+    """The kernel's name for this start of this machine, or nothing."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def _read(path: Path) -> Receipt | None:
@@ -139,19 +149,19 @@ def _read(path: Path) -> Receipt | None:
 def _apart(device: torch.device, threads: int) -> Generator[None, None, None]:
     """As a cell trains, and afterwards as it was before."""
     before = torch.get_num_threads(), torch.backends.cudnn.deterministic
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.set_num_threads(threads)
-        torch.backends.cudnn.deterministic = True
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before[0])
-            torch.backends.cudnn.deterministic = before[1]
+    drawn = trainer.generators(device)
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.backends.cudnn.deterministic = before[1]
+        trainer.restore_generators(drawn, device)
 
 
 def _train(device: torch.device, compiled: bool) -> list[str]:
     """The digest of the weights after each step."""
-    torch.manual_seed(0)
+    model.settle(0)
     clock, estimator, options = Clock(), _Tanh(), Binarization()
 
     def binarizer(role: Role, shape: tuple[int, ...]) -> nn.Module:

@@ -19,8 +19,7 @@ from pebble import ProcessPool
 
 from bench import stop
 from bench.cell import Cell
-from bench.halt import Halt
-from bench.worker import Event, Job, run, start
+from bench.worker import Event, Halt, Job, run, start
 
 SILENT_S = 2.0  # after which a worker that exited is known to leave no word
 

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from bench.binary import Clock
 from bench.cell import Recipe
 from bench.data import Dataset
-from bench.errors import DataError
+from bench.errors import DataError, exhausted
 from bench.indicators import Probe
 from bench.record import LayerIndicators
 
@@ -95,6 +95,14 @@ class Keeper(Protocol):
     def keep(self, snapshot: Snapshot) -> None: ...
 
 
+class Misfit(Exception):
+    """The snapshot before step `step` of `epoch` is not of this training; nothing was trained."""
+
+    def __init__(self, epoch: int, step: int, why: str) -> None:
+        super().__init__(why)
+        self.epoch, self.step = epoch, step
+
+
 class Stopped(Exception):
     """Training ended between two steps because its keeper asked; `epoch` had begun."""
 
@@ -124,11 +132,12 @@ def train(
         seed: of data order and augmentation; the model's initialization is the caller's.
         compiled: run forward and backward of full batches through `torch.compile`.
         watch: called as training goes on; it must not touch the model.
-        resume: go on from there, with a model that was built alike.
+        resume: go on from there, with a model that was built alike; used up by it.
         keeper: offered snapshots, if it asks.
 
     Raises:
         DataError: an epoch had nothing to train on.
+        Misfit: `resume` is not of this training; the model is spoilt.
         Stopped: the keeper asked for it, and has its snapshot.
 
     Stops, with `diverged`, at the first epoch whose loss or weights are not finite; that
@@ -137,7 +146,7 @@ def train(
     model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     loop = _Loop(model, data, recipe, seed, compiled, watch, keeper)
     if resume:
-        loop.restore(copy.deepcopy(resume))
+        loop.restore(resume)
     outcome = loop.outcome
     for e in range(loop.at.epoch, recipe.epochs):
         clock.set(progress(recipe, e))
@@ -167,6 +176,7 @@ class _Place:
     seen: int = 0
     elapsed: float = 0.0
     generators: dict[str, Any] | None = None  # to be restored before the step
+    losses: list[Tensor] = field(default_factory=list[Tensor])  # of this process's steps
 
 
 class _Loop:
@@ -197,11 +207,52 @@ class _Loop:
         self.outcome = Outcome()
 
     def restore(self, past: Snapshot) -> None:
-        """Stand where `past` was taken."""
-        self.rewind(past)
+        """
+        Stand where `past` was taken.
+
+        Raises:
+            Misfit: that was in another training, or nowhere.
+        """
+        try:
+            wrong = self.misfit(past)
+            if not wrong:
+                self.rewind(past)
+                restore_generators(past.generators, self.device)  # once more before the step
+                if self.probe:
+                    self.probe.restore(past.outcome.indicators, past.sums)
+        except Exception as error:  # whatever a snapshot that was made up does to its reader
+            if exhausted(error) or isinstance(error, torch.AcceleratorError):
+                raise  # not the snapshot's fault
+            wrong = f"its content ({type(error).__name__})"
+        if wrong:
+            raise Misfit(past.epoch, past.step, f"{wrong} does not fit")
         self.first, self.seconds, self.outcome = past.epoch, past.seconds, past.outcome
-        if self.probe:
-            self.probe.restore(past.outcome.indicators, past.sums)
+
+    def misfit(self, past: Snapshot) -> str:
+        """What of a snapshot cannot be of this training, or nothing."""
+        e, step, so_far = past.epoch, past.step, past.outcome
+        parameters, place = list(self.model.parameters()), step * self.recipe.batch_size
+        moments = [
+            (v.shape, parameters[i].shape)
+            for i, values in past.optimizer.items()
+            for v in values.values()
+            if isinstance(v, Tensor) and v.dim()
+        ]
+        probe, buffers = self.probe, dict(self.model.named_buffers())
+        rows = [len(probe.layers), len(probe.binary_input)] if probe else [0, 0]
+        sums = [(step, n, 2) for n in rows] if step and rows[0] else []
+        fits = {
+            "its network": _shapes(past.weights) == _shapes(buffers | self.model.state_dict()),
+            "its epoch": e < self.recipe.epochs and place < self.data.sizes["train"],
+            "its optimizer": all(one == other for one, other in moments),
+            "its sum of losses": past.total.shape == () and bool(past.total.isfinite()),
+            "its curves": {k: len(v) for k, v in so_far.curves.items()} == dict.fromkeys(CURVES, e),
+            "its best epoch": so_far.best_epoch in (range(e) if e else [None]),
+            "its best weights": not e or _shapes(so_far.best) == _shapes(self.model.state_dict()),
+            "its indicators": [len(x.knob) for x in so_far.indicators] == [e] * sum(rows) * (e > 0),
+            "its gradients": [tuple(part.shape) for part in past.sums] == sums,
+        }
+        return next((what for what, does in fits.items() if not does), "")
 
     def rewind(self, past: Snapshot) -> None:
         """Set what steps change."""
@@ -253,15 +304,17 @@ class _Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.model.train()
-        size, n, order = self.recipe.batch_size, self.data.sizes["train"], self.rng.get_state()
+        size, order = self.recipe.batch_size, self.rng.get_state()
         started, images = time.perf_counter() - self.at.elapsed, None
         self.began = None
         for step, images, labels in self.batches():
             self.between(order, time.perf_counter() - started)
-            self.at.total += self.step(images, labels) * len(images)
+            loss = self.step(images, labels)
+            self.at.losses.append(loss)
+            self.at.total += loss * len(images)
             self.at.seen += len(images)
             self.at.step += 1
-            self.watch(Progress(e, self.recipe.epochs, step * size / n, None, self.images_per_s))
+            self.tell(step)
         self.loss = _mean(self.at.total, self.at.seen, e)
         if e > self.first or not self.seconds:
             self.seconds.append(time.perf_counter() - started)
@@ -271,10 +324,24 @@ class _Loop:
         self.at = _Place(e + 1, torch.zeros((), device=self.device))
         return diverged
 
+    def tell(self, step: int) -> None:
+        """Say where the epoch stands."""
+        fraction = step * self.recipe.batch_size / self.data.sizes["train"]
+        epoch, epochs = self.at.epoch, self.recipe.epochs
+        self.watch(Progress(epoch, epochs, fraction, None, self.images_per_s))
+
     def batches(self) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """What is left of the epoch, the global generators as they were when it was left."""
+        """
+        What is left of the epoch, the global generators as they were when it was left.
+
+        Raises:
+            Stopped: the keeper wants that while batches are passed over; it has a later snapshot.
+        """
         for step, batch in enumerate(self.data.epoch(self.recipe.batch_size, self.rng)):
             if step < self.at.step:
+                if self.keeper and self.keeper.stopping():
+                    raise Stopped(self.at.epoch, self.at.step)
+                self.tell(self.at.step)  # it takes its time, where images are decoded
                 continue
             if self.at.generators:
                 restore_generators(self.at.generators, self.device)
@@ -329,23 +396,33 @@ class _Loop:
         Which layer spoilt the epoch, at which step; nothing if that cannot be found.
 
         In the end every layer is spoilt, and to look while training would be to wait for the device
-        at each step. So the steps are taken again, uncompiled, up to the first bad loss.
+        at each step. So the steps up to the first bad loss are taken again as they were, which
+        takes no longer than they did, and that one uncompiled and watched.
 
         Raises:
-            Stopped: the keeper wants that.
+            Stopped: the keeper wants that, and has the snapshot from which the epoch began here.
         """
-        if self.began:
-            self.rewind(self.began)
+        sound: list[bool] = torch.stack(self.at.losses).isfinite().tolist()  # pyright: ignore
+        if self.began is None or all(sound):
+            return ""
+        bad = self.began.step + sound.index(False)
+        self.rewind(self.began)
         for step, images, labels in self.batches():
             if self.keeper and self.keeper.stopping():
-                raise Stopped(self.at.epoch, step)
-            with _watched(self.model) as spoilt:
-                loss = self.step(images, labels, eager=True)
-            if not bool(loss.isfinite()):
-                if not spoilt:
-                    return f"at step {step}, where every layer's output is"
-                return f"{spoilt[0]} is the first layer whose output is not finite, at step {step}"
+                self.keeper.keep(self.began)
+                raise Stopped(self.at.epoch, self.at.step)
+            if step == bad:
+                return self.examined(step, images, labels)
+            self.step(images, labels)
         return ""
+
+    def examined(self, step: int, images: Tensor, labels: Tensor) -> str:
+        """Which layer spoils a step, or nothing."""
+        with _watched(self.model) as spoilt:
+            loss = self.step(images, labels, eager=True)
+        if spoilt:
+            return f"{spoilt[0]} is the first layer whose output is not finite, at step {step}"
+        return "" if bool(loss.isfinite()) else f"at step {step}, where every layer's output is"
 
 
 @contextmanager
@@ -476,6 +553,10 @@ def restore_generators(states: dict[str, Any], device: torch.device) -> None:
     torch.set_rng_state(states["torch"])
     if device.type == "cuda" and "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"], device)
+
+
+def _shapes(state: State) -> dict[str, tuple[torch.dtype, torch.Size]]:
+    return {name: (tensor.dtype, tensor.shape) for name, tensor in state.items()}
 
 
 def _copied(value: Any) -> Any:

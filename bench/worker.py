@@ -9,7 +9,6 @@ checkpoint; a process whose parent died ends at once.
 import contextlib
 import multiprocessing
 import os
-import random
 import resource
 import signal
 import sys
@@ -18,20 +17,22 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from multiprocessing.connection import wait
+from multiprocessing.context import BaseContext
 from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.cell import Cell
-from bench.errors import EnvironmentProblem
-from bench.halt import Halt
+from bench.errors import DataError, EnvironmentProblem, exhausted
 from bench.plain import plain
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from bench.record import Provenance, Receipt, Record, Status
     from bench.trainer import Outcome, Snapshot
 
@@ -71,6 +72,37 @@ class Event:
     images_per_s: float | None = None
     status: str = ""
     reason: str = ""
+
+
+class Halt:
+    """
+    A flag that every process of a run sees: it is time to stop. Down until `set`.
+
+    No lock guards it, as one guards multiprocessing's Event: a worker that is killed while it asks
+    would keep the lock, and stop all others.
+    """
+
+    def __init__(self, context: BaseContext) -> None:
+        self._flag = context.RawValue("b", 0)
+
+    def set(self) -> None:
+        self._flag.value = 1
+
+    def is_set(self) -> bool:
+        return bool(self._flag.value)
+
+
+@dataclass
+class _Origin:
+    """Where a record comes from, as far as it is known yet."""
+
+    now: "Callable[[], Provenance]"
+    earlier: "list[Provenance]" = field(default_factory=list["Provenance"])
+    receipt: "Receipt | None" = None
+
+    def fields(self) -> dict[str, Any]:
+        """Of a record."""
+        return {"provenance": self.now(), "earlier": self.earlier, "receipt": self.receipt}
 
 
 QUIET_S = 0.25  # no more than four messages a second from a worker
@@ -115,7 +147,8 @@ def run(job: Job) -> None:
     Goes on from the cell's newest checkpoint. Asked to stop it leaves one, and no record.
 
     Raises:
-        EnvironmentProblem: the record cannot be written.
+        EnvironmentProblem: weights or record cannot be written, or checkpoints not be read; these
+            stay, and there is no record.
     """
     from bench import checkpoint, store
     from bench.provenance import checkout, provenance
@@ -124,7 +157,7 @@ def run(job: Job) -> None:
 
     started = datetime.now(UTC)
     checkout()  # as it is now, not as it may be when the cell ends
-    origin = partial(provenance, started, job.device, job.compiled, list(job.argv))
+    origin = _Origin(partial(provenance, started, job.device, job.compiled, list(job.argv)))
     _tell(Event(job.cell.id, "start"))
     home = store.folder(job.root, job.cell)
     log = _Log(home / "log.txt")
@@ -136,8 +169,10 @@ def run(job: Job) -> None:
         return
     except Exception as error:  # the boundary: one bad plugin must not end the suite
         log.line(traceback.format_exc())
+        if isinstance(error, EnvironmentProblem) and not isinstance(error, DataError):
+            raise
         status, reason = _failure(error, job)
-        record = Record(cell=job.cell, status=status, reason=reason, provenance=origin())
+        record = Record(cell=job.cell, status=status, reason=reason, **origin.fields())
     store.save(job.root, record)
     if record.measured:
         checkpoint.clear(home)
@@ -157,66 +192,37 @@ def _follow_parent() -> None:
 def _failure(error: Exception, job: Job) -> "tuple[Status, str]":
     """The status and the reason of a cell that an exception ended."""
     reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
-    full = isinstance(error, RuntimeError) and any(word in str(error) for word in OUT_OF_MEMORY)
-    if full or isinstance(error, MemoryError):
+    if exhausted(error):
         size = job.cell.recipe.batch_size
         return "out_of_memory", f"out of memory on {job.device} at batch size {size}: {reason}"
     return "failed", reason
 
 
-OUT_OF_MEMORY = (  # what torch's allocators say: the GPU's, the CPU's, oneDNN's, cuBLAS's
-    "out of memory",
-    "can't allocate memory",
-    "not enough memory",
-    "could not create a memory object",
-    "ALLOC_FAILED",
-)
-
-
-def _measure(job: Job, log: "_Log", origin: "Callable[[], Provenance]") -> "Record":
+def _measure(job: Job, log: "_Log", origin: _Origin) -> "Record":
     """
     Build and train; write the weights; return the record.
 
     Raises:
+        EnvironmentProblem: the weights cannot be written, or checkpoints not be read.
         Stopped: the run is to stop.
     """
     import torch
 
-    from bench import checkpoint, model, store, trainer
+    from bench import checkpoint, store, trainer
     from bench.record import Record
 
-    proof = _prepare(job, log)
+    _prepare(job, log, origin)
     device = torch.device(job.device)
     data = _dataset(job, device).to(device, job.workers, log.line)
-    _seed(job.cell.seed)
-    built = model.build(job.cell)
-    built.net.to(device)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     log.line(f"{job.cell.slug} on {job.device}, {job.threads} threads, {data.label}")
     home = store.folder(job.root, job.cell)
     checkpoint.sweep(home)
-    found = checkpoint.newest(home, job.cell.id, trainer.weights(built.net), log.line)
-    resume, earlier = found or (None, [])
-    if resume:
-        images = resume.step * job.cell.recipe.batch_size
-        _resumed(job, log, resume, images / data.sizes["train"])
-        _compare(earlier[-1], origin(), log)
-    keeper = checkpoint.Keeper(
-        home, job.cell.id, job.checkpoint_s, lambda: [*earlier, origin()], _stopping, log.line
-    )
-    outcome = trainer.train(
-        built.net,
-        built.clock,
-        data,
-        job.cell.recipe,
-        job.cell.seed,
-        compiled=job.compiled,
-        watch=_Watch(job.cell.id, log),
-        resume=resume,
-        keeper=keeper,
-    )
-    _keep_weights(home, outcome, log)
+    net, outcome = _train(job, data, home, log, origin)
+    kept = {"last": outcome.last, "best": outcome.best}
+    for name, state in ((k, s) for k, s in kept.items() if s):  # no best without an epoch
+        store.save_weights(home / f"{name}.safetensors", state)
     return Record(
         cell=job.cell,
         status="diverged" if outcome.diverged else "ok",
@@ -226,16 +232,55 @@ def _measure(job: Job, log: "_Log", origin: "Callable[[], Provenance]") -> "Reco
         indicators=outcome.indicators,
         weights_digest=trainer.digest(outcome.last),
         best_digest=trainer.digest(outcome.best) if outcome.best else "",
-        parameters=sum(p.numel() for p in built.net.parameters()),
+        parameters=sum(p.numel() for p in net.parameters()),
         images_per_s=outcome.images_per_s,
         peak_mib=_peak_mib(device),
-        provenance=origin(),
-        earlier=earlier,
-        receipt=proof,
+        **origin.fields(),
     )
 
 
-def _prepare(job: Job, log: "_Log") -> "Receipt":
+def _train(
+    job: Job, data: Any, home: Path, log: "_Log", origin: _Origin
+) -> "tuple[nn.Module, Outcome]":
+    """Train from the newest checkpoint that fits, or anew; each try has a network of its own."""
+    from bench import checkpoint, model, trainer
+
+    while True:
+        built = model.build(job.cell)
+        built.net.to(job.device)
+        resume, origin.earlier = checkpoint.newest(home, job.cell.id, log.line) or (None, [])
+        if resume:
+            images = resume.step * job.cell.recipe.batch_size
+            _resumed(job, log, resume, images / data.sizes["train"])
+            _compare(origin.earlier[-1], origin.now(), log)
+        keeper = checkpoint.Keeper(
+            home,
+            job.cell.id,
+            job.checkpoint_s,
+            lambda: [*origin.earlier, origin.now()],
+            _stopping,
+            log.line,
+        )
+        try:
+            outcome = trainer.train(
+                built.net,
+                built.clock,
+                data,
+                job.cell.recipe,
+                job.cell.seed,
+                compiled=job.compiled,
+                watch=_Watch(job.cell.id, log),
+                resume=resume,
+                keeper=keeper,
+            )
+        except trainer.Misfit as misfit:
+            path = checkpoint.place(home, misfit.epoch, misfit.step)
+            checkpoint.set_aside(path, str(misfit), log.line)
+        else:
+            return built.net, outcome
+
+
+def _prepare(job: Job, log: "_Log", origin: _Origin) -> None:
     """Set the process up for the cell, and see that both are what the plan takes them for."""
     import torch
 
@@ -243,32 +288,11 @@ def _prepare(job: Job, log: "_Log") -> "Receipt":
     from bench.registry import add_folders
 
     torch.set_num_threads(job.threads)
-    torch.backends.cudnn.deterministic = True
     add_folders(job.plugins)
     identity.confirm(job.cell)
-    found = receipt.of(job.root, job.device, job.threads, job.compiled)
+    origin.receipt = found = receipt.of(job.root, job.device, job.threads, job.compiled)
     if found.first_difference is not None:
         log.line(f"note: two equal trainings here differ from step {found.first_difference} on")
-    return found
-
-
-def _keep_weights(home: Path, outcome: "Outcome", log: "_Log") -> None:
-    from bench import store
-
-    kept = {"last": outcome.last, "best": outcome.best}
-    for name, state in ((k, s) for k, s in kept.items() if s):  # no best without an epoch
-        try:
-            store.save_weights(home / f"{name}.safetensors", state)
-        except EnvironmentProblem as problem:  # the record is small, and worth more
-            log.line(f"weights not kept: {problem}")
-
-
-def _seed(seed: int) -> None:
-    """Seed what a plugin may draw from beside torch's generator."""
-    import numpy as np
-
-    random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - it is the global one that would be unseeded
 
 
 def _dataset(job: Job, device: Any) -> Any:

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -12,19 +13,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
 
-from bench import checkpoint, store, worker
+from bench import checkpoint, model, store, worker
 from bench.checkpoint import Keeper, Progress
 from bench.crossing import plan
 from bench.errors import EnvironmentProblem
+from bench.outcome import VOLATILE
 from bench.record import Provenance, Record
 from bench.trainer import Outcome, Snapshot, State
 from bench.worker import Event, Job
 
-VOLATILE = {"provenance", "earlier", "receipt", "images_per_s", "peak_mib", "seal"}
 ORIGIN = Provenance(
     commit="c", dirty=False, versions={"torch": "2"}, device="cpu", threads=1, compiled=False,
     host="h", command="bench run", started="2026-01-01T00:00:00+00:00", wall_s=1.0,
@@ -60,7 +62,7 @@ def two(tmp_path: Path) -> Path:
 
 
 def newest(home: Path, said: list[str] | None = None) -> Snapshot | None:
-    found = checkpoint.newest(home, "cell", WEIGHTS, ([] if said is None else said).append)
+    found = checkpoint.newest(home, "cell", ([] if said is None else said).append)
     return found[0] if found else None
 
 
@@ -72,7 +74,7 @@ def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
     """Every number and tensor comes back, with the processes that trained."""
     written = snapshot()
     path = checkpoint.write(tmp_path, "cell", written, [ORIGIN])
-    found = checkpoint.newest(tmp_path, "cell", WEIGHTS, pytest.fail)
+    found = checkpoint.newest(tmp_path, "cell", pytest.fail)
 
     assert {p.name for p in path.iterdir()} == {
         "progress.json", "weights.safetensors", "state.pt", "best.safetensors",
@@ -100,11 +102,26 @@ def plain(value: object) -> object:
 
 
 def test_two_are_kept(two: Path) -> None:
-    """The newest two, in the order of epochs and steps; the same step again takes its place."""
-    for epoch, step in ((2, 10), (10, 0), (10, 0)):
+    """The newest two, in the order of epochs and steps."""
+    for epoch, step in ((2, 10), (10, 0)):
         checkpoint.write(two, "cell", snapshot(step, epoch), [ORIGIN])
 
     assert names(two) == ["000002-00000010", "000010-00000000"]
+
+
+def test_the_same_step_is_kept_once(two: Path) -> None:
+    """What is sound is never replaced, for an end between the two would leave none."""
+    path = two / "checkpoints" / "000002-00000002"
+    before = (path / "state.pt").stat().st_ino
+    checkpoint.write(two, "cell", snapshot(2), [ORIGIN])
+    assert (path / "state.pt").stat().st_ino == before
+
+    flip(path / "state.pt")
+    checkpoint.write(two, "cell", snapshot(2), [ORIGIN])
+    found = newest(two)
+    assert found
+    assert found.step == 2
+    assert names(two) == ["000002-00000001", "000002-00000002"]
 
 
 def flip(path: Path) -> None:
@@ -157,6 +174,7 @@ def test_a_damaged_checkpoint_is_not_used(
         ({"cell_id": "other"}, "it is of another cell, other"),
         ({"schema_version": 2}, "progress.json: schema_version: Input should be 1"),
         ({"epoch": 3}, "it is of another step than it is named after"),
+        ({"processes": []}, "progress.json: processes: List should have at least 1 item"),
         ({"files": {}}, "its files cannot be read: KeyError"),
         ({"files": {"../../record.json": "0"}}, "progress.json: files.../../record.json"),
         ({"curves": {"train_loss": [None]}}, "progress.json: curves.train_loss.0"),
@@ -179,22 +197,60 @@ def test_a_checkpoint_that_was_made_up_is_not_used(
     assert why in said[0]
 
 
-def test_a_checkpoint_of_another_network_is_not_used(two: Path) -> None:
-    """Weights must have the names, shapes and types of the network that goes on."""
-    said: list[str] = []
-    like = {"w": torch.zeros(3, 3), "n": torch.tensor(0)}
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.EACCES, errno.ESTALE])
+def test_a_disk_that_fails_costs_no_checkpoint(
+    two: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """An error that says nothing of the file ends the cell's try, and all checkpoints stay."""
 
-    assert checkpoint.newest(two, "cell", like, said.append) is None
-    assert [line.rpartition(": ")[2] for line in said] == [
-        "it does not fit the network",
-        "it does not fit the network",
-        "no checkpoint is left, training begins anew",
-    ]
+    def fail(path: Path) -> bytes:
+        raise OSError(number, os.strerror(number), str(path))
+
+    before = names(two)
+    with monkeypatch.context() as failing:
+        failing.setattr(Path, "read_bytes", fail)
+        with pytest.raises(EnvironmentProblem, match=os.strerror(number)):
+            newest(two)
+
+    assert names(two) == before
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+def test_a_want_of_memory_costs_no_checkpoint(
+    two: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """It is the machine's trouble, not the checkpoint's."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    before = names(two)
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(type(error)):
+        newest(two)
+
+    assert names(two) == before
+
+
+def test_one_that_cannot_be_set_aside_is_an_error(
+    two: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is trained where not even a name can be changed."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    flip(two / "checkpoints" / "000002-00000002" / "state.pt")
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(EnvironmentProblem, match=r"cannot rename .*000002-00000002`: Read-only"):
+        newest(two)
 
 
 def test_nothing_is_said_where_there_was_nothing(tmp_path: Path) -> None:
     """A cell that begins has no checkpoint and no line."""
-    assert checkpoint.newest(tmp_path, "cell", WEIGHTS, pytest.fail) is None
+    assert checkpoint.newest(tmp_path, "cell", pytest.fail) is None
 
 
 def test_links_are_not_followed(two: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -308,7 +364,7 @@ def log(job: Job) -> str:
 
 
 def bits(record: Record) -> dict[str, object]:
-    return record.model_dump(exclude=VOLATILE)
+    return record.model_dump(exclude={*VOLATILE})
 
 
 def test_sigterm_interrupts_a_cell_and_it_goes_on(job: Job, news: News) -> None:
@@ -384,6 +440,77 @@ def test_a_checkpoint_that_is_all_damaged_costs_time_alone(job: Job, news: News)
     assert found(job).earlier == []
 
 
+def test_a_checkpoint_that_does_not_fit_is_set_aside(job: Job, news: News) -> None:
+    """Sound, and yet not of this training: a line says what, the one before it goes on."""
+    whole = replace(job, root=job.root / "whole")
+    worker.run(whole)
+    news.react = lambda e: e.epoch == 1 and os.kill(os.getpid(), signal.SIGTERM)
+    worker.run(job)
+    news.react = lambda _: None
+    home = store.folder(job.root, job.cell)
+    kept = checkpoint.newest(home, job.cell.id, pytest.fail)
+    assert kept
+    past, processes = kept
+    for epoch, optimizer in ((past.epoch, {0: {"step": "x"}, 99: {"m": torch.ones(9)}}), (7, {})):
+        wrong = replace(past, step=1, epoch=epoch, optimizer=optimizer)
+        checkpoint.write(home, job.cell.id, wrong, processes)
+    assert len(names(home)) == 2
+    shutil.copytree(home / "checkpoints", job.root / "both")
+    worker.run(job)
+
+    assert "checkpoint 000007-00000001 is not used: its epoch does not fit" in log(job)
+    assert "is not used: its content (IndexError) does not fit" in log(job)
+    assert "no checkpoint is left, training begins anew" in log(job)
+    assert bits(found(job)) == bits(found(whole))
+    assert found(job).earlier == []
+
+
+def test_weights_that_find_no_room_cost_no_checkpoint(
+    job: Job, news: News, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cell has no record and goes on from its checkpoint, once there is room."""
+
+    def write(path: Path, content: bytes) -> Path:
+        if path.name == "best.safetensors" and path.parent == home:
+            message = f"cannot write `{path}`: {os.strerror(errno.ENOSPC)}"
+            raise EnvironmentProblem(message)
+        return whole(path, content)
+
+    home, whole = store.folder(job.root, job.cell), store.write
+    job = replace(job, checkpoint_s=0.0)
+    with monkeypatch.context() as no_room:
+        no_room.setattr(store, "write", write)
+        with pytest.raises(EnvironmentProblem, match=r"best\.safetensors`: No space left"):
+            worker.run(job)
+    assert store.find(job.root, job.cell) is None
+    assert len(names(home)) == 2
+
+    worker.run(job)
+    assert "resumed in epoch 2, before step 1" in log(job)
+    assert found(job).status == "ok"
+    assert not (home / "checkpoints").exists()
+
+
+def test_a_failure_knows_where_it_comes_from(
+    job: Job, news: News, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record of a failure holds the receipt and the processes that trained before it."""
+    news.react = lambda e: e.epoch == 1 and os.kill(os.getpid(), signal.SIGTERM)
+    worker.run(job)
+
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    news.react = lambda _: None
+    monkeypatch.setattr("bench.trainer.accuracy", full)
+    worker.run(job)
+    record = found(job)
+
+    assert record.status == "out_of_memory"
+    assert len(record.earlier) == 1
+    assert record.receipt
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
@@ -423,18 +550,16 @@ def test_real_exhaustion_is_out_of_memory(job: Job, news: News) -> None:
     assert worker._failure(raised.value, job)[0] == "out_of_memory"  # pyright: ignore
 
 
-def test_global_generators_are_seeded(job: Job, news: News) -> None:
-    """Python's and numpy's too, by the cell's seed."""
+def test_global_generators_are_seeded(job: Job) -> None:
+    """Python's and numpy's too, by the cell's seed, and cuDNN has no choice, once it is built."""
     drawn: list[object] = []
     for _ in range(2):
-        worker._seed(7)  # pyright: ignore
-        import random
-
-        import numpy as np
-
-        drawn.append((random.random(), np.random.rand()))  # noqa: NPY002
+        torch.backends.cudnn.deterministic = False
+        model.build(job.cell)
+        drawn.append((random.random(), np.random.rand(), torch.rand(1)))  # noqa: NPY002
 
     assert drawn[0] == drawn[1]
+    assert torch.backends.cudnn.deterministic
 
 
 FULL = """
@@ -457,7 +582,7 @@ run(Job(cell, Path("{root}"), "cpu", 1, 0, False, Path("data"), (), (), 0.0))
 
 @pytest.mark.slow
 def test_a_disk_that_is_really_full(tmp_path: Path, tiny: Path) -> None:
-    """Where even the record finds no room, the cell goes on from its checkpoint once there is."""
+    """Where weights find no room, the cell goes on from its checkpoint once there is."""
     if subprocess.run(["unshare", "-rm", "true"], check=False, capture_output=True).returncode:
         pytest.skip("no user namespaces here, so no small file system")
     root, cell, script = (tmp_path / name for name in ("r", "cell.json", "run.py"))
@@ -470,7 +595,7 @@ def test_a_disk_that_is_really_full(tmp_path: Path, tiny: Path) -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    assert "record.json`: No space left on device" in done.stderr
+    assert ".safetensors`: No space left on device" in done.stderr
     assert "no checkpoint: cannot write" in done.stdout
     assert "resumed in epoch" in done.stdout
     assert "record.json" in done.stdout.splitlines()

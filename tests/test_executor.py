@@ -10,6 +10,7 @@ from bench.crossing import plan
 from bench.errors import EnvironmentProblem, UsageError
 from bench.executor import Settings, Slot, Tally, execute, slots
 from bench.folder import cores
+from bench.outcome import VOLATILE
 from bench.record import Record
 from bench.standing import Standings
 from bench.worker import Event
@@ -87,9 +88,8 @@ def test_a_suite_runs_once_and_bitwise_alike(tiny: Path, tmp_path: Path) -> None
     assert states(tmp_path / "a", cells) == ["recorded", "recorded"]
     assert {"start", "progress", "end"} == {event.kind for event in heard}
     assert [r.status for r in first] == ["ok", "ok"]
-    volatile = {"provenance", "receipt", "images_per_s", "peak_mib", "seal"}
     for a, b in zip(first, second, strict=True):
-        assert a.model_dump(exclude=volatile) == b.model_dump(exclude=volatile)
+        assert a.model_dump(exclude={*VOLATILE}) == b.model_dump(exclude={*VOLATILE})
     assert first[0].weights_digest
     assert first[0].provenance.threads == 1
     for cell in cells:

@@ -24,10 +24,10 @@ import pytest
 from bench import store, worker
 from bench.cell import Cell
 from bench.crossing import plan
+from bench.outcome import VOLATILE
 from bench.record import Record
 from bench.worker import Job
 
-VOLATILE = {"provenance", "earlier", "receipt", "images_per_s", "peak_mib", "seal"}
 INTERVALS = (0.0, 0.02, 0.2)  # seconds between checkpoints: every step to one an epoch
 CONTEXT = multiprocessing.get_context("forkserver")
 PRELOAD = ["bench.checkpoint", "bench.model", "bench.worker", "sklearn.datasets", "torch._dynamo"]
@@ -138,7 +138,7 @@ def same(first: Path, second: Path, cell: Cell) -> None:
     a, b = record(first, cell), record(second, cell)
     assert a
     assert b
-    assert a.model_dump_json(exclude=VOLATILE) == b.model_dump_json(exclude=VOLATILE)
+    assert a.model_dump_json(exclude={*VOLATILE}) == b.model_dump_json(exclude={*VOLATILE})
     for name in ("last.safetensors", "best.safetensors"):
         one, other = (store.folder(root, cell) / name for root in (first, second))
         assert one.exists() == other.exists()
@@ -159,24 +159,33 @@ def test_random_moments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.slow
 def test_a_killed_run_continues(tmp_path: Path) -> None:
-    """A run killed whole, and one whose parent alone is killed, go on by running it again."""
+    """Killed whole, or its parent alone, a run goes on from its checkpoint when run again."""
     suite, root = tmp_path / "suite.yaml", tmp_path / "torn"
     text = SUITE.format("reste", "1/1", *RESNET, "epochs: 60, batch_size: 32, indicators: off")
     suite.write_text(text, encoding="utf-8")
     (cell,) = plan(suite).cells
     run(Job(cell, tmp_path / "whole", "cpu", 1, 0, False, Path("data"), (), (), 1e9))
     argv = [sys.executable, "-m", "bench", "run", suite, "--device", "cpu", "--results", root]
-    log = store.folder(root, cell) / "log.txt"
+    argv += ["--checkpoint-every", "0.05"]
+    home = store.folder(root, cell)
+    reached = 0
+
+    def epoch() -> int:
+        """Of the newest checkpoint."""
+        found = (home / "checkpoints").glob("[0-9]*")
+        return max((int(path.name.partition("-")[0]) for path in found), default=0)
+
     for stop in (os.killpg, os.kill):
-        log.unlink(missing_ok=True)
         process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, start_new_session=True)
-        until(lambda: log.exists() and "epoch 2/" in log.read_text(encoding="utf-8"))
+        until(lambda past=reached: epoch() > past)
         stop(process.pid, signal.SIGKILL)
         process.wait()
         until(lambda group=process.pid: not alive(group))
+        reached = epoch()
     assert record(root, cell) is None
     subprocess.run(argv, check=True, capture_output=True)
 
+    assert (home / "log.txt").read_text(encoding="utf-8").count("resumed in epoch") == 2
     same(tmp_path / "whole", root, cell)
 
 

@@ -47,7 +47,12 @@ def test_the_step_that_differs_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_generators_and_threads_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     """What trains after a receipt draws the numbers that it would have drawn without."""
-    monkeypatch.setattr(receipt, "_train", lambda *_: [str(torch.rand(1))])
+
+    def train(*_: object) -> list[str]:
+        receipt.model.settle(0)
+        return [str(torch.rand(1))]
+
+    monkeypatch.setattr(receipt, "_train", train)
     torch.manual_seed(3)
     before = torch.get_rng_state(), random.getstate(), str(np.random.get_state())  # noqa: NPY002
     threads, fixed = torch.get_num_threads(), torch.backends.cudnn.deterministic
@@ -70,7 +75,7 @@ def test_the_first_difference(one: str, other: str, step: int | None) -> None:
 def test_a_folder_keeps_one_for_each_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Made once, then read; another number of threads is another environment."""
+    """Made once, then read; made anew for other threads, on another host, after a reboot."""
     made: list[int] = []
 
     def make(device: str, threads: int, compiled: bool = False) -> Receipt:
@@ -86,14 +91,20 @@ def test_a_folder_keeps_one_for_each_environment(
 
     assert made == [1, 2]
     assert first == again
+    with monkeypatch.context() as elsewhere:
+        for name, value in (("platform.node", "twin"), ("bench.receipt._boot", "later")):
+            elsewhere.setattr(name, lambda value=value: value)
+            receipt.of.cache_clear()
+            assert receipt.of(tmp_path, "cpu", 1) == first
+    assert made == [1, 2, 1, 1]
     assert sorted(r.environment for r in receipt.kept(tmp_path)) == sorted(
-        receipt.environment("cpu", n) for n in (1, 2)
+        receipt.environment("cpu", n) for n in (1, 1, 1, 2)
     )
     for path in (tmp_path / "receipts").iterdir():
         path.write_text("{")
     receipt.of.cache_clear()
     assert receipt.of(tmp_path, "cpu", 1) == first  # a damaged one is made again
-    assert made == [1, 2, 1]
+    assert made == [1, 2, 1, 1, 1]
 
 
 def test_a_folder_that_cannot_be_written_is_no_problem(

@@ -1,5 +1,6 @@
 """The training loop: its learning rate, its determinism, its divergence, its indicators."""
 
+import copy
 import json
 import math
 import random
@@ -21,6 +22,7 @@ from bench.plugin import Surrogate
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.sources import Digits
 from bench.trainer import (
+    Misfit,
     Outcome,
     Progress,
     Snapshot,
@@ -195,7 +197,20 @@ def test_divergence_names_layer_and_step(begin: int) -> None:
     where = "1 is the first layer whose output is not finite, at step 1"
     assert whole.diverged == f"the training loss is not finite in epoch 1: {where}"
     assert [(s.epoch, s.step) for s in keeper.snapshots][4:] == [(1, 0), (1, 1)]
-    assert outcome_of(trapped(keeper.snapshots[begin])) == outcome_of(whole)
+    assert outcome_of(trapped(copy.deepcopy(keeper.snapshots[begin]))) == outcome_of(whole)
+
+
+def test_the_search_for_a_divergence_can_be_stopped() -> None:
+    """What it searches is a spoilt epoch: the snapshot from which that began is kept."""
+    built = model(width=2)
+    first, *rest = built.net.children()
+    net = torch.nn.Sequential(first, Trap(6), *rest)
+    keeper = Every(stop=9)  # two epochs of four steps, of which the last two are spoilt
+    recipe = Recipe(epochs=3, batch_size=32)
+    with pytest.raises(Stopped, match="stopped in epoch 1, before step 0"):
+        train(net, built.clock, data(128), recipe, 3, keeper=keeper)
+
+    assert (keeper.snapshots[-1].epoch, keeper.snapshots[-1].step) == (1, 0)
 
 
 def test_divergence_may_be_of_the_loss_alone() -> None:
@@ -423,7 +438,59 @@ def test_resumed_training_is_training(estimator: str, settings: dict[str, Any]) 
     assert outcome_of(kept) == outcome_of(whole)
     assert len(keeper.snapshots) >= 6
     for snapshot in keeper.snapshots:
-        assert outcome_of(go_on(snapshot, None)) == outcome_of(whole)
+        assert outcome_of(go_on(copy.deepcopy(snapshot), None)) == outcome_of(whole)
+
+
+MISFITS: dict[str, dict[str, Any]] = {
+    "its network": {"weights": {}},
+    "its epoch": {"epoch": 9},
+    "its optimizer": {"optimizer": {0: {"momentum_buffer": torch.ones(3)}}},
+    "its content (IndexError)": {"optimizer": {999: {"momentum_buffer": torch.ones(3)}}},
+    "its content (AttributeError)": {"total": None},
+    "its content (KeyError)": {"generators": {}},
+    "its content (RuntimeError)": {"order": torch.zeros(3, dtype=torch.uint8)},
+    "its sum of losses": {"total": torch.tensor(math.nan)},
+    "its gradients": {"sums": []},
+}
+OUTCOMES: dict[str, dict[str, Any]] = {
+    "its curves": {"curves": {}},
+    "its best epoch": {"best_epoch": 7},
+    "its best weights": {"best": {}},
+    "its indicators": {"indicators": []},
+}
+
+
+def test_a_snapshot_of_another_training_does_not_fit() -> None:
+    """Nothing is trained from it; what is wrong is said."""
+    recipe = Recipe(epochs=3, batch_size=48)
+    keeper, built = Every(), model(width=2)
+    train(built.net, built.clock, data(), recipe, 3, keeper=keeper)
+    good = keeper.snapshots[3]
+    changed = {why: replace(good, **change) for why, change in MISFITS.items()}
+    for why, change in OUTCOMES.items():
+        changed[why] = replace(good, outcome=replace(good.outcome, **change))
+    for why, snapshot in changed.items():
+        with pytest.raises(Misfit) as misfit:
+            train(built.net, built.clock, data(), recipe, 3, resume=copy.deepcopy(snapshot))
+        assert str(misfit.value) == f"{why} does not fit"
+        assert (misfit.value.epoch, misfit.value.step) == (snapshot.epoch, snapshot.step)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.AcceleratorError("CUDA error")])
+def test_a_machine_that_fails_is_no_misfit(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory or device may fail while a snapshot is restored, which is not its fault."""
+    keeper, built = Every(), model(width=2)
+    recipe = Recipe(epochs=1, batch_size=48)
+    train(built.net, built.clock, data(), recipe, 3, keeper=keeper)
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("bench.trainer.restore", fail)
+    with pytest.raises(type(error)):
+        train(built.net, built.clock, data(), recipe, 3, resume=keeper.snapshots[1])
 
 
 def outcome_of(outcome: Outcome) -> tuple[object, ...]:
@@ -446,6 +513,21 @@ def test_training_stops_when_asked() -> None:
     assert (told[-1].epoch, told[-1].fraction) == (1, 1 / 3)
 
 
+def test_batches_that_are_passed_over_are_progress() -> None:
+    """A resumed training says that it lives before its first step, and can be stopped."""
+    recipe, keeper, built = Recipe(epochs=1, batch_size=32), Every(), model(width=2)
+    train(built.net, built.clock, data(), recipe, 3, keeper=keeper)
+    told, last, again = list[Progress](), keeper.snapshots[-1], Every(stop=1)
+    with pytest.raises(Stopped, match="stopped in epoch 0, before step 2"):
+        train(
+            built.net, built.clock, data(), recipe, 3,
+            watch=told.append, resume=last, keeper=again,
+        )  # fmt: skip
+
+    assert [(p.epoch, p.fraction) for p in told] == [(0, 2 / 3)]
+    assert again.snapshots == []
+
+
 @pytest.mark.slow
 def test_compiled_training_is_resumed() -> None:
     """A compiled step goes on to the same bits, too."""
@@ -460,7 +542,7 @@ def test_compiled_training_is_resumed() -> None:
     keeper = Every()
     whole = go_on(None, keeper)
 
-    assert outcome_of(go_on(keeper.snapshots[4])) == outcome_of(whole)
+    assert outcome_of(go_on(copy.deepcopy(keeper.snapshots[4]))) == outcome_of(whole)
 
 
 @pytest.mark.gpu
@@ -480,7 +562,7 @@ def test_resumed_training_is_training_on_a_gpu() -> None:
     whole = go_on(None, keeper)
 
     for snapshot in keeper.snapshots:
-        assert outcome_of(go_on(snapshot)) == outcome_of(whole)
+        assert outcome_of(go_on(copy.deepcopy(snapshot))) == outcome_of(whole)
 
 
 def test_throughput_of_a_resumed_training() -> None:
