@@ -1,31 +1,44 @@
 """
 What a run has still to see ended: cells that wait for a worker of ours, cells that others have.
 
-A cell is given out under a lease, and only if no record of it appeared since the run began.
+A cell is given out under a lease, and only if no record of it appeared since the run began. What
+is in the way of its new record is moved then, and not before: a run that stops has moved no more.
 """
 
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from bench import store
+from bench import attic, store
 from bench.cell import Cell
 from bench.lease import Leases
 from bench.record import Record
+from bench.standing import Standings
 from bench.worker import Event
 
 LOOK_S = 2.0  # between two looks at what other runs do
 
 
 class Agenda:
-    """The cells of one run that have not ended; `tell` hears what other runs did to them."""
+    """
+    The cells of one run that have not ended; `tell` hears what other runs did to them.
+
+    Args:
+        anew: cells that are measured are measured again, what they were goes to the attic.
+    """
 
     def __init__(
-        self, cells: Iterable[Cell], root: Path, leases: Leases, tell: Callable[[Event], None]
+        self,
+        cells: Iterable[Cell],
+        root: Path,
+        leases: Leases,
+        tell: Callable[[Event], None],
+        *,
+        anew: bool = False,
     ) -> None:
         self.waiting = list(cells)
         self.elsewhere: dict[str, Cell] = {}
-        self.root, self.leases, self.tell = root, leases, tell
+        self.root, self.leases, self.tell, self.anew = root, leases, tell, anew
         self._before = {cell.id: store.find(root, cell) for cell in self.waiting}
         self._tried_at = self._looked_at = 0.0
 
@@ -52,7 +65,7 @@ class Agenda:
         if now - self._looked_at > LOOK_S:
             self._looked_at = now
             for cell in list(self.elsewhere.values()):
-                record = store.find(self.root, cell)
+                record = self.record(cell)
                 if record is not None and record.measured:
                     self._ended(cell, record)
 
@@ -67,10 +80,11 @@ class Agenda:
         self.tell(Event(cell.id, "elsewhere", reason="another run took it over"))
 
     def record(self, cell: Cell) -> Record | None:
-        """The cell's record: a measurement, or a failure that the run did not begin with."""
+        """The cell's record: a measurement, or what the run did not begin with."""
         record = store.find(self.root, cell)
-        new = record is not None and (record.measured or record != self._before[cell.id])
-        return record if new else None
+        if record is None or (record.measured and not self.anew):
+            return record
+        return record if record != self._before[cell.id] else None
 
     def _ours(self, cell: Cell) -> bool:
         answer = self.leases.take(cell)
@@ -87,7 +101,16 @@ class Agenda:
             self._ended(cell, record)
             return False
         self.elsewhere.pop(cell.id, None)
+        self._make_room(cell)
         return True
+
+    def _make_room(self, cell: Cell) -> None:
+        """Move away what the cell's record would replace."""
+        moved = store.set_aside(self.root, cell)
+        if self.anew and Standings(self.root, [cell]).of[cell.id].state == "recorded":
+            moved = attic.put(self.root, cell, self.leases.owner)
+        if moved:
+            self.tell(Event(cell.id, "moved", reason=str(moved)))
 
     def _ended(self, cell: Cell, record: Record) -> None:
         """Another run ended it, well or badly; in this run it is not tried again."""

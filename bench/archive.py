@@ -19,13 +19,12 @@ import os
 import re
 import shutil
 import tarfile
-import tempfile
 import zlib
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from bench import store
 from bench.errors import EnvironmentProblem, UsageError
 from bench.plan import Plan
 from bench.shelf import Kept
@@ -77,7 +76,7 @@ def pack(target: Path, members: Iterable[tuple[str, Path]]) -> int:
         message = f"`{target}` exists; name another file, or remove it"
         raise UsageError(message)
     try:
-        with _whole(target) as file:
+        with store.whole(target) as file:
             _write(file, sorted(members))
         return target.stat().st_size
     except (OSError, ValueError) as error:  # tarfile's word for a name that is too long
@@ -115,22 +114,6 @@ class _Hashed:
         content = self.file.read(size)
         self.sha.update(content)
         return content
-
-
-@contextmanager
-def _whole(path: Path) -> Generator[IO[bytes], None, None]:
-    """A file that is at `path` when all of it is written, or leaves nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        Path(part).replace(path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
 
 
 def unpack(path: Path, into: Path) -> None:

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from bench import identity, lease, store
+from bench import identity, lease, machine, shelf, store
 from bench.cell import Cell
 from bench.errors import EnvironmentProblem, UsageError
-from bench.record import Record
+from bench.shelf import Kept
 
 PART = re.compile(r"^\..+\.[a-z0-9_]{8}$")  # what `store.write` writes before it renames
+SCRATCH = ".merge-"  # how the folder begins that a merge works in
 
 
 @dataclass(frozen=True)
@@ -28,24 +27,25 @@ class Leftover:
     path: Path
     reason: str
     size: int  # bytes
-    held: bool = False  # by a run that is at work there: not to be moved
+    home: Path | None = None  # of the cell that it is part of
+    held: bool = False  # by a run that is at work there, or anywhere if it is of no cell
 
 
-def put(root: Path, cell: Cell) -> Path:
+def put(root: Path, cell: Cell, owner: lease.Owner) -> Path:
     """
-    Move a cell's folder away, so that it runs again; returns where to.
+    Move a cell's folder away, all but its lease, so that it runs again; returns where to.
 
     Raises:
-        EnvironmentProblem: a run is at work there, or it cannot be moved.
+        Held: a run that is not `owner` has the cell.
+        EnvironmentProblem: it cannot be moved.
     """
     home = store.home(root, cell)
-    if owner := lease.holder(home):
-        path = home / lease.NAME
-        message = f"{owner} has this cell; wait, or remove `{path}` if nobody is at work"
-        raise EnvironmentProblem(message)
-    room = _room(root, home.name)
-    _move(home, room)
-    return room
+    kept = room(root, home.name)
+    with lease.idle(root, home, owner):
+        move(home, kept)
+        if (kept / lease.NAME).exists():
+            move(kept / lease.NAME, home / lease.NAME)
+    return kept
 
 
 def leftovers(root: Path) -> list[Leftover]:
@@ -62,42 +62,59 @@ def leftovers(root: Path) -> list[Leftover]:
     kept = sorted((root / "suites").glob("*/plan.json"))
     wanted = [cell for path in kept for cell in store.find_plan(root, path.parent.name).possible]
     by_key = {cell.key: cell for cell in wanted}
-    slugs = {cell.slug for cell in wanted} | {""}
+    slugs = {cell.slug for cell in wanted}
     found: list[Leftover] = []
     for home in sorted((root / "cells").glob("*")):
-        record = _record(home / "record.json")
         held = bool(lease.holder(home))
-        needed = {home.name, record.cell.slug if record else ""} & slugs
-        if home.is_symlink() or not needed - {""}:
-            found.append(Leftover(home, _why(home, record, by_key), _size(home), held))
-            continue
-        damaged = [home / "record.json"] * (record is None)
-        damaged = [path for path in (*damaged, home / "record.json.damaged") if path.exists()]
-        found += [Leftover(path, "a damaged record", _size(path), held) for path in damaged]
-        path = home / "checkpoints"
-        if record and record.measured and path.exists():
-            found.append(Leftover(path, "checkpoints of a measured cell", _size(path), held))
-    at_work = any(lease.holder(path.parent) for path in (root / "cells").glob(f"*/{lease.NAME}"))
+        found += [
+            Leftover(path, reason, _size(path), home, held)
+            for path, reason in _of_cell(home, slugs, by_key)
+        ]
     told = {leftover.path for leftover in found}
-    parts = (p for p in sorted(root.rglob(".*")) if PART.search(p.name) and p.is_file())
+    at_work = bool(lease.held(root))
     return found + [
-        Leftover(path, "left by a write that was cut short", _size(path), at_work)
-        for path in parts
-        if not told & {*path.parents} and root / "attic" not in path.parents
+        Leftover(path, "left by what was cut short", _size(path), held=at_work)
+        for path in _cut(root)
+        if not told & {path, *path.parents} and root / "attic" not in path.parents
     ]
 
 
-def _record(path: Path) -> Record | None:
-    try:
-        return Record.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return None
+def _of_cell(home: Path, slugs: set[str], by_key: dict[str, Cell]) -> Iterator[tuple[Path, str]]:
+    """What is left over of a cell's folder, or in it, and why."""
+    kept = shelf.read(home)
+    needed = {home.name} if kept.record is None else {home.name, kept.record.cell.slug}
+    if home.is_symlink() or not needed & slugs:
+        yield home, _why(kept, by_key)
+        return
+    if kept.record is None and not kept.unfinished:
+        yield home / "record.json", kept.problem
+    for path in sorted(home.glob("record.json.damaged*")):
+        yield path, "a damaged record that was set aside"
+    checkpoints = home / "checkpoints"
+    if kept.record and kept.record.measured and checkpoints.exists():
+        yield checkpoints, "checkpoints of a measured cell"
+        return
+    for path in sorted(checkpoints.glob("*.damaged")):
+        yield path, "a damaged checkpoint"
+    if (checkpoints / ".part").exists():
+        yield checkpoints / ".part", "a checkpoint that was cut short"
 
 
-def _why(home: Path, record: Record | None, by_key: dict[str, Cell]) -> str:
+def _cut(root: Path) -> Iterator[Path]:
+    """What a write, a merge or a trial of the disk left when it was killed."""
+    for mark in (SCRATCH, machine.MARK):
+        yield from sorted(root.glob(f"{mark}*"))
+    for path in sorted(root.rglob(".*")):
+        of_scratch = path.relative_to(root).parts[0].startswith((SCRATCH, machine.MARK))
+        if PART.search(path.name) and path.is_file() and not of_scratch:
+            yield path
+
+
+def _why(kept: Kept, by_key: dict[str, Cell]) -> str:
     """Why a folder that no plan names is there."""
-    if home.is_symlink():
-        return f"a link, to `{home.readlink()}`"
+    if kept.home.is_symlink():
+        return f"a link, to `{kept.home.readlink()}`"
+    record = kept.record
     if record and record.measured and record.cell.key in by_key:
         changes = identity.changes(record.cell, by_key[record.cell.key])
         return f"stale: {', '.join(changes)}"
@@ -124,25 +141,46 @@ def report(root: Path, *, move: bool) -> Iterator[str]:
         where = leftover.path.relative_to(root)
         yield f"{where}  {leftover.size / 1e6:.1f} MB  {leftover.reason}{held}"
     loose = [leftover for leftover in found if not leftover.held]
-    size = f"{len(loose)} left over, {sum(x.size for x in loose) / 1e6:.1f} MB"
     if not move or not loose:
-        yield size + "; --move takes them to the attic, nothing is deleted" * bool(loose)
+        yield _sum(loose) + "; --move takes them to the attic, nothing is deleted" * bool(loose)
         return
-    room = _room(root, "gc")
-    for leftover in loose:
-        _move(leftover.path, room / leftover.path.relative_to(root))
-    yield f"{size}, moved to {room}; back with: cp -a {room}/. {root}/"
+    to = room(root, "gc")
+    moved = [leftover for leftover in loose if _taken(leftover, root, to)]
+    yield f"{_sum(moved)}, moved to {to}; back with: cp -a {to}/. {root}/"
 
 
-def _room(root: Path, name: str) -> Path:
+def _sum(found: list[Leftover]) -> str:
+    return f"{len(found)} left over, {sum(leftover.size for leftover in found) / 1e6:.1f} MB"
+
+
+def _taken(leftover: Leftover, root: Path, to: Path) -> bool:
+    """Move a leftover, unless a run has begun to work there since it was found."""
+    try:
+        with lease.idle(root, leftover.home):
+            move(leftover.path, to / leftover.path.relative_to(root))
+    except lease.Held:
+        return False
+    return True
+
+
+def room(root: Path, name: str) -> Path:
+    """A place in the attic of `root` that is not taken."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     return store.inside(root, "attic", f"{name}@{stamp}")
 
 
-def _move(path: Path, to: Path) -> None:
+def move(path: Path, to: Path) -> None:
+    """
+    Move a file or a folder at once, for good.
+
+    Raises:
+        EnvironmentProblem: it cannot be moved.
+    """
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         path.rename(to)
+        store.sync(to.parent)
+        store.sync(path.parent)
     except OSError as error:
         message = f"cannot move `{path}` to `{to}`: {error.strerror or error}"
         raise EnvironmentProblem(message) from None

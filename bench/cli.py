@@ -465,12 +465,12 @@ def indicators(
     ] = False,
 ) -> None:
     """Show e and s of one cell layer by layer, weights and activations apart."""
-    from bench import layerwise, store
+    from bench import layerwise, shelf
 
     if (form == "csv") + histograms + curves > 1:
         message = "--format csv, --histograms and --curves are three tables; ask for one of them"
         raise UsageError(message)
-    record = store.named(results, cell)
+    record = shelf.recorded(results, cell)
     if histograms:
         _raw(layerwise.histograms(record).to_csv(index=False))
     elif curves:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from bench import shelf
+from bench import shelf, store
 from bench.cell import Cell
 from bench.errors import UsageError
 from bench.outcome import Difference, differences, percent
@@ -99,7 +99,7 @@ def _record(text: str, root: Path) -> Record:
     path = Path(text)
     file = path / "record.json" if path.is_dir() else path
     if file.is_file():
-        return shelf.parse(file)
+        return store.parse(file)
     if path.exists() and ("/" in text or not (root / "cells").is_dir()):
         message = f"`{text}` is no results folder and no cell's: no `cells`, no record.json in it"
         raise UsageError(message)

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from bench import model, store, trainer
+from bench import model, shelf, trainer
 from bench.data import Dataset
 from bench.errors import UsageError
 from bench.provenance import cpu_name
@@ -40,7 +40,7 @@ def again(cell: str, root: Path, data: Path | None) -> Iterator[tuple[str, bool]
         UsageError: no such cell, no weights, or weights that do not load.
         DataError: the cell's data is not there or changed.
     """
-    record = store.named(root, cell)
+    record = shelf.recorded(root, cell)
     if record.best_epoch is None or not record.curves.get("test_acc"):
         message = f"{record.cell.slug}: {record.status} ({record.reason}); nothing to measure"
         raise UsageError(message)

@@ -97,12 +97,22 @@ def slots(device: str, gpus: list[int] | None, jobs: int | None, threads: int) -
     return tuple(Slot("cpu", threads) for _ in range(jobs or max(1, cores() // threads)))
 
 
-def execute(cells: Iterable[Cell], settings: Settings, watch: Callable[[Event], None]) -> Tally:
+def execute(
+    cells: Iterable[Cell],
+    settings: Settings,
+    watch: Callable[[Event], None],
+    *,
+    anew: bool = False,
+) -> Tally:
     """
     See every cell ended, here or by another run that has it, and recorded the moment it ends.
 
     `watch` hears what the workers say, and besides: `retry`, a cell failed and is tried again;
-    `elsewhere`, another run has it; `takeover`, it was of a run that died; `stop`, of no cell.
+    `elsewhere`, another run has it; `takeover`, it was of a run that died; `moved`, what its record
+    would replace is kept elsewhere; `stop`, of no cell.
+
+    Args:
+        anew: cells that are measured are measured again; what they were goes to the attic.
 
     Raises:
         Stopped: by a signal; running cells had time to checkpoint, until a second signal.
@@ -110,7 +120,7 @@ def execute(cells: Iterable[Cell], settings: Settings, watch: Callable[[Event], 
         BenchError: so many cells failed that the run was to stop.
     """
     with stop.requests() as asked:
-        crew = _Crew(list(cells), settings, watch, asked)
+        crew = _Crew(list(cells), settings, watch, asked, anew=anew)
         try:
             while crew.busy:
                 crew.heed()
@@ -133,6 +143,8 @@ class _Crew:
         settings: Settings,
         watch: Callable[[Event], None],
         asked: stop.Requests,
+        *,
+        anew: bool,
     ) -> None:
         self.settings, self.watch, self.asked = settings, watch, asked
         self.cells = cells
@@ -145,7 +157,7 @@ class _Crew:
         self.halted_at: float | None = None
         self.signals = 0  # heeded so far
         self.leases = Leases(settings.root, myself())
-        self.agenda = Agenda(cells, settings.root, self.leases, self._tell)
+        self.agenda = Agenda(cells, settings.root, self.leases, self._tell, anew=anew)
         self.seats = [Seat(slot) for slot in settings.slots[: len(cells)]]
 
     @property

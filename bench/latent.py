@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bench import gap, model, store
+from bench import gap, model, shelf
 from bench.cell import Role
 from bench.errors import UsageError
 from bench.gap import Sample
@@ -24,7 +24,7 @@ def measured(cell: str, root: Path, data: Path | None) -> dict[Role, Sample]:
         UsageError: no such cell, no weights, or no binary layers.
         DataError: the cell's data is not there or changed.
     """
-    record = store.named(root, cell)
+    record = shelf.recorded(root, cell)
     net = model.restore(record, root, "last")
     layers = binary_layers(net)
     if not layers:

@@ -2,10 +2,11 @@
 Who works on a cell: a lease in the cell's folder, so that runs can share one results folder.
 
     ROOT/cells/<slug>/lease.json    while a run has the cell
-    ROOT/.lock                      held while any lease changes
+    ROOT/.lock                      held while any lease changes, or a cell's folder is moved
 
 A lease is dead if its owner is a process of this machine that is gone or, elsewhere, if it did
-not change for `DEAD_S` seconds of our own steady clock: no two clocks are ever compared.
+not change for `DEAD_S` seconds of our own steady clock: no two clocks are ever compared. Machines
+are told apart by their host names.
 """
 
 import errno
@@ -30,7 +31,7 @@ from bench.errors import EnvironmentProblem
 NAME = "lease.json"
 BEAT_S = 10.0
 DEAD_S = 60.0
-LOCK_S = 60.0
+LOCK_S = 20.0  # well below DEAD_S: a run that waits for the lock must not be taken for dead
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 
 
@@ -76,10 +77,16 @@ def myself() -> Owner:
 
 
 def alive(owner: Owner) -> bool | None:
-    """Does its process run? None: it is not of this machine."""
-    if not owner.place or owner.place != _place():
+    """Does its process run? None: it is of another machine, or of a container of this one."""
+    place = _place()
+    if owner.place and owner.place == place:
+        return _began(owner.pid) == owner.began
+    if owner.host != socket.gethostname():
         return None
-    return _began(owner.pid) == owner.began
+    if not owner.place and not place:
+        return _there(owner.pid)
+    booted = owner.place and place and _boot(owner.place) != _boot(place)
+    return False if booted else None
 
 
 def holder(home: Path) -> str:
@@ -93,6 +100,73 @@ def holder(home: Path) -> str:
     if content is None or (owner and alive(owner) is False):
         return ""
     return str(owner or "somebody whose lease cannot be read")
+
+
+class Held(EnvironmentProblem):
+    """A run is at work where something else was to be done."""
+
+
+def refuse_held(home: Path, owner: Owner | None = None) -> None:
+    """
+    Nothing, unless a run other than `owner` has the cell whose folder this is.
+
+    Raises:
+        Held: one has it.
+    """
+    who = holder(home)
+    if who and (owner is None or _owner(_read(home / NAME)) != owner):
+        message = f"{who} has this cell; wait, or remove `{home / NAME}` if nobody is at work"
+        raise Held(message)
+
+
+@contextmanager
+def idle(
+    root: Path, home: Path | None = None, owner: Owner | None = None
+) -> Generator[None, None, None]:
+    """
+    A time in which no run takes a cell of `root`, and none but `owner` has `home`; None: any.
+
+    Raises:
+        Held: one has it.
+        EnvironmentProblem: the folder cannot be locked.
+    """
+    with locked(root):
+        for each in [home] if home else held(root):
+            refuse_held(each, owner)
+        yield
+
+
+def held(root: Path) -> list[Path]:
+    """The folders of the cells that runs have."""
+    homes = [path.parent for path in (root / "cells").glob(f"*/{NAME}")]
+    return [home for home in homes if holder(home)]
+
+
+@contextmanager
+def locked(root: Path) -> Generator[None, None, None]:
+    """
+    The lock under which leases change.
+
+    Raises:
+        EnvironmentProblem: the folder cannot be locked, or another program keeps the lock.
+    """
+    path = root / ".lock"
+    lock = FileLock(path, timeout=LOCK_S, fallback_to_soft=False)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        message = f"`{path}` is locked by another program for {LOCK_S:.0f} s"
+        raise EnvironmentProblem(message) from None
+    except OSError as error:
+        message = f"cannot lock `{path}`: {error.strerror or error}"
+        if error.errno in NO_LOCKS:
+            message += "; give --results on a file system that has locks"
+        raise EnvironmentProblem(message) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class Leases:
@@ -116,7 +190,7 @@ class Leases:
         """
         if cell.id in self._held:
             return Answer(ours=True)
-        with self._locked():
+        with locked(self.root):
             content = _read(self._path(cell))
             other = _owner(content)
             if content is not None and not self._dead(cell, content, other):
@@ -131,19 +205,20 @@ class Leases:
             return []
         self._beaten = self._clock()
         lost: list[Cell] = []
-        with suppress(EnvironmentProblem), self._locked():  # a full disk must not end a run
-            self._beat += 1
+        self._beat += 1
+        with suppress(EnvironmentProblem), locked(self.root):
             for cell in list(self._held.values()):
-                if self._mine(cell):
-                    self._write(cell)
-                else:
-                    lost.append(self._held.pop(cell.id))
+                with suppress(EnvironmentProblem):  # a full disk must not end a run
+                    if self._mine(cell):
+                        self._write(cell)
+                    else:
+                        lost.append(self._held.pop(cell.id))
         return lost
 
     def release(self, cell: Cell) -> None:
         """Let the cell go. A lease that cannot be removed is dead with its process."""
         if self._held.pop(cell.id, None):
-            with suppress(EnvironmentProblem, OSError), self._locked():
+            with suppress(EnvironmentProblem, OSError), locked(self.root):
                 if self._mine(cell):
                     self._path(cell).unlink()
 
@@ -173,26 +248,6 @@ class Leases:
     def _path(self, cell: Cell) -> Path:
         return store.folder(self.root, cell) / NAME
 
-    @contextmanager
-    def _locked(self) -> Generator[None, None, None]:
-        path = self.root / ".lock"
-        lock = FileLock(path, timeout=LOCK_S, fallback_to_soft=False)
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        except Timeout:
-            message = f"`{path}` is locked by another program for {LOCK_S:.0f} s"
-            raise EnvironmentProblem(message) from None
-        except OSError as error:
-            message = f"cannot lock `{path}`: {error.strerror or error}"
-            if error.errno in NO_LOCKS:
-                message += "; give --results on a file system that has locks"
-            raise EnvironmentProblem(message) from None
-        try:
-            yield
-        finally:
-            lock.release()
-
 
 def _read(path: Path) -> bytes | None:
     """
@@ -215,6 +270,21 @@ def _owner(content: bytes | None) -> Owner | None:
         return Lease.model_validate_json(content or b"").owner
     except ValidationError:
         return None
+
+
+def _boot(place: str) -> str:
+    return place.partition(" ")[0]
+
+
+def _there(pid: int) -> bool:
+    """Is there a process of that number? All that can be asked without /proc."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        pass
+    return True
 
 
 @cache

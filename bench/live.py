@@ -251,7 +251,7 @@ class Terminal(Plain):
         state = self.board.states.get(event.cell_id)
         if state is None:
             self._print(Text(self.board.note, style="bold"))
-        elif event.kind in {"retry", "takeover"} or state.state in BAD:
+        elif event.kind in {"retry", "takeover", "moved"} or state.state in BAD:
             self._print(_note(state, event))
 
     def _draw(self) -> RenderableType:
@@ -311,7 +311,10 @@ def _shown(board: Board, room: int) -> list[State]:
 
 def _note(state: State, event: Event) -> Text:
     """A line on what befell a cell, with the log where there is reason to read it."""
-    words = {"takeover": f"was of a run that died ({event.reason}), and is ours now"}
+    words = {
+        "takeover": f"was of a run that died ({event.reason}), and is ours now",
+        "moved": f"runs again; what it was is kept as {event.reason}",
+    }
     text = words.get(event.kind, f"{state.state}, {event.reason}")
     log = f"; log: {state.log}" if event.kind in {"retry", "end"} else ""
     return Text(f"{state.name}: {text}{log}", style=STYLES[state.state])

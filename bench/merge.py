@@ -12,13 +12,12 @@ import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from pydantic import ValidationError
 
-from bench import archive, lease, shelf
+from bench import archive, attic, lease, shelf, store
 from bench.errors import EnvironmentProblem, UsageError
 from bench.outcome import differences, percent
 from bench.plan import Plan
@@ -84,7 +83,7 @@ def _scratch(root: Path, dry: bool) -> tempfile.TemporaryDirectory[str]:
     if dry:
         return tempfile.TemporaryDirectory(prefix="bench-merge-")
     root.mkdir(parents=True, exist_ok=True)
-    return tempfile.TemporaryDirectory(prefix=".merge-", dir=root)
+    return tempfile.TemporaryDirectory(prefix=attic.SCRATCH, dir=root)
 
 
 @contextmanager
@@ -114,13 +113,16 @@ class _Join:
             return Step("refused", theirs.slug, f"`{home}` is a link or a file, and stays")
         if theirs.record is None and not theirs.unfinished:
             return Step("refused", theirs.slug, theirs.problem)
+        if theirs.record and theirs.record.cell.slug != theirs.slug:
+            text = f"its record is that of `{theirs.record.cell.slug}`"
+            return Step("refused", theirs.slug, text)
         if not home.exists():
             return self._new(theirs, home)
         ours = shelf.read(home)
         if theirs.record is None:
             return Step("kept", theirs.slug, f"theirs is unfinished, ours: {ours.state}")
         if ours.record is None:
-            return self._over_nothing(theirs, ours)
+            return self._replace(theirs, ours, ours.problem)
         return self._over_record(theirs, ours, theirs.record, ours.record)
 
     def _new(self, theirs: Kept, home: Path) -> Step:
@@ -131,13 +133,6 @@ class _Join:
             return Step("new", theirs.slug, "unfinished, with its checkpoints")
         self._land(theirs, home)
         return Step("new", theirs.slug, percent(theirs.record))
-
-    def _over_nothing(self, theirs: Kept, ours: Kept) -> Step:
-        """Theirs has a record, ours has none that can be used."""
-        if owner := lease.holder(ours.home):
-            text = f"{owner} has it here; merge again when it is done"
-            return Step("refused", theirs.slug, text)
-        return self._replace(theirs, ours, ours.problem)
 
     def _over_record(self, theirs: Kept, ours: Kept, new: Record, old: Record) -> Step:
         if not old.measured and new.measured:
@@ -161,23 +156,33 @@ class _Join:
         if not lacking:
             return Step("equal", theirs.slug)
         for path in lacking if not self.dry else ():
-            _settle(_copied(path, self.scratch / path.name), ours.home / path.name)
+            attic.move(_copied(path, self.scratch / path.name), ours.home / path.name)
         return Step("completed", theirs.slug, ", ".join(path.name for path in lacking))
 
     def _replace(self, theirs: Kept, ours: Kept, why: str) -> Step:
-        """Theirs lands, ours goes to the attic."""
-        attic = _free(self.root / "attic", theirs.slug)
-        if not self.dry:
-            staged = self._staged(theirs)
-            attic.parent.mkdir(exist_ok=True)
-            _settle(ours.home, attic)
-            _settle(staged, ours.home)
-        return Step("replaced", theirs.slug, f"{why}; ours is kept as `{attic}`")
+        """Theirs lands, ours goes to the attic, unless a run has it or has just changed it."""
+        room = attic.room(self.root, theirs.slug)
+        try:
+            if self.dry:
+                lease.refuse_held(ours.home)
+            else:
+                self._exchange(theirs, ours, room)
+        except lease.Held as held:
+            return Step("refused", theirs.slug, str(held))
+        return Step("replaced", theirs.slug, f"{why}; ours is kept as `{room}`")
+
+    def _exchange(self, theirs: Kept, ours: Kept, room: Path) -> None:
+        staged = self._staged(theirs)
+        with lease.idle(self.root, ours.home):
+            if shelf.read(ours.home) != ours:
+                message = "a run has just ended it here; merge again"
+                raise lease.Held(message)
+            attic.move(ours.home, room)
+            attic.move(staged, ours.home)
 
     def _land(self, theirs: Kept, home: Path) -> None:
         if not self.dry:
-            home.parent.mkdir(exist_ok=True)
-            _settle(self._staged(theirs), home)
+            attic.move(self._staged(theirs), home)
 
     def _staged(self, theirs: Kept) -> Path:
         """The files of a cell that travel, in a folder on our disk."""
@@ -203,12 +208,11 @@ class _Join:
             return Step("kept", label, told)
         if ours and self.prefer is None:
             return Step("conflict", label, f"{told}; --prefer ours or --prefer theirs")
-        attic = _free(self.root / "attic", name)
+        room = attic.room(self.root, name)
         if not self.dry:
-            attic.parent.mkdir(exist_ok=True)
-            _settle(home, attic)
+            attic.move(home, room)
         self._tables(theirs, home)
-        return Step("replaced", label, f"{told}; ours is kept as `{attic}`")
+        return Step("replaced", label, f"{told}; ours is kept as `{room}`")
 
     def _tables(self, plan: Plan, home: Path) -> None:
         if self.dry:
@@ -216,10 +220,9 @@ class _Join:
         staged = self.scratch / "suite" / plan.suite
         for name, path in archive.tables(self.tree, plan):
             _copied(path, staged / Path(name).name)
-        home.parent.mkdir(exist_ok=True)
         if home.exists():  # with tables, and no plan that they belong to
-            _settle(home, _free(self.root / "attic", plan.suite, make=True))
-        _settle(staged, home)
+            attic.move(home, attic.room(self.root, plan.suite))
+        attic.move(staged, home)
 
 
 def _plan(root: Path, name: str) -> tuple[Plan | None, str]:
@@ -227,15 +230,16 @@ def _plan(root: Path, name: str) -> tuple[Plan | None, str]:
     try:
         plan = Plan.model_validate_json((root / "suites" / name / "plan.json").read_bytes())
     except ValidationError as error:
-        return None, f"its plan is damaged: {shelf.why(error)}"
+        return None, f"its plan is damaged: {store.why(error)}"
     except OSError as error:
         return None, f"its plan cannot be read: {error.strerror or error}"
     return (plan, "") if plan.suite == name else (None, f"its plan is that of `{plan.suite}`")
 
 
 def _same(ours: Plan, theirs: Plan) -> bool:
-    """Do two plans mean the same, wherever their suite files lie?"""
-    return ours.model_copy(update={"source": theirs.source}) == theirs
+    """Do two plans mean the same, wherever their suite files and local plugins lie?"""
+    paths = {"source": theirs.source, "plugins": theirs.plugins}
+    return ours.model_copy(update=paths) == theirs
 
 
 def _made(record: Record) -> str:
@@ -247,15 +251,6 @@ def _made(record: Record) -> str:
     return f"{percent(record)} ({where}, {p.started})"
 
 
-def _free(attic: Path, name: str, *, make: bool = False) -> Path:
-    """A place in the attic that is not taken."""
-    if make:
-        attic.mkdir(exist_ok=True)
-    stem = f"{name}@{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    paths = (attic / (f"{stem}-{n}" if n else stem) for n in range(1000))
-    return next(path for path in paths if not path.exists())
-
-
 def _copied(path: Path, to: Path) -> Path:
     """A copy that is on the disk before it is believed."""
     to.parent.mkdir(parents=True, exist_ok=True)
@@ -264,8 +259,3 @@ def _copied(path: Path, to: Path) -> Path:
         target.flush()
         os.fsync(target.fileno())
     return to
-
-
-def _settle(path: Path, to: Path) -> None:
-    """Move into place, at once."""
-    path.rename(to)

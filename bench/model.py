@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from torch import nn
 
-from bench import store
+from bench import shelf, store
 from bench.binary import Clock
 from bench.cell import Cell, Ref, Role
 from bench.data import Dataset
@@ -118,7 +118,7 @@ def load(
         UsageError: no such cell, or its weights are not there.
     """
     add_folders(map(Path, plugins))
-    return restore(store.named(Path(results), cell), Path(results), which)
+    return restore(shelf.recorded(Path(results), cell), Path(results), which)
 
 
 def restore(record: Record, root: Path, which: str) -> nn.Module:

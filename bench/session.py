@@ -1,12 +1,12 @@
 """One call of `bench run`: what is missing is run and shown, then the table and its files."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 
-from bench import attic, executor, journal, leaderboard, live, render, store
+from bench import executor, journal, leaderboard, live, render, shelf, store
 from bench.cell import Cell
 from bench.errors import UsageError
 from bench.executor import Settings, Tally
@@ -22,6 +22,15 @@ class Choice:
 
     rerun: tuple[str, ...] = ()  # `failed`, `stale`, or cells by name: those run and no others
     allow_stale: bool = False  # stale records stand in the table
+
+
+@dataclass
+class _Sum:
+    """What became of all parts of a run."""
+
+    tally: Tally = field(default_factory=Tally)
+    ledgers: list[Path] = field(default_factory=list[Path])
+    stale: int = 0  # cells that were stale and did not run
 
 
 def run(
@@ -43,117 +52,103 @@ def run(
     """
     choice = choice or Choice()
     _refuse_namesake(plan, settings.root)
-    again = _again(chosen, choice.rerun, settings.root)
-    written = [store.save_plan(settings.root, plan)]
-    ids = {cell.id for cell in chosen}
-    tally, undone = Tally(), 0
-    for part, cells in _parts(plan, again, settings.root, choice):
-        here = [cell for cell in cells if cell.id in ids]
-        anew = bool(choice.rerun)
-        undone += _execute(plan, here, part, settings, tally, (out, err), anew=anew)
-    written += [*_table(plan, settings.root, choice, out), *tally.ledgers]
+    total = _Sum()
+    for part, standings in _parts(plan, chosen, settings.root, choice):
+        _execute(plan, standings, part, settings, total, (out, err), anew=bool(choice.rerun))
+    written = [*_table(plan, settings.root, choice, (out, err)), *total.ledgers]
     _say(out, "files:")
     for line in _files(written, plan, settings.root):
         _say(out, f"  {line}")
-    for event in tally.failed:
+    for event in total.tally.failed:
         log = store.folder(settings.root, plan.cell(event.cell_id)) / "log.txt"
         _say(err, f"failed: {event.reason}; log: {log}")
-    for problem in tally.errors:
-        _say(err, f"error: {problem}")
-    if undone and not choice.allow_stale:
+    undone = 0 if choice.allow_stale else total.stale
+    if undone:
         hint = "--rerun stale measures them again, --allow-stale shows what there is"
         _say(err, f"stale: {undone} cells were measured by other code or on other data; {hint}")
-    return not (tally.failed or tally.errors or (undone and not choice.allow_stale))
-
-
-def _again(chosen: list[Cell], rerun: tuple[str, ...], root: Path) -> list[Cell]:
-    """The cells that `--rerun` names, in their order."""
-    if not rerun:
-        return []
-    standings = Standings(root, chosen).of
-    wanted: set[str] = set()
-    for word in rerun:
-        named = [c.id for c in chosen if word in c.slug]
-        if word in {"failed", "stale"}:
-            named = [c.id for c in chosen if standings[c.id].state == word]
-        elif len(named) != 1:
-            found = ", ".join([c.slug for c in chosen if word in c.slug][:5]) or "none"
-            message = f"--rerun `{word}` names {len(named)} cells of this suite: {found}"
-            raise UsageError(message)
-        wanted |= {*named}
-    return [cell for cell in chosen if cell.id in wanted]
+    return not (total.tally.failed or undone)
 
 
 def _parts(
-    plan: Plan, again: list[Cell], root: Path, choice: Choice
-) -> Iterator[tuple[str, list[Cell]]]:
-    """What runs first, and then what that decides."""
+    plan: Plan, chosen: list[Cell], root: Path, choice: Choice
+) -> Iterator[tuple[str, list[Standing]]]:
+    """What runs first, and then what that decides; chosen cells only, each with its standing."""
     if choice.rerun:
-        yield "again: ", again
+        standings = Standings(root, chosen).of
+        yield "again: ", [standings[i] for i in _again(standings, choice.rerun)]
         return
+    ids = {cell.id for cell in chosen}
     trials = [trial for row in plan.rows for trial in row.trials]
-    yield "", [*plan.cells, *(cell for trial in trials for cell in trial.held_out)]
+    first = [*plan.cells, *(cell for trial in trials for cell in trial.held_out)]
+    yield "", [*Standings(root, [cell for cell in first if cell.id in ids]).of.values()]
     if trials:
-        found = Standings(root, plan.possible).records(stale=choice.allow_stale)
-        known = {record.cell.id: record for record in found}
-        yield "tuned: ", [c for trial in tuned(plan, known) for c in trial.cells]
+        found = Standings(root, plan.possible)
+        known = {record.cell.id: record for record in found.records(stale=choice.allow_stale)}
+        best = {c.id: c for trial in tuned(plan, known) for c in trial.cells if c.id in ids}
+        yield "tuned: ", [found.of[i] for i in best]
+
+
+def _again(standings: dict[str, Standing], rerun: tuple[str, ...]) -> list[str]:
+    """The ids of the cells that `--rerun` names, in the plan's order."""
+    slugs = {standing.cell.slug: i for i, standing in standings.items()}
+    wanted: set[str] = set()
+    for word in rerun:
+        if word in {"failed", "stale"}:
+            wanted |= {i for i, standing in standings.items() if standing.state == word}
+            continue
+        named = shelf.fitting(word, slugs)
+        if len(named) != 1:
+            found = ", ".join(named[:5]) or "none"
+            message = f"--rerun `{word}` names {len(named)} cells of this suite: {found}"
+            raise UsageError(message)
+        wanted.add(slugs[named[0]])
+    return [i for i in standings if i in wanted]
 
 
 def _execute(
     plan: Plan,
-    cells: list[Cell],
+    standings: list[Standing],
     part: str,
     settings: Settings,
-    tally: Tally,
+    total: _Sum,
     consoles: tuple[Console, Console],
     *,
     anew: bool,
-) -> int:
-    """
-    Run those cells that have no measurement, `anew` all; what went wrong joins the tally.
-
-    Returns how many are stale and do not run.
-    """
+) -> None:
+    """Run those cells that have no measurement, `anew` all; what became of them joins the total."""
     out, err = consoles
-    standings = Standings(settings.root, cells).of
-    missing = [s for s in standings.values() if anew or s.state in {"to run", "failed"}]
-    stale = [s for s in standings.values() if s.state == "stale" and not anew]
-    for s in missing:
-        _clear(s, settings.root, err)
+    missing = [s.cell for s in standings if anew or s.state in {"to run", "failed"}]
+    stale = [s for s in standings if s.state == "stale" and not anew]
     for s in stale:
         _say(err, f"stale: {s.cell.slug}: {s.note}")
     recorded = len(standings) - len(missing) - len(stale)
     counts = f"{recorded} recorded" + f", {len(stale)} stale" * bool(stale)
     _say(out, f"{part}{len(standings)} cells, {counts}, {len(missing)} to run")
+    total.stale += len(stale)
     if missing:
-        found = _watched(plan, [s.cell for s in missing], settings, consoles)
-        tally.ended |= found.ended
-        tally.errors += found.errors
-        tally.ledgers += found.ledgers
-    return len(stale)
-
-
-def _clear(standing: Standing, root: Path, err: Console) -> None:
-    """Make room for a cell's record; one that is there is kept elsewhere."""
-    cell = standing.cell
-    if standing.state == "recorded":
-        _say(err, f"note: {cell.slug} runs again; what it was is kept as {attic.put(root, cell)}")
-    elif moved := store.set_aside(root, cell):
-        _say(err, f"note: an unreadable record is kept as {moved}; its cell runs again")
+        store.save_plan(settings.root, plan)
+        _watched(plan, missing, settings, total, consoles, anew=anew)
 
 
 def _watched(
-    plan: Plan, cells: list[Cell], settings: Settings, consoles: tuple[Console, Console]
-) -> Tally:
+    plan: Plan,
+    cells: list[Cell],
+    settings: Settings,
+    total: _Sum,
+    consoles: tuple[Console, Console],
+    *,
+    anew: bool,
+) -> None:
     """Run cells, shown and written to the ledger of events."""
     out, err = consoles
     board = live.board(plan, [cell.id for cell in cells], settings.root)
     view = live.Terminal if out.is_terminal else live.Plain
     book = Journal(settings.root, plan.suite, journal.entries(cells, board.names), settings.argv)
+    total.ledgers.append(book.path)
     try:
         with book, view(board, out) as watch:
-            tally = executor.execute(cells, settings, book.before(watch))
-        return replace(tally, ledgers=[book.path])
+            found = executor.execute(cells, settings, book.before(watch), anew=anew)
+        total.tally.ended |= found.ended
     finally:
         if book.problem:
             _say(err, f"note: the ledger of events has gaps: {book.problem}")
@@ -211,14 +206,24 @@ def _refuse_namesake(plan: Plan, root: Path) -> None:
         raise UsageError(message)
 
 
-def _table(plan: Plan, root: Path, choice: Choice, out: Console) -> list[Path]:
-    """Print the leaderboard, and write it in every format."""
+def _table(plan: Plan, root: Path, choice: Choice, consoles: tuple[Console, Console]) -> list[Path]:
+    """
+    Print the leaderboard, and write it in every format beside its plan.
+
+    Where every record is stale, so that it would be empty, an earlier one stays as it is.
+    """
+    out, err = consoles
     found = Standings(root, plan.possible)
-    board = leaderboard.rank(plan, found.records(stale=choice.allow_stale), stale=found.stale)
+    records = found.records(stale=choice.allow_stale)
+    board = leaderboard.rank(plan, records, stale=found.stale)
     render.render(board, "rich", out)
     home = store.suite_folder(root, plan.suite)
+    if not records and found.stale and (home / "plan.json").is_file():
+        _say(err, f"note: all records are stale; the table in `{home}` stays as it was")
+        return []
     forms = {"md": render.markdown, "csv": render.csv, "json": render.as_json}
-    return [store.write(home / f"leaderboard.{end}", form(board)) for end, form in forms.items()]
+    tables = [store.write(home / f"leaderboard.{end}", form(board)) for end, form in forms.items()]
+    return [store.save_plan(root, plan), *tables]
 
 
 def _files(written: list[Path], plan: Plan, root: Path) -> Iterator[str]:

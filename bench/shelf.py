@@ -1,19 +1,17 @@
 """What lies in a results folder: cells as they are on disk, damaged and unfinished ones too."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from pydantic import ValidationError
-
 from bench import store
-from bench.document import dotted, suggest
+from bench.document import suggest
 from bench.errors import UsageError
 from bench.plan import Plan
 from bench.record import Record
 
 Seal: TypeAlias = Literal["holds", "none", "broken"]
-RECORD_BYTES = 2**28  # no record comes near it
 
 
 @dataclass(frozen=True)
@@ -43,46 +41,24 @@ NO_RECORD = "no record"
 
 
 def read(home: Path) -> Kept:
-    """A cell's folder; a record whose cell or seal is not its own is none."""
-    path = home / "record.json"
-    if not path.exists():
-        return Kept(home, None, NO_RECORD)
-    try:
-        record = parse(path)
-    except UsageError as error:
-        return Kept(home, None, str(error).replace(f"`{path}` ", "its record ", 1))
-    if record.cell.slug != home.name:
-        return Kept(home, None, f"its record is that of `{record.cell.slug}`")
-    if seal(record) == "broken":
-        return Kept(home, None, "its record was changed after it was written: the seal is broken")
-    return Kept(home, record)
-
-
-def parse(path: Path) -> Record:
     """
-    The record in a file.
+    A cell's folder; a record that is damaged, was changed or is another cell's is none.
+
+    The folder's name may end in an id that an earlier version gave the cell.
 
     Raises:
-        UsageError: it cannot be read.
+        EnvironmentProblem: the disk does not let the record be read.
     """
+    path = home / "record.json"
     try:
-        if path.stat().st_size > RECORD_BYTES:
-            message = f"`{path}` is no record: it has more than {RECORD_BYTES:,} bytes"
-            raise UsageError(message)
-        return Record.model_validate_json(path.read_bytes())
-    except OSError as error:
-        message = f"`{path}` cannot be read: {error.strerror or error}"
-        raise UsageError(message) from None
-    except ValidationError as error:
-        message = f"`{path}` is damaged: {why(error)}"
-        raise UsageError(message) from None
-
-
-def why(error: ValidationError) -> str:
-    """The first thing that is wrong, in a line."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = f"{dotted(first['loc'])}: " if first["loc"] else ""
-    return f"{where}{first['msg']}"
+        record = store.parse(path)
+    except FileNotFoundError:
+        return Kept(home, None, NO_RECORD)
+    except UsageError as error:
+        return Kept(home, None, str(error).replace(f"`{path}` ", "its record ", 1))
+    if record.cell.name != home.name.rpartition("__")[0]:
+        return Kept(home, None, f"its record is that of `{record.cell.slug}`")
+    return Kept(home, record)
 
 
 def seal(record: Record) -> Seal:
@@ -124,19 +100,17 @@ def suites(root: Path) -> list[str]:
 
 def named(root: Path, name: str) -> Kept:
     """
-    The cell whose folder's name or id begins with `name`, or else contains it.
+    The one cell that `name` stands for, as `fitting` says.
 
     Raises:
         UsageError: none, or several; or `root` is no results folder.
     """
     there = homes(root)
-    inside = [home for home in there if name in home.name]
-    first = [h for h in inside if h.name.startswith(name) or h.name.endswith(f"__{name}")]
-    matches = first or inside
+    matches = fitting(name, [home.name for home in there])
     if len(matches) == 1:
-        return read(matches[0])
+        return read(root / "cells" / matches[0])
     if matches:
-        some = ", ".join(home.name for home in matches[:5])
+        some = ", ".join(matches[:5])
         more = ", ..." if len(matches) > 5 else ""
         message = f"`{name}` names {len(matches)} cells of `{root}`: {some}{more}"
         raise UsageError(message)
@@ -144,6 +118,27 @@ def named(root: Path, name: str) -> Kept:
     hint = suggest(name, dict.fromkeys(names))
     message = f"no suite and no cell of `{root}` is called `{name}`"
     raise UsageError(message + (hint if len(hint) < 200 else f"; there are {len(there)} cells"))
+
+
+def recorded(root: Path, name: str) -> Record:
+    """
+    The record of the one cell that `name` stands for, as `fitting` says.
+
+    Raises:
+        UsageError: none, or several; or its record is missing, damaged or was changed.
+    """
+    kept = named(root, name)
+    if kept.record is None:
+        message = f"`{kept.home}`: {kept.problem}"
+        raise UsageError(message)
+    return kept.record
+
+
+def fitting(name: str, slugs: Iterable[str]) -> list[str]:
+    """The cells whose id `name` is or whose slug begins with it, or else those that contain it."""
+    inside = [slug for slug in slugs if name in slug]
+    first = [s for s in inside if s.startswith(name) or s.endswith(f"__{name}")]
+    return first or inside
 
 
 def chosen(root: Path, names: list[str]) -> tuple[list[Kept], list[Plan]]:

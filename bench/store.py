@@ -5,21 +5,26 @@ Records on disk: a folder for each cell, so that results merge like any other fi
     ROOT/suites/<suite>/plan.json  leaderboard.{md,csv,json}
 """
 
-import contextlib
+import errno
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pydantic import ValidationError
 
 from bench.cell import Cell
+from bench.document import dotted
 from bench.errors import EnvironmentProblem, UsageError
 from bench.plan import Plan
 from bench.record import Record
+
+RECORD_BYTES = 2**28  # no record comes near it
+NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 def folder(root: Path, cell: Cell) -> Path:
@@ -68,21 +73,51 @@ def write(path: Path, content: str | bytes) -> Path:
         EnvironmentProblem: the disk is full, or the folder cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content.encode() if isinstance(content, str) else content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(part).replace(path)
-        except BaseException:
-            Path(part).unlink(missing_ok=True)
-            raise
+        with whole(path) as file:
+            file.write(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         message = f"cannot write `{path}`: {error.strerror or error}"
         raise EnvironmentProblem(message) from None
     return path
+
+
+@contextmanager
+def whole(path: Path) -> Generator[IO[bytes], None, None]:
+    """
+    A file that is at `path`, and on disk, when all of it is written, or leaves nothing.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(part).replace(path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+def sync(folder: Path) -> None:
+    """
+    Have a folder's entries on disk, where its file system can do that.
+
+    Raises:
+        OSError: the disk fails.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(handle)
 
 
 def append(path: Path, text: str) -> None:
@@ -130,21 +165,60 @@ def _seal(record: Record) -> str:
 
 
 def find(root: Path, cell: Cell) -> Record | None:
-    """The record of `cell`; None while there is none, or none that can be read."""
-    path = folder(root, cell) / "record.json"
+    """
+    The record of `cell`; None while there is none, or only one that is damaged or was changed.
+
+    Raises:
+        EnvironmentProblem: the disk does not let it be read.
+    """
     try:
-        record = Record.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
+        record = parse(folder(root, cell) / "record.json")
+    except (FileNotFoundError, UsageError):
         return None
     return record if record.cell.id == cell.id else None
+
+
+def parse(path: Path) -> Record:
+    """
+    The record in a file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        UsageError: it is damaged, or was changed after it was written.
+        EnvironmentProblem: the disk does not let it be read.
+    """
+    try:
+        if path.stat().st_size > RECORD_BYTES:
+            message = f"`{path}` is no record: it has more than {RECORD_BYTES:,} bytes"
+            raise UsageError(message)
+        record = Record.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(path) from None
+    except OSError as error:
+        message = f"cannot read `{path}`: {error.strerror or error}"
+        raise EnvironmentProblem(message) from None
+    except ValidationError as error:
+        message = f"`{path}` is damaged: {why(error)}"
+        raise UsageError(message) from None
+    if sealed(record) is False:
+        message = f"`{path}` was changed after it was written: the seal is broken"
+        raise UsageError(message)
+    return record
+
+
+def why(error: ValidationError) -> str:
+    """The first thing that is wrong, in a line."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = f"{dotted(first['loc'])}: " if first["loc"] else ""
+    return f"{where}{first['msg']}"
 
 
 def alike(root: Path, cell: Cell) -> Iterator[tuple[Path, Record]]:
     """The folders of cells whose name is this cell's, and the records in them that can be read."""
     for path in sorted((root / "cells").glob(f"{cell.name}__*/record.json")):
         if not path.parent.is_symlink():
-            with contextlib.suppress(OSError, ValidationError):
-                yield path.parent, Record.model_validate_json(path.read_bytes())
+            with suppress(FileNotFoundError, UsageError):
+                yield path.parent, parse(path)
 
 
 def home(root: Path, cell: Cell) -> Path:
@@ -156,37 +230,24 @@ def home(root: Path, cell: Cell) -> Path:
 
 
 def set_aside(root: Path, cell: Cell) -> Path | None:
-    """Move a record that cannot be read out of the way; returns where to, None if there is none."""
-    path = folder(root, cell) / "record.json"
-    if not path.exists() or find(root, cell) is not None:
-        return None
-    return path.replace(path.with_name("record.json.damaged"))
-
-
-def records(root: Path, plan: Plan) -> list[Record]:
-    """The records that there are of a plan's cells, those of tuning among them."""
-    return [record for cell in plan.possible if (record := find(root, cell))]
-
-
-def named(root: Path, name: str) -> Record:
     """
-    The record whose cell's folder name begins with `name`, or else contains it.
+    Move a record that `find` does not take out of the way; returns where to, None if there is none.
 
     Raises:
-        UsageError: none, or several.
+        EnvironmentProblem: the disk does not let it be read or moved.
     """
-    paths = sorted((root / "cells").glob("*/record.json"))
-    inside = [path for path in paths if name in path.parent.name]
-    matches = [path for path in inside if path.parent.name.startswith(name)] or inside
-    if len(matches) != 1:
-        found = ", ".join(p.parent.name for p in matches[:5]) or "none"
-        message = f"`{name}` names {len(matches)} recorded cells of `{root}`: {found}"
-        raise UsageError(message)
+    path = folder(root, cell) / "record.json"
+    if find(root, cell) is not None or not path.exists():
+        return None
+    aside, number = path.with_name("record.json.damaged"), 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"record.json.damaged-{number}")
     try:
-        return Record.model_validate_json(matches[0].read_bytes())
-    except (OSError, ValidationError) as error:
-        message = f"`{matches[0]}` is damaged: {str(error).splitlines()[0]}"
-        raise UsageError(message) from None
+        return path.rename(aside)
+    except OSError as error:
+        message = f"cannot move `{path}` to `{aside}`: {error.strerror or error}"
+        raise EnvironmentProblem(message) from None
 
 
 def save_plan(root: Path, plan: Plan) -> Path:

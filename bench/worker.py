@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from bench.record import Provenance, Receipt, Record, Status
     from bench.trainer import Outcome, Snapshot
 
-Kind = Literal["start", "progress", "end", "retry", "elsewhere", "takeover", "stop"]
+Kind = Literal["start", "progress", "end", "retry", "elsewhere", "takeover", "moved", "stop"]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import torch
 from bench import cli, crossing, leaderboard, render, shelf_cli, store, worker
 from bench.plain import Terminal
 from bench.registry import BACKBONES, ESTIMATORS
+from bench.standing import Standings
 from bench.terminal import UNBOUND
 
 TINY = """
@@ -58,7 +59,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for cell in plan.cells:
         command = ("run", "tiny.yaml")
         worker.run(worker.Job(cell, root, "cpu", 1, 1, False, home, (), command, 60.0))
-    board = leaderboard.rank(plan, store.records(root, plan))
+    board = leaderboard.rank(plan, Standings(root, plan.possible).records(stale=False))
     store.write(root / "suites" / "tiny" / "leaderboard.md", render.markdown(board))
     return root
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from test_store import cell, record
 
-from bench import store
+from bench import shelf, store
 from bench.cell import Binarization, DataRef, Recipe, Ref
 from bench.diff import cells, diff, folders
 from bench.record import Receipt, Record
@@ -132,7 +132,7 @@ def test_diff_prints(measured: Path, ask: Ask, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(measured, copy)
     assert ask("diff", measured, copy)[0] == 0
-    told = store.named(copy, "ste-")
+    told = shelf.recorded(copy, "ste-")
     store.save(copy, told.model_copy(update={"weights_digest": "0" * 64}))
     code, out, _ = ask("diff", ste, copy / "cells" / ste.name / "record.json")
     assert code == 3

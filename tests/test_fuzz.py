@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from rich.live import Live
 from rich.table import Table
 
-from bench import crossing, render, store
+from bench import crossing, render, shelf, store
 from bench.errors import SuiteError, UsageError
 from bench.leaderboard import rank
 from bench.plain import Terminal, plain
@@ -191,4 +191,4 @@ def test_a_damaged_record_is_none(box: Box) -> None:
         store.write(path, damaged)
         assert store.find(box.results, cell) is None
         with pytest.raises(UsageError, match="is damaged"):
-            store.named(box.results, cell.id)
+            shelf.recorded(box.results, cell.id)

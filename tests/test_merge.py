@@ -154,7 +154,7 @@ def test_unfinished_cells(tmp_path: Path) -> None:
     store.save(theirs, record())
     (ours / "cells" / cell().slug / "lease.json").write_text("{}", encoding="utf-8")
     (step,) = join(theirs, ours)
-    assert (step.kind, "has it here" in step.text) == ("refused", True)
+    assert (step.kind, "has this cell; wait" in step.text) == ("refused", True)
     (ours / "cells" / cell().slug / "lease.json").unlink()
     (step,) = join(theirs, ours)
     assert step.kind == "replaced"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import store
+from bench import shelf, store
 from bench.cell import CORE, Binarization, Cell, DataRef, Recipe, Ref
 from bench.errors import EnvironmentProblem, UsageError
 from bench.plan import Plan, Row
@@ -102,7 +102,7 @@ def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
 
     assert unsealed(store.find(tmp_path, clipped)) == saved
     assert store.find(tmp_path, cell()) is None
-    assert unsealed(store.named(tmp_path, clipped.id)) == saved
+    assert unsealed(shelf.recorded(tmp_path, clipped.id)) == saved
 
 
 def test_a_seal_shows_every_edit(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_damaged_record_is_no_record(tmp_path: Path, content: str) -> None:
 
     assert store.find(tmp_path, cell()) is None
     with pytest.raises(UsageError, match="is damaged"):
-        store.named(tmp_path, cell().id)
+        shelf.recorded(tmp_path, cell().id)
 
 
 def test_a_record_of_another_cell_is_no_record(tmp_path: Path) -> None:
@@ -148,10 +148,10 @@ def test_an_ambiguous_name_lists_what_it_names(tmp_path: Path) -> None:
     for seed in (0, 1):
         store.save(tmp_path, record(cell(seed=seed)))
 
-    with pytest.raises(UsageError, match=r"`ste` names 2 recorded cells.*ste-resnet20-w1a1-s0__"):
-        store.named(tmp_path, "ste")
-    with pytest.raises(UsageError, match="`nothing` names 0 recorded cells"):
-        store.named(tmp_path, "nothing")
+    with pytest.raises(UsageError, match=r"`ste` names 2 cells of.*ste-resnet20-w1a1-s0__"):
+        shelf.recorded(tmp_path, "ste")
+    with pytest.raises(UsageError, match="no cell of `.*` is called `nothing`"):
+        shelf.recorded(tmp_path, "nothing")
 
 
 def test_nothing_is_written_outside(tmp_path: Path) -> None:

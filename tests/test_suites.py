@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 import suites
-from bench import crossing, leaderboard, render, store
+from bench import crossing, leaderboard, render
 from bench.claim import ledger
 from bench.executor import Settings, Slot
 from bench.origin import describe
 from bench.session import run
+from bench.standing import Standings
 from bench.suite import load
 
 HOME = Path(suites.__path__[0])
@@ -82,7 +83,7 @@ def test_a_twin_runs_in_its_smallest_form(name: str, tmp_path: Path) -> None:
     with (tmp_path / "out.txt").open("w") as file:
         console = Console(file=file, width=200)
         fine = run(plan, plan.possible, settings, console, console)
-    board = leaderboard.rank(plan, store.records(tmp_path, plan))
+    board = leaderboard.rank(plan, Standings(tmp_path, plan.possible).records(stale=False))
     lines = [line for section in board.sections for line in section.lines]
 
     assert fine, (tmp_path / "out.txt").read_text()

@@ -8,7 +8,8 @@ from statistics import fmean
 
 import pytest
 
-from bench import leaderboard, store
+from bench import leaderboard, shelf, store
+from bench.standing import Standings
 from bench.trace import RowTrail, Trail, trace
 
 Ask = Callable[..., tuple[int, str, str]]
@@ -23,7 +24,7 @@ def rows(target: str, words: list[str], root: Path) -> list[RowTrail]:
 def test_every_number_is_the_mean_of_its_column(measured: Path) -> None:
     """What a row prints is the mean of the values that its trail names, in files that are there."""
     plan = store.find_plan(measured, "tiny")
-    board = leaderboard.rank(plan, store.records(measured, plan))
+    board = leaderboard.rank(plan, Standings(measured, plan.possible).records(stale=False))
     found = {row.line.label: row for row in rows("tiny", [], measured)}
 
     assert set(found) == {"ste", "reste"}
@@ -67,7 +68,7 @@ def test_a_cell_leads_to_all_its_files(measured: Path, tmp_path: Path) -> None:
     assert found.others == [str(home / "notes.txt")]
     assert found.ledgers == {str(ledger): 2}
     assert found.rows == ["tiny ste resnet20 1/1"]
-    record = store.named(root, "ste-")
+    record = shelf.recorded(root, "ste-")
     assert found.weights[str(home / "last.safetensors")] == record.weights_digest
 
 
@@ -75,7 +76,7 @@ def test_a_lost_seed_says_why(measured: Path, tmp_path: Path) -> None:
     """A row whose cell failed, and one whose cell is gone, are traced with what there is."""
     root = tmp_path / "results"
     shutil.copytree(measured, root)
-    record = store.named(root, "reste-")
+    record = shelf.recorded(root, "reste-")
     failed = record.model_copy(update={"status": "failed", "reason": "OSError: x", "curves": {}})
     store.save(root, failed)
     shutil.rmtree(next((root / "cells").glob("ste-*")))
@@ -93,7 +94,7 @@ def test_trace_prints(measured: Path, ask: Ask, tmp_path: Path) -> None:
     """Numbers and trail for people, everything as JSON, and nothing that commands a terminal."""
     code, out, err = ask("trace", "tiny.yaml", "reste", "resnet20", "--results", measured)
     assert (code, err) == (0, "")
-    acc = f"{100 * (store.named(measured, 'reste-').last_acc or 0):.2f}"
+    acc = f"{100 * (shelf.recorded(measured, 'reste-').last_acc or 0):.2f}"
     assert acc in out
     for word in ("command  bench run tiny.yaml", "record.json", "log.txt", "last.safetensors", "Δ"):
         assert word in out
@@ -101,7 +102,7 @@ def test_trace_prints(measured: Path, ask: Ask, tmp_path: Path) -> None:
     assert {row["line"]["label"] for row in told} == {"ste", "reste"}
     root = tmp_path / "results"
     shutil.copytree(measured, root)
-    record = store.named(root, "reste-")
+    record = shelf.recorded(root, "reste-")
     store.save(root, record.model_copy(update={"status": "failed", "reason": "\x1b[2J"}))
     code, out, _ = ask("trace", "reste-", "--results", root)
     assert code == 0

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench import crossing, leaderboard, render, store, tuning
+from bench import crossing, leaderboard, render, tuning
 from bench.errors import SuiteError
 from bench.executor import Settings, Slot
 from bench.filters import select
 from bench.plan import Plan, Trial
 from bench.record import Record
 from bench.session import run
+from bench.standing import Standings
 
 SUITE = """\
 estimators: [ste, reste]
@@ -155,7 +156,7 @@ def test_tuned_rows_stand_beside_untuned_ones(tmp_path: Path) -> None:
     said = io.StringIO()
     console = Console(file=said, width=200)
     ok = run(plan, plan.possible, settings, console, console)
-    board = leaderboard.rank(plan, store.records(settings.root, plan))
+    board = leaderboard.rank(plan, Standings(settings.root, plan.possible).records(stale=False))
     section = next(s for s in board.sections if s.tuned)
     text = render.markdown(board)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import store
+from bench import shelf, store
 
 Ask = Callable[..., tuple[int, str, str]]
 
@@ -27,7 +27,7 @@ def test_what_was_measured_is_verified(measured: Path, ask: Ask) -> None:
     for line in lines[:2]:
         assert "record" in line
         assert "last weights" in line
-        assert f"last {100 * (store.named(measured, line[8:14]).last_acc or 0):.2f} %" in line
+        assert f"last {100 * (shelf.recorded(measured, line[8:14]).last_acc or 0):.2f} %" in line
     assert lines[2].startswith("2 cells: 2 as recorded")
     assert "accuracy" not in ask("verify", "--no-accuracy", "tiny", "--results", measured)[1]
 
@@ -46,7 +46,7 @@ def cut(root: Path) -> str:
 
 
 def edited(root: Path) -> str:
-    record = store.named(root, "ste-")
+    record = shelf.recorded(root, "ste-")
     curve = [*record.curves["test_acc"][:-1], 0.99]
     store.save(root, record.model_copy(update={"curves": record.curves | {"test_acc": curve}}))
     return "accuracy of the last weights is"
@@ -60,7 +60,7 @@ def damaged(root: Path) -> str:
 
 def moved(root: Path) -> str:
     (home,) = (root / "cells").glob("ste-*")
-    home.rename(home.with_name(f"{home.name[:-1]}x"))
+    home.rename(home.with_name(home.name.replace("-s0__", "-s1__")))
     return "its record is that of `ste-resnet20"
 
 
@@ -82,7 +82,7 @@ def test_what_cannot_be_checked_is_said(root: Path, ask: Ask, tmp_path: Path) ->
     """Weights that were not kept, unfinished cells, and failures are no difference."""
     (ste,) = (root / "cells").glob("ste-*")
     (ste / "last.safetensors").unlink()
-    record = store.named(root, "reste-")
+    record = shelf.recorded(root, "reste-")
     failed = record.model_copy(update={"status": "failed", "reason": "OSError: x", "curves": {}})
     store.save(root, failed)
     (root / "cells" / "x__0123456789ab").mkdir()
@@ -97,7 +97,7 @@ def test_what_cannot_be_checked_is_said(root: Path, ask: Ask, tmp_path: Path) ->
 
 def test_without_the_data_digests_are_checked(root: Path, ask: Ask, tmp_path: Path) -> None:
     """Data that is not there is said, of each cell, and what is wrong is found all the same."""
-    for record in [store.named(root, name) for name in ("ste-", "reste-")]:
+    for record in [shelf.recorded(root, name) for name in ("ste-", "reste-")]:
         home = store.folder(root, record.cell)
         other = record.cell.data.model_copy(update={"name": "cifar10", "params": {}})
         moved = record.cell.model_copy(update={"data": other})

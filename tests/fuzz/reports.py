@@ -12,6 +12,7 @@ from bench.errors import BenchError
 from bench.plain import CONTROLS, Terminal
 from bench.plan import Plan
 from bench.record import Record
+from bench.standing import Standings
 from fuzz.box import Box
 
 FILTERS = ["estimator=*", "seed=0 & wa=1/1", "estimator=[", "zzz=1", "=", "seed=\x1b[31m"]
@@ -33,7 +34,7 @@ def every(box: Box, rng: Random, plan: Plan) -> None:
 
 def table(box: Box, plan: Plan) -> None:
     """The leaderboard in every format, on wide and on narrow terminals."""
-    board = leaderboard.rank(plan, store.records(box.results, plan))
+    board = leaderboard.rank(plan, Standings(box.results, plan.possible).records(stale=False))
     for width in (60, 200):
         terminal(render.rich_table(board, width), width)
     home = store.suite_folder(box.results, plan.suite)

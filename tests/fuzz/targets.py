@@ -24,7 +24,7 @@ import torch
 import torchvision.datasets
 from PIL import Image
 
-from bench import catalogue, cli, crossing, formats, model, origin, preset, store, worker
+from bench import catalogue, cli, crossing, formats, model, origin, preset, shelf, store, worker
 from bench.claim import describe, ledger
 from bench.document import parse
 from bench.errors import BenchError, DataError, PluginError, UsageError
@@ -191,7 +191,7 @@ def records(box: Box, rng: Random) -> Read:
         if rng.random() < 0.05:
             reports_of = rng.choice([["indicators"], ["indicators", "--curves"], ["eval"]])
             command([*reports_of, cell.id])
-        reports.record(store.named(box.results, cell.id))
+        reports.record(shelf.recorded(box.results, cell.id))
 
     return read
 
@@ -539,7 +539,7 @@ def names(box: Box, rng: Random) -> Read:
         store.find_plan(box.results, suite)
         reports.table(box, moved)
         with contextlib.suppress(UsageError):
-            store.named(box.results, chosen)
+            shelf.recorded(box.results, chosen)
 
     return read
 
