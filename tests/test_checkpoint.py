@@ -455,7 +455,6 @@ def test_a_checkpoint_that_does_not_fit_is_set_aside(job: Job, news: News) -> No
         wrong = replace(past, step=1, epoch=epoch, optimizer=optimizer)
         checkpoint.write(home, job.cell.id, wrong, processes)
     assert len(names(home)) == 2
-    shutil.copytree(home / "checkpoints", job.root / "both")
     worker.run(job)
 
     assert "checkpoint 000007-00000001 is not used: its epoch does not fit" in log(job)
