@@ -155,6 +155,16 @@ def newest(
     return None
 
 
+def check(home: Path, cell_id: str) -> Iterator[tuple[Path, str]]:
+    """Each checkpoint of a cell, the newest first, and what is wrong with it; nothing if sound."""
+    for path in _found(home):
+        try:
+            _intact(path, cell_id)
+            yield path, ""
+        except Unusable as problem:
+            yield path, str(problem)
+
+
 def sweep(home: Path) -> None:
     """Remove what a process that was killed while it wrote has left."""
     unfinished = (home.glob(f".{name}.*") for name in ("*.safetensors", "record.json"))
@@ -215,6 +225,25 @@ def _read(path: Path, cell_id: str, like: State) -> tuple[Snapshot, list[Provena
     Raises:
         Unusable: anything is not as it was written, or not this cell's.
     """
+    progress, contents = _intact(path, cell_id)
+    try:
+        snapshot = _snapshot(progress, contents)
+    except Exception as error:  # whatever a file that was made up does to its reader
+        message = f"its files cannot be read: {type(error).__name__}"
+        raise Unusable(message) from None
+    if _shapes(snapshot.weights) != _shapes(like):
+        message = "it does not fit the network"
+        raise Unusable(message)
+    return snapshot, progress.processes
+
+
+def _intact(path: Path, cell_id: str) -> tuple[Progress, dict[Name, bytes]]:
+    """
+    The files of a checkpoint, which have the digests that it says.
+
+    Raises:
+        Unusable: one has not, or it is another cell's.
+    """
     if path.is_symlink():
         message = "it is a link"
         raise Unusable(message)
@@ -225,15 +254,7 @@ def _read(path: Path, cell_id: str, like: State) -> tuple[Snapshot, list[Provena
         if hashlib.sha256(contents[name]).hexdigest() != digest:
             message = f"{name} is damaged"
             raise Unusable(message)
-    try:
-        snapshot = _snapshot(progress, contents)
-    except Exception as error:  # whatever a file that was made up does to its reader
-        message = f"its files cannot be read: {type(error).__name__}"
-        raise Unusable(message) from None
-    if _shapes(snapshot.weights) != _shapes(like):
-        message = "it does not fit the network"
-        raise Unusable(message)
-    return snapshot, progress.processes
+    return progress, contents
 
 
 def _progress(path: Path, cell_id: str) -> Progress:

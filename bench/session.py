@@ -1,7 +1,7 @@
 """One call of `bench run`: what is missing is run and shown, then the table and its files."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -22,6 +22,13 @@ class Choice:
 
     rerun: tuple[str, ...] = ()  # `failed`, `stale`, or cells by name: those run and no others
     allow_stale: bool = False  # stale records stand in the table
+
+
+@dataclass
+class _Sum(Tally):
+    """What became of the cells of all parts of a run."""
+
+    journals: list[Path] = field(default_factory=list[Path])
 
 
 def run(
@@ -46,24 +53,22 @@ def run(
     again = _again(chosen, choice.rerun, settings.root)
     written = [store.save_plan(settings.root, plan)]
     ids = {cell.id for cell in chosen}
-    tally, undone = Tally(), 0
+    tally, undone = _Sum(), 0
     for part, cells in _parts(plan, again, settings.root, choice):
         here = [cell for cell in cells if cell.id in ids]
         anew = bool(choice.rerun)
         undone += _execute(plan, here, part, settings, tally, (out, err), anew=anew)
-    written += [*_table(plan, settings.root, choice, out), *tally.ledgers]
+    written += [*_table(plan, settings.root, choice, out), *tally.journals]
     _say(out, "files:")
     for line in _files(written, plan, settings.root):
         _say(out, f"  {line}")
     for event in tally.failed:
         log = store.folder(settings.root, plan.cell(event.cell_id)) / "log.txt"
         _say(err, f"failed: {event.reason}; log: {log}")
-    for problem in tally.errors:
-        _say(err, f"error: {problem}")
     if undone and not choice.allow_stale:
         hint = "--rerun stale measures them again, --allow-stale shows what there is"
         _say(err, f"stale: {undone} cells were measured by other code or on other data; {hint}")
-    return not (tally.failed or tally.errors or (undone and not choice.allow_stale))
+    return not (tally.failed or (undone and not choice.allow_stale))
 
 
 def _again(chosen: list[Cell], rerun: tuple[str, ...], root: Path) -> list[Cell]:
@@ -104,7 +109,7 @@ def _execute(
     cells: list[Cell],
     part: str,
     settings: Settings,
-    tally: Tally,
+    tally: _Sum,
     consoles: tuple[Console, Console],
     *,
     anew: bool,
@@ -126,10 +131,9 @@ def _execute(
     counts = f"{recorded} recorded" + f", {len(stale)} stale" * bool(stale)
     _say(out, f"{part}{len(standings)} cells, {counts}, {len(missing)} to run")
     if missing:
-        found = _watched(plan, [s.cell for s in missing], settings, consoles)
+        found, book = _watched(plan, [s.cell for s in missing], settings, consoles)
         tally.ended |= found.ended
-        tally.errors += found.errors
-        tally.ledgers += found.ledgers
+        tally.journals.append(book)
     return len(stale)
 
 
@@ -144,19 +148,19 @@ def _clear(standing: Standing, root: Path, err: Console) -> None:
 
 def _watched(
     plan: Plan, cells: list[Cell], settings: Settings, consoles: tuple[Console, Console]
-) -> Tally:
-    """Run cells, shown and written to the ledger of events."""
+) -> tuple[Tally, Path]:
+    """Run cells, shown and written to a journal, whose path is returned, too."""
     out, err = consoles
     board = live.board(plan, [cell.id for cell in cells], settings.root)
     view = live.Terminal if out.is_terminal else live.Plain
     book = Journal(settings.root, plan.suite, journal.entries(cells, board.names), settings.argv)
     try:
         with book, view(board, out) as watch:
-            tally = executor.execute(cells, settings, book.before(watch))
-        return replace(tally, ledgers=[book.path])
+            owner = book.header.owner
+            return executor.execute(cells, settings, book.before(watch), owner), book.path
     finally:
         if book.problem:
-            _say(err, f"note: the ledger of events has gaps: {book.problem}")
+            _say(err, f"note: the journal has gaps: {book.problem}")
 
 
 def states(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:
