@@ -166,6 +166,18 @@ def newest(
     return None
 
 
+def check(home: Path, cell_id: str) -> Iterator[tuple[Path, str]]:
+    """Each checkpoint of a cell, the newest first, and what is wrong with it; nothing if sound."""
+    for path in _found(home):
+        try:
+            _intact(path, cell_id)
+            yield path, ""
+        except OSError as error:
+            yield path, f"it cannot be read: {error.strerror or error}"
+        except Unusable as problem:
+            yield path, str(problem)
+
+
 def set_aside(path: Path, why: str, report: Callable[[str], None]) -> None:
     """
     Report a checkpoint that must not be used, and rename it to `<name>.damaged`.
@@ -251,6 +263,25 @@ def _read(path: Path, cell_id: str) -> tuple[Snapshot, list[Provenance]]:
         OSError: the disk cannot be read.
         Unusable: anything is not as it was written, or not this cell's.
     """
+    progress, contents = _intact(path, cell_id)
+    try:
+        snapshot = _snapshot(progress, contents)
+    except Exception as error:  # whatever a file that was made up does to its reader
+        if exhausted(error):
+            raise
+        message = f"its files cannot be read: {type(error).__name__}"
+        raise Unusable(message) from None
+    return snapshot, progress.processes
+
+
+def _intact(path: Path, cell_id: str) -> tuple[Progress, dict[Name, bytes]]:
+    """
+    The files of a checkpoint, which have the digests that it says.
+
+    Raises:
+        OSError: the disk cannot be read.
+        Unusable: one has not, or it is another cell's.
+    """
     if path.is_symlink():
         message = "it is a link"
         raise Unusable(message)
@@ -261,14 +292,7 @@ def _read(path: Path, cell_id: str) -> tuple[Snapshot, list[Provenance]]:
         if hashlib.sha256(contents[name]).hexdigest() != digest:
             message = f"{name} is damaged"
             raise Unusable(message)
-    try:
-        snapshot = _snapshot(progress, contents)
-    except Exception as error:  # whatever a file that was made up does to its reader
-        if exhausted(error):
-            raise
-        message = f"its files cannot be read: {type(error).__name__}"
-        raise Unusable(message) from None
-    return snapshot, progress.processes
+    return progress, contents
 
 
 def _progress(path: Path, cell_id: str) -> Progress:

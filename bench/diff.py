@@ -113,7 +113,7 @@ def _record(text: str, root: Path) -> Record:
 def cells(a: Record, b: Record) -> Cells:
     """Two records, field by field."""
     of_cell = _between(a.cell.model_dump(mode="json"), b.cell.model_dump(mode="json"))
-    made = _between(a.provenance.model_dump(mode="json"), b.provenance.model_dump(mode="json"))
+    made = _between(_made(a), _made(b))
     same = a.cell.id == b.cell.id
     outcome = _accuracies(a, b) + differences(a, b)
     return Cells(
@@ -126,6 +126,15 @@ def cells(a: Record, b: Record) -> Cells:
         outcome=outcome,
         causes=_causes(made, a.receipt, b.receipt) if same and outcome else [],
     )
+
+
+def _made(record: Record) -> dict[str, str]:
+    """What the processes that trained say of themselves; of several, one after the other."""
+    processes = [_flat(p.model_dump(mode="json")) for p in (*record.earlier, record.provenance)]
+    names = dict.fromkeys(name for process in processes for name in process)
+    return {
+        name: ", then ".join(dict.fromkeys(_show(p.get(name)) for p in processes)) for name in names
+    }
 
 
 def _flat(value: Any, name: str = "") -> dict[str, Any]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any, TypeAlias
 
 import yaml
@@ -223,12 +224,20 @@ def read(path: Path) -> Document:
     Read a YAML file.
 
     Raises:
-        SuiteError: unreadable, not UTF-8, in a place that cannot be printed, or as `parse`.
+        SuiteError: no file or unreadable, not UTF-8, in a place that cannot be printed, or as
+            `parse`.
     """
     if CONTROLS.search(str(path)):
         message = f"{path}: its name holds a control character; rename it"
         raise SuiteError(message)
     try:
+        there = path.stat()
+        if not (S_ISREG(there.st_mode) or S_ISDIR(there.st_mode)):  # a pipe may never end
+            message = f"{path}: not a regular file"
+            raise SuiteError(message)
+        if there.st_size > 4 * MAX_LENGTH:  # bytes of a character
+            message = f"{path}: more than {MAX_LENGTH:,} characters"
+            raise SuiteError(message)
         return parse(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         message = f"{path}: {error.strerror}"

@@ -5,6 +5,7 @@ The loop hears the workers (`bench.seat`), asks what is next (`bench.agenda`), a
 becomes of a cell that ended: its end is told, or it is tried again, or it is left to another run.
 """
 
+import math
 import re
 import signal
 import time
@@ -20,8 +21,9 @@ from bench import seat, stop, store
 from bench.agenda import Agenda
 from bench.cell import Cell
 from bench.errors import BenchError, EnvironmentProblem, UsageError
-from bench.folder import cores
-from bench.lease import Leases, myself
+from bench.lease import Leases, Owner, myself
+from bench.machine import cores
+from bench.plain import plain
 from bench.provenance import provenance
 from bench.record import Record, Status
 from bench.registry import ESTIMATORS
@@ -55,8 +57,6 @@ class Tally:
     """What became of the cells of one run."""
 
     ended: dict[str, Event] = field(default_factory=dict[str, Event])
-    errors: list[str] = field(default_factory=list[str])  # what could not even be recorded
-    ledgers: list[Path] = field(default_factory=list[Path])  # of events
 
     @property
     def failed(self) -> list[Event]:
@@ -101,6 +101,7 @@ def execute(
     cells: Iterable[Cell],
     settings: Settings,
     watch: Callable[[Event], None],
+    owner: Owner | None = None,
     *,
     anew: bool = False,
 ) -> Tally:
@@ -112,6 +113,7 @@ def execute(
     would replace is kept elsewhere; `stop`, of no cell.
 
     Args:
+        owner: whom leases name, as the run's journal does; None: this process.
         anew: cells that are measured are measured again; what they were goes to the attic.
 
     Raises:
@@ -120,7 +122,7 @@ def execute(
         BenchError: so many cells failed that the run was to stop.
     """
     with stop.requests() as asked:
-        crew = _Crew(list(cells), settings, watch, asked, anew=anew)
+        crew = _Crew(list(cells), settings, watch, asked, owner or myself(), anew=anew)
         try:
             while crew.busy:
                 crew.heed()
@@ -143,6 +145,7 @@ class _Crew:
         settings: Settings,
         watch: Callable[[Event], None],
         asked: stop.Requests,
+        owner: Owner,
         *,
         anew: bool,
     ) -> None:
@@ -153,10 +156,11 @@ class _Crew:
         self.unrecorded: set[str] = set()
         self.failures = 0
         self.checkpointed = 0
+        self.problems: list[str] = []  # of the results folder
         self.closing = False  # nothing new starts
         self.halted_at: float | None = None
-        self.signals = 0  # heeded so far
-        self.leases = Leases(settings.root, myself())
+        self.signalled = False
+        self.leases = Leases(settings.root, owner)
         self.agenda = Agenda(cells, settings.root, self.leases, self._tell, anew=anew)
         self.seats = [Seat(slot) for slot in settings.slots[: len(cells)]]
 
@@ -171,11 +175,12 @@ class _Crew:
 
     def heed(self) -> None:
         """Stop as signals say: the first lets cells checkpoint, the next does not wait."""
-        count, self.signals = self.signals, len(self.asked.numbers)
-        late = self.halted_at is not None and time.monotonic() - self.halted_at > GRACE_S
-        if count < self.signals and self.halted_at is None:
+        count = len(self.asked.numbers)
+        if count and not self.signalled:
+            self.signalled = True
             self._halt("Ctrl-C again stops now")
-        elif count < self.signals or late:
+        late = self.halted_at is not None and time.monotonic() - self.halted_at > GRACE_S
+        if count > 1 or late:
             for each in self.running:
                 each.kill(UNSAVED)
 
@@ -244,7 +249,7 @@ class _Crew:
             self.failures += 1
         self.leases.release(cell)
         self._tell(event)
-        if self.failures == self.settings.max_failures:
+        if self.halted_at is None and self.failures >= (self.settings.max_failures or math.inf):
             self._halt(f"{self.failures} failed (--max-failures)")
 
     def _lost(self, each: Seat, cell: Cell) -> Event:
@@ -280,8 +285,8 @@ class _Crew:
         origin = provenance(
             datetime.now(UTC), "cpu", self.settings.compiled, list(self.settings.argv)
         )
-        origin = origin.model_copy(update={"device": slot.device})
-        record = Record(cell=cell, status=status, reason=reason, provenance=origin)
+        origin = origin.model_copy(update={"device": slot.device, "threads": slot.threads})
+        record = Record(cell=cell, status=status, reason=plain(reason), provenance=origin)
         try:
             store.save(self.settings.root, record)
         except EnvironmentProblem as problem:
@@ -297,12 +302,12 @@ class _Crew:
     def _close(self, problem: str, lost: Cell | None = None) -> None:
         """Start nothing new; what runs may still come to its end. `lost` has no record."""
         self.unrecorded |= {lost.id} if lost else set()
-        self.tally.errors.append(problem)
+        self.problems.append(problem)
         self.closing = True
 
     def _halt(self, then: str) -> None:
         """Start nothing new, and let what runs checkpoint."""
-        self.closing, self.halted_at = True, time.monotonic()
+        self.closing, self.halted_at = True, self.halted_at or time.monotonic()
         for each in self.seats:
             each.halt.set()
         if count := len(self.running):
@@ -326,8 +331,8 @@ class _Crew:
         how = f"{left}; what is recorded stays, run again to continue"
         if self.asked.numbers:
             raise stop.Stopped(self.asked.numbers[0], how)
-        if self.tally.errors:
-            raise EnvironmentProblem("\n".join([*dict.fromkeys(self.tally.errors), how]))
+        if self.problems:
+            raise EnvironmentProblem("\n".join([*dict.fromkeys(self.problems), how]))
         if self.closing and len(over) < len(self.cells):
             message = f"stopped after {self.failures} failed cells (--max-failures); {how}"
             raise BenchError(message)

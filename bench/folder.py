@@ -31,6 +31,7 @@ from bench.data import Count, Name, Report, Split, Transform, normalize, silent
 from bench.errors import DataError
 from bench.image import Area, decode, evaluation_view, training_view
 from bench.lane import ahead, lane
+from bench.machine import cores
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 CPU = torch.device("cpu")
@@ -239,11 +240,6 @@ def listed(root: Path, split: str) -> tuple[list[str], Files]:
     rounds = [file for row in zip_longest(*numbered) for file in row if file is not None]
     paths, sizes, labels = zip(*rounds, strict=True)
     return classes, Files(root, paths, sizes, torch.tensor(labels))
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _images(root: Path, home: Path) -> list[tuple[str, int]]:

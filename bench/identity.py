@@ -36,6 +36,7 @@ NUMERIC = (  # every file of the harness between a batch of images and a record'
 )
 OTHER = (  # imported by those, but what numbers owe to them stands in the cell, or is nothing
     *("cell", "errors", "record", "registry", "store", "suite"),
+    "machine",  # how many threads decode, which changes no pixel
     "plugin",  # names, and nothing of its own
     "sources",  # what it loads is in the data's fingerprint
 )

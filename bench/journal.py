@@ -1,5 +1,5 @@
 """
-The ledger of events: what happened in a run, when, one JSON object a line.
+The journal of a run: what happened in it, when, one JSON object a line.
 
     ROOT/events/<UTC time>-<host>-<pid>.jsonl
 
@@ -20,8 +20,10 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from bench import store
 from bench.cell import Cell, Frozen
+from bench.document import is_file
 from bench.errors import EnvironmentProblem
 from bench.lease import Owner, alive, myself
+from bench.plain import plain
 from bench.worker import Event
 
 DEFAULTS = {f.name: f.default for f in fields(Event)}
@@ -38,7 +40,7 @@ class Entry(Frozen):
 
 
 class Header(Frozen):
-    """The first line of a ledger."""
+    """The first line of a journal."""
 
     suite: str
     command: list[str]
@@ -50,9 +52,9 @@ class Header(Frozen):
 
 class Journal:
     """
-    Writes the ledger of one run. It hears the run's events as a view does.
+    Writes the journal of one run. It hears the run's events as a view does.
 
-    A ledger that cannot be written ends no run; `problem` says why it could not.
+    A journal that cannot be written ends no run; `problem` says why it could not.
     """
 
     def __init__(self, root: Path, suite: str, cells: list[Entry], argv: Iterable[str]) -> None:
@@ -68,7 +70,7 @@ class Journal:
         owner = self.header.owner
         host = re.sub(r"[^\w.-]", "_", owner.host)
         name = f"{now:%Y%m%dT%H%M%S.%f}Z-{host}-{owner.pid}.jsonl"
-        self.path = root / "events" / name
+        self.root, self.path = root, root / "events" / name
         self.problem = ""
         self._torn = False
         self._begun: set[str] = set()
@@ -108,7 +110,8 @@ class Journal:
     def _append(self, line: dict[str, Any]) -> None:
         start = "\n" if self._torn else ""  # what an earlier try may have left is a line of its own
         try:
-            store.append(self.path, start + json.dumps(line, ensure_ascii=False) + "\n")
+            path = store.inside(self.root, "events", self.path.name)
+            store.append(path, start + plain(json.dumps(line, ensure_ascii=False)) + "\n")
             self._torn = False
         except EnvironmentProblem as problem:
             self._torn = True
@@ -117,7 +120,7 @@ class Journal:
 
 @dataclass
 class Run:
-    """One ledger, as far as it has been read; `more` reads on."""
+    """One journal, as far as it has been read; `more` reads on."""
 
     path: Path
     header: Header | None = None  # None: its first line cannot be read
@@ -168,7 +171,7 @@ class Run:
 
 
 def entries(cells: Iterable[Cell], names: dict[str, str]) -> list[Entry]:
-    """How a ledger names cells."""
+    """How a journal names cells."""
     return [
         Entry(id=cell.id, name=names[cell.id], folder=cell.slug, epochs=cell.recipe.epochs)
         for cell in cells
@@ -176,8 +179,9 @@ def entries(cells: Iterable[Cell], names: dict[str, str]) -> list[Entry]:
 
 
 def runs(root: Path) -> list[Run]:
-    """Every run that left a ledger under `root`, oldest first, none of it read yet."""
-    return [Run(path) for path in sorted((root / "events").glob("*.jsonl"))]
+    """Every run that left a journal under `root`, oldest first, none of it read yet."""
+    found = sorted((root / "events").glob("*.jsonl"))
+    return [Run(path) for path in found if is_file(path)]  # a pipe would be waited for
 
 
 _AT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)

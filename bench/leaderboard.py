@@ -351,7 +351,8 @@ def _unfinished(plan: Plan, known: Mapping[str, Record]) -> list[str]:
 def _mixtures(records: Iterable[Record]) -> list[str]:
     """What else differs between records that stand in one table."""
     measured = [r for r in records if r.measured]
-    facts, proofs = [r.provenance for r in measured], [r.receipt for r in measured]
+    facts = [process for r in measured for process in (*r.earlier, r.provenance)]
+    proofs = [r.receipt for r in measured]
     kinds = {
         "devices": {f.device for f in facts},
         "torch versions": {f.versions.get("torch", "?") for f in facts},

@@ -32,6 +32,7 @@ NARROW_HEADS = ("state", "cell", "epoch", "acc, %", "left")  # below 80 columns
 OTHERS, NARROW_OTHERS = 71, 48  # what the columns beside the cell's name take
 NUMBERS = {"epoch", "acc, %", "images/s", "left"}
 STYLES = {
+    "starting": "bold",
     "running": "bold",
     "ok": "green",
     "diverged": "yellow",
@@ -43,6 +44,7 @@ STYLES = {
     "elsewhere": "blue",
     "waiting": "dim",
 }
+IN_MOTION = ("starting", "running")
 BAD = ("diverged", "failed", "timeout", "no memory")
 OVER = ("ok", *BAD)
 WORDS = {"out_of_memory": "no memory"}  # a status, where the table calls it something else
@@ -69,7 +71,7 @@ class State:
     def hear(self, event: Event, now: float) -> None:
         """Take the news of this cell."""
         if event.kind == "start":
-            self.state, self.since, self.reason = "running", None, ""
+            self.state, self.since, self.reason = "starting", None, ""
         elif event.kind == "retry":
             self.state, self.reason = "retrying", event.reason
         elif event.kind == "elsewhere":
@@ -77,6 +79,7 @@ class State:
         elif event.kind == "end":
             self._end(event)
         elif event.kind == "progress":
+            self.state = "running"
             self.epoch, self.fraction = event.epoch, event.fraction
             self.since = self.since or (now, self.progress)
         self.acc = self.acc if event.acc is None else event.acc
@@ -135,13 +138,13 @@ class Board:
 
     @property
     def left(self) -> str:
-        """Time left, from the measured speed of this run; blank before there is one."""
+        """Time left, from the measured speed of this run; blank before one, and once it stops."""
+        if self.note or self.ended:
+            return ""
         mine = [s for s in self.states.values() if s.state != "elsewhere"]
         done = sum(s.gained for s in mine)
         rest = sum(s.epochs - s.progress for s in mine if s.state not in OVER)
-        spent = (self.ended or time.monotonic()) - min(
-            (s.since[0] for s in mine if s.since), default=math.inf
-        )
+        spent = time.monotonic() - min((s.since[0] for s in mine if s.since), default=math.inf)
         if done < 1 or spent < 1:
             return ""
         return _clock(spent * rest / done)
@@ -157,9 +160,9 @@ class Board:
         named = (*BAD, "interrupted", "retrying", "elsewhere")
         words += [f"{n} {name}" for name in named if (n := self.count(name))]
         words.append(f"{_clock(self.elapsed)} gone")
-        if self.note and self.count("running"):
+        if self.note and self.count(*IN_MOTION):
             words.append("stopping")
-        elif self.left and self.count("running", "waiting", "retrying"):
+        elif self.left and self.count(*IN_MOTION, "waiting", "retrying"):
             words.append(f"about {self.left} left")
         return f"{self.suite}: {', '.join(words)}"
 
@@ -222,7 +225,7 @@ class Plain:
             words.append(state.reason)
         if state.state in BAD:
             words.append(f"log: {state.log}")
-        if self.board.left and self.board.count("running", "waiting"):
+        if self.board.left and self.board.count(*IN_MOTION, "waiting"):
             words.append(f"about {self.board.left} left")
         self._print(Text(", ".join(words)))
 
@@ -245,6 +248,7 @@ class Terminal(Plain):
         self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
     ) -> None:
         self.live.stop()
+        self.board.ended = time.monotonic()
         self.console.print(Text(self.board.headline, style="bold"))
 
     def tell(self, event: Event) -> None:
@@ -304,7 +308,7 @@ def _shown(board: Board, room: int) -> list[State]:
     states = list(board.states.values())
     if len(states) <= room:
         return states
-    order = ["running", "retrying", *BAD, "interrupted", "elsewhere", "waiting", "ok"]
+    order = [*IN_MOTION, "retrying", *BAD, "interrupted", "elsewhere", "waiting", "ok"]
     first = sorted(states, key=lambda state: order.index(state.state))[:room]
     return [state for state in states if state in first]
 

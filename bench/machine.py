@@ -17,7 +17,7 @@ def existing(folder: Path) -> Path:
 
 
 def cores() -> int:
-    """Of the affinity mask, less where a container's quota is smaller."""
+    """How many this process may use: its affinity mask's, or fewer by a container's quota."""
     here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota, _, period = _text("/sys/fs/cgroup/cpu.max").strip().partition(" ")
     return min(here, max(1, int(quota) // int(period))) if quota.isdigit() and period else here

@@ -8,6 +8,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.plain import plain
 from bench.record import Provenance
 
 PACKAGES = ("signbench", "torch", "torchvision", "numpy", "scikit-learn")
@@ -27,7 +28,7 @@ def provenance(started: datetime, device: str, compiled: bool, argv: list[str]) 
         threads=torch.get_num_threads(),
         compiled=compiled,
         host=platform.node(),
-        command=shlex.join(["bench", *argv]),
+        command=plain(shlex.join(["bench", *argv])),
         started=started.isoformat(timespec="seconds"),
         wall_s=round((datetime.now(UTC) - started).total_seconds(), 3),
     )

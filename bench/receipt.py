@@ -66,7 +66,8 @@ def of(root: Path, device: str, threads: int, compiled: bool = False) -> Receipt
     if found is None or path != _path(root, found.environment):
         found = make(device, threads, compiled)
         with contextlib.suppress(EnvironmentProblem):
-            store.write(path, found.model_dump_json() + "\n")
+            kept = store.inside(root, "receipts", path.name)
+            store.write(kept, found.model_dump_json() + "\n")
     return found
 
 

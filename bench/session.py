@@ -29,7 +29,7 @@ class _Sum:
     """What became of all parts of a run."""
 
     tally: Tally = field(default_factory=Tally)
-    ledgers: list[Path] = field(default_factory=list[Path])
+    journals: list[Path] = field(default_factory=list[Path])
     stale: int = 0  # cells that were stale and did not run
 
 
@@ -55,7 +55,7 @@ def run(
     total = _Sum()
     for part, standings in _parts(plan, chosen, settings.root, choice):
         _execute(plan, standings, part, settings, total, (out, err), anew=bool(choice.rerun))
-    written = [*_table(plan, settings.root, choice, (out, err)), *total.ledgers]
+    written = [*_table(plan, settings.root, choice, (out, err)), *total.journals]
     _say(out, "files:")
     for line in _files(written, plan, settings.root):
         _say(out, f"  {line}")
@@ -139,19 +139,21 @@ def _watched(
     *,
     anew: bool,
 ) -> None:
-    """Run cells, shown and written to the ledger of events."""
+    """Run cells, shown and written to a journal."""
     out, err = consoles
     board = live.board(plan, [cell.id for cell in cells], settings.root)
     view = live.Terminal if out.is_terminal else live.Plain
     book = Journal(settings.root, plan.suite, journal.entries(cells, board.names), settings.argv)
-    total.ledgers.append(book.path)
+    total.journals.append(book.path)
     try:
         with book, view(board, out) as watch:
-            found = executor.execute(cells, settings, book.before(watch), anew=anew)
+            found = executor.execute(
+                cells, settings, book.before(watch), book.header.owner, anew=anew
+            )
         total.tally.ended |= found.ended
     finally:
         if book.problem:
-            _say(err, f"note: the ledger of events has gaps: {book.problem}")
+            _say(err, f"note: the journal has gaps: {book.problem}")
 
 
 def states(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:

@@ -175,17 +175,15 @@ def verify(
     """
     from bench import verify as verifying
 
-    findings: list[verifying.Finding] = []
+    checked: list[verifying.Checked] = []
     with out.status("verifying") if out.is_terminal else nullcontext() as status:
-        for number, count, finding in verifying.verify(
-            results, names or [], data, accuracy=accuracy
-        ):
-            findings.append(finding)
-            _say(str(finding))
+        for number, count, cell in verifying.verify(results, names or [], data, accuracy=accuracy):
+            checked.append(cell)
+            _say(str(cell))
             if status:
                 status.update(f"{number} of {count} cells verified")
-    _say(verifying.summary(findings))
-    if any(finding.wrong for finding in findings):
+    _say(verifying.summary(checked))
+    if any(cell.wrong for cell in checked):
         raise typer.Exit(3)
 
 

@@ -1,5 +1,5 @@
 """
-What runs on a results folder, from the ledgers of events that runs leave there.
+What runs on a results folder, from the journals that runs leave there.
 
 A run is alive, over (it said how it ended), dead (its process is gone) or, on another machine,
 somewhere we cannot look: then the time of its last event is all there is.
@@ -26,7 +26,7 @@ ENDED_SHOWN = 5
 
 
 class Sight:
-    """One run as its ledger tells it, and the board of its cells."""
+    """One run as its journal tells it, and the board of its cells."""
 
     def __init__(self, run: Run, root: Path) -> None:
         self.run, self.root = run, root
@@ -54,7 +54,7 @@ class Sight:
         """Nothing runs any more."""
         self.board.ended = _steady(at)
         for state in self.board.states.values():
-            if state.state == "running":
+            if state.state in live.IN_MOTION:
                 state.state, state.reason = "interrupted", "its run died"
 
     @property
@@ -73,7 +73,7 @@ class Sight:
         """Whose run it is, and how it is."""
         header = self.run.header
         if header is None:
-            return f"{self.run.path}: a ledger whose first line cannot be read"
+            return f"{self.run.path}: a journal whose first line cannot be read"
         owner, began = header.owner, f"{header.at:%Y-%m-%d %H:%M:%S} UTC"
         text = f"{self.state}: {' '.join(header.command)}  ({owner}, since {began}{self._last})"
         damaged = self.run.damaged + (self.run.torn and not self.going)
@@ -119,12 +119,12 @@ class Sight:
             }
             for cell_id, state in self.board.states.items()
         ]
-        more = {"ledger": str(run.path), "state": self.state, "end": run.over}
+        more = {"journal": str(run.path), "state": self.state, "end": run.over}
         return {**more, **head, "damaged_lines": run.damaged, "cells": cells}
 
 
 def sights(root: Path) -> list[Sight]:
-    """Every run that left a ledger, read; oldest first."""
+    """Every run that left a journal, read; oldest first."""
     found = [Sight(run, root) for run in runs(root)]
     for sight in found:
         sight.look()

@@ -8,13 +8,14 @@ every file that it left and every process that worked on it.
 import re
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from bench import leaderboard, shelf, store, tuning
 from bench.cell import Cell, Definition
-from bench.document import suggest
+from bench.document import is_file, suggest
 from bench.equilibrium import indicators
 from bench.errors import UsageError
 from bench.leaderboard import Line
@@ -54,7 +55,7 @@ class Trail:
     log: str
     checkpoints: list[str]
     others: list[str]
-    ledgers: dict[str, int]  # of runs → how many of its lines name the cell
+    journals: dict[str, int]  # of runs → how many of its lines name the cell
     rows: list[str]  # where its numbers are printed, as `bench trace` takes them
 
 
@@ -248,7 +249,7 @@ def trail(kept: Kept, root: Path, plans: list[Plan]) -> Trail:
         log=_there(home / "log.txt"),
         checkpoints=checkpoints,
         others=[path for path in there if path not in {*main, *checkpoints}],
-        ledgers=_ledgers(root, cell_id),
+        journals=_journals(root, cell_id),
         rows=_printed(plans, cell_id),
     )
 
@@ -269,11 +270,13 @@ def _outcome(record: Record) -> str:
     )
 
 
-def _ledgers(root: Path, cell_id: str) -> dict[str, int]:
-    """The ledgers of runs that name a cell."""
+def _journals(root: Path, cell_id: str) -> dict[str, int]:
+    """The journals of runs that name a cell."""
     found: dict[str, int] = {}
     for path in sorted((root / "events").glob("*.jsonl")):
-        with path.open(encoding="utf-8", errors="replace") as lines:
+        if not is_file(path):  # a pipe would be waited for
+            continue
+        with suppress(OSError), path.open(encoding="utf-8", errors="replace") as lines:
             if count := sum(cell_id in line for line in lines):
                 found[str(path)] = count
     return found

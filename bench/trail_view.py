@@ -155,8 +155,8 @@ def _files(found: Trail) -> Iterator[tuple[str, str]]:
         yield "log", found.log
     for name, paths in (("checkpoint", found.checkpoints), ("file", found.others)):
         yield from ((name, path) for path in paths)
-    for path, count in found.ledgers.items():
-        yield "ledger", f"{path} ({count} lines name it)"
+    for path, count in found.journals.items():
+        yield "journal", f"{path} ({count} lines name it)"
 
 
 def _process(p: dict[str, Any], number: str) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 Is what lies in a results folder what was measured?
 
 A cell's record is read, its identity and seal are computed again, so are the digests of the kept
-weights, and their accuracy, from data. What cannot be checked is said.
+weights and of checkpoints, and the accuracy, from data. What cannot be checked is said.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 from safetensors import SafetensorError
 
-from bench import evaluation, model, shelf, trainer
+from bench import checkpoint, evaluation, identity, model, shelf, trainer
 from bench.data import Dataset
 from bench.errors import BenchError, DataError, UsageError
 from bench.record import Record
@@ -32,7 +32,7 @@ WORDS: dict[State, str] = {
 
 
 @dataclass
-class Finding:
+class Checked:
     """What was checked of one cell, what differs, and what nobody could check."""
 
     cell: str
@@ -61,73 +61,79 @@ class Verifier:
         self.root, self.data, self.accuracy = root, data, accuracy
         self.sets: dict[str, Dataset | str] = {}  # or why there is none
 
-    def check(self, kept: Kept) -> Finding:
+    def check(self, kept: Kept) -> Checked:
         """Everything about one cell; nothing that is wrong with it is raised."""
-        finding = Finding(kept.slug)
+        result = Checked(kept.slug)
+        for path, problem in checkpoint.check(kept.home, kept.slug.rpartition("__")[2]):
+            where = result.wrong if problem else result.checked
+            where.append(f"checkpoint {path.name}{f': {problem}' * bool(problem)}")
         record = kept.record
         if record is None:
-            where = finding.unchecked if kept.unfinished else finding.wrong
+            where = result.unchecked if kept.unfinished else result.wrong
             where.append(kept.problem)
-            return finding
-        finding.checked.append("record")
+            return result
+        result.checked.append("record")
         if shelf.seal(record) == "holds":
-            finding.checked.append("seal")
+            result.checked.append("seal")
         else:
-            finding.unchecked.append("seal (the record has none)")
+            result.unchecked.append("seal (the record has none)")
         if not record.measured:
-            finding.unchecked.append(f"nothing was measured: {record.status}, {record.reason}")
-            return finding
-        sound = [w for w in ("last", "best") if self._weights(kept, record, w, finding)]
+            result.unchecked.append(f"nothing was measured: {record.status}, {record.reason}")
+            return result
+        sound = [w for w in ("last", "best") if self._weights(kept, record, w, result)]
         for which in evaluation.kinds(record) if self.accuracy else ():
             if which in sound:
-                self._accuracy(record, which, finding)
-        return finding
+                self._accuracy(record, which, result)
+        return result
 
-    def _weights(self, kept: Kept, record: Record, which: str, finding: Finding) -> bool:
+    def _weights(self, kept: Kept, record: Record, which: str, result: Checked) -> bool:
         """Compare the digest of kept weights with the record's; are they there to be measured?"""
         path = kept.home / f"{which}.safetensors"
         recorded = record.weights_digest if which == "last" else record.best_digest
         if not path.is_file():
             if which == "last" or record.best_epoch is not None:
-                finding.unchecked.append(f"{which} weights (not kept)")
+                result.unchecked.append(f"{which} weights (not kept)")
             return False
         try:
             now = trainer.digest(_tensors(path))
         except UNREADABLE as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
-            finding.wrong.append(f"{path.name} cannot be read: {reason}")
+            result.wrong.append(f"{path.name} cannot be read: {reason}")
             return False
         if not recorded:
-            finding.unchecked.append(f"digest of the {which} weights (the record has none)")
+            result.unchecked.append(f"digest of the {which} weights (the record has none)")
         elif now != recorded:
             said = f"digest {now[:12]}, the record says {recorded[:12]}"
-            finding.wrong.append(f"{path.name} is not what was recorded: {said}")
+            result.wrong.append(f"{path.name} is not what was recorded: {said}")
             return False
         else:
-            finding.checked.append(f"{which} weights")
+            result.checked.append(f"{which} weights")
         return True
 
-    def _accuracy(self, record: Record, which: str, finding: Finding) -> None:
-        found = self._dataset(record)
+    def _accuracy(self, record: Record, which: str, result: Checked) -> None:
         what = f"accuracy of the {which} weights"
+        if changes := identity.changes(record.cell, identity.now(record.cell)):
+            result.unchecked.append(f"{what}: {', '.join(changes)} since")
+            return
+        found = self._dataset(record)
         if isinstance(found, str):
-            finding.unchecked.append(f"{what}: {found}")
+            result.unchecked.append(f"{what}: {found}")
             return
         try:
             measured = evaluation.measure(record, self.root, found, which)
         except UsageError as error:
-            finding.wrong.append(str(error))
+            result.wrong.append(str(error))
             return
         except BenchError as error:  # a plugin that is not here
-            finding.unchecked.append(f"{what}: {error}")
+            result.unchecked.append(f"{what}: {error}")
             return
         now, then = (evaluation.percent(x) for x in (measured.now, measured.then))
         if measured.now == measured.then:
-            finding.checked.append(f"{which} {100 * measured.now[0]:.2f} %")
+            result.checked.append(f"{which} {100 * measured.now[0]:.2f} %")
         elif measured.device:
-            finding.unchecked.append(f"{what}: {now} here, {then} on {measured.device}")
+            result.unchecked.append(f"{what}: {now} here, {then} on {measured.device}")
         else:
-            finding.wrong.append(f"{what} is {now}, the record says {then}")
+            result.wrong.append(f"{what} is {now}, the record says {then}")
 
     def _dataset(self, record: Record) -> Dataset | str:
         key = record.cell.data.model_dump_json()
@@ -146,18 +152,18 @@ def _tensors(path: Path) -> dict[str, Any]:
     return load(path.read_bytes())
 
 
-def summary(findings: list[Finding]) -> str:
+def summary(results: list[Checked]) -> str:
     """One line for all cells."""
-    counts = Counter(finding.state for finding in findings)
+    counts = Counter(result.state for result in results)
     told = (f"{counts[state]} {words}" for state, words in WORDS.items() if counts[state])
-    return f"{len(findings)} cells: {', '.join(told) or 'nothing to check'}"
+    return f"{len(results)} cells: {', '.join(told) or 'nothing to check'}"
 
 
 def verify(
     root: Path, names: list[str], data: Path | None, *, accuracy: bool = True
-) -> Iterator[tuple[int, int, Finding]]:
+) -> Iterator[tuple[int, int, Checked]]:
     """
-    Yield number, count and finding of each cell that `names` stand for; all of no names.
+    Yield number, count and result of each cell that `names` stand for; all of no names.
 
     Raises:
         UsageError: a name stands for nothing, or `root` is no results folder.

@@ -150,6 +150,7 @@ def run(job: Job) -> None:
         EnvironmentProblem: weights or record cannot be written, or checkpoints not be read; these
             stay, and there is no record.
     """
+    _tell(Event(job.cell.id, "start"))  # before torch, which takes its time
     from bench import checkpoint, store
     from bench.provenance import checkout, provenance
     from bench.record import Record
@@ -158,7 +159,6 @@ def run(job: Job) -> None:
     started = datetime.now(UTC)
     checkout()  # as it is now, not as it may be when the cell ends
     origin = _Origin(partial(provenance, started, job.device, job.compiled, list(job.argv)))
-    _tell(Event(job.cell.id, "start"))
     home = store.folder(job.root, job.cell)
     log = _Log(home / "log.txt")
     try:

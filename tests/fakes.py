@@ -42,13 +42,18 @@ def _ok(job: Job) -> None:
     _end(job, "ok")
 
 
-def _obey(job: Job) -> None:
-    """Train until told to stop."""
+def _obey(job: Job, seconds: float = 0.0) -> None:
+    """Train until told to stop, and a while longer."""
+    _wait(job)
+    time.sleep(seconds)
+    _tell(Event(job.cell.id, "end", epoch=1, status="interrupted"))
+
+
+def _wait(job: Job) -> None:
     _tell(Event(job.cell.id, "progress", epoch=1, acc=0.5))
     halt = worker._halt  # pyright: ignore[reportPrivateUsage]
     while halt is None or not halt.is_set():
         time.sleep(0.02)
-    _tell(Event(job.cell.id, "end", epoch=1, status="interrupted"))
 
 
 def _hang(job: Job) -> None:
@@ -88,6 +93,8 @@ DEEDS: dict[str, Callable[[Job], None]] = {
     "ok": _ok,
     "slow": lambda job: (time.sleep(0.5), _ok(job))[1],
     "obey": _obey,
+    "obey late": lambda job: _obey(job, 1.0),
+    "fail late": lambda job: (_wait(job), DEEDS["fail"](job))[1],
     "fill": _fill,
     "hang": _hang,
     "fail": lambda job: _end(job, "failed", "RuntimeError: no"),

@@ -48,6 +48,20 @@ def test_what_cannot_be_compared(change: dict[str, object], obstacle: str) -> No
     assert found.cell
 
 
+def test_every_process_that_trained_is_compared() -> None:
+    """A cell that went on elsewhere names both machines, and they may be why bits differ."""
+    first = record()
+    elsewhere = moved(first, device="gpu", threads=8).provenance
+    second = first.model_copy(update={"earlier": [elsewhere], "weights_digest": "1" * 64})
+    found = cells(first.model_copy(update={"weights_digest": "0" * 64}), second)
+
+    assert {d.name: d.b for d in found.made_on} == {
+        "device": "gpu, then cpu",
+        "threads": "8, then 1",
+    }
+    assert "device cpu / gpu, then cpu" in found.causes
+
+
 def test_estimators_and_seeds_may_differ() -> None:
     """Two estimators at two seeds are compared, field by dotted field."""
     other = cell(weights=Ref(name="reste", params={"o_end": 3.0}), seed=1)

@@ -9,7 +9,7 @@ from bench.cell import Cell
 from bench.crossing import plan
 from bench.errors import EnvironmentProblem, UsageError
 from bench.executor import Settings, Slot, Tally, execute, slots
-from bench.folder import cores
+from bench.machine import cores
 from bench.outcome import VOLATILE
 from bench.record import Record
 from bench.standing import Standings

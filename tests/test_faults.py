@@ -37,7 +37,7 @@ def run(root, *deeds):
         print("ended:", *[tally.ended[cell.id].status for cell in cells])
     except BenchError as error:
         print("error:", type(error).__name__, error)
-    print("ledger:", book.problem or "whole")
+    print("journal:", book.problem or "whole")
 """
 
 
@@ -96,9 +96,9 @@ def test_a_full_disk(tmp_path: Path, tiny: Path) -> None:
     assert lines[0].startswith("error: EnvironmentProblem cannot write `disk/cells/ste-")
     assert lines[0].endswith("record.json`: No space left on device")
     assert lines[1] == "1 of 2 cells left; what is recorded stays, run again to continue"
-    assert lines[2].startswith("ledger: ")
+    assert lines[2].startswith("journal: ")
     assert lines[3] == "left: 1"
-    assert lines[4:] == ["ended: ok ok", "ledger: whole", "left:", "cut:"]
+    assert lines[4:] == ["ended: ok ok", "journal: whole", "left:", "cut:"]
 
 
 @mounts
@@ -132,4 +132,4 @@ def test_another_file_system(tmp_path: Path, tiny: Path) -> None:
         """,
     )
 
-    assert lines == ["ended: ok ok", "ledger: whole", "left:"]
+    assert lines == ["ended: ok ok", "journal: whole", "left:"]

@@ -1,6 +1,7 @@
-"""The ledger of events: appended, whole lines, readable however it was cut."""
+"""The journal of a run: appended, whole lines, readable however it was cut."""
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -118,11 +119,46 @@ def test_damaged_lines_are_counted(tmp_path: Path, line: str) -> None:
 
 
 def test_a_header_that_cannot_be_read(tmp_path: Path) -> None:
-    """Nobody's ledger is no run that goes on."""
+    """Nobody's journal is no run that goes on."""
     store.write(tmp_path / "events" / "x.jsonl", "?\n")
     run, events = read(tmp_path)
 
     assert (run.header, run.alive, run.damaged, events) == (None, False, 1, [])
+
+
+def test_what_is_no_file_is_no_journal(tmp_path: Path) -> None:
+    """A pipe and a folder among the journals are passed over, not waited for."""
+    path = write(tmp_path, [])
+    os.mkfifo(path.with_name("a.jsonl"))
+    path.with_name("b.jsonl").mkdir()
+
+    assert [run.path for run in runs(tmp_path)] == [path]
+
+
+def test_a_link_leads_no_journal_elsewhere(tmp_path: Path) -> None:
+    """Where `events` is a link out of the results folder nothing is written, and it is said."""
+    root, other = tmp_path / "results", tmp_path / "other"
+    root.mkdir()
+    other.mkdir()
+    (root / "events").symlink_to(other)
+    with journal(root) as book:
+        book(Event(A, "start"))
+
+    assert list(other.iterdir()) == []
+    assert "leads out of the results folder" in book.problem
+
+
+def test_names_that_no_text_can_hold_are_written(tmp_path: Path) -> None:
+    """A path or a reason with bytes that are no UTF-8 stands in the journal, without them."""
+    root = tmp_path / "r\udcff"
+    with Journal(root, "tiny", CELLS, ["run", "tiny", "--results", str(root)]) as book:
+        book(Event(A, "end", status="failed", reason="no \udcff"))
+    run, events = read(root)
+
+    assert book.problem == ""
+    assert run.header is not None
+    assert run.header.root == f"{tmp_path}/r\N{REPLACEMENT CHARACTER}"
+    assert [event.reason for event in events] == ["no \N{REPLACEMENT CHARACTER}"]
 
 
 def test_a_full_disk_leaves_a_gap_and_no_error(

@@ -207,6 +207,20 @@ def test_mixtures_are_named() -> None:
     assert "several engines: compiled, eager" in notes
 
 
+def test_a_cell_that_moved_is_a_mixture_of_its_own() -> None:
+    """A record that two machines trained one after the other counts for both."""
+    a, (record,) = made("ste", {0: 0.5})
+    first = record.provenance.model_copy(update={"device": "gpu", "threads": 8, "dirty": True})
+    plan = Plan(
+        suite="s", source="s", source_digest="0", baseline=None, rows=[row("ste", a)],
+    )  # fmt: skip
+    notes = " ".join(leaderboard.rank(plan, [record.model_copy(update={"earlier": [first]})]).notes)
+
+    assert "several devices: cpu, gpu" in notes
+    assert "several threads per cell: 1, 8" in notes
+    assert "uncommitted changes" in notes
+
+
 def test_leaderboard_needs_no_torch(tmp_path: Path) -> None:
     """`bench leaderboard` answers from disk where torch cannot even be imported."""
     a, records = made("ste", {0: 0.5, 1: 0.6})

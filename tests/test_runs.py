@@ -1,23 +1,27 @@
 """How cells end and runs stop, with workers that train nothing (`tests/fakes.py`)."""
 
 import contextlib
+import importlib.util
 import itertools
 import signal
 import threading
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
+from types import ModuleType
+from typing import Self
 
 import fakes
 import pytest
 
-from bench import agenda, executor, lease, seat, stop, store
+from bench import agenda, executor, journal, lease, seat, stop, store
 from bench.cell import Cell
 from bench.crossing import plan
 from bench.errors import BenchError
 from bench.executor import Settings, Slot, Tally, execute
-from bench.lease import Lease, Leases, myself
+from bench.lease import Lease, Leases, Owner, myself
 from bench.record import Record
 from bench.worker import Event, Job
 
@@ -108,6 +112,16 @@ def test_a_kill_for_memory_is_called_so(
     assert record.reason == "the kernel killed its worker process for want of memory"
 
 
+def test_a_lost_cell_has_its_own_threads(cells: list[Cell], tmp_path: Path) -> None:
+    """Its record says how many the worker had, not the process that writes it."""
+    two = replace(settings(tmp_path, "kill"), slots=(Slot("cpu", 2),))
+    execute(cells[:1], two, Heard())
+    record = store.find(tmp_path, cells[0])
+
+    assert record is not None
+    assert record.provenance.threads == 2
+
+
 def test_the_kernel_is_asked_for_its_count() -> None:
     """The count is there on Linux, in whichever file this machine has it."""
     files = [p for p in seat._counters() if p.is_file()]  # pyright: ignore[reportPrivateUsage]
@@ -126,16 +140,71 @@ def test_a_hang_ends_at_the_limit(cells: list[Cell], tmp_path: Path) -> None:
     assert len(tally.failed) == 1
 
 
-def test_a_clock_that_jumps_ends_nothing(
-    cells: list[Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Hours that pass on the wall clock alone are not a cell's, and a lease does not age."""
-    real, jumps = time.time, itertools.cycle([0, 10**6, -(10**6)])
+@pytest.fixture
+def jumping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wall clock that is days further at each look, for whoever looks at it from now on."""
+    real, jumps = time.time, itertools.count(step=10**6)
+
+    class Jumping(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(seconds=next(jumps))
+
     monkeypatch.setattr(time, "time", lambda: real() + next(jumps))
+    for module in (agenda, executor, journal, lease, seat):
+        monkeypatch.setattr(module, "datetime", Jumping, raising=False)
+    monkeypatch.setattr("datetime.datetime", Jumping)
+
+
+@pytest.mark.usefixtures("jumping")
+def test_a_clock_that_jumps_ends_nothing(cells: list[Cell], tmp_path: Path) -> None:
+    """Days that pass on the wall clock alone are not a cell's; its journal is whole."""
     heard = Heard()
-    execute(cells[:2], settings(tmp_path, "slow", "slow", timeout_s=60.0), heard)
+    book = journal.Journal(tmp_path, "tiny", [], [])
+    limits = settings(tmp_path, "slow", "slow", timeout_s=60.0)
+    with book:
+        execute(cells[:2], limits, book.before(heard), book.header.owner)
+    (run,) = journal.runs(tmp_path)
+    told = [event for _, event in run.more()]
 
     assert heard.ends(cells[:2]) == ["ok", "ok"]
+    assert [event.kind for event in told].count("end") == 2
+    assert (run.over, run.damaged) == ("done", 0)
+
+
+@pytest.mark.usefixtures("jumping")
+def test_a_clock_that_jumps_ages_no_lease(cells: list[Cell], tmp_path: Path) -> None:
+    """Another machine's run keeps its cell, though days pass here on the wall clock."""
+    anew = fresh(lease)  # so that even its defaults are taken from that clock
+    far = myself().model_copy(update={"place": "elsewhere", "host": "far"})
+    path = store.folder(tmp_path, cells[0]) / "lease.json"
+    store.write(path, Lease(owner=far, beat=1, at="").model_dump_json())
+    leases = anew.Leases(tmp_path, anew.myself())
+
+    assert [leases.take(cells[0]).ours for _ in range(3)] == [False] * 3
+
+
+def fresh(module: ModuleType) -> ModuleType:
+    """A copy of a module, imported now."""
+    spec = importlib.util.find_spec(module.__name__)
+    assert spec is not None
+    assert spec.loader is not None
+    copy = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(copy)
+    return copy
+
+
+def test_leases_and_journal_have_one_owner(cells: list[Cell], tmp_path: Path) -> None:
+    """Whose a lease is stands in the journal of its run."""
+    owner = myself()
+    path = store.folder(tmp_path, cells[0]) / "lease.json"
+    owners: list[Owner] = []
+    heard = Heard(
+        progress=lambda _: owners.append(Lease.model_validate_json(path.read_bytes()).owner)
+    )
+    execute(cells[:1], settings(tmp_path, "ok"), heard, owner)
+
+    assert owners == [owner]
 
 
 def test_failures_are_tried_again_and_divergence_is_not(cells: list[Cell], tmp_path: Path) -> None:
@@ -167,6 +236,37 @@ def test_enough_failures_stop_the_run(cells: list[Cell], tmp_path: Path) -> None
         "what is recorded stays, run again to continue"
     )
     assert leftovers(tmp_path) == []
+
+
+def test_enough_failures_stop_the_run_once(cells: list[Cell], tmp_path: Path) -> None:
+    """Cells that end while it stops do not begin the wait again, whether they fail or not."""
+    heard = Heard()
+    deeds = ("fail", "obey", "fail late", *["ok"] * 3)
+    with pytest.raises(BenchError):
+        execute(cells, settings(tmp_path, *deeds, slots=3, max_failures=1), heard)
+
+    assert heard.ends(cells) == ["failed", "interrupted", "failed", "", "", ""]
+    assert len(heard.of("stop")) == 1
+
+
+def test_after_enough_failures_the_first_signal_is_the_first(
+    cells: list[Cell], tmp_path: Path
+) -> None:
+    """Ctrl-C while cells checkpoint after --max-failures leaves them the time for it."""
+    stop.listen()
+    heard = Heard(stop=lambda _: len(heard.of("stop")) == 1 and signal.raise_signal(signal.SIGINT))
+    deeds = ("obey late", "fail", *["ok"] * 4)
+    with stopped() as caught:
+        execute(cells, settings(tmp_path, *deeds, max_failures=1), heard)
+
+    assert [e.exit_code for e in caught] == [130]
+    assert [e.reason for e in heard.of("stop")] == [
+        "waiting for 1 cell to checkpoint; 1 failed (--max-failures)",
+        "waiting for 1 cell to checkpoint; Ctrl-C again stops now",
+    ]
+    assert [(e.status, e.reason) for e in heard.of("end") if e.cell_id == cells[0].id] == [
+        ("interrupted", "")
+    ]
 
 
 @contextlib.contextmanager
@@ -219,6 +319,23 @@ def test_a_second_signal_waits_for_nobody(cells: list[Cell], tmp_path: Path) -> 
     assert [e.exit_code for e in caught] == [130]
     assert [e.reason for e in heard.of("end")] == ["stopped before it could checkpoint"]
     assert reasons(tmp_path, cells[:1]) == ["no record"]
+
+
+def test_two_signals_between_two_looks_are_two(cells: list[Cell], tmp_path: Path) -> None:
+    """The second counts, though the run was busy when the first came."""
+    stop.listen()
+
+    def twice(_: Event) -> None:
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(2 * stop.SAME_S)
+        signal.raise_signal(signal.SIGINT)
+
+    heard = Heard(progress=twice)
+    with stopped() as caught:
+        execute(cells[:1], settings(tmp_path, "hang"), heard)
+
+    assert [e.exit_code for e in caught] == [130]
+    assert [e.reason for e in heard.of("end")] == ["stopped before it could checkpoint"]
 
 
 def test_a_worker_that_ignores_the_halt_is_killed(

@@ -42,7 +42,7 @@ def end(book: Journal) -> None:
 
 
 def owned(path: Path, owner: Owner) -> None:
-    """Another owner for a ledger."""
+    """Another owner for a journal."""
     first, *rest = path.read_text(encoding="utf-8").splitlines()
     header = json.loads(first) | {"owner": owner.model_dump()}
     path.write_text("\n".join([json.dumps(header), *rest, ""]), encoding="utf-8")

@@ -150,7 +150,7 @@ def test_an_ambiguous_name_lists_what_it_names(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match=r"`ste` names 2 cells of.*ste-resnet20-w1a1-s0__"):
         shelf.recorded(tmp_path, "ste")
-    with pytest.raises(UsageError, match="no cell of `.*` is called `nothing`"):
+    with pytest.raises(UsageError, match=r"no cell of `.*` is called `nothing`"):
         shelf.recorded(tmp_path, "nothing")
 
 

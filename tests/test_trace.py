@@ -1,6 +1,7 @@
 """From a printed number to the files and the command that made it."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -47,7 +48,7 @@ def test_every_number_is_the_mean_of_its_column(measured: Path) -> None:
 
 
 def test_a_cell_leads_to_all_its_files(measured: Path, tmp_path: Path) -> None:
-    """Every file of a cell's folder is named, and the ledgers and rows that mention the cell."""
+    """Every file of a cell's folder is named, and the journals and rows that mention the cell."""
     root = tmp_path / "results"
     shutil.copytree(measured, root)
     (home,) = (root / "cells").glob("ste-*")
@@ -56,9 +57,10 @@ def test_a_cell_leads_to_all_its_files(measured: Path, tmp_path: Path) -> None:
     (home / "checkpoints" / "1-2" / "state.pt").write_bytes(b"x")
     (home / "notes.txt").write_text("mine", encoding="utf-8")
     (root / "events").mkdir()
-    ledger = root / "events" / "a.jsonl"
-    ledger.write_text(f'{{"cell": "{cell_id}"}}\n{{}}\n{{"cell": "{cell_id}"}}\n', "utf-8")
+    journal = root / "events" / "a.jsonl"
+    journal.write_text(f'{{"cell": "{cell_id}"}}\n{{}}\n{{"cell": "{cell_id}"}}\n', "utf-8")
     (root / "events" / "b.jsonl").write_text("{}\n", encoding="utf-8")
+    os.mkfifo(root / "events" / "c.jsonl")
     found = trace(cell_id, [], root)
 
     assert isinstance(found, Trail)
@@ -66,7 +68,7 @@ def test_a_cell_leads_to_all_its_files(measured: Path, tmp_path: Path) -> None:
     assert named == {str(path) for path in home.rglob("*") if path.is_file()}
     assert found.checkpoints == [str(home / "checkpoints" / "1-2" / "state.pt")]
     assert found.others == [str(home / "notes.txt")]
-    assert found.ledgers == {str(ledger): 2}
+    assert found.journals == {str(journal): 2}
     assert found.rows == ["tiny ste resnet20 1/1"]
     record = shelf.recorded(root, "ste-")
     assert found.weights[str(home / "last.safetensors")] == record.weights_digest

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from test_checkpoint import snapshot
 
-from bench import shelf, store
+from bench import checkpoint, identity, shelf, store
 
 Ask = Callable[..., tuple[int, str, str]]
 
@@ -64,7 +65,22 @@ def moved(root: Path) -> str:
     return "its record is that of `ste-resnet20"
 
 
-@pytest.mark.parametrize("harm", [swapped, cut, edited, damaged, moved])
+def damaged_checkpoint(root: Path) -> str:
+    (path,) = checkpointed(root).glob("checkpoints/*/state.pt")
+    path.write_bytes(path.read_bytes()[:-1])
+    return "checkpoint 000002-00000001: state.pt is damaged"
+
+
+def checkpointed(root: Path) -> Path:
+    """The folder of a cell that has no record, and a checkpoint."""
+    (home,) = (root / "cells").glob("ste-*")
+    for path in home.iterdir():
+        path.unlink()
+    checkpoint.write(home, home.name[-12:], snapshot(), [])
+    return home
+
+
+@pytest.mark.parametrize("harm", [swapped, cut, edited, damaged, moved, damaged_checkpoint])
 def test_what_was_changed_is_found(root: Path, ask: Ask, harm: Callable[[Path], str]) -> None:
     """Each harm is named in the cell's line, the others are sound, exit code 3."""
     message = harm(root)
@@ -93,6 +109,28 @@ def test_what_cannot_be_checked_is_said(root: Path, ask: Ask, tmp_path: Path) ->
     assert "nothing was measured: failed, OSError: x" in out
     assert "not     x__0123456789ab: not checked: no record" in out
     assert "3 cells: 2 as recorded where it could be checked, 1 could not be checked" in out
+
+
+def test_the_checkpoints_of_a_cell_are_checked(root: Path, ask: Ask) -> None:
+    """A cell that has yet to end is sound as far as it came."""
+    home = checkpointed(root)
+    code, out, _ = ask("verify", "--results", root, "--no-accuracy")
+
+    assert code == 0
+    assert f"partly  {home.name}: checkpoint 000002-00000001; not checked: no record" in out
+
+
+def test_what_other_code_measured_is_not_judged_by_this(
+    root: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a file changed since, accuracy is not measured again, and the file is named."""
+    edited(root)
+    now = identity.numerics() | {"bench/trainer.py": "0"}
+    monkeypatch.setattr(identity, "numerics", lambda: now)
+    code, out, _ = ask("verify", "--results", root)
+
+    assert code == 0
+    assert "accuracy of the last weights: bench/trainer.py changed since" in out
 
 
 def test_without_the_data_digests_are_checked(root: Path, ask: Ask, tmp_path: Path) -> None:
