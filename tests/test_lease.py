@@ -85,6 +85,64 @@ def test_a_number_used_again_is_another_process(cell: Cell, tmp_path: Path) -> N
     assert Leases(tmp_path, myself()).take(cell).ours
 
 
+def test_a_machine_that_was_booted_again_has_no_owners() -> None:
+    """Same host, other boot: dead. Another container of it, another machine: nobody can tell."""
+    me = myself()
+    boot, space = me.place.split(" ", 1)
+
+    assert alive(me.model_copy(update={"place": f"another {space}"})) is False
+    assert alive(me.model_copy(update={"place": f"{boot} pid:[7]"})) is None
+    assert alive(me.model_copy(update={"place": f"another {space}", "host": "far"})) is None
+    assert alive(me.model_copy(update={"place": ""})) is None
+
+
+def test_without_proc_a_process_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system tells no more, a number that a process of this host has is alive."""
+    monkeypatch.setattr(lease, "_place", lambda: "")
+    me = myself()
+    process = subprocess.Popen(["true"])
+    process.wait()
+
+    assert alive(me) is True
+    assert alive(me.model_copy(update={"pid": process.pid})) is False
+    assert alive(me.model_copy(update={"host": "far"})) is None
+
+
+def test_a_folder_is_moved_only_while_nobody_has_it(cell: Cell, tmp_path: Path) -> None:
+    """In the meantime nobody takes it; one that has it is named; its owner may."""
+    leases, home = Leases(tmp_path, myself()), store.folder(tmp_path, cell)
+    assert leases.take(cell).ours
+    for where in (home, None):
+        with (
+            pytest.raises(lease.Held, match=rf"process {os.getpid()} has this cell; wait"),
+            lease.idle(tmp_path, where),
+        ):
+            pass
+    with lease.idle(tmp_path, home, leases.owner):
+        pass
+    leases.release(cell)
+    with lease.idle(tmp_path, home), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lease, "LOCK_S", 0.1)
+        with pytest.raises(EnvironmentProblem, match="is locked"):
+            Leases(tmp_path, myself()).take(cell)
+
+
+def test_one_lease_that_cannot_be_written_stops_no_other(tiny: Path, tmp_path: Path) -> None:
+    """A beat shows life for every cell that it can."""
+    clock = Clock()
+    leases = Leases(tmp_path, myself(), clock)
+    bad, good = plan(tiny).cells
+    for one in (bad, good):
+        leases.take(one)
+    (store.folder(tmp_path, bad) / "lease.json").unlink()
+    (store.folder(tmp_path, bad) / "lease.json").mkdir()
+    clock.now = 11
+
+    assert leases.beat() == []
+    path = store.folder(tmp_path, good) / "lease.json"
+    assert json.loads(path.read_text(encoding="utf-8"))["beat"] == 1
+
+
 def test_a_process_that_nobody_buried_is_dead() -> None:
     """A zombie owns nothing."""
     process = subprocess.Popen(["true"])

@@ -2,12 +2,13 @@
 
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from test_store import cell, record
 
-from bench import merge, store
+from bench import lease, merge, store
 from bench.errors import EnvironmentProblem, UsageError
 from bench.merge import Prefer, Step
 from bench.record import Record
@@ -80,6 +81,38 @@ def test_a_measurement_replaces_a_failure(tmp_path: Path) -> None:
     assert store.find(ours, cell()) == store.find(theirs, cell())
 
 
+@pytest.mark.parametrize("dry", [True, False])
+def test_what_a_run_has_is_not_replaced(tmp_path: Path, dry: bool) -> None:
+    """A failure that a run tries again keeps its folder, whoever has measured it elsewhere."""
+    ours = folder(tmp_path / "ours", record(status="failed", reason="OSError: x", curves={}))
+    theirs = folder(tmp_path / "theirs", record())
+    store.write(store.folder(ours, cell()) / "lease.json", "{}")
+    before = files(ours)
+    (step,) = join(theirs, ours, "theirs", dry=dry)
+
+    assert (step.kind, "has this cell; wait" in step.text) == ("refused", True)
+    assert {k: v for k, v in files(ours).items() if k != ".lock"} == before
+
+
+def test_what_a_run_ended_meanwhile_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the decision and the move the cell was measured here: that is left alone."""
+    ours = folder(tmp_path / "ours", record(status="failed", reason="OSError: x", curves={}))
+    theirs = folder(tmp_path / "theirs", record())
+    locked = lease.locked
+
+    def late(root: Path) -> AbstractContextManager[None]:
+        store.save(root, record(curves=OTHER))
+        return locked(root)
+
+    monkeypatch.setattr(lease, "locked", late)
+    (step,) = join(theirs, ours)
+
+    assert (step.kind, step.text) == ("refused", "a run has just ended it here; merge again")
+    assert not (ours / "attic").exists()
+
+
 def test_conflicts_are_left_alone(tmp_path: Path, ask: Ask) -> None:
     """Two outcomes of one cell: both provenances are said, and nothing is changed, exit code 3."""
     ours = folder(tmp_path / "ours", record())
@@ -136,6 +169,10 @@ def test_a_record_in_another_cells_folder_is_refused(tmp_path: Path) -> None:
     (step,) = join(theirs, tmp_path / "ours")
 
     assert step.kind == "refused"
+    assert step.text == f"its record is that of `{cell().slug}`"
+    (home,) = (theirs / "cells").iterdir()
+    home.rename(home.with_name(f"{cell().name}__0123456789ab"))
+    (step,) = join(theirs, tmp_path / "ours")
     assert step.text == f"its record is that of `{cell().slug}`"
 
 
@@ -197,7 +234,9 @@ def test_suites(measured: Path, tmp_path: Path) -> None:
     ours = tmp_path / "ours"
     shutil.copytree(measured, ours)
     plan = store.find_plan(ours, "tiny")
-    store.save_plan(ours, plan.model_copy(update={"source": "/elsewhere/tiny.yaml"}))
+    store.save_plan(
+        ours, plan.model_copy(update={"source": "/elsewhere/tiny.yaml", "plugins": ["/x"]})
+    )
     assert {step.kind for step in join(measured, ours)} == {"equal"}
     store.save_plan(ours, plan.model_copy(update={"baseline": None}))
     kinds = {prefer: join(measured, ours, prefer)[-1].kind for prefer in (None, "ours", "theirs")}

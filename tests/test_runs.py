@@ -457,3 +457,71 @@ def test_what_is_measured_is_not_trained_again(cells: list[Cell], tmp_path: Path
 
     assert [(e.kind, e.status, e.reason) for e in heard.events] == [("end", "ok", "by another run")]
     assert tally.ended[cells[0].id].acc == 0.5
+
+
+def again(root: Path, cell: Cell, reason: str = "") -> Record:
+    """A measurement by an earlier run, with its weights beside it."""
+    job = Job(cell, root, "cpu", 1, 1, False, root, (), (), 300.0)
+    path = store.save(root, fakes.record(job, "ok", reason))
+    path.with_name("last.safetensors").write_bytes(b"weights")
+    found = store.find(root, cell)
+    assert found
+    return found
+
+
+def test_a_cell_that_runs_anew_is_kept(cells: list[Cell], tmp_path: Path) -> None:
+    """Its folder goes to the attic, whole but for the lease; that is told, and it is trained."""
+    old = again(tmp_path, cells[0])
+    heard = Heard()
+    execute(cells[:1], settings(tmp_path, "ok"), heard, anew=True)
+    (kept,) = (tmp_path / "attic").iterdir()
+
+    assert [e.kind for e in heard.events] == ["moved", "start", "progress", "end"]
+    assert heard.of("moved")[0].reason == str(kept)
+    assert kept.name.startswith(f"{cells[0].slug}@")
+    assert {p.name for p in kept.iterdir()} == {"record.json", "last.safetensors"}
+    assert store.parse(kept / "record.json") == old
+    assert (new := store.find(tmp_path, cells[0]))
+    assert new != old
+    assert leftovers(tmp_path) == []
+
+
+def test_no_cell_is_moved_before_its_turn(cells: list[Cell], tmp_path: Path) -> None:
+    """Ctrl-C in the first cell: the numbers of the others are where they were."""
+    stop.listen()
+    old = [again(tmp_path, cell) for cell in cells[:3]]
+    heard = Heard(progress=lambda _: signal.raise_signal(signal.SIGINT))
+    with stopped():
+        execute(cells[:3], settings(tmp_path, "obey", "ok", "ok", slots=1), heard, anew=True)
+
+    assert [store.find(tmp_path, cell) for cell in cells[:3]] == [None, *old[1:]]
+    assert len([*(tmp_path / "attic").iterdir()]) == 1
+
+
+def test_two_runs_anew_measure_once(cells: list[Cell], tmp_path: Path) -> None:
+    """What another run has is waited for, and its new measurement is the cell's end here, too."""
+    old = again(tmp_path, cells[0])
+    other = other_run(tmp_path)
+    other.take(cells[0])
+
+    def end(_: Event) -> None:
+        again(tmp_path, cells[0], "anew")
+        other.release(cells[0])
+
+    heard = Heard(elsewhere=end)
+    execute(cells[:1], settings(tmp_path, "fail"), heard, anew=True)
+
+    assert [e.kind for e in heard.events] == ["elsewhere", "end"]
+    assert store.find(tmp_path, cells[0]) != old
+    assert not (tmp_path / "attic").exists()
+
+
+def test_a_damaged_record_is_kept(cells: list[Cell], tmp_path: Path) -> None:
+    """What cannot be used is moved aside when its cell's turn comes."""
+    path = store.write(store.folder(tmp_path, cells[0]) / "record.json", "{")
+    heard = Heard()
+    execute(cells[:1], settings(tmp_path, "ok"), heard)
+
+    assert [e.reason for e in heard.of("moved")] == [f"{path}.damaged"]
+    assert path.with_name("record.json.damaged").read_text(encoding="utf-8") == "{"
+    assert heard.ends(cells[:1]) == ["ok"]

@@ -3,6 +3,7 @@
 import io
 import subprocess
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,14 @@ from test_store import record
 from bench import attic, evaluation, executor, identity, lease, session, store
 from bench.cell import Cell
 from bench.crossing import plan
-from bench.errors import EnvironmentProblem, UsageError
+from bench.errors import UsageError
 from bench.executor import Settings, Slot, Tally
 from bench.plan import Plan
-from bench.record import Record
 from bench.session import Choice
 from bench.standing import Standings
 from bench.worker import Event
 
+CUT = "left by what was cut short"
 Run = Callable[..., tuple[bool, str, str, list[str]]]
 
 
@@ -33,9 +34,11 @@ def planned(tiny: Path) -> Plan:
 def run(tmp_path: Path, planned: Plan, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Call `session.run` with a trainer that only writes a record; which cells ran comes last."""
     ran: list[str] = []
+    asked: list[str] = []
 
-    def execute(cells: list[Cell], settings: Settings, _: object) -> Tally:
+    def execute(cells: list[Cell], settings: Settings, _: object, *, anew: bool) -> Tally:
         ran.extend(cell.slug for cell in cells)
+        assert anew == bool(asked)
         for cell in cells:
             store.save(settings.root, record(cell, weights_digest="new"))
         return Tally(ended={cell.id: Event(cell.id, "end", status="ok") for cell in cells})
@@ -44,6 +47,7 @@ def run(tmp_path: Path, planned: Plan, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def call(*rerun: str, allow_stale: bool = False) -> tuple[bool, str, str, list[str]]:
         ran.clear()
+        asked[:] = rerun
         out, err = (Console(width=200, file=io.StringIO()) for _ in range(2))
         settings = Settings(root=tmp_path / "r", data=tmp_path, slots=(Slot("cpu", 1),))
         ok = session.run(planned, planned.cells, settings, out, err, Choice(rerun, allow_stale))
@@ -142,39 +146,47 @@ def test_rerun_does_exactly_what_it_is_told(planned: Plan, tmp_path: Path, run: 
     assert run("failed", "stale")[3] == []
 
 
-def test_a_measured_cell_is_kept_and_runs_again(planned: Plan, tmp_path: Path, run: Run) -> None:
-    """--rerun CELL moves all files of the cell to the attic, and trains it alone."""
+def test_rerun_takes_names_as_everything_does(planned: Plan, tmp_path: Path, run: Run) -> None:
+    """An id, the beginning of a name, or a part that one cell has; measured cells, too."""
     ste, reste = planned.cells
-    home = store.save(tmp_path / "r", record(ste, weights_digest="old")).parent
-    (home / "last.safetensors").write_bytes(b"weights")
-    ok, _, err, ran = run(ste.id)
-    (kept,) = (tmp_path / "r" / "attic").iterdir()
-    found = store.find(tmp_path / "r", ste)
-
-    assert (ok, ran) == (True, [ste.slug])
-    assert found
-    assert found.weights_digest == "new"
-    assert f"note: {ste.slug} runs again; what it was is kept as {kept}" in err
-    assert kept.name.startswith(f"{ste.slug}@")
-    before = Record.model_validate_json((kept / "record.json").read_bytes())
-    assert before.weights_digest == "old"
-    assert (kept / "last.safetensors").read_bytes() == b"weights"
-    assert store.find(tmp_path / "r", reste) is None
+    store.save(tmp_path / "r", record(ste))
+    assert run(ste.id)[3] == [ste.slug]
+    assert run("ste-")[3] == [ste.slug]
+    assert run("reste")[3] == [reste.slug]
     with pytest.raises(UsageError, match=r"`resnet20` names 2 cells of this suite: ste-res"):
         run("resnet20")
     with pytest.raises(UsageError, match="--rerun `x y` names 0 cells of this suite: none"):
         run("x y")
 
 
-def test_a_cell_that_a_run_has_is_not_moved(planned: Plan, tmp_path: Path, run: Run) -> None:
-    """What another run works on is not moved for a rerun."""
-    ste = planned.cells[0]
-    home = store.save(tmp_path / "r", record(ste)).parent
-    (home / lease.NAME).write_text("{}", encoding="utf-8")
+def test_an_edited_record_is_not_used(planned: Plan, tmp_path: Path, run: Run) -> None:
+    """A number that was changed by hand is in no table: its cell runs again."""
+    ste, reste = planned.cells
+    path = store.save(tmp_path / "r", record(ste))
+    path.write_text(path.read_text(encoding="utf-8").replace("0.6,0.5", "0.6,0.999", 1), "utf-8")
+    _, out, _, ran = run()
 
-    with pytest.raises(EnvironmentProblem, match=r"has this cell; wait, or remove `.*lease\.json`"):
-        run(ste.id)
-    assert home.is_dir()
+    assert ran == [ste.slug, reste.slug]
+    assert "99.9" not in out
+
+
+def test_an_empty_table_replaces_none(planned: Plan, tmp_path: Path, run: Run) -> None:
+    """Where all records have become stale, the plan and the table of before stay."""
+    root = tmp_path / "r"
+    home = store.suite_folder(root, "tiny")
+    for cell in planned.cells:
+        store.save(root, record(older(cell)))
+    store.save_plan(root, planned.model_copy(update={"baseline": None}))
+    store.write(home / "leaderboard.md", "before")
+    before = files(root)
+    ok, out, err, ran = run()
+
+    assert (ok, ran, files(root)) == (False, [], before)
+    assert "0 of 2 cells recorded, 2 stale." in out
+    assert f"note: all records are stale; the table in `{home}` stays as it was" in err
+    run(allow_stale=True)
+    assert "stale" in (home / "leaderboard.md").read_text(encoding="utf-8")
+    assert store.find_plan(root, "tiny") == planned
 
 
 @pytest.fixture
@@ -186,13 +198,26 @@ def littered(planned: Plan, tmp_path: Path) -> tuple[Path, dict[Path, str]]:
     wanted = store.save(root, record(ste))
     part = store.write(wanted.with_name(".record.json.abcd_123"), "half")
     damaged = store.write(store.folder(root, reste) / "record.json", "{")
+    aside = store.write(damaged.with_name("record.json.damaged-2"), "{")
+    points = damaged.parent / "checkpoints"
+    store.write(points / "000001-00000002" / "state.pt", "sound")
+    store.write(points / ".part" / ".state.pt.abcd_123", "half")
+    store.write(points / "000001-00000001.damaged" / "state.pt", "{")
+    scratch = [root / ".merge-abcd_123", root / ".doctor-abcd_123"]
+    for path in scratch:
+        store.write(path / "x" / ".y.abcd_123", "half")
     link = root / "cells" / "link"
     link.symlink_to(tmp_path)
+    told = "its record is damaged: Invalid JSON: EOF while parsing an object at line 1 column 1"
     return root, {
         store.save(root, record(older(ste))).parent: "stale: bench/trainer.py changed",
         store.save(root, record(seeded(ste, 9))).parent: "no kept plan wants it",
-        damaged: "a damaged record",
-        part: "left by a write that was cut short",
+        damaged: told,
+        aside: "a damaged record that was set aside",
+        points / ".part": "a checkpoint that was cut short",
+        points / "000001-00000001.damaged": "a damaged checkpoint",
+        part: CUT,
+        **dict.fromkeys(scratch, CUT),
         link: f"a link, to `{tmp_path}`",
     }
 
@@ -203,7 +228,7 @@ def seeded(cell: Cell, seed: int) -> Cell:
 
 def files(root: Path) -> dict[Path, bytes]:
     found = (p for p in root.rglob("*") if p.is_file() and "attic" not in p.parts)
-    return {p: p.read_bytes() for p in found}
+    return {p: p.read_bytes() for p in found if p.name != ".lock"}
 
 
 def test_gc_lists_and_moves_what_nobody_wants(littered: tuple[Path, dict[Path, str]]) -> None:
@@ -217,8 +242,8 @@ def test_gc_lists_and_moves_what_nobody_wants(littered: tuple[Path, dict[Path, s
     assert sums.endswith("--move takes them to the attic, nothing is deleted")
     assert files(root) == before
     *_, sums = attic.report(root, move=True)
-    assert {p.name for p in files(root)} == {"record.json", "plan.json"}
-    assert len(files(root)) == 2
+    assert {p.name for p in files(root)} == {"record.json", "plan.json", "state.pt"}
+    assert len(files(root)) == 3
     assert [*attic.report(root, move=True)] == ["0 left over, 0.0 MB"]
     subprocess.run(sums.split("back with: ")[1].split(), check=True)
     assert files(root) == before
@@ -232,11 +257,28 @@ def test_gc_leaves_what_a_run_works_on(littered: tuple[Path, dict[Path, str]]) -
     lines = [*attic.report(root, move=True)]
     left = {leftover.path: leftover.held for leftover in attic.leftovers(root)}
 
-    assert sum("a run is at work there, so it stays" in line for line in lines) == 2
-    assert {reasons[path] for path in left} == {
-        "no kept plan wants it", "left by a write that was cut short",
-    }  # fmt: skip
+    assert sum("a run is at work there, so it stays" in line for line in lines) == 4
+    assert {reasons[path] for path in left} == {"no kept plan wants it", CUT}
     assert all(left.values())
+
+
+def test_gc_asks_again_before_it_moves(
+    littered: tuple[Path, dict[Path, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that takes a cell after it was listed keeps its folder."""
+    root, reasons = littered
+    orphan = next(path for path, reason in reasons.items() if reason == "no kept plan wants it")
+    locked = lease.locked
+
+    def late(path: Path) -> AbstractContextManager[None]:
+        store.write(orphan / lease.NAME, "{}")
+        return locked(path)
+
+    monkeypatch.setattr(lease, "locked", late)
+    *_, sums = attic.report(root, move=True)
+
+    assert (orphan / "record.json").is_file()
+    assert sums.startswith(f"{len(reasons) - 4} left over")
 
 
 def test_gc_does_not_guess(planned: Plan, tmp_path: Path) -> None:

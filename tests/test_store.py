@@ -1,6 +1,8 @@
 """Records and plans on disk: whole or not at all, found by cell, damage told apart."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -133,6 +135,70 @@ def test_a_damaged_record_is_no_record(tmp_path: Path, content: str) -> None:
     assert store.find(tmp_path, cell()) is None
     with pytest.raises(UsageError, match="is damaged"):
         shelf.recorded(tmp_path, cell().id)
+
+
+def test_a_changed_record_is_no_record(tmp_path: Path) -> None:
+    """An edit by hand breaks the seal: nobody uses the record, and it is set aside, never over."""
+    path = store.save(tmp_path, record())
+    text = path.read_text(encoding="utf-8").replace("0.6,0.5", "0.6,0.999", 1)
+    for name in ("record.json.damaged", "record.json.damaged-2"):
+        path.write_text(text, encoding="utf-8")
+        assert store.find(tmp_path, cell()) is None
+        with pytest.raises(UsageError, match="its record was changed after it was written"):
+            shelf.recorded(tmp_path, cell().id)
+        assert store.set_aside(tmp_path, cell()) == path.with_name(name)
+    store.save(tmp_path, record())
+    assert store.set_aside(tmp_path, cell()) is None
+    assert path.with_name("record.json.damaged").read_text(encoding="utf-8") == text
+
+
+def test_a_disk_that_does_not_answer_makes_no_record_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record that cannot be read now is an error, and stays where it is."""
+    path = store.save(tmp_path, record())
+
+    def fail(_: Path) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", fail)
+        for ask in (store.find, store.set_aside):
+            with pytest.raises(EnvironmentProblem, match=r"cannot read `.*json`: Input/output"):
+                ask(tmp_path, cell())
+        with pytest.raises(EnvironmentProblem, match="Input/output"):
+            shelf.cells(tmp_path)
+    assert [*path.parent.iterdir()] == [path]
+
+
+def test_a_folder_named_by_an_older_version_is_read(tmp_path: Path) -> None:
+    """Its id is not the cell's, its name is: the record is the cell's all the same."""
+    home = store.save(tmp_path, record()).parent
+    home.rename(home.with_name(f"{cell().name}__0123456789ab"))
+
+    assert unsealed(shelf.recorded(tmp_path, "0123456789ab")) == record()
+
+
+def test_a_file_is_on_disk_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder is synced after the rename; one that cannot be is no error, a failing disk is."""
+    fsync, told = os.fsync, list[bool]()
+
+    def note(handle: int) -> None:
+        folder = Path(f"/proc/self/fd/{handle}").readlink() == tmp_path
+        told.append(folder and (tmp_path / "x").exists())
+        if folder and wrong:
+            raise OSError(wrong, os.strerror(wrong))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    wrong = 0
+    store.write(tmp_path / "x", "")
+    assert told == [False, True]
+    wrong = errno.EINVAL
+    store.write(tmp_path / "x", "")
+    wrong = errno.EIO
+    with pytest.raises(EnvironmentProblem, match="Input/output"):
+        store.write(tmp_path / "x", "")
 
 
 def test_a_record_of_another_cell_is_no_record(tmp_path: Path) -> None:
