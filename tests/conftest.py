@@ -83,8 +83,10 @@ def ask(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests marked `gpu` are skipped, by name, where there is none."""
-    if not torch.cuda.is_available():
-        for item in items:
-            if item.get_closest_marker("gpu"):
-                item.add_marker(pytest.mark.skip(reason="no GPU"))
+    """Tests marked `gpu` or `linux` are skipped, by name, where there is none."""
+    linux = Path("/proc/self/stat").exists()
+    for item in items:
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="no GPU"))
+        if item.get_closest_marker("linux") and not linux:
+            item.add_marker(pytest.mark.skip(reason="no /proc, which tells of processes"))

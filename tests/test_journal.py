@@ -72,6 +72,7 @@ def test_an_end_by_error_is_said(tmp_path: Path) -> None:
     assert run.over == "no disk"
 
 
+@pytest.mark.linux
 def test_a_run_that_goes_on_is_read_on(tmp_path: Path) -> None:
     """Each look yields what is new; a line that is still being written waits for its end."""
     book = journal(tmp_path)

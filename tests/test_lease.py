@@ -56,6 +56,7 @@ def test_a_cell_has_one_owner(cell: Cell, tmp_path: Path) -> None:
     assert second.take(cell).other is None
 
 
+@pytest.mark.linux
 def test_a_killed_owner_is_followed(cell: Cell, tmp_path: Path) -> None:
     """A process that is gone holds nothing; who takes over knows whose it was."""
     script = f"""
@@ -76,6 +77,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert answer.other.pid == process.pid
 
 
+@pytest.mark.linux
 def test_a_number_used_again_is_another_process(cell: Cell, tmp_path: Path) -> None:
     """A living process with the owner's number but another beginning is not the owner."""
     write(tmp_path, cell, myself().model_copy(update={"began": "1"}))
@@ -143,6 +145,7 @@ def test_one_lease_that_cannot_be_written_stops_no_other(tiny: Path, tmp_path: P
     assert json.loads(path.read_text(encoding="utf-8"))["beat"] == 1
 
 
+@pytest.mark.linux
 def test_a_process_that_nobody_buried_is_dead() -> None:
     """A zombie owns nothing."""
     process = subprocess.Popen(["true"])

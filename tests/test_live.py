@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,31 @@ def test_time_left_counts_from_where_a_cell_goes_on(quickstart: Plan) -> None:
     states.hear(Event(cell, "progress", epoch=12, acc=0.5), now=150.0)
 
     assert state.left(now=150.0) == "0:06:40"
+
+
+def test_a_cell_starts_before_it_runs(quickstart: Plan) -> None:
+    """While its worker imports torch and reads data a cell says `starting`."""
+    states = all_of(quickstart)
+    cell, state = next(iter(states.states.items()))
+    states.hear(Event(cell, "start"))
+    assert state.state == "starting"
+    states.hear(Event(cell, "progress"))
+    assert state.state == "running"
+
+
+def test_a_run_that_stops_has_no_time_left(quickstart: Plan) -> None:
+    """What is left of it is told by the cells, not by a time that nobody works for."""
+    states = board(quickstart, [cell.id for cell in quickstart.cells], Path("results"))
+    cell = next(iter(states.states))
+    now = time.monotonic()
+    states.hear(Event(cell, "start"), now=now - 100)
+    states.hear(Event(cell, "progress"), now=now - 100)
+    states.hear(Event(cell, "progress", epoch=10, acc=0.5), now=now)
+    assert " left" in states.headline
+    states.hear(Event("", "stop", reason="waiting for 1 cell"))
+    states.hear(Event(cell, "end", status="interrupted"))
+
+    assert " left" not in states.headline
 
 
 @pytest.mark.parametrize("width", [56, 80, 100])

@@ -122,6 +122,7 @@ def test_a_lost_cell_has_its_own_threads(cells: list[Cell], tmp_path: Path) -> N
     assert record.provenance.threads == 2
 
 
+@pytest.mark.linux
 def test_the_kernel_is_asked_for_its_count() -> None:
     """The count is there on Linux, in whichever file this machine has it."""
     files = [p for p in seat._counters() if p.is_file()]  # pyright: ignore[reportPrivateUsage]

@@ -59,6 +59,7 @@ def written(out: Console) -> str:
     return out.file.getvalue()
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("terminal", [False, True])
 def test_a_run_that_goes_on_is_shown_cell_by_cell(tmp_path: Path, terminal: bool) -> None:
     """State, epoch and accuracy of each cell, whose run it is, in a pipe and on a terminal."""
@@ -73,6 +74,7 @@ def test_a_run_that_goes_on_is_shown_cell_by_cell(tmp_path: Path, terminal: bool
         assert any(all(word in line for word in words) for line in text.splitlines())
 
 
+@pytest.mark.linux
 def test_runs_that_ended_have_a_line(tmp_path: Path) -> None:
     """A run that is over says how it ended; one that was killed is dead, and runs nothing."""
     end(begin(tmp_path))
@@ -107,6 +109,7 @@ def test_no_runs(tmp_path: Path) -> None:
         assert written(out) == f"no run has left events under `{tmp_path / 'nothing'}`\n"
 
 
+@pytest.mark.linux
 def test_json_has_all_of_it(tmp_path: Path) -> None:
     """Programs get every run and cell, with numbers as numbers."""
     end(begin(tmp_path))
