@@ -308,7 +308,7 @@ def test_thousands_of_damaged_archives(measured: Path, whole: Path, memory: Path
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"x" * 2000, gzip.compress(b""), gzip.compress(b"x" * 2000)]
+    "content", [b"", b"x" * 2000, gzip.compress(b""), gzip.compress(b"x" * 2000)], ids=range(4)
 )
 def test_what_is_no_archive(ask: Ask, tmp_path: Path, content: bytes) -> None:
     """One line, exit code 2, and no results folder filled."""
