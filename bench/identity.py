@@ -38,6 +38,7 @@ OTHER = (  # imported by those, but what numbers owe to them stands in the cell,
     *("cell", "errors", "record", "registry", "store", "suite"),
     "machine",  # how many threads decode, which changes no pixel
     "plugin",  # names, and nothing of its own
+    "shelf",  # finds records by name
     "sources",  # what it loads is in the data's fingerprint
 )
 OLD = "made before sources were part of a cell's identity"

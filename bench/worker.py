@@ -220,9 +220,7 @@ def _measure(job: Job, log: "_Log", origin: _Origin) -> "Record":
     home = store.folder(job.root, job.cell)
     checkpoint.sweep(home)
     net, outcome = _train(job, data, home, log, origin)
-    kept = {"last": outcome.last, "best": outcome.best}
-    for name, state in ((k, s) for k, s in kept.items() if s):  # no best without an epoch
-        store.save_weights(home / f"{name}.safetensors", state)
+    _keep_weights(job, home, outcome, log)
     return Record(
         cell=job.cell,
         status="diverged" if outcome.diverged else "ok",
@@ -278,6 +276,25 @@ def _train(
             checkpoint.set_aside(path, str(misfit), log.line)
         else:
             return built.net, outcome
+
+
+def _keep_weights(job: Job, home: Path, outcome: "Outcome", log: "_Log") -> None:
+    """
+    Write the weights; where there is a checkpoint to go on from, a record must not be without.
+
+    Raises:
+        EnvironmentProblem: they cannot be written.
+    """
+    from bench import checkpoint, store
+
+    kept = {"last": outcome.last, "best": outcome.best}
+    for name, state in ((k, s) for k, s in kept.items() if s):  # no best without an epoch
+        try:
+            store.save_weights(home / f"{name}.safetensors", state)
+        except EnvironmentProblem as problem:
+            if any(not why for _, why in checkpoint.check(home, job.cell.id)):
+                raise
+            log.line(f"weights not kept, the record is worth more: {problem}")
 
 
 def _prepare(job: Job, log: "_Log", origin: _Origin) -> None:

@@ -490,6 +490,26 @@ def test_weights_that_find_no_room_cost_no_checkpoint(
     assert not (home / "checkpoints").exists()
 
 
+def test_a_record_without_weights_is_better_than_none(
+    job: Job, news: News, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing can be written but the record, and there is no checkpoint, it is written."""
+    home, whole = store.folder(job.root, job.cell), store.write
+
+    def write(path: Path, content: bytes) -> Path:
+        if path.suffix == ".safetensors":
+            message = f"cannot write `{path}`: {os.strerror(errno.ENOSPC)}"
+            raise EnvironmentProblem(message)
+        return whole(path, content)
+
+    monkeypatch.setattr(store, "write", write)
+    worker.run(job)
+
+    assert found(job).status == "ok"
+    assert log(job).count("weights not kept, the record is worth more: cannot write") == 2
+    assert not list(home.glob("*.safetensors"))
+
+
 def test_a_failure_knows_where_it_comes_from(
     job: Job, news: News, monkeypatch: pytest.MonkeyPatch
 ) -> None:

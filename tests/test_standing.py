@@ -36,7 +36,9 @@ def run(tmp_path: Path, planned: Plan, monkeypatch: pytest.MonkeyPatch) -> Run:
     ran: list[str] = []
     asked: list[str] = []
 
-    def execute(cells: list[Cell], settings: Settings, _: object, *, anew: bool) -> Tally:
+    def execute(
+        cells: list[Cell], settings: Settings, _watch: object, _owner: object, *, anew: bool
+    ) -> Tally:
         ran.extend(cell.slug for cell in cells)
         assert anew == bool(asked)
         for cell in cells:

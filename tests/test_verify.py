@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_checkpoint import snapshot
+from test_checkpoint import ORIGIN, snapshot
 
 from bench import checkpoint, identity, shelf, store
 
@@ -76,7 +76,7 @@ def checkpointed(root: Path) -> Path:
     (home,) = (root / "cells").glob("ste-*")
     for path in home.iterdir():
         path.unlink()
-    checkpoint.write(home, home.name[-12:], snapshot(), [])
+    checkpoint.write(home, home.name[-12:], snapshot(), [ORIGIN])
     return home
 
 
