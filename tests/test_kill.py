@@ -161,12 +161,12 @@ def test_random_moments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_a_killed_run_continues(tmp_path: Path) -> None:
     """Killed whole, or its parent alone, a run goes on from its checkpoint when run again."""
     suite, root = tmp_path / "suite.yaml", tmp_path / "torn"
-    text = SUITE.format("reste", "1/1", *RESNET, "epochs: 60, batch_size: 32, indicators: off")
+    text = SUITE.format("reste", "1/1", *RESNET, "epochs: 20, batch_size: 32, indicators: off")
     suite.write_text(text, encoding="utf-8")
     (cell,) = plan(suite).cells
     run(Job(cell, tmp_path / "whole", "cpu", 1, 0, False, Path("data"), (), (), 1e9))
     argv = [sys.executable, "-m", "bench", "run", suite, "--device", "cpu", "--results", root]
-    argv += ["--checkpoint-every", "0.05"]
+    often = [*argv, "--checkpoint-every", "0.05"]
     home = store.folder(root, cell)
     reached = 0
 
@@ -176,7 +176,7 @@ def test_a_killed_run_continues(tmp_path: Path) -> None:
         return max((int(path.name.partition("-")[0]) for path in found), default=0)
 
     for stop in (os.killpg, os.kill):
-        process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(often, stdout=subprocess.DEVNULL, start_new_session=True)
         until(lambda past=reached: epoch() > past)
         stop(process.pid, signal.SIGKILL)
         process.wait()
