@@ -12,7 +12,6 @@ touches none. Two are kept.
 import contextlib
 import hashlib
 import io
-import os
 import re
 import shutil
 import time
@@ -132,7 +131,7 @@ def write(home: Path, cell_id: str, snapshot: Snapshot, processes: list[Provenan
             _remove(part)
             raise
         for each in (path, root):
-            _sync(each)
+            store.sync(each)
         for old in _found(home)[KEPT:]:
             _remove(old)
     except OSError as error:
@@ -365,12 +364,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    """Have a folder's entries on disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

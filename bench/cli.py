@@ -16,7 +16,7 @@ from rich.text import Text
 
 from bench import __version__, stop
 from bench.errors import BenchError, EnvironmentProblem, UsageError
-from bench.plain import plain
+from bench.plain import plain, say
 from bench.shelf_cli import shelf_app
 from bench.terminal import AllowStale, Data, Results, err, out
 
@@ -242,7 +242,7 @@ def leaderboard(
     render.render(board, form, out)
     if form == "csv":  # which has no place for them
         for note in notes:
-            err.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+            say(err, f"note: {note}")
 
 
 @app.command()
@@ -592,7 +592,7 @@ def _finding(finding: "Finding") -> Table:
 
 
 def _say(text: str) -> None:
-    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    say(out, text)
 
 
 def _raw(text: str) -> None:
@@ -639,7 +639,7 @@ def _warn_if_changed(plan: "Plan", suite: Path, overrides: list[str]) -> None:
         return  # its results can be read without it
     if digest(document) != plan.source_digest:
         text = f"note: {document.source} changed since it ran; this is the table of that run"
-        err.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(err, text)
 
 
 def main() -> None:
@@ -664,5 +664,5 @@ def main() -> None:
 def _fail(text: str, code: int) -> None:
     stop.deafen()
     with suppress(SystemExit):  # rich's answer to a pipe without a reader
-        err.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(err, text)
     sys.exit(code)

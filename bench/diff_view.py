@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.diff import Cells, Folders, Pair
+from bench.plain import say
 
 
 def show(found: Cells | Folders, console: Console) -> None:
@@ -19,15 +20,15 @@ def show(found: Cells | Folders, console: Console) -> None:
 
 
 def _cells(found: Cells, console: Console) -> None:
-    _say(console, f"a  {found.a}\nb  {found.b}")
+    say(console, f"a  {found.a}\nb  {found.b}")
     parts = {"cell": found.cell, "made on": found.made_on, "outcome": found.outcome}
     for title, differences in parts.items():
         if differences:
             rows = ((d.name, d.a, d.b) for d in differences)
             console.print(_table((title, "a", "b"), rows))
-    _say(console, f"\n{verdict(found)}")
+    say(console, f"\n{verdict(found)}")
     for cause in found.causes:
-        _say(console, f"  may be why: {cause}")
+        say(console, f"  may be why: {cause}")
 
 
 def verdict(found: Cells) -> str:
@@ -40,11 +41,11 @@ def verdict(found: Cells) -> str:
 
 
 def _folders(found: Folders, console: Console) -> None:
-    _say(console, f"a  {found.a}\nb  {found.b}")
+    say(console, f"a  {found.a}\nb  {found.b}")
     for title, names in (("only in a", found.only_a), ("only in b", found.only_b)):
         if names:
-            _say(console, f"\n{title}: {len(names)}")
-            _say(console, "\n".join(f"  {name}" for name in names))
+            say(console, f"\n{title}: {len(names)}")
+            say(console, "\n".join(f"  {name}" for name in names))
     lists: dict[str, list[Pair]] = {
         "in both, other numbers": found.other,
         "in both, not measured in one": found.states,
@@ -52,10 +53,10 @@ def _folders(found: Folders, console: Console) -> None:
     }
     for title, pairs in lists.items():
         if pairs:
-            _say(console, f"\n{title}: {len(pairs)}")
+            say(console, f"\n{title}: {len(pairs)}")
             rows = ((p.name, p.a, p.b, ", ".join(p.differ)) for p in pairs)
             console.print(_table(("cell", "a", "b", "what differs"), rows))
-    _say(console, f"\nin both, the same: {len(found.same)}")
+    say(console, f"\nin both, the same: {len(found.same)}")
 
 
 def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
@@ -65,7 +66,3 @@ def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
     for row in rows:
         table.add_row(*(Text(word) for word in row))
     return table
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

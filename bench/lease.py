@@ -24,7 +24,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from bench import store
+from bench import machine, store
 from bench.cell import Cell, Frozen
 from bench.errors import EnvironmentProblem
 
@@ -290,9 +290,9 @@ def _there(pid: int) -> bool:
 @cache
 def _place() -> str:
     """This boot of this machine, and whose process numbers are ours; empty without /proc."""
+    boot = machine.boot()
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}" if boot else ""
     except OSError:
         return ""
 

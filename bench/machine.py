@@ -46,6 +46,11 @@ def _text(path: str) -> str:
         return ""
 
 
+def boot() -> str:
+    """The kernel's name for this start of this machine, or nothing."""
+    return _text("/proc/sys/kernel/random/boot_id").strip()
+
+
 def file_system(path: Path) -> str:
     """The kind of the mount that holds `path`, as Linux names it."""
     kinds: dict[str, str] = {}

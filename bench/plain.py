@@ -20,6 +20,11 @@ def plain(text: str) -> str:
     return CONTROLS.sub(_picture, text)
 
 
+def say(console: Console, text: str) -> None:
+    """Print text as it stands: nothing in it is markup, and lines are not broken."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 class Terminal(Console):
     """A console that prints nothing but plain text and its own styles."""
 

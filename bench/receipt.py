@@ -22,7 +22,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from bench import model, store, trainer
+from bench import machine, model, store, trainer
 from bench.binary import Clock
 from bench.cell import CORE, Binarization, Recipe, Role
 from bench.contract import Knob, Surrogate
@@ -126,17 +126,9 @@ def driver() -> str:
 
 
 def _path(root: Path, environment: str) -> Path:
-    whole = f"{environment}, {platform.node()} {_boot()}"
+    whole = f"{environment}, {platform.node()} {machine.boot()}"
     name = hashlib.sha256(whole.encode()).hexdigest()[:16]
     return root / "receipts" / f"{name}.json"
-
-
-def _boot() -> str:
-    """The kernel's name for this start of this machine, or nothing."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
 
 
 def _read(path: Path) -> Receipt | None:

@@ -11,6 +11,7 @@ from bench.cell import Cell
 from bench.errors import UsageError
 from bench.executor import Settings, Tally
 from bench.journal import Journal
+from bench.plain import say
 from bench.plan import Plan
 from bench.standing import Standing, Standings
 from bench.tuning import tuned
@@ -56,16 +57,16 @@ def run(
     for part, standings in _parts(plan, chosen, settings.root, choice):
         _execute(plan, standings, part, settings, total, (out, err), anew=bool(choice.rerun))
     written = [*_table(plan, settings.root, choice, (out, err)), *total.journals]
-    _say(out, "files:")
+    say(out, "files:")
     for line in _files(written, plan, settings.root):
-        _say(out, f"  {line}")
+        say(out, f"  {line}")
     for event in total.tally.failed:
         log = store.folder(settings.root, plan.cell(event.cell_id)) / "log.txt"
-        _say(err, f"failed: {event.reason}; log: {log}")
+        say(err, f"failed: {event.reason}; log: {log}")
     undone = 0 if choice.allow_stale else total.stale
     if undone:
         hint = "--rerun stale measures them again, --allow-stale shows what there is"
-        _say(err, f"stale: {undone} cells were measured by other code or on other data; {hint}")
+        say(err, f"stale: {undone} cells were measured by other code or on other data; {hint}")
     return not (total.tally.failed or undone)
 
 
@@ -120,10 +121,10 @@ def _execute(
     missing = [s.cell for s in standings if anew or s.state in {"to run", "failed"}]
     stale = [s for s in standings if s.state == "stale" and not anew]
     for s in stale:
-        _say(err, f"stale: {s.cell.slug}: {s.note}")
+        say(err, f"stale: {s.cell.slug}: {s.note}")
     recorded = len(standings) - len(missing) - len(stale)
     counts = f"{recorded} recorded" + f", {len(stale)} stale" * bool(stale)
-    _say(out, f"{part}{len(standings)} cells, {counts}, {len(missing)} to run")
+    say(out, f"{part}{len(standings)} cells, {counts}, {len(missing)} to run")
     total.stale += len(stale)
     if missing:
         store.save_plan(settings.root, plan)
@@ -153,7 +154,7 @@ def _watched(
         total.tally.ended |= found.ended
     finally:
         if book.problem:
-            _say(err, f"note: the journal has gaps: {book.problem}")
+            say(err, f"note: the journal has gaps: {book.problem}")
 
 
 def states(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:
@@ -221,7 +222,7 @@ def _table(plan: Plan, root: Path, choice: Choice, consoles: tuple[Console, Cons
     render.render(board, "rich", out)
     home = store.suite_folder(root, plan.suite)
     if not records and found.stale and (home / "plan.json").is_file():
-        _say(err, f"note: all records are stale; the table in `{home}` stays as it was")
+        say(err, f"note: all records are stale; the table in `{home}` stays as it was")
         return []
     forms = {"md": render.markdown, "csv": render.csv, "json": render.as_json}
     tables = [store.write(home / f"leaderboard.{end}", form(board)) for end, form in forms.items()]
@@ -236,7 +237,3 @@ def _files(written: list[Path], plan: Plan, root: Path) -> Iterator[str]:
         names = sorted(p.name for p in home.glob("[!.]*")) if home.is_dir() else []
         if names:
             yield f"{home}/{{{','.join(names)}}}"
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -11,6 +11,7 @@ import typer
 
 from bench import archive, shelf
 from bench.errors import EmptyMatch
+from bench.plain import say
 from bench.terminal import AllowStale, Data, Results, out
 
 shelf_app = typer.Typer()
@@ -197,4 +198,4 @@ def _plain(value: Any) -> Any:
 
 
 def _say(text: str) -> None:
-    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    say(out, text)

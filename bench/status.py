@@ -18,6 +18,7 @@ from rich.text import Text
 
 from bench import live
 from bench.journal import Run, runs
+from bench.plain import say
 from bench.stop import Stopped
 from bench.worker import Event
 
@@ -141,7 +142,7 @@ def show(root: Path, out: Console) -> None:
     found = sights(root)
     _going(found, out)
     for line in _ended(found, root):
-        _say(out, line)
+        say(out, line)
 
 
 def watch(root: Path, out: Console) -> None:
@@ -155,17 +156,17 @@ def watch(root: Path, out: Console) -> None:
     except Stopped:  # how one leaves
         return
     for line in _ended(found, root):
-        _say(out, line)
+        say(out, line)
 
 
 def _going(found: list[Sight], out: Console) -> None:
     for sight in (s for s in found if s.going):
-        _say(out, sight.line)
+        say(out, sight.line)
         if out.is_terminal:
             out.print(live.table(sight.board, out.width, len(sight.board.states) + 7))
         else:
             for line in sight.lines():
-                _say(out, line)
+                say(out, line)
 
 
 def _redraw(found: list[Sight], root: Path, out: Console) -> None:
@@ -215,7 +216,3 @@ def _ended(found: list[Sight], root: Path) -> Iterator[str]:
 def _steady(at: datetime) -> float:
     """A moment, by the clock that boards count with."""
     return time.monotonic() - (datetime.now(UTC) - at).total_seconds()
-
-
-def _say(out: Console, text: str) -> None:
-    out.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -147,8 +147,8 @@ def run(job: Job) -> None:
     Goes on from the cell's newest checkpoint. Asked to stop it leaves one, and no record.
 
     Raises:
-        EnvironmentProblem: weights or record cannot be written, or checkpoints not be read; these
-            stay, and there is no record.
+        EnvironmentProblem: the record cannot be written, or the weights while there is a checkpoint
+            to go on from, or checkpoints not be read; these stay, and there is no record.
     """
     _tell(Event(job.cell.id, "start"))  # before torch, which takes its time
     from bench import checkpoint, store

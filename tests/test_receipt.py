@@ -92,7 +92,7 @@ def test_a_folder_keeps_one_for_each_environment(
     assert made == [1, 2]
     assert first == again
     with monkeypatch.context() as elsewhere:
-        for name, value in (("platform.node", "twin"), ("bench.receipt._boot", "later")):
+        for name, value in (("platform.node", "twin"), ("bench.machine.boot", "later")):
             elsewhere.setattr(name, lambda value=value: value)
             receipt.of.cache_clear()
             assert receipt.of(tmp_path, "cpu", 1) == first
