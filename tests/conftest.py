@@ -4,10 +4,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import fakes
 import pytest
 import torch
 
-from bench import cli, crossing, leaderboard, render, shelf_cli, store, worker
+from bench import cli, crossing, leaderboard, render, seat, shelf_cli, store, worker
 from bench.plain import Terminal
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.standing import Standings
@@ -62,6 +63,14 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     board = leaderboard.rank(plan, Standings(root, plan.possible).records(stale=False))
     store.write(root / "suites" / "tiny" / "leaderboard.md", render.markdown(board))
     return root
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells are trained in this process, for tests that ask nothing of workers."""
+    monkeypatch.setattr(seat, "ProcessPool", fakes.Here)
+    monkeypatch.setattr(worker, "_queue", None)
+    monkeypatch.setattr(worker, "_halt", None)
 
 
 @pytest.fixture

@@ -1,4 +1,8 @@
-"""A worker that trains nothing: what it does with a cell is in `argv`, by the cell's seed."""
+"""
+A worker that trains nothing: what it does with a cell is in `argv`, by the cell's seed.
+
+And a pool that has none.
+"""
 
 import contextlib
 import ctypes
@@ -7,16 +11,42 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
+from types import SimpleNamespace
 
 from bench import store, worker
 from bench.record import Provenance, Record, Status
-from bench.worker import Event, Job
+from bench.seat import Post
+from bench.worker import Event, Halt, Job
 
 
 def run(job: Job) -> None:
     """In place of `bench.worker.run`; imports no torch, so that it starts soon."""
     _tell(Event(job.cell.id, "start"))
     DEEDS[job.argv[job.cell.seed]](job)
+
+
+class Here:
+    """In place of pebble's pool: no worker, a cell is done where it is scheduled."""
+
+    def __init__(self, *, initargs: tuple[Post, Halt], **_: object) -> None:
+        self._post, self._halt = initargs
+        self._pool_manager = SimpleNamespace(worker_manager=SimpleNamespace(workers={}))
+
+    def schedule(self, call: Callable[[Job], None], args: list[Job]) -> Future[None]:
+        worker._queue, worker._halt = self._post, self._halt  # pyright: ignore
+        done: Future[None] = Future()
+        try:
+            done.set_result(call(*args))
+        except Exception as error:  # as pebble does
+            done.set_exception(error)
+        return done
+
+    def stop(self) -> None:
+        """There is nothing to stop."""
+
+    def join(self) -> None:
+        """There is nothing to wait for."""
 
 
 def record(job: Job, status: Status, reason: str = "") -> Record:

@@ -310,6 +310,7 @@ def test_plugins_of_ones_own_from_anywhere(cli: Bench, tmp_path: Path) -> None:
     assert "no folder" in cli("--plugins", tmp_path / "nowhere", "list", "estimators")[2]
 
 
+@pytest.mark.usefixtures("here")
 def test_a_diverged_cell_evaluates_its_best(cli: Bench, tmp_path: Path) -> None:
     """The weights that diverged are not measured; the best epoch's, if there is one, agree."""
     (tmp_path / "x.yaml").write_text(TINY.replace("lr: 0.1", "lr: 1.0e+30"), encoding="utf-8")
@@ -335,6 +336,7 @@ def test_another_suite_of_the_same_name_is_refused(
     assert "holds the table of `tiny.yaml`, another suite named tiny" in err
 
 
+@pytest.mark.usefixtures("here")
 def test_a_damaged_record_is_kept_and_its_cell_runs_again(
     ran: Path, cli: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -390,7 +392,10 @@ def test_schema_goes_to_a_file(cli: Bench, tmp_path: Path) -> None:
     assert (tmp_path / "s.json").read_text(encoding="utf-8") == cli("schema")[1]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+)
 def test_an_interrupt_keeps_what_is_measured(tmp_path: Path, number: int, code: int) -> None:
     """Ctrl-C and SIGTERM stop the workers, keep the records, and say how to go on."""
     (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")

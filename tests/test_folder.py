@@ -1,7 +1,7 @@
 """Image files: listed, decoded by threads, left out where they are damaged."""
 
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -258,18 +258,19 @@ def test_verify_decodes_and_list_does_not(
     assert bench("verify", "imagenet", "classes")[0] == 2
 
 
-def test_two_epochs_end_to_end(home: Path) -> None:
+@pytest.mark.usefixtures("here")
+def test_two_epochs_end_to_end(
+    home: Path, ask: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`bench run` trains on files, its log names the damaged one once, `bench eval` agrees."""
     path = damage(home)[0]
     (home / "files.yaml").write_text(SUITE, encoding="utf-8")
+    monkeypatch.chdir(home)
 
     def bench(*args: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "bench", *args, "--data", str(home)],
-            cwd=home, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        code, out, err = ask(*args, "--data", home)
+        assert code == 0, err
+        return out
 
     bench("run", "files.yaml", "--workers", "2", "--device", "cpu")
     (log,) = home.rglob("log.txt")
