@@ -47,7 +47,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("ran")
     (home / "tiny.yaml").write_text(TINY, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "bench", "run", "tiny.yaml"],
+        [sys.executable, "-m", "bench", "run", "tiny.yaml", "-j", "1"],
         cwd=home, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
