@@ -1,0 +1,66 @@
+"""
+Estimators over several sections: average ranks, Friedman's test, Nemenyi's critical difference.
+
+As Demšar (2006) has it for classifiers over data sets: within each block, a backbone at one W/A,
+the rows are ranked by mean accuracy, 1 the best, ties sharing their ranks.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import fmean
+
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Across:
+    """Average ranks of k rows over N blocks, best first."""
+
+    ranks: dict[str, float]
+    blocks: list[str]  # their names
+    p: float  # Friedman's: that all rows are alike; nan below three rows
+    critical: float  # average ranks that differ by more are told apart, at 5 %
+
+    @property
+    def groups(self) -> list[list[str]]:
+        """The longest runs of rows that cannot be told apart, of two rows or more."""
+        names, found = list(self.ranks), list[list[str]]()
+        for i, name in enumerate(names):
+            near = [n for n in names[i:] if self.ranks[n] - self.ranks[name] <= self.critical]
+            if len(near) > 1 and not (found and found[-1][-1] == near[-1]):
+                found.append(near)
+        return found
+
+
+def across(blocks: Mapping[str, Mapping[str, float]]) -> Across | None:
+    """
+    Compare rows over blocks, by the rows that every block has.
+
+    Args:
+        blocks: block → row → mean accuracy.
+
+    Returns None below two blocks or two rows.
+    """
+    every = dict.fromkeys(row for block in blocks.values() for row in block)
+    shared = [row for row in every if all(row in block for block in blocks.values())]
+    if len(blocks) < 2 or len(shared) < 2:
+        return None
+    from scipy import stats
+
+    table = [[block[row] for row in shared] for block in blocks.values()]
+    ranked = [[float(r) for r in stats.rankdata([-x for x in line])] for line in table]
+    average = {row: fmean(line[i] for line in ranked) for i, row in enumerate(shared)}
+    p = math.nan
+    if len(shared) > 2:
+        p = float(stats.friedmanchisquare(*zip(*table, strict=True))[1])  # pyright: ignore
+    ordered = dict(sorted(average.items(), key=lambda item: item[1]))
+    return Across(ordered, list(blocks), p, critical_difference(len(shared), len(blocks)))
+
+
+def critical_difference(rows: int, blocks: int, alpha: float = ALPHA) -> float:
+    """Nemenyi's (1963): q √(k (k + 1) / 6N), q of the studentized range over √2."""
+    from scipy import stats
+
+    q = float(stats.studentized_range.isf(alpha, rows, math.inf)) / math.sqrt(2)
+    return q * math.sqrt(rows * (rows + 1) / (6 * blocks))

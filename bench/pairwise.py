@@ -1,0 +1,118 @@
+"""
+Which rows of a section can be told apart: every pair by Welch's t test, corrected for their number.
+
+A row's *rank interval* runs from one more than the rows that are surely better than it to as many
+as are not surely worse. A *tier* is a run of rows, in order of their means, no two of which can be
+told apart; two rows of neighbouring tiers may be alike still, which their intervals say.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import fmean, variance
+from typing import Literal, TypeAlias
+
+from scipy.special import stdtr
+
+ALPHA = 0.05
+Correction: TypeAlias = Literal["holm", "fdr"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a row stands: its rank is from `first` to `last`; tiers are numbered from 1."""
+
+    first: int
+    last: int
+    tier: int
+
+
+def welch(a: Sequence[float], b: Sequence[float]) -> float:
+    """
+    Two-sided p of Welch's t test (1947) that two samples have one mean.
+
+    1 where nothing can be said: a sample of one value, or two that have no spread at all.
+    """
+    if min(len(a), len(b)) < 2:
+        return 1.0
+    parts = variance(a) / len(a), variance(b) / len(b)
+    if sum(parts) <= 0:
+        return 1.0
+    t = (fmean(a) - fmean(b)) / math.sqrt(sum(parts))
+    return float(2 * stdtr(freedom(parts, (len(a), len(b))), -abs(t)))  # pyright: ignore
+
+
+def freedom(parts: tuple[float, float], n: tuple[int, int]) -> float:
+    """Welch and Satterthwaite's degrees of freedom; `parts` are the variances of the two means."""
+    return sum(parts) ** 2 / sum(part**2 / (size - 1) for part, size in zip(parts, n, strict=True))
+
+
+def adjusted(p: Sequence[float], correction: Correction) -> list[float]:
+    """
+    p values corrected for their number, in the order given.
+
+    holm: Holm (1979), bounds the chance of any false difference, whatever depends on what.
+    fdr: Benjamini and Hochberg (1995), bounds the expected part of false among found differences.
+    """
+    m, order = len(p), sorted(range(len(p)), key=lambda i: p[i])
+    found, bound = [1.0] * m, 0.0
+    if correction == "holm":
+        for step, i in enumerate(order):
+            bound = max(bound, (m - step) * p[i])
+            found[i] = min(1.0, bound)
+    else:
+        bound = 1.0
+        for step, i in reversed([*enumerate(order, start=1)]):
+            bound = min(bound, p[i] * m / step)
+            found[i] = bound
+    return found
+
+
+def apart(
+    samples: Sequence[Sequence[float]], correction: Correction = "holm", alpha: float = ALPHA
+) -> set[tuple[int, int]]:
+    """Pairs (better, worse) of samples, by index, whose means differ surely."""
+    pairs = [*combinations(range(len(samples)), 2)]
+    p = adjusted([welch(samples[i], samples[j]) for i, j in pairs], correction)
+    return {
+        (i, j) if fmean(samples[i]) > fmean(samples[j]) else (j, i)
+        for (i, j), value in zip(pairs, p, strict=True)
+        if value < alpha
+    }
+
+
+def places(n: int, better: set[tuple[int, int]]) -> list[Place]:
+    """
+    The place of each of n samples, which are in order of their means, best first.
+
+    Args:
+        better: pairs (better, worse), as `apart` finds them.
+    """
+    found: list[Place] = []
+    tier = [0]
+    number = 1
+    for i in range(n):
+        if any((member, i) in better for member in tier):
+            tier, number = [], number + 1
+        tier.append(i)
+        above = sum((other, i) in better for other in range(n))
+        below = sum((i, other) in better for other in range(n))
+        found.append(Place(above + 1, n - below, number))
+    return found
+
+
+def dunnett(samples: Sequence[Sequence[float]], control: Sequence[float]) -> list[float]:
+    """
+    Two-sided p of each sample against the control, by Dunnett (1955).
+
+    The chance that any of them is below alpha, where none differs, is alpha. The variance is
+    pooled over all samples. nan of all where fewer than two values or no spread leave none.
+    """
+    from scipy import stats  # a second, which a table without seeds does without
+
+    every = [*samples, control]
+    if min(map(len, every)) < 1 or not any(len(s) > 1 and variance(s) > 0 for s in every):
+        return [math.nan] * len(samples)
+    found = stats.dunnett(*samples, control=control, rng=0)  # pyright: ignore
+    return [float(p) for p in found.pvalue]  # pyright: ignore[reportUnknownVariableType]
