@@ -1,9 +1,10 @@
 """
 A plan and its records, joined into ranked tables. Pure: the same input, the same board.
 
-Rows are ranked within a section, one backbone at one W/A, where nothing differs but the
-estimator; full precision is shown and never ranked. The metric is last-epoch test accuracy. A row
-that lost a seed stands below those that lost none: the mean of survivors flatters it.
+Rows are ranked within a section: one backbone at one W/A, one recipe, one data set, so that nothing
+differs but the estimator; full precision is shown and never ranked. The metric is last-epoch test
+accuracy. A row that lost a seed stands below those that lost none: the mean of survivors flatters
+it. Ranks are intervals, as wide as the seeds leave them (`bench.pairwise`).
 Tuned rows stand in a section of their own, where each estimator has its own values of what was
 tuned, chosen with one budget.
 """
@@ -14,10 +15,12 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import TypeAlias
 
-from bench import tuning
+from bench import confound, tuning
+from bench.across import Across, across
 from bench.cell import Binarization, Cell, Definition
 from bench.claim import Claim
 from bench.equilibrium import indicators
+from bench.pairwise import Correction, Place, apart, dunnett, places
 from bench.plan import Absent, Plan, RoleInfo, Row, Trial
 from bench.record import Record
 from bench.stats import Estimate, estimate, paired
@@ -38,11 +41,14 @@ class Line:
     kind: str
     rational: str
     flexible: str
-    rank: int | None = None
-    acc: Estimate | None = None  # last epoch
+    rank: int | None = None  # by the mean
+    place: Place | None = None  # by what the seeds can tell
+    accs: dict[int, float] = field(default_factory=dict[int, float])  # last epoch, by seed
+    acc: Estimate | None = None  # their mean
     best: Estimate | None = None  # best epoch on test, the papers' metric
     top5: Estimate | None = None  # last epoch
     difference: Estimate | None = None  # to the baseline, paired by seed
+    p: float | None = None  # that it is none, Dunnett's over the section
     n: int = 0
     lost: dict[str, int] = field(default_factory=dict[str, int])  # reason → seeds that it ended
     stale: dict[str, int] = field(default_factory=dict[str, int])  # reason → seeds it makes stale
@@ -52,10 +58,18 @@ class Line:
     images_per_s: float | None = None
     claim: Claim | None = None
     verdict: str = ""  # on the claim
+    confounds: list[str] = field(default_factory=list[str])  # in what else it differs
     chosen: str = ""  # the values that tuning chose
     untuned: Estimate | None = None  # last epoch at the suite's own values
     absent: str = ""  # why nothing was measured: the row is published only
     cells: list[str] = field(default_factory=list[str])
+
+    @property
+    def title(self) -> str:
+        """What the row is called."""
+        if self.label == "none":
+            return "full precision"
+        return self.label if self.schedule == "default" else f"{self.label} [{self.schedule}]"
 
 
 @dataclass(frozen=True)
@@ -76,6 +90,7 @@ class Board:
 
     suite: str
     sections: list[Section]
+    across: Across | None  # the rows over several sections
     recorded: int
     stale: int  # cells that have only a stale record, used here or not
     total: int
@@ -88,11 +103,13 @@ def rank(
     definition: Definition | None = None,
     stale: Stale | None = None,
     notes: Iterable[str] = (),
+    correction: Correction = "holm",
 ) -> Board:
     """
     Best mean first within each section; lines with no finished seed come last.
 
     Args:
+        correction: of the pairwise tests, for their number.
         stale: why, of each cell that has only a stale record. It is used, and its row marked, if
             it is among `records`; if not, a note says that it is there.
         notes: what else must be said.
@@ -100,19 +117,19 @@ def rank(
     stale = stale or {}
     known = {record.cell.id: record for record in records}
     how = definition or plan.equilibrium
-    grouped: dict[tuple[str, str], list[Row]] = {}
+    grouped: dict[tuple[str, str, str], list[Row]] = {}
     for row in plan.rows:
-        grouped.setdefault((row.backbone, row.wa), []).append(row)
+        grouped.setdefault((row.backbone, row.wa, _shared(row.cells[0])), []).append(row)
     sections = [
         _marked(section, known, stale)
         for rows in grouped.values()
-        for section in _sections(plan, rows, known, how)
+        for section in _sections(plan, rows, known, how, correction)
     ]
     places = dict.fromkeys((a.claim.backbone or "any net", a.claim.wa) for a in plan.absent)
     sections += [
         Section(*place, recipe="", classes=0, tuned=False, lines=_absent(plan.absent, *place))
         for place in places
-        if place not in grouped
+        if place not in {key[:2] for key in grouped}
     ]
     cells = [*plan.cells, *(c for r in plan.rows for t in r.trials for c in t.held_out)]
     cells += [cell for trial in tuning.tuned(plan, known) for cell in trial.cells]
@@ -120,11 +137,12 @@ def rank(
     return Board(
         suite=plan.suite,
         sections=sections,
+        across=_across(sections),
         recorded=sum(i in known and i not in stale and known[i].measured for i in ids),
         stale=len(ids & stale.keys()),
         total=len(ids),
         notes=[
-            *_notes(plan, how),
+            *_notes(plan, how, correction),
             *_unfinished(plan, known),
             *_mixtures(known.values()),
             *notes,
@@ -152,20 +170,42 @@ def _elsewhere(stale: Stale, known: Mapping[str, Record], sections: list[Section
     yield from (f"stale: {n} cells that tuning chose by, {why}" for why, n in judged.items())
 
 
+def _shared(cell: Cell) -> str:
+    """All that the cells of one section have in common."""
+    return cell.model_dump_json(exclude={"weights", "activations", "seed"})
+
+
+def _across(sections: list[Section]) -> Across | None:
+    """The ranked rows over the sections that have them."""
+    blocks = {
+        f"{s.backbone} {s.wa}": {
+            line.title: line.acc.mean - bool(line.lost) for line in s.lines if line.acc
+        }
+        for s in sections
+        if s.wa != "32/32" and not s.tuned
+    }
+    return across({name: block for name, block in blocks.items() if len(block) > 1})
+
+
 def _sections(
-    plan: Plan, rows: list[Row], known: Mapping[str, Record], how: Definition
+    plan: Plan,
+    rows: list[Row],
+    known: Mapping[str, Record],
+    how: Definition,
+    correction: Correction,
 ) -> Iterator[Section]:
     """The tables of one backbone at one W/A: as the suite says, and as tuning chose."""
     backbone, wa, classes = rows[0].backbone, rows[0].wa, rows[0].classes
     recipe = _recipe(rows[0])
     lines = [_line(row, row.cells, baseline(plan, row), known, how) for row in rows]
-    lines = _ranked(lines) + _absent(plan.absent, backbone, wa)
+    lines = _judged(plan, lines, known, correction) + _absent(plan.absent, backbone, wa)
     yield Section(backbone, wa, recipe, classes, tuned=False, lines=lines)
     chosen = ((row, tuning.chosen(row, known)) for row in rows)
     lines = [_tuned(plan, row, trial, known, how) for row, trial in chosen if trial]
     if lines:
         recipe += "; but for what is chosen"
-        yield Section(backbone, wa, recipe, classes, tuned=True, lines=_ranked(lines))
+        lines = _judged(plan, lines, known, correction)
+        yield Section(backbone, wa, recipe, classes, tuned=True, lines=lines)
 
 
 def baseline(plan: Plan, row: Row) -> Row | None:
@@ -222,6 +262,7 @@ def _line(
         kind=_apart(row, [i.kind for i in infos]) or "full precision",
         rational=_apart(row, [_verdict(i, "rational") for i in infos]),
         flexible=_apart(row, [_verdict(i, "flexible") for i in infos]),
+        accs=accs,
         acc=acc,
         best=best,
         top5=estimate([r.last_top5 for r in ended if r.last_top5 is not None]),
@@ -277,15 +318,41 @@ def _apart(row: Row, words: list[str]) -> str:
     return "; ".join(f"{role}: {word}" for role, word in zip(row.roles, words, strict=True))
 
 
-def _ranked(lines: list[Line]) -> list[Line]:
-    ordered = sorted(
+def _judged(
+    plan: Plan, lines: list[Line], known: Mapping[str, Record], correction: Correction
+) -> list[Line]:
+    """The lines of a section, in order, with what can be said of their differences."""
+    differing = confound.found([[known[i] for i in x.cells if i in known] for x in lines])
+    lines = [replace(x, confounds=c) for x, c in zip(lines, differing, strict=True)]
+    lines = sorted(
         lines, key=lambda x: (x.acc is None, bool(x.lost), -x.acc.mean if x.acc else 0.0, x.label)
     )
-    places = iter(range(1, len(ordered) + 1))
-    return [
-        replace(line, rank=next(places)) if line.acc and line.wa != "32/32" else line
-        for line in ordered
+    ranked = [x for x in lines if x.acc and x.wa != "32/32"]
+    whole = [x for x in ranked if not x.lost]
+    better = apart([[*x.accs.values()] for x in whole], correction)
+    better |= {(i, j) for i in range(len(whole)) for j in range(len(whole), len(ranked))}
+    judged = [
+        replace(x, rank=rank, place=place, p=p)
+        for rank, (x, place, p) in enumerate(
+            zip(ranked, places(len(ranked), better), _chances(plan, ranked), strict=True), start=1
+        )
     ]
+    return judged + [x for x in lines if x not in ranked]
+
+
+def _chances(plan: Plan, lines: list[Line]) -> list[float | None]:
+    """Dunnett's p of each line that lost no seed; those of one schedule have one control."""
+    found: dict[int, float] = {}
+    for schedule in dict.fromkeys(x.schedule for x in lines):
+        same = [x for x in lines if x.label == plan.baseline]
+        control = next(iter([x for x in same if x.schedule == schedule] or same), None)
+        if control is None or control.lost:
+            continue
+        others = [x for x in lines if x.schedule == schedule and x.label != control.label]
+        others = [x for x in others if not x.lost]
+        p = dunnett([[*x.accs.values()] for x in others], [*control.accs.values()])
+        found |= {id(x): value for x, value in zip(others, p, strict=True)}
+    return [found.get(id(x)) for x in lines]
 
 
 def _recipe(row: Row) -> str:
@@ -306,8 +373,14 @@ def _recipe(row: Row) -> str:
     )
 
 
-def _notes(plan: Plan, definition: Definition) -> list[str]:
+CORRECTIONS = {"holm": "Holm's correction, 5 % for any", "fdr": "5 % false discoveries"}
+
+
+def _notes(plan: Plan, definition: Definition, correction: Correction) -> list[str]:
     notes = [
+        "#: the ranks that the seeds leave open, every pair by Welch's t test "
+        f"({CORRECTIONS[correction]}); a line divides tiers, the rows of one cannot be told apart; "
+        "bold: surely the best",
         "acc: test accuracy after the last epoch in %, mean ± 95 % t interval over n seeds; "
         "best: of all epochs, chosen on test (paper metric)",
         "rational, flexible: definition P on the printed formula, computed, in brackets on f as it "
@@ -317,6 +390,7 @@ def _notes(plan: Plan, definition: Definition) -> list[str]:
     ]
     if plan.baseline:
         notes.append(f"Δ: difference to {plan.baseline}, paired by seed, ± 95 % t interval")
+        notes.append("p: that there is none, by Dunnett's test of all rows of a section against it")
     budget = max(len(row.trials) for row in plan.rows)
     if budget:
         seeds = len(plan.rows[0].trials[0].held_out)

@@ -1,7 +1,8 @@
 """A board as a terminal table, Markdown, CSV or JSON. Fractions turn into percent here only."""
 
 import json
-from dataclasses import asdict
+import math
+from dataclasses import asdict, astuple
 from typing import Any, Literal, TypeAlias
 
 import pandas as pd
@@ -16,17 +17,17 @@ from bench.stats import Estimate
 
 Format: TypeAlias = Literal["rich", "md", "csv", "json"]
 RESULT = (
-    *("#", "estimator", "acc, %", "n", "lost", "best, %", "top-5, %", "Δ, points"),
+    *("#", "estimator", "acc, %", "n", "lost", "best, %", "top-5, %", "Δ, points", "p"),
     *("untuned, %", "chosen", "published, %"),
 )
 ESTIMATOR = ("estimator", "formula", "type", "rational", "flexible", "e", "s", "images/s")
 LAYOUTS = {  # terminal columns needed → the tables that stand under each other
-    200: ((*RESULT[:2], *ESTIMATOR[1:5], *RESULT[2:8], *ESTIMATOR[5:], *RESULT[8:]),),
+    200: ((*RESULT[:2], *ESTIMATOR[1:5], *RESULT[2:9], *ESTIMATOR[5:], *RESULT[9:]),),
     90: (RESULT, ESTIMATOR),
     0: (RESULT[:5], (RESULT[1], *RESULT[5:]), ESTIMATOR[:5], (ESTIMATOR[0], *ESTIMATOR[5:])),
 }
 COLUMNS = LAYOUTS[200][0]
-EMPTIABLE = {"Δ, points", "published, %", "e", "s", "formula", "rational", "flexible"}
+EMPTIABLE = {"Δ, points", "p", "published, %", "e", "s", "formula", "rational", "flexible"}
 LEAST = {"chosen": 20}  # columns, so that no word is cut
 TUNED = {"untuned, %", "chosen"}  # columns of tuned sections only
 NUMERIC = set(COLUMNS) - {"estimator", "formula", "type", "rational", "flexible", "chosen"}
@@ -36,7 +37,8 @@ def markdown(board: Board) -> str:
     """One wide table per section, and the notes."""
     parts = [f"# {_md(board.suite)}", ""]
     for section in board.sections:
-        columns = _columns(section, COLUMNS)
+        tiers = {line.place.tier for line in section.lines if line.place}
+        columns = _columns(section, ("tier", *COLUMNS) if len(tiers) > 1 else COLUMNS)
         parts += [
             f"**{_md(_title(section))}**",
             "",
@@ -45,10 +47,13 @@ def markdown(board: Board) -> str:
         parts += ["| " + " | ".join(_md(c) for c in columns) + " |"]
         parts += ["|" + "|".join("--:" if c in NUMERIC else "---" for c in columns) + "|"]
         for line in section.lines:
-            words = _words(line)
-            parts.append("| " + " | ".join(_md(words[c]) for c in columns) + " |")
+            words = {column: _md(word) for column, word in _words(line).items()}
+            if line in best(section):
+                words |= {c: f"**{words[c]}**" for c in ("estimator", "acc, %")}
+            parts.append("| " + " | ".join(words[c] for c in columns) + " |")
         parts += ["", *(f"- {_md(text)}" for text in _verdicts(section))]
         parts += [""] * any(_verdicts(section))
+    parts += [_md(text) + "\n" for text in _overall(board)]
     parts += [_counts(board), ""]
     return plain("\n".join([*parts, *(f"- {_md(note)}" for note in _notes(board))]) + "\n")
 
@@ -78,10 +83,11 @@ def rich_table(board: Board, width: int) -> Group:
             told = {"acc, %", "published, %"} & set(group)  # all that is known of an absent row
             lines = [line for line in section.lines if told or not line.absent]
             if lines:
-                parts.append(_table(title, _columns(section, group), lines))
+                parts.append(_table(title, _columns(section, group), lines, best(section)))
         if section.recipe:
             parts.append(Text(f"· {section.recipe}", style="dim"))
         parts += [Text(f"· {text}") for text in _verdicts(section)]
+    parts += [Text(text) for text in _overall(board)]
     parts.append(Text(_counts(board), style="bold"))
     parts += [Text(f"· {note}", style="dim") for note in _notes(board)]
     return Group(*parts)
@@ -94,6 +100,29 @@ def render(board: Board, form: Format, console: Console) -> None:
     else:
         text = {"md": markdown, "csv": csv, "json": as_json}[form](board)
         console.file.write(text)
+
+
+def best(section: Section) -> list[Line]:
+    """The line that is surely better than all others, if there is one."""
+    ranked = [line for line in section.lines if line.place]
+    return [line for line in ranked[:1] if line.place and line.place.last == 1 < len(ranked)]
+
+
+def _overall(board: Board) -> list[str]:
+    """The estimators over several sections, in a sentence."""
+    if board.across is None:
+        return []
+    a = board.across
+    ranks = ", ".join(f"{row} {rank:.2f}" for row, rank in a.ranks.items())
+    p = "" if math.isnan(a.p) else f"; Friedman p = {_chance(a.p)}"
+    return [
+        f"average ranks over {', '.join(a.blocks)}: {ranks}{p}; ranks less than {a.critical:.2f} "
+        "apart (Nemenyi, 5 %) cannot be told apart"
+    ]
+
+
+def _chance(p: float) -> str:
+    return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
 
 
 def _title(section: Section) -> str:
@@ -115,7 +144,7 @@ def _verdicts(section: Section) -> list[str]:
     rows: dict[str, list[str]] = {}
     for line in section.lines:
         if line.claim and line.verdict:
-            number = f"{_name(line)} {line.claim.acc:.2f} ({line.claim.metric})"
+            number = f"{line.title} {line.claim.acc:.2f} ({line.claim.metric})"
             rows.setdefault(line.verdict, []).append(number)
     return [f"against published {', '.join(names)}: {text}" for text, names in rows.items()]
 
@@ -125,12 +154,7 @@ def _counts(board: Board) -> str:
     return f"{board.recorded} of {board.total} cells recorded{stale}."
 
 
-def _name(line: Line) -> str:
-    name = line.label if line.schedule == "default" else f"{line.label} [{line.schedule}]"
-    return "full precision" if line.label == "none" else name
-
-
-def _table(title: str, columns: tuple[str, ...], lines: list[Line]) -> Table:
+def _table(title: str, columns: tuple[str, ...], lines: list[Line], winner: list[Line]) -> Table:
     table = Table(title=Text(title) if title else None, box=box.SIMPLE_HEAD, title_justify="left")
     for column in columns:
         right = column in NUMERIC
@@ -141,9 +165,13 @@ def _table(title: str, columns: tuple[str, ...], lines: list[Line]) -> Table:
             overflow="fold",
             min_width=LEAST.get(column),
         )
+    tier = 1
     for line in lines:
         words = _words(line)
-        style = "bold" if line.rank == 1 else "dim" if line.rank is None else ""
+        style = "bold" if line in winner else "dim" if line.rank is None else ""
+        if line.place and line.place.tier > tier:
+            table.add_section()
+            tier = line.place.tier
         table.add_row(*(Text(words[c]) for c in columns), style=style)
     return table
 
@@ -152,8 +180,9 @@ def _words(line: Line) -> dict[str, str]:
     """A line as people read it."""
     lost = sum(line.lost.values())
     return {
-        "#": str(line.rank) if line.rank else "-",
-        "estimator": _name(line) + " (stale)" * bool(line.stale),
+        "tier": str(line.place.tier) if line.place else "-",
+        "#": _ranks(line),
+        "estimator": line.title + "*" * bool(line.confounds) + " (stale)" * bool(line.stale),
         "formula": line.formula or "-",
         "type": line.kind,
         "rational": line.rational or "-",
@@ -164,6 +193,7 @@ def _words(line: Line) -> dict[str, str]:
         "best, %": _percent(line.best),
         "top-5, %": _percent(line.top5),
         "Δ, points": _percent(line.difference, sign="+"),
+        "p": "-" if line.p is None or math.isnan(line.p) else _chance(line.p),
         "untuned, %": _percent(line.untuned),
         "chosen": line.chosen,
         "e": "-" if line.e is None else f"{line.e:.4g}",
@@ -171,6 +201,13 @@ def _words(line: Line) -> dict[str, str]:
         "images/s": "-" if line.images_per_s is None else f"{line.images_per_s:,.0f}",
         "published, %": _published(line),
     }
+
+
+def _ranks(line: Line) -> str:
+    if line.place is None:
+        return "-"
+    first, last, _ = astuple(line.place)
+    return str(first) if first == last else f"{first}–{last}"
 
 
 def _published(line: Line) -> str:
@@ -194,12 +231,17 @@ def _notes(board: Board) -> list[str]:
         for reason, count in line.lost.items()
     ]
     stale = [
-        f"stale: {_name(line)} on {line.backbone}, {line.wa}, {count} of "
+        f"stale: {line.title} on {line.backbone}, {line.wa}, {count} of "
         f"{len(line.cells)} seeds, {reason}"
         for line in _lines(board)
         for reason, count in line.stale.items()
     ]
-    return [*board.notes, *lost, *stale]
+    others = [
+        f"* {line.title} on {line.backbone}, {line.wa}: {'; '.join(line.confounds)}"
+        for line in _lines(board)
+        if line.confounds
+    ]
+    return [*board.notes, *others, *lost, *stale]
 
 
 def _lines(board: Board) -> list[Line]:
@@ -212,7 +254,11 @@ def _flat(line: Line) -> dict[str, Any]:
         value: Estimate | None = getattr(line, name)
         row[name] = value.mean if value else None
         row[f"{name}_half_width"] = value.half_width if value else None
-    del row["claim"]
+    for name in ("claim", "place"):
+        del row[name]
+    row |= asdict(line.place) if line.place else dict.fromkeys(("first", "last", "tier"))
+    row["accs"] = " ".join(f"{seed}={acc!r}" for seed, acc in line.accs.items())
+    row["confounds"] = "; ".join(line.confounds)
     row["published"] = line.claim.acc if line.claim else None
     row["published_top5"] = line.claim.top5 if line.claim else None
     row["lost"] = sum(line.lost.values())

@@ -232,7 +232,11 @@ def test_leaderboard_needs_no_torch(tmp_path: Path) -> None:
     for r in records:
         store.save(tmp_path, r)
     script = (
-        "import sys; sys.modules['torch'] = None\n"
+        "import sys\n"
+        "class NoTorch:\n"
+        "    def find_spec(name, *_):\n"
+        "        if name == 'torch': raise ImportError(name)\n"
+        "sys.meta_path.insert(0, NoTorch)\n"
         "from bench.cli import main\n"
         f"sys.argv = ['bench', 'leaderboard', 'quickstart', '--results', {str(tmp_path)!r}, FORM]\n"
         "main()"

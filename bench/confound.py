@@ -1,0 +1,44 @@
+"""
+What differs between the rows of one section, other than what they compare.
+
+Rows of a section are planned alike; their records may still be of other machines, other versions,
+or other seeds. A row that is not as most of the others are has it said beside it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from bench.record import Provenance, Record
+
+
+def found(rows: Sequence[Sequence[Record]]) -> list[list[str]]:
+    """Of each row what is otherwise: `torch 2.11.0, others 2.12.1`. An empty row has nothing."""
+    said = [list[str]() for _ in rows]
+    for name, value in FACTS.items():
+        values = [value(row) if row else None for row in rows]
+        usual = Counter(v for v in values if v is not None).most_common(1)
+        for words, mine in zip(said, values, strict=True):
+            if mine is not None and mine != usual[0][0]:
+                words.append(f"{name} {mine}, others {usual[0][0]}")
+    return said
+
+
+def _made(records: Iterable[Record]) -> list[Provenance]:
+    """Every process that worked on them."""
+    return [origin for record in records for origin in (*record.earlier, record.provenance)]
+
+
+def _of(fact: Callable[[Provenance], str]) -> Callable[[Sequence[Record]], str]:
+    return lambda records: " and ".join(sorted({fact(origin) for origin in _made(records)}))
+
+
+def _seeds(records: Sequence[Record]) -> str:
+    return " ".join(map(str, sorted({record.cell.seed for record in records})))
+
+
+FACTS: dict[str, Callable[[Sequence[Record]], str]] = {
+    "seeds": _seeds,
+    "device": _of(lambda origin: origin.device),
+    "torch": _of(lambda origin: origin.versions.get("torch", "unknown")),
+    "engine": _of(lambda origin: "compiled" if origin.compiled else "eager"),
+}
