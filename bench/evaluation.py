@@ -41,6 +41,7 @@ def again(cell: str, root: Path, data: Path | None) -> Iterator[tuple[str, bool]
         DataError: the cell's data is not there or changed.
     """
     record = shelf.recorded(root, cell)
+    shelf.add_plugins(root, shelf.plans(root))
     if record.best_epoch is None or not record.curves.get("test_acc"):
         message = f"{record.cell.slug}: {record.status} ({record.reason}); nothing to measure"
         raise UsageError(message)

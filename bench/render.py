@@ -55,7 +55,8 @@ def markdown(board: Board) -> str:
 
 def csv(board: Board) -> str:
     """One record per line, plain numbers, accuracies as fractions."""
-    return plain(pd.DataFrame([_flat(line) for line in _lines(board)]).to_csv(index=False))
+    frame = pd.DataFrame([_flat(line) for line in _lines(board)]).astype({"rank": "Int64"})
+    return plain(frame.to_csv(index=False))
 
 
 def as_json(board: Board) -> str:
@@ -115,7 +116,7 @@ def _verdicts(section: Section) -> list[str]:
     rows: dict[str, list[str]] = {}
     for line in section.lines:
         if line.claim and line.verdict:
-            number = f"{_name(line)} {line.claim.acc:.2f} ({line.claim.metric})"
+            number = f"{line.title} {line.claim.acc:.2f} ({line.claim.metric})"
             rows.setdefault(line.verdict, []).append(number)
     return [f"against published {', '.join(names)}: {text}" for text, names in rows.items()]
 
@@ -123,11 +124,6 @@ def _verdicts(section: Section) -> list[str]:
 def _counts(board: Board) -> str:
     stale = f", {board.stale} stale" if board.stale else ""
     return f"{board.recorded} of {board.total} cells recorded{stale}."
-
-
-def _name(line: Line) -> str:
-    name = line.label if line.schedule == "default" else f"{line.label} [{line.schedule}]"
-    return "full precision" if line.label == "none" else name
 
 
 def _table(title: str, columns: tuple[str, ...], lines: list[Line]) -> Table:
@@ -153,13 +149,13 @@ def _words(line: Line) -> dict[str, str]:
     lost = sum(line.lost.values())
     return {
         "#": str(line.rank) if line.rank else "-",
-        "estimator": _name(line) + " (stale)" * bool(line.stale),
+        "estimator": line.title,
         "formula": line.formula or "-",
         "type": line.kind,
         "rational": line.rational or "-",
         "flexible": line.flexible or "-",
-        "acc, %": line.absent or _percent(line.acc),
-        "n": str(line.n) + (f" of {line.n + lost + line.missing}" if line.missing else ""),
+        "acc, %": line.absent or ("stale" if line.unused and not line.n else _percent(line.acc)),
+        "n": str(line.n) + (f" of {len(line.cells)}" if line.n + lost < len(line.cells) else ""),
         "lost": str(lost),
         "best, %": _percent(line.best),
         "top-5, %": _percent(line.top5),
@@ -194,7 +190,7 @@ def _notes(board: Board) -> list[str]:
         for reason, count in line.lost.items()
     ]
     stale = [
-        f"stale: {_name(line)} on {line.backbone}, {line.wa}, {count} of "
+        f"stale: {line.name} on {line.backbone}, {line.wa}, {count} of "
         f"{len(line.cells)} seeds, {reason}"
         for line in _lines(board)
         for reason, count in line.stale.items()
@@ -218,7 +214,8 @@ def _flat(line: Line) -> dict[str, Any]:
     row["lost"] = sum(line.lost.values())
     row["lost_reasons"] = "; ".join(line.lost)
     row["stale"] = sum(line.stale.values())
-    row["stale_reasons"] = "; ".join(line.stale)
+    row["unused"] = sum(line.unused.values())
+    row["stale_reasons"] = "; ".join([*line.stale, *line.unused])
     row["cells"] = " ".join(line.cells)
     return row
 

@@ -151,7 +151,8 @@ def verify(
     Raises:
         UsageError: a name stands for nothing, or `root` is no results folder.
     """
-    chosen, _ = shelf.chosen(root, names)
+    chosen, plans = shelf.chosen(root, names)
+    shelf.add_plugins(root, [*plans, *shelf.plans(root)])
     verifier = Verifier(root, data, accuracy=accuracy)
     for number, kept in enumerate(chosen, start=1):
         yield number, len(chosen), verifier.check(kept)
