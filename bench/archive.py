@@ -44,10 +44,11 @@ SMALL, LARGE = 2**28, 2**32  # bytes: of what is read at once, and of tensors
 MANY = 1_000_000  # files
 
 
-def files(kept: Kept, weights: bool = True, checkpoints: bool = True) -> Iterator[tuple[str, Path]]:
-    """Each file of a cell that travels, and its name in an archive; links do not."""
-    names = [*FILES, *(TENSORS if weights else ())]
-    paths = [kept.home / name for name in names]
+def files(
+    kept: Kept, weights: Iterable[str] = TENSORS, checkpoints: bool = True
+) -> Iterator[tuple[str, Path]]:
+    """Each file of a cell that travels, these weights among them, and its name; links do not."""
+    paths = [kept.home / name for name in (*FILES, *weights)]
     if checkpoints and not (kept.home / "checkpoints").is_symlink():
         paths += (kept.home / "checkpoints").rglob("*")
     for path in paths:

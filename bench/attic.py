@@ -60,7 +60,9 @@ def leftovers(root: Path) -> list[Leftover]:
         message = f"no results folder `{root}`"
         raise UsageError(message)
     kept = sorted((root / "suites").glob("*/plan.json"))
-    wanted = [cell for path in kept for cell in store.find_plan(root, path.parent.name).possible]
+    plans = [store.find_plan(root, path.parent.name) for path in kept]
+    shelf.add_plugins(root, plans)
+    wanted = [cell for plan in plans for cell in plan.possible]
     by_key = {cell.key: cell for cell in wanted}
     slugs = {cell.slug for cell in wanted}
     found: list[Leftover] = []

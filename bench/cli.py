@@ -230,14 +230,12 @@ def leaderboard(
 ) -> None:
     """Rebuild SUITE's table from what `bench run` left in the results folder; no torch needed."""
     from bench import leaderboard as boards
-    from bench import render, store
-    from bench.standing import Standings, drift
+    from bench import render, standing, store
     from bench.suite import name_of
 
     plan = store.find_plan(results, name_of(suite, overrides or []))
     _warn_if_changed(plan, suite, overrides or [])
-    found = Standings(results, plan.possible)
-    notes = drift(plan)
+    found, notes = standing.of_kept(results, plan)
     board = boards.rank(plan, found.records(stale=allow_stale), equilibrium, found.stale, notes)
     render.render(board, form, out)
     if form == "csv":  # which has no place for them

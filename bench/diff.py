@@ -6,11 +6,12 @@ named, and then their accuracies say nothing about the estimators.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from bench import shelf, store
+from bench import shelf, store, weights
 from bench.cell import Cell
 from bench.errors import UsageError
 from bench.outcome import Difference, differences, percent
@@ -67,10 +68,12 @@ class Folders:
     other: list[Pair]  # measured in both, not the same bits
     states: list[Pair]  # not measured in one of them
     code: list[Pair]  # the same training by other code or on other data, so another cell
+    damaged: list[str]  # weights files that are not what their record says
 
     @property
     def agree(self) -> bool:
-        return not (self.only_a or self.only_b or self.other or self.states or self.code)
+        alone = self.only_a or self.only_b
+        return not (alone or self.other or self.states or self.code or self.damaged)
 
 
 def diff(a: str, b: str, root: Path) -> Cells | Folders:
@@ -258,10 +261,17 @@ def folders(a: Path, b: Path) -> Folders:
         other=[],
         states=[],
         code=code,
+        damaged=[*_damaged(a, ours), *_damaged(b, theirs)],
     )
     for name in (name for name in ours if name in theirs):
         _sort(name, ours[name], theirs[name], found)
     return found
+
+
+def _damaged(root: Path, kept: dict[str, Kept]) -> Iterator[str]:
+    """What is wrong with weights files of a results folder, a line each."""
+    for slug, one in kept.items():
+        yield from (f"{root}: {slug}: {why}" for why in weights.judged(one).values() if why)
 
 
 def _sort(name: str, ours: Kept, theirs: Kept, found: Folders) -> None:

@@ -42,7 +42,12 @@ def verdict(found: Cells) -> str:
 
 def _folders(found: Folders, console: Console) -> None:
     say(console, f"a  {found.a}\nb  {found.b}")
-    for title, names in (("only in a", found.only_a), ("only in b", found.only_b)):
+    listed = {
+        "only in a": found.only_a,
+        "only in b": found.only_b,
+        "damaged weights": found.damaged,
+    }
+    for title, names in listed.items():
         if names:
             say(console, f"\n{title}: {len(names)}")
             say(console, "\n".join(f"  {name}" for name in names))

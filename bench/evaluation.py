@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from bench import model, shelf, trainer
+from bench import model, shelf, trainer, weights
 from bench.data import Dataset
 from bench.errors import UsageError
 from bench.provenance import cpu_name
@@ -41,6 +41,7 @@ def again(cell: str, root: Path, data: Path | None) -> Iterator[tuple[str, bool]
         DataError: the cell's data is not there or changed.
     """
     record = shelf.recorded(root, cell)
+    shelf.add_plugins(root, shelf.plans(root))
     if record.best_epoch is None or not record.curves.get("test_acc"):
         message = f"{record.cell.slug}: {record.status} ({record.reason}); nothing to measure"
         raise UsageError(message)
@@ -81,7 +82,7 @@ def measure(record: Record, root: Path, found: Dataset, which: str) -> Measured:
     epoch = -1 if which == "last" else record.best_epoch or 0
     curves = (record.curves["test_acc"], record.curves.get("test_top5"))
     then = tuple(acc if c is None else c[epoch] for acc, c in zip(now, curves, strict=True))
-    recorded = record.weights_digest if which == "last" else record.best_digest
+    recorded = weights.recorded(record, which)
     here = record.provenance.device == cpu_name()
     return Measured(
         which=which,

@@ -10,7 +10,7 @@ tuned, chosen with one budget.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import TypeAlias
@@ -23,10 +23,11 @@ from bench.equilibrium import indicators
 from bench.pairwise import Correction, Place, apart, dunnett, places
 from bench.plan import Absent, Plan, RoleInfo, Row, Trial
 from bench.record import Record
+from bench.standing import Standing
 from bench.stats import Estimate, estimate, paired
 from bench.verdict import verdict
 
-Stale: TypeAlias = Mapping[str, Sequence[str]]  # cell id → what changed since its record
+Stale: TypeAlias = Mapping[str, Standing]  # by the cell's id
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Line:
     n: int = 0
     lost: dict[str, int] = field(default_factory=dict[str, int])  # reason → seeds that it ended
     stale: dict[str, int] = field(default_factory=dict[str, int])  # reason → seeds it makes stale
+    unused: dict[str, int] = field(default_factory=dict[str, int])  # the same, of records not used
     missing: int = 0  # seeds without a record
     e: float | None = None
     s: float | None = None
@@ -62,14 +64,18 @@ class Line:
     chosen: str = ""  # the values that tuning chose
     untuned: Estimate | None = None  # last epoch at the suite's own values
     absent: str = ""  # why nothing was measured: the row is published only
-    cells: list[str] = field(default_factory=list[str])
+    cells: list[str] = field(default_factory=list[str])  # ids, of a stale record the one on disk
+
+    @property
+    def name(self) -> str:
+        """What the row is called."""
+        name = self.label if self.schedule == "default" else f"{self.label} [{self.schedule}]"
+        return "full precision" if self.label == "none" else name
 
     @property
     def title(self) -> str:
-        """What the row is called."""
-        if self.label == "none":
-            return "full precision"
-        return self.label if self.schedule == "default" else f"{self.label} [{self.schedule}]"
+        """The same, marked if it is confounded, or its numbers rest on stale records."""
+        return self.name + "*" * bool(self.confounds) + " (stale)" * bool(self.stale)
 
 
 @dataclass(frozen=True)
@@ -110,8 +116,8 @@ def rank(
 
     Args:
         correction: of the pairwise tests, for their number.
-        stale: why, of each cell that has only a stale record. It is used, and its row marked, if
-            it is among `records`; if not, a note says that it is there.
+        stale: each cell that has only a stale record. It is used, and its row marked, if it is
+            among `records`; if not, a note says that it is there.
         notes: what else must be said.
     """
     stale = stale or {}
@@ -146,17 +152,20 @@ def rank(
             *_unfinished(plan, known),
             *_mixtures(known.values()),
             *notes,
-            *_elsewhere({i: w for i, w in stale.items() if i in ids}, known, sections),
+            *_elsewhere({i: s for i, s in stale.items() if i in ids}, known, sections),
         ],
     )
 
 
 def _marked(section: Section, known: Mapping[str, Record], stale: Stale) -> Section:
-    """The section, its lines told why records that they rest on are stale."""
+    """The section, its lines told which records of theirs are stale, and why."""
     lines: list[Line] = []
     for line in section.lines:
-        reasons = Counter(", ".join(stale[i]) for i in line.cells if i in known and i in stale)
-        lines.append(replace(line, stale=dict(reasons)))
+        used = Counter(stale[i].note for i in line.cells if i in stale and i in known)
+        unused = Counter(stale[i].note for i in line.cells if i in stale and i not in known)
+        line = replace(line, stale=dict(used), unused=dict(unused))
+        cells = [stale[i].id if i in stale else i for i in line.cells]
+        lines.append(replace(line, missing=line.missing - unused.total(), cells=cells))
     return replace(section, lines=lines)
 
 
@@ -164,9 +173,9 @@ def _elsewhere(stale: Stale, known: Mapping[str, Record], sections: list[Section
     """What is said of stale records that no line is marked for."""
     shown = {i for section in sections for line in section.lines for i in line.cells}
     hint = "`bench run --rerun stale` measures again, `--allow-stale` shows what there is"
-    unused = Counter(", ".join(why) for i, why in stale.items() if i not in known)
+    unused = Counter(s.note for i, s in stale.items() if i not in known)
     yield from (f"stale, not used: {n} cells, {why}; {hint}" for why, n in unused.items())
-    judged = Counter(", ".join(why) for i, why in stale.items() if i in known and i not in shown)
+    judged = Counter(s.note for i, s in stale.items() if i in known and s.id not in shown)
     yield from (f"stale: {n} cells that tuning chose by, {why}" for why, n in judged.items())
 
 
@@ -179,7 +188,7 @@ def _across(sections: list[Section]) -> Across | None:
     """The ranked rows over the sections that have them."""
     blocks = {
         f"{s.backbone} {s.wa}": {
-            line.title: line.acc.mean - bool(line.lost) for line in s.lines if line.acc
+            line.name: line.acc.mean - bool(line.lost) for line in s.lines if line.acc
         }
         for s in sections
         if s.wa != "32/32" and not s.tuned

@@ -2,8 +2,8 @@
 Results from elsewhere: each cell lands whole or not at all, and nothing that is here is lost.
 
 A source is an archive of `bench export` or a results folder. What it says is checked before it
-lands: a record belongs to its folder's cell, and its seal holds. What gives way here goes to
-ROOT/attic.
+lands: a record belongs to its folder's cell, its seal holds, and weights are those that it
+recorded; weights that are not stay behind. What gives way here goes to ROOT/attic.
 """
 
 import os
@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import ValidationError
 
-from bench import archive, attic, lease, shelf, store
+from bench import archive, attic, lease, shelf, store, weights
 from bench.errors import EnvironmentProblem, UsageError
 from bench.outcome import differences, percent
 from bench.plan import Plan
@@ -73,7 +73,7 @@ def merge(
             archive.unpack(source, tree)
         join = _Join(tree, root, Path(scratch), prefer, dry)
         for kept in shelf.cells(tree):
-            yield join.cell(kept)
+            yield from join.cell(kept)
         for name in shelf.suites(tree):
             yield join.suite(name)
 
@@ -97,6 +97,13 @@ def _disk(root: Path) -> Generator[None, None, None]:
 
 
 @dataclass(frozen=True)
+class _Offer(Kept):
+    """A cell of a source."""
+
+    sound: tuple[str, ...] = ()  # its weights files that are what its record says
+
+
+@dataclass(frozen=True)
 class _Join:
     """One source that goes into one results folder."""
 
@@ -106,8 +113,17 @@ class _Join:
     prefer: Prefer | None
     dry: bool
 
-    def cell(self, theirs: Kept) -> Step:
-        """Decide on one cell, and do it."""
+    def cell(self, theirs: Kept) -> Iterator[Step]:
+        """Decide on one cell, and do it; weights that are damaged are told apart."""
+        found = weights.judged(theirs)
+        sound = tuple(name for name, why in found.items() if not why)
+        try:
+            yield self._cell(_Offer(theirs.home, theirs.record, theirs.problem, sound))
+        except lease.Held as held:
+            yield Step("refused", theirs.slug, str(held))
+        yield from (Step("refused", theirs.slug, why) for why in found.values() if why)
+
+    def _cell(self, theirs: _Offer) -> Step:
         home = self.root / "cells" / theirs.slug
         if home.is_symlink() or (home.exists() and not home.is_dir()):
             return Step("refused", theirs.slug, f"`{home}` is a link or a file, and stays")
@@ -125,7 +141,7 @@ class _Join:
             return self._replace(theirs, ours, ours.problem)
         return self._over_record(theirs, ours, theirs.record, ours.record)
 
-    def _new(self, theirs: Kept, home: Path) -> Step:
+    def _new(self, theirs: _Offer, home: Path) -> Step:
         if theirs.record is None:
             if lease.holder(theirs.home) or not (theirs.home / "checkpoints").is_dir():
                 return Step("kept", theirs.slug, "theirs is unfinished")
@@ -134,7 +150,7 @@ class _Join:
         self._land(theirs, home)
         return Step("new", theirs.slug, percent(theirs.record))
 
-    def _over_record(self, theirs: Kept, ours: Kept, new: Record, old: Record) -> Step:
+    def _over_record(self, theirs: _Offer, ours: Kept, new: Record, old: Record) -> Step:
         if not old.measured and new.measured:
             return self._replace(theirs, ours, percent(old))
         if not new.measured:
@@ -147,47 +163,60 @@ class _Join:
             return self._replace(theirs, ours, told)
         return Step("kept" if self.prefer == "ours" else "conflict", theirs.slug, told)
 
-    def _complete(self, theirs: Kept, ours: Kept) -> Step:
-        """The same outcome: weights that are missing here come from there."""
+    def _complete(self, theirs: _Offer, ours: Kept) -> Step:
+        """The same outcome: what is missing here, and weights damaged here, come from there."""
         have = {path.name for path in ours.home.iterdir()}
-        lacking = [
-            path for _, path in archive.files(theirs, checkpoints=False) if path.name not in have
-        ]
-        if not lacking:
+        bad = {name: why for name, why in weights.judged(ours).items() if why}
+        there = [path for _, path in archive.files(theirs, theirs.sound, checkpoints=False)]
+        wanted = [path for path in there if path.name not in have or path.name in bad]
+        if not wanted:
             return Step("equal", theirs.slug)
-        for path in lacking if not self.dry else ():
-            attic.move(_copied(path, self.scratch / path.name), ours.home / path.name)
-        return Step("completed", theirs.slug, ", ".join(path.name for path in lacking))
-
-    def _replace(self, theirs: Kept, ours: Kept, why: str) -> Step:
-        """Theirs lands, ours goes to the attic, unless a run has it or has just changed it."""
         room = attic.room(self.root, theirs.slug)
-        try:
-            if self.dry:
-                lease.refuse_held(ours.home)
-            else:
-                self._exchange(theirs, ours, room)
-        except lease.Held as held:
-            return Step("refused", theirs.slug, str(held))
+        with self._idle(ours):
+            for path in wanted if not self.dry else ():
+                copy = _copied(path, self.scratch / path.name)
+                if path.name in bad:
+                    attic.move(ours.home / path.name, room / path.name)
+                attic.move(copy, ours.home / path.name)
+        told = [f"ours: {bad[p.name]}; it is kept in `{room}`" for p in wanted if p.name in bad]
+        return Step("completed", theirs.slug, "; ".join([*(p.name for p in wanted), *told]))
+
+    def _replace(self, theirs: _Offer, ours: Kept, why: str) -> Step:
+        """Theirs lands, ours goes to the attic."""
+        room = attic.room(self.root, theirs.slug)
+        staged = None if self.dry else self._staged(theirs)
+        with self._idle(ours):
+            if staged:
+                attic.move(ours.home, room)
+                attic.move(staged, ours.home)
         return Step("replaced", theirs.slug, f"{why}; ours is kept as `{room}`")
 
-    def _exchange(self, theirs: Kept, ours: Kept, room: Path) -> None:
-        staged = self._staged(theirs)
+    @contextmanager
+    def _idle(self, ours: Kept) -> Generator[None, None, None]:
+        """
+        A time in which ours may be changed.
+
+        Raises:
+            Held: a run has it, or has just changed it.
+        """
+        if self.dry:
+            lease.refuse_held(ours.home)
+            yield
+            return
         with lease.idle(self.root, ours.home):
             if shelf.read(ours.home) != ours:
                 message = "a run has just ended it here; merge again"
                 raise lease.Held(message)
-            attic.move(ours.home, room)
-            attic.move(staged, ours.home)
+            yield
 
-    def _land(self, theirs: Kept, home: Path) -> None:
+    def _land(self, theirs: _Offer, home: Path) -> None:
         if not self.dry:
             attic.move(self._staged(theirs), home)
 
-    def _staged(self, theirs: Kept) -> Path:
+    def _staged(self, theirs: _Offer) -> Path:
         """The files of a cell that travel, in a folder on our disk."""
         staged = self.scratch / "staged" / theirs.slug
-        for name, path in archive.files(theirs):
+        for name, path in archive.files(theirs, theirs.sound):
             _copied(path, staged / Path(name).relative_to(f"cells/{theirs.slug}"))
         return staged
 

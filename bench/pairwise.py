@@ -112,7 +112,11 @@ def dunnett(samples: Sequence[Sequence[float]], control: Sequence[float]) -> lis
     from scipy import stats  # a second, which a table without seeds does without
 
     every = [*samples, control]
-    if not samples or min(map(len, every)) < 1 or not any(len(s) > 1 and variance(s) > 0 for s in every):
+    if (
+        not samples
+        or min(map(len, every)) < 1
+        or not any(len(s) > 1 and variance(s) > 0 for s in every)
+    ):
         return [math.nan] * len(samples)
     found = stats.dunnett(*samples, control=control, rng=0)  # pyright: ignore
     return [float(p) for p in found.pvalue]  # pyright: ignore[reportUnknownVariableType]

@@ -60,7 +60,8 @@ def markdown(board: Board) -> str:
 
 def csv(board: Board) -> str:
     """One record per line, plain numbers, accuracies as fractions."""
-    return plain(pd.DataFrame([_flat(line) for line in _lines(board)]).to_csv(index=False))
+    frame = pd.DataFrame([_flat(line) for line in _lines(board)]).astype({"rank": "Int64"})
+    return plain(frame.to_csv(index=False))
 
 
 def as_json(board: Board) -> str:
@@ -182,13 +183,13 @@ def _words(line: Line) -> dict[str, str]:
     return {
         "tier": str(line.place.tier) if line.place else "-",
         "#": _ranks(line),
-        "estimator": line.title + "*" * bool(line.confounds) + " (stale)" * bool(line.stale),
+        "estimator": line.title,
         "formula": line.formula or "-",
         "type": line.kind,
         "rational": line.rational or "-",
         "flexible": line.flexible or "-",
-        "acc, %": line.absent or _percent(line.acc),
-        "n": str(line.n) + (f" of {line.n + lost + line.missing}" if line.missing else ""),
+        "acc, %": line.absent or ("stale" if line.unused and not line.n else _percent(line.acc)),
+        "n": str(line.n) + (f" of {len(line.cells)}" if line.n + lost < len(line.cells) else ""),
         "lost": str(lost),
         "best, %": _percent(line.best),
         "top-5, %": _percent(line.top5),
@@ -231,13 +232,13 @@ def _notes(board: Board) -> list[str]:
         for reason, count in line.lost.items()
     ]
     stale = [
-        f"stale: {line.title} on {line.backbone}, {line.wa}, {count} of "
+        f"stale: {line.name} on {line.backbone}, {line.wa}, {count} of "
         f"{len(line.cells)} seeds, {reason}"
         for line in _lines(board)
         for reason, count in line.stale.items()
     ]
     others = [
-        f"* {line.title} on {line.backbone}, {line.wa}: {'; '.join(line.confounds)}"
+        f"* {line.name} on {line.backbone}, {line.wa}: {'; '.join(line.confounds)}"
         for line in _lines(board)
         if line.confounds
     ]
@@ -264,7 +265,8 @@ def _flat(line: Line) -> dict[str, Any]:
     row["lost"] = sum(line.lost.values())
     row["lost_reasons"] = "; ".join(line.lost)
     row["stale"] = sum(line.stale.values())
-    row["stale_reasons"] = "; ".join(line.stale)
+    row["unused"] = sum(line.unused.values())
+    row["stale_reasons"] = "; ".join([*line.stale, *line.unused])
     row["cells"] = " ".join(line.cells)
     return row
 

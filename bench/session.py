@@ -218,7 +218,7 @@ def _table(plan: Plan, root: Path, choice: Choice, consoles: tuple[Console, Cons
     out, err = consoles
     found = Standings(root, plan.possible)
     records = found.records(stale=choice.allow_stale)
-    board = leaderboard.rank(plan, records, stale=found.stale)
+    board = leaderboard.rank(plan, records, stale=found.stale, notes=found.damaged)
     render.render(board, "rich", out)
     home = store.suite_folder(root, plan.suite)
     if not records and found.stale and (home / "plan.json").is_file():

@@ -10,6 +10,7 @@ from bench.document import suggest
 from bench.errors import UsageError
 from bench.plan import Plan
 from bench.record import Record
+from bench.registry import add_folders
 
 Seal: TypeAlias = Literal["holds", "none", "broken"]
 
@@ -173,6 +174,17 @@ def plans(root: Path) -> list[Plan]:
         except UsageError:  # damaged: `bench run` makes it again
             continue
     return found
+
+
+def add_plugins(root: Path, plans: Iterable[Plan]) -> None:
+    """
+    Look for plugins where kept plans say that they are, too.
+
+    But nowhere in `root`: results may be anybody's, and nothing in them is run.
+    """
+    home = root.resolve()
+    folders = (Path(folder).resolve() for plan in plans for folder in plan.plugins)
+    add_folders(folder for folder in folders if not folder.is_relative_to(home))
 
 
 def is_suite(root: Path, name: str) -> bool:

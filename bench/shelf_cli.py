@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from bench import archive, shelf
+from bench import weights as tensors
 from bench.errors import EmptyMatch
 from bench.plain import say
 from bench.terminal import AllowStale, Data, Results, out
@@ -112,8 +113,13 @@ def export(
     taken = [k for k in chosen if k.record or (k.unfinished and checkpoints)]
     for kept in (kept for kept in chosen if kept not in taken):
         _say(f"left out: {kept.slug}: {kept.problem}")
-    members = [m for k in taken for m in archive.files(k, weights, checkpoints)]
-    members += [m for plan in plans for m in archive.tables(results, plan)]
+    members = [m for plan in plans for m in archive.tables(results, plan)]
+    for kept in taken:
+        found = tensors.judged(kept) if weights else {}
+        for why in filter(None, found.values()):
+            _say(f"left out: {kept.slug}: {why}")
+        sound = [name for name, why in found.items() if not why]
+        members += archive.files(kept, sound, checkpoints)
     if not members:
         message = f"nothing to export from `{results}`: no cell has a record"
         raise EmptyMatch(message)

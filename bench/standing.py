@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from bench import identity, store
+from bench import identity, shelf, store
 from bench.cell import Cell
+from bench.errors import UsageError
 from bench.plan import Plan
 from bench.record import Record
-from bench.registry import add_folders
 
 State: TypeAlias = Literal["recorded", "failed", "stale", "to run"]
 
@@ -25,6 +25,12 @@ class Standing:
     cell: Cell
     record: Record | None = None
     stale: tuple[str, ...] = ()
+    damage: str = ""  # of what lies in the place of its record and cannot be used
+
+    @property
+    def id(self) -> str:
+        """The id that its record has on disk; the cell's own where there is none."""
+        return (self.record.cell if self.record else self.cell).id
 
     @property
     def state(self) -> State:
@@ -35,17 +41,19 @@ class Standing:
 
     @property
     def note(self) -> str:
-        """Why it is stale, failed or diverged."""
+        """Why it is stale, failed or diverged, or has no record that can be used."""
         if self.stale or self.record is None:
-            return ", ".join(self.stale)
+            return ", ".join(self.stale) or self.damage
         return f"{self.record.status}: {self.record.reason}" if self.record.reason else ""
 
 
-def drift(plan: Plan) -> list[str]:
-    """What must be said of a table that is printed from a plan kept earlier, if anything."""
-    add_folders(map(Path, plan.plugins))
+def of_kept(root: Path, plan: Plan) -> tuple["Standings", list[str]]:
+    """How the cells of a plan kept earlier stand now, and what must be said of its table."""
+    shelf.add_plugins(root, [plan])
+    found = Standings(root, plan.possible)
     reasons = ", ".join(identity.drift(plan.possible))
-    return [f"these numbers may not be of the code as it is now: {reasons}"] if reasons else []
+    drift = [f"these numbers may not be of the code as it is now: {reasons}"] * bool(reasons)
+    return found, [*drift, *found.damaged]
 
 
 class Standings:
@@ -57,9 +65,15 @@ class Standings:
         self.of = {cell.id: self._standing(cell) for cell in cells}
 
     @property
-    def stale(self) -> dict[str, tuple[str, ...]]:
-        """What changed since, of every cell that has only a stale record."""
-        return {name: s.stale for name, s in self.of.items() if s.stale}
+    def stale(self) -> dict[str, Standing]:
+        """Every cell that has only a stale record."""
+        return {name: s for name, s in self.of.items() if s.stale}
+
+    @property
+    def damaged(self) -> list[str]:
+        """What is said of each record that cannot be used."""
+        hint = "`bench run` measures its cell again and keeps the file, `bench merge` brings a copy"
+        return [f"{s.damage}; {hint}" for s in self.of.values() if s.damage]
 
     def records(self, *, stale: bool) -> list[Record]:
         """Every cell's own record; if asked for, the stale one where there is none."""
@@ -72,6 +86,7 @@ class Standings:
     def _standing(self, cell: Cell) -> Standing:
         if record := store.find(self.root, cell):
             return Standing(cell, record)
+        damage = self._damage(cell)
         if cell.name not in self.alike:
             found = (record for _, record in store.alike(self.root, cell))
             self.alike[cell.name] = [record for record in found if record.measured]
@@ -79,6 +94,16 @@ class Standings:
         older = [record for record in self.alike[cell.name] if record.cell.key == key]
         own = [record for record in older if record.cell == cell]  # an older version's folder
         if own or not older:
-            return Standing(cell, own[0] if own else None)
+            return Standing(cell, own[0] if own else None, damage=damage)
         newest = max(older, key=lambda record: record.provenance.started)
-        return Standing(cell, newest, tuple(identity.changes(newest.cell, cell)))
+        return Standing(cell, newest, tuple(identity.changes(newest.cell, cell)), damage)
+
+    def _damage(self, cell: Cell) -> str:
+        """Why the file in the place of a cell's record is none, if there is one."""
+        path = store.folder(self.root, cell) / "record.json"
+        try:
+            return f"`{path}` is the record of `{store.parse(path).cell.slug}`"
+        except FileNotFoundError:
+            return ""
+        except UsageError as error:
+            return str(error)

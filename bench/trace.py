@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from bench import leaderboard, shelf, store, tuning
+from bench import leaderboard, shelf, standing, store, tuning
 from bench.cell import Cell, Definition
 from bench.document import is_file, suggest
 from bench.equilibrium import indicators
@@ -22,7 +22,6 @@ from bench.leaderboard import Line
 from bench.plan import Plan, Row
 from bench.record import Record
 from bench.shelf import Kept
-from bench.standing import Standings
 from bench.suite import name_of
 
 Values: TypeAlias = dict[str, float]
@@ -130,7 +129,7 @@ class _Rows:
     def __init__(self, plan: Plan, root: Path, definition: Definition, *, stale: bool) -> None:
         self.plan, self.root = plan, root
         self.definition: Definition = definition
-        standings = Standings(root, plan.possible)
+        standings, _ = standing.of_kept(root, plan)
         records = standings.records(stale=stale)
         self.standings = standings.of
         self.known = {record.cell.id: record for record in records}
@@ -188,15 +187,15 @@ class _Rows:
         return record.last_acc if record else None
 
     def _seed(self, cell: Cell, baseline: Mapping[int, float | None]) -> Seed:
-        record, standing = self.known.get(cell.id), self.standings[cell.id]
-        stale = f"stale: {standing.note}" if standing.stale else ""
+        record, found = self.known.get(cell.id), self.standings[cell.id]
+        stale = f"stale: {found.note}" if found.stale else ""
         if record is None:
-            return Seed(cell.seed, cell.id, stale or "no record", {})
+            return Seed(cell.seed, found.id, stale or found.note or "no record", {})
         values = _values(record, self.definition) if record.status == "ok" else {}
         theirs = baseline.get(cell.seed)
         if "acc" in values and theirs is not None:
             values["difference"] = values["acc"] - theirs
-        return Seed(cell.seed, cell.id, stale or record.status, values)
+        return Seed(cell.seed, found.id, stale or record.status, values)
 
     def trail(self, cell: Cell) -> Trail:
         record = self.standings[cell.id].record

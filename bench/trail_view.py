@@ -36,11 +36,9 @@ def row(found: RowTrail, console: Console) -> None:
 def _numbers(found: RowTrail) -> Table:
     """A line for each seed, then what the table prints."""
     line = found.line
-    schedule = "" if line.schedule == "default" else f" [{line.schedule}]"
     tuned = f", tuned: {line.chosen}" if line.chosen else ""
-    name = "full precision" if line.label == "none" else line.label
     rank = f", rank {line.rank}" if line.rank else ""
-    title = f"{found.suite}: {name}{schedule}, {line.backbone}, W/A {line.wa}{tuned}{rank}"
+    title = f"{found.suite}: {line.title}, {line.backbone}, W/A {line.wa}{tuned}{rank}"
     table = Table(title=Text(title, style="bold"), title_justify="left")
     table.box, table.padding = box.SIMPLE_HEAD, (0, 1, 0, 0)
     shown = [n for n in HEADS if any(n in seed.values for seed in found.seeds)]
@@ -52,7 +50,8 @@ def _numbers(found: RowTrail) -> Table:
         table.add_column(HEADS[name], justify="right", no_wrap=True)
     for seed in found.seeds:
         values = [_number(name, seed.values.get(name)) for name in shown]
-        table.add_row(str(seed.seed), seed.cell, *(values if seed.values else [seed.state]))
+        cells = values if seed.values else [seed.state]
+        table.add_row(str(seed.seed), _cell(seed), *cells)
     table.add_section()
     for name, of in {"mean": _mean, "95 %": _spread}.items():
         told = "as printed" if of is _mean else "interval"
@@ -70,6 +69,11 @@ def _number(name: str, value: float | None) -> str:
     if name == "images_per_s":
         return f"{value:,.0f}"
     return f"{100 * value:{'+' if name == 'difference' else ''}.2f}"
+
+
+def _cell(seed: Seed) -> str:
+    """Its id, marked if it gives numbers of a stale record."""
+    return seed.cell + " (stale)" * bool(seed.values and seed.state.startswith("stale"))
 
 
 def _mean(found: RowTrail, name: str) -> str:
@@ -93,8 +97,14 @@ def _how(found: RowTrail) -> Iterator[str]:
     if found.baseline and line.difference:
         accs = ", ".join(_short(seed) for seed in found.baseline)
         yield f"Δ is {NUMBERS['difference']}: {accs}"
-    for reason, count in line.lost.items():
-        yield f"lost: {count} of {len(found.seeds)} seeds, {reason}"
+    told = {
+        "lost": line.lost,
+        "stale": line.stale,
+        "stale, not used without --allow-stale": line.unused,
+    }
+    for what, reasons in told.items():
+        for reason, count in reasons.items():
+            yield f"{what}: {count} of {len(found.seeds)} seeds, {reason}"
     if line.missing:
         yield f"missing: {line.missing} of {len(found.seeds)} seeds have no record"
     if found.held_out:
@@ -107,7 +117,7 @@ def _how(found: RowTrail) -> Iterator[str]:
 
 def _short(seed: Seed) -> str:
     """A cell and its accuracy."""
-    return f"seed {seed.seed} {seed.cell} {_number('acc', seed.values.get('acc'))}"
+    return f"seed {seed.seed} {_cell(seed)} {_number('acc', seed.values.get('acc'))}"
 
 
 def trail(found: Trail, console: Console) -> None:

@@ -9,19 +9,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
-from safetensors import SafetensorError
 
-from bench import checkpoint, evaluation, identity, model, shelf, trainer
+from bench import checkpoint, evaluation, identity, model, shelf, weights
 from bench.data import Dataset
 from bench.errors import BenchError, DataError, UsageError
 from bench.record import Record
 from bench.shelf import Kept
 
-# What safetensors and torch raise of a file that is damaged, or holds types of no network here.
-UNREADABLE = (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError)
 State: TypeAlias = Literal["ok", "partly", "not", "DIFFERS"]
 WORDS: dict[State, str] = {
     "ok": "as recorded",
@@ -89,26 +86,18 @@ class Verifier:
     def _weights(self, kept: Kept, record: Record, which: str, result: Checked) -> bool:
         """Compare the digest of kept weights with the record's; are they there to be measured?"""
         path = kept.home / f"{which}.safetensors"
-        recorded = record.weights_digest if which == "last" else record.best_digest
+        recorded = weights.recorded(record, which)
         if not path.is_file():
             if which == "last" or record.best_epoch is not None:
                 result.unchecked.append(f"{which} weights (not kept)")
             return False
-        try:
-            now = trainer.digest(_tensors(path))
-        except UNREADABLE as error:
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            result.wrong.append(f"{path.name} cannot be read: {reason}")
-            return False
-        if not recorded:
-            result.unchecked.append(f"digest of the {which} weights (the record has none)")
-        elif now != recorded:
-            said = f"digest {now[:12]}, the record says {recorded[:12]}"
-            result.wrong.append(f"{path.name} is not what was recorded: {said}")
-            return False
-        else:
+        if problem := weights.problem(path, recorded):
+            result.wrong.append(problem)
+        elif recorded:
             result.checked.append(f"{which} weights")
-        return True
+        else:
+            result.unchecked.append(f"digest of the {which} weights (the record has none)")
+        return not problem
 
     def _accuracy(self, record: Record, which: str, result: Checked) -> None:
         what = f"accuracy of the {which} weights"
@@ -146,12 +135,6 @@ class Verifier:
         return self.sets[key]
 
 
-def _tensors(path: Path) -> dict[str, Any]:
-    from safetensors.torch import load
-
-    return load(path.read_bytes())
-
-
 def summary(results: list[Checked]) -> str:
     """One line for all cells."""
     counts = Counter(result.state for result in results)
@@ -168,7 +151,8 @@ def verify(
     Raises:
         UsageError: a name stands for nothing, or `root` is no results folder.
     """
-    chosen, _ = shelf.chosen(root, names)
+    chosen, plans = shelf.chosen(root, names)
+    shelf.add_plugins(root, [*plans, *shelf.plans(root)])
     verifier = Verifier(root, data, accuracy=accuracy)
     for number, kept in enumerate(chosen, start=1):
         yield number, len(chosen), verifier.check(kept)

@@ -17,6 +17,7 @@ from bench.cell import Cell, Ref
 from bench.claim import Claim
 from bench.plan import Plan, RoleInfo, Row
 from bench.record import Record
+from bench.standing import Standing
 from bench.stats import estimate, paired
 
 
@@ -144,7 +145,9 @@ def test_csv_and_json_are_for_machines(tmp_path: Path) -> None:
     path.write_text(render.csv(board_of()), encoding="utf-8")
     frame = pd.read_csv(path).set_index("label")
     data = json.loads(render.as_json(board_of()))
+    words = pd.read_csv(path, dtype=str, keep_default_na=False)
 
+    assert [*words["rank"]] == ["1", "2", "3", "", ""]
     assert frame.loc["reste", "acc"] == pytest.approx(0.54)
     assert frame.loc["reste", "difference_half_width"] == pytest.approx(0.0248, abs=1e-4)
     assert frame.loc["wild|*", "lost"] == 2
@@ -157,7 +160,12 @@ def test_stale_rows_are_marked_in_every_format() -> None:
     b, _ = made("reste", {0: 0.51})
     rows = [row("ste", a), row("reste", b)]
     plan = Plan(suite="s", source="s", source_digest="0", baseline=None, rows=rows)
-    stale = {a[1].id: ("x.py changed", "the data changed"), b[0].id: ("x.py changed",), "other": ()}
+    old = [r.model_copy(update={"cell": cell(seed=9 + n)}) for n, r in enumerate(a_records)]
+    stale = {
+        a[1].id: Standing(a[1], old[0], ("x.py changed", "the data changed")),
+        b[0].id: Standing(b[0], old[1], ("x.py changed",)),
+        "other": Standing(a[0]),
+    }
     board = leaderboard.rank(plan, a_records, stale=stale, notes=["mind the gap"])
     line, unused = board.sections[0].lines
     console = Console(width=240, record=True, file=io.StringIO())
@@ -166,7 +174,9 @@ def test_stale_rows_are_marked_in_every_format() -> None:
     data = json.loads(render.as_json(board))
 
     assert (board.recorded, board.stale, board.total) == (1, 2, 3)
-    assert (line.stale, unused.stale) == ({"x.py changed, the data changed": 1}, {})
+    assert (line.stale, line.unused) == ({"x.py changed, the data changed": 1}, {})
+    assert (unused.stale, unused.unused, unused.missing) == ({}, {"x.py changed": 1}, 0)
+    assert (line.cells, unused.cells) == ([a[0].id, old[0].cell.id], [old[1].cell.id])
     for text in (console.export_text(), render.markdown(board)):
         assert "ste (stale) " in text
         assert "reste (stale)" not in text
@@ -174,9 +184,12 @@ def test_stale_rows_are_marked_in_every_format() -> None:
         assert "stale: ste on resnet20, 1/1, 1 of 2 seeds, x.py changed, the data changed" in text
         assert "stale, not used: 1 cells, x.py changed; " in text
         assert "mind the gap" in text
-    assert frame.loc["ste", "stale"] == 1
-    assert frame.loc["ste", "stale_reasons"] == "x.py changed, the data changed"
+    columns = ["stale", "unused", "stale_reasons"]
+    assert [*frame.loc["ste", columns]] == [1, 0, "x.py changed, the data changed"]
+    assert [*frame.loc["reste", columns]] == [0, 1, "x.py changed"]
+    assert frame.loc["reste", "cells"] == old[1].cell.id
     assert data["sections"][0]["lines"][0]["stale"] == line.stale
+    assert data["sections"][0]["lines"][1]["unused"] == unused.unused
     assert data["stale"] == 2
 
 

@@ -89,7 +89,7 @@ def test_the_newest_of_several_wins(planned: Plan, tmp_path: Path) -> None:
     standings = Standings(tmp_path, [ste])
     (shown,) = standings.records(stale=True)
 
-    assert standings.stale == {ste.id: ("bench/layers.py changed",)}
+    assert {i: s.note for i, s in standings.stale.items()} == {ste.id: "bench/layers.py changed"}
     assert shown.cell == ste
     assert shown.provenance.started.startswith("2026-01-03")
     assert standings.records(stale=False) == []
@@ -341,7 +341,7 @@ def test_an_edited_plugin_from_end_to_end(tiny: Path, tmp_path: Path) -> None:
     ok, second = bench(changed)
     standings = Standings(root, second.cells)
     assert not ok
-    assert [*standings.stale.values()] == [(f"{mine} changed",)]
+    assert [s.note for s in standings.stale.values()] == [f"{mine} changed"]
     (old,) = (c for c in first.cells if c not in second.cells)
     assert all(same for _, same in evaluation.again(old.id, root, None))
     assert bench(changed, "stale") == (True, second)

@@ -1,5 +1,6 @@
 """From a printed number to the files and the command that made it."""
 
+import io
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
 
+import pandas as pd
 import pytest
 
 from bench import leaderboard, shelf, store
@@ -90,6 +92,61 @@ def test_a_lost_seed_says_why(measured: Path, tmp_path: Path) -> None:
     assert reste.seeds[0].values == {}
     assert reste.trails[0].state == "failed: OSError: x"
     assert reste.line.lost == {"failed: OSError: x": 1}
+
+
+@pytest.fixture
+def stale(measured: Path, tmp_path: Path) -> tuple[Path, str]:
+    """A folder in which the record of ste is of other code, and that record's id."""
+    root = Path(shutil.copytree(measured, tmp_path / "results"))
+    record = shelf.recorded(root, "ste-")
+    numerics = record.cell.numerics | {"bench/trainer.py": "0" * 16}
+    old = record.cell.model_copy(update={"numerics": numerics})
+    store.folder(root, record.cell).rename(store.folder(root, old))
+    store.save(root, record.model_copy(update={"cell": old}))
+    return root, old.id
+
+
+def test_stale_rows_are_marked(stale: tuple[Path, str], ask: Ask) -> None:
+    """Used or not, they say why, and name the id that is on disk, in trace, table and CSV."""
+    root, old = stale
+    why = "1 of 1 seeds, bench/trainer.py changed"
+    _, out, _ = ask("trace", "tiny", "ste", "--results", root, "--allow-stale")
+    assert "tiny: ste (stale), resnet20" in out
+    assert f"{old} (stale)" in out
+    assert f"stale: {why}" in out
+    _, out, _ = ask("trace", "tiny", "ste", "--results", root)
+    assert f"stale, not used without --allow-stale: {why}" in out
+    assert f"{old}  stale: bench/trainer.py changed" in out
+    assert "missing" not in out
+    for words, told in (((), "0,1,bench/trainer"), (("--allow-stale",), "1,0,bench/trainer")):
+        board = ask("leaderboard", "tiny", "--results", root, "--format", "md", *words)[1]
+        csv = ask("leaderboard", "tiny", "--results", root, "--format", "csv", *words)[1]
+        frame = pd.read_csv(io.StringIO(csv)).set_index("label")
+        row = frame.loc["ste", ["stale", "unused", "stale_reasons", "missing", "cells"]]
+        assert ",".join(map(str, row)) == f"{told}.py changed,0,{old}"
+        (line,) = [line for line in board.splitlines() if "| ste " in line]
+        assert ("ste (stale)" in line, "| stale |" in line) == (bool(words), not words)
+
+
+def test_a_damaged_record_is_named(measured: Path, ask: Ask, tmp_path: Path) -> None:
+    """Cut short or edited, the file is named with what is wrong and what to do."""
+    root = Path(shutil.copytree(measured, tmp_path / "results"))
+    (path,) = (root / "cells").glob("ste-*/record.json")
+    text = path.read_text(encoding="utf-8")
+    hint = "`bench run` measures its cell again and keeps the file"
+    for content, why in ((text[:99], "is damaged: "), (text.replace("0.1", "0.2"), "was changed")):
+        path.write_text(content, encoding="utf-8")
+        _, out, _ = ask("leaderboard", "tiny", "--results", root, "--format", "md")
+        assert any(f"`{path}`" in line and why in line and hint in line for line in md(out))
+        _, _, err = ask("leaderboard", "tiny", "--results", root, "--format", "csv")
+        assert f"note: `{path}` {why}" in err
+        _, out, _ = ask("trace", "tiny", "ste", "--results", root)
+        assert f"`{path}` {why}" in out
+
+
+def md(text: str) -> list[str]:
+    """Lines of Markdown without its escapes."""
+    return text.replace("\\", "").splitlines()
 
 
 def test_trace_prints(measured: Path, ask: Ask, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from test_checkpoint import ORIGIN, snapshot
 
-from bench import checkpoint, identity, shelf, store
+from bench import checkpoint, crossing, identity, shelf, store, worker
+from bench.registry import BACKBONES, ESTIMATORS
 
 Ask = Callable[..., tuple[int, str, str]]
 
@@ -148,6 +149,68 @@ def test_without_the_data_digests_are_checked(root: Path, ask: Ask, tmp_path: Pa
     assert "last.safetensors is not what was recorded" in out
     assert "accuracy of the last weights: " in out
     assert "data prepare cifar10" in out
+
+
+MINE = """\"\"\"Mine.\"\"\"
+
+from bench.plugin import Surrogate
+
+
+class Mine(Surrogate):
+    def value(self, z, _, /):
+        return z * 0.5
+"""
+
+
+@pytest.fixture
+def own(tiny: Path, tmp_path: Path) -> Path:
+    """A results folder of a suite that has a plugin of its own; nobody knows its folder now."""
+    file = tmp_path / "plugins" / "mine.py"
+    store.write(file, MINE)
+    text = tiny.read_text(encoding="utf-8").replace("[ste, reste]", "[mine]")
+    tiny.write_text(text.replace("baseline: ste", "plugins: [./plugins]"), encoding="utf-8")
+    plan, root = crossing.plan(tiny), tmp_path / "results"
+    store.save_plan(root, plan)
+    job = worker.Job(plan.cells[0], root, "cpu", 1, 1, False, tmp_path, (), (), 60.0)
+    worker.run(job)
+    forget()
+    return root
+
+
+def forget() -> None:
+    for registry in (ESTIMATORS, BACKBONES):
+        registry.folders.clear()
+
+
+def test_plugins_of_a_suite_are_found_again(own: Path, ask: Ask) -> None:
+    """A suite's own plugins are where its kept plan says, for `bench verify` and `bench eval`."""
+    code, out, _ = ask("verify", "--results", own)
+    assert (code, "1 as recorded" in out) == (0, True), out
+    forget()
+    assert ask("verify", "mine-", "--results", own)[1] == out
+    forget()
+    assert ask("eval", "mine-", "--results", own)[0] == 0
+
+
+def test_nothing_in_results_is_run(own: Path, ask: Ask) -> None:
+    """A plan that says its plugins lie among results, which may be anybody's, is not heard."""
+    evil = own / "cells" / "x__0123456789ab" / "checkpoints" / "1"
+    store.write(evil / "mine.py", MINE.replace('"""Mine."""', "raise SystemExit('evil')"))
+    plan = store.find_plan(own, "tiny")
+    store.save_plan(own, plan.model_copy(update={"plugins": [str(evil)]}))
+    code, out, _ = ask("verify", "mine-", "--results", own)
+
+    assert (code, "no `mine` in estimators" in out) == (0, True), out
+
+
+def test_one_reason_everywhere(own: Path, tiny: Path, ask: Ask) -> None:
+    """Whoever says that a plugin of a suite changed names its file."""
+    file = own.parent / "plugins" / "mine.py"
+    file.write_text(MINE.replace("0.5", "0.25"), encoding="utf-8")
+    store.save_plan(own, crossing.plan(tiny))
+    for words in (("leaderboard", "tiny"), ("trace", "tiny"), ("gc",), ("verify",)):
+        forget()
+        assert f"{file} changed" in ask(*words, "--results", own)[1], words
 
 
 @pytest.mark.parametrize(
