@@ -18,6 +18,7 @@ from bench import __version__, stop
 from bench.errors import BenchError, EnvironmentProblem, UsageError
 from bench.plain import plain, say
 from bench.shelf_cli import shelf_app
+from bench.table_cli import table_app
 from bench.terminal import AllowStale, Data, Results, err, out
 
 if TYPE_CHECKING:  # only commands that train or check import torch
@@ -27,7 +28,8 @@ if TYPE_CHECKING:  # only commands that train or check import torch
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 data_app = typer.Typer(no_args_is_help=True, help="Find, fetch and verify data sets.")
 new_app = typer.Typer(no_args_is_help=True, help="Start a plugin of your own.")
-app.add_typer(shelf_app)  # without a name: its commands are the program's own
+app.add_typer(shelf_app)
+app.add_typer(table_app)  # without a name: its commands are the program's own
 app.add_typer(data_app, name="data")
 app.add_typer(new_app, name="new")
 
@@ -226,17 +228,19 @@ def leaderboard(
     results: Results = Path("results"),
     form: Form = "rich",
     equilibrium: Equilibrium = None,
+    correction: Annotated[
+        Literal["holm", "fdr"],
+        typer.Option(help="Of the tests between rows: for any false one, or for their part."),
+    ] = "holm",
     allow_stale: AllowStale = False,
 ) -> None:
     """Rebuild SUITE's table from what `bench run` left in the results folder; no torch needed."""
-    from bench import leaderboard as boards
-    from bench import render, standing, store
+    from bench import kept, render
     from bench.suite import name_of
 
-    plan = store.find_plan(results, name_of(suite, overrides or []))
+    name = name_of(suite, overrides or [])
+    plan, board, notes = kept.board(results, name, equilibrium, correction, stale=allow_stale)
     _warn_if_changed(plan, suite, overrides or [])
-    found, notes = standing.of_kept(results, plan)
-    board = boards.rank(plan, found.records(stale=allow_stale), equilibrium, found.stale, notes)
     render.render(board, form, out)
     if form == "csv":  # which has no place for them
         for note in notes:
