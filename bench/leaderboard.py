@@ -20,7 +20,7 @@ from bench.across import Across, across
 from bench.cell import Binarization, Cell, Definition
 from bench.claim import Claim
 from bench.equilibrium import indicators
-from bench.pairwise import Correction, Place, apart, dunnett, places
+from bench.pairwise import ALPHA, Correction, Place, apart, dunnett, places
 from bench.plan import Absent, Plan, RoleInfo, Row, Trial
 from bench.record import Record
 from bench.standing import Standing
@@ -101,6 +101,8 @@ class Board:
     stale: int  # cells that have only a stale record, used here or not
     total: int
     notes: list[str]
+    correction: Correction
+    alpha: float  # of all pairs of a section together
 
 
 def rank(
@@ -154,6 +156,8 @@ def rank(
             *notes,
             *_elsewhere({i: s for i, s in stale.items() if i in ids}, known, sections),
         ],
+        correction=correction,
+        alpha=ALPHA / plan.looks,
     )
 
 
@@ -338,7 +342,7 @@ def _judged(
     )
     ranked = [x for x in lines if x.acc and x.wa != "32/32"]
     whole = [x for x in ranked if not x.lost]
-    better = apart([[*x.accs.values()] for x in whole], correction)
+    better = apart([[*x.accs.values()] for x in whole], correction, ALPHA / plan.looks)
     better |= {(i, j) for i in range(len(whole)) for j in range(len(whole), len(ranked))}
     judged = [
         replace(x, rank=rank, place=place, p=p)
@@ -383,13 +387,15 @@ def _recipe(row: Row) -> str:
 
 
 CORRECTIONS = {"holm": "Holm's correction, 5 % for any", "fdr": "5 % false discoveries"}
+LOOKS = ", over {} looks at which seeds could be added"
 
 
 def _notes(plan: Plan, definition: Definition, correction: Correction) -> list[str]:
+    looks = LOOKS.format(plan.looks) if plan.looks > 1 else ""
     notes = [
         "#: the ranks that the seeds leave open, every pair by Welch's t test "
-        f"({CORRECTIONS[correction]}); a line divides tiers, the rows of one cannot be told apart; "
-        "bold: surely the best",
+        f"({CORRECTIONS[correction]}{looks}); a line divides tiers, the rows of one cannot be told "
+        "apart; bold: surely the best",
         "acc: test accuracy after the last epoch in %, mean ± 95 % t interval over n seeds; "
         "best: of all epochs, chosen on test (paper metric)",
         "rational, flexible: definition P on the printed formula, computed, in brackets on f as it "

@@ -7,7 +7,7 @@ A plan: a suite resolved into rows and cells, with everything that a table needs
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from bench.cell import WA, Cell, Definition, Frozen, Recipe, Role
 from bench.claim import Claim
@@ -101,6 +101,7 @@ class Plan(Frozen):
     baseline: str | None
     equilibrium: Definition = "paper"
     held_out: float | None = None  # the part of the training images that tuning is judged on
+    looks: PositiveInt = 1  # at its board, while seeds were added: `bench.sequential`
     rows: Annotated[list[Row], Field(min_length=1)]
     absent: list[Absent] = []
     left_out: list[LeftOut] = []

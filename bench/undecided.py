@@ -5,8 +5,8 @@ from itertools import combinations
 from statistics import fmean
 
 from bench.leaderboard import Board, Line, Section
-from bench.pairwise import ALPHA, Correction, apart
-from bench.power import needed
+from bench.pairwise import apart
+from bench.power import POWER, needed
 
 
 @dataclass(frozen=True)
@@ -36,26 +36,23 @@ def comparable(section: Section) -> list[Line]:
     return [line for line in section.lines if line.rank and not line.lost]
 
 
-def undecided(
-    board: Board, goal: float, correction: Correction = "holm", alpha: float = ALPHA
-) -> list[Pair]:
+def undecided(board: Board, goal: float = POWER) -> list[Pair]:
     """
     Every such pair, those that need fewest seeds first.
 
     Args:
         goal: the chance to tell a pair apart that `needed` is for, if it differs as it seems to.
-            Its level is alpha over the number of the section's pairs, Holm's first step.
-        correction, alpha: of the tests that tell pairs apart.
+            Its level is the board's over the number of the section's pairs, Holm's first step.
     """
     found: list[Pair] = []
     for section in board.sections:
         lines = comparable(section)
-        known = apart([[*line.accs.values()] for line in lines], correction, alpha)
+        known = apart([[*line.accs.values()] for line in lines], board.correction, board.alpha)
         pairs = [*combinations(range(len(lines)), 2)]
         for i, j in pairs:
             if known.isdisjoint({(i, j), (j, i)}):
                 values = [*lines[i].accs.values()], [*lines[j].accs.values()]
-                seeds = needed(*values, alpha / len(pairs), goal)
+                seeds = needed(*values, board.alpha / len(pairs), goal)
                 place = section.backbone, section.wa, section.tuned
                 found.append(Pair(*place, lines[i], lines[j], seeds))
     return sorted(found, key=lambda pair: (pair.needed is None, pair.needed, -pair.difference))

@@ -1,0 +1,57 @@
+"""
+Seeds where they are needed: a plan grows by the rows that are not told apart yet.
+
+The board is looked at when rows have n seeds, 2n, 4n, ... up to the most; a look that finds a pair
+apart ends its growth. Looking K times at level α/K each bounds the chance of any false difference
+at any look by α (Bonferroni), so the plan keeps K, and its board is tested at α/K for good.
+"""
+
+from collections.abc import Iterable
+
+from bench.leaderboard import Board, Line
+from bench.plan import Plan, Row
+from bench.undecided import undecided
+
+Name = tuple[str, str, str, str]  # label, backbone, W/A, schedule
+
+
+def looks(plan: Plan, most: int) -> list[int]:
+    """Seeds of a row at each look: the suite's own number first, `most` last."""
+    sizes = [min(len(row.cells) for row in plan.rows)]
+    while sizes[-1] < most:
+        sizes.append(min(2 * sizes[-1], most))
+    return sizes
+
+
+def wanting(board: Board) -> set[Name]:
+    """The rows of pairs that are not told apart."""
+    return {_name(line) for pair in undecided(board) for line in (pair.a, pair.b)}
+
+
+def grown(plan: Plan, names: Iterable[Name], n: int) -> Plan:
+    """The plan in which those rows have n seeds, the least that they have not added."""
+    wanted = set(names)
+    rows = [_with_seeds(row, n) if _name(row) in wanted else row for row in plan.rows]
+    return plan.model_copy(update={"rows": rows})
+
+
+def adopted(plan: Plan, kept: Plan) -> Plan:
+    """The plan with the seeds that an earlier run of the same suite added to its rows."""
+    if kept.looks == 1 or kept.source_digest != plan.source_digest:
+        return plan
+    known = {_name(row): row.cells for row in kept.rows}
+    rows = [_with_seeds(row, len(known.get(_name(row), []))) for row in plan.rows]
+    return plan.model_copy(update={"rows": rows, "looks": kept.looks})
+
+
+def _with_seeds(row: Row, n: int) -> Row:
+    cells = list(row.cells)
+    taken = {cell.seed for cell in cells}
+    free = (seed for seed in range(n + len(cells)) if seed not in taken)
+    while len(cells) < n:
+        cells.append(cells[0].model_copy(update={"seed": next(free)}))
+    return row.model_copy(update={"cells": cells})
+
+
+def _name(row: Row | Line) -> Name:
+    return row.label, row.backbone, row.wa, row.schedule

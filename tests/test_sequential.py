@@ -1,0 +1,77 @@
+"""Seeds where they are needed."""
+
+from math import sqrt
+
+import numpy as np
+import pytest
+from test_leaderboard import made, row
+from test_undecided import ACCS
+
+from bench import leaderboard, sequential
+from bench.pairwise import ALPHA, apart
+from bench.plan import Plan
+
+
+def planned(looks: int = 1) -> Plan:
+    return Plan(
+        suite="s", source="s.yaml", source_digest="0", baseline="ste", looks=looks,
+        rows=[row(label, made(label, accs)[0]) for label, accs in ACCS.items()],
+    )  # fmt: skip
+
+
+def test_looks_double_up_to_the_most() -> None:
+    """From the suite's own number of seeds."""
+    assert sequential.looks(planned(), 20) == [4, 8, 16, 20]
+    assert sequential.looks(planned(), 4) == [4]
+    assert sequential.looks(planned(), 2) == [4]
+
+
+def test_only_rows_that_are_not_told_apart_grow() -> None:
+    """Two of four: the third differs from both, the fourth lost a seed and is not compared."""
+    plan = planned()
+    records = [record for label, accs in ACCS.items() for record in made(label, accs)[1]]
+    names = sequential.wanting(leaderboard.rank(plan, records))
+    more = sequential.grown(plan, names, 6)
+
+    assert {label for label, *_ in names} == {"ste", "alike"}
+    assert {r.label: [c.seed for c in r.cells] for r in more.rows} == {
+        "ste": [0, 1, 2, 3, 4, 5], "alike": [0, 1, 2, 3, 4, 5],
+        "worse": [0, 1, 2, 3], "lost": [0, 1, 2, 3],
+    }  # fmt: skip
+    assert all(c.sibling(more.rows[0].cells[0]) for c in more.rows[0].cells)
+
+
+def test_a_kept_plan_keeps_its_seeds() -> None:
+    """Of the same suite, where seeds were added; of a suite that changed nothing is taken."""
+    plan = planned()
+    kept = sequential.grown(planned(looks=3), {("ste", "resnet20", "1/1", "default")}, 7)
+    other = kept.model_copy(update={"source_digest": "1"})
+
+    assert sequential.adopted(plan, kept) == kept
+    assert sequential.adopted(plan, other) == plan
+    assert sequential.adopted(plan, planned()) == plan
+
+
+def test_the_board_is_as_strict_as_it_was_looked_at_often() -> None:
+    """5 % over all looks, and the note says so."""
+    records = [record for label, accs in ACCS.items() for record in made(label, accs)[1]]
+    board = leaderboard.rank(planned(looks=4), records)
+
+    assert board.alpha == ALPHA / 4
+    assert "5 % for any, over 4 looks at which seeds could be added" in board.notes[0]
+
+
+@pytest.mark.parametrize("sizes", [[3, 6, 12]])
+def test_looking_again_and_again_finds_no_more_that_is_not_there(sizes: list[int]) -> None:
+    """Four rows that do not differ, looked at three times: at most 5 % of races end falsely."""
+    rng = np.random.default_rng(0)
+
+    def race() -> bool:
+        rows = rng.normal(0, 1, (4, sizes[-1]))
+        return any(
+            apart([list(map(float, r[:n])) for r in rows], "holm", ALPHA / len(sizes))
+            for n in sizes
+        )
+
+    wrong = sum(race() for _ in range(400))
+    assert wrong / 400 <= 0.05 + 2 * sqrt(0.05 * 0.95 / 400)
