@@ -176,10 +176,13 @@ def test_what_befalls_cells_can_be_read(quickstart: Plan, width: int) -> None:
     text = text_of(view)
 
     assert max(map(len, text.splitlines())) <= width
-    for word in ("interrupted", "elsewhere", "timeout", "no memory", "retrying"):
+    for word in ("interrupted", "elsewhere", "timeout", "out_of_memory", "retrying"):
         assert f" {word} " in text
     flat = " ".join(text.split())
-    assert "2/21 cells done, 1 timeout, 1 no memory, 1 interrupted, 1 retrying, 1 elsewhere" in flat
+    assert (
+        "2/21 cells done, 1 timeout, 1 out_of_memory, 1 interrupted, 1 retrying, 1 elsewhere"
+        in flat
+    )
 
 
 def befallen(ids: list[str]) -> list[Event]:
@@ -203,6 +206,7 @@ def test_failures_are_said_at_once_with_the_log(quickstart: Plan, view: type[Pla
     for event in befallen(ids):
         hear(event)
     hear(Event(ids[5], "takeover", reason="far, process 8"))
+    hear(Event(ids[6], "note", reason="no checkpoint: the disk is full"))
     hear(Event("", "stop", reason="waiting for 2 cells"))
     text = written(out)
 
@@ -211,6 +215,7 @@ def test_failures_are_said_at_once_with_the_log(quickstart: Plan, view: type[Pla
         assert re.search(f"{name}: .*log: {log}", text)
     assert "try 2 of 3 follows" in text
     assert "was of a run that died (far, process 8), and is ours now" in text
+    assert re.search(f"no checkpoint: the disk is full; log: .*__{ids[6]}/log.txt", text)
     assert "stopping: waiting for 2 cells" in text
 
 
