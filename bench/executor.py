@@ -49,7 +49,7 @@ class Settings:
     workers: int | None = None  # decoding threads of a cell; None: all slots share the cores
     argv: tuple[str, ...] = ()
     checkpoint_s: float = 300.0  # seconds between checkpoints of a cell
-    timeout_s: float | None = None  # of a cell
+    timeout_s: float | None = None  # of one try at a cell, from when a worker is given it
     retries: int = 0  # of a cell that failed; never of one that diverged
     max_failures: int | None = None  # the run stops after so many
 

@@ -104,12 +104,16 @@ class State:
         """Epochs done since it was first heard of: one that goes on did not do the others now."""
         return self.progress - self.since[1] if self.since else 0.0
 
-    def left(self, now: float) -> str:
-        """Time left of a running cell, from its own speed; blank before there is one."""
+    def seconds(self, now: float) -> float | None:
+        """Time left of a running cell, from its own speed; None before there is one."""
         if self.state != "running" or not self.since or self.gained < LEFT_FROM * self.epochs:
-            return ""
-        gone = now - self.since[0]
-        return _clock(gone * (self.epochs - self.progress) / self.gained)
+            return None
+        return (now - self.since[0]) * (self.epochs - self.progress) / self.gained
+
+    def left(self, now: float) -> str:
+        """The same in words, or nothing."""
+        seconds = self.seconds(now)
+        return "" if seconds is None else _clock(seconds)
 
 
 class Board:
@@ -137,16 +141,21 @@ class Board:
 
     @property
     def left(self) -> str:
-        """Time left, from the measured speed of this run; blank before one, and once it stops."""
+        """
+        Time left, from the measured speed of this run; blank before one, and once it stops.
+
+        No less than the slowest of the cells that run has left.
+        """
         if self.note or self.ended:
             return ""
         mine = [s for s in self.states.values() if s.state != "elsewhere"]
         done = sum(s.gained for s in mine)
         rest = sum(s.epochs - s.progress for s in mine if s.state not in OVER)
-        spent = time.monotonic() - min((s.since[0] for s in mine if s.since), default=math.inf)
+        now = time.monotonic()
+        spent = now - min((s.since[0] for s in mine if s.since), default=math.inf)
         if done < 1 or spent < 1:
             return ""
-        return _clock(spent * rest / done)
+        return _clock(max(spent * rest / done, *(s.seconds(now) or 0 for s in mine)))
 
     @property
     def elapsed(self) -> float:

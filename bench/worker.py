@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.cell import Cell
-from bench.errors import DataError, EnvironmentProblem, exhausted
+from bench.errors import BenchError, DataError, EnvironmentProblem, exhausted
 from bench.log import Log, attach, redirect
 
 if TYPE_CHECKING:
@@ -190,7 +190,8 @@ def run(job: Job) -> None:
         _tell(Event(job.cell.id, "end", epoch=stopped.epoch, status="interrupted"))
         return
     except Exception as error:  # the boundary: one bad plugin must not end the suite
-        log.line(traceback.format_exc())
+        if not isinstance(error, BenchError):
+            log.line(traceback.format_exc())
         if isinstance(error, EnvironmentProblem) and not isinstance(error, DataError):
             raise
         status, reason = _failure(error, job)
@@ -213,7 +214,8 @@ def _follow_parent() -> None:
 
 def _failure(error: Exception, job: Job) -> "tuple[Status, str]":
     """The status and the reason of a cell that an exception ended."""
-    reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    kind = "" if isinstance(error, BenchError) else f"{type(error).__name__}: "
+    reason = f"{kind}{error}".splitlines()[0][:300]
     if exhausted(error):
         size = job.cell.recipe.batch_size
         return "out_of_memory", f"out of memory on {job.device} at batch size {size}: {reason}"

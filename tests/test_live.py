@@ -140,6 +140,21 @@ def test_time_left_counts_from_where_a_cell_goes_on(quickstart: Plan) -> None:
     assert state.left(now=150.0) == "0:06:40"
 
 
+def test_a_run_lasts_as_long_as_its_slowest_cell(quickstart: Plan) -> None:
+    """One cell ran through its epochs while another did one: what that needs is what is left."""
+    ids = [cell.id for cell in quickstart.cells[:2]]
+    states = board(quickstart, ids, Path("results"))
+    slow = states.states[ids[1]]
+    now = time.monotonic()
+    for cell in ids:
+        states.hear(Event(cell, "start"), now=now - 100)
+        states.hear(Event(cell, "progress"), now=now - 100)
+    states.hear(Event(ids[0], "end", status="ok"), now=now)
+    states.hear(Event(ids[1], "progress", epoch=slow.epochs // 10, acc=0.5), now=now)
+
+    assert states.left == slow.left(time.monotonic()) != ""
+
+
 def test_a_cell_starts_before_it_runs(quickstart: Plan) -> None:
     """While its worker imports torch and reads data a cell says `starting`."""
     states = all_of(quickstart)
