@@ -139,7 +139,9 @@ def run(
     timeout: Annotated[
         str | None,
         typer.Option(
-            help="Of one cell: 90 (seconds), 30m, 2h, 1d.", metavar="TIME", rich_help_panel=TROUBLE
+            help="Of one try at a cell, its process's start included: 90 (seconds), 30m, 2h, 1d.",
+            metavar="TIME",
+            rich_help_panel=TROUBLE,
         ),
     ] = None,
     retries: Annotated[

@@ -25,13 +25,51 @@ class Choice:
     allow_stale: bool = False  # stale records stand in the table
 
 
-@dataclass
-class _Sum:
-    """What became of all parts of a run."""
+@dataclass(frozen=True)
+class _Session:
+    """What all parts of a run share, and what has become of them so far."""
 
+    plan: Plan
+    settings: Settings
+    out: Console
+    err: Console
+    choice: Choice
     tally: Tally = field(default_factory=Tally)
     journals: list[Path] = field(default_factory=list[Path])
-    stale: int = 0  # cells that were stale and did not run
+    stale: list[Cell] = field(default_factory=list[Cell])  # that did not run
+
+    def execute(self, part: str, standings: list[Standing]) -> None:
+        """Run those cells that have no measurement; if asked for by name, all."""
+        anew = bool(self.choice.rerun)
+        missing = [s.cell for s in standings if anew or s.state in {"to run", "failed"}]
+        stale = [s for s in standings if s.state == "stale" and not anew]
+        for s in stale:
+            say(self.err, f"stale: {s.cell.slug}: {s.note}")
+        self.stale.extend(s.cell for s in stale)
+        n = len(standings)
+        counts = f"{n - len(missing) - len(stale)} recorded"
+        counts += f", {len(stale)} stale" * bool(stale)
+        say(self.out, f"{part}{n} cell{'s' * (n != 1)}, {counts}, {len(missing)} to run")
+        if missing:
+            store.save_plan(self.settings.root, self.plan)
+            self._watched(missing, anew=anew)
+
+    def _watched(self, cells: list[Cell], *, anew: bool) -> None:
+        """Run cells, shown and written to a journal."""
+        settings, out = self.settings, self.out
+        board = live.board(self.plan, [cell.id for cell in cells], settings.root)
+        view = live.Terminal if out.is_terminal else live.Plain
+        entries = journal.entries(cells, board.names)
+        book = Journal(settings.root, self.plan.suite, entries, settings.argv)
+        self.journals.append(book.path)
+        try:
+            with book, view(board, out) as watch:
+                hear, owner = book.before(watch), book.header.owner
+                found = executor.execute(cells, settings, hear, owner, anew=anew)
+            self.tally.ended.update(found.ended)
+        finally:
+            if book.problem:
+                say(self.err, f"note: the journal has gaps: {book.problem}")
 
 
 def run(
@@ -53,21 +91,23 @@ def run(
     """
     choice = choice or Choice()
     _refuse_namesake(plan, settings.root)
-    total = _Sum()
+    session = _Session(plan, settings, out, err, choice)
     for part, standings in _parts(plan, chosen, settings.root, choice):
-        _execute(plan, standings, part, settings, total, (out, err), anew=bool(choice.rerun))
-    written = [*_table(plan, settings.root, choice, (out, err)), *total.journals]
+        session.execute(part, standings)
+    written = [*_table(plan, settings.root, choice, (out, err)), *session.journals]
     say(out, "files:")
     for line in _files(written, plan, settings.root):
         say(out, f"  {line}")
-    for event in total.tally.failed:
-        log = store.folder(settings.root, plan.cell(event.cell_id)) / "log.txt"
-        say(err, f"failed: {event.reason}; log: {log}")
-    undone = 0 if choice.allow_stale else total.stale
+    for event in session.tally.failed:
+        cell = plan.cell(event.cell_id)
+        log = store.folder(settings.root, cell) / "log.txt"
+        say(err, f"failed: {cell.slug}: {event.reason}; log: {log}")
+    undone = 0 if choice.allow_stale else len(session.stale)
     if undone:
         hint = "--rerun stale measures them again, --allow-stale shows what there is"
-        say(err, f"stale: {undone} cells were measured by other code or on other data; {hint}")
-    return not (total.tally.failed or undone)
+        cells = "1 cell was" if undone == 1 else f"{undone} cells were"
+        say(err, f"stale: {cells} measured by other code or on other data; {hint}")
+    return not (session.tally.failed or undone)
 
 
 def _parts(
@@ -106,57 +146,6 @@ def _again(standings: dict[str, Standing], rerun: tuple[str, ...]) -> list[str]:
     return [i for i in standings if i in wanted]
 
 
-def _execute(
-    plan: Plan,
-    standings: list[Standing],
-    part: str,
-    settings: Settings,
-    total: _Sum,
-    consoles: tuple[Console, Console],
-    *,
-    anew: bool,
-) -> None:
-    """Run those cells that have no measurement, `anew` all; what became of them joins the total."""
-    out, err = consoles
-    missing = [s.cell for s in standings if anew or s.state in {"to run", "failed"}]
-    stale = [s for s in standings if s.state == "stale" and not anew]
-    for s in stale:
-        say(err, f"stale: {s.cell.slug}: {s.note}")
-    recorded = len(standings) - len(missing) - len(stale)
-    counts = f"{recorded} recorded" + f", {len(stale)} stale" * bool(stale)
-    say(out, f"{part}{len(standings)} cells, {counts}, {len(missing)} to run")
-    total.stale += len(stale)
-    if missing:
-        store.save_plan(settings.root, plan)
-        _watched(plan, missing, settings, total, consoles, anew=anew)
-
-
-def _watched(
-    plan: Plan,
-    cells: list[Cell],
-    settings: Settings,
-    total: _Sum,
-    consoles: tuple[Console, Console],
-    *,
-    anew: bool,
-) -> None:
-    """Run cells, shown and written to a journal."""
-    out, err = consoles
-    board = live.board(plan, [cell.id for cell in cells], settings.root)
-    view = live.Terminal if out.is_terminal else live.Plain
-    book = Journal(settings.root, plan.suite, journal.entries(cells, board.names), settings.argv)
-    total.journals.append(book.path)
-    try:
-        with book, view(board, out) as watch:
-            found = executor.execute(
-                cells, settings, book.before(watch), book.header.owner, anew=anew
-            )
-        total.tally.ended |= found.ended
-    finally:
-        if book.problem:
-            say(err, f"note: the journal has gaps: {book.problem}")
-
-
 def states(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:
     """One line per chosen cell, recorded or to run, then what is left out, then the sums."""
     chosen = list(chosen)
@@ -181,8 +170,9 @@ def states(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:
         yield f"{'published':>22}  {name}: {claim.acc:.2f}, {absent.reason}"
     stale = f"{counts['stale']} stale, " if counts["stale"] else ""
     tuning = f", {counts['if best']} if tuning chooses them" if counts["if best"] else ""
+    n = sum(counts.values())
     yield (
-        f"{sum(counts.values())} cells on {', '.join(dict.fromkeys(r.data for r in plan.rows))}: "
+        f"{n} cell{'s' * (n != 1)} on {', '.join(dict.fromkeys(r.data for r in plan.rows))}: "
         f"{counts['recorded']} recorded, {stale}{counts['to run']} to run{tuning}; "
         f"{len(plan.left_out)} combinations left out"
     )

@@ -380,7 +380,7 @@ def test_sigterm_interrupts_a_cell_and_it_goes_on(job: Job, news: News) -> None:
     assert (news[-1].kind, news[-1].status, news[-1].epoch) == ("end", "interrupted", 2)
     assert store.find(job.root, job.cell) is None
     assert names(store.folder(job.root, job.cell)) == ["000002-00000000"]
-    assert "interrupted: stopped in epoch 2, before step 0" in log(job)
+    assert "interrupted: stopped in epoch 3, before step 1" in log(job)
 
     news.clear()
     news.react = lambda _: None
@@ -392,7 +392,7 @@ def test_sigterm_interrupts_a_cell_and_it_goes_on(job: Job, news: News) -> None:
     first = news[1]
     assert (first.kind, first.epoch, first.fraction) == ("progress", 2, 0.0)
     assert first.acc == record.curves["test_acc"][1]
-    assert "resumed in epoch 2, before step 0" in log(job)
+    assert "resumed in epoch 3, before step 1" in log(job)
     assert not (store.folder(job.root, job.cell) / "checkpoints").exists()
 
 
@@ -413,12 +413,14 @@ def test_a_resume_that_differs_says_so(
 def test_a_full_disk_costs_the_checkpoint_alone(
     job: Job, news: News, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A checkpoint that cannot be written is a line in the log; the cell comes to its end."""
+    """Each that cannot be written is a line in the log, the first is told; the cell ends well."""
     full(monkeypatch)
     worker.run(replace(job, checkpoint_s=0.0))
 
     assert news[-1].status == "ok"
     assert log(job).count("no checkpoint: cannot write") == 6
+    (note,) = (event.reason for event in news if event.kind == "note")
+    assert note.startswith("no checkpoint: cannot write")
 
 
 def test_a_checkpoint_that_is_all_damaged_costs_time_alone(job: Job, news: News) -> None:
@@ -485,7 +487,7 @@ def test_weights_that_find_no_room_cost_no_checkpoint(
     assert len(names(home)) == 2
 
     worker.run(job)
-    assert "resumed in epoch 2, before step 1" in log(job)
+    assert "resumed in epoch 3, before step 2" in log(job)
     assert found(job).status == "ok"
     assert not (home / "checkpoints").exists()
 

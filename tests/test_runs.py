@@ -96,6 +96,47 @@ def test_each_death_ends_its_own_cell(cells: list[Cell], tmp_path: Path) -> None
     assert len(tally.failed) == 5
     assert tally.ended[cells[5].id].status == "ok"
     assert leftovers(tmp_path) == []
+    logs = [logged(tmp_path, cell) for cell in cells[:5]]
+    for log, reason in zip(logs, reasons(tmp_path, cells), strict=False):
+        assert log.endswith(f"+00:00 failed: {reason}\n")
+    assert "Fatal Python error: Segmentation fault" in logs[0]
+    assert "in _segfault" in logs[0]
+    assert [log.count("\n") for log in logs[1:]] == [1] * 4
+
+
+def logged(root: Path, cell: Cell) -> str:
+    return (store.folder(root, cell) / "log.txt").read_text(encoding="utf-8")
+
+
+def test_what_a_cell_prints_is_in_its_log(
+    cells: list[Cell], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """All of it, whoever prints it, and the next line begins a line; the screen stays as it is."""
+    execute(cells[:2], settings(tmp_path, "print", "kill", slots=1), Heard())
+    first, *rest = logged(tmp_path, cells[0]).splitlines()
+
+    assert "".join(capfd.readouterr()) == ""
+    assert first == "from Python"
+    assert {"from elsewhere", "from C", "cut"} <= {*rest}
+    assert any(line.endswith("UserWarning: a warning") for line in rest)
+    assert "from" not in logged(tmp_path, cells[1])
+
+
+@pytest.mark.linux
+def test_what_a_worker_started_ends_with_it(cells: list[Cell], tmp_path: Path) -> None:
+    """Programs and copies of itself; and its own end is seen though these hold what it held."""
+    execute(cells[:2], settings(tmp_path, "family, kill", "family, exit 0"), Heard())
+    children = [
+        pid for path in tmp_path.glob("children-*") for pid in path.read_text("utf-8").split()
+    ]
+
+    assert reasons(tmp_path, cells[:2]) == [
+        "its worker process died (SIGKILL)",
+        "its worker process exited (code 0)",
+    ]
+    assert len(children) == 4
+    while any(lease._began(int(pid)) for pid in children):  # pyright: ignore[reportPrivateUsage]
+        time.sleep(0.01)
 
 
 def test_a_kill_for_memory_is_called_so(
@@ -138,6 +179,7 @@ def test_a_hang_ends_at_the_limit(cells: list[Cell], tmp_path: Path) -> None:
 
     assert heard.ends(cells[:1]) == ["timeout"]
     assert reasons(tmp_path, cells[:1]) == ["took longer than 0:00:01.500000 (--timeout)"]
+    assert "timeout: took longer than" in logged(tmp_path, cells[0])
     assert len(tally.failed) == 1
 
 
@@ -233,7 +275,7 @@ def test_enough_failures_stop_the_run(cells: list[Cell], tmp_path: Path) -> None
 
     assert heard.ends(cells) == ["interrupted", "failed", "", "", "", ""]
     assert str(caught.value) == (
-        "stopped after 1 failed cells (--max-failures); 5 of 6 cells left, 1 of them checkpointed; "
+        "stopped after 1 failed cell (--max-failures); 5 of 6 cells left, 1 of them checkpointed; "
         "what is recorded stays, run again to continue"
     )
     assert leftovers(tmp_path) == []

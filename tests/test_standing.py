@@ -115,7 +115,7 @@ def test_stale_cells_are_neither_run_nor_used(planned: Plan, tmp_path: Path, run
     assert "2 cells, 0 recorded, 1 stale, 1 to run" in out
     assert "1 of 2 cells recorded, 1 stale." in out
     assert f"stale: {ste.slug}: bench/trainer.py changed" in err
-    assert "stale: 1 cells were measured by other code or on other data; --rerun stale" in err
+    assert "stale: 1 cell was measured by other code or on other data; --rerun stale" in err
     lines = [*session.states(planned, planned.cells, tmp_path / "r")]
     assert lines[0].endswith("seed 0 (bench/trainer.py changed)")
     assert lines[0].startswith(f"{ste.id}  stale   ")
