@@ -47,6 +47,7 @@ STYLES = {
 IN_MOTION = ("starting", "running")
 BAD = ("diverged", "failed", "timeout", "out_of_memory")
 OVER = ("ok", *BAD)
+LONG_S = 1e12  # no time is longer, whatever a journal tells
 LINE_EVERY_S = 20.0  # plain lines of one long cell
 LEFT_FROM = 0.05  # of the epochs must be done before a cell's time left is worth saying
 
@@ -345,7 +346,7 @@ def _name(plan: Plan, row: Row, cell: Cell, part: str) -> str:
 
 
 def _clock(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))
+    return str(timedelta(seconds=round(max(min(seconds, LONG_S), -LONG_S))))
 
 
 @contextmanager

@@ -212,14 +212,28 @@ def _follow_parent() -> None:
         os.killpg(0, signal.SIGKILL)
 
 
+def _of_content(error: Exception) -> bool:
+    """May what a checkpoint holds have raised it? Not what a machine, or a request to stop, did."""
+    from torch import AcceleratorError
+
+    from bench.trainer import Stopped
+
+    others = (Stopped, EnvironmentProblem, AcceleratorError)
+    return not (isinstance(error, others) or exhausted(error))
+
+
 def _failure(error: Exception, job: Job) -> "tuple[Status, str]":
     """The status and the reason of a cell that an exception ended."""
-    kind = "" if isinstance(error, BenchError) else f"{type(error).__name__}: "
-    reason = f"{kind}{error}".splitlines()[0][:300]
+    reason = _reason(error)
     if exhausted(error):
         size = job.cell.recipe.batch_size
         return "out_of_memory", f"out of memory on {job.device} at batch size {size}: {reason}"
     return "failed", reason
+
+
+def _reason(error: Exception) -> str:
+    kind = "" if isinstance(error, BenchError) else f"{type(error).__name__}: "
+    return f"{kind}{error}".splitlines()[0][:300]
 
 
 def _measure(job: Job, log: Log, origin: _Origin) -> "Record":
@@ -265,7 +279,11 @@ def _measure(job: Job, log: Log, origin: _Origin) -> "Record":
 def _train(
     job: Job, data: Any, home: Path, log: Log, origin: _Origin
 ) -> "tuple[nn.Module, Outcome]":
-    """Train from the newest checkpoint that fits, or anew; each try has a network of its own."""
+    """
+    Train from the newest checkpoint that fits, or anew; each try has a network of its own.
+
+    A failure right after a checkpoint is put to it; one of the plugin's comes again without it.
+    """
     from bench import checkpoint, model, trainer
 
     notes = _Notes(job.cell.id, log)
@@ -277,6 +295,7 @@ def _train(
             images = resume.step * job.cell.recipe.batch_size
             _resumed(job, log, resume, images / data.sizes["train"])
             _compare(origin.earlier[-1], origin.now(), log)
+        watch = _Watch(job.cell.id, log)
         keeper = checkpoint.Keeper(
             home,
             job.cell.id,
@@ -286,6 +305,8 @@ def _train(
             notes.add,
         )
         try:
+            if resume:
+                checkpoint.confirm(resume, built.net.parameters())
             outcome = trainer.train(
                 built.net,
                 built.clock,
@@ -293,13 +314,18 @@ def _train(
                 job.cell.recipe,
                 job.cell.seed,
                 compiled=job.compiled,
-                watch=_Watch(job.cell.id, log),
+                watch=watch,
                 resume=resume,
                 keeper=keeper,
             )
         except trainer.Misfit as misfit:
             path = checkpoint.place(home, misfit.epoch, misfit.step)
             checkpoint.set_aside(path, str(misfit), log.line)
+        except Exception as error:
+            if not resume or watch.moved or not _of_content(error):
+                raise
+            path = checkpoint.place(home, resume.epoch, resume.step)
+            checkpoint.set_aside(path, f"training fails there: {_reason(error)}", log.line)
         else:
             return built.net, outcome
 
@@ -365,7 +391,7 @@ def _stopping() -> bool:
 def _resumed(job: Job, log: Log, snapshot: "Snapshot", fraction: float) -> None:
     """Tell from where training goes on."""
     log.line(f"resumed in epoch {snapshot.epoch + 1}, before step {snapshot.step + 1}")
-    acc = next(reversed(snapshot.outcome.curves["test_acc"]), None)
+    acc = next(reversed(snapshot.outcome.curves.get("test_acc", [])), None)
     _tell(Event(job.cell.id, "progress", epoch=snapshot.epoch, fraction=fraction, acc=acc))
 
 
@@ -382,8 +408,13 @@ class _Watch:
 
     def __init__(self, cell_id: str, log: Log) -> None:
         self.cell_id, self.log, self.told = cell_id, log, 0.0
+        self.moved = False  # has training passed where it was first seen?
+        self._first: tuple[int, float] | None = None
 
     def __call__(self, progress: Any) -> None:
+        place = progress.epoch, progress.fraction
+        self._first = self._first or place
+        self.moved = place != self._first
         if progress.acc is not None:
             speed = f"{progress.images_per_s:.0f} images/s" if progress.images_per_s else ""
             self.log.line(f"epoch {progress.epoch}/{progress.epochs} {progress.acc:.4f} {speed}")

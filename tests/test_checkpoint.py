@@ -466,6 +466,29 @@ def test_a_checkpoint_that_does_not_fit_is_set_aside(job: Job, news: News) -> No
     assert found(job).earlier == []
 
 
+def test_a_failure_right_after_a_checkpoint_is_put_to_it(job: Job, news: News) -> None:
+    """Momentum of one number, which torch would overrun, or of none; the record is as it was."""
+    whole = replace(job, root=job.root / "whole")
+    worker.run(whole)
+    news.react = lambda e: e.epoch == 1 and os.kill(os.getpid(), signal.SIGTERM)
+    worker.run(job)
+    news.react = lambda _: None
+    home = store.folder(job.root, job.cell)
+    kept = checkpoint.newest(home, job.cell.id, pytest.fail)
+    assert kept
+    past, processes = kept
+    momentum = {"momentum_buffer": torch.tensor(1.0)}
+    for step, state in ((1, momentum), (0, {"momentum_buffer": "x"})):
+        wrong = replace(past, step=step, sums=[], optimizer=past.optimizer | {0: state})
+        shutil.rmtree(checkpoint.place(home, past.epoch, step), ignore_errors=True)
+        checkpoint.write(home, job.cell.id, wrong, processes)
+    worker.run(job)
+
+    assert "is not used: its optimizer does not fit" in log(job)
+    assert "is not used: training fails there: " in log(job)
+    assert bits(found(job)) == bits(found(whole))
+
+
 def test_weights_that_find_no_room_cost_no_checkpoint(
     job: Job, news: News, monkeypatch: pytest.MonkeyPatch
 ) -> None:
