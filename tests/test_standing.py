@@ -289,8 +289,11 @@ def test_gc_does_not_guess(planned: Plan, tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="is damaged, or of another version"):
         attic.leftovers(tmp_path)
-    with pytest.raises(UsageError, match="no results folder"):
+    with pytest.raises(UsageError, match="is no results folder: there is no such folder"):
         attic.leftovers(tmp_path / "nowhere")
+    mine = store.write(tmp_path / "home" / ".notes.original", "not of a cut write")
+    with pytest.raises(UsageError, match="is no results folder: it has no folder `cells`"):
+        attic.leftovers(mine.parent)
 
 
 def test_old_records_are_stale(planned: Plan, tmp_path: Path, run: Run) -> None:
