@@ -114,7 +114,9 @@ def test_a_row_that_lost_a_seed_stands_below() -> None:
 def test_an_estimator_without_a_kind_is_not_full_precision() -> None:
     """A plugin need not say of which kind it is; the table then says nothing."""
     cells, records = made("mine", {0: 0.5})
-    bare = row("mine", cells).model_copy(update={"roles": {"W": RoleInfo(plugin="mine")}})
+    bare = row("mine", cells).model_copy(
+        update={"roles": {"W": RoleInfo(plugin="mine", formula="", kind="")}}
+    )
     plan = Plan(suite="s", source="s", source_digest="0", baseline=None, rows=[bare])
     text = render.markdown(leaderboard.rank(plan, records))
 
