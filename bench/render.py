@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.leaderboard import Board, Line, Section
-from bench.plain import plain
+from bench.plain import count, plain
 from bench.stats import Estimate
 
 Format: TypeAlias = Literal["rich", "md", "csv", "json"]
@@ -152,7 +152,7 @@ def _verdicts(section: Section) -> list[str]:
 
 def _counts(board: Board) -> str:
     stale = f", {board.stale} stale" if board.stale else ""
-    return f"{board.recorded} of {board.total} cells recorded{stale}."
+    return f"{board.recorded} of {count(board.total, 'cell')} recorded{stale}."
 
 
 def _table(title: str, columns: tuple[str, ...], lines: list[Line], winner: list[Line]) -> Table:
@@ -185,7 +185,7 @@ def _words(line: Line) -> dict[str, str]:
         "#": _ranks(line),
         "estimator": line.title,
         "formula": line.formula or "-",
-        "type": line.kind,
+        "type": line.kind or "-",
         "rational": line.rational or "-",
         "flexible": line.flexible or "-",
         "acc, %": line.absent or ("stale" if line.unused and not line.n else _percent(line.acc)),
@@ -227,15 +227,15 @@ def _percent(value: Estimate | None, sign: str = "") -> str:
 
 def _notes(board: Board) -> list[str]:
     lost = [
-        f"lost: {line.label}, {count} of {line.n + sum(line.lost.values())} seeds, {reason}"
+        f"lost: {line.label}, {n} of {count(line.n + sum(line.lost.values()), 'seed')}, {reason}"
         for line in _lines(board)
-        for reason, count in line.lost.items()
+        for reason, n in line.lost.items()
     ]
     stale = [
-        f"stale: {line.name} on {line.backbone}, {line.wa}, {count} of "
-        f"{len(line.cells)} seeds, {reason}"
+        f"stale: {line.name} on {line.backbone}, {line.wa}, {n} of "
+        f"{count(len(line.cells), 'seed')}, {reason}"
         for line in _lines(board)
-        for reason, count in line.stale.items()
+        for reason, n in line.stale.items()
     ]
     others = [
         f"* {line.name} on {line.backbone}, {line.wa}: {'; '.join(line.confounds)}"

@@ -226,4 +226,4 @@ def _files(written: list[Path], plan: Plan, root: Path) -> Iterator[str]:
         home = store.folder(root, cell)
         names = sorted(p.name for p in home.glob("[!.]*")) if home.is_dir() else []
         if names:
-            yield f"{home}/{{{','.join(names)}}}"
+            yield f"{home}/{{{','.join(names)}}}" if len(names) > 1 else f"{home}/{names[0]}"
