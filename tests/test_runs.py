@@ -126,16 +126,15 @@ def test_what_a_cell_prints_is_in_its_log(
 def test_what_a_worker_started_ends_with_it(cells: list[Cell], tmp_path: Path) -> None:
     """Programs and copies of itself; and its own end is seen though these hold what it held."""
     execute(cells[:2], settings(tmp_path, "family, kill", "family, exit 0"), Heard())
-    children = [
-        pid for path in tmp_path.glob("children-*") for pid in path.read_text("utf-8").split()
-    ]
+    told = [path.read_text("utf-8") for path in tmp_path.glob("children-*")]
+    children = [int(pid) for words in told for pid in words.split()]
 
     assert reasons(tmp_path, cells[:2]) == [
         "its worker process died (SIGKILL)",
         "its worker process exited (code 0)",
     ]
     assert len(children) == 4
-    while any(lease._began(int(pid)) for pid in children):  # pyright: ignore[reportPrivateUsage]
+    while any(lease._began(pid) for pid in children):  # pyright: ignore[reportPrivateUsage]
         time.sleep(0.01)
 
 
