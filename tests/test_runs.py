@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import io
 import itertools
 import signal
 import threading
@@ -15,8 +16,9 @@ from typing import Self
 
 import fakes
 import pytest
+from rich.console import Console
 
-from bench import agenda, executor, journal, lease, seat, stop, store
+from bench import agenda, executor, journal, lease, seat, session, stop, store
 from bench.cell import Cell
 from bench.crossing import plan
 from bench.errors import BenchError
@@ -136,6 +138,20 @@ def test_what_a_worker_started_ends_with_it(cells: list[Cell], tmp_path: Path) -
     assert len(children) == 4
     while any(lease._began(pid) for pid in children):  # pyright: ignore[reportPrivateUsage]
         time.sleep(0.01)
+
+
+def test_the_last_lines_name_what_failed(tiny: Path, tmp_path: Path) -> None:
+    """Cell, reason and log, on stderr, after the table."""
+    whole = plan(tiny)
+    out, err = (Console(file=io.StringIO(), width=200) for _ in range(2))
+    fine = session.run(whole, whole.cells, settings(tmp_path, "fail", slots=1), out, err)
+
+    assert not fine
+    assert isinstance(err.file, io.StringIO)
+    assert err.file.getvalue().splitlines() == [
+        f"failed: {cell.slug}: RuntimeError: no; log: {tmp_path}/cells/{cell.slug}/log.txt"
+        for cell in whole.cells
+    ]
 
 
 def test_a_kill_for_memory_is_called_so(
