@@ -6,12 +6,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import executor, journal, leaderboard, live, render, shelf, store
+from bench import executor, journal, leaderboard, live, render, sequential, shelf, store
 from bench.cell import Cell
 from bench.errors import UsageError
 from bench.executor import Settings, Tally
 from bench.journal import Journal
-from bench.plain import say
+from bench.plain import count, say
 from bench.plan import Plan
 from bench.standing import Standing, Standings
 from bench.tuning import tuned
@@ -23,13 +23,13 @@ class Choice:
 
     rerun: tuple[str, ...] = ()  # `failed`, `stale`, or cells by name: those run and no others
     allow_stale: bool = False  # stale records stand in the table
+    looks: tuple[int, ...] = ()  # seeds of a row at each look for rows that want more
 
 
 @dataclass(frozen=True)
 class _Session:
     """What all parts of a run share, and what has become of them so far."""
 
-    plan: Plan
     settings: Settings
     out: Console
     err: Console
@@ -38,8 +38,8 @@ class _Session:
     journals: list[Path] = field(default_factory=list[Path])
     stale: list[Cell] = field(default_factory=list[Cell])  # that did not run
 
-    def execute(self, part: str, standings: list[Standing]) -> None:
-        """Run those cells that have no measurement; if asked for by name, all."""
+    def execute(self, plan: Plan, part: str, standings: list[Standing]) -> None:
+        """Run those of the plan's cells that have no measurement; if asked for by name, all."""
         anew = bool(self.choice.rerun)
         missing = [s.cell for s in standings if anew or s.state in {"to run", "failed"}]
         stale = [s for s in standings if s.state == "stale" and not anew]
@@ -49,18 +49,18 @@ class _Session:
         n = len(standings)
         counts = f"{n - len(missing) - len(stale)} recorded"
         counts += f", {len(stale)} stale" * bool(stale)
-        say(self.out, f"{part}{n} cell{'s' * (n != 1)}, {counts}, {len(missing)} to run")
+        say(self.out, f"{part}{count(n, 'cell')}, {counts}, {len(missing)} to run")
         if missing:
-            store.save_plan(self.settings.root, self.plan)
-            self._watched(missing, anew=anew)
+            store.save_plan(self.settings.root, plan)
+            self._watched(plan, missing, anew=anew)
 
-    def _watched(self, cells: list[Cell], *, anew: bool) -> None:
+    def _watched(self, plan: Plan, cells: list[Cell], *, anew: bool) -> None:
         """Run cells, shown and written to a journal."""
         settings, out = self.settings, self.out
-        board = live.board(self.plan, [cell.id for cell in cells], settings.root)
+        board = live.board(plan, [cell.id for cell in cells], settings.root)
         view = live.Terminal if out.is_terminal else live.Plain
         entries = journal.entries(cells, board.names)
-        book = Journal(settings.root, self.plan.suite, entries, settings.argv)
+        book = Journal(settings.root, plan.suite, entries, settings.argv)
         self.journals.append(book.path)
         try:
             with book, view(board, out) as watch:
@@ -91,9 +91,10 @@ def run(
     """
     choice = choice or Choice()
     _refuse_namesake(plan, settings.root)
-    session = _Session(plan, settings, out, err, choice)
+    session = _Session(settings, out, err, choice)
     for part, standings in _parts(plan, chosen, settings.root, choice):
-        session.execute(part, standings)
+        session.execute(plan, part, standings)
+    plan = _separated(session, plan)
     written = [*_table(plan, settings.root, choice, (out, err)), *session.journals]
     say(out, "files:")
     for line in _files(written, plan, settings.root):
@@ -108,6 +109,32 @@ def run(
         cells = "1 cell was" if undone == 1 else f"{undone} cells were"
         say(err, f"stale: {cells} measured by other code or on other data; {hint}")
     return not (session.tally.failed or undone)
+
+
+def continued(plan: Plan, root: Path) -> Plan:
+    """The plan with the seeds that an earlier `--until-separated` added to its rows."""
+    try:
+        return sequential.adopted(plan, store.find_plan(root, plan.suite))
+    except UsageError:  # it never ran, or its plan cannot be read
+        return plan
+
+
+def _separated(session: _Session, plan: Plan) -> Plan:
+    """Add seeds to the rows that cannot be told apart, look by look; the plan as it has grown."""
+    root, sizes = session.settings.root, session.choice.looks
+    plan = plan.model_copy(update={"looks": max(plan.looks, len(sizes))})
+    for n in sizes[1:]:
+        found = Standings(root, plan.possible)
+        records = found.records(stale=session.choice.allow_stale)
+        names = sequential.wanting(leaderboard.rank(plan, records, stale=found.stale))
+        more = sequential.grown(plan, names, n)
+        if more != plan:
+            old = {cell.id for cell in plan.cells}
+            new = Standings(root, [cell for cell in more.cells if cell.id not in old])
+            part = f"{n} seeds for {count(len(names), 'row')} that cannot be told apart: "
+            session.execute(more, part, [*new.of.values()])
+            plan = more
+    return plan
 
 
 def _parts(
@@ -172,7 +199,7 @@ def states(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:
     tuning = f", {counts['if best']} if tuning chooses them" if counts["if best"] else ""
     n = sum(counts.values())
     yield (
-        f"{n} cell{'s' * (n != 1)} on {', '.join(dict.fromkeys(r.data for r in plan.rows))}: "
+        f"{count(n, 'cell')} on {', '.join(dict.fromkeys(r.data for r in plan.rows))}: "
         f"{counts['recorded']} recorded, {stale}{counts['to run']} to run{tuning}; "
         f"{len(plan.left_out)} combinations left out"
     )
