@@ -5,12 +5,12 @@ from matplotlib.lines import Line2D
 
 from bench.figures.band import whisker
 from bench.figures.material import Material, Panel
-from bench.figures.style import GREY, footnote, legend, sheet
+from bench.figures.style import GREY, Traits, footnote, legend, sheet
 
 CAPTION = "Accuracy of each row with its interval, beside published numbers"
 NEEDS = "no cell came to its end"
-BEST = {"marker": "|", "color": "#000000", "linestyle": "none", "markersize": 8}
-PUBLISHED = {
+BEST: Traits = {"marker": "|", "color": "#000000", "linestyle": "none", "markersize": 8}
+PUBLISHED: Traits = {
     "marker": "D", "markerfacecolor": "white", "color": "#000000", "linestyle": "none",
     "markersize": 5,
 }  # fmt: skip
@@ -22,7 +22,7 @@ def draw(material: Material, panel: Panel) -> Figure | None:
     if not shown:
         return None
     size = (6.6, 1.4 + 0.24 * len(shown))
-    figure, [[axes]] = sheet(f"Accuracy of {panel.title}", 1, 1, size)
+    figure, [[axes]] = sheet(material.title(f"Accuracy of {panel.title}"), 1, 1, size)
     entries = {"last epoch": Line2D([], [], color=GREY, marker="o", linestyle="none")}
     for place, run in enumerate(shown):
         if run.acc:
@@ -33,6 +33,8 @@ def draw(material: Material, panel: Panel) -> Figure | None:
             (entries["published"],) = axes.plot(run.line.claim.acc, place, **PUBLISHED)
     axes.set_yticks(range(len(shown)), [run.name for run in shown])
     axes.set_ylim(len(shown) - 0.4, -0.6)
+    low, high = axes.get_xlim()
+    axes.set_xlim(max(low, 0), min(high, 100))
     axes.set_xlabel("test accuracy, %")
     axes.grid(visible=False, axis="y")
     legend(figure, entries)

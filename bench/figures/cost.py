@@ -9,12 +9,12 @@ from matplotlib.lines import Line2D
 from bench.equilibrium import of
 from bench.figures.band import whisker
 from bench.figures.material import Material, Panel, Runs
-from bench.figures.style import GREY, footnote, legend, logarithmic, sample, sheet
+from bench.figures.style import GREY, Traits, footnote, legend, logarithmic, sample, sheet, within
 from bench.stats import estimate
 
 CAPTION = "Accuracy against cost, and the rows that none beats in both"
 NEEDS = "no cell came to its end with a throughput"
-FRONT = {"color": GREY, "linestyle": (0, (2, 1.5)), "linewidth": 0.9, "zorder": 1}
+FRONT: Traits = {"color": GREY, "linestyle": (0, (2, 1.5)), "linewidth": 0.9, "zorder": 1}
 
 
 def draw(material: Material, panel: Panel) -> Figure | None:
@@ -27,15 +27,16 @@ def draw(material: Material, panel: Panel) -> Figure | None:
     if len(sizes - {None}) > 1:
         kinds.append(("trained weights, KiB", kibibytes))
     size = (2.0 + 2.9 * len(kinds), 3.1)
-    figure, [row] = sheet(f"Accuracy and cost of {panel.title}", 1, len(kinds), size, sharey=True)
+    figure, [row] = sheet(
+        material.title(f"Accuracy and cost of {panel.title}"), 1, len(kinds), size, sharey=True
+    )
     for axes, (what, cost) in zip(row, kinds, strict=True):
         _draw(axes, shown, cost)
         axes.set_xlabel(what)
+    within(row[0], 0, 100)
     row[0].set_ylabel("test accuracy, %")
     front = {"not beaten": Line2D([], [], **FRONT)}
-    points = {run.name: sample(run.look) for run in shown}
-    for point in points.values():
-        point.set_linestyle("none")
+    points = {run.name: sample(run.look, linestyle="none") for run in shown}
     legend(figure, points | front)
     machines = {r.provenance.device for run in shown for r in run.ended}
     text = (

@@ -1,5 +1,6 @@
 """Training loss and test accuracy by epoch, with bands over seeds."""
 
+import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -7,7 +8,8 @@ from matplotlib.figure import Figure
 
 from bench.figures.band import BANDS, band, means
 from bench.figures.material import Material, Panel, Runs
-from bench.figures.style import footnote, legend, logarithmic, sample, sheet, whole
+from bench.figures.style import footnote, legend, logarithmic, sample, sheet, whole, within
+from bench.record import Record
 
 CAPTION = "Training loss and test accuracy after each epoch"
 NEEDS = "no cell came to the end of an epoch"
@@ -17,10 +19,10 @@ WHAT = {"train_loss": "training loss", "test_acc": "test accuracy, %"}
 
 def draw(material: Material, panel: Panel) -> Figure | None:
     """Loss and accuracy side by side; a run that diverged stands alone, up to its end."""
-    shown = [run for run in panel.everything if any(map(_length, run.records))]
+    shown = [run for run in panel.everything if any(map(epochs, run.records))]
     if not shown:
         return None
-    figure, [row] = sheet(f"Training of {panel.title}", 1, 2, (7.4, 3.1))
+    figure, [row] = sheet(material.title(f"Training of {panel.title}"), 1, 2, (7.4, 3.1))
     for axes, (key, what) in zip(row, WHAT.items(), strict=True):
         for run in shown:
             _run(axes, run, key)
@@ -29,11 +31,17 @@ def draw(material: Material, panel: Panel) -> Figure | None:
         axes.margins(x=0.02)
         whole(axes)
     _scale(row[0], shown)
+    within(row[1], 0, 100)
     legend(figure, {run.name: sample(run.look) for run in shown})
     lost = any(record.status == "diverged" for run in shown for record in run.records)
     crosses = "Thin lines that end in a cross: runs that diverged, in no mean" if lost else ""
     footnote(figure, material.note(panel.recipe, BANDS, crosses))
     return figure
+
+
+def epochs(record: Record) -> int:
+    """How many came to their end."""
+    return len(record.curves.get("train_loss", []))
 
 
 def _run(axes: Axes, run: Runs, key: str) -> None:
@@ -42,21 +50,17 @@ def _run(axes: Axes, run: Runs, key: str) -> None:
     if found:
         band(axes, run.look, range(1, len(found) + 1), found)
     for record in run.records:
-        if record.status == "diverged" and (values := record.curves.get(key)):
-            epochs = range(1, len(values) + 1)
-            line = run.look.line() | {"linewidth": 0.6, "marker": "x", "markevery": [-1]}
-            axes.plot(epochs, _values(values, factor), **line)
+        if record.status == "diverged" and epochs(record):
+            line = run.look.line(linewidth=0.6, marker="x", markevery=[-1])
+            axes.plot(range(1, epochs(record) + 1), _values(record.curves[key], factor), **line)
 
 
 def _values(curve: Sequence[float], factor: float) -> list[float]:
     return [factor * value for value in curve]
 
 
-def _length(record: object) -> int:
-    return len(getattr(record, "curves", {}).get("train_loss", []))
-
-
 def _scale(axes: Axes, shown: list[Runs]) -> None:
-    losses = [x for run in shown for record in run.records for x in record.curves["train_loss"]]
+    losses = [x for run in shown for r in run.records for x in r.curves.get("train_loss", [])]
     if min(losses) > 0 and max(losses) > STEEP * min(losses):
         logarithmic(axes, "y")
+    within(axes, 0, math.inf)

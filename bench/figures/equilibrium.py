@@ -10,7 +10,7 @@ from bench.cell import Definition
 from bench.equilibrium import of, series
 from bench.figures.band import whisker
 from bench.figures.material import Material, Panel, Runs
-from bench.figures.style import footnote, legend, logarithmic, sample, sheet
+from bench.figures.style import footnote, legend, logarithmic, sample, sheet, within
 from bench.record import Record
 
 CAPTION = "Estimating error e, gradient instability s and accuracy of each row"
@@ -23,7 +23,7 @@ def draw(material: Material, panel: Panel) -> Figure | None:
     shown = [run for run in panel.runs if run.equilibrium(how)]
     if not shown:
         return None
-    figure, [row] = sheet(f"Equilibrium of {panel.title}", 1, 3, (8.6, 3.1))
+    figure, [row] = sheet(material.title(f"Equilibrium of {panel.title}"), 1, 3, (8.6, 3.1))
     for run in shown:
         _run(row, run, how)
     error, instability = names(how)
@@ -33,6 +33,7 @@ def draw(material: Material, panel: Panel) -> Figure | None:
     logarithmic(row[0], "y")
     logarithmic(row[2], "x")
     row[2].sharey(row[1])
+    within(row[1], 0, 100)
     legend(figure, {run.name: sample(run.look) for run in shown})
     text = (
         f"e, s: `{how}` definition, latent weights, means over seeds. Left: epoch by epoch, the "
@@ -69,7 +70,7 @@ def _run(row: list[Axes], run: Runs, how: Definition) -> None:
     means, acc = run.equilibrium(how), run.acc
     e, s = path(run.ended, how)
     s = [value if value > 0 else math.nan for value in s]
-    row[0].plot(e, s, **run.look.line() | {"markevery": [-1], "markersize": 6, "linewidth": 0.9})
+    row[0].plot(e, s, **run.look.line(markevery=[-1], markersize=6, linewidth=0.9))
     if means and acc:
         for axes, x in zip(row[1:], means, strict=True):
             axes.errorbar(x.mean, acc.mean, whisker(acc), **run.look.point())

@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 
 import torch
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -14,8 +15,9 @@ from matplotlib.patches import Patch
 from bench import __version__, crossing
 from bench.cell import Role
 from bench.contract import Knob, Surrogate
+from bench.curve import grid
 from bench.errors import PluginError
-from bench.figures.style import GREY, footnote, label, legend, shades, sheet
+from bench.figures.style import GREY, Traits, footnote, label, legend, shades, sheet, within
 from bench.gap import ROUNDING, error, of_baseline
 from bench.properties import seen, visited
 from bench.registry import ESTIMATORS
@@ -24,6 +26,7 @@ CAPTION = "f and f' of each estimator at the start, half way and at the end of i
 MOMENTS = {"start": 0.0, "half way": 0.5, "end": 0.999}
 DASHES = ((0, (1, 1.2)), (0, (5, 1.6)), "solid")
 REACH, POINTS, COLUMNS = 2.0, 801, 4
+STEEPEST = 30  # of a slope that is shown
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ def draw(exhibits: Sequence[Exhibit], title: str) -> Figure:
     legend(figure, _entries())
     note = (
         "f and f' as they train, at the parameters given. Shaded: z where, at a value that the "
-        "knob takes in training, f is further from sign z than z is. W: weights, A: activations. "
+        "knob takes in training, f is further from sign z than z is. Of weights, unless "
+        f"A is named. Slopes beyond {STEEPEST} are cut. "
         f"signbench {__version__}."
     )
     footnote(figure, note)
@@ -100,10 +104,11 @@ def violations(exhibit: Exhibit, z: torch.Tensor) -> list[bool]:
 
 def _exhibit(top: Axes, bottom: Axes, exhibit: Exhibit, *, first: bool) -> None:
     surrogate, role = exhibit.surrogate, exhibit.role
-    z = torch.linspace(-REACH, REACH, POINTS, dtype=torch.float64)
+    points = grid(-REACH, REACH, POINTS)
+    z = torch.tensor(points, dtype=torch.float64)
     for axes in (top, bottom):
         axes.set_axis_on()
-        for low, high in _spans(z.tolist(), violations(exhibit, z)):
+        for low, high in _spans(points, violations(exhibit, z)):
             axes.axvspan(low, high, **SHADED)
     top.plot([-REACH, 0, 0, REACH], [-1, -1, 1, 1], **SIGN)
     for (_, p), colour, dashes in zip(MOMENTS.items(), shades(3), DASHES, strict=True):
@@ -111,8 +116,9 @@ def _exhibit(top: Axes, bottom: Axes, exhibit: Exhibit, *, first: bool) -> None:
         with torch.no_grad():
             f, df = surrogate.f(z, knob), surrogate.df(z, knob)
         for axes, values in ((top, f), (bottom, df)):
-            axes.plot(z.tolist(), values.tolist(), color=colour, linestyle=dashes)
+            axes.plot(points, values.numpy(), color=colour, linestyle=dashes)
     top.set_ylim(-2, 2)
+    within(bottom, -STEEPEST, STEEPEST)
     top.set_title(f"{exhibit.name}\n{_path(surrogate.knob(role))}")
     bottom.set_xlabel("z")
     bottom.tick_params(labelbottom=True)
@@ -137,12 +143,12 @@ def _spans(z: list[float], wrong: list[bool]) -> Iterator[tuple[float, float]]:
             yield places[0], places[-1]
 
 
-SHADED = {"color": "#F3C9A9", "linewidth": 0, "zorder": 0.5}
-SIGN = {"color": GREY, "linewidth": 0.9, "zorder": 1}
+SHADED: Traits = {"color": "#F3C9A9", "linewidth": 0, "zorder": 0.5}
+SIGN: Traits = {"color": GREY, "linewidth": 0.9, "zorder": 1}
 
 
-def _entries() -> dict[str, Line2D | Patch]:
-    found: dict[str, Line2D | Patch] = {
+def _entries() -> dict[str, Artist]:
+    found: dict[str, Artist] = {
         name: Line2D([], [], color=colour, linestyle=dashes)
         for name, colour, dashes in zip(MOMENTS, shades(3), DASHES, strict=True)
     }

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from bench.equilibrium import of
 from bench.figures.material import Material, Panel, Runs
@@ -32,7 +33,9 @@ def draw(material: Material, panel: Panel) -> Figure | None:
     epochs = sorted({epoch for _, found in shown for _, epoch in found})
     colours = dict(zip(epochs, shades(len(epochs)), strict=True))
     size = (1.4 + 3 * len(quantities), 1.0 + 1.35 * len(shown))
-    figure, rows = sheet(f"Weights of {panel.title}", len(shown), len(quantities), size)
+    figure, rows = sheet(
+        material.title(f"Weights of {panel.title}"), len(shown), len(quantities), size
+    )
     for number, quantity in enumerate(quantities):
         ranges = [_range(found, quantity) for _, found in shown]
         common = _common([r for r in ranges if r])
@@ -99,7 +102,11 @@ def _axes(
         axes.set_axis_off()
         return
     edges = np.linspace(*span, BINS + 1)
+    most = 1
     for epoch, colour in colours.items():
         if kept := found.get((quantity, epoch)):
+            most = max(most, sum(sum(histogram.counts) for histogram in kept))
             axes.stairs(shares(kept, edges), edges, color=colour, linewidth=1, baseline=None)
     logarithmic(axes, "y")
+    axes.set_ylim(0.5 / most, 2)
+    axes.xaxis.set_major_locator(MaxNLocator(6))

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from bench.equilibrium import of
 from bench.figures.band import BANDS, band, means
 from bench.figures.material import Material, Panel, Runs
-from bench.figures.style import footnote, legend, sample, sheet, whole
+from bench.figures.style import footnote, legend, sample, sheet, whole, within
 
 CAPTION = "The knob of f through training, and the accuracy on its way"
 NEEDS = "no record holds a knob: no f has one, or `indicators: off`"
@@ -19,7 +19,7 @@ def draw(material: Material, panel: Panel) -> Figure | None:
     shown = [(run, found) for run, found in paths if any(any(curve) for curve in found)]
     if not shown:
         return None
-    figure, [[left, right]] = sheet(f"Knobs of {panel.title}", 1, 2, (7.4, 3.1))
+    figure, [[left, right]] = sheet(material.title(f"Knobs of {panel.title}"), 1, 2, (7.4, 3.1))
     for run, found in shown:
         accs = [[100 * acc for acc in record.curves["test_acc"]] for record in run.ended]
         for axes, curves in ((left, found), (right, accs)):
@@ -30,6 +30,7 @@ def draw(material: Material, panel: Panel) -> Figure | None:
         axes.set_ylabel(what)
         axes.margins(x=0.02)
         whole(axes)
+    within(right, 0, 100)
     legend(figure, {run.name: sample(run.look) for run, _ in shown})
     text = "The knob at each epoch, of learned ones the mean over layers"
     footnote(figure, material.note(panel.recipe, text, BANDS))

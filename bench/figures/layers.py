@@ -2,10 +2,11 @@
 
 import math
 from statistics import fmean
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
@@ -30,7 +31,7 @@ def draw(material: Material, panel: Panel) -> Figure | None:
     if not shown:
         return None
     size = (0.9 + 2.1 * len(columns), 1.1 + 1.35 * len(shown))
-    title = f"Layers of {panel.title}"
+    title = material.title(f"Layers of {panel.title}")
     figure, rows = sheet(title, len(shown), len(columns), size, sharex=True)
     for number, (role, index) in enumerate(columns):
         grids = [grid(run, material.definition, role, index) for run in shown]
@@ -88,12 +89,9 @@ def _map(axes: Axes, found: Grid | None, scale: Normalize, *, named: bool) -> No
 
 
 def _bar(figure: Figure, column: list[Axes], scale: Normalize) -> None:
-    from matplotlib.cm import ScalarMappable
-
-    plain: Any = FuncFormatter(lambda value, _: power(value))
     bar = figure.colorbar(
-        ScalarMappable(scale, MAP), ax=column, location="bottom", format=plain, aspect=18,
-        shrink=0.9, pad=0.02, extend="both",
+        ScalarMappable(scale, MAP), ax=column, location="bottom", format=FuncFormatter(power),
+        aspect=18, shrink=0.9, pad=0.02, extend="both",
     )  # fmt: skip
     bar.ax.tick_params(labelsize=6)
     bar.ax.minorticks_off()

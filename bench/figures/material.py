@@ -79,6 +79,11 @@ class Material:
     panels: list[Panel]
     looks: dict[str, Look]  # by label, and by what a matrix made labels of
     source: str
+    partial: bool  # are cells missing?
+
+    def title(self, text: str) -> str:
+        """The title of a figure."""
+        return f"{text} (partial)" if self.partial else text
 
     def note(self, *words: str) -> str:
         """The footnote of a figure."""
@@ -107,6 +112,7 @@ def of(plan: Plan, records: Iterable[Record], definition: Definition | None = No
         panels=[*_with_real(panels)],
         looks=seen,
         source=_source(plan, known),
+        partial=any(cell.id not in known for cell in plan.cells),
     )
 
 
@@ -146,7 +152,7 @@ def _with_real(panels: list[Panel]) -> Iterator[Panel]:
 def _source(plan: Plan, known: dict[str, Record]) -> str:
     """Suite, seeds, how much of it is there, and the program's version."""
     there = sum(cell.id in known for cell in plan.cells)
-    partial = f"PARTIAL: {there} of {len(plan.cells)} cells. " if there < len(plan.cells) else ""
+    partial = f"Partial: {there} of {len(plan.cells)} cells. " if there < len(plan.cells) else ""
     counts = sorted({len(row.cells) for row in plan.rows})
     seeds = "to ".join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))
     many = f"{seeds} seed{'s' * (counts != [1])}"

@@ -13,20 +13,23 @@ import re
 import textwrap
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from bench.plain import plain
 
+Traits: TypeAlias = dict[str, Any]  # keywords of an artist
 Format: TypeAlias = Literal["svg", "pdf", "png"]
 
 COLOURS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -37,7 +40,7 @@ SLOTS = math.lcm(len(COLOURS), len(MARKERS), len(DASHES))
 GREY, SHADE, MAP = "#767676", "#BBBBBB", "cividis"
 LONGEST = 36  # characters of a label
 
-RC: dict[str, Any] = {
+RC: Traits = {
     "axes.axisbelow": True,
     "axes.grid": True,
     "axes.labelsize": 8,
@@ -78,18 +81,18 @@ class Look:
     marker: str
     dashes: Any
 
-    def line(self, points: int = 0) -> dict[str, Any]:
-        """Of a curve of so many points, of which some ten are marked."""
-        every = max(1, points // 8)
-        return {
+    def line(self, points: int = 0, **change: Any) -> Traits:
+        """Of a curve of so many points, of which some eight are marked; `change` goes before."""
+        own: Traits = {
             "color": self.colour,
             "linestyle": self.dashes,
             "marker": self.marker,
-            "markevery": every,
+            "markevery": max(1, points // 8),
             "markersize": 3.5,
         }
+        return own | change
 
-    def point(self) -> dict[str, Any]:
+    def point(self) -> Traits:
         """Of a point with its error bars."""
         return {
             "color": self.colour,
@@ -140,15 +143,15 @@ def _traits(look: Look) -> tuple[Any, ...]:
 def shades(count: int) -> list[str]:
     """Colours of moments of training, the first the lightest; grey print keeps their order."""
     found = mpl.colormaps[MAP]
-    return [mpl.colors.to_hex(found(0.85 * (1 - i / max(1, count - 1)))) for i in range(count)]
+    return [to_hex(found(0.85 * (1 - i / max(1, count - 1)))) for i in range(count)]
 
 
 @contextmanager
-def styled() -> Iterator[None]:
+def styled() -> Generator[None, None, None]:
     """Within, figures are made and written in the style, wherever the program runs."""
     with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcdefaults()
-        mpl.rcParams.update(RC)
+        mpl.rcParams.update(cast("Any", RC))
         warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
         yield
 
@@ -176,7 +179,7 @@ def footnote(figure: Figure, text: str) -> None:
     figure.supxlabel(lines, x=0.01, ha="left", fontsize=6, color="#444444")
 
 
-def legend(figure: Figure, entries: Mapping[str, Line2D]) -> None:
+def legend(figure: Figure, entries: Mapping[str, Artist]) -> None:
     """What each line is, beside the axes, where it covers nothing."""
     if not entries:
         return
@@ -186,9 +189,9 @@ def legend(figure: Figure, entries: Mapping[str, Line2D]) -> None:
         text.set_text(name)  # not as a label, of which some have a meaning: `_x` is hidden
 
 
-def sample(look: Look) -> Line2D:
+def sample(look: Look, **change: Any) -> Line2D:
     """A piece of an estimator's line, for the legend."""
-    return Line2D([], [], **look.line() | {"markevery": 1, "markersize": 4.5})
+    return Line2D([], [], **look.line(**change))
 
 
 def logarithmic(axes: Axes, which: Literal["x", "y"]) -> None:
@@ -198,7 +201,7 @@ def logarithmic(axes: Axes, which: Literal["x", "y"]) -> None:
     low, high = sorted(axis.get_view_interval())
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,), numticks=6))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: power(value)))
+    axis.set_major_formatter(FuncFormatter(power))
 
 
 def whole(axes: Axes) -> None:
@@ -206,7 +209,13 @@ def whole(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
 
 
-def power(value: float) -> str:
+def within(axes: Axes, low: float, high: float) -> None:
+    """Show no more than `low` to `high` along y, whatever intervals reach beyond."""
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(max(bottom, low), min(top, high))
+
+
+def power(value: float, _: object = None) -> str:
     """`10⁻³`, `2·10⁻³`; as it is from 0.01 to 9999."""
     if value <= 0 or 0.01 <= value < 10_000:
         return f"{value:g}"

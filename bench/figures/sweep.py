@@ -11,7 +11,7 @@ from bench.cell import Definition
 from bench.figures.accuracy import PUBLISHED
 from bench.figures.equilibrium import names
 from bench.figures.material import Material, Panel, Runs, base
-from bench.figures.style import Look, footnote, label, legend, logarithmic, sample, sheet
+from bench.figures.style import Look, footnote, label, legend, logarithmic, sample, sheet, within
 
 CAPTION = "e, s and accuracy against the parameter in which rows differ"
 NEEDS = "no estimator has three rows that differ in one number alone, as in o_end: [1, 2, 3]"
@@ -34,23 +34,25 @@ def draw(material: Material) -> Figure | None:
     if not shown:
         return None
     parameters = sorted({s.parameter for _, listed in shown for s in listed})
-    title = f"Equilibrium along {', '.join(parameters)}"
+    title = material.title(f"Equilibrium along {', '.join(parameters)}")
     size = (1.6 + 2.4 * len(shown), 6.2)
-    figure, rows = sheet(title, 3, len(shown), size, sharex="col", sharey="row")
+    figure, rows = sheet(title, 3, len(shown), size, sharex="col")
     entries: dict[str, Line2D] = {}
     for number, (panel, listed) in enumerate(shown):
         column = [row[number] for row in rows]
         column[0].set_title(panel.title)
         column[2].set_xlabel(", ".join(sorted({s.parameter for s in listed})))
         for sweep in listed:
-            entries[sweep.name] = sample(sweep.look)
+            entries[sweep.name] = sample(sweep.look, linestyle="solid")
             _draw(column, sweep, material.definition, entries)
         logarithmic(column[1], "y")
-    for row, what in zip(rows, (*names(material.definition), "test accuracy, %"), strict=True):
-        row[0].set_ylabel(what.replace(", ", ",\n"))
+        within(column[2], 0, 100)
+    error, instability = (name.replace(", ", ",\n") for name in names(material.definition))
+    for row, what in zip(rows, (error, instability, "test accuracy, %"), strict=True):
+        row[0].set_ylabel(what)
     legend(figure, entries)
     recipe = shown[0][0].recipe if len({panel.recipe for panel, _ in shown}) == 1 else ""
-    text = f"e, s: `{material.definition}` definition, latent weights, means over layers and epochs"
+    text = f"e, s: `{material.definition}` definition, latent weights, as in the table"
     bars = "Bars, of e and accuracy: 95 % t intervals over seeds (none with one seed)"
     caution = "Published numbers are of other trainings: `bench leaderboard` names each difference"
     footnote(figure, material.note(recipe, text, bars, caution * ("published" in entries)))
@@ -87,15 +89,16 @@ def _parameter(runs: list[Runs]) -> str:
 
 
 def _draw(column: list[Axes], sweep: Sweep, how: Definition, entries: dict[str, Line2D]) -> None:
-    found = {value: (*(run.equilibrium(how) or (None, None)), run.acc)
-             for value, run in sweep.runs.items()}  # fmt: skip
-    for number, axes in enumerate(column):
-        points = [(value, e) for value, three in found.items() if (e := three[number])]
-        means = [e.mean for _, e in points]
-        bars = None if number == 1 else [e.half_width or 0.0 for _, e in points]
-        whiskers = {"capsize": 2, "elinewidth": 0.9}
-        line = sweep.look.line() | {"markersize": 4.5}
-        axes.errorbar([value for value, _ in points], means, bars, **line, **whiskers)
+    found = [(value, run.equilibrium(how), run.acc) for value, run in sweep.runs.items()]
+    curves = [
+        [(value, pair[0]) for value, pair, _ in found if pair],
+        [(value, pair[1]) for value, pair, _ in found if pair],
+        [(value, acc) for value, _, acc in found if acc],
+    ]
+    traits = sweep.look.line(linestyle="solid", capsize=2, elinewidth=0.9)
+    for axes, points, bars in zip(column, curves, (True, False, True), strict=True):
+        half = [e.half_width or 0.0 for _, e in points] if bars else None
+        axes.errorbar([x for x, _ in points], [e.mean for _, e in points], half, **traits)
     for value, run in sweep.runs.items():
         if run.line.claim:
             (entries["published"],) = column[2].plot(value, run.line.claim.acc, **PUBLISHED)
