@@ -17,6 +17,7 @@ from rich.text import Text
 from bench import __version__, stop
 from bench.errors import BenchError, EnvironmentProblem, UsageError
 from bench.plain import plain, say
+from bench.plot_cli import plot_app
 from bench.shelf_cli import shelf_app
 from bench.table_cli import table_app
 from bench.terminal import AllowStale, Data, Results, err, out
@@ -28,8 +29,9 @@ if TYPE_CHECKING:  # only commands that train or check import torch
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 data_app = typer.Typer(no_args_is_help=True, help="Find, fetch and verify data sets.")
 new_app = typer.Typer(no_args_is_help=True, help="Start a plugin of your own.")
-app.add_typer(shelf_app)
-app.add_typer(table_app)  # without a name: its commands are the program's own
+app.add_typer(shelf_app)  # without a name: its commands are the program's own
+app.add_typer(table_app)
+app.add_typer(plot_app)
 app.add_typer(data_app, name="data")
 app.add_typer(new_app, name="new")
 
