@@ -408,7 +408,10 @@ def _notes(plan: Plan, definition: Definition, correction: Correction) -> list[s
     ]
     if plan.baseline:
         notes.append(f"Δ: difference to {plan.baseline}, paired by seed, ± 95 % t interval")
-        notes.append("p: that there is none, by Dunnett's test of all rows of a section against it")
+        notes.append(
+            "p: that there is none, by Dunnett's test of all rows of a section against it, which "
+            "takes one spread for all rows; the ranks do not"
+        )
     budget = max(len(row.trials) for row in plan.rows)
     if budget:
         seeds = len(plan.rows[0].trials[0].held_out)
