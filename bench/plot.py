@@ -63,8 +63,8 @@ def formats(text: str) -> list[Format]:
         UsageError: a word that names none.
     """
     words = [word.strip() for word in text.split(",")]
-    if wrong := next((word for word in words if word not in FORMATS), None):
-        message = f"--format `{wrong}`: expected svg, pdf or png, or several joined by commas"
+    if wrong := [word for word in words if word not in FORMATS]:
+        message = f"--format `{wrong[0]}`: expected svg, pdf or png, or several joined by commas"
         raise UsageError(message)
     return [form for form in FORMATS if form in words]
 

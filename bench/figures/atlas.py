@@ -86,7 +86,8 @@ def figures(
             drawn = [*KINDS[kind].draw(material)]
         for title, figure in drawn:
             words = f"{kind}-{title}" if len(drawn) > 1 else kind
-            name = re.sub(r"[^A-Za-z0-9.]+", "-", words).strip("-.")
+            words = re.sub("W/A ([0-9]+)/", r"w\1a", words)  # as in a cell's name
+            name = re.sub(r"[^A-Za-z0-9._]+", "-", words).strip("-.")
             names[name] += 1
             number = f"-{names[name]}" if names[name] > 1 else ""  # labels that are spelt alike
             about = f": {title}" if title else ""

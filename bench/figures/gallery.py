@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import torch
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ from bench.cell import Role
 from bench.contract import Knob, Surrogate
 from bench.curve import grid
 from bench.errors import PluginError
-from bench.figures.style import GREY, Traits, footnote, label, legend, shades, sheet, within
+from bench.figures.style import GREY, Traits, footnote, label, legend, shades, sheet
 from bench.gap import ROUNDING, error, of_baseline
 from bench.properties import seen, visited
 from bench.registry import ESTIMATORS
@@ -117,14 +118,21 @@ def _exhibit(top: Axes, bottom: Axes, exhibit: Exhibit, *, first: bool) -> None:
             f, df = surrogate.f(z, knob), surrogate.df(z, knob)
         for axes, values in ((top, f), (bottom, df)):
             axes.plot(points, values.numpy(), color=colour, linestyle=dashes)
+    _cut(bottom)
     top.set_ylim(-2, 2)
-    within(bottom, -STEEPEST, STEEPEST)
     top.set_title(f"{exhibit.name}\n{_path(surrogate.knob(role))}")
     bottom.set_xlabel("z")
     bottom.tick_params(labelbottom=True)
     if first:
         top.set_ylabel("f(z)")
         bottom.set_ylabel("f'(z)")
+
+
+def _cut(axes: Axes) -> None:
+    """No slope beyond `STEEPEST` is shown, so that one that explodes hides no other."""
+    found = [float(y) for line in axes.get_lines() for y in np.asarray(line.get_ydata())]
+    low, high = max(min(found), -STEEPEST), min(max(found), STEEPEST)
+    axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
 
 
 def _path(knob: Knob | None) -> str:
