@@ -18,6 +18,7 @@ from test_leaderboard import row
 from test_store import cell, record
 
 from bench import plot, store
+from bench.across import critical_difference
 from bench.cell import Cell, Recipe, Ref
 from bench.errors import EmptyMatch, EnvironmentProblem, UsageError
 from bench.figures import accuracy, atlas, cost, gallery, histograms, layers, material, style
@@ -206,7 +207,7 @@ def page() -> dict[str, str]:
 
 def test_every_figure_says_where_it_comes_from(page: dict[str, str]) -> None:
     """Each kind is drawn; suite, seeds and version stand below it; it is small."""
-    assert set(page) == set(atlas.KINDS)
+    assert set(page) == set(atlas.KINDS) - {"ranks"}  # of one table there are none
     for drawn in page.values():
         said = " ".join(" ".join(ET.fromstring(drawn).itertext()).split())
         assert "Suite s, 3 seeds, signbench " in said
@@ -411,3 +412,21 @@ def test_full_precision_stands_beside_the_binary_net() -> None:
 
     assert [run.name for run in panel.everything] == ["ste", "full precision"]
     assert accuracy.draw(material.of(plan, records), panel)
+
+
+def test_ranks_stand_where_they_belong() -> None:
+    """Four rows over three nets: names, average ranks, and Nemenyi's difference to scale."""
+    plan, records = suite("ste", "reste", "ede", "dsq")
+    nets = [r.model_copy(update={"backbone": n}) for n in ("x", "y", "z") for r in plan.rows]
+    found = figure("ranks", plan.model_copy(update={"rows": nets}), records)
+    (axes,) = found.axes
+    lines = [np.asarray(line.get_xydata()) for line in axes.lines]
+    said = texts(found)
+
+    assert np.allclose(lines[0], [[1, 0], [4, 0]])
+    scale = next(x for x in lines if np.allclose(x[:, 1], 1.1))
+    assert np.ptp(scale[:, 0]) == pytest.approx(critical_difference(4, 3))
+    for rank, name in enumerate(("dsq", "ede", "reste", "ste"), start=1):
+        assert f"{name}  {rank}.00" in said
+    assert "Tables: x 1/1, y 1/1, z 1/1" in said
+    assert not [*atlas.figures(plan, records, ["ranks"])]

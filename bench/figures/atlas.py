@@ -13,7 +13,17 @@ from typing import TypeAlias
 from matplotlib.figure import Figure
 
 from bench.cell import Definition
-from bench.figures import accuracy, cost, curves, equilibrium, histograms, knob, layers, sweep
+from bench.figures import (
+    accuracy,
+    cost,
+    curves,
+    equilibrium,
+    histograms,
+    knob,
+    layers,
+    ranks,
+    sweep,
+)
 from bench.figures.material import Material, Panel, of
 from bench.figures.style import styled
 from bench.plan import Plan
@@ -56,6 +66,7 @@ def _once(draw: Callable[[Material], Figure | None]) -> Draw:
 
 KINDS: Mapping[str, Kind] = {
     "accuracy": Kind(_each(accuracy.draw), accuracy.CAPTION, accuracy.NEEDS),
+    "ranks": Kind(_once(ranks.draw), ranks.CAPTION, ranks.NEEDS),
     "equilibrium": Kind(_each(equilibrium.draw), equilibrium.CAPTION, equilibrium.NEEDS),
     "sweep": Kind(_once(sweep.draw), sweep.CAPTION, sweep.NEEDS),
     "curves": Kind(_each(curves.draw), curves.CAPTION, curves.NEEDS),
