@@ -19,7 +19,7 @@ from bench.errors import BenchError, EnvironmentProblem, UsageError
 from bench.plain import plain, say
 from bench.plot_cli import plot_app
 from bench.shelf_cli import shelf_app
-from bench.table_cli import table_app
+from bench.table_cli import Correction, Equilibrium, Layout, Style, table_app
 from bench.terminal import AllowStale, Data, Results, err, out
 
 if TYPE_CHECKING:  # only commands that train or check import torch
@@ -54,13 +54,6 @@ MAX_SEEDS = 20
 Gpus = Annotated[
     str | None,
     typer.Option(help="GPU numbers, one cell each, as in 0,1.", rich_help_panel=WHERE),
-]
-Form = Annotated[
-    Literal["rich", "md", "csv", "json"], typer.Option("--format", help="How to print it.")
-]
-Equilibrium = Annotated[
-    Literal["paper", "code", "scale_free"] | None,
-    typer.Option(help="Which e and s to show; the suite's choice if not given."),
 ]
 Reading = Literal["p", "p-fixed", "end", "l2-uniform", "l2-normal", "trained"]
 Kind = Literal["estimators", "backbones", "data", "schedules", "suites"]
@@ -256,22 +249,24 @@ def leaderboard(
     suite: Suite,
     overrides: Overrides = None,
     results: Results = Path("results"),
-    form: Form = "rich",
+    form: Layout = "rich",
+    style: Style = "",
     equilibrium: Equilibrium = None,
-    correction: Annotated[
-        Literal["holm", "fdr"],
-        typer.Option(help="Of the tests between rows: for any false one, or for their part."),
-    ] = "holm",
+    correction: Correction = "holm",
     allow_stale: AllowStale = False,
 ) -> None:
-    """Rebuild SUITE's table from what `bench run` left in the results folder; no torch needed."""
+    """Rebuild SUITE's table from what `bench run` left in the results folder; no torch needed.
+
+    As in `bench leaderboard quickstart`, `bench leaderboard table3 --style paper:table3`, or
+    `bench leaderboard table1 --format tex > table.tex`, which a paper takes in as it is.
+    """
     from bench import kept, render
     from bench.suite import name_of
 
     name = name_of(suite, overrides or [])
     plan, board, notes = kept.board(results, name, equilibrium, correction, stale=allow_stale)
     _warn_if_changed(plan, suite, overrides or [])
-    render.render(board, form, out)
+    render.render(board, form, out, style)
     if form == "csv":  # which has no place for them
         for note in notes:
             say(err, f"note: {note}")
