@@ -226,6 +226,18 @@ def test_several_figures_stand_in_one_page(page: dict[str, str]) -> None:
     assert 'aria-label="&lt;curves&gt;"' in page["curves"]
 
 
+@pytest.mark.parametrize("value", [0.0, 1e-320, 1e300])
+def test_extreme_indicators_are_drawn(value: float) -> None:
+    """Gradients that vanished or exploded leave figures that can be written."""
+    plan, records = suite("ste", seeds=1)
+    keys = ("grad_var", "error_now_used")
+    seen = [x.model_copy(update=dict.fromkeys(keys, [value] * 3)) for x in records[0].indicators]
+    extreme = [records[0].model_copy(update={"indicators": seen})]
+
+    for kind in ("equilibrium", "layers"):
+        assert style.encode(figure(kind, plan, extreme), "svg")
+
+
 @pytest.mark.parametrize("form", plot.FORMATS)
 def test_the_same_records_give_the_same_bytes(form: style.Format) -> None:
     """No date, no random id."""

@@ -130,8 +130,9 @@ def _exhibit(top: Axes, bottom: Axes, exhibit: Exhibit, *, first: bool) -> None:
 
 def _cut(axes: Axes) -> None:
     """No slope beyond `STEEPEST` is shown, so that one that explodes hides no other."""
-    found = [float(y) for line in axes.get_lines() for y in np.asarray(line.get_ydata())]
-    low, high = max(min(found), -STEEPEST), min(max(found), STEEPEST)
+    found = np.concatenate([np.asarray(line.get_ydata()) for line in axes.get_lines()])
+    found = found[np.isfinite(found)].clip(-STEEPEST, STEEPEST)
+    low, high = float(found.min(initial=0)), float(found.max(initial=1e-3))
     axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
 
 
