@@ -19,7 +19,8 @@ from test_store import cell, record
 
 from bench import plot, store
 from bench.cell import Cell, Recipe, Ref
-from bench.errors import EmptyMatch, EnvironmentProblem, UsageError
+from bench.contract import Surrogate
+from bench.errors import EmptyMatch, EnvironmentProblem, PluginError, UsageError
 from bench.figures import accuracy, atlas, cost, gallery, histograms, layers, material, style
 from bench.inherit import find
 from bench.plan import Plan
@@ -351,6 +352,17 @@ def test_the_gallery_needs_no_records(
     drawn = {path.name: path.read_text("utf-8") for path in (tmp_path / "out").iterdir()}
     assert set(drawn) == {"gallery.svg", "tiny-gallery.svg"}
     assert ">reste<" in drawn["tiny-gallery.svg"]
+
+
+def test_an_f_that_raises_is_named() -> None:
+    """A stranger's f cannot end the command in a traceback."""
+
+    class Raisy(Surrogate):
+        def value(self, z: torch.Tensor, knob: torch.Tensor, /) -> torch.Tensor:
+            raise KeyError(1)
+
+    with pytest.raises(PluginError, match="raisy cannot be drawn: KeyError: 1"):
+        gallery.draw([gallery.Exhibit("raisy", Raisy(), "W")], "")
 
 
 def test_the_figures_of_the_paper_are_suites() -> None:

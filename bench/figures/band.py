@@ -8,7 +8,6 @@ from bench.figures.style import Look
 from bench.stats import Estimate, estimate
 
 BANDS = "Lines: means over seeds; bands: 95 % t intervals (none with one seed)"
-
 FINE = 200  # places at which a band of many epochs is drawn; its mean is drawn at all
 
 
