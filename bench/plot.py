@@ -96,7 +96,7 @@ def figures(asked: Asked) -> tuple[list[tuple[str, Figure]], list[str]]:
             raise UsageError(message)
     if str(asked.suite) == GALLERY and {*asked.kinds} <= {GALLERY}:
         return [(GALLERY, _gallery(gallery.installed(), "Estimators"))], []
-    kinds = asked.kinds or PAPER.get(_of_paper(asked)) or [*atlas.KINDS]
+    kinds = list(dict.fromkeys(asked.kinds)) or PAPER.get(_of_paper(asked)) or [*atlas.KINDS]
     drawn: list[tuple[str, Figure]] = []
     notes: list[str] = []
     if recorded := [kind for kind in kinds if kind != GALLERY]:

@@ -20,7 +20,8 @@ from test_store import cell, record
 from bench import plot, store
 from bench.across import critical_difference
 from bench.cell import Cell, Recipe, Ref
-from bench.errors import EmptyMatch, EnvironmentProblem, UsageError
+from bench.contract import Surrogate
+from bench.errors import EmptyMatch, EnvironmentProblem, PluginError, UsageError
 from bench.figures import accuracy, atlas, cost, gallery, histograms, layers, material, style
 from bench.inherit import find
 from bench.plan import Plan
@@ -227,6 +228,18 @@ def test_several_figures_stand_in_one_page(page: dict[str, str]) -> None:
     assert 'aria-label="&lt;curves&gt;"' in page["curves"]
 
 
+@pytest.mark.parametrize("value", [0.0, 1e-320])
+def test_extreme_indicators_are_drawn(value: float) -> None:
+    """Gradients that vanished leave figures that can be written."""
+    plan, records = suite("ste", seeds=1)
+    keys = ("grad_var", "error_now_used")
+    seen = [x.model_copy(update=dict.fromkeys(keys, [value] * 3)) for x in records[0].indicators]
+    extreme = [records[0].model_copy(update={"indicators": seen})]
+
+    for kind in ("equilibrium", "layers"):
+        assert style.encode(figure(kind, plan, extreme), "svg")
+
+
 @pytest.mark.parametrize("form", plot.FORMATS)
 def test_the_same_records_give_the_same_bytes(form: style.Format) -> None:
     """No date, no random id."""
@@ -246,7 +259,7 @@ def test_what_is_missing_is_marked() -> None:
     assert "Partial: 2 of 3 cells" in said
 
 
-@pytest.mark.parametrize("kind", ["accuracy", "histograms"])
+@pytest.mark.parametrize("kind", ["accuracy", "curves"])
 def test_labels_stand_as_they_are_written(kind: str) -> None:
     """Mathematics, markup, hidden names and control characters are text, of bounded length."""
     plan, records = suite(*HOSTILE, seeds=1)
@@ -340,6 +353,17 @@ def test_the_gallery_needs_no_records(
     drawn = {path.name: path.read_text("utf-8") for path in (tmp_path / "out").iterdir()}
     assert set(drawn) == {"gallery.svg", "tiny-gallery.svg"}
     assert ">reste<" in drawn["tiny-gallery.svg"]
+
+
+def test_an_f_that_raises_is_named() -> None:
+    """A stranger's f cannot end the command in a traceback."""
+
+    class Raisy(Surrogate):
+        def value(self, z: torch.Tensor, knob: torch.Tensor, /) -> torch.Tensor:
+            raise KeyError(1)
+
+    with pytest.raises(PluginError, match="raisy cannot be drawn: KeyError: 1"):
+        gallery.draw([gallery.Exhibit("raisy", Raisy(), "W")], "")
 
 
 def test_the_figures_of_the_paper_are_suites() -> None:

@@ -72,7 +72,12 @@ def of_suite(suite: Path, overrides: Sequence[str]) -> list[Exhibit]:
 
 
 def draw(exhibits: Sequence[Exhibit], title: str) -> Figure:
-    """f above f' of each."""
+    """
+    Draw f above f' of each.
+
+    Raises:
+        PluginError: an f raises, or returns what is no curve.
+    """
     columns = min(COLUMNS, len(exhibits))
     lines = -(-len(exhibits) // columns)
     size = (1.5 + 1.9 * columns, 0.9 + 3.2 * lines)
@@ -82,7 +87,11 @@ def draw(exhibits: Sequence[Exhibit], title: str) -> Figure:
             axes.set_axis_off()
     for number, exhibit in enumerate(exhibits):
         line, column = divmod(number, columns)
-        _exhibit(rows[2 * line][column], rows[2 * line + 1][column], exhibit, first=column == 0)
+        try:
+            _exhibit(rows[2 * line][column], rows[2 * line + 1][column], exhibit, first=not column)
+        except Exception as error:  # whatever a stranger's f does
+            message = f"{exhibit.name} cannot be drawn: {type(error).__name__}: {error}"
+            raise PluginError(message) from error
     legend(figure, _entries())
     note = (
         "f and f' as they train, at the parameters given. Shaded: z where, at a value that the "
@@ -130,8 +139,9 @@ def _exhibit(top: Axes, bottom: Axes, exhibit: Exhibit, *, first: bool) -> None:
 
 def _cut(axes: Axes) -> None:
     """No slope beyond `STEEPEST` is shown, so that one that explodes hides no other."""
-    found = [float(y) for line in axes.get_lines() for y in np.asarray(line.get_ydata())]
-    low, high = max(min(found), -STEEPEST), min(max(found), STEEPEST)
+    found = np.concatenate([np.asarray(line.get_ydata()) for line in axes.get_lines()])
+    found = found[np.isfinite(found)].clip(-STEEPEST, STEEPEST)
+    low, high = float(found.min(initial=0)), float(found.max(initial=1e-3))
     axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
 
 
