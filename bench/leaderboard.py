@@ -25,7 +25,7 @@ from bench.plain import count
 from bench.plan import Absent, Plan, RoleInfo, Row, Trial
 from bench.record import Record
 from bench.standing import Standing
-from bench.stats import Estimate, estimate, paired
+from bench.stats import Estimate, estimate, mean, paired
 from bench.verdict import verdict
 
 Stale: TypeAlias = Mapping[str, Standing]  # by the cell's id
@@ -286,8 +286,8 @@ def _line(
         n=len(accs),
         lost=dict(Counter(f"{r.status}: {r.reason}" for r in found if r.status != "ok")),
         missing=len(cells) - len(found),
-        e=fmean(e for e, _ in pairs) if pairs else None,
-        s=fmean(s for _, s in pairs) if pairs else None,
+        e=mean(e for e, _ in pairs) if pairs else None,
+        s=mean(s for _, s in pairs) if pairs else None,
         images_per_s=fmean(speeds) if speeds else None,
         claim=row.claim,
         verdict=verdict(row.claim, row.cells[0], acc, best) if row.claim else "",
