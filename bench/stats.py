@@ -38,9 +38,10 @@ def estimate(values: Sequence[float]) -> Estimate | None:
         return Estimate(mean(values), None, n)
     t = float(stdtrit(n - 1, (1 + LEVEL) / 2))  # pyright: ignore[reportUnknownArgumentType]
     try:
-        return Estimate(mean(values), t * stdev(values) / math.sqrt(n), n)
+        half_width = t * stdev(values) / math.sqrt(n)
     except OverflowError:
-        return Estimate(mean(values), LARGEST, n)
+        half_width = LARGEST
+    return Estimate(mean(values), min(half_width, LARGEST), n)
 
 
 def spread(found: Estimate) -> float | None:
