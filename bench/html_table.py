@@ -49,7 +49,8 @@ def _table(table: Table) -> Iterator[str]:
         f'<th scope="col"{kind}>{escape(column.head)}</th>'
         for column, kind in zip(table.columns, kinds, strict=True)
     )
-    name = next(i for i, column in enumerate(table.columns) if column.kind == "text")
+    texts = [i for i, column in enumerate(table.columns) if column.kind == "text"]
+    name = next((i for i in texts if all(row.words[i] for row in table.rows)), texts[0])
     yield f"<thead><tr>{''.join(heads)}</tr></thead>"
     yield "<tbody>"
     for row in table.rows:
