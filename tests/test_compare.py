@@ -202,6 +202,8 @@ def test_the_command(
         assert "note: equal to the bit, 1 seed: " in err
     assert ask("compare", "tiny", "--results", root)[2].startswith("error: name two suites")
     assert "not 2 folders and 2 suites" in ask("compare", "a", "b", measured, root)[2]
+    assert "no suite `tinny` ran in" in ask("compare", "tiny", "tinny", "--results", root)[2]
+    assert "did you mean `tiny`" in ask("compare", "small", "tinny", "--results", root)[2]
     assert "two folders and one suite" in ask("compare", "tiny", root, root)[2]
     (root / "suites" / "tiny" / "plan.json").unlink()
     assert "no suite ran in all folders" in ask("compare", measured, root)[2]

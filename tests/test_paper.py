@@ -85,6 +85,37 @@ def test_nets_are_apart_and_named_once() -> None:
     assert table.rows[0].words[:5] == ["ResNet-18", "FP", "32/32", "-", "94.84"]
 
 
+def test_what_is_not_measured_says_so() -> None:
+    """Not in the suite, not built, not run yet, or lost: each in a word."""
+    claims = claim.ledger("table3", Path())
+    rows = [
+        row(one.label, made(one.label, {0: 0.5})[0]).model_copy(update={"claim": one})
+        for one in claims[:3]
+    ]
+    plan = Plan(
+        suite="s", source="s", source_digest="0", baseline=None, rows=rows,
+        absent=[Absent(claim=claims[3], reason="not built")],
+    )  # fmt: skip
+    records = [made(claims[0].label, {0: 0.5})[1][0], made(claims[1].label, {0: None})[1][0]]
+    (table,) = paper.layout(leaderboard.rank(plan, records), "paper:table3").parts[0].tables
+
+    assert [r.words[8] for r in table.rows] == [
+        "50.00", "lost", "not measured", "not built", "not in this suite", "not in this suite",
+    ]  # fmt: skip
+
+
+def test_a_number_measured_twice_says_where() -> None:
+    """Of a board with two sections that carry one number, both rows, told apart."""
+    found = board_of_ledger("table3")
+    again = [replace(x, backbone="resnet20 (b)") for x in found.sections[0].lines]
+    sections = [*found.sections, replace(found.sections[0], backbone="b", lines=again)]
+    laid = paper.layout(replace(found, sections=sections), "paper:table3")
+
+    assert [r.words[0] for r in laid.parts[0].tables[0].rows][:3] == [
+        "DSQ (dsq on resnet20)", "DSQ (dsq on resnet20 (b))", "STE",
+    ]  # fmt: skip
+
+
 def test_strategies_stand_abreast() -> None:
     """The appendix's Table 2 has progressive beside fixed."""
     (table,) = (
@@ -110,15 +141,24 @@ def test_what_is_surely_best_is_bold() -> None:
     assert "device gpu, others cpu" in text
 
 
-def test_rich_and_html_have_styles_too() -> None:
-    """The same words on a terminal and on a page."""
-    console = Console(width=160, record=True, file=io.StringIO())
-    render.render(board_of_ledger("table2"), "rich", console, "paper:table2")
-    text = console.export_text()
+@pytest.mark.parametrize(("width", "times"), [(70, 3), (200, 1)])
+def test_a_style_fits_the_terminal(width: int, times: int) -> None:
+    """One table, or several under each other, each with the names of its rows."""
+    console = Console(width=width, record=True, file=io.StringIO())
+    render.render(board_of_ledger("table3"), "rich", console, "paper:table3")
+    lines = console.export_text().splitlines()
 
-    assert "ReSTE" in text
-    assert "ours, top-5" in text
-    assert "<td" in render.text(board_of_ledger("table2"), "html", "paper:table2")
+    assert max(map(len, lines)) <= width
+    assert sum(line.split()[:2] == ["RBNN", "†"] for line in lines) == times
+
+
+def test_a_page_names_its_rows() -> None:
+    """The head of a row is its method, not the net that stands at the first row alone."""
+    text = render.text(board_of_ledger("table2"), "html", "paper:table2")
+
+    assert '<th scope="row">XNOR' not in text
+    assert '<th scope="row">Xnor-Net</th>' in text
+    assert '<th scope="row"></th>' not in text
 
 
 def test_what_cannot_be_laid_out_is_refused(
