@@ -63,11 +63,11 @@ def text(sheet: Sheet) -> str:
     ]
     rows = [row for part in sheet.parts for table in part.tables for row in table.rows]
     lines += definitions([line for row in rows for line in row.lines])
-    for number, part in enumerate(sheet.parts, start=1):
+    for part in sheet.parts:
         caption = ". ".join(escaped(word) for word in (part.title, part.caption) if word)
-        label = f"bench:{re.sub('[^A-Za-z0-9-]+', '-', sheet.title)}-{number}"
+        label = re.sub("[^A-Za-z0-9]+", "-", f"{sheet.title} {part.title}").strip("-")
         lines += [r"\begin{table}[htbp]", r"\centering", rf"\caption{{{caption}}}"]
-        lines += [rf"\label{{{label}}}"]
+        lines += [rf"\label{{bench:{label}}}"]
         for table in part.tables:
             lines += _tabular(table)
         lines += [NOTE % prose(note) for note in part.notes]
