@@ -125,6 +125,8 @@ def unpack(path: Path, into: Path) -> None:
         UsageError: it is something else, cut short, damaged, or made to do harm.
         EnvironmentProblem: there is no room for it.
     """
+    if not path.is_file():  # a pipe would be waited for, and a device has no end
+        raise _refused(path, "it is no file")
     try:
         with path.open("rb") as file, gzip.GzipFile(fileobj=file) as stream:
             found = _entries(stream, into)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench import identity, lease, machine, shelf, store
 from bench.cell import Cell
-from bench.errors import EnvironmentProblem, UsageError
+from bench.errors import EnvironmentProblem
 from bench.shelf import Kept
 
 PART = re.compile(r"^\..+\.[a-z0-9_]{8}$")  # what `store.write` writes before it renames
@@ -53,12 +53,11 @@ def leftovers(root: Path) -> list[Leftover]:
     What no kept plan of `root` wants, what is stale or damaged, and what a cut write left behind.
 
     Raises:
-        UsageError: there is no such folder, or a kept plan cannot be read, without which nobody
-            knows what is wanted.
+        UsageError: `root` is no results folder, or a kept plan cannot be read, without which
+            nobody knows what is wanted.
     """
-    if not root.is_dir():
-        message = f"no results folder `{root}`"
-        raise UsageError(message)
+    if not (root / "suites").is_dir():  # as a run leaves it that ended before its first cell
+        shelf.homes(root)
     kept = sorted((root / "suites").glob("*/plan.json"))
     plans = [store.find_plan(root, path.parent.name) for path in kept]
     shelf.add_plugins(root, plans)

@@ -15,20 +15,21 @@ import io
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import torch
-from pydantic import Field, FiniteFloat, NonNegativeInt, ValidationError
+from pydantic import Field, FiniteFloat, NonNegativeInt, ValidationError, field_validator
+from torch import Tensor
 
 from bench import store
 from bench.cell import Frozen
 from bench.errors import EnvironmentProblem, exhausted
 from bench.record import LayerIndicators, Provenance
-from bench.trainer import Outcome, Snapshot, State
+from bench.trainer import Misfit, Outcome, Snapshot, State
 
 Name: TypeAlias = Literal["weights.safetensors", "state.pt", "best.safetensors"]
 KEPT = 2
@@ -43,15 +44,24 @@ class Progress(Frozen):
     cell_id: str
     epoch: NonNegativeInt
     step: NonNegativeInt
-    seen: NonNegativeInt
-    elapsed: FiniteFloat
-    seconds: list[FiniteFloat]
+    seen: Annotated[int, Field(ge=0, lt=2**53)]
+    elapsed: Annotated[float, Field(ge=0, lt=1e9)]
+    seconds: list[Annotated[float, Field(gt=1e-9, lt=1e9)]]
     curves: dict[str, list[FiniteFloat]]
     best_epoch: int | None
     indicators: list[LayerIndicators]
     processes: list[Provenance] = Field(min_length=1)  # that trained, its writer last
     files: dict[Name, str]  # SHA-256
     digest: str = ""  # SHA-256 of all of the above
+
+    @field_validator("curves")
+    @classmethod
+    def _fractions(cls, curves: dict[str, list[float]]) -> dict[str, list[float]]:
+        """What a record would not take is found before anything is trained."""
+        if any(not 0 <= a <= 1 for k in ("test_acc", "test_top5") for a in curves.get(k, [])):
+            message = "accuracies beyond [0, 1]"
+            raise ValueError(message)
+        return curves
 
     def sealed(self) -> "Progress":
         """The same with its digest."""
@@ -163,6 +173,21 @@ def newest(
         message = f"cannot read `{error.filename or folder(home)}`: {error.strerror or error}"
         raise EnvironmentProblem(message) from None
     return None
+
+
+def confirm(past: Snapshot, parameters: Iterable[Tensor]) -> None:
+    """
+    Nothing, if the optimizer's tensors are as large as the parameters they belong to.
+
+    Torch's fused steps do not look: they would write beyond a smaller one.
+
+    Raises:
+        Misfit: one is not.
+    """
+    for i, parameter in enumerate(parameters):
+        for name, value in past.optimizer.get(i, {}).items():
+            if name != "step" and isinstance(value, Tensor) and value.shape != parameter.shape:
+                raise Misfit(past.epoch, past.step, "its optimizer does not fit")
 
 
 def check(home: Path, cell_id: str) -> Iterator[tuple[Path, str]]:
@@ -320,6 +345,8 @@ def _snapshot(progress: Progress, contents: dict[Name, bytes]) -> Snapshot:
     rest: dict[str, Any] = torch.load(
         io.BytesIO(contents["state.pt"]), map_location="cpu", weights_only=True
     )
+    for values in rest["optimizer"].values():  # tensors with memory of their own, all of it
+        values |= {k: v.clone() for k, v in values.items() if isinstance(v, Tensor)}
     best = contents.get("best.safetensors")
     return Snapshot(
         epoch=progress.epoch,

@@ -17,6 +17,7 @@ from rich.text import Text
 from bench import __version__, stop
 from bench.errors import BenchError, EnvironmentProblem, UsageError
 from bench.plain import plain, say
+from bench.plot_cli import plot_app
 from bench.shelf_cli import shelf_app
 from bench.table_cli import Correction, Equilibrium, Layout, Style, table_app
 from bench.terminal import AllowStale, Data, Results, err, out
@@ -28,8 +29,9 @@ if TYPE_CHECKING:  # only commands that train or check import torch
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 data_app = typer.Typer(no_args_is_help=True, help="Find, fetch and verify data sets.")
 new_app = typer.Typer(no_args_is_help=True, help="Start a plugin of your own.")
-app.add_typer(shelf_app)
-app.add_typer(table_app)  # without a name: its commands are the program's own
+app.add_typer(shelf_app)  # without a name: its commands are the program's own
+app.add_typer(table_app)
+app.add_typer(plot_app)
 app.add_typer(data_app, name="data")
 app.add_typer(new_app, name="new")
 
@@ -43,7 +45,12 @@ Overrides = Annotated[
 Filter = Annotated[
     str, typer.Option("--filter", "-k", help='As in "estimator=reste,ste & wa=1/1 & seed=0".')
 ]
-WHERE, TROUBLE = "Where cells run", "When something goes wrong"
+WHERE, SEEDS, TROUBLE = (
+    "Where cells run",
+    "Seeds where they are needed",
+    "When something goes wrong",
+)
+MAX_SEEDS = 20
 Gpus = Annotated[
     str | None,
     typer.Option(help="GPU numbers, one cell each, as in 0,1.", rich_help_panel=WHERE),
@@ -129,10 +136,28 @@ def run(
         typer.Option(metavar="failed|stale|CELL", help="Run these and no others; repeatable."),
     ] = None,
     allow_stale: AllowStale = False,
+    until_separated: Annotated[
+        bool,
+        typer.Option(
+            "--until-separated",
+            help="Add seeds to rows until they can be told apart.",
+            rich_help_panel=SEEDS,
+        ),
+    ] = False,
+    max_seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="The most seeds of a row; 20 if not given.",
+            rich_help_panel=SEEDS,
+        ),
+    ] = None,
     timeout: Annotated[
         str | None,
         typer.Option(
-            help="Of one cell: 90 (seconds), 30m, 2h, 1d.", metavar="TIME", rich_help_panel=TROUBLE
+            help="Of one try at a cell, its process's start included: 90 (seconds), 30m, 2h, 1d.",
+            metavar="TIME",
+            rich_help_panel=TROUBLE,
         ),
     ] = None,
     retries: Annotated[
@@ -172,13 +197,18 @@ def run(
     Running again continues: measured cells are kept, failed ones are tried again, and those that
     are stale (measured by other code, or on other data) are named and left alone.
     """
-    from bench import executor, filters, session
+    from bench import executor, filters, sequential, session
     from bench.crossing import plan
     from bench.sources import data_folder
 
     stop.listen(requeue=requeue)
     _one_thread()
+    whole = not (filter_ or rerun)
+    _refuse(until_separated and not whole, "--until-separated goes over the whole suite")
+    _refuse(bool(max_seeds) and not until_separated, "--max-seeds goes with --until-separated")
     resolved = plan(suite, overrides or [], data)
+    looks = sequential.looks(resolved, max_seeds or MAX_SEEDS) if until_separated else []
+    resolved = session.continued(resolved, results)
     chosen = filters.select(resolved, filter_)
     settings = executor.Settings(
         root=results,
@@ -192,7 +222,7 @@ def run(
         retries=retries,
         max_failures=1 if fail_fast else max_failures,
     )
-    choice = session.Choice(tuple(rerun or ()), allow_stale)
+    choice = session.Choice(tuple(rerun or ()), allow_stale, tuple(looks))
     if not session.run(resolved, chosen, settings, out, err, choice):
         raise typer.Exit(1)
 
@@ -209,7 +239,7 @@ def plan(
     from bench import crossing, filters, session
 
     _one_thread()
-    resolved = crossing.plan(suite, overrides or [], data)
+    resolved = session.continued(crossing.plan(suite, overrides or [], data), results)
     for line in session.states(resolved, filters.select(resolved, filter_), results):
         _say(line)
 

@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 from bench import shelf, store, weights
 from bench.cell import Cell
 from bench.errors import UsageError
-from bench.outcome import Difference, differences, percent
+from bench.outcome import Difference, differences, first_step, percent
 from bench.record import Receipt, Record
 from bench.shelf import Kept
 
@@ -212,7 +212,7 @@ def _receipts(a: Receipt | None, b: Receipt | None) -> list[Difference]:
     ):
         if x != y and x and y:
             told.append(Difference(name, x, y))
-    if a and b and (step := _step(a, b)) is not None:
+    if a and b and (step := first_step(a.steps, b.steps)) is not None:
         pair = (r.steps[step][:12] if step < len(r.steps) else "-" for r in (a, b))
         told.append(Difference(f"receipt, step {step}", *pair))
     return told
@@ -223,14 +223,6 @@ def _repeats(receipt: Receipt) -> str:
     return "yes" if step is None else f"no, from step {step}"
 
 
-def _step(a: Receipt, b: Receipt) -> int | None:
-    """The first step at which two receipts differ."""
-    pairs = zip(a.steps, b.steps, strict=False)
-    first = next((i for i, (x, y) in enumerate(pairs) if x != y), None)
-    shorter = min(len(a.steps), len(b.steps))
-    return shorter if first is None and len(a.steps) != len(b.steps) else first
-
-
 def _causes(made: list[Difference], a: Receipt | None, b: Receipt | None) -> list[str]:
     """Why one cell may have come to other bits."""
     told = [str(difference) for difference in made if difference.name in CAUSES]
@@ -238,7 +230,7 @@ def _causes(made: list[Difference], a: Receipt | None, b: Receipt | None) -> lis
         if receipt and receipt.first_difference is not None:
             step = receipt.first_difference
             told.append(f"the {which} machine did not repeat itself, from step {step}")
-    if a and b and (step := _step(a, b)) is not None:
+    if a and b and (step := first_step(a.steps, b.steps)) is not None:
         told.append(f"the two machines' receipts differ from step {step}: they compute differently")
     elif a and b:
         told.append("the receipts agree, so the machines compute alike")

@@ -21,6 +21,7 @@ from typing import Any, Literal, TypeAlias
 
 from bench import machine
 from bench.errors import BenchError, DataError
+from bench.plain import count
 
 State: TypeAlias = Literal["ok", "warn", "fail"]
 NETWORKS = re.compile(r"nfs|cifs|smb|sshfs|lustre|gpfs|beegfs|ceph|glusterfs|9p|afs")
@@ -158,7 +159,8 @@ def _cpu(question: Question) -> Findings:
     """Cores that this process may use, and who else does."""
     cores, load = machine.cores(), os.getloadavg()[0]
     text = (
-        f"{cores} of {os.cpu_count()} cores, load {load:.1f}, {question.threads} thread(s) a cell"
+        f"{cores} of {os.cpu_count()} cores, load {load:.1f}, "
+        f"{count(question.threads, 'thread')} a cell"
     )
     if question.threads > cores:
         yield Finding("warn", "CPU", text, f"--threads {cores} at most, or threads wait in turn")
@@ -232,6 +234,10 @@ def _data(question: Question) -> Findings:
     from bench import catalogue
     from bench.sources import SOURCES
 
+    if question.data and not question.data.is_dir():
+        advice = "name another --data or BENCH_DATA, or make the folder"
+        yield Finding("fail", "data", f"no folder `{question.data}`", advice)
+        return
     there: list[str] = []
     absent: list[str] = []
     for name in SOURCES:
@@ -287,6 +293,7 @@ def _determinism(question: Question) -> Findings:
         yield Finding("warn", "determinism", "not looked at without torch")
         return
     from bench import receipt
+    from bench.outcome import first_step
 
     cuda = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     kept = list(receipt.kept(question.results))
@@ -297,13 +304,13 @@ def _determinism(question: Question) -> Findings:
         made = receipt.make(device, question.threads)
         yield _agreement(device, made.first_difference, len(made.steps))
         for other in kept:
-            step = receipt.difference(made.steps, other.steps)
+            step = first_step(made.steps, other.steps)
             yield from _compared(device, other.environment, made.environment, step)
 
 
 def _agreement(device: str, step: int | None, steps: int) -> Finding:
     if step is None:
-        return Finding("ok", device, f"two trainings of {steps} steps agree to the bit")
+        return Finding("ok", device, f"two trainings of {count(steps, 'step')} agree to the bit")
     advice = (
         "its records will say so, and a resumed run is not what it would have been: try "
         "--threads 1, unset what tunes kernels, and test the machine's memory"

@@ -11,6 +11,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,8 +23,9 @@ from bench.agenda import Agenda
 from bench.cell import Cell
 from bench.errors import BenchError, EnvironmentProblem, UsageError
 from bench.lease import Leases, Owner, myself
+from bench.log import Log
 from bench.machine import cores
-from bench.plain import plain
+from bench.plain import count, plain
 from bench.provenance import provenance
 from bench.record import Record, Status
 from bench.registry import ESTIMATORS
@@ -47,7 +49,7 @@ class Settings:
     workers: int | None = None  # decoding threads of a cell; None: all slots share the cores
     argv: tuple[str, ...] = ()
     checkpoint_s: float = 300.0  # seconds between checkpoints of a cell
-    timeout_s: float | None = None  # of a cell
+    timeout_s: float | None = None  # of one try at a cell, from when a worker is given it
     retries: int = 0  # of a cell that failed; never of one that diverged
     max_failures: int | None = None  # the run stops after so many
 
@@ -259,7 +261,15 @@ class _Crew:
             return Event(cell.id, "end", acc=done.last_acc, status=done.status, reason=done.reason)
         stopped = each.exit_code == -signal.SIGTERM and self._stopping()
         if stopped or each.killed not in {"", TIMEOUT}:
-            return Event(cell.id, "end", status="interrupted", reason=each.killed)
+            event = Event(cell.id, "end", status="interrupted", reason=each.killed)
+        else:
+            event = self._failure(each, cell)
+        with suppress(EnvironmentProblem):
+            Log(self.settings.root, cell).end(event.status, event.reason)
+        return event
+
+    def _failure(self, each: Seat, cell: Cell) -> Event:
+        """The end of a cell whose worker left no word; recorded, unless the disk is to blame."""
         status, reason = self._verdict(each)
         if isinstance(each.error, EnvironmentProblem):
             self._close(reason, cell)
@@ -276,7 +286,7 @@ class _Crew:
             return "out_of_memory", "the kernel killed its worker process for want of memory"
         error = each.error
         if isinstance(error, BenchError):
-            return "failed", str(error)
+            return "failed", "; ".join(str(error).splitlines())
         if error is None or each.exit_code is not None:
             return "failed", seat.death(each.exit_code)
         return "failed", f"{type(error).__name__}: {error}".splitlines()[0]
@@ -310,11 +320,9 @@ class _Crew:
         self.closing, self.halted_at = True, self.halted_at or time.monotonic()
         for each in self.seats:
             each.halt.set()
-        if count := len(self.running):
-            cells = "cell" if count == 1 else "cells"
-            self._tell(
-                Event("", "stop", reason=f"waiting for {count} {cells} to checkpoint; {then}")
-            )
+        if self.running:
+            cells = count(len(self.running), "cell")
+            self._tell(Event("", "stop", reason=f"waiting for {cells} to checkpoint; {then}"))
 
     def _tell(self, event: Event) -> None:
         if event.kind == "end":
@@ -325,7 +333,8 @@ class _Crew:
         """Say why the run ended before its cells did, if it did."""
         ended = {i for i, event in self.tally.ended.items() if event.status != "interrupted"}
         over = ended - self.unrecorded
-        left = f"{len(self.cells) - len(over)} of {len(self.cells)} cells left"
+        n = len(self.cells)
+        left = f"{n - len(over)} of {count(n, 'cell')} left"
         if self.checkpointed:
             left += f", {self.checkpointed} of them checkpointed"
         how = f"{left}; what is recorded stays, run again to continue"
@@ -333,8 +342,9 @@ class _Crew:
             raise stop.Stopped(self.asked.numbers[0], how)
         if self.problems:
             raise EnvironmentProblem("\n".join([*dict.fromkeys(self.problems), how]))
-        if self.closing and len(over) < len(self.cells):
-            message = f"stopped after {self.failures} failed cells (--max-failures); {how}"
+        if self.closing and len(over) < n:
+            cells = count(self.failures, "failed cell")
+            message = f"stopped after {cells} (--max-failures); {how}"
             raise BenchError(message)
 
 

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Annotated, Any, Self, get_args
 
-from pydantic import AwareDatetime, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, Field, TypeAdapter
 
 from bench import store
 from bench.cell import Cell, Frozen
@@ -24,10 +24,13 @@ from bench.document import is_file
 from bench.errors import EnvironmentProblem
 from bench.lease import Owner, alive, myself
 from bench.plain import plain
+from bench.record import Status
 from bench.worker import Event
 
 DEFAULTS = {f.name: f.default for f in fields(Event)}
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+ENDS = {"interrupted", *get_args(Status)}
+MOST = 2**31  # epochs, or images in a second
 
 
 class Entry(Frozen):
@@ -36,7 +39,7 @@ class Entry(Frozen):
     id: str
     name: str
     folder: str
-    epochs: int
+    epochs: Annotated[int, Field(gt=0, lt=MOST)]
 
 
 class Header(Frozen):
@@ -164,10 +167,26 @@ class Run:
             if told.get("kind") == "over":
                 self.over = str(told.get("reason", ""))
                 return None
-            return at, EVENT.validate_python(told)
-        except (ValueError, KeyError, AttributeError, TypeError, ValidationError):
+            return at, _event(told)
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
             self.damaged += 1
             return None
+
+
+def _event(told: dict[str, Any]) -> Event:
+    """
+    The event that a line tells of.
+
+    Raises:
+        ValueError: no run has such an event.
+    """
+    event = EVENT.validate_python(told)
+    numbers = (event.epoch, event.fraction, event.acc or 0, event.images_per_s or 0)
+    endless = event.kind == "end" and event.status not in ENDS
+    if endless or not all(0 <= n < MOST for n in numbers):
+        message = "an end without a status, or a number that cannot be"
+        raise ValueError(message)
+    return event
 
 
 def entries(cells: Iterable[Cell], names: dict[str, str]) -> list[Entry]:

@@ -21,10 +21,11 @@ from bench.cell import Binarization, Cell, Definition
 from bench.claim import Claim
 from bench.equilibrium import indicators
 from bench.pairwise import ALPHA, Correction, Place, apart, dunnett, places
+from bench.plain import count
 from bench.plan import Absent, Plan, RoleInfo, Row, Trial
 from bench.record import Record
 from bench.standing import Standing
-from bench.stats import Estimate, estimate, paired
+from bench.stats import Estimate, estimate, mean, paired
 from bench.verdict import verdict
 
 Stale: TypeAlias = Mapping[str, Standing]  # by the cell's id
@@ -178,9 +179,11 @@ def _elsewhere(stale: Stale, known: Mapping[str, Record], sections: list[Section
     shown = {i for section in sections for line in section.lines for i in line.cells}
     hint = "`bench run --rerun stale` measures again, `--allow-stale` shows what there is"
     unused = Counter(s.note for i, s in stale.items() if i not in known)
-    yield from (f"stale, not used: {n} cells, {why}; {hint}" for why, n in unused.items())
+    yield from (f"stale, not used: {count(n, 'cell')}, {why}; {hint}" for why, n in unused.items())
     judged = Counter(s.note for i, s in stale.items() if i in known and s.id not in shown)
-    yield from (f"stale: {n} cells that tuning chose by, {why}" for why, n in judged.items())
+    yield from (
+        f"stale: {count(n, 'cell')} that tuning chose by, {why}" for why, n in judged.items()
+    )
 
 
 def _shared(cell: Cell) -> str:
@@ -272,7 +275,7 @@ def _line(
         wa=row.wa,
         schedule=row.schedule,
         formula=_apart(row, [i.formula for i in infos]),
-        kind=_apart(row, [i.kind for i in infos]) or "full precision",
+        kind=_apart(row, [i.kind for i in infos]) if infos else "full precision",
         rational=_apart(row, [_verdict(i, "rational") for i in infos]),
         flexible=_apart(row, [_verdict(i, "flexible") for i in infos]),
         accs=accs,
@@ -283,8 +286,8 @@ def _line(
         n=len(accs),
         lost=dict(Counter(f"{r.status}: {r.reason}" for r in found if r.status != "ok")),
         missing=len(cells) - len(found),
-        e=fmean(e for e, _ in pairs) if pairs else None,
-        s=fmean(s for _, s in pairs) if pairs else None,
+        e=mean(e for e, _ in pairs) if pairs else None,
+        s=mean(s for _, s in pairs) if pairs else None,
         images_per_s=fmean(speeds) if speeds else None,
         claim=row.claim,
         verdict=verdict(row.claim, row.cells[0], acc, best) if row.claim else "",
@@ -405,12 +408,15 @@ def _notes(plan: Plan, definition: Definition, correction: Correction) -> list[s
     ]
     if plan.baseline:
         notes.append(f"Δ: difference to {plan.baseline}, paired by seed, ± 95 % t interval")
-        notes.append("p: that there is none, by Dunnett's test of all rows of a section against it")
+        notes.append(
+            "p: that there is none, by Dunnett's test of all rows of a section against it, which "
+            "takes one spread for all rows; the ranks do not"
+        )
     budget = max(len(row.trials) for row in plan.rows)
     if budget:
         seeds = len(plan.rows[0].trials[0].held_out)
         notes.append(
-            f"tuned: {budget} trials for each row, {seeds} seed{'s' * (seeds > 1)} each, judged "
+            f"tuned: {count(budget, 'trial')} for each row, {count(seeds, 'seed')} each, judged "
             f"on {plan.held_out:.0%} of the training images held out; test images not looked at"
         )
     claims = [row.claim for row in plan.rows if row.claim] + [a.claim for a in plan.absent]
@@ -458,7 +464,7 @@ def _mixtures(records: Iterable[Record]) -> list[str]:
         notes.append("some records were made from a checkout with uncommitted changes")
     unsteady = [p.environment for p in proofs if p and p.first_difference is not None]
     notes += [
-        f"{n} record{'s' * (n > 1)} from a machine on which equal trainings differ: {environment}"
+        f"{count(n, 'record')} from a machine on which equal trainings differ: {environment}"
         for environment, n in Counter(unsteady).items()
     ]
     return notes

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from stat import S_ISREG
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
@@ -254,9 +255,12 @@ def _read(path: Path) -> bytes | None:
     The content of a lease; None if there is none.
 
     Raises:
-        EnvironmentProblem: it is there and cannot be read.
+        EnvironmentProblem: it is there and cannot be read, or is a link, a pipe or a folder.
     """
     try:
+        if not S_ISREG(path.lstat().st_mode):
+            message = f"`{path}` is not a file; remove it if nobody is at work"
+            raise EnvironmentProblem(message)
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None

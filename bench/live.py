@@ -29,7 +29,7 @@ from bench.worker import Event
 
 HEADS = ("state", "cell", "epoch", "bar", "acc, %", "images/s", "left")
 NARROW_HEADS = ("state", "cell", "epoch", "acc, %", "left")  # below 80 columns
-OTHERS, NARROW_OTHERS = 71, 48  # what the columns beside the cell's name take
+OTHERS, NARROW_OTHERS = 73, 50  # what the columns beside the cell's name take
 NUMBERS = {"epoch", "acc, %", "images/s", "left"}
 STYLES = {
     "starting": "bold",
@@ -38,16 +38,16 @@ STYLES = {
     "diverged": "yellow",
     "failed": "red",
     "timeout": "red",
-    "no memory": "red",
+    "out_of_memory": "red",
     "retrying": "magenta",
     "interrupted": "cyan",
     "elsewhere": "blue",
     "waiting": "dim",
 }
 IN_MOTION = ("starting", "running")
-BAD = ("diverged", "failed", "timeout", "no memory")
+BAD = ("diverged", "failed", "timeout", "out_of_memory")
 OVER = ("ok", *BAD)
-WORDS = {"out_of_memory": "no memory"}  # a status, where the table calls it something else
+LONG_S = 1e12  # no time is longer, whatever a journal tells
 LINE_EVERY_S = 20.0  # plain lines of one long cell
 LEFT_FROM = 0.05  # of the epochs must be done before a cell's time left is worth saying
 
@@ -86,7 +86,7 @@ class State:
         self.images_per_s = event.images_per_s or self.images_per_s
 
     def _end(self, event: Event) -> None:
-        self.state, self.reason = WORDS.get(event.status, event.status), event.reason
+        self.state, self.reason = event.status, event.reason
         if event.status == "ok":
             self.epoch, self.fraction = self.epochs, 0.0
 
@@ -105,12 +105,16 @@ class State:
         """Epochs done since it was first heard of: one that goes on did not do the others now."""
         return self.progress - self.since[1] if self.since else 0.0
 
-    def left(self, now: float) -> str:
-        """Time left of a running cell, from its own speed; blank before there is one."""
+    def seconds(self, now: float) -> float | None:
+        """Time left of a running cell, from its own speed; None before there is one."""
         if self.state != "running" or not self.since or self.gained < LEFT_FROM * self.epochs:
-            return ""
-        gone = now - self.since[0]
-        return _clock(gone * (self.epochs - self.progress) / self.gained)
+            return None
+        return (now - self.since[0]) * (self.epochs - self.progress) / self.gained
+
+    def left(self, now: float) -> str:
+        """The same in words, or nothing."""
+        seconds = self.seconds(now)
+        return "" if seconds is None else _clock(seconds)
 
 
 class Board:
@@ -138,16 +142,21 @@ class Board:
 
     @property
     def left(self) -> str:
-        """Time left, from the measured speed of this run; blank before one, and once it stops."""
+        """
+        Time left, from the measured speed of this run; blank before one, and once it stops.
+
+        No less than the slowest of the cells that run has left.
+        """
         if self.note or self.ended:
             return ""
         mine = [s for s in self.states.values() if s.state != "elsewhere"]
         done = sum(s.gained for s in mine)
         rest = sum(s.epochs - s.progress for s in mine if s.state not in OVER)
-        spent = time.monotonic() - min((s.since[0] for s in mine if s.since), default=math.inf)
+        now = time.monotonic()
+        spent = now - min((s.since[0] for s in mine if s.since), default=math.inf)
         if done < 1 or spent < 1:
             return ""
-        return _clock(spent * rest / done)
+        return _clock(max(spent * rest / done, *(s.seconds(now) or 0 for s in mine)))
 
     @property
     def elapsed(self) -> float:
@@ -156,7 +165,8 @@ class Board:
     @property
     def headline(self) -> str:
         """One line for the whole run."""
-        words = [f"{self.count(*OVER)}/{len(self.states)} cells done"]
+        n = len(self.states)
+        words = [f"{self.count(*OVER)}/{n} cell{'s' * (n != 1)} done"]
         named = (*BAD, "interrupted", "retrying", "elsewhere")
         words += [f"{n} {name}" for name in named if (n := self.count(name))]
         words.append(f"{_clock(self.elapsed)} gone")
@@ -255,7 +265,7 @@ class Terminal(Plain):
         state = self.board.states.get(event.cell_id)
         if state is None:
             self._print(Text(self.board.note, style="bold"))
-        elif event.kind in {"retry", "takeover", "moved"} or state.state in BAD:
+        elif event.kind in {"retry", "takeover", "moved", "note"} or state.state in BAD:
             self._print(_note(state, event))
 
     def _draw(self) -> RenderableType:
@@ -318,9 +328,10 @@ def _note(state: State, event: Event) -> Text:
     words = {
         "takeover": f"was of a run that died ({event.reason}), and is ours now",
         "moved": f"runs again; what it was is kept as {event.reason}",
+        "note": event.reason,
     }
     text = words.get(event.kind, f"{state.state}, {event.reason}")
-    log = f"; log: {state.log}" if event.kind in {"retry", "end"} else ""
+    log = f"; log: {state.log}" if event.kind in {"retry", "end", "note"} else ""
     return Text(f"{state.name}: {text}{log}", style=STYLES[state.state])
 
 
@@ -335,7 +346,7 @@ def _name(plan: Plan, row: Row, cell: Cell, part: str) -> str:
 
 
 def _clock(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))
+    return str(timedelta(seconds=round(max(min(seconds, LONG_S), -LONG_S))))
 
 
 @contextmanager

@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bench import shelf
 from bench.errors import UsageError
+from bench.log import NAME
 from bench.status import Sight, sights
 from bench.stop import Stopped
 
@@ -14,7 +16,8 @@ LOOK_S = 2.0  # between two looks at whether the cell has ended
 
 def find(root: Path, cell: str) -> Path:
     """
-    The log of the cell with this id, folder or name, or with a part of one that no other has.
+    The log of the cell that a run shows under this name, or that `shelf.fitting` finds by its
+    folder, or that no other has this part of its name.
 
     Cells of a run that goes on count, though they have not begun and there is no file yet.
 
@@ -22,10 +25,14 @@ def find(root: Path, cell: str) -> Path:
         UsageError: none, or several; their logs are listed.
     """
     names = _names(root)
-    exact = {path for path, words in names.items() if cell in words}
-    found = exact or {path for path, words in names.items() if any(cell in w for w in words)}
+    fitting = shelf.fitting(cell, [path.parent.name for path in names])
+    found = (
+        [path for path, shown in names.items() if cell in shown]
+        or [path for path in names if path.parent.name in fitting]
+        or [path for path, shown in names.items() if any(cell in name for name in shown)]
+    )
     if len(found) == 1:
-        return found.pop()
+        return found[0]
     if not found:
         message = f"no cell of `{root}` is called `{cell}`; `bench status` names what runs"
         raise UsageError(message)
@@ -64,17 +71,14 @@ def follow(root: Path, path: Path, say: Callable[[str], None]) -> None:
 
 
 def _names(root: Path) -> dict[Path, set[str]]:
-    """Each cell's log, and what the cell is called."""
-    found = {
-        folder / "log.txt": {folder.name, folder.name.rpartition("__")[2]}
-        for folder in (root / "cells").glob("*")
-        if (folder / "log.txt").is_file()
-    }
+    """Each cell's log, and how runs show the cell."""
+    logs = (root / "cells").glob(f"*/{NAME}")
+    found: dict[Path, set[str]] = {path: set() for path in logs if path.is_file()}
     for sight in sights(root):
         for entry in sight.run.header.cells if sight.run.header else []:
-            path = root / "cells" / entry.folder / "log.txt"
+            path = root / "cells" / entry.folder / NAME
             if sight.going or path in found:
-                found.setdefault(path, {entry.id, entry.folder}).add(entry.name)
+                found.setdefault(path, set()).add(entry.name)
     return found
 
 

@@ -7,6 +7,7 @@ recorded; weights that are not stay behind. What gives way here goes to ROOT/att
 """
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator
@@ -15,17 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from pydantic import ValidationError
-
 from bench import archive, attic, lease, shelf, store, weights
-from bench.errors import EnvironmentProblem, UsageError
+from bench.errors import BenchError, EnvironmentProblem, UsageError
 from bench.outcome import differences, percent
+from bench.plain import count
 from bench.plan import Plan
 from bench.record import Record
 from bench.shelf import Kept
 
 Prefer: TypeAlias = Literal["ours", "theirs"]
 Kind: TypeAlias = Literal["new", "completed", "replaced", "equal", "kept", "conflict", "refused"]
+DECIDE = "nothing was changed: --prefer ours or --prefer theirs"
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,9 @@ class _Join:
         told = f"{'; '.join(map(str, parted[:3]))}; ours {_made(old)}; theirs {_made(new)}"
         if self.prefer == "theirs":
             return self._replace(theirs, ours, told)
-        return Step("kept" if self.prefer == "ours" else "conflict", theirs.slug, told)
+        if self.prefer == "ours":
+            return Step("kept", theirs.slug, told)
+        return Step("conflict", theirs.slug, f"{told}; {DECIDE}")
 
     def _complete(self, theirs: _Offer, ours: Kept) -> Step:
         """The same outcome: what is missing here, and weights damaged here, come from there."""
@@ -236,7 +239,7 @@ class _Join:
         if self.prefer == "ours":
             return Step("kept", label, told)
         if ours and self.prefer is None:
-            return Step("conflict", label, f"{told}; --prefer ours or --prefer theirs")
+            return Step("conflict", label, f"{told}; {DECIDE}")
         room = attic.room(self.root, name)
         if not self.dry:
             attic.move(home, room)
@@ -257,12 +260,9 @@ class _Join:
 def _plan(root: Path, name: str) -> tuple[Plan | None, str]:
     """A suite's plan, or why there is none."""
     try:
-        plan = Plan.model_validate_json((root / "suites" / name / "plan.json").read_bytes())
-    except ValidationError as error:
-        return None, f"its plan is damaged: {store.why(error)}"
-    except OSError as error:
-        return None, f"its plan cannot be read: {error.strerror or error}"
-    return (plan, "") if plan.suite == name else (None, f"its plan is that of `{plan.suite}`")
+        return store.find_plan(root, name), ""
+    except BenchError as error:
+        return None, re.sub("^`[^`]*plan.json` ", "its plan ", str(error))
 
 
 def _same(ours: Plan, theirs: Plan) -> bool:
@@ -275,7 +275,7 @@ def _made(record: Record) -> str:
     """Which outcome, and where it comes from."""
     p = record.provenance
     torch = p.versions.get("torch", "?")
-    threads = f"{p.threads} thread{'s' * (p.threads != 1)}"
+    threads = count(p.threads, "thread")
     where = f"{p.host}, {p.device}, {threads}, torch {torch}, commit {p.commit[:7] or '?'}"
     return f"{percent(record)} ({where}, {p.started})"
 

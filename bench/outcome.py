@@ -6,6 +6,7 @@ that computed the same.
 """
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from bench.record import Record
 
@@ -60,6 +61,12 @@ def _parting(name: str, a: list[float], b: list[float]) -> list[Difference]:
     if len(a) != len(b):
         return [Difference(f"{name}, epochs", str(len(a)), str(len(b)))]
     return []
+
+
+def first_step(steps: list[str], others: list[str]) -> int | None:
+    """The first step, from 1, at which two trainings' weights differ; None: they never do."""
+    pairs = enumerate(zip_longest(steps, others), start=1)
+    return next((step for step, (one, other) in pairs if one != other), None)
 
 
 def percent(record: Record) -> str:

@@ -7,6 +7,7 @@ told apart; two rows of neighbouring tiers may be alike still, which their inter
 """
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -118,5 +119,7 @@ def dunnett(samples: Sequence[Sequence[float]], control: Sequence[float]) -> lis
         or not any(len(s) > 1 and variance(s) > 0 for s in every)
     ):
         return [math.nan] * len(samples)
-    found = stats.dunnett(*samples, control=control, rng=0)  # pyright: ignore
+    with warnings.catch_warnings():  # of a row whose values agree; the variance is pooled
+        warnings.simplefilter("ignore", RuntimeWarning)
+        found = stats.dunnett(*samples, control=control, rng=0)  # pyright: ignore
     return [float(p) for p in found.pvalue]  # pyright: ignore[reportUnknownVariableType]

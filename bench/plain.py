@@ -20,6 +20,11 @@ def plain(text: str) -> str:
     return CONTROLS.sub(_picture, text)
 
 
+def count(n: int, noun: str) -> str:
+    """`1 cell`, `2 cells`, `3,000 cells`."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
 def say(console: Console, text: str) -> None:
     """Print text as it stands: nothing in it is markup, and lines are not broken."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -15,7 +15,6 @@ import hashlib
 import platform
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
-from itertools import zip_longest
 from pathlib import Path
 
 import torch
@@ -29,6 +28,7 @@ from bench.contract import Knob, Surrogate
 from bench.data import Tensors, Transform
 from bench.errors import EnvironmentProblem
 from bench.layers import Layers
+from bench.outcome import first_step
 from bench.provenance import cpu_name, version
 from bench.record import Receipt
 from bench.residual import ResNet
@@ -84,7 +84,7 @@ def make(device: str, threads: int, compiled: bool = False) -> Receipt:
     return Receipt(
         environment=environment(device, threads, compiled),
         steps=first,
-        first_difference=difference(first, second),
+        first_difference=first_step(first, second),
         made=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -93,12 +93,6 @@ def kept(root: Path) -> Iterator[Receipt]:
     """Every receipt that can be read under `root`."""
     found = (_read(path) for path in sorted((root / "receipts").glob("*.json")))
     yield from (receipt for receipt in found if receipt)
-
-
-def difference(steps: list[str], others: list[str]) -> int | None:
-    """The first step, from 1, at which the weights of two trainings differ; None: they never do."""
-    pairs = enumerate(zip_longest(steps, others), start=1)
-    return next((step for step, (one, other) in pairs if one != other), None)
 
 
 def environment(device: str, threads: int, compiled: bool = False) -> str:

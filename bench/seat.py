@@ -7,7 +7,9 @@ locked: news come through a pipe of their own, the halt is one byte, and after a
 
 import contextlib
 import multiprocessing
+import os
 import signal
+import sys
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -19,9 +21,11 @@ from pebble import ProcessPool
 
 from bench import stop
 from bench.cell import Cell
-from bench.worker import Event, Halt, Job, run, start
+from bench.worker import Event, Halt, Job, attend, run, start
 
 SILENT_S = 2.0  # after which a worker that exited is known to leave no word
+# After a killed run Python's tracker of semaphores removes them, and would complain of the work.
+UNMOURNED = "ignore:resource_tracker:UserWarning"
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Seat:
         self._open()
 
     def _open(self) -> None:
+        if UNMOURNED not in sys.warnoptions:
+            sys.warnoptions.append(UNMOURNED)
         context = multiprocessing.get_context("spawn")
         self.halt = Halt(context)
         self._reader, self._writer = context.Pipe(duplex=False)
@@ -73,7 +79,7 @@ class Seat:
             self._renew()
         self.began, self.oom_kills = time.monotonic(), oom_kills()
         with stop.ignored_by_children():
-            self._future: Future[None] = self._pool.schedule(run, args=[job])
+            self._future: Future[None] = self._pool.schedule(attend, args=[run, job])
         self._worker = self._process()
 
     def news(self) -> list[Event]:
@@ -109,16 +115,14 @@ class Seat:
     @property
     def exit_code(self) -> int | None:
         """How the worker's process ended; negative: by that signal. None: it lives."""
-        if self._worker is None or not _gone(self._worker):
-            return None
-        self._worker.join(SILENT_S)
-        return self._worker.exitcode
+        return None if self._worker is None else self._worker.exitcode
 
     def kill(self, why: str) -> None:
-        """End the worker now."""
+        """End the worker now, and all that it started."""
         if not self.killed and self._worker is not None:
             self.killed = why
             self._worker.kill()
+            _end_group(self._worker)
 
     def leave(self) -> None:
         """Make room for the next cell, with a new worker where the old one cannot go on."""
@@ -128,9 +132,11 @@ class Seat:
             self._renew()
 
     def close(self) -> None:
-        """End the worker, whatever it does."""
+        """End the worker, whatever it does, and all that it started."""
         self._pool.stop()
         self._pool.join()
+        if self._worker is not None:
+            _end_group(self._worker)
         self._reader.close()
         self._writer.close()
 
@@ -178,7 +184,14 @@ def death(code: int | None) -> str:
 
 
 def _gone(worker: BaseProcess) -> bool:
-    return bool(wait([worker.sentinel], 0))
+    return worker.exitcode is not None  # its sentinel may be open in a child of its own
+
+
+def _end_group(worker: BaseProcess) -> None:
+    """Kill the processes that a worker started and left."""
+    if worker.pid is not None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(worker.pid, signal.SIGKILL)
 
 
 def _counters() -> list[Path]:

@@ -8,6 +8,7 @@ at any look by α (Bonferroni), so the plan keeps K, and its board is tested at 
 
 from collections.abc import Iterable
 
+from bench.errors import UsageError
 from bench.leaderboard import Board, Line
 from bench.plan import Plan, Row
 from bench.undecided import undecided
@@ -16,7 +17,15 @@ Name = tuple[str, str, str, str]  # label, backbone, W/A, schedule
 
 
 def looks(plan: Plan, most: int) -> list[int]:
-    """Seeds of a row at each look: the suite's own number first, `most` last."""
+    """
+    Seeds of a row at each look: the suite's own number first, `most` last.
+
+    Raises:
+        UsageError: the suite tunes, so that its rows are not cells that differ in the seed alone.
+    """
+    if any(row.trials for row in plan.rows):
+        message = "--until-separated adds seeds to rows as they stand; this suite tunes them"
+        raise UsageError(message)
     sizes = [min(len(row.cells) for row in plan.rows)]
     while sizes[-1] < most:
         sizes.append(min(2 * sizes[-1], most))

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import executor, journal, leaderboard, live, render, shelf, store
+from bench import executor, journal, leaderboard, live, render, sequential, shelf, store
 from bench.cell import Cell
 from bench.errors import UsageError
 from bench.executor import Settings, Tally
 from bench.journal import Journal
-from bench.plain import say
+from bench.plain import count, say
 from bench.plan import Plan
 from bench.standing import Standing, Standings
 from bench.tuning import tuned
@@ -23,15 +23,53 @@ class Choice:
 
     rerun: tuple[str, ...] = ()  # `failed`, `stale`, or cells by name: those run and no others
     allow_stale: bool = False  # stale records stand in the table
+    looks: tuple[int, ...] = ()  # seeds of a row at each look for rows that want more
 
 
-@dataclass
-class _Sum:
-    """What became of all parts of a run."""
+@dataclass(frozen=True)
+class _Session:
+    """What all parts of a run share, and what has become of them so far."""
 
+    settings: Settings
+    out: Console
+    err: Console
+    choice: Choice
     tally: Tally = field(default_factory=Tally)
     journals: list[Path] = field(default_factory=list[Path])
-    stale: int = 0  # cells that were stale and did not run
+    stale: list[Cell] = field(default_factory=list[Cell])  # that did not run
+
+    def execute(self, plan: Plan, part: str, standings: list[Standing]) -> None:
+        """Run those of the plan's cells that have no measurement; if asked for by name, all."""
+        anew = bool(self.choice.rerun)
+        missing = [s.cell for s in standings if anew or s.state in {"to run", "failed"}]
+        stale = [s for s in standings if s.state == "stale" and not anew]
+        for s in stale:
+            say(self.err, f"stale: {s.cell.slug}: {s.note}")
+        self.stale.extend(s.cell for s in stale)
+        n = len(standings)
+        counts = f"{n - len(missing) - len(stale)} recorded"
+        counts += f", {len(stale)} stale" * bool(stale)
+        say(self.out, f"{part}{count(n, 'cell')}, {counts}, {len(missing)} to run")
+        if missing:
+            store.save_plan(self.settings.root, plan)
+            self._watched(plan, missing, anew=anew)
+
+    def _watched(self, plan: Plan, cells: list[Cell], *, anew: bool) -> None:
+        """Run cells, shown and written to a journal."""
+        settings, out = self.settings, self.out
+        board = live.board(plan, [cell.id for cell in cells], settings.root)
+        view = live.Terminal if out.is_terminal else live.Plain
+        entries = journal.entries(cells, board.names)
+        book = Journal(settings.root, plan.suite, entries, settings.argv)
+        self.journals.append(book.path)
+        try:
+            with book, view(board, out) as watch:
+                hear, owner = book.before(watch), book.header.owner
+                found = executor.execute(cells, settings, hear, owner, anew=anew)
+            self.tally.ended.update(found.ended)
+        finally:
+            if book.problem:
+                say(self.err, f"note: the journal has gaps: {book.problem}")
 
 
 def run(
@@ -53,21 +91,50 @@ def run(
     """
     choice = choice or Choice()
     _refuse_namesake(plan, settings.root)
-    total = _Sum()
+    session = _Session(settings, out, err, choice)
     for part, standings in _parts(plan, chosen, settings.root, choice):
-        _execute(plan, standings, part, settings, total, (out, err), anew=bool(choice.rerun))
-    written = [*_table(plan, settings.root, choice, (out, err)), *total.journals]
+        session.execute(plan, part, standings)
+    plan = _separated(session, plan)
+    written = [*_table(plan, settings.root, choice, (out, err)), *session.journals]
     say(out, "files:")
     for line in _files(written, plan, settings.root):
         say(out, f"  {line}")
-    for event in total.tally.failed:
-        log = store.folder(settings.root, plan.cell(event.cell_id)) / "log.txt"
-        say(err, f"failed: {event.reason}; log: {log}")
-    undone = 0 if choice.allow_stale else total.stale
+    for event in session.tally.failed:
+        cell = plan.cell(event.cell_id)
+        log = store.folder(settings.root, cell) / "log.txt"
+        say(err, f"failed: {cell.slug}: {event.reason}; log: {log}")
+    undone = 0 if choice.allow_stale else len(session.stale)
     if undone:
         hint = "--rerun stale measures them again, --allow-stale shows what there is"
-        say(err, f"stale: {undone} cells were measured by other code or on other data; {hint}")
-    return not (total.tally.failed or undone)
+        cells = "1 cell was" if undone == 1 else f"{undone} cells were"
+        say(err, f"stale: {cells} measured by other code or on other data; {hint}")
+    return not (session.tally.failed or undone)
+
+
+def continued(plan: Plan, root: Path) -> Plan:
+    """The plan with the seeds that an earlier `--until-separated` added to its rows."""
+    try:
+        return sequential.adopted(plan, store.find_plan(root, plan.suite))
+    except UsageError:  # it never ran, or its plan cannot be read
+        return plan
+
+
+def _separated(session: _Session, plan: Plan) -> Plan:
+    """Add seeds to the rows that cannot be told apart, look by look; the plan as it has grown."""
+    root, sizes = session.settings.root, session.choice.looks
+    plan = plan.model_copy(update={"looks": max(plan.looks, len(sizes))})
+    for n in sizes[1:]:
+        found = Standings(root, plan.possible)
+        records = found.records(stale=session.choice.allow_stale)
+        names = sequential.wanting(leaderboard.rank(plan, records, stale=found.stale))
+        more = sequential.grown(plan, names, n)
+        if more != plan:
+            old = {cell.id for cell in plan.cells}
+            new = Standings(root, [cell for cell in more.cells if cell.id not in old])
+            part = f"{n} seeds for {count(len(names), 'row')} that cannot be told apart: "
+            session.execute(more, part, [*new.of.values()])
+            plan = more
+    return plan
 
 
 def _parts(
@@ -106,57 +173,6 @@ def _again(standings: dict[str, Standing], rerun: tuple[str, ...]) -> list[str]:
     return [i for i in standings if i in wanted]
 
 
-def _execute(
-    plan: Plan,
-    standings: list[Standing],
-    part: str,
-    settings: Settings,
-    total: _Sum,
-    consoles: tuple[Console, Console],
-    *,
-    anew: bool,
-) -> None:
-    """Run those cells that have no measurement, `anew` all; what became of them joins the total."""
-    out, err = consoles
-    missing = [s.cell for s in standings if anew or s.state in {"to run", "failed"}]
-    stale = [s for s in standings if s.state == "stale" and not anew]
-    for s in stale:
-        say(err, f"stale: {s.cell.slug}: {s.note}")
-    recorded = len(standings) - len(missing) - len(stale)
-    counts = f"{recorded} recorded" + f", {len(stale)} stale" * bool(stale)
-    say(out, f"{part}{len(standings)} cells, {counts}, {len(missing)} to run")
-    total.stale += len(stale)
-    if missing:
-        store.save_plan(settings.root, plan)
-        _watched(plan, missing, settings, total, consoles, anew=anew)
-
-
-def _watched(
-    plan: Plan,
-    cells: list[Cell],
-    settings: Settings,
-    total: _Sum,
-    consoles: tuple[Console, Console],
-    *,
-    anew: bool,
-) -> None:
-    """Run cells, shown and written to a journal."""
-    out, err = consoles
-    board = live.board(plan, [cell.id for cell in cells], settings.root)
-    view = live.Terminal if out.is_terminal else live.Plain
-    book = Journal(settings.root, plan.suite, journal.entries(cells, board.names), settings.argv)
-    total.journals.append(book.path)
-    try:
-        with book, view(board, out) as watch:
-            found = executor.execute(
-                cells, settings, book.before(watch), book.header.owner, anew=anew
-            )
-        total.tally.ended |= found.ended
-    finally:
-        if book.problem:
-            say(err, f"note: the journal has gaps: {book.problem}")
-
-
 def states(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:
     """One line per chosen cell, recorded or to run, then what is left out, then the sums."""
     chosen = list(chosen)
@@ -181,8 +197,9 @@ def states(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:
         yield f"{'published':>22}  {name}: {claim.acc:.2f}, {absent.reason}"
     stale = f"{counts['stale']} stale, " if counts["stale"] else ""
     tuning = f", {counts['if best']} if tuning chooses them" if counts["if best"] else ""
+    n = sum(counts.values())
     yield (
-        f"{sum(counts.values())} cells on {', '.join(dict.fromkeys(r.data for r in plan.rows))}: "
+        f"{count(n, 'cell')} on {', '.join(dict.fromkeys(r.data for r in plan.rows))}: "
         f"{counts['recorded']} recorded, {stale}{counts['to run']} to run{tuning}; "
         f"{len(plan.left_out)} combinations left out"
     )
@@ -236,4 +253,4 @@ def _files(written: list[Path], plan: Plan, root: Path) -> Iterator[str]:
         home = store.folder(root, cell)
         names = sorted(p.name for p in home.glob("[!.]*")) if home.is_dir() else []
         if names:
-            yield f"{home}/{{{','.join(names)}}}"
+            yield f"{home}/{{{','.join(names)}}}" if len(names) > 1 else f"{home}/{names[0]}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from bench.leaderboard import Board, Line, Section
+from bench.plain import count
 from bench.stats import Estimate
 
 Kind: TypeAlias = Literal["text", "number", "formula"]
@@ -139,7 +140,7 @@ def notes(section: Section) -> list[str]:
 def summary(board: Board) -> list[str]:
     """The estimators over several sections, and the count of cells, a sentence each."""
     stale = f", {board.stale} stale" if board.stale else ""
-    counts = f"{board.recorded} of {board.total} cells recorded{stale}."
+    counts = f"{board.recorded} of {count(board.total, 'cell')} recorded{stale}."
     if board.across is None:
         return [counts]
     a = board.across
@@ -157,12 +158,12 @@ def footnotes(lines: list[Line]) -> list[str]:
     found: list[str] = []
     for line in lines:
         name = f"{line.name} on {line.backbone}, {line.wa}"
-        seeds = line.n + sum(line.lost.values())
+        ran, planned = line.n + sum(line.lost.values()), count(len(line.cells), "seed")
         found += [f"* {name}: {'; '.join(line.confounds)}"] * bool(line.confounds)
-        found += [f"lost: {name}, {n} of {seeds} seeds, {why}" for why, n in line.lost.items()]
         found += [
-            f"stale: {name}, {n} of {len(line.cells)} seeds, {why}" for why, n in line.stale.items()
+            f"lost: {name}, {n} of {count(ran, 'seed')}, {why}" for why, n in line.lost.items()
         ]
+        found += [f"stale: {name}, {n} of {planned}, {why}" for why, n in line.stale.items()]
     return found
 
 
@@ -174,7 +175,7 @@ def words(line: Line) -> dict[str, str]:
         "#": _ranks(line),
         "estimator": line.title,
         "formula": line.formula or "-",
-        "type": line.kind,
+        "type": line.kind or "-",
         "rational": line.rational or "-",
         "flexible": line.flexible or "-",
         "acc, %": line.absent or ("stale" if line.unused and not line.n else percent(line.acc)),

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from bench import store
 from bench.document import suggest
 from bench.errors import UsageError
+from bench.plain import count
 from bench.plan import Plan
 from bench.record import Record
 from bench.registry import add_folders
@@ -118,7 +119,8 @@ def named(root: Path, name: str) -> Kept:
     names = [*suites(root), *(part for home in there for part in home.name.split("__"))]
     hint = suggest(name, dict.fromkeys(names))
     message = f"no suite and no cell of `{root}` is called `{name}`"
-    raise UsageError(message + (hint if len(hint) < 200 else f"; there are {len(there)} cells"))
+    there_are = f"; there: {count(len(there), 'cell')}"
+    raise UsageError(message + (hint if len(hint) < 200 else there_are))
 
 
 def recorded(root: Path, name: str) -> Record:

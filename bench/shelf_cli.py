@@ -12,7 +12,7 @@ import typer
 from bench import archive, shelf
 from bench import weights as tensors
 from bench.errors import EmptyMatch
-from bench.plain import say
+from bench.plain import count, say
 from bench.terminal import AllowStale, Data, Results, out
 
 shelf_app = typer.Typer()
@@ -124,8 +124,8 @@ def export(
         message = f"nothing to export from `{results}`: no cell has a record"
         raise EmptyMatch(message)
     size = archive.pack(output, members)
-    words = f"{len(taken)} cells, {len(plans)} suites, {len(members)} files, {size:,} bytes"
-    _say(f"wrote {output}: {words}")
+    sums = {"cell": len(taken), "suite": len(plans), "file": len(members), "byte": size}
+    _say(f"wrote {output}: {', '.join(count(n, noun) for noun, n in sums.items())}")
 
 
 @shelf_app.command()
@@ -134,8 +134,15 @@ def merge(
         list[Path],
         typer.Argument(metavar="SOURCE", help="Archives of `bench export`, results folders."),
     ],
-    into: Annotated[
-        Path, typer.Option(help="The results folder.", envvar="BENCH_RESULTS", show_envvar=True)
+    results: Annotated[
+        Path,
+        typer.Option(
+            "--results",
+            "--into",
+            help="The results folder.",
+            envvar="BENCH_RESULTS",
+            show_envvar=True,
+        ),
     ] = Path("results"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
     prefer: Annotated[
@@ -155,13 +162,13 @@ def merge(
     counts: Counter[str] = Counter()
     settled = True
     for source in sources:
-        for step in merging.merge(source, into, prefer, dry=dry_run):
+        for step in merging.merge(source, results, prefer, dry=dry_run):
             counts[step.kind] += 1
             settled = settled and step.settled
             if step.kind != "equal":
                 _say(f"{step.kind:10}{step.name}{f': {step.text}' if step.text else ''}")
     told = ", ".join(f"{n} {kind}" for kind, n in counts.items()) or "nothing there to merge"
-    _say(f"{into}: {told}{'; nothing was changed' if dry_run else ''}")
+    _say(f"{results}: {told}{'; nothing was changed' if dry_run else ''}")
     if not settled:
         raise typer.Exit(3)
 
@@ -184,11 +191,11 @@ def verify(
 
     checked: list[verifying.Checked] = []
     with out.status("verifying") if out.is_terminal else nullcontext() as status:
-        for number, count, cell in verifying.verify(results, names or [], data, accuracy=accuracy):
+        for number, total, cell in verifying.verify(results, names or [], data, accuracy=accuracy):
             checked.append(cell)
             _say(str(cell))
             if status:
-                status.update(f"{number} of {count} cells verified")
+                status.update(f"{number} of {count(total, 'cell')} verified")
     _say(verifying.summary(checked))
     if any(cell.wrong for cell in checked):
         raise typer.Exit(3)

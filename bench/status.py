@@ -78,13 +78,13 @@ class Sight:
         owner, began = header.owner, f"{header.at:%Y-%m-%d %H:%M:%S} UTC"
         text = f"{self.state}: {' '.join(header.command)}  ({owner}, since {began}{self._last})"
         damaged = self.run.damaged + (self.run.torn and not self.going)
-        return text + (f"; {damaged} damaged lines" if damaged else "")
+        return text + (f"; {damaged} damaged line{'s' * (damaged > 1)}" if damaged else "")
 
     @property
     def _last(self) -> str:
         """What there is to say of its end."""
         if self.run.over is not None:
-            return f": {self.run.over}"
+            return f": {'; '.join(self.run.over.splitlines())}"
         if self.state == "alive" or self.run.heard is None:
             return ""
         ago = timedelta(seconds=round((datetime.now(UTC) - self.run.heard).total_seconds()))
@@ -206,7 +206,8 @@ def _ended(found: list[Sight], root: Path) -> Iterator[str]:
         yield f"no run has left events under `{root}`"
     ended = [s for s in found if not s.going]
     if len(ended) > ENDED_SHOWN:
-        yield f"{len(ended) - ENDED_SHOWN} earlier runs; --json lists them"
+        n = len(ended) - ENDED_SHOWN
+        yield f"{n} earlier run{'s' * (n > 1)}; --json has all"
     for sight in ended[-ENDED_SHOWN:]:
         yield sight.line
         if sight.run.header:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bench.plain import count
 from bench.stats import Estimate
 from bench.trace import NUMBERS, RowTrail, Seed, Trail
 
@@ -103,10 +104,10 @@ def _how(found: RowTrail) -> Iterator[str]:
         "stale, not used without --allow-stale": line.unused,
     }
     for what, reasons in told.items():
-        for reason, count in reasons.items():
-            yield f"{what}: {count} of {len(found.seeds)} seeds, {reason}"
+        for reason, n in reasons.items():
+            yield f"{what}: {n} of {count(len(found.seeds), 'seed')}, {reason}"
     if line.missing:
-        yield f"missing: {line.missing} of {len(found.seeds)} seeds have no record"
+        yield f"missing: {line.missing} of {count(len(found.seeds), 'seed')} without a record"
     if found.held_out:
         accs = ", ".join(_short(seed) for seed in found.held_out)
         yield f"chosen by its accuracy on held-out training images: {accs}"
@@ -165,14 +166,14 @@ def _files(found: Trail) -> Iterator[tuple[str, str]]:
         yield "log", found.log
     for name, paths in (("checkpoint", found.checkpoints), ("file", found.others)):
         yield from ((name, path) for path in paths)
-    for path, count in found.journals.items():
-        yield "journal", f"{path} ({count} lines name it)"
+    for path, lines in found.journals.items():
+        yield "journal", f"{path} (named in {count(lines, 'line')})"
 
 
 def _process(p: dict[str, Any], number: str) -> Iterator[tuple[str, str]]:
     """One process that worked on the cell; the last one wrote its record."""
     dirty = ", with uncommitted changes" if p["dirty"] else ", clean"
-    threads = f"{p['threads']} thread{'s' * (p['threads'] != 1)}"
+    threads = count(p["threads"], "thread")
     versions = ", ".join(f"{name} {v}" for name, v in p["versions"].items() if v)
     yield f"command{number}", p["command"]
     yield f"started{number}", f"{p['started']}, {p['wall_s']:,.1f} s, on {p['host']}"
@@ -185,6 +186,6 @@ def _receipt(receipt: dict[str, Any]) -> str:
     step = receipt["first_difference"]
     agreed = "agreed to the bit" if step is None else f"DIFFERED from step {step}"
     return (
-        f"two trainings of {len(receipt['steps'])} steps {agreed}, {receipt['made']}, on "
+        f"two trainings of {count(len(receipt['steps']), 'step')} {agreed}, {receipt['made']}, on "
         f"{receipt['environment']}"
     )

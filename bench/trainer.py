@@ -107,7 +107,7 @@ class Stopped(Exception):
     """Training ended between two steps because its keeper asked; `epoch` had begun."""
 
     def __init__(self, epoch: int, step: int) -> None:
-        super().__init__(f"stopped in epoch {epoch}, before step {step}")
+        super().__init__(f"stopped in epoch {epoch + 1}, before step {step + 1}")
         self.epoch, self.step = epoch, step
 
 
@@ -385,10 +385,10 @@ class _Loop:
             end = weights(self.model)
             where = self.culprit()
             restore(self.model, end)
-            return f"the training loss is not finite in epoch {e}{where and ': '}{where}"
+            return f"the training loss is not finite in epoch {e + 1}{where and ': '}{where}"
         for name, parameter in self.model.named_parameters():
             if not bool(parameter.isfinite().all()):
-                return f"{name} is not finite after epoch {e}"
+                return f"{name} is not finite after epoch {e + 1}"
         return ""
 
     def culprit(self) -> str:
@@ -421,8 +421,8 @@ class _Loop:
         with _watched(self.model) as spoilt:
             loss = self.step(images, labels, eager=True)
         if spoilt:
-            return f"{spoilt[0]} is the first layer whose output is not finite, at step {step}"
-        return "" if bool(loss.isfinite()) else f"at step {step}, where every layer's output is"
+            return f"{spoilt[0]} is the first layer whose output is not finite, at step {step + 1}"
+        return "" if bool(loss.isfinite()) else f"at step {step + 1}, where every layer's output is"
 
 
 @contextmanager
@@ -430,9 +430,9 @@ def _watched(model: nn.Module) -> Generator[list[str], None, None]:
     """The layers with weights whose output is not finite, in forward order, as they are run."""
     spoilt: list[str] = []
 
-    def look(name: str, _: nn.Module, __: object, output: object) -> None:
+    def look(name: str, module: nn.Module, _: object, output: object) -> None:
         if isinstance(output, Tensor) and not bool(output.isfinite().all()):
-            spoilt.append(name or "the network")
+            spoilt.append(f"{name or 'the network'} ({type(module).__name__})")
 
     modules: dict[str, nn.Module] = dict(model.named_modules())  # pyright: ignore
     hooks = [
@@ -450,7 +450,7 @@ def _watched(model: nn.Module) -> Generator[list[str], None, None]:
 def _mean(total: Tensor, seen: int, e: int) -> float:
     """The mean loss of an epoch, out of which a data set may leave damaged files."""
     if not seen:
-        message = f"no batch of epoch {e} had two images left to train on"
+        message = f"no batch of epoch {e + 1} had two images left to train on"
         raise DataError(message)
     return total.item() / seen
 

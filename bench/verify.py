@@ -16,6 +16,7 @@ import torch
 from bench import checkpoint, evaluation, identity, model, shelf, weights
 from bench.data import Dataset
 from bench.errors import BenchError, DataError, UsageError
+from bench.plain import count
 from bench.record import Record
 from bench.shelf import Kept
 
@@ -139,7 +140,7 @@ def summary(results: list[Checked]) -> str:
     """One line for all cells."""
     counts = Counter(result.state for result in results)
     told = (f"{counts[state]} {words}" for state, words in WORDS.items() if counts[state])
-    return f"{len(results)} cells: {', '.join(told) or 'nothing to check'}"
+    return f"{count(len(results), 'cell')}: {', '.join(told) or 'nothing to check'}"
 
 
 def verify(

@@ -3,7 +3,8 @@ One cell in one process: build, train, write its record, and tell how it goes.
 
 Whatever ends the process, the cell goes on from its newest checkpoint when it is run again. A
 training that is asked to stop, by the run's `Halt` or by SIGTERM, finishes its step and leaves a
-checkpoint; a process whose parent died ends at once.
+checkpoint; a process whose parent died ends at once, with all that it started. What it prints
+meanwhile is in the cell's log.
 """
 
 import contextlib
@@ -27,8 +28,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.cell import Cell
-from bench.errors import DataError, EnvironmentProblem, exhausted
-from bench.plain import plain
+from bench.errors import BenchError, DataError, EnvironmentProblem, exhausted
+from bench.log import Log, attach, redirect
+from bench.plain import count
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,7 +38,9 @@ if TYPE_CHECKING:
     from bench.record import Provenance, Receipt, Record, Status
     from bench.trainer import Outcome, Snapshot
 
-Kind = Literal["start", "progress", "end", "retry", "elsewhere", "takeover", "moved", "stop"]
+Kind = Literal[
+    "start", "progress", "note", "end", "retry", "elsewhere", "takeover", "moved", "stop"
+]
 
 
 @dataclass(frozen=True)
@@ -113,9 +117,15 @@ _datasets: dict[str, Any] = {}
 
 
 def start(queue: "Queue[Event]", halt: Halt) -> None:
-    """Prepare a fresh process; Ctrl-C is the parent's to handle, and it ends with its parent."""
+    """
+    Prepare a fresh process: Ctrl-C is the parent's to handle, and it ends with its parent.
+
+    It leads a process group of its own, so that what its cells start ends with it.
+    """
     global _queue, _halt
     _queue, _halt = queue, halt
+    os.setpgid(0, 0)
+    attach()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     warnings.filterwarnings("ignore", module=r"PIL\.")  # odd EXIF tags; damage is an error
@@ -139,6 +149,20 @@ def _patient() -> Generator[None, None, None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def attend(deed: Callable[[Job], None], job: Job) -> None:
+    """
+    Do a deed for a cell, and have all that it prints in the cell's log.
+
+    Raises:
+        EnvironmentProblem: the cell's folder leads out of the results folder; and what it raises.
+    """
+    redirect(Log(job.root, job.cell).path)
+    try:
+        deed(job)
+    finally:
+        redirect(Path(os.devnull))
+
+
 @_patient()
 def run(job: Job) -> None:
     """
@@ -159,8 +183,7 @@ def run(job: Job) -> None:
     started = datetime.now(UTC)
     checkout()  # as it is now, not as it may be when the cell ends
     origin = _Origin(partial(provenance, started, job.device, job.compiled, list(job.argv)))
-    home = store.folder(job.root, job.cell)
-    log = _Log(home / "log.txt")
+    log = Log(job.root, job.cell)
     try:
         record = _measure(job, log, origin)
     except Stopped as stopped:
@@ -168,37 +191,53 @@ def run(job: Job) -> None:
         _tell(Event(job.cell.id, "end", epoch=stopped.epoch, status="interrupted"))
         return
     except Exception as error:  # the boundary: one bad plugin must not end the suite
-        log.line(traceback.format_exc())
+        if not isinstance(error, BenchError):
+            log.line(traceback.format_exc())
         if isinstance(error, EnvironmentProblem) and not isinstance(error, DataError):
             raise
         status, reason = _failure(error, job)
         record = Record(cell=job.cell, status=status, reason=reason, **origin.fields())
     store.save(job.root, record)
     if record.measured:
-        checkpoint.clear(home)
-    log.line(f"{record.status} {record.reason}".strip())
+        checkpoint.clear(log.path.parent)
+    log.end(record.status, record.reason)
     acc = record.last_acc
     _tell(Event(job.cell.id, "end", acc=acc, status=record.status, reason=record.reason))
 
 
 def _follow_parent() -> None:
-    """End this process when its parent has died, so that nobody trains unheard."""
+    """End this process and its own when its parent has died, so that nobody trains unheard."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
-        os._exit(1)
+        os.killpg(0, signal.SIGKILL)
+
+
+def _of_content(error: Exception) -> bool:
+    """May what a checkpoint holds have raised it? Not what a machine, or a request to stop, did."""
+    from torch import AcceleratorError
+
+    from bench.trainer import Stopped
+
+    others = (Stopped, EnvironmentProblem, AcceleratorError)
+    return not (isinstance(error, others) or exhausted(error))
 
 
 def _failure(error: Exception, job: Job) -> "tuple[Status, str]":
     """The status and the reason of a cell that an exception ended."""
-    reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    reason = _reason(error)
     if exhausted(error):
         size = job.cell.recipe.batch_size
         return "out_of_memory", f"out of memory on {job.device} at batch size {size}: {reason}"
     return "failed", reason
 
 
-def _measure(job: Job, log: "_Log", origin: _Origin) -> "Record":
+def _reason(error: Exception) -> str:
+    kind = "" if isinstance(error, BenchError) else f"{type(error).__name__}: "
+    return f"{kind}{error}".splitlines()[0][:300]
+
+
+def _measure(job: Job, log: Log, origin: _Origin) -> "Record":
     """
     Build and train; write the weights; return the record.
 
@@ -216,7 +255,8 @@ def _measure(job: Job, log: "_Log", origin: _Origin) -> "Record":
     data = _dataset(job, device).to(device, job.workers, log.line)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    log.line(f"{job.cell.slug} on {job.device}, {job.threads} threads, {data.label}")
+    threads = count(job.threads, "thread")
+    log.line(f"{job.cell.slug} on {job.device}, {threads}, {data.label}")
     home = store.folder(job.root, job.cell)
     checkpoint.sweep(home)
     net, outcome = _train(job, data, home, log, origin)
@@ -238,11 +278,16 @@ def _measure(job: Job, log: "_Log", origin: _Origin) -> "Record":
 
 
 def _train(
-    job: Job, data: Any, home: Path, log: "_Log", origin: _Origin
+    job: Job, data: Any, home: Path, log: Log, origin: _Origin
 ) -> "tuple[nn.Module, Outcome]":
-    """Train from the newest checkpoint that fits, or anew; each try has a network of its own."""
+    """
+    Train from the newest checkpoint that fits, or anew; each try has a network of its own.
+
+    A failure right after a checkpoint is put to it; one of the plugin's comes again without it.
+    """
     from bench import checkpoint, model, trainer
 
+    notes = _Notes(job.cell.id, log)
     while True:
         built = model.build(job.cell)
         built.net.to(job.device)
@@ -251,15 +296,18 @@ def _train(
             images = resume.step * job.cell.recipe.batch_size
             _resumed(job, log, resume, images / data.sizes["train"])
             _compare(origin.earlier[-1], origin.now(), log)
+        watch = _Watch(job.cell.id, log)
         keeper = checkpoint.Keeper(
             home,
             job.cell.id,
             job.checkpoint_s,
             lambda: [*origin.earlier, origin.now()],
             _stopping,
-            log.line,
+            notes.add,
         )
         try:
+            if resume:
+                checkpoint.confirm(resume, built.net.parameters())
             outcome = trainer.train(
                 built.net,
                 built.clock,
@@ -267,18 +315,23 @@ def _train(
                 job.cell.recipe,
                 job.cell.seed,
                 compiled=job.compiled,
-                watch=_Watch(job.cell.id, log),
+                watch=watch,
                 resume=resume,
                 keeper=keeper,
             )
         except trainer.Misfit as misfit:
             path = checkpoint.place(home, misfit.epoch, misfit.step)
             checkpoint.set_aside(path, str(misfit), log.line)
+        except Exception as error:
+            if not resume or watch.moved or not _of_content(error):
+                raise
+            path = checkpoint.place(home, resume.epoch, resume.step)
+            checkpoint.set_aside(path, f"training fails there: {_reason(error)}", log.line)
         else:
             return built.net, outcome
 
 
-def _keep_weights(job: Job, home: Path, outcome: "Outcome", log: "_Log") -> None:
+def _keep_weights(job: Job, home: Path, outcome: "Outcome", log: Log) -> None:
     """
     Write the weights; where there is a checkpoint to go on from, a record must not be without.
 
@@ -294,10 +347,10 @@ def _keep_weights(job: Job, home: Path, outcome: "Outcome", log: "_Log") -> None
         except EnvironmentProblem as problem:
             if any(not why for _, why in checkpoint.check(home, job.cell.id)):
                 raise
-            log.line(f"weights not kept, the record is worth more: {problem}")
+            _Notes(job.cell.id, log).add(f"weights not kept, the record is worth more: {problem}")
 
 
-def _prepare(job: Job, log: "_Log", origin: _Origin) -> None:
+def _prepare(job: Job, log: Log, origin: _Origin) -> None:
     """Set the process up for the cell, and see that both are what the plan takes them for."""
     import torch
 
@@ -336,14 +389,14 @@ def _stopping() -> bool:
     return _terminated or (_halt is not None and _halt.is_set())
 
 
-def _resumed(job: Job, log: "_Log", snapshot: "Snapshot", fraction: float) -> None:
+def _resumed(job: Job, log: Log, snapshot: "Snapshot", fraction: float) -> None:
     """Tell from where training goes on."""
-    log.line(f"resumed in epoch {snapshot.epoch}, before step {snapshot.step}")
-    acc = next(reversed(snapshot.outcome.curves["test_acc"]), None)
+    log.line(f"resumed in epoch {snapshot.epoch + 1}, before step {snapshot.step + 1}")
+    acc = next(reversed(snapshot.outcome.curves.get("test_acc", [])), None)
     _tell(Event(job.cell.id, "progress", epoch=snapshot.epoch, fraction=fraction, acc=acc))
 
 
-def _compare(before: "Provenance", now: "Provenance", log: "_Log") -> None:
+def _compare(before: "Provenance", now: "Provenance", log: Log) -> None:
     """Tell what is not as it was where training goes on from."""
     for name in ("commit", "versions", "device", "threads", "compiled"):
         then, here = getattr(before, name), getattr(now, name)
@@ -354,10 +407,15 @@ def _compare(before: "Provenance", now: "Provenance", log: "_Log") -> None:
 class _Watch:
     """Passes progress on, not too often, and writes each epoch to the log."""
 
-    def __init__(self, cell_id: str, log: "_Log") -> None:
+    def __init__(self, cell_id: str, log: Log) -> None:
         self.cell_id, self.log, self.told = cell_id, log, 0.0
+        self.moved = False  # has training passed where it was first seen?
+        self._first: tuple[int, float] | None = None
 
     def __call__(self, progress: Any) -> None:
+        place = progress.epoch, progress.fraction
+        self._first = self._first or place
+        self.moved = place != self._first
         if progress.acc is not None:
             speed = f"{progress.images_per_s:.0f} images/s" if progress.images_per_s else ""
             self.log.line(f"epoch {progress.epoch}/{progress.epochs} {progress.acc:.4f} {speed}")
@@ -376,18 +434,17 @@ class _Watch:
         )
 
 
-class _Log:
-    """A cell's log: one more line at a time."""
+class _Notes:
+    """What cannot be kept of a cell that goes on: each time in the log, once on the screen."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, cell_id: str, log: Log) -> None:
+        self.cell_id, self.log, self.told = cell_id, log, False
 
-    def line(self, text: str) -> None:
-        from bench import store
-
-        stamp = datetime.now(UTC).isoformat(timespec="seconds")
-        with contextlib.suppress(EnvironmentProblem):  # no log is worth a cell
-            store.append(self.path, f"{stamp} {plain(text.rstrip())}\n")
+    def add(self, text: str) -> None:
+        self.log.line(text)
+        if not self.told:
+            self.told = True
+            _tell(Event(self.cell_id, "note", reason=text))
 
 
 def _tell(event: Event) -> None:

@@ -8,8 +8,10 @@ import contextlib
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Future
 from types import SimpleNamespace
@@ -119,6 +121,26 @@ def _segfault(_: Job) -> None:
     ctypes.string_at(0)
 
 
+def _print(job: Job) -> None:
+    """In Python and beside it, the last line without an end."""
+    sys.stdout.write("from Python\n")
+    warnings.warn("a warning", stacklevel=1)
+    subprocess.run(["echo", "from elsewhere"], check=True)
+    ctypes.CDLL(None).puts(b"from C")
+    sys.stdout.write("cut")
+    _ok(job)
+
+
+def _family(job: Job, last: Callable[[], object]) -> None:
+    """Start a program and a copy of itself, and then do the last thing."""
+    child = subprocess.Popen(["sleep", "600"])
+    copy = os.fork()
+    if not copy:
+        time.sleep(600)
+    (job.root / f"children-{job.cell.seed}").write_text(f"{child.pid} {copy}", encoding="utf-8")
+    last()
+
+
 DEEDS: dict[str, Callable[[Job], None]] = {
     "ok": _ok,
     "slow": lambda job: (time.sleep(0.5), _ok(job))[1],
@@ -137,4 +159,7 @@ DEEDS: dict[str, Callable[[Job], None]] = {
     "exit 0": lambda _: os._exit(0),
     "exit 3": lambda _: os._exit(3),
     "leave": lambda _: sys.exit("enough"),
+    "print": _print,
+    "family, kill": lambda job: _family(job, lambda: os.kill(os.getpid(), signal.SIGKILL)),
+    "family, exit 0": lambda job: _family(job, lambda: os._exit(0)),
 }

@@ -319,3 +319,10 @@ def test_what_is_no_archive(ask: Ask, tmp_path: Path, content: bytes) -> None:
     assert code == 2
     assert "is not an archive of `bench export`" in err
     assert not list((tmp_path / "results").iterdir())
+
+
+def test_a_pipe_is_no_archive(tmp_path: Path) -> None:
+    """It is not waited for."""
+    os.mkfifo(tmp_path / "x.tar.gz")
+    with pytest.raises(UsageError, match="it is no file"):
+        archive.unpack(tmp_path / "x.tar.gz", tmp_path)

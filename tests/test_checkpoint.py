@@ -380,7 +380,7 @@ def test_sigterm_interrupts_a_cell_and_it_goes_on(job: Job, news: News) -> None:
     assert (news[-1].kind, news[-1].status, news[-1].epoch) == ("end", "interrupted", 2)
     assert store.find(job.root, job.cell) is None
     assert names(store.folder(job.root, job.cell)) == ["000002-00000000"]
-    assert "interrupted: stopped in epoch 2, before step 0" in log(job)
+    assert "interrupted: stopped in epoch 3, before step 1" in log(job)
 
     news.clear()
     news.react = lambda _: None
@@ -392,7 +392,7 @@ def test_sigterm_interrupts_a_cell_and_it_goes_on(job: Job, news: News) -> None:
     first = news[1]
     assert (first.kind, first.epoch, first.fraction) == ("progress", 2, 0.0)
     assert first.acc == record.curves["test_acc"][1]
-    assert "resumed in epoch 2, before step 0" in log(job)
+    assert "resumed in epoch 3, before step 1" in log(job)
     assert not (store.folder(job.root, job.cell) / "checkpoints").exists()
 
 
@@ -413,12 +413,14 @@ def test_a_resume_that_differs_says_so(
 def test_a_full_disk_costs_the_checkpoint_alone(
     job: Job, news: News, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A checkpoint that cannot be written is a line in the log; the cell comes to its end."""
+    """Each that cannot be written is a line in the log, the first is told; the cell ends well."""
     full(monkeypatch)
     worker.run(replace(job, checkpoint_s=0.0))
 
     assert news[-1].status == "ok"
     assert log(job).count("no checkpoint: cannot write") == 6
+    (note,) = (event.reason for event in news if event.kind == "note")
+    assert note.startswith("no checkpoint: cannot write")
 
 
 def test_a_checkpoint_that_is_all_damaged_costs_time_alone(job: Job, news: News) -> None:
@@ -464,6 +466,29 @@ def test_a_checkpoint_that_does_not_fit_is_set_aside(job: Job, news: News) -> No
     assert found(job).earlier == []
 
 
+def test_a_failure_right_after_a_checkpoint_is_put_to_it(job: Job, news: News) -> None:
+    """Momentum of one number, which torch would overrun, or of none; the record is as it was."""
+    whole = replace(job, root=job.root / "whole")
+    worker.run(whole)
+    news.react = lambda e: e.epoch == 1 and os.kill(os.getpid(), signal.SIGTERM)
+    worker.run(job)
+    news.react = lambda _: None
+    home = store.folder(job.root, job.cell)
+    kept = checkpoint.newest(home, job.cell.id, pytest.fail)
+    assert kept
+    past, processes = kept
+    momentum = {"momentum_buffer": torch.tensor(1.0)}
+    for step, state in ((1, momentum), (0, {"momentum_buffer": "x"})):
+        wrong = replace(past, step=step, sums=[], optimizer=past.optimizer | {0: state})
+        shutil.rmtree(checkpoint.place(home, past.epoch, step), ignore_errors=True)
+        checkpoint.write(home, job.cell.id, wrong, processes)
+    worker.run(job)
+
+    assert "is not used: its optimizer does not fit" in log(job)
+    assert "is not used: training fails there: " in log(job)
+    assert bits(found(job)) == bits(found(whole))
+
+
 def test_weights_that_find_no_room_cost_no_checkpoint(
     job: Job, news: News, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -485,7 +510,7 @@ def test_weights_that_find_no_room_cost_no_checkpoint(
     assert len(names(home)) == 2
 
     worker.run(job)
-    assert "resumed in epoch 2, before step 1" in log(job)
+    assert "resumed in epoch 3, before step 2" in log(job)
     assert found(job).status == "ok"
     assert not (home / "checkpoints").exists()
 

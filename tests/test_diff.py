@@ -95,7 +95,7 @@ def test_one_cell_with_other_bits_is_explained() -> None:
     assert [d.name for d in found.outcome] == ["train_loss from epoch 2"]
     assert "device cpu / gpu" in found.causes
     assert "threads 1 / 2" in found.causes
-    assert "the two machines' receipts differ from step 1: they compute differently" in found.causes
+    assert "the two machines' receipts differ from step 2: they compute differently" in found.causes
     assert not any(cause.startswith("host") for cause in found.causes)
 
 

@@ -205,6 +205,14 @@ def test_data_that_is_damaged_fails(tmp_path: Path) -> None:
     assert all_.found.startswith("digits; not here: cifar10, cifar100, ")
 
 
+def test_a_data_folder_that_is_not_there_fails(tmp_path: Path) -> None:
+    """Who names a folder, by --data or BENCH_DATA, means one that exists."""
+    (found,) = findings("data", asked(tmp_path / "nowhere"))
+
+    assert (found.state, found.found) == ("fail", f"no folder `{tmp_path / 'nowhere'}`")
+    assert "BENCH_DATA" in found.advice
+
+
 def test_a_broken_plugin_is_a_warning(tmp_path: Path) -> None:
     """Its reason stands there; suites that do not name it run."""
     (tmp_path / "bad.py").write_text("raise RuntimeError('boom')")

@@ -23,7 +23,15 @@ from bench.leaderboard import rank
 from bench.plain import Terminal, plain
 from bench.suite import name_of
 
-FEW = dict.fromkeys(TARGETS, 12) | {"suites": 20, "images": 60, "idx": 60, "plugins": 6}
+FEW = dict.fromkeys(TARGETS, 12) | {
+    "suites": 20,
+    "images": 60,
+    "idx": 60,
+    "plugins": 6,
+    "checkpoints": 6,
+    "journals": 30,
+    "leases": 20,
+}
 LABELS = ["[red]x[/red]", "[/]", "a|b", "<b>&lt;", "`c`", "$x$", "*d*", "\\", "#1", "=1+1", "😀"]
 
 

@@ -105,7 +105,10 @@ def test_a_torn_last_line_costs_that_line(tmp_path: Path, cut: int) -> None:
 
 @pytest.mark.parametrize(
     "line", ["", "nonsense", "[]", "{}", '{"at": 3}', '{"at": "x", "kind": "end"}', "\x00\xff",
-             '{"at": "2026-01-01T00:00:00Z", "cell_id": "x", "kind": "dance"}'],
+             '{"at": "2026-01-01T00:00:00Z", "cell_id": "x", "kind": "dance"}',
+             '{"at": "2026-01-01T00:00:00Z", "cell_id": "x", "kind": "end"}',
+             '{"at": "2026-01-01T00:00:00Z", "cell_id": "x", "kind": "progress", "fraction": NaN}',
+             pytest.param("[" * 100_000, id="deep")],
 )  # fmt: skip
 def test_damaged_lines_are_counted(tmp_path: Path, line: str) -> None:
     """A line that says nothing is passed over, and the next one read."""

@@ -111,6 +111,19 @@ def test_a_row_that_lost_a_seed_stands_below() -> None:
     assert [(x.label, x.rank) for x in lines] == [("steady", 1), ("lucky", 2)]
 
 
+def test_an_estimator_without_a_kind_is_not_full_precision() -> None:
+    """A plugin need not say of which kind it is; the table then says nothing."""
+    cells, records = made("mine", {0: 0.5})
+    bare = row("mine", cells).model_copy(
+        update={"roles": {"W": RoleInfo(plugin="mine", formula="", kind="")}}
+    )
+    plan = Plan(suite="s", source="s", source_digest="0", baseline=None, rows=[bare])
+    text = render.markdown(leaderboard.rank(plan, records))
+
+    assert "full precision" not in text
+    assert "| mine | - |" in text
+
+
 def test_the_metric_is_the_last_epoch() -> None:
     """acc is of the last epoch, best of all epochs: 0.5 and 0.6 of the same curve."""
     line = board_of().sections[1].lines[0]
@@ -182,7 +195,7 @@ def test_stale_rows_are_marked_in_every_format() -> None:
         assert "reste (stale)" not in text
         assert "1 of 3 cells recorded, 2 stale." in text
         assert "stale: ste on resnet20, 1/1, 1 of 2 seeds, x.py changed, the data changed" in text
-        assert "stale, not used: 1 cells, x.py changed; " in text
+        assert "stale, not used: 1 cell, x.py changed; " in text
         assert "mind the gap" in text
     columns = ["stale", "unused", "stale_reasons"]
     assert [*frame.loc["ste", columns]] == [1, 0, "x.py changed, the data changed"]

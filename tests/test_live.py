@@ -140,6 +140,21 @@ def test_time_left_counts_from_where_a_cell_goes_on(quickstart: Plan) -> None:
     assert state.left(now=150.0) == "0:06:40"
 
 
+def test_a_run_lasts_as_long_as_its_slowest_cell(quickstart: Plan) -> None:
+    """One cell ran through its epochs while another did one: what that needs is what is left."""
+    ids = [cell.id for cell in quickstart.cells[:2]]
+    states = board(quickstart, ids, Path("results"))
+    slow = states.states[ids[1]]
+    now = time.monotonic()
+    for cell in ids:
+        states.hear(Event(cell, "start"), now=now - 100)
+        states.hear(Event(cell, "progress"), now=now - 100)
+    states.hear(Event(ids[0], "end", status="ok"), now=now)
+    states.hear(Event(ids[1], "progress", epoch=slow.epochs // 10, acc=0.5), now=now)
+
+    assert states.left == slow.left(time.monotonic()) != ""
+
+
 def test_a_cell_starts_before_it_runs(quickstart: Plan) -> None:
     """While its worker imports torch and reads data a cell says `starting`."""
     states = all_of(quickstart)
@@ -176,10 +191,13 @@ def test_what_befalls_cells_can_be_read(quickstart: Plan, width: int) -> None:
     text = text_of(view)
 
     assert max(map(len, text.splitlines())) <= width
-    for word in ("interrupted", "elsewhere", "timeout", "no memory", "retrying"):
+    for word in ("interrupted", "elsewhere", "timeout", "out_of_memory", "retrying"):
         assert f" {word} " in text
     flat = " ".join(text.split())
-    assert "2/21 cells done, 1 timeout, 1 no memory, 1 interrupted, 1 retrying, 1 elsewhere" in flat
+    assert (
+        "2/21 cells done, 1 timeout, 1 out_of_memory, 1 interrupted, 1 retrying, 1 elsewhere"
+        in flat
+    )
 
 
 def befallen(ids: list[str]) -> list[Event]:
@@ -203,6 +221,7 @@ def test_failures_are_said_at_once_with_the_log(quickstart: Plan, view: type[Pla
     for event in befallen(ids):
         hear(event)
     hear(Event(ids[5], "takeover", reason="far, process 8"))
+    hear(Event(ids[6], "note", reason="no checkpoint: the disk is full"))
     hear(Event("", "stop", reason="waiting for 2 cells"))
     text = written(out)
 
@@ -211,6 +230,7 @@ def test_failures_are_said_at_once_with_the_log(quickstart: Plan, view: type[Pla
         assert re.search(f"{name}: .*log: {log}", text)
     assert "try 2 of 3 follows" in text
     assert "was of a run that died (far, process 8), and is ours now" in text
+    assert re.search(f"no checkpoint: the disk is full; log: .*__{ids[6]}/log.txt", text)
     assert "stopping: waiting for 2 cells" in text
 
 

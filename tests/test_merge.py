@@ -58,6 +58,7 @@ def test_dry_run_changes_nothing(measured: Path, ask: Ask, tmp_path: Path) -> No
     root = tmp_path / "results"
     code, out, _ = ask("merge", measured, "--into", root, "--dry-run")
 
+    assert ask("merge", measured, "--results", root, "--dry-run")[1] == out
     assert code == 0
     assert "3 new; nothing was changed" in out
     assert not root.exists()
@@ -124,6 +125,7 @@ def test_conflicts_are_left_alone(tmp_path: Path, ask: Ask) -> None:
     assert "test_acc from epoch 2 0.5 / 0.7" in out
     assert "ours 50.00 % (h, cpu, 1 thread, torch 2, commit c" in out
     assert "theirs 70.00 % (h, cpu" in out
+    assert "; nothing was changed: --prefer ours or --prefer theirs" in out
     assert files(ours) == before
 
 
@@ -245,6 +247,18 @@ def test_suites(measured: Path, tmp_path: Path) -> None:
     assert store.find_plan(ours, "tiny") == plan
     (attic,) = (ours / "attic").iterdir()
     assert '"baseline":null' in (attic / "plan.json").read_text(encoding="utf-8")
+
+
+def test_a_damaged_plan_is_refused(measured: Path, tmp_path: Path) -> None:
+    """Theirs stays behind, with what is wrong with it; a sound one of theirs replaces ours."""
+    ours, theirs = (Path(shutil.copytree(measured, tmp_path / name)) for name in "ab")
+    store.write(theirs / "suites" / "tiny" / "plan.json", "{")
+    step = join(theirs, ours)[-1]
+    assert (step.kind, step.name) == ("refused", "suites/tiny")
+    assert step.text.startswith("its plan is damaged, or of another version")
+    assert join(ours, theirs)[-1].kind == "replaced"
+    (theirs / "suites" / "tiny").rename(theirs / "suites" / "other")
+    assert join(theirs, ours)[-1].text.startswith("its plan is the plan of `tiny`")
 
 
 def test_a_disk_that_fails_leaves_no_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

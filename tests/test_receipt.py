@@ -11,6 +11,7 @@ import torch
 from bench import receipt, store
 from bench.cell import Cell
 from bench.leaderboard import rank
+from bench.outcome import first_step
 from bench.record import Receipt
 from bench.worker import Job, run
 
@@ -69,7 +70,7 @@ def test_generators_and_threads_stay(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_the_first_difference(one: str, other: str, step: int | None) -> None:
     """Steps count from 1; a training that has fewer differs where it ends."""
-    assert receipt.difference(list(one), list(other)) == step
+    assert first_step(list(one), list(other)) == step
 
 
 def test_a_folder_keeps_one_for_each_environment(

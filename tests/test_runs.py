@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import io
 import itertools
 import signal
 import threading
@@ -15,8 +16,9 @@ from typing import Self
 
 import fakes
 import pytest
+from rich.console import Console
 
-from bench import agenda, executor, journal, lease, seat, stop, store
+from bench import agenda, executor, journal, lease, seat, session, stop, store
 from bench.cell import Cell
 from bench.crossing import plan
 from bench.errors import BenchError
@@ -96,6 +98,60 @@ def test_each_death_ends_its_own_cell(cells: list[Cell], tmp_path: Path) -> None
     assert len(tally.failed) == 5
     assert tally.ended[cells[5].id].status == "ok"
     assert leftovers(tmp_path) == []
+    logs = [logged(tmp_path, cell) for cell in cells[:5]]
+    for log, reason in zip(logs, reasons(tmp_path, cells), strict=False):
+        assert log.endswith(f"+00:00 failed: {reason}\n")
+    assert "Fatal Python error: Segmentation fault" in logs[0]
+    assert "in _segfault" in logs[0]
+    assert [log.count("\n") for log in logs[1:]] == [1] * 4
+
+
+def logged(root: Path, cell: Cell) -> str:
+    return (store.folder(root, cell) / "log.txt").read_text(encoding="utf-8")
+
+
+def test_what_a_cell_prints_is_in_its_log(
+    cells: list[Cell], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """All of it, whoever prints it, and the next line begins a line; the screen stays as it is."""
+    execute(cells[:2], settings(tmp_path, "print", "kill", slots=1), Heard())
+    first, *rest = logged(tmp_path, cells[0]).splitlines()
+
+    assert "".join(capfd.readouterr()) == ""
+    assert first == "from Python"
+    assert {"from elsewhere", "from C", "cut"} <= {*rest}
+    assert any(line.endswith("UserWarning: a warning") for line in rest)
+    assert "from" not in logged(tmp_path, cells[1])
+
+
+@pytest.mark.linux
+def test_what_a_worker_started_ends_with_it(cells: list[Cell], tmp_path: Path) -> None:
+    """Programs and copies of itself; and its own end is seen though these hold what it held."""
+    execute(cells[:2], settings(tmp_path, "family, kill", "family, exit 0"), Heard())
+    told = [path.read_text("utf-8") for path in tmp_path.glob("children-*")]
+    children = [int(pid) for words in told for pid in words.split()]
+
+    assert reasons(tmp_path, cells[:2]) == [
+        "its worker process died (SIGKILL)",
+        "its worker process exited (code 0)",
+    ]
+    assert len(children) == 4
+    while any(lease._began(pid) for pid in children):  # pyright: ignore[reportPrivateUsage]
+        time.sleep(0.01)
+
+
+def test_the_last_lines_name_what_failed(tiny: Path, tmp_path: Path) -> None:
+    """Cell, reason and log, on stderr, after the table."""
+    whole = plan(tiny)
+    out, err = (Console(file=io.StringIO(), width=200) for _ in range(2))
+    fine = session.run(whole, whole.cells, settings(tmp_path, "fail", slots=1), out, err)
+
+    assert not fine
+    assert isinstance(err.file, io.StringIO)
+    assert err.file.getvalue().splitlines() == [
+        f"failed: {cell.slug}: RuntimeError: no; log: {tmp_path}/cells/{cell.slug}/log.txt"
+        for cell in whole.cells
+    ]
 
 
 def test_a_kill_for_memory_is_called_so(
@@ -138,6 +194,7 @@ def test_a_hang_ends_at_the_limit(cells: list[Cell], tmp_path: Path) -> None:
 
     assert heard.ends(cells[:1]) == ["timeout"]
     assert reasons(tmp_path, cells[:1]) == ["took longer than 0:00:01.500000 (--timeout)"]
+    assert "timeout: took longer than" in logged(tmp_path, cells[0])
     assert len(tally.failed) == 1
 
 
@@ -233,7 +290,7 @@ def test_enough_failures_stop_the_run(cells: list[Cell], tmp_path: Path) -> None
 
     assert heard.ends(cells) == ["interrupted", "failed", "", "", "", ""]
     assert str(caught.value) == (
-        "stopped after 1 failed cells (--max-failures); 5 of 6 cells left, 1 of them checkpointed; "
+        "stopped after 1 failed cell (--max-failures); 5 of 6 cells left, 1 of them checkpointed; "
         "what is recorded stays, run again to continue"
     )
     assert leftovers(tmp_path) == []

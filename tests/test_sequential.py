@@ -1,6 +1,9 @@
 """Seeds where they are needed."""
 
+import json
+from collections.abc import Callable
 from math import sqrt
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,3 +78,45 @@ def test_looking_again_and_again_finds_no_more_that_is_not_there(sizes: list[int
 
     wrong = sum(race() for _ in range(400))
     assert wrong / 400 <= 0.05 + 2 * sqrt(0.05 * 0.95 / 400)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_run_adds_seeds_and_keeps_them(
+    tiny: Path, ask: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two rows of noise go from two seeds to four; a later run and the table know of all."""
+    monkeypatch.chdir(tiny.parent)
+    short = ("tiny.yaml", "seeds=[0, 1]", "train.epochs=1")
+    code, out, err = ask("run", *short, "--until-separated", "--max-seeds", "4")
+
+    assert (code, err) == (0, "")
+    assert "4 cells, 0 recorded, 4 to run" in out
+    assert "4 seeds for 2 rows that cannot be told apart: 4 cells, 0 recorded, 4 to run" in out
+    assert "8 of 8 cells recorded." in out
+    assert "8 cells, 8 recorded, 0 to run" in ask("run", *short)[1]
+    assert ask("plan", *short)[1].count("  recorded  ") == 8
+    table = ask("leaderboard", *short, "--format", "json")[1]
+    assert json.loads(table)["alpha"] == ALPHA / 2
+    assert "over 2 looks" in table
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("tiny.yaml", "--max-seeds", "4"), "--max-seeds goes with --until-separated"),
+        (("tiny.yaml", "--until-separated", "-k", "seed=0"), "goes over the whole suite"),
+        (("tuned-mini", "--until-separated"), "this suite tunes them"),
+    ],
+)
+def test_what_cannot_grow(
+    tiny: Path,
+    ask: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    args: tuple[str, ...],
+    message: str,
+) -> None:
+    """A part of a suite, and rows whose values are tuned."""
+    monkeypatch.chdir(tiny.parent)
+    code, _, err = ask("run", *args)
+
+    assert (code, message in err) == (2, True)

@@ -114,8 +114,9 @@ def test_stale_cells_are_neither_run_nor_used(planned: Plan, tmp_path: Path, run
     assert (ok, ran) == (False, [reste.slug])
     assert "2 cells, 0 recorded, 1 stale, 1 to run" in out
     assert "1 of 2 cells recorded, 1 stale." in out
+    assert f"  {store.folder(tmp_path / 'r', reste) / 'record.json'}\n" in out
     assert f"stale: {ste.slug}: bench/trainer.py changed" in err
-    assert "stale: 1 cells were measured by other code or on other data; --rerun stale" in err
+    assert "stale: 1 cell was measured by other code or on other data; --rerun stale" in err
     lines = [*session.states(planned, planned.cells, tmp_path / "r")]
     assert lines[0].endswith("seed 0 (bench/trainer.py changed)")
     assert lines[0].startswith(f"{ste.id}  stale   ")
@@ -131,7 +132,7 @@ def test_stale_records_are_shown_if_allowed(planned: Plan, tmp_path: Path, run: 
     assert (ok, ran) == (True, [])
     assert "ste (stale)" in out
     assert "0 of 2 cells recorded, 2 stale." in out
-    assert "stale: ste on resnet20, 1/1, 1 of 1 seeds, bench/trainer.py changed" in out
+    assert "stale: ste on resnet20, 1/1, 1 of 1 seed, bench/trainer.py changed" in out
 
 
 def test_rerun_does_exactly_what_it_is_told(planned: Plan, tmp_path: Path, run: Run) -> None:
@@ -289,8 +290,11 @@ def test_gc_does_not_guess(planned: Plan, tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="is damaged, or of another version"):
         attic.leftovers(tmp_path)
-    with pytest.raises(UsageError, match="no results folder"):
+    with pytest.raises(UsageError, match="is no results folder: there is no such folder"):
         attic.leftovers(tmp_path / "nowhere")
+    mine = store.write(tmp_path / "home" / ".notes.original", "not of a cut write")
+    with pytest.raises(UsageError, match="is no results folder: it has no folder `cells`"):
+        attic.leftovers(mine.parent)
 
 
 def test_old_records_are_stale(planned: Plan, tmp_path: Path, run: Run) -> None:

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from bench import logs, status, store
-from bench.errors import UsageError
+from bench.errors import BenchError, UsageError
 from bench.journal import Entry, Journal
 from bench.lease import Owner, myself
 from bench.stop import Stopped
@@ -88,6 +88,14 @@ def test_runs_that_ended_have_a_line(tmp_path: Path) -> None:
     assert "UTC: done)" in text
     assert "dead: bench run tiny" in text
     assert "1/3 cells done, 1 interrupted" in text
+
+
+def test_an_end_with_several_reasons_is_a_line(tmp_path: Path) -> None:
+    """A journal may hold an error of several lines."""
+    begin(tmp_path).__exit__(BenchError, BenchError("the disk is full\n2 of 3 cells left"), None)
+    (sight,) = status.sights(tmp_path)
+
+    assert sight.line.endswith("UTC: the disk is full; 2 of 3 cells left)")
 
 
 def test_a_run_of_another_machine_is_not_judged(tmp_path: Path) -> None:
@@ -175,6 +183,18 @@ def test_logs_are_found_by_any_name(tmp_path: Path) -> None:
     assert logs.find(tmp_path, "seed 0")
     with pytest.raises(UsageError, match=r"no cell of .* is called `seed 2`; `bench status`"):
         logs.find(tmp_path, "seed 2")
+
+
+def test_a_name_is_that_of_the_cell_that_begins_so(tmp_path: Path) -> None:
+    """As for other commands `ste` is not `reste`; and no record is needed."""
+    for folder in ("ste-s0__00000000000a", "reste-s0__00000000000b"):
+        store.append(tmp_path / "cells" / folder / "log.txt", "failed: its worker process died\n")
+
+    assert logs.find(tmp_path, "ste").parent.name == "ste-s0__00000000000a"
+    assert logs.find(tmp_path, "reste").parent.name == "reste-s0__00000000000b"
+    assert logs.find(tmp_path, "00000000000b").parent.name == "reste-s0__00000000000b"
+    with pytest.raises(UsageError, match="names 2 cells"):
+        logs.find(tmp_path, "s0")
 
 
 def test_a_name_of_several_lists_their_logs(tmp_path: Path) -> None:

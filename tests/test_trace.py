@@ -109,7 +109,7 @@ def stale(measured: Path, tmp_path: Path) -> tuple[Path, str]:
 def test_stale_rows_are_marked(stale: tuple[Path, str], ask: Ask) -> None:
     """Used or not, they say why, and name the id that is on disk, in trace, table and CSV."""
     root, old = stale
-    why = "1 of 1 seeds, bench/trainer.py changed"
+    why = "1 of 1 seed, bench/trainer.py changed"
     _, out, _ = ask("trace", "tiny", "ste", "--results", root, "--allow-stale")
     assert "tiny: ste (stale), resnet20" in out
     assert f"{old} (stale)" in out

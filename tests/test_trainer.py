@@ -194,8 +194,8 @@ def test_divergence_names_layer_and_step(begin: int) -> None:
     keeper = Every()
     whole = trapped(None, keeper)
 
-    where = "1 is the first layer whose output is not finite, at step 1"
-    assert whole.diverged == f"the training loss is not finite in epoch 1: {where}"
+    where = "1 (Trap) is the first layer whose output is not finite, at step 2"
+    assert whole.diverged == f"the training loss is not finite in epoch 2: {where}"
     assert [(s.epoch, s.step) for s in keeper.snapshots][4:] == [(1, 0), (1, 1)]
     assert outcome_of(trapped(copy.deepcopy(keeper.snapshots[begin]))) == outcome_of(whole)
 
@@ -207,7 +207,7 @@ def test_the_search_for_a_divergence_can_be_stopped() -> None:
     net = torch.nn.Sequential(first, Trap(6), *rest)
     keeper = Every(stop=9)  # two epochs of four steps, of which the last two are spoilt
     recipe = Recipe(epochs=3, batch_size=32)
-    with pytest.raises(Stopped, match="stopped in epoch 1, before step 0"):
+    with pytest.raises(Stopped, match="stopped in epoch 2, before step 1"):
         train(net, built.clock, data(128), recipe, 3, keeper=keeper)
 
     assert (keeper.snapshots[-1].epoch, keeper.snapshots[-1].step) == (1, 0)
@@ -223,7 +223,7 @@ def test_divergence_may_be_of_the_loss_alone() -> None:
     recipe = Recipe(epochs=1, batch_size=16, indicators="off")
     reason = train(net, Clock(), found, recipe, 3).diverged
 
-    assert reason.endswith("in epoch 0: at step 0, where every layer's output is")
+    assert reason.endswith("in epoch 1: at step 1, where every layer's output is")
 
 
 @pytest.mark.parametrize("estimator", ["ste", "reste", "dsq"])
@@ -504,7 +504,7 @@ def test_training_stops_when_asked() -> None:
     keeper, told = Every(stop=5), list[Progress]()
     built = model(width=2)
     recipe = Recipe(epochs=4, batch_size=32)
-    with pytest.raises(Stopped, match="stopped in epoch 1, before step 2") as stopped:
+    with pytest.raises(Stopped, match="stopped in epoch 2, before step 3") as stopped:
         train(built.net, built.clock, data(), recipe, 3, keeper=keeper, watch=told.append)
 
     assert (stopped.value.epoch, stopped.value.step) == (1, 2)
@@ -518,7 +518,7 @@ def test_batches_that_are_passed_over_are_progress() -> None:
     recipe, keeper, built = Recipe(epochs=1, batch_size=32), Every(), model(width=2)
     train(built.net, built.clock, data(), recipe, 3, keeper=keeper)
     told, last, again = list[Progress](), keeper.snapshots[-1], Every(stop=1)
-    with pytest.raises(Stopped, match="stopped in epoch 0, before step 2"):
+    with pytest.raises(Stopped, match="stopped in epoch 1, before step 3"):
         train(
             built.net, built.clock, data(), recipe, 3,
             watch=told.append, resume=last, keeper=again,

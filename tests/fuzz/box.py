@@ -70,11 +70,13 @@ class Box:
                 path.unlink()
         self.results.mkdir()
 
-    def refuses(self, path: object) -> bool:
-        """May `path` not be written?"""
+    def refuses(self, path: object, within: int = -1) -> bool:
+        """May `path` not be written? If it is relative, it may be so to an open folder."""
         if isinstance(path, int) or path in {"/dev/null", os.devnull}:
             return False
         name = Path(os.fsdecode(path))  # type: ignore[arg-type]
+        if within >= 0:
+            name = Path(f"/proc/self/fd/{within}") / name
         real = name.parent.resolve() / name.name
         return not (real == self.results or real.is_relative_to(self.results))
 
@@ -97,12 +99,14 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
             box.wrong.append(f"opened to write: {args[0]!r}")
     elif event in CHANGES:
         targets = args[:2] if event == "os.rename" else args[1:2] if event in LINKS else args[:1]
-        box.wrong += [f"{event}: {path!r}" for path in targets if box.refuses(path)]
+        within = args[-1] if event in RELATIVE else -1
+        box.wrong += [f"{event}: {path!r}" for path in targets if box.refuses(path, within)]
     elif event in STARTS:
         box.wrong.append(f"{event}: {args[:2]!r}")
 
 
 LINKS = {"os.link", "os.symlink"}
+RELATIVE = {"os.remove", "os.rmdir"}  # events whose last argument is an open folder, or -1
 _hooked: list[bool] = []
 
 

@@ -1,7 +1,9 @@
 """Mutations: of plain data at every path, of text, of bytes, and hostile values to put there."""
 
 import copy
+import json
 import math
+import struct
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -70,7 +72,9 @@ def alike(rng: Random, was: Any) -> Any:
         return rng.choice([*STRANGE[:30], was[:cut], was + rng.choice(STRANGE[:10]), was.upper()])
     if isinstance(was, list):
         return rng.choice([[], was[:-1], was + was[:1], was[::-1], was[:1] * 50])
-    return {k: was[k] for k in was if rng.random() < 0.7}
+    if isinstance(was, dict):
+        return {k: was[k] for k in was if rng.random() < 0.7}
+    return value(rng)
 
 
 def structure(rng: Random, data: Any) -> Any:
@@ -187,3 +191,10 @@ def raw(rng: Random, content: bytes) -> bytes:
             case _:
                 found[place:place] = found[place : place + rng.choice([1, 8, 64])]
     return bytes(found)
+
+
+def tensors(rng: Random, content: bytes) -> bytes:
+    """A safetensors file whose header, which says where what lies, is changed."""
+    size = struct.unpack("<Q", content[:8])[0]
+    head = json.dumps(structure(rng, json.loads(content[8 : 8 + size]))).encode()
+    return struct.pack("<Q", len(head)) + head + content[8 + size :]

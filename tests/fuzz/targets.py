@@ -10,9 +10,7 @@ import gzip
 import io
 import json
 import pickle
-import signal
 import struct
-import sys
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -20,43 +18,30 @@ from random import Random
 from typing import Any
 
 import numpy as np
-import torch
 import torchvision.datasets
 from PIL import Image
 
-from bench import catalogue, cli, crossing, formats, model, origin, preset, shelf, store, worker
+from bench import catalogue, crossing, formats, model, origin, preset, shelf, store
 from bench.claim import describe, ledger
 from bench.document import parse
 from bench.errors import BenchError, DataError, PluginError, UsageError
 from bench.image import decode, evaluation_view, training_view
-from bench.plan import Plan
 from bench.record import Record
-from bench.registry import BACKBONES, ESTIMATORS
 from bench.sources import SOURCES
 from bench.suite import name_of
 from fuzz import mutate, reports
 from fuzz.box import Box, Target
+from fuzz.remains import archives, checkpoints, journals, leases
+from fuzz.sound import TINY, command, fresh, measured
 
 Read = Callable[[], None]
 IMPORTED = torchvision.datasets  # makes folders of its own when it is first imported
 SHIPPED = Path(str(files("suites")))
-TINY = """
-estimators: {ste: {}, reste: {o_end: 2, schedule: linear}, apart: {W: reste, A: ste}}
-backbones: {resnet20: {width: 2}}
-data: {digits: {train: 64, test: 50}}
-wa: [1/1]
-seeds: [0]
-baseline: ste
-include: [{estimator: none, wa: 32/32}]
-published: table3
-train: {epochs: 2, batch_size: 32, lr: 0.1, histograms: [1]}
-"""
 NAMES = [
     *("x.yaml",) * 12,
     *("...yaml", "..yaml", ".yaml", "-.yaml", "[red].yaml", "a b.yaml", "é\u202e.yaml"),
     *("a\nb.yaml", "\x1b[31m.yaml", f"{'n' * 240}.yaml", "|.yaml", "x", "%2e%2e.yaml", "~.yaml"),
 ]
-CODES = {0, 1, 2, 3, 4, 5}
 
 
 def suites(box: Box, rng: Random) -> Read:
@@ -84,7 +69,7 @@ def suites(box: Box, rng: Random) -> Read:
 
 
 def _planned(box: Box, rng: Random, path: Path, overrides: list[str]) -> None:
-    _fresh()
+    fresh()
     if rng.random() < 0.2:
         reports.terminal(origin.describe(path, overrides), 200)
     plan = crossing.plan(path, overrides, box.inside / "data")
@@ -144,38 +129,9 @@ def _yaml(rng: Random, data: Any) -> bytes:
     return text.encode()
 
 
-def command(argv: list[str]) -> None:
-    """
-    One call of `bench` in this process.
-
-    Raises:
-        AssertionError: an exit code that means nothing, a traceback, or a terminal's commands.
-    """
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    before, signals = sys.argv, (signal.SIGINT, signal.SIGTERM)
-    handlers = [signal.getsignal(number) for number in signals]
-    sys.argv = ["bench", *argv]
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            cli.main()
-    except SystemExit as stop:
-        code = stop.code if isinstance(stop.code, int) else 0
-    finally:
-        sys.argv = before
-        for number, handler in zip(signals, handlers, strict=True):
-            signal.signal(number, handler)
-    if code not in CODES or "Traceback" in err.getvalue():
-        message = f"exit code {code} of {argv}: {err.getvalue()}"
-        raise AssertionError(message)
-    for text in (out.getvalue(), err.getvalue()):
-        reports.sound(text)
-    if code:
-        raise UsageError(err.getvalue() or out.getvalue())
-
-
 def records(box: Box, rng: Random) -> Read:
     """A real record, damaged, where its cell's record belongs."""
-    plan, sound = _measured(box)
+    plan, sound = measured(box)
     whole = rng.choice(sound)
     if rng.random() < 0.3:
         content = mutate.raw(rng, whole.encode())
@@ -187,7 +143,7 @@ def records(box: Box, rng: Random) -> Read:
 
     def read() -> None:
         reports.every(box, rng, plan)
-        _fresh()
+        fresh()
         if rng.random() < 0.05:
             reports_of = rng.choice([["indicators"], ["indicators", "--curves"], ["eval"]])
             command([*reports_of, cell.id])
@@ -198,7 +154,7 @@ def records(box: Box, rng: Random) -> Read:
 
 def plans(box: Box, rng: Random) -> Read:
     """The plan that a run kept, damaged."""
-    plan, _ = _measured(box)
+    plan, _ = measured(box)
     whole = plan.model_dump_json()
     if rng.random() < 0.3:
         content = mutate.raw(rng, whole.encode())
@@ -217,16 +173,10 @@ def plans(box: Box, rng: Random) -> Read:
 
 def weights(box: Box, rng: Random) -> Read:
     """Kept weights, damaged: never unpickled, never half loaded."""
-    plan, _ = _measured(box)
+    plan, _ = measured(box)
     cell = plan.cells[0]
-    content: bytes = box.known["weights"]
-    if rng.random() < 0.5:
-        content = mutate.raw(rng, content)
-    else:
-        size = struct.unpack("<Q", content[:8])[0]
-        head = mutate.structure(rng, json.loads(content[8 : 8 + size]))
-        text = json.dumps(head).encode()
-        content = struct.pack("<Q", len(text)) + text + content[8 + size :]
+    content: bytes = box.known["files"][f"cells/{cell.slug}/last.safetensors"]
+    content = mutate.raw(rng, content) if rng.random() < 0.5 else mutate.tensors(rng, content)
     store.write(store.folder(box.results, cell) / "last.safetensors", content)
     record = Record.model_validate_json(box.known["measured"][1][0])
     return lambda: _restored(box, record)
@@ -234,22 +184,6 @@ def weights(box: Box, rng: Random) -> Read:
 
 def _restored(box: Box, record: Record) -> None:
     model.restore(record, box.results, "last")
-
-
-def _measured(box: Box) -> tuple[Plan, list[str]]:
-    """A tiny suite that ran once in this process: its plan, and a record of each cell."""
-    if "measured" not in box.known:
-        path = box.put("tiny.yaml", TINY)
-        _fresh()
-        plan = crossing.plan(path)
-        for cell in plan.cells:
-            worker.run(worker.Job(cell, box.results, "cpu", 1, 0, False, box.inside, (), (), 1e9))
-        kept = [store.folder(box.results, cell) for cell in plan.cells]
-        box.known["weights"] = (kept[0] / "last.safetensors").read_bytes()
-        texts = [(home / "record.json").read_text(encoding="utf-8") for home in kept]
-        box.known["measured"] = plan, texts
-        box.clear()
-    return box.known["measured"]
 
 
 def cifar(box: Box, rng: Random) -> Read:
@@ -426,7 +360,7 @@ def plugins(box: Box, rng: Random) -> Read:
 
 def _plugged(box: Box, rng: Random, base: str, name: str) -> None:
     """List it, describe it, write a schema with it, check it, plan with it."""
-    _fresh()
+    fresh()
     axis = "estimators" if base == "Estimator" else "backbones"
     suite = parse(TINY, "").data | {"plugins": "own", axis: {name: {}}, "baseline": None}
     suite |= {"include": [], "published": {}}
@@ -437,7 +371,7 @@ def _plugged(box: Box, rng: Random, base: str, name: str) -> None:
         kind = base.lower()
         verbs = [["list", axis], ["show", kind, name], ["schema"], ["plan", str(path)]]
         command(["--plugins", "own", *rng.choice([*verbs, ["check", name]])])
-        _fresh()
+        fresh()
     problem = None
     try:
         plan = crossing.plan(path)
@@ -493,7 +427,7 @@ def ledgers(box: Box, rng: Random) -> Read:
     path = box.put("x.yaml", TINY.replace("table3", "mine"))
 
     def read() -> None:
-        _fresh()
+        fresh()
         for line in describe(ledger("mine", box.inside)):
             reports.terminal(line)
         reports.every(box, rng, crossing.plan(path))
@@ -513,7 +447,7 @@ def presets(box: Box, rng: Random) -> Read:
     path = box.put("x.yaml", TINY + "preset: paper\n")
 
     def read() -> None:
-        _fresh()
+        fresh()
         honest, preset.files = preset.files, lambda _: box.inside  # type: ignore[assignment]
         try:
             reports.every(box, rng, crossing.plan(path))
@@ -525,11 +459,11 @@ def presets(box: Box, rng: Random) -> Read:
 
 def names(box: Box, rng: Random) -> Read:
     """Names of suites, cells and overrides that would lead out of the results folder."""
+    plan, _ = measured(box)
     words = [*mutate.STRANGE, str(box.outside / "x"), "../../outside/x", "link/x", "x/../../y"]
     (box.results / "suites").mkdir()
     (box.results / "suites" / "link").symlink_to(box.outside)
     chosen = rng.choice(words)
-    plan, _ = _measured_kept(box)
     over = [f"{rng.choice(words)}={rng.choice(words)}"] if rng.random() < 0.5 else []
 
     def read() -> None:
@@ -544,27 +478,6 @@ def names(box: Box, rng: Random) -> Read:
     return read
 
 
-def _measured_kept(box: Box) -> tuple[Plan, list[str]]:
-    """As `_measured`, and what `box.clear` would have forgotten is left."""
-    if "measured" not in box.known:
-        kept = [p for p in box.results.rglob("*") if p.is_symlink()]
-        targets = [(p, p.readlink()) for p in kept]
-        found = _measured(box)
-        for path, goal in targets:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.symlink_to(goal)
-        return found
-    return _measured(box)
-
-
-def _fresh() -> None:
-    """Plugins of the last input are gone."""
-    for registry in (ESTIMATORS, BACKBONES):
-        registry.folders.clear()
-        registry._loaded.clear()  # pyright: ignore[reportPrivateUsage]
-    torch.set_num_threads(1)
-
-
 TARGETS: dict[str, tuple[Target, int]] = {  # and how many inputs `make fuzz` makes
     "suites": (suites, 10_000),
     "records": (records, 2_000),
@@ -577,4 +490,8 @@ TARGETS: dict[str, tuple[Target, int]] = {  # and how many inputs `make fuzz` ma
     "ledgers": (ledgers, 1_000),
     "presets": (presets, 500),
     "names": (names, 500),
+    "checkpoints": (checkpoints, 1_000),
+    "journals": (journals, 2_000),
+    "archives": (archives, 2_000),
+    "leases": (leases, 1_000),
 }
