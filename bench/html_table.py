@@ -49,13 +49,12 @@ def _table(table: Table) -> Iterator[str]:
         f'<th scope="col"{kind}>{escape(column.head)}</th>'
         for column, kind in zip(table.columns, kinds, strict=True)
     )
-    name = next(i for i, column in enumerate(table.columns) if column.kind == "text")
     yield f"<thead><tr>{''.join(heads)}</tr></thead>"
     yield "<tbody>"
     for row in table.rows:
         if row.rule:
             yield "</tbody><tbody>"
-        yield f"<tr>{''.join(_cells(row, kinds, name))}</tr>"
+        yield f"<tr>{''.join(_cells(row, kinds, table.name))}</tr>"
     yield "</tbody>"
 
 

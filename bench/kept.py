@@ -1,13 +1,16 @@
 """The board of a suite that ran, from what the results folder holds of it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from bench import compare, leaderboard, shelf, standing, store
 from bench.cell import Definition
+from bench.document import suggest
 from bench.errors import UsageError
 from bench.leaderboard import Board
 from bench.pairwise import Correction
 from bench.plan import Plan
+from bench.suite import name_of
 
 
 def board(
@@ -51,7 +54,8 @@ def joined(
     plan, said = compare.joined([_plan(root, suite, definition) for suite in suites])
     found, notes = standing.of_kept(root, plan)
     records = found.records(stale=stale)
-    return leaderboard.rank(plan, records, definition, found.stale, [*said, *notes], correction)
+    board = leaderboard.rank(plan, records, definition, found.stale, notes, correction)
+    return replace(board, notes=[*said, *board.notes])
 
 
 def sides(
@@ -70,6 +74,21 @@ def sides(
 def _side(root: Path, plan: Plan, *, stale: bool) -> compare.Side:
     found, notes = standing.of_kept(root, plan)
     return compare.Side(str(root), plan, found.records(stale=stale), found.stale, notes)
+
+
+def ran(root: Path, word: str) -> str:
+    """
+    The name of a suite that ran: what its folder is called, or what its file makes of that.
+
+    Raises:
+        UsageError: none of that name ran here.
+    """
+    known = shelf.suites(root)
+    name = word if word in known else name_of(Path(word), [])
+    if name not in known:
+        message = f"no suite `{word}` ran in `{root}`{suggest(word, known)}"
+        raise UsageError(message)
+    return name
 
 
 def shared(roots: list[Path]) -> str:

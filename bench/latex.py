@@ -26,7 +26,7 @@ SPECIAL = {
     "‘": r"\textquoteleft{}", "’": r"\textquoteright{}", "“": r"\textquotedblleft{}",
     "”": r"\textquotedblright{}", "ß": r"\ss{}", "æ": r"\ae{}", "Æ": r"\AE{}", "ø": r"\o{}",
     "Ø": r"\O{}", "œ": r"\oe{}", "Œ": r"\OE{}", "ł": r"\l{}", "Ł": r"\L{}", "ı": r"\i{}",
-    "⁄": "/", "‐": "-", "‑": "-", "‒": "-",
+    "⁄": "/", "°": r"\textsuperscript{\ensuremath{\circ}}", "‐": "-", "‑": "-", "‒": "-",
 }  # fmt: skip
 NAMES = {
     "±": "pm", "×": "times", "·": "cdot", "÷": "div", "√": "surd", "∞": "infty",
@@ -36,8 +36,7 @@ NAMES = {
     "↓": "downarrow", "∀": "forall", "∃": "exists", "∅": "emptyset", "∪": "cup", "∩": "cap",
     "⊂": "subset", "⊙": "odot", "⊕": "oplus", "⊗": "otimes", "‖": "Vert", "′": "prime",
     "⌊": "lfloor", "⌋": "rfloor", "⌈": "lceil", "⌉": "rceil", "⟨": "langle", "⟩": "rangle",
-    "ϵ": "epsilon", "ϑ": "vartheta", "ϕ": "phi", "ℓ": "ell", "∘": "circ", "°": "circ",
-    "•": "bullet",
+    "ϵ": "epsilon", "ϑ": "vartheta", "ϕ": "phi", "ℓ": "ell", "∘": "circ", "•": "bullet",
 }  # fmt: skip
 SMALL = {c: name(c).split()[-1].lower() for c in "αβγδεζηθικμνξπρςστυφχψω"}
 CAPITAL = {c: name(c).split()[-1].title() for c in "ΓΔΘΞΠΣΥΦΨΩ"}
@@ -59,15 +58,16 @@ def text(sheet: Sheet) -> str:
     title = comment(sheet.title)
     lines = [
         f"% signbench: {title}",
-        r"% Needs \usepackage{booktabs,graphicx}. One table for each section; below, every number.",
+        r"% Needs \usepackage{booktabs,graphicx}. First every number by its name, then the tables.",
+        "% Two files that name one row define it twice: read one of them between braces.",
     ]
     rows = [row for part in sheet.parts for table in part.tables for row in table.rows]
     lines += definitions([line for row in rows for line in row.lines])
-    for number, part in enumerate(sheet.parts, start=1):
+    for part in sheet.parts:
         caption = ". ".join(escaped(word) for word in (part.title, part.caption) if word)
-        label = f"bench:{re.sub('[^A-Za-z0-9-]+', '-', sheet.title)}-{number}"
+        label = re.sub("[^A-Za-z0-9]+", "-", f"{sheet.title} {part.title}").strip("-")
         lines += [r"\begin{table}[htbp]", r"\centering", rf"\caption{{{caption}}}"]
-        lines += [rf"\label{{{label}}}"]
+        lines += [rf"\label{{bench:{label}}}"]
         for table in part.tables:
             lines += _tabular(table)
         lines += [NOTE % prose(note) for note in part.notes]
@@ -140,6 +140,7 @@ def _spaced(text: str) -> str:
 
 def _tabular(table: Table) -> Iterator[str]:
     kinds = "".join("r" if column.kind == "number" else "l" for column in table.columns)
+    yield r"\par\smallskip"
     yield SHRINK
     yield rf"\begin{{tabular}}{{@{{}}{kinds}@{{}}}}"
     yield r"\toprule"

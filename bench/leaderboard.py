@@ -428,7 +428,7 @@ def _notes(plan: Plan, definition: Definition, correction: Correction) -> list[s
         if claim.note:
             who = f"{claim.method} {claim.acc:.2f} on {claim.backbone or 'any net'} {claim.wa}"
             cautions.setdefault(claim.note, []).append(who)
-    return notes + [f"{', '.join(who)}: {note}" for note, who in cautions.items()]
+    return notes + [f"{', '.join(dict.fromkeys(who))}: {note}" for note, who in cautions.items()]
 
 
 def _unfinished(plan: Plan, known: Mapping[str, Record]) -> list[str]:

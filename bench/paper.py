@@ -35,6 +35,7 @@ class Entry:
     claim: Claim | None
     line: Line | None
     strong: bool = False  # surely the best
+    again: bool = False  # was the number measured in several rows?
 
     def printed(self, name: str) -> str:
         return str(getattr(self.claim, name) or "-") if self.claim else ""
@@ -44,8 +45,15 @@ class Entry:
         return "-" if value is None else f"{value:.2f}"
 
     def ours(self, head: str) -> str:
-        absent = "not in this suite" if head == "acc, %" else "-"
-        return sheet.words(self.line)[head] if self.line else absent
+        return sheet.words(self.line)[head] if self.line else "-"
+
+    def accuracy(self) -> str:
+        """Ours, or why there is none."""
+        if self.line is None:
+            return "not in this suite"
+        word = self.ours("acc, %")
+        lacking = "lost" if self.line.lost else "not measured"
+        return lacking if word == "-" else word
 
 
 OURS = {"ours, last": "last", "ours, best": "best", "n": "n"}
@@ -100,7 +108,7 @@ WORDS: dict[str, Callable[[Entry], str]] = {
     "flexible": lambda x: x.printed("flexible") or "-",
     "acc": lambda x: x.number("acc"),
     "top5": lambda x: x.number("top5"),
-    "last": lambda x: x.ours("acc, %"),
+    "last": lambda x: x.accuracy(),
     "best": lambda x: x.ours("best, %"),
     "n": lambda x: x.ours("n"),
     "ours top5": lambda x: x.ours("top-5, %"),
@@ -139,7 +147,7 @@ def layout(board: Board, name: str, *, whole: bool = False) -> Sheet:
         title=style.title,
         caption=f"published: {claims[0].source}; ours: {_recipes(sections)}",
         tables=[_table(entries, style, whole=whole)],
-        notes=list(chain.from_iterable(sheet.notes(section) for section in sections)),
+        notes=list(chain.from_iterable(map(sheet.notes, sections))),
     )
     return Sheet(board.suite, [part], sheet.summary(board), board.notes)
 
@@ -147,8 +155,10 @@ def layout(board: Board, name: str, *, whole: bool = False) -> Sheet:
 def _printed(claims: list[Claim], lines: list[tuple[Line, bool]]) -> Iterator[Entry]:
     """The paper's rows in their order; one that was measured in several sections, for each."""
     for printed in claims:
-        found = [Entry(printed, x, strong) for x, strong in lines if _carries(x, printed)]
-        yield from found or [Entry(printed, None)]
+        every = [(x, strong) for x, strong in lines if _carries(x, printed)]
+        found = [(x, strong) for x, strong in every if not x.absent] or every[:1]
+        yield from (Entry(printed, x, strong, len(found) > 1) for x, strong in found)
+        yield from [] if found else [Entry(printed, None)]
 
 
 def _others(claims: list[Claim], lines: list[tuple[Line, bool]]) -> list[Entry]:
@@ -226,8 +236,11 @@ def _method(entry: Entry) -> str:
     """As printed, with the marks of the measured row."""
     if entry.claim is None:
         return entry.line.title if entry.line else ""
-    marks = entry.line.title.removeprefix(entry.line.name) if entry.line else ""
-    return entry.claim.method + marks
+    if entry.line is None:
+        return entry.claim.method
+    marks = entry.line.title.removeprefix(entry.line.name)
+    where = f" ({entry.line.name} on {entry.line.backbone})" if entry.again else ""
+    return entry.claim.method + marks + where
 
 
 def _kind(name: str) -> Kind:

@@ -1,7 +1,7 @@
 """A board on a terminal, and in every other format. One entry, `render`."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Literal, TypeAlias
 
 import pandas as pd
@@ -38,8 +38,7 @@ def render(board: Board, form: Format, console: Console, style: str = "") -> Non
         UsageError: no such style, or none for this format or board.
     """
     if form == "rich":
-        laid = paper.layout(board, style) if style else None
-        console.print(_group(laid) if laid else rich_table(board, console.width))
+        console.print(rich_table(board, console.width, style))
     else:
         console.file.write(text(board, form, style))
 
@@ -82,13 +81,15 @@ def as_json(board: Board) -> str:
     return plain(json.dumps(asdict(board), ensure_ascii=False, indent=1, default=_dumped) + "\n")
 
 
-def rich_table(board: Board, width: int) -> Group:
+def rich_table(board: Board, width: int, style: str = "") -> Group:
     """For a terminal of `width` columns: one table, or several under each other."""
-    groups = next(groups for needed, groups in LAYOUTS.items() if width >= needed)
-    return _group(sheet.of(board, groups))
-
-
-def _group(laid: Sheet) -> Group:
+    if style:
+        laid = paper.layout(board, style)
+        stacked = [replace(p, tables=p.tables[0].split(width)) for p in laid.parts]
+        laid = replace(laid, parts=stacked)
+    else:
+        groups = next(groups for needed, groups in LAYOUTS.items() if width >= needed)
+        laid = sheet.of(board, groups)
     parts: list[Any] = []
     for part in laid.parts:
         title = f"{laid.title}: {part.title}"

@@ -6,7 +6,7 @@ Fractions turn into percent here only.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from bench.leaderboard import Board, Line, Section
@@ -24,6 +24,7 @@ WHOLE = (*RESULT[:2], *ESTIMATOR[1:5], *RESULT[2:9], *ESTIMATOR[5:], *RESULT[9:]
 EMPTIABLE = {"Δ, points", "p", "published, %", "e", "s", "formula", "rational", "flexible"}
 TUNED = {"untuned, %", "chosen"}  # columns of tuned sections only
 TEXT = {"estimator", "type", "rational", "flexible", "chosen"}
+LONGEST, GAP = 24, 3  # characters of a column before it is folded, and between two
 STRONG = {"estimator", "acc, %"}  # what is bold of the surely best
 
 
@@ -49,6 +50,37 @@ class Row:
 class Table:
     columns: list[Column]
     rows: list[Row]
+
+    @property
+    def name(self) -> int:
+        """The place of the column that names the rows."""
+        texts = [i for i, column in enumerate(self.columns) if column.kind == "text"]
+        return next((i for i in texts if all(row.words[i] for row in self.rows)), texts[0])
+
+    def split(self, width: int) -> "list[Table]":
+        """The columns in tables that fit `width` characters, the name's in each."""
+        every = [[c.head, *(r.words[i] for r in self.rows)] for i, c in enumerate(self.columns)]
+        sizes = [min(LONGEST, max(map(len, words))) + GAP for words in every]
+        groups, used = [list[int]()], sizes[self.name]
+        for i in (i for i in range(len(sizes)) if i != self.name):
+            if used + sizes[i] > width and groups[-1]:
+                groups.append([])
+                used = sizes[self.name]
+            groups[-1].append(i)
+            used += sizes[i]
+        return [self._only(sorted([self.name, *group])) for group in groups]
+
+    def _only(self, places: list[int]) -> "Table":
+        """The columns at these places."""
+        rows = [
+            replace(
+                row,
+                words=[row.words[i] for i in places],
+                bold=frozenset(new for new, i in enumerate(places) if i in row.bold),
+            )
+            for row in self.rows
+        ]
+        return Table([self.columns[i] for i in places], rows)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def power(
 def compare(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SUITE|RESULTS]...", help="Suites that ran, or results folders."),
+        typer.Argument(metavar="SUITE|RESULTS", help="Suites that ran, or results folders."),
     ] = None,
     results: Annotated[
         list[Path] | None,
@@ -96,15 +96,15 @@ def compare(
     """
     from bench import diff, kept, render
 
-    found = words or []
-    roots = [*(results or []), *(Path(word) for word in found if diff.is_results(word))]
-    roots = roots or [Path("results")]
-    suites = [_ran(roots[0], word) for word in found if not diff.is_results(word)]
+    folders = [word for word in words or [] if diff.is_results(word)]
+    roots = [*(results or []), *map(Path, folders)] or [Path("results")]
+    suites = [word for word in words or [] if word not in folders]
     _refuse_odd(roots, suites)
+    names = list(dict.fromkeys(kept.ran(roots[0], word) for word in suites))
     if len(roots) == 1:
-        board = kept.joined(roots[0], suites, equilibrium, correction, stale=allow_stale)
+        board = kept.joined(roots[0], names, equilibrium, correction, stale=allow_stale)
     else:
-        suite = suites[0] if suites else kept.shared(roots)
+        suite = names[0] if names else kept.shared(roots)
         board = kept.sides(roots[0], roots[1], suite, equilibrium, stale=allow_stale)
     render.render(board, form, out, style)
     if form == "csv":  # which has no place for them
@@ -112,24 +112,15 @@ def compare(
             say(err, f"note: {note}")
 
 
-def _ran(root: Path, word: str) -> str:
-    """The name of a suite that ran: as its folder is called, or by its file."""
-    from bench import shelf
-    from bench.suite import name_of
-
-    return word if shelf.is_suite(root, word) else name_of(Path(word), [])
-
-
 def _refuse_odd(roots: list[Path], suites: list[str]) -> None:
     """What is neither suites of one folder nor one suite of two."""
-    several = len(set(suites)) > 1
-    if len(roots) == 1 and not (several and len(set(suites)) == len(suites)):
+    if len(roots) == 1 and len(set(suites)) < 2:
         message = (
             "name two suites that ran, as in `bench compare table3 mine.yaml`, or two folders, as "
             "in `bench compare table3 --results A --results B`"
         )
         raise UsageError(message)
-    if len(roots) > 1 and (several or len({root.resolve() for root in roots}) != 2):
+    if len(roots) > 1 and (len(suites) > 1 or len({root.resolve() for root in roots}) != 2):
         message = f"two folders and one suite, not {len(roots)} folders and {len(suites)} suites"
         raise UsageError(message)
 
