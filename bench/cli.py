@@ -1,5 +1,6 @@
 """The `bench` command: parse, call, print. No logic lives here."""
 
+import io
 import json
 import math
 import os
@@ -675,6 +676,9 @@ def _warn_if_changed(plan: "Plan", suite: Path, overrides: list[str]) -> None:
 def main() -> None:
     """Run the command; a BenchError is the user's to fix and needs no traceback."""
     stop.listen()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # where ± or … has no place in the encoding
     try:
         app()
     except BenchError as error:

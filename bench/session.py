@@ -58,7 +58,7 @@ class _Session:
         """Run cells, shown and written to a journal."""
         settings, out = self.settings, self.out
         board = live.board(plan, [cell.id for cell in cells], settings.root)
-        view = live.Terminal if out.is_terminal else live.Plain
+        view = live.Terminal if live.redraws(out) else live.Plain
         entries = journal.entries(cells, board.names)
         book = Journal(settings.root, plan.suite, entries, settings.argv)
         self.journals.append(book.path)
