@@ -268,7 +268,7 @@ class Plain:
 
 def redraws(console: Console) -> bool:
     """Can it show a table that redraws itself?"""
-    return console.is_terminal and not console.is_dumb_terminal
+    return console.is_terminal and not (console.is_dumb_terminal or console.quiet)
 
 
 class Terminal(Plain):
