@@ -1,12 +1,13 @@
 """The `bench` command: parse, call, print. No logic lives here."""
 
+import io
 import json
 import math
 import os
 import re
 import sys
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,7 +17,7 @@ from rich.text import Text
 
 from bench import __version__, stop
 from bench.errors import BenchError, EnvironmentProblem, UsageError
-from bench.plain import plain, say
+from bench.plain import Terminal, plain, say
 from bench.plot_cli import plot_app
 from bench.shelf_cli import shelf_app
 from bench.table_cli import Correction, Equilibrium, Layout, Style, table_app
@@ -45,7 +46,8 @@ Overrides = Annotated[
 Filter = Annotated[
     str, typer.Option("--filter", "-k", help='As in "estimator=reste,ste & wa=1/1 & seed=0".')
 ]
-WHERE, SEEDS, TROUBLE = (
+SHOWN, WHERE, SEEDS, TROUBLE = (
+    "What is shown",
     "Where cells run",
     "Seeds where they are needed",
     "When something goes wrong",
@@ -136,6 +138,23 @@ def run(
         typer.Option(metavar="failed|stale|CELL", help="Run these and no others; repeatable."),
     ] = None,
     allow_stale: AllowStale = False,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[:FOLDER]",
+            help="Tell a tracker: tensorboard, trackio; repeatable.",
+            rich_help_panel=SHOWN,
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="JSON lines on stdout, all else on stderr.", rich_help_panel=SHOWN
+        ),
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Only what went wrong.", rich_help_panel=SHOWN)
+    ] = False,
     until_separated: Annotated[
         bool,
         typer.Option(
@@ -200,6 +219,7 @@ def run(
     from bench import executor, filters, sequential, session
     from bench.crossing import plan
     from bench.sources import data_folder
+    from bench.stream import Stream
 
     stop.listen(requeue=requeue)
     _one_thread()
@@ -222,9 +242,12 @@ def run(
         retries=retries,
         max_failures=1 if fail_fast else max_failures,
     )
-    choice = session.Choice(tuple(rerun or ()), allow_stale, tuple(looks))
-    if not session.run(resolved, chosen, settings, out, err, choice):
-        raise typer.Exit(1)
+    choice = session.Choice(tuple(rerun or ()), allow_stale, tuple(looks), tuple(track or ()))
+    place = Terminal(quiet=True) if quiet else err if as_json else out
+    lines = Stream(sys.stdout, resolved.suite, results, settings.argv) if as_json else None
+    with lines or nullcontext():
+        if not session.run(resolved, chosen, settings, place, err, choice, lines):
+            raise typer.Exit(1)
 
 
 @app.command()
@@ -672,6 +695,9 @@ def _warn_if_changed(plan: "Plan", suite: Path, overrides: list[str]) -> None:
 def main() -> None:
     """Run the command; a BenchError is the user's to fix and needs no traceback."""
     stop.listen()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # where ± or … has no place in the encoding
     try:
         app()
     except BenchError as error:
