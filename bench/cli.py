@@ -19,6 +19,7 @@ from bench import __version__, stop
 from bench.errors import BenchError, EnvironmentProblem, UsageError
 from bench.plain import Terminal, plain, say
 from bench.plot_cli import plot_app
+from bench.report_cli import report_app
 from bench.shelf_cli import shelf_app
 from bench.table_cli import Correction, Equilibrium, Layout, Style, table_app
 from bench.terminal import AllowStale, Data, Results, err, out
@@ -33,6 +34,7 @@ new_app = typer.Typer(no_args_is_help=True, help="Start a plugin of your own.")
 app.add_typer(shelf_app)  # without a name: its commands are the program's own
 app.add_typer(table_app)
 app.add_typer(plot_app)
+app.add_typer(report_app)
 app.add_typer(data_app, name="data")
 app.add_typer(new_app, name="new")
 
@@ -411,7 +413,7 @@ def check(
     data: Data = None,
 ) -> None:
     """Is the estimator what its formula says? Is it rational, is it flexible, and if not, where?"""
-    from bench import latent, report
+    from bench import check_view, latent
 
     unnamed = not words and not all_
     _refuse(unnamed, "name an estimator, or give --all; `bench list estimators` names them")
@@ -422,14 +424,14 @@ def check(
     )
     measured = latent.measured(cell, results, data) if cell else None
     if study:
-        for part in report.study(words or [], measured):
+        for part in check_view.study(words or [], measured):
             out.print(part, markup=False, highlight=False)
         return
-    lines = report.reports(words or [])
+    lines = check_view.reports(words or [])
     if definition or baseline or form or cell:
         asked = definition or ("trained" if cell else "p")
         question = asked, baseline or "identity", form or "pure"
-        lines = report.answers(words or [], question, measured)
+        lines = check_view.answers(words or [], question, measured)
     ok = True
     for text, fine in lines:
         _say(text)
