@@ -128,15 +128,15 @@ def _recorded(asked: Asked, kinds: Sequence[str]) -> tuple[list[tuple[str, Figur
     if not records:
         raise EmptyMatch("\n".join(notes))
     drawn: list[tuple[str, Figure]] = []
+    wanting: list[str] = []
     for kind in kinds:
         found = atlas.figures(plan, records, [kind], asked.definition)
         several = [(name, figure) for name, _, figure in found]
         drawn += several
-        if not several and asked.kinds:
-            notes.append(f"{kind}: {atlas.KINDS[kind].needs}")
+        wanting += [] if several else [f"{kind}: {atlas.KINDS[kind].needs}"]
     if not drawn:
-        raise UsageError("\n".join(notes))
-    return drawn, notes
+        raise UsageError("\n".join([*notes, *wanting]))
+    return drawn, notes + (wanting if asked.kinds else [])
 
 
 def _plan(asked: Asked) -> Plan:

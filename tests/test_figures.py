@@ -454,3 +454,16 @@ def test_ranks_stand_where_they_belong() -> None:
         assert f"{name}  {rank}.00" in said
     assert "Tables: x 1/1, y 1/1, z 1/1" in said
     assert not [*atlas.figures(plan, records, ["ranks"])]
+
+
+def test_what_lost_every_seed_says_why_nothing_is_drawn(tmp_path: Path) -> None:
+    """A suite whose cells all diverged has records and no figure; each kind says what it lacks."""
+    plan, records = suite("ste")
+    store.save_plan(tmp_path, plan)
+    for found in records:
+        lost = {"status": "diverged", "reason": "the loss", "curves": {}, "indicators": []}
+        store.save(tmp_path, found.model_copy(update=lost))
+    with pytest.raises(UsageError, match=r"accuracy: no cell came to its end\n") as caught:
+        plot.figures(plot.Asked(Path("s"), (), (), tmp_path))
+
+    assert all(f"{kind}: " in str(caught.value) for kind in atlas.KINDS)
