@@ -9,6 +9,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from bench import completion
+from bench.completion import offering
 from bench.plain import say
 from bench.terminal import AllowStale, Results, out
 
@@ -23,7 +25,12 @@ HEADS = ("backbone", "W/A", "better", "worse", "Δ, points", "n", "seeds needed"
 
 @table_app.command()
 def power(
-    suite: Annotated[Path, typer.Argument(metavar="SUITE", help="A suite that ran.")],
+    suite: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SUITE", help="A suite that ran.", autocompletion=offering(completion.ran)
+        ),
+    ],
     overrides: Annotated[
         list[str] | None,
         typer.Argument(metavar="KEY=VALUE", help="Overrides that it ran with."),
