@@ -19,8 +19,10 @@ from bench import __version__, completion, stop
 from bench.completion import offering
 from bench.errors import BenchError, EnvironmentProblem, UsageError
 from bench.plain import Terminal, plain, say
+from bench.plot_cli import plot_app
+from bench.report_cli import report_app
 from bench.shelf_cli import shelf_app
-from bench.table_cli import table_app
+from bench.table_cli import Correction, Equilibrium, Layout, Style, table_app
 from bench.terminal import AllowStale, Data, Results, err, out
 
 if TYPE_CHECKING:  # only commands that train or check import torch
@@ -30,8 +32,10 @@ if TYPE_CHECKING:  # only commands that train or check import torch
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 data_app = typer.Typer(no_args_is_help=True, help="Find, fetch and verify data sets.")
 new_app = typer.Typer(no_args_is_help=True, help="Start a plugin of your own.")
-app.add_typer(shelf_app)
-app.add_typer(table_app)  # without a name: its commands are the program's own
+app.add_typer(shelf_app)  # without a name: its commands are the program's own
+app.add_typer(table_app)
+app.add_typer(plot_app)
+app.add_typer(report_app)
 app.add_typer(data_app, name="data")
 app.add_typer(new_app, name="new")
 
@@ -77,13 +81,6 @@ MAX_SEEDS = 20
 Gpus = Annotated[
     str | None,
     typer.Option(help="GPU numbers, one cell each, as in 0,1.", rich_help_panel=WHERE),
-]
-Form = Annotated[
-    Literal["rich", "md", "csv", "json"], typer.Option("--format", help="How to print it.")
-]
-Equilibrium = Annotated[
-    Literal["paper", "code", "scale_free"] | None,
-    typer.Option(help="Which e and s to show; the suite's choice if not given."),
 ]
 Reading = Literal["p", "p-fixed", "end", "l2-uniform", "l2-normal", "trained"]
 Kind = Literal["estimators", "backbones", "data", "schedules", "suites"]
@@ -311,17 +308,16 @@ def leaderboard(
     suite: Suite,
     overrides: Overrides = None,
     results: Results = Path("results"),
-    form: Form = "rich",
+    form: Layout = "rich",
+    style: Style = "",
     equilibrium: Equilibrium = None,
-    correction: Annotated[
-        Literal["holm", "fdr"],
-        typer.Option(help="Of the tests between rows: for any false one, or for their part."),
-    ] = "holm",
+    correction: Correction = "holm",
     allow_stale: AllowStale = False,
 ) -> None:
     """Rebuild SUITE's table from what `bench run` left in the results folder; no torch needed.
 
-    As in `bench leaderboard quickstart --format md`.
+    As in `bench leaderboard quickstart`, `bench leaderboard table3 --style paper:table3`, or
+    `bench leaderboard table1 --format tex > table.tex`, which a paper takes in as it is.
     """
     from bench import kept, render
     from bench.suite import name_of
@@ -329,7 +325,7 @@ def leaderboard(
     name = name_of(suite, overrides or [])
     plan, board, notes = kept.board(results, name, equilibrium, correction, stale=allow_stale)
     _warn_if_changed(plan, suite, overrides or [])
-    render.render(board, form, out)
+    render.render(board, form, out, style)
     if form == "csv":  # which has no place for them
         for note in notes:
             say(err, f"note: {note}")
@@ -478,7 +474,7 @@ def check(
 
     As in `bench check reste`, `bench check rbnn t_min=1.4143`, or `bench check --all --study`.
     """
-    from bench import latent, report
+    from bench import check_view, latent
 
     unnamed = not words and not all_
     _refuse(unnamed, "name an estimator, or give --all; `bench list estimators` names them")
@@ -489,14 +485,14 @@ def check(
     )
     measured = latent.measured(cell, results, data) if cell else None
     if study:
-        for part in report.study(words or [], measured):
+        for part in check_view.study(words or [], measured):
             out.print(part, markup=False, highlight=False)
         return
-    lines = report.reports(words or [])
+    lines = check_view.reports(words or [])
     if definition or baseline or form or cell:
         asked = definition or ("trained" if cell else "p")
         question = asked, baseline or "identity", form or "pure"
-        lines = report.answers(words or [], question, measured)
+        lines = check_view.answers(words or [], question, measured)
     ok = True
     for text, fine in lines:
         _say(text)
