@@ -63,8 +63,8 @@ def formats(text: str) -> list[Format]:
         UsageError: a word that names none.
     """
     words = [word.strip() for word in text.split(",")]
-    if wrong := next((word for word in words if word not in FORMATS), None):
-        message = f"--format `{wrong}`: expected svg, pdf or png, or several joined by commas"
+    if wrong := [word for word in words if word not in FORMATS]:
+        message = f"--format `{wrong[0]}`: expected svg, pdf or png, or several joined by commas"
         raise UsageError(message)
     return [form for form in FORMATS if form in words]
 
@@ -96,7 +96,7 @@ def figures(asked: Asked) -> tuple[list[tuple[str, Figure]], list[str]]:
             raise UsageError(message)
     if str(asked.suite) == GALLERY and {*asked.kinds} <= {GALLERY}:
         return [(GALLERY, _gallery(gallery.installed(), "Estimators"))], []
-    kinds = asked.kinds or PAPER.get(_of_paper(asked)) or [*atlas.KINDS]
+    kinds = list(dict.fromkeys(asked.kinds)) or PAPER.get(_of_paper(asked)) or [*atlas.KINDS]
     drawn: list[tuple[str, Figure]] = []
     notes: list[str] = []
     if recorded := [kind for kind in kinds if kind != GALLERY]:
@@ -128,15 +128,15 @@ def _recorded(asked: Asked, kinds: Sequence[str]) -> tuple[list[tuple[str, Figur
     if not records:
         raise EmptyMatch("\n".join(notes))
     drawn: list[tuple[str, Figure]] = []
+    wanting: list[str] = []
     for kind in kinds:
         found = atlas.figures(plan, records, [kind], asked.definition)
         several = [(name, figure) for name, _, figure in found]
         drawn += several
-        if not several and asked.kinds:
-            notes.append(f"{kind}: {atlas.KINDS[kind].needs}")
+        wanting += [] if several else [f"{kind}: {atlas.KINDS[kind].needs}"]
     if not drawn:
-        raise UsageError("\n".join(notes))
-    return drawn, notes
+        raise UsageError("\n".join([*notes, *wanting]))
+    return drawn, notes + (wanting if asked.kinds else [])
 
 
 def _plan(asked: Asked) -> Plan:

@@ -24,8 +24,8 @@ def plot(
         list[str] | None,
         typer.Option(
             "--kind",
-            help="accuracy, equilibrium, sweep, curves, knob, layers, histograms, cost or gallery; "
-            "repeatable. If not given: of a figure's suite what the paper shows, else all.",
+            help="accuracy, ranks, equilibrium, sweep, curves, knob, layers, histograms, cost or "
+            "gallery; repeatable. If not given: of a paper's figure what it shows, else all.",
         ),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder.")] = Path("figures"),

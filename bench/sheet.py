@@ -6,10 +6,11 @@ Fractions turn into percent here only.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from bench.leaderboard import Board, Line, Section
+from bench.plain import count
 from bench.stats import Estimate
 
 Kind: TypeAlias = Literal["text", "number", "formula"]
@@ -23,6 +24,7 @@ WHOLE = (*RESULT[:2], *ESTIMATOR[1:5], *RESULT[2:9], *ESTIMATOR[5:], *RESULT[9:]
 EMPTIABLE = {"Δ, points", "p", "published, %", "e", "s", "formula", "rational", "flexible"}
 TUNED = {"untuned, %", "chosen"}  # columns of tuned sections only
 TEXT = {"estimator", "type", "rational", "flexible", "chosen"}
+LONGEST, GAP = 24, 3  # characters of a column before it is folded, and between two
 STRONG = {"estimator", "acc, %"}  # what is bold of the surely best
 
 
@@ -48,6 +50,37 @@ class Row:
 class Table:
     columns: list[Column]
     rows: list[Row]
+
+    @property
+    def name(self) -> int:
+        """The place of the column that names the rows."""
+        texts = [i for i, column in enumerate(self.columns) if column.kind == "text"]
+        return next((i for i in texts if all(row.words[i] for row in self.rows)), texts[0])
+
+    def split(self, width: int) -> "list[Table]":
+        """The columns in tables that fit `width` characters, the name's in each."""
+        every = [[c.head, *(r.words[i] for r in self.rows)] for i, c in enumerate(self.columns)]
+        sizes = [min(LONGEST, max(map(len, words))) + GAP for words in every]
+        groups, used = [list[int]()], sizes[self.name]
+        for i in (i for i in range(len(sizes)) if i != self.name):
+            if used + sizes[i] > width and groups[-1]:
+                groups.append([])
+                used = sizes[self.name]
+            groups[-1].append(i)
+            used += sizes[i]
+        return [self._only(sorted([self.name, *group])) for group in groups]
+
+    def _only(self, places: list[int]) -> "Table":
+        """The columns at these places."""
+        rows = [
+            replace(
+                row,
+                words=[row.words[i] for i in places],
+                bold=frozenset(new for new, i in enumerate(places) if i in row.bold),
+            )
+            for row in self.rows
+        ]
+        return Table([self.columns[i] for i in places], rows)
 
 
 @dataclass(frozen=True)
@@ -107,7 +140,7 @@ def notes(section: Section) -> list[str]:
 def summary(board: Board) -> list[str]:
     """The estimators over several sections, and the count of cells, a sentence each."""
     stale = f", {board.stale} stale" if board.stale else ""
-    counts = f"{board.recorded} of {board.total} cells recorded{stale}."
+    counts = f"{board.recorded} of {count(board.total, 'cell')} recorded{stale}."
     if board.across is None:
         return [counts]
     a = board.across
@@ -125,12 +158,12 @@ def footnotes(lines: list[Line]) -> list[str]:
     found: list[str] = []
     for line in lines:
         name = f"{line.name} on {line.backbone}, {line.wa}"
-        seeds = line.n + sum(line.lost.values())
+        ran, planned = line.n + sum(line.lost.values()), count(len(line.cells), "seed")
         found += [f"* {name}: {'; '.join(line.confounds)}"] * bool(line.confounds)
-        found += [f"lost: {name}, {n} of {seeds} seeds, {why}" for why, n in line.lost.items()]
         found += [
-            f"stale: {name}, {n} of {len(line.cells)} seeds, {why}" for why, n in line.stale.items()
+            f"lost: {name}, {n} of {count(ran, 'seed')}, {why}" for why, n in line.lost.items()
         ]
+        found += [f"stale: {name}, {n} of {planned}, {why}" for why, n in line.stale.items()]
     return found
 
 
@@ -142,7 +175,7 @@ def words(line: Line) -> dict[str, str]:
         "#": _ranks(line),
         "estimator": line.title,
         "formula": line.formula or "-",
-        "type": line.kind,
+        "type": line.kind or "-",
         "rational": line.rational or "-",
         "flexible": line.flexible or "-",
         "acc, %": line.absent or ("stale" if line.unused and not line.n else percent(line.acc)),

@@ -168,7 +168,7 @@ def test_weights_are_kept_and_load(ran: Path, cli: Bench, monkeypatch: pytest.Mo
         (("curve", "ste", "--to", "inf"), 2, "--from -2 --to inf: expected finite numbers"),
         (("indicators", "x", "--curves", "--histograms"), 2, "ask for one of them"),
         (("indicators", "x", "--curves", "--format", "csv"), 2, "ask for one of them"),
-        (("gc", "--results", "/nowhere"), 2, "no results folder `/nowhere`"),
+        (("gc", "--results", "/nowhere"), 2, "`/nowhere` is no results folder"),
         (("run", "quickstart", "--rerun", "x y"), 2, "--rerun `x y` names 0 cells of this suite"),
         (("new", "estimator", "ste"), 2, "the name `ste` is taken"),
         (("new", "estimator", "my-est"), 2, "cannot be a file name to import"),

@@ -13,7 +13,17 @@ from typing import TypeAlias
 from matplotlib.figure import Figure
 
 from bench.cell import Definition
-from bench.figures import accuracy, cost, curves, equilibrium, histograms, knob, layers, sweep
+from bench.figures import (
+    accuracy,
+    cost,
+    curves,
+    equilibrium,
+    histograms,
+    knob,
+    layers,
+    ranks,
+    sweep,
+)
 from bench.figures.material import Material, Panel, of
 from bench.figures.style import styled
 from bench.plan import Plan
@@ -56,6 +66,7 @@ def _once(draw: Callable[[Material], Figure | None]) -> Draw:
 
 KINDS: Mapping[str, Kind] = {
     "accuracy": Kind(_each(accuracy.draw), accuracy.CAPTION, accuracy.NEEDS),
+    "ranks": Kind(_once(ranks.draw), ranks.CAPTION, ranks.NEEDS),
     "equilibrium": Kind(_each(equilibrium.draw), equilibrium.CAPTION, equilibrium.NEEDS),
     "sweep": Kind(_once(sweep.draw), sweep.CAPTION, sweep.NEEDS),
     "curves": Kind(_each(curves.draw), curves.CAPTION, curves.NEEDS),
@@ -86,7 +97,8 @@ def figures(
             drawn = [*KINDS[kind].draw(material)]
         for title, figure in drawn:
             words = f"{kind}-{title}" if len(drawn) > 1 else kind
-            name = re.sub(r"[^A-Za-z0-9.]+", "-", words).strip("-.")
+            words = re.sub("W/A ([0-9]+)/", r"w\1a", words)  # as in a cell's name
+            name = re.sub(r"[^A-Za-z0-9._]+", "-", words).strip("-.")
             names[name] += 1
             number = f"-{names[name]}" if names[name] > 1 else ""  # labels that are spelt alike
             about = f": {title}" if title else ""

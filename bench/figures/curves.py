@@ -46,13 +46,13 @@ def epochs(record: Record) -> int:
 
 def _run(axes: Axes, run: Runs, key: str) -> None:
     factor = 100 if key == "test_acc" else 1
-    found = means([_values(record.curves[key], factor) for record in run.ended])
+    found = means([_values(record.curves.get(key, []), factor) for record in run.ended])
     if found:
         band(axes, run.look, range(1, len(found) + 1), found)
     for record in run.records:
-        if record.status == "diverged" and epochs(record):
+        if record.status == "diverged" and (values := record.curves.get(key)):
             line = run.look.line(linewidth=0.6, marker="x", markevery=[-1])
-            axes.plot(range(1, epochs(record) + 1), _values(record.curves[key], factor), **line)
+            axes.plot(range(1, len(values) + 1), _values(values, factor), **line)
 
 
 def _values(curve: Sequence[float], factor: float) -> list[float]:

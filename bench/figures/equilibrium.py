@@ -37,7 +37,7 @@ def draw(material: Material, panel: Panel) -> Figure | None:
     legend(figure, {run.name: sample(run.look) for run in shown})
     text = (
         f"e, s: `{how}` definition, latent weights, means over seeds. Left: epoch by epoch, the "
-        "marker is the last. Middle, right: means over epochs as in the table, last-epoch "
+        "marker is the last. Middle, right: over all epochs, as in the table; last-epoch "
         "accuracy with its 95 % t interval (none with one seed)"
     )
     footnote(figure, material.note(panel.recipe, text))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import torch
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ from bench.cell import Role
 from bench.contract import Knob, Surrogate
 from bench.curve import grid
 from bench.errors import PluginError
-from bench.figures.style import GREY, Traits, footnote, label, legend, shades, sheet, within
+from bench.figures.style import GREY, Traits, footnote, label, legend, shades, sheet
 from bench.gap import ROUNDING, error, of_baseline
 from bench.properties import seen, visited
 from bench.registry import ESTIMATORS
@@ -71,7 +72,12 @@ def of_suite(suite: Path, overrides: Sequence[str]) -> list[Exhibit]:
 
 
 def draw(exhibits: Sequence[Exhibit], title: str) -> Figure:
-    """f above f' of each."""
+    """
+    Draw f above f' of each.
+
+    Raises:
+        PluginError: an f raises, or returns what is no curve.
+    """
     columns = min(COLUMNS, len(exhibits))
     lines = -(-len(exhibits) // columns)
     size = (1.5 + 1.9 * columns, 0.9 + 3.2 * lines)
@@ -81,7 +87,11 @@ def draw(exhibits: Sequence[Exhibit], title: str) -> Figure:
             axes.set_axis_off()
     for number, exhibit in enumerate(exhibits):
         line, column = divmod(number, columns)
-        _exhibit(rows[2 * line][column], rows[2 * line + 1][column], exhibit, first=column == 0)
+        try:
+            _exhibit(rows[2 * line][column], rows[2 * line + 1][column], exhibit, first=not column)
+        except Exception as error:  # whatever a stranger's f does
+            message = f"{exhibit.name} cannot be drawn: {type(error).__name__}: {error}"
+            raise PluginError(message) from error
     legend(figure, _entries())
     note = (
         "f and f' as they train, at the parameters given. Shaded: z where, at a value that the "
@@ -117,14 +127,22 @@ def _exhibit(top: Axes, bottom: Axes, exhibit: Exhibit, *, first: bool) -> None:
             f, df = surrogate.f(z, knob), surrogate.df(z, knob)
         for axes, values in ((top, f), (bottom, df)):
             axes.plot(points, values.numpy(), color=colour, linestyle=dashes)
+    _cut(bottom)
     top.set_ylim(-2, 2)
-    within(bottom, -STEEPEST, STEEPEST)
     top.set_title(f"{exhibit.name}\n{_path(surrogate.knob(role))}")
     bottom.set_xlabel("z")
     bottom.tick_params(labelbottom=True)
     if first:
         top.set_ylabel("f(z)")
         bottom.set_ylabel("f'(z)")
+
+
+def _cut(axes: Axes) -> None:
+    """No slope beyond `STEEPEST` is shown, so that one that explodes hides no other."""
+    found = np.concatenate([np.asarray(line.get_ydata()) for line in axes.get_lines()])
+    found = found[np.isfinite(found)].clip(-STEEPEST, STEEPEST)
+    low, high = float(found.min(initial=0)), float(found.max(initial=1e-3))
+    axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
 
 
 def _path(knob: Knob | None) -> str:

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter
 from bench.cell import Definition, Role
 from bench.equilibrium import of, series
 from bench.figures.material import Material, Panel, Runs
-from bench.figures.style import MAP, footnote, label, power, sheet, whole
+from bench.figures.style import MAP, Traits, footnote, label, power, sheet, whole
 
 CAPTION = "e and s of every binary layer through training"
 NEEDS = "no record holds indicators: nothing is binary, or `indicators: off`"
@@ -69,6 +69,7 @@ def _scale(grids: list[Grid], *, logarithmic: bool) -> Normalize:
     values = [v for _, rows in grids for row in rows for v in row if v > 0 or not logarithmic]
     low, high = (float(x) for x in np.quantile(values or [1.0], (0.05, 0.95)))
     if logarithmic:
+        low = max(low, 1e-200)  # below it matplotlib takes both ends for 0
         return LogNorm(low, max(high, low * 10))
     return Normalize(low, high if high > low else low + 1)
 
@@ -83,7 +84,8 @@ def _map(axes: Axes, found: Grid | None, scale: Normalize, *, named: bool) -> No
     if isinstance(scale, LogNorm):
         values[values <= 0] = math.nan
     extent = (0.5, values.shape[1] + 0.5, len(names) - 0.5, -0.5)
-    axes.imshow(values, cmap=MAP, norm=scale, aspect="auto", extent=extent)
+    traits: Traits = {"aspect": "auto", "interpolation": "none"}  # small, and sharp at any size
+    axes.imshow(values, cmap=MAP, norm=scale, extent=extent, **traits)
     ticks = range(len(names)) if len(names) <= NAMED else (0, len(names) - 1)
     axes.set_yticks(ticks, [label(names[i]) if named else "" for i in ticks], fontsize=5.5)
 

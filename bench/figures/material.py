@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from bench import __version__, leaderboard
+from bench.across import Across
 from bench.cell import Definition
 from bench.equilibrium import indicators
 from bench.figures.style import Look, label, looks
@@ -77,6 +78,7 @@ class Material:
     suite: str
     definition: Definition
     panels: list[Panel]
+    across: Across | None  # the rows over several panels
     looks: dict[str, Look]  # by label, and by what a matrix made labels of
     source: str
     partial: bool  # are cells missing?
@@ -110,6 +112,7 @@ def of(plan: Plan, records: Iterable[Record], definition: Definition | None = No
         suite=label(plan.suite),
         definition=definition or plan.equilibrium,
         panels=[*_with_real(panels)],
+        across=board.across,
         looks=seen,
         source=_source(plan, known),
         partial=any(cell.id not in known for cell in plan.cells),

@@ -82,12 +82,18 @@ class Look:
     dashes: Any
 
     def line(self, points: int = 0, **change: Any) -> Traits:
-        """Of a curve of so many points, of which some eight are marked; `change` goes before."""
+        """
+        Of a curve of so many points; `change` goes before.
+
+        Some eight are marked, not where another marker has its own.
+        """
+        every = max(1, points // 8)
+        first = MARKERS.index(self.marker) * every // len(MARKERS)
         own: Traits = {
             "color": self.colour,
             "linestyle": self.dashes,
             "marker": self.marker,
-            "markevery": max(1, points // 8),
+            "markevery": (first, every),
             "markersize": 3.5,
         }
         return own | change
@@ -195,9 +201,11 @@ def sample(look: Look, **change: Any) -> Line2D:
 
 
 def logarithmic(axes: Axes, which: Literal["x", "y"]) -> None:
-    """A logarithmic axis, its ticks in plain text; call it when all is drawn."""
-    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    """A logarithmic axis, its ticks in plain text, where anything on it is above 0."""
     axis = axes.xaxis if which == "x" else axes.yaxis
+    if not math.isfinite(axis.get_minpos()):
+        return
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     low, high = sorted(axis.get_view_interval())
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,), numticks=6))
     axis.set_minor_locator(NullLocator())
@@ -231,7 +239,8 @@ def encode(figure: Figure, form: Format) -> bytes:
     written = io.BytesIO()
     with styled():
         figure.savefig(written, format=form, dpi=200, metadata=dates)
-    return written.getvalue()
+    data = written.getvalue()  # equal images get equal ids, which nothing refers to
+    return re.sub(rb' id="image[0-9a-f]+"', b"", data) if form == "svg" else data
 
 
 def svg(figure: Figure, name: str, caption: str = "") -> str:
