@@ -50,6 +50,7 @@ class Trail:
     record: str
     processes: list[dict[str, Any]]  # provenance of each that worked on it, the last one last
     receipt: dict[str, Any] | None
+    digests: dict[str, str]  # of weights, data and plugins, as the record has them
     weights: dict[str, str]  # file → the digest that the record has of it
     log: str
     checkpoints: list[str]
@@ -249,6 +250,7 @@ def trail(kept: Kept, root: Path, plans: list[Plan]) -> Trail:
         record=_there(home / "record.json"),
         processes=[process.model_dump(mode="json") for process in made],
         receipt=record.receipt.model_dump(mode="json") if record and record.receipt else None,
+        digests=_digests(record) if record else {},
         weights={str(home / n): digest for n, digest in weights if (home / n).is_file()},
         log=_there(home / "log.txt"),
         checkpoints=checkpoints,
@@ -256,6 +258,20 @@ def trail(kept: Kept, root: Path, plans: list[Plan]) -> Trail:
         journals=_journals(root, cell_id),
         rows=_printed(plans, cell_id),
     )
+
+
+def _digests(record: Record) -> dict[str, str]:
+    """By what they are of; those that an older record lacks are left out."""
+    cell = record.cell
+    plugins = {ref.name: ref.source for ref in (cell.weights, cell.activations) if ref}
+    found = {
+        "last weights": record.weights_digest,
+        "best weights": record.best_digest,
+        "data": cell.data.fingerprint,
+        **plugins,
+        cell.backbone.name: cell.backbone.source,
+    }
+    return {name: digest for name, digest in found.items() if digest}
 
 
 def _there(path: Path) -> str:

@@ -158,6 +158,8 @@ def facts(found: Trail) -> Iterator[tuple[str, str]]:
         yield from _process(process, "" if last else f" {number}")
     if found.receipt:
         yield "receipt", _receipt(found.receipt)
+    if found.digests:
+        yield "digests", ", ".join(f"{name} {digest}" for name, digest in found.digests.items())
     yield from _files(found)
     for text in found.rows:
         yield "in table", text

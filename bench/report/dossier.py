@@ -15,7 +15,7 @@ from bench.suite import digest, load, question
 from bench.trace import RowTrail, Trail
 from bench.undecided import Pair
 
-TAIL = 40  # last lines of a log that are shown
+TAIL = 30  # last lines of a log that are shown
 
 
 @dataclass(frozen=True)

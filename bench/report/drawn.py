@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
 from bench.cell import Definition
 from bench.figures import atlas
@@ -20,9 +21,16 @@ class Drawn:
     svg: Markup  # matplotlib's, which escapes what others wrote
 
 
+def drawn(name: str, caption: str, figure: Figure) -> Drawn:
+    """
+    A figure as an element of a page.
+
+    Args:
+        name: no other figure's of the page.
+    """
+    return Drawn(caption, Markup(svg(figure, name, caption)))
+
+
 def figures(plan: Plan, records: Iterable[Record], definition: Definition) -> list[Drawn]:
     """Every figure that can be drawn of what was measured."""
-    return [
-        Drawn(caption, Markup(svg(figure, name, caption)))
-        for name, caption, figure in atlas.figures(plan, records, definition=definition)
-    ]
+    return [drawn(*found) for found in atlas.figures(plan, records, definition=definition)]

@@ -6,6 +6,7 @@ from pathlib import Path
 from bench import store
 from bench.cell import Definition
 from bench.report.dossier import Dossier, gather
+from bench.report.drawn import Drawn, figures
 from bench.report.page import Extra, html
 
 
@@ -35,13 +36,13 @@ def write(asked: Asked, path: Path) -> tuple[Path, int]:
 
 
 def _extra(asked: Asked, found: Dossier) -> Extra:
-    drawn, prove, origins = [], None, ""
+    drawn: list[Drawn] = []
+    prove, origins = None, ""
     if asked.figures:
-        from bench.report.drawn import figures
-
         drawn = figures(found.plan, found.records, found.definition)
     if asked.code:
         from bench.report import code  # torch
 
         prove, origins = code.proofs, code.origins(found.plan)
+        drawn += code.estimators_drawn(found.rows) if asked.figures else []
     return Extra(drawn, prove, origins)

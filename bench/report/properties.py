@@ -1,8 +1,8 @@
 """Rational and flexible of each estimator of a suite: verdicts, witnesses, and proofs if asked."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from bench.cell import Ref, Role
 from bench.plan import Properties
@@ -54,37 +54,43 @@ class Reading:
 
 @dataclass(frozen=True)
 class Exhibit:
-    """The estimators of one row, as configured, and all rows that train with them."""
+    """Estimators as configured, and the rows that train with them."""
 
     id: str
     title: str
     formulas: list[str]
-    params: dict[str, str]  # by estimator
+    params: list[str]  # of each estimator
     readings: list[Reading]
     remarks: list[str]  # why there is no proof
-    rows: list[str] = field(default_factory=list[str])
+    rows: list[str]
 
 
 def exhibits(rows: Iterable[RowTrail], prove: Prove | None) -> dict[str, Exhibit]:
-    """The estimators of each row, by `key`; rows that share them share an exhibit."""
-    proved: dict[str, Proofs] = {}
-    found: dict[str, Exhibit] = {}
+    """The estimators of the rows, by `key`; rows that share them share an exhibit."""
+    groups: dict[str, list[RowTrail]] = {}
     for row in rows:
-        if not (mine := key(row)):
-            continue
-        for ref in _refs(row).values():
-            if prove and ref.model_dump_json() not in proved:
-                proved[ref.model_dump_json()] = prove(ref)
-        if mine not in found:
-            found[mine] = _exhibit(f"properties-{len(found) + 1}", row, proved)
-        where = f"{row.line.name}, {row.line.backbone}, W/A {row.line.wa}"
-        found[mine].rows.append(where + f", tuned: {row.line.chosen}" * bool(row.line.chosen))
-    return found
+        groups.setdefault(key(row), []).append(row)
+    groups.pop("", None)
+    every = [row for rows in groups.values() for row in rows]
+    proved = {name: prove(ref) for name, (_, ref) in estimators(every).items()} if prove else {}
+    return {
+        mine: _exhibit(f"properties-{n}", rows, proved)
+        for n, (mine, rows) in enumerate(groups.items(), start=1)
+    }
 
 
 def key(row: RowTrail) -> str:
     """What tells the estimators of a row from those of others; "" where nothing is binary."""
-    return " ".join(f"{role} {ref.model_dump_json()}" for role, ref in _refs(row).items())
+    return " ".join(dict.fromkeys(_told(ref) for ref in _refs(row).values()))
+
+
+def estimators(rows: Iterable[RowTrail]) -> dict[str, tuple[str, Ref]]:
+    """Every estimator as configured, by its words, with the first row that trains with it."""
+    found: dict[str, tuple[str, Ref]] = {}
+    for row in rows:
+        for ref in _refs(row).values():
+            found.setdefault(_told(ref), (row.line.name, ref))
+    return found
 
 
 def _refs(row: RowTrail) -> dict[Role, Ref]:
@@ -92,16 +98,19 @@ def _refs(row: RowTrail) -> dict[Role, Ref]:
     return {role: ref for role, ref in both.items() if ref}
 
 
-def _exhibit(name: str, row: RowTrail, proved: dict[str, Proofs]) -> Exhibit:
+def _exhibit(name: str, rows: list[RowTrail], proved: dict[str, Proofs]) -> Exhibit:
+    row = max(rows, key=lambda row: len(row.roles))  # one whose activations are binary, too
     refs = _refs(row)
-    remarks = (proved[x].remark for ref in refs.values() if (x := ref.model_dump_json()) in proved)
+    remarks = [proved[_told(ref)].remark for ref in refs.values() if _told(ref) in proved]
+    lines = [one.line for one in rows]
     return Exhibit(
         id=name,
-        title=" and ".join(dict.fromkeys(ref.name for ref in refs.values())),
+        title=", ".join(dict.fromkeys(line.name for line in lines)),
         formulas=list(dict.fromkeys(info.formula for info in row.roles.values() if info.formula)),
-        params={ref.name: _told(ref.params) for ref in refs.values()},
+        params=list(dict.fromkeys(_told(ref) for ref in refs.values())),
         readings=list(_readings(row, refs, proved)),
         remarks=list(dict.fromkeys(filter(None, remarks))),
+        rows=[f"{x.title}, {x.backbone}, W/A {x.wa}{', tuned' * bool(x.chosen)}" for x in lines],
     )
 
 
@@ -113,7 +122,7 @@ def _readings(row: RowTrail, refs: dict[Role, Ref], proved: dict[str, Proofs]) -
             found = info.printed if printed else info.trained
             if found is None or role not in refs:
                 continue
-            proofs = proved.get(refs[role].model_dump_json(), Proofs({}, "")).of
+            proofs = proved.get(_told(refs[role]), Proofs({}, "")).of
             own = proofs.get(None if printed else role, [])
             reading = Reading(f"{FORM[printed]} of {info.plugin}", found, own)
             same.setdefault(repr(reading), (reading, []))[1].append(role)
@@ -122,5 +131,7 @@ def _readings(row: RowTrail, refs: dict[Role, Ref], proved: dict[str, Proofs]) -
             yield Reading(reading.form + of, reading.found, reading.proofs)
 
 
-def _told(params: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in params.items())
+def _told(ref: Ref) -> str:
+    """A plugin and its parameters in words."""
+    params = ", ".join(f"{name} {value}" for name, value in ref.params.items())
+    return f"{ref.name}: {params}" if params else ref.name

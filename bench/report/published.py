@@ -46,7 +46,7 @@ def _one(name: str, line: Line, claim: Claim) -> Published:
         printed=words(line)["published, %"],
         ours=percent(ours),
         word=word,
-        facts=[(head, text) for head, text in _facts(line, claim) if text],
+        facts=[(head, text) for head, text in _facts(line, claim) if text not in {"", "-"}],
     )
 
 
