@@ -106,7 +106,8 @@ def run(
     choice = choice or Choice()
     _refuse_namesake(plan, settings.root)
     trackers = tracker.opened(choice.track, settings.root, plan.suite)
-    tracking = Tracking(trackers, settings.root, lambda text: say(err, text))
+    notes = out if live.redraws(out) else err  # a table is torn by what others print
+    tracking = Tracking(trackers, settings.root, lambda text: say(notes, text))
     for told in trackers.values():
         say(out, f"tracked: `{told.command}` shows it")
     session = _Session(settings, out, err, choice, stream, tracking)

@@ -85,6 +85,18 @@ def test_running_again_continues(ran: Path, cli: Bench, monkeypatch: pytest.Monk
     assert out.count("  recorded  ") == 2
 
 
+def test_an_encoding_that_lacks_a_sign_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where stdout is ASCII, what it cannot hold is a question mark, and nothing is raised."""
+    ascii_ = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", ascii_)
+    monkeypatch.setattr(sys, "argv", ["bench", "show", "schedule", "power"])
+    with contextlib.suppress(SystemExit):
+        main()
+    ascii_.seek(0)
+
+    assert ascii_.read().startswith("power(p) = start + p? (end - start)")
+
+
 def test_leaderboard_from_disk(ran: Path, cli: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The table is rebuilt in every format; a changed suite is said, another is an error."""
     monkeypatch.chdir(ran)

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -22,7 +23,7 @@ class Tracker:
     """One file for each cell that trains; no thread writes it, whose errors no one would catch."""
 
     def __init__(self, folder: Path, suite: str) -> None:
-        self.command = f"tensorboard --logdir {folder}"
+        self.command = f"tensorboard --logdir {quote(str(folder))}"
         self.folder = folder / suite
         self.folder.mkdir(parents=True, exist_ok=True)
         self._files: dict[str, RecordWriter] = {}

@@ -8,6 +8,7 @@ name where a token lies. So nothing here can leave the machine.
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from bench.cell import Cell
@@ -19,7 +20,8 @@ class Tracker:
     """Writes at once what it is told."""
 
     def __init__(self, folder: Path, suite: str) -> None:
-        self.command = f"TRACKIO_DIR={folder.resolve()} trackio show --project {suite}"
+        place = quote(str(folder.resolve()))
+        self.command = f"TRACKIO_DIR={place} trackio show --project {quote(suite)}"
         folder.mkdir(parents=True, exist_ok=True)
         self.suite, self._storage = suite, _storage(folder.resolve())
         self._parameters: dict[str, dict[str, Any]] = {}
