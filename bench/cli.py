@@ -15,7 +15,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from bench import __version__, stop
+from bench import __version__, completion, stop
+from bench.completion import offering
 from bench.errors import BenchError, EnvironmentProblem, UsageError
 from bench.plain import Terminal, plain, say
 from bench.plot_cli import plot_app
@@ -39,11 +40,33 @@ app.add_typer(data_app, name="data")
 app.add_typer(new_app, name="new")
 
 Suite = Annotated[
-    Path, typer.Argument(metavar="SUITE", help="A suite file, or the name of a shipped suite.")
+    Path,
+    typer.Argument(
+        metavar="SUITE",
+        help="A suite file, or the name of a shipped suite.",
+        autocompletion=offering(completion.suites),
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY.PATH=VALUE]...", help="Overrides, as in train.epochs=3."),
+    typer.Argument(
+        metavar="[KEY.PATH=VALUE]...",
+        help="Overrides, as in train.epochs=3.",
+        autocompletion=offering(completion.overrides),
+    ),
+]
+OneCell = Annotated[
+    str,
+    typer.Argument(
+        help="A cell's id or name, or a unique part of it.",
+        autocompletion=offering(completion.cells),
+    ),
+]
+OneData = Annotated[
+    str,
+    typer.Argument(
+        help="As `bench data list` prints it.", autocompletion=offering(completion.data)
+    ),
 ]
 Filter = Annotated[
     str, typer.Option("--filter", "-k", help='As in "estimator=reste,ste & wa=1/1 & seed=0".')
@@ -137,7 +160,11 @@ def run(
     ] = False,
     rerun: Annotated[
         list[str] | None,
-        typer.Option(metavar="failed|stale|CELL", help="Run these and no others; repeatable."),
+        typer.Option(
+            metavar="failed|stale|CELL",
+            help="Run these and no others; repeatable.",
+            autocompletion=offering(lambda _: ("failed", "stale"), completion.cells),
+        ),
     ] = None,
     allow_stale: AllowStale = False,
     track: Annotated[
@@ -145,6 +172,7 @@ def run(
         typer.Option(
             metavar="NAME[:FOLDER]",
             help="Tell a tracker: tensorboard, trackio; repeatable.",
+            autocompletion=offering(completion.trackers),
             rich_help_panel=SHOWN,
         ),
     ] = None,
@@ -217,6 +245,9 @@ def run(
 
     Running again continues: measured cells are kept, failed ones are tried again, and those that
     are stale (measured by other code, or on other data) are named and left alone.
+
+    As in `bench run quickstart`, `bench run quickstart train.epochs=3 --filter "seed=0" -j 2`, or
+    `bench run quickstart --json --track tensorboard`.
     """
     from bench import executor, filters, sequential, session
     from bench.crossing import plan
@@ -260,7 +291,10 @@ def plan(
     data: Data = None,
     filter_: Filter = "",
 ) -> None:
-    """Show what SUITE means: its cells, which are recorded, and what is left out and why."""
+    """Show what SUITE means: its cells, which are recorded, and what is left out and why.
+
+    As in `bench plan quickstart seeds=0..4`.
+    """
     from bench import crossing, filters, session
 
     _one_thread()
@@ -306,7 +340,7 @@ def gc(
 ) -> None:
     """List what no kept plan wants: orphans, stale and damaged records, cut writes.
 
-    Nothing is deleted: `--move` puts it into ROOT/attic.
+    Nothing is deleted: `--move` puts it into ROOT/attic. As in `bench gc --move`.
     """
     from bench import attic
 
@@ -322,7 +356,10 @@ def status(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="All runs there were, as JSON.")] = False,
 ) -> None:
-    """What runs on a results folder: each cell's state, epoch, accuracy and time left."""
+    """What runs on a results folder: each cell's state, epoch, accuracy and time left.
+
+    As in `bench status --watch`.
+    """
     from bench import status as runs
 
     _refuse(watch and as_json, "--watch is for people, --json for programs; ask for one of them")
@@ -336,13 +373,16 @@ def status(
 
 @app.command()
 def logs(
-    cell: Annotated[str, typer.Argument(help="A cell's id or name, or a unique part of it.")],
+    cell: OneCell,
     results: Results = Path("results"),
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on until the cell has ended, or Ctrl-C.")
     ] = False,
 ) -> None:
-    """Print the log of a cell, recorded or running."""
+    """Print the log of a cell, recorded or running.
+
+    As in `bench logs ste-resnet20-w1a1-s0 --follow`.
+    """
     from bench import logs as texts
 
     path = texts.find(results, cell)
@@ -354,7 +394,10 @@ def logs(
 
 @app.command("list")
 def list_(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
-    """Name what there is, broken plugins with the reason."""
+    """Name what there is, broken plugins with the reason.
+
+    As in `bench list estimators`.
+    """
     from bench import catalogue
 
     _entries(catalogue.entries(kind))
@@ -366,12 +409,19 @@ def show(
         Literal["estimator", "backbone", "data", "schedule", "suite", "ledger"],
         typer.Argument(help="Of which kind."),
     ],
-    name: Annotated[str, typer.Argument(help="Its name, as `bench list` prints it.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Its name, as `bench list` prints it.",
+            autocompletion=offering(completion.described),
+        ),
+    ],
     overrides: Overrides = None,
 ) -> None:
     """Describe one plugin, data set or schedule; of a suite, every value and where it is from.
 
     Of a ledger: every published number as printed, its protocol and what must be said with it.
+    As in `bench show estimator reste`, or `bench show suite table1 train.lr=0.2`.
     """
     from bench import catalogue, claim, origin
 
@@ -391,7 +441,11 @@ def show(
 def check(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]... [KEY=VALUE]...", help="Of one NAME also its parameters."),
+        typer.Argument(
+            metavar="[NAME]... [KEY=VALUE]...",
+            help="Of one NAME also its parameters.",
+            autocompletion=offering(completion.estimators),
+        ),
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every installed estimator.")] = False,
     study: Annotated[
@@ -407,12 +461,19 @@ def check(
         Literal["pure", "truncated"] | None, typer.Option(help="f as printed, or as it trains.")
     ] = None,
     cell: Annotated[
-        str | None, typer.Option(help="A trained cell, whose values `trained` integrates over.")
+        str | None,
+        typer.Option(
+            help="A trained cell, whose values `trained` integrates over.",
+            autocompletion=offering(completion.cells),
+        ),
     ] = None,
     results: Results = Path("results"),
     data: Data = None,
 ) -> None:
-    """Is the estimator what its formula says? Is it rational, is it flexible, and if not, where?"""
+    """Is the estimator what its formula says? Is it rational, is it flexible, and if not, where?
+
+    As in `bench check reste`, `bench check rbnn t_min=1.4143`, or `bench check --all --study`.
+    """
     from bench import check_view, latent
 
     unnamed = not words and not all_
@@ -444,7 +505,10 @@ def check(
 def schema(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it here.")] = None,
 ) -> None:
-    """Write the JSON Schema of a suite, installed plugins included, for editors."""
+    """Write the JSON Schema of a suite, installed plugins included, for editors.
+
+    As in `bench schema -o suite.schema.json`.
+    """
     from bench import store
     from bench.schema import schema as build
 
@@ -465,7 +529,10 @@ def doctor(
     threads: Annotated[int, typer.Option(min=1, help="CPU threads per cell.")] = 1,
     json_: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
-    """Is this machine fit to run suites, and does it compute the same thing twice?"""
+    """Is this machine fit to run suites, and does it compute the same thing twice?
+
+    As in `bench doctor --device cpu`.
+    """
     from dataclasses import asdict
 
     from bench import doctor as doctors
@@ -484,11 +551,14 @@ def doctor(
 
 @app.command("eval")
 def eval_(
-    cell: Annotated[str, typer.Argument(help="A cell's id, or a unique part of its folder name.")],
+    cell: OneCell,
     results: Results = Path("results"),
     data: Data = None,
 ) -> None:
-    """Measure the kept weights of one cell again, and compare with its record."""
+    """Measure the kept weights of one cell again, and compare with its record.
+
+    As in `bench eval ste-resnet20-w1a1-s0`.
+    """
     from bench import evaluation
 
     ok = True
@@ -501,7 +571,7 @@ def eval_(
 
 @app.command()
 def indicators(
-    cell: Annotated[str, typer.Argument(help="A cell's id, or a unique part of its folder name.")],
+    cell: OneCell,
     results: Results = Path("results"),
     equilibrium: Annotated[
         Literal["paper", "code", "scale_free"], typer.Option(help="Which e and s to show.")
@@ -516,7 +586,10 @@ def indicators(
         bool, typer.Option("--curves", help="Instead loss and accuracy by epoch, as CSV.")
     ] = False,
 ) -> None:
-    """Show e and s of one cell layer by layer, weights and activations apart."""
+    """Show e and s of one cell layer by layer, weights and activations apart.
+
+    As in `bench indicators ste-resnet20-w1a1-s0 --format csv`.
+    """
     from bench import layerwise, shelf
 
     if (form == "csv") + histograms + curves > 1:
@@ -535,7 +608,13 @@ def indicators(
 
 @app.command()
 def curve(
-    estimator: Annotated[str, typer.Argument(help="As `bench list estimators` prints it.")],
+    estimator: Annotated[
+        str,
+        typer.Argument(
+            help="As `bench list estimators` prints it.",
+            autocompletion=offering(completion.estimators),
+        ),
+    ],
     parameters: Annotated[
         list[str] | None,
         typer.Argument(metavar="[KEY=VALUE]...", help="Its parameters, as in o_end=10."),
@@ -546,7 +625,10 @@ def curve(
     high: Annotated[float, typer.Option("--to", help="The greatest z.")] = 2.0,
     points: Annotated[int, typer.Option(min=2, help="How many z, both ends included.")] = 401,
 ) -> None:
-    """Write f and f' of one estimator as it trains: CSV with columns p, knob, z, f, df."""
+    """Write f and f' of one estimator as it trains: CSV with columns p, knob, z, f, df.
+
+    As in `bench curve reste o_end=10 --at 0,0.5,1`.
+    """
     from bench import curve as curves
 
     moments, grid = curves.moments(at), curves.grid(low, high, points)
@@ -559,7 +641,10 @@ def new_estimator(
     name: Annotated[str, typer.Argument(help="The file's and the plugin's name.")],
     into: Annotated[Path, typer.Option(help="The folder.")] = Path("estimators"),
 ) -> None:
-    """Write a working estimator to start from; `bench list estimators` has it at once."""
+    """Write a working estimator to start from; `bench list estimators` has it at once.
+
+    As in `bench new estimator mine`.
+    """
     from bench.scaffold import new_estimator as write
 
     path = write(name, into)
@@ -569,9 +654,39 @@ def new_estimator(
     _say(f"wrote {path}\nnext: edit it, `{call}`, and name it in a suite{where}")
 
 
+@app.command()
+def init(
+    name: Annotated[str, typer.Argument(help="The suite's name, or its file.")] = "suite",
+    force: Annotated[bool, typer.Option("--force", help="Replace the file that is there.")] = False,
+) -> None:
+    """Write a suite to start from: it runs as it stands, in a minute, and explains itself.
+
+    As in `bench init mine`.
+    """
+    from bench.starter import new_suite
+
+    path = new_suite(name, force=force)
+    _say(f"wrote {path}\nnext: edit it, `bench plan {path}`, `bench run {path}`")
+
+
+@app.command("completion")
+def completion_(
+    shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="For which shell.")],
+) -> None:
+    """Print a script by which a shell completes commands, suites, plugins, cells and keys.
+
+    As in `bench completion bash >> ~/.bashrc`, `bench completion zsh >> ~/.zshrc`, or
+    `bench completion fish > ~/.config/fish/completions/bench.fish`.
+    """
+    _raw(completion.script(shell))
+
+
 @data_app.command("list")
 def data_list(data: Data = None) -> None:
-    """Name the data sets, and what is there of each."""
+    """Name the data sets, and what is there of each.
+
+    As in `bench data list`.
+    """
     from bench import catalogue
 
     _entries(catalogue.data_sets(data))
@@ -579,14 +694,17 @@ def data_list(data: Data = None) -> None:
 
 @data_app.command("verify")
 def data_verify(
-    name: Annotated[str, typer.Argument(help="As `bench data list` prints it.")],
+    name: OneData,
     fields: Annotated[
         list[str] | None,
         typer.Argument(metavar="[KEY=VALUE]...", help="Its parameters, as in classes=100."),
     ] = None,
     data: Data = None,
 ) -> None:
-    """Load one data set, check all of it, image files decoded, and print sizes and fingerprint."""
+    """Load one data set, check all of it, image files decoded, and print sizes and fingerprint.
+
+    As in `bench data verify digits`.
+    """
     from bench import catalogue
     from bench.live import counter
 
@@ -597,7 +715,7 @@ def data_verify(
 
 @data_app.command("prepare")
 def data_prepare(
-    name: Annotated[str, typer.Argument(help="As `bench data list` prints it.")],
+    name: OneData,
     data: Data = None,
     mirror: Annotated[
         list[str] | None, typer.Option(help="A URL to try first; may be given several times.")
@@ -606,7 +724,10 @@ def data_prepare(
         bool, typer.Option("--offline", help="Only say what is missing.", envvar="BENCH_OFFLINE")
     ] = False,
 ) -> None:
-    """Fetch one data set into the data folder: resumed, checked, from the first good mirror."""
+    """Fetch one data set into the data folder: resumed, checked, from the first good mirror.
+
+    As in `bench data prepare cifar10`.
+    """
     from bench import catalogue, download
     from bench.sources import data_folder
 
@@ -701,7 +822,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # where ± or … has no place in the encoding
     try:
-        app()
+        app(prog_name="bench")
     except BenchError as error:
         _fail("\n".join(f"error: {line}" for line in str(error).splitlines()), error.exit_code)
     except stop.Stopped as stopped:

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from bench import completion
+from bench.completion import offering
 from bench.plain import say
 from bench.terminal import AllowStale, Results, err, out
 
@@ -14,7 +16,12 @@ plot_app = typer.Typer()
 @plot_app.command()
 def plot(
     suite: Annotated[
-        Path, typer.Argument(metavar="SUITE|gallery", help="A suite that ran; or `gallery`.")
+        Path,
+        typer.Argument(
+            metavar="SUITE|gallery",
+            help="A suite that ran; or `gallery`.",
+            autocompletion=offering(completion.ran, lambda _: ["gallery"]),
+        ),
     ],
     overrides: Annotated[
         list[str] | None,

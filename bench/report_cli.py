@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from bench import completion
+from bench.completion import offering
 from bench.plain import say
 from bench.terminal import AllowStale, Results, out
 
@@ -13,7 +15,12 @@ report_app = typer.Typer()
 
 @report_app.command()
 def report(
-    suite: Annotated[Path, typer.Argument(metavar="SUITE", help="A suite that ran.")],
+    suite: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SUITE", help="A suite that ran.", autocompletion=offering(completion.ran)
+        ),
+    ],
     overrides: Annotated[
         list[str] | None,
         typer.Argument(metavar="[KEY.PATH=VALUE]...", help="Overrides that it ran with."),
@@ -37,6 +44,7 @@ def report(
 ) -> None:
     """Write one HTML file of all that a suite measured; it opens without a network.
 
+    As in `bench report quickstart`.
     Leaderboard, figures, properties with witnesses and certificates, published numbers, failures
     with logs, recipe; each number opens what it is made of. The same records give the same bytes.
     """

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from bench import archive, shelf
+from bench import archive, completion, shelf
 from bench import weights as tensors
+from bench.completion import offering
 from bench.errors import EmptyMatch
 from bench.plain import count, say
 from bench.terminal import AllowStale, Data, Results, out
@@ -23,6 +24,7 @@ Names = Annotated[
         metavar="SUITE|CELL",
         help="Suites that ran, by name, and cells, by id or a part of the folder's name. "
         "Everything, if none is named.",
+        autocompletion=offering(completion.ran, completion.cells),
     ),
 ]
 Form = Annotated[Literal["rich", "json"], typer.Option("--format", help="How to print it.")]
@@ -32,7 +34,11 @@ Form = Annotated[Literal["rich", "json"], typer.Option("--format", help="How to 
 def trace(
     target: Annotated[
         str,
-        typer.Argument(metavar="SUITE|CELL", help="A suite that ran, or a cell: id or part of it."),
+        typer.Argument(
+            metavar="SUITE|CELL",
+            help="A suite that ran, or a cell: id or part of it.",
+            autocompletion=offering(completion.ran, completion.cells),
+        ),
     ],
     words: Annotated[
         list[str] | None,
@@ -70,12 +76,20 @@ def trace(
 
 @shelf_app.command()
 def diff(
-    a: Annotated[str, typer.Argument(help="A cell: id, part of its name, its folder or record; "
-                                     "or a results folder.")],
-    b: Annotated[str, typer.Argument(help="Another of the same kind.")],
+    a: Annotated[
+        str,
+        typer.Argument(
+            help="A cell: id, part of its name, its folder or record; or a results folder.",
+            autocompletion=offering(completion.cells),
+        ),
+    ],
+    b: Annotated[
+        str,
+        typer.Argument(help="Another of the same kind.", autocompletion=offering(completion.cells)),
+    ],
     results: Results = Path("results"),
     form: Form = "rich",
-) -> None:  # fmt: skip
+) -> None:
     """Show what differs between two cells, or between two results folders.
 
     As in `bench diff ste-resnet20-w1a1-s0 reste-resnet20-w1a1-s0`, or `bench diff results other`.

@@ -9,6 +9,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from bench import completion
+from bench.completion import offering
 from bench.errors import UsageError
 from bench.plain import say
 from bench.terminal import AllowStale, Results, err, out
@@ -40,7 +42,12 @@ HEADS = ("backbone", "W/A", "better", "worse", "Δ, points", "n", "seeds needed"
 
 @table_app.command()
 def power(
-    suite: Annotated[Path, typer.Argument(metavar="SUITE", help="A suite that ran.")],
+    suite: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SUITE", help="A suite that ran.", autocompletion=offering(completion.ran)
+        ),
+    ],
     overrides: Annotated[
         list[str] | None,
         typer.Argument(metavar="KEY=VALUE", help="Overrides that it ran with."),
@@ -75,7 +82,11 @@ def power(
 def compare(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SUITE|RESULTS", help="Suites that ran, or results folders."),
+        typer.Argument(
+            metavar="SUITE|RESULTS",
+            help="Suites that ran, or results folders.",
+            autocompletion=offering(completion.ran),
+        ),
     ] = None,
     results: Annotated[
         list[Path] | None,
@@ -89,8 +100,8 @@ def compare(
 ) -> None:
     """Set suites side by side, or what two results folders hold of one suite.
 
-    `bench compare table3 mine.yaml` ranks the rows of both together where nothing but the
-    estimator differs, and names what else differs where it does.
+    As in `bench compare table3 mine.yaml`, which ranks the rows of both together where nothing but
+    the estimator differs, and names what else differs where it does.
     `bench compare table3 --results A --results B`, or `bench compare --results A B`, shows each row
     of both folders, their difference by seed, and whether their bits are equal.
     """

@@ -14,14 +14,16 @@ from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from bench import equilibrium, store
 from bench.cell import Cell
 from bench.document import suggest
 from bench.errors import EnvironmentProblem, UsageError
 from bench.record import Record
-from bench.worker import Event
+
+if TYPE_CHECKING:  # naming trackers needs no torch
+    from bench.worker import Event
 
 GROUP = "bench.trackers"
 LIVE = "test_acc"  # what is told as it comes
@@ -60,7 +62,7 @@ class Tracking:
         self.cells: dict[str, Cell] = {}
         self._live: dict[str, bool] = {}  # cells that began here; was anything told as it came?
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: "Event") -> None:
         cell = self.cells.get(event.cell_id)
         if not self.trackers or cell is None:
             return
@@ -74,10 +76,10 @@ class Tracking:
         elif event.kind in {"end", "retry", "elsewhere"} and cell.id in self._live:
             self._end(cell, event, told=self._live.pop(cell.id))
 
-    def after(self, view: Callable[[Event], None]) -> Callable[[Event], None]:
+    def after(self, view: "Callable[[Event], None]") -> "Callable[[Event], None]":
         """Let a view hear each event first."""
 
-        def both(event: Event) -> None:
+        def both(event: "Event") -> None:
             view(event)
             self(event)
 
@@ -87,7 +89,7 @@ class Tracking:
         """Tell trackers that the run is over."""
         self._tell(lambda tracker: tracker.close())
 
-    def _end(self, cell: Cell, event: Event, *, told: bool) -> None:
+    def _end(self, cell: Cell, event: "Event", *, told: bool) -> None:
         record, status = None, event.status or "interrupted"
         if status != "interrupted":
             with suppress(EnvironmentProblem):  # it cannot be read
