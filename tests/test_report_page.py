@@ -13,7 +13,7 @@ from test_leaderboard import made, row
 from bench import store
 from bench.claim import Claim
 from bench.plan import Absent, Plan, Properties, RoleInfo, Row, Witness
-from bench.report import dossier, edition
+from bench.report import code, dossier, edition
 from bench.report.page import Extra, html
 
 EVIL = '</script><img src=x onerror="alert(1)">'
@@ -135,7 +135,7 @@ def test_a_suite_without_records_has_a_page(tmp_path: Path, ask: Ask) -> None:
     page = path.read_text(encoding="utf-8")
 
     assert code == 0
-    assert "0 of 1 cells recorded." in page
+    assert "0 of 1 cell recorded." in page
     assert "no record" in page
 
 
@@ -155,6 +155,30 @@ def test_an_estimator_that_is_gone_has_no_certificate(tmp_path: Path, ask: Ask) 
     assert code == 0
     assert "not proved: gone cannot be loaded" in page
     assert "The suite cannot be read where it was" in page
+
+
+def test_a_suite_that_changed_is_told(measured: Path) -> None:
+    """Values of a suite that no longer says what it said when it ran are marked as those of now."""
+    plan = store.find_plan(measured, "tiny")
+    changed = code.origins(plan.model_copy(update={"source_digest": "0"}))
+
+    assert changed.startswith("The suite changed since it ran")
+    assert code.origins(plan) in changed
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_stale_rows_are_told(tmp_path: Path, allowed: bool) -> None:
+    """A stale record gives a number only if asked for, and then the row is marked."""
+    cells, records = made("ste", {0: 0.5})
+    now = cells[0].model_copy(update={"numerics": {"trainer": "0"}})
+    plan = Plan(suite="s", source="s", source_digest="0", baseline=None, rows=[row("ste", [now])])
+    store.save_plan(tmp_path, plan)
+    store.save(tmp_path, records[0])
+    page = html(dossier.gather(tmp_path, "s", stale=allowed), tmp_path, Extra())
+
+    assert ("ste (stale)" in page) == allowed
+    assert (">50.00<" in page) == allowed
+    assert "0 of 1 cell recorded, 1 stale." in page
 
 
 def test_a_page_of_records_needs_no_torch(tmp_path: Path) -> None:

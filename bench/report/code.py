@@ -22,6 +22,7 @@ from bench.properties import seen
 from bench.registry import ESTIMATORS
 from bench.report.drawn import Drawn, drawn
 from bench.report.properties import Proof, Proofs, estimators
+from bench.suite import digest, load
 from bench.trace import RowTrail
 
 
@@ -52,10 +53,14 @@ def estimators_drawn(rows: Iterable[RowTrail]) -> list[Drawn]:
 
 def origins(plan: Plan) -> str:
     """The text of `bench show suite`, or why there is none."""
+    path = Path(plan.source)
     try:
-        return origin.describe(Path(plan.source), plan.overrides)
+        document, _, _ = load(path, plan.overrides)
+        text = origin.describe(path, plan.overrides)
     except BenchError as error:
         return f"The suite cannot be read where it was: {error}"
+    changed = digest(document) != plan.source_digest
+    return "The suite changed since it ran; this is what it says now.\n\n" * changed + text
 
 
 def _built(ref: Ref) -> Surrogate | str:

@@ -86,6 +86,7 @@ function behind(link) {
   for (const cell of all("[data-head]", body)) cell.classList.toggle("asked", cell.dataset.head === head);
   opener = link;
   dialog.showModal();
+  body.querySelector(".asked")?.scrollIntoView({ block: "nearest", inline: "end" });
   dialog.scrollTop = 0;
 }
 document.addEventListener("click", (event) => {
