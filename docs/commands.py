@@ -24,7 +24,8 @@ def _command(command: Any, name: str, parent: Any) -> Iterator[str]:
     context = command.context_class(command, info_name=name.split()[-1], parent=parent)
     yield f"## {name}\n"
     yield f"{_text(command.help or '')}\n"
-    yield f"```text\n{context.command_path} {' '.join(command.collect_usage_pieces(context))}\n```\n"
+    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    yield f"```text\n{usage}\n```\n"
     panels: dict[str, list[tuple[str, str]]] = {}
     for param in command.get_params(context):
         record = param.get_help_record(context)

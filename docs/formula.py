@@ -1,4 +1,4 @@
-"""Formulas as SVG in the colour of the text around them, set by matplotlib when the site is built."""
+"""Formulas as SVG in the colour of the text around them, set by matplotlib."""
 
 import html
 import io

@@ -25,6 +25,10 @@ verdicts](../leaderboard.md#rational-flexible). In brackets: of f as it trains, 
 | name | f | type | rational | flexible |
 |---|---|---|---|---|
 """
+MEANINGS = {
+    "gain": "`unit` divides f by its slope at 0",
+    "schedule": "the knob's path; `bench list schedules`",
+}
 FLEXIBLE = {"yes": "yes", "little": "little", "not": "no"}
 
 
@@ -48,10 +52,15 @@ def rule(doc: str) -> Rule:
     return Rule(parts[0], block, "\n\n".join(prose), reference.removeprefix("Reference:").strip())
 
 
+def shipped() -> list[str]:
+    """Estimators that are part of the program, strangers' left aside."""
+    return [name for name, o in ESTIMATORS.origins().items() if o.module == f"estimators.{name}"]
+
+
 def pages() -> Iterator[tuple[str, str]]:
     """Path and text of every file: pages, figures, and the list of all."""
     rows: list[str] = []
-    for name in ESTIMATORS.names():
+    for name in shipped():
         estimator = ESTIMATORS.build(name, {})
         assert isinstance(estimator, Surrogate)
         yield f"estimators/{name}.md", page(name, estimator)
@@ -78,7 +87,7 @@ def page(name: str, estimator: Surrogate) -> str:
             ),
             "## Parameters",
             f"Knob: {_escaped(knob_text(estimator))}.",
-            tables.of_model(type(estimator)),
+            tables.of_model(type(estimator), MEANINGS),
             "## Verdicts",
             _verdicts(estimator),
             f"This is what `bench check {name}` computes; where it can be proved, it is:",
@@ -92,7 +101,9 @@ def page(name: str, estimator: Surrogate) -> str:
 
 def bibtex(name: str) -> list[str]:
     """The bibliography's entries whose keywords name the estimator."""
-    entries = re.findall(r"^@.*?^}", BIBLIOGRAPHY.read_text(encoding="utf-8"), re.DOTALL | re.M)
+    entries = re.findall(
+        r"^@.*?^}", BIBLIOGRAPHY.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
     return [entry for entry in entries if name in keywords(entry)]
 
 

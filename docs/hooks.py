@@ -10,7 +10,6 @@ from mkdocs.structure.files import File, Files
 from rich.console import Console
 
 from bench import kept, render
-from bench.registry import ESTIMATORS
 from docs import commands, gallery, tables
 
 RESULTS = Path(__file__).parent.parent / "results" / "cifar10-partial"
@@ -19,7 +18,7 @@ WIDTH = 106
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Every estimator has a place in the navigation."""
-    places = ["estimators/index.md", *(f"estimators/{name}.md" for name in ESTIMATORS.names())]
+    places = ["estimators/index.md", *(f"estimators/{name}.md" for name in gallery.shipped())]
     assert config.nav
     config.nav[-1] = {"Estimators": places}
     return config

@@ -55,8 +55,8 @@ MODELS: dict[type[BaseModel], dict[str, str]] = {
     },
     Include: {
         "estimator": "a label of the suite, or `none`: full precision",
-        "backbone": "all, if not said",
-        "wa": "all, if not said; of `none` 32/32",
+        "backbone": "the suite's, if not said",
+        "wa": "the suite's, if not said; `none` needs 32/32",
         "schedule": "",
         "seeds": "the suite's, if not said",
     },
@@ -97,9 +97,9 @@ def tables() -> dict[str, str]:
     }
 
 
-def of_model(model: type[BaseModel]) -> str:
+def of_model(model: type[BaseModel], meanings: dict[str, str] | None = None) -> str:
     """The parameters of a plugin or data set."""
-    return _table(_keys(model, {})) if model.model_fields else "No parameters."
+    return _table(_keys(model, meanings or {})) if model.model_fields else "No parameters."
 
 
 def _named(models: Iterable[tuple[str, type[BaseModel]]]) -> Iterator[str]:
@@ -118,5 +118,9 @@ def _keys(model: type[BaseModel], meanings: dict[str, str]) -> Iterator[tuple[st
 
 
 def _table(rows: Iterable[tuple[str, ...]]) -> str:
+    """Without its last column, if that says nothing."""
+    rows = [*rows]
+    width = 4 if any(row[3] for row in rows) else 3
     lines = [("key", "default", "takes", "means"), ("---",) * 4, *rows]
-    return "\n".join(f"| {' | '.join(x.replace('|', '&#124;') for x in row)} |" for row in lines)
+    cells = ([x.replace("|", "&#124;") for x in row[:width]] for row in lines)
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
