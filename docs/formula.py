@@ -4,8 +4,9 @@ import html
 import io
 from typing import Any
 
-from matplotlib import rc_context
-from matplotlib.mathtext import math_to_image
+from matplotlib import rc_context  # pyright: ignore[reportUnknownVariableType]
+from matplotlib.font_manager import FontProperties
+from matplotlib.mathtext import math_to_image  # pyright: ignore[reportUnknownVariableType]
 
 INK = "#010203"  # stands for the reader's text colour
 
@@ -18,6 +19,6 @@ def svg(source: str, *_: Any, **__: Any) -> str:
 def _line(formula: str) -> str:
     file = io.StringIO()
     with rc_context({"mathtext.fontset": "stix", "svg.hashsalt": "formula"}):
-        math_to_image(f"${formula}$", file, format="svg", color=INK)
+        math_to_image(f"${formula}$", file, FontProperties(size=16), format="svg", color=INK)
     image = file.getvalue().partition("<svg")[2].replace(INK, "currentColor")
     return f'<svg role="img" aria-label="{html.escape(formula)}"{image}'

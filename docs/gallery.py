@@ -101,9 +101,8 @@ def page(name: str, estimator: Surrogate) -> str:
 
 def bibtex(name: str) -> list[str]:
     """The bibliography's entries whose keywords name the estimator."""
-    entries = re.findall(
-        r"^@.*?^}", BIBLIOGRAPHY.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
-    )
+    text = BIBLIOGRAPHY.read_text(encoding="utf-8")
+    entries = re.findall(r"^@.*?^}", text, re.DOTALL | re.MULTILINE)
     return [entry for entry in entries if name in keywords(entry)]
 
 

@@ -3,7 +3,7 @@
 import io
 
 import torch
-from matplotlib import colormaps, rc_context
+from matplotlib import colormaps, rc_context  # pyright: ignore[reportUnknownVariableType]
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 

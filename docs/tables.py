@@ -73,7 +73,7 @@ MODELS: dict[type[BaseModel], dict[str, str]] = {
         "wa": "whose rows they stand beside",
         "backbone": "the same; any, if the suite has but one",
         "acc": "percent, by label",
-        "protocol": "what is known of that training; where ours differs, the numbers are not compared",
+        "protocol": "what is known of that training; numbers of another one are not compared",
     },
     Tune: {
         "train": "candidates of keys of `train`",
@@ -84,7 +84,11 @@ MODELS: dict[type[BaseModel], dict[str, str]] = {
         "seeds": "of each trial",
     },
 }  # fmt: skip
-TAKES = {(Suite, "estimators"): AXES, (Suite, "backbones"): AXES, (Suite, "data"): AXES}
+TAKES: dict[tuple[type[BaseModel], str], str] = {
+    (Suite, "estimators"): AXES,
+    (Suite, "backbones"): AXES,
+    (Suite, "data"): AXES,
+}
 
 
 def tables() -> dict[str, str]:
