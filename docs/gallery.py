@@ -18,8 +18,8 @@ from docs import plot, tables
 BIBLIOGRAPHY = Path(__file__).with_name("references.bib")
 INDEX = """# Estimators
 
-What the six papers and three controls put in the place of d sign/dz. Each page is made from the
-estimator's file: rule, plot, parameters, verdicts, reference. [How to read the
+What takes the place of d sign/dz: the six classics, and controls of our own. Each page is made from
+the estimator's file: rule, plot, parameters, verdicts, reference. [How to read the
 verdicts](../leaderboard.md#rational-flexible). In brackets: of f as it trains, where that differs.
 
 | name | f | type | rational | flexible |

@@ -1,6 +1,7 @@
 """Markdown tables of what a suite may say: keys, defaults, and what they take."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -87,7 +88,8 @@ MODELS: dict[type[BaseModel], dict[str, str]] = {
 TAKES: dict[tuple[type[BaseModel], str], str] = {
     (Suite, "estimators"): AXES,
     (Suite, "backbones"): AXES,
-    (Suite, "data"): AXES,
+    (Suite, "data"): "a name, with or without parameters",
+    **dict.fromkeys(((model, "seeds") for model in (Suite, Include, Tune)), "numbers from 0"),
 }
 
 
@@ -114,11 +116,23 @@ def _named(models: Iterable[tuple[str, type[BaseModel]]]) -> Iterator[str]:
 def _keys(model: type[BaseModel], meanings: dict[str, str]) -> Iterator[tuple[str, ...]]:
     schema = model.model_json_schema(by_alias=False)
     for name, field in model.model_fields.items():
-        asked = field.is_required()
-        default = "required" if asked else f"`{parameters.text(field.get_default())}`"
+        default = "required" if field.is_required() else _default(field.get_default())
         takes = parameters.takes(schema["properties"][name], schema)
-        words = TAKES.get((model, name), takes)
+        words = TAKES.get((model, name)) or _plainly(takes)
         yield f"`{name}`", default, words, meanings.get(name, field.description or "")
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, BaseModel):
+        return "see below"
+    return "-" if value in (None, "", [], {}) else f"`{parameters.text(value)}`"
+
+
+def _plainly(takes: str) -> str:
+    """Without what a suite's writer need not know: null is to say nothing."""
+    for said, plainly in ((" | null", ""), (", at least 1 items", ""), ("object", "mapping")):
+        takes = takes.replace(said, plainly)
+    return takes
 
 
 def _table(rows: Iterable[tuple[str, ...]]) -> str:

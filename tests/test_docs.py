@@ -75,7 +75,7 @@ def steps(text: str) -> list[tuple[str, Path | Command]]:
 def at(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Command], str]:
     """Run a command in an empty folder, as a process of its own would; returns what it prints."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(terminal.out, "width", 100)
+    monkeypatch.setattr(terminal.out, "width", 104)
     (tmp_path / "shipped").symlink_to(ROOT / "results")
 
     def call(command: Command) -> str:
