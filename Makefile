@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check docs pytest slow fuzz bench fix schema hooks clean
+SYSTEM := texlive-latex-base texlive-latex-recommended poppler-utils chromium
+
+.PHONY: help demo system test check docs pytest slow fuzz bench fix schema hooks clean
 
 help:  ## this text
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -12,6 +14,13 @@ demo: $(VENV)/.demo  ## install, run the quickstart suite, print its leaderboard
 	$(BIN)/bench run suites/quickstart.yaml
 
 test: check pytest  ## lint, types, import contracts, tests
+
+system:  ## TeX and Chromium from Debian (as root), for the tests that skip without them
+	@if ! command -v apt-get >/dev/null; then echo "no apt-get here: nothing installed"; \
+	elif which pdflatex pdftoppm chromium >/dev/null && kpsewhich booktabs.sty >/dev/null; \
+	then echo "already here: $(SYSTEM)"; \
+	else echo "installing from Debian: $(SYSTEM)"; export DEBIAN_FRONTEND=noninteractive; \
+	apt-get update -qq && apt-get install -qq -y --no-install-recommends $(SYSTEM) >/dev/null; fi
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

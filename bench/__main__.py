@@ -1,4 +1,16 @@
-from bench.cli import main
+"""`python -m bench`, and what the command `bench` calls."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command; an interrupt while its modules are read ends it like any other."""
+    try:
+        from bench.cli import main as run
+    except KeyboardInterrupt:
+        sys.exit(130)
+    run()
+
 
 if __name__ == "__main__":  # a spawned worker imports this file again
     main()

@@ -1,12 +1,13 @@
 """The `bench` command: parse, call, print. No logic lives here."""
 
+import io
 import json
 import math
 import os
 import re
 import sys
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,9 +17,11 @@ from rich.text import Text
 
 from bench import __version__, stop
 from bench.errors import BenchError, EnvironmentProblem, UsageError
-from bench.plain import plain, say
+from bench.plain import Terminal, plain, say
+from bench.plot_cli import plot_app
+from bench.report_cli import report_app
 from bench.shelf_cli import shelf_app
-from bench.table_cli import table_app
+from bench.table_cli import Correction, Equilibrium, Layout, Style, table_app
 from bench.terminal import AllowStale, Data, Results, err, out
 
 if TYPE_CHECKING:  # only commands that train or check import torch
@@ -28,8 +31,10 @@ if TYPE_CHECKING:  # only commands that train or check import torch
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 data_app = typer.Typer(no_args_is_help=True, help="Find, fetch and verify data sets.")
 new_app = typer.Typer(no_args_is_help=True, help="Start a plugin of your own.")
-app.add_typer(shelf_app)
-app.add_typer(table_app)  # without a name: its commands are the program's own
+app.add_typer(shelf_app)  # without a name: its commands are the program's own
+app.add_typer(table_app)
+app.add_typer(plot_app)
+app.add_typer(report_app)
 app.add_typer(data_app, name="data")
 app.add_typer(new_app, name="new")
 
@@ -43,7 +48,8 @@ Overrides = Annotated[
 Filter = Annotated[
     str, typer.Option("--filter", "-k", help='As in "estimator=reste,ste & wa=1/1 & seed=0".')
 ]
-WHERE, SEEDS, TROUBLE = (
+SHOWN, WHERE, SEEDS, TROUBLE = (
+    "What is shown",
     "Where cells run",
     "Seeds where they are needed",
     "When something goes wrong",
@@ -52,13 +58,6 @@ MAX_SEEDS = 20
 Gpus = Annotated[
     str | None,
     typer.Option(help="GPU numbers, one cell each, as in 0,1.", rich_help_panel=WHERE),
-]
-Form = Annotated[
-    Literal["rich", "md", "csv", "json"], typer.Option("--format", help="How to print it.")
-]
-Equilibrium = Annotated[
-    Literal["paper", "code", "scale_free"] | None,
-    typer.Option(help="Which e and s to show; the suite's choice if not given."),
 ]
 Reading = Literal["p", "p-fixed", "end", "l2-uniform", "l2-normal", "trained"]
 Kind = Literal["estimators", "backbones", "data", "schedules", "suites"]
@@ -141,6 +140,23 @@ def run(
         typer.Option(metavar="failed|stale|CELL", help="Run these and no others; repeatable."),
     ] = None,
     allow_stale: AllowStale = False,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[:FOLDER]",
+            help="Tell a tracker: tensorboard, trackio; repeatable.",
+            rich_help_panel=SHOWN,
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="JSON lines on stdout, all else on stderr.", rich_help_panel=SHOWN
+        ),
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Only what went wrong.", rich_help_panel=SHOWN)
+    ] = False,
     until_separated: Annotated[
         bool,
         typer.Option(
@@ -205,6 +221,7 @@ def run(
     from bench import executor, filters, sequential, session
     from bench.crossing import plan
     from bench.sources import data_folder
+    from bench.stream import Stream
 
     stop.listen(requeue=requeue)
     _one_thread()
@@ -227,9 +244,12 @@ def run(
         retries=retries,
         max_failures=1 if fail_fast else max_failures,
     )
-    choice = session.Choice(tuple(rerun or ()), allow_stale, tuple(looks))
-    if not session.run(resolved, chosen, settings, out, err, choice):
-        raise typer.Exit(1)
+    choice = session.Choice(tuple(rerun or ()), allow_stale, tuple(looks), tuple(track or ()))
+    place = Terminal(quiet=True) if quiet else err if as_json else out
+    lines = Stream(sys.stdout, resolved.suite, results, settings.argv) if as_json else None
+    with lines or nullcontext():
+        if not session.run(resolved, chosen, settings, place, err, choice, lines):
+            raise typer.Exit(1)
 
 
 @app.command()
@@ -254,22 +274,24 @@ def leaderboard(
     suite: Suite,
     overrides: Overrides = None,
     results: Results = Path("results"),
-    form: Form = "rich",
+    form: Layout = "rich",
+    style: Style = "",
     equilibrium: Equilibrium = None,
-    correction: Annotated[
-        Literal["holm", "fdr"],
-        typer.Option(help="Of the tests between rows: for any false one, or for their part."),
-    ] = "holm",
+    correction: Correction = "holm",
     allow_stale: AllowStale = False,
 ) -> None:
-    """Rebuild SUITE's table from what `bench run` left in the results folder; no torch needed."""
+    """Rebuild SUITE's table from what `bench run` left in the results folder; no torch needed.
+
+    As in `bench leaderboard quickstart`, `bench leaderboard table3 --style paper:table3`, or
+    `bench leaderboard table1 --format tex > table.tex`, which a paper takes in as it is.
+    """
     from bench import kept, render
     from bench.suite import name_of
 
     name = name_of(suite, overrides or [])
     plan, board, notes = kept.board(results, name, equilibrium, correction, stale=allow_stale)
     _warn_if_changed(plan, suite, overrides or [])
-    render.render(board, form, out)
+    render.render(board, form, out, style)
     if form == "csv":  # which has no place for them
         for note in notes:
             say(err, f"note: {note}")
@@ -391,7 +413,7 @@ def check(
     data: Data = None,
 ) -> None:
     """Is the estimator what its formula says? Is it rational, is it flexible, and if not, where?"""
-    from bench import latent, report
+    from bench import check_view, latent
 
     unnamed = not words and not all_
     _refuse(unnamed, "name an estimator, or give --all; `bench list estimators` names them")
@@ -402,14 +424,14 @@ def check(
     )
     measured = latent.measured(cell, results, data) if cell else None
     if study:
-        for part in report.study(words or [], measured):
+        for part in check_view.study(words or [], measured):
             out.print(part, markup=False, highlight=False)
         return
-    lines = report.reports(words or [])
+    lines = check_view.reports(words or [])
     if definition or baseline or form or cell:
         asked = definition or ("trained" if cell else "p")
         question = asked, baseline or "identity", form or "pure"
-        lines = report.answers(words or [], question, measured)
+        lines = check_view.answers(words or [], question, measured)
     ok = True
     for text, fine in lines:
         _say(text)
@@ -675,6 +697,9 @@ def _warn_if_changed(plan: "Plan", suite: Path, overrides: list[str]) -> None:
 def main() -> None:
     """Run the command; a BenchError is the user's to fix and needs no traceback."""
     stop.listen()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # where ± or … has no place in the encoding
     try:
         app()
     except BenchError as error:

@@ -15,11 +15,11 @@ release, which looks at weights alone.
 """
 
 from collections.abc import Callable
-from statistics import fmean
 from typing import TypeAlias
 
 from bench.cell import Definition, Role
 from bench.record import LayerIndicators, Record
+from bench.stats import LARGEST, mean
 
 Series: TypeAlias = tuple[list[float], list[float]]  # e and s, one value per epoch
 
@@ -32,8 +32,9 @@ def indicators(
     if not layers:
         return None
     if definition == "code":
-        return sum(fmean(e) for e, _ in layers), sum(sum(s) for _, s in layers)
-    return fmean(x for e, _ in layers for x in e), fmean(x for _, s in layers for x in s)
+        sums = sum(mean(e) for e, _ in layers), sum(sum(s) for _, s in layers)
+        return min(sums[0], LARGEST), min(sums[1], LARGEST)
+    return mean(x for e, _ in layers for x in e), mean(x for _, s in layers for x in s)
 
 
 def of(record: Record, role: Role) -> list[tuple[str, LayerIndicators]]:
@@ -57,7 +58,7 @@ def _code(layer: LayerIndicators) -> Series:
 def _scale_free(layer: LayerIndicators) -> Series:
     errors = zip(layer.error_now_used, layer.n, strict=True)
     moments = zip(layer.grad_mean, layer.grad_var, strict=True)
-    return [e / n**0.5 for e, n in errors], [v / m**2 if m else 0.0 for m, v in moments]
+    return [e / n**0.5 for e, n in errors], [v / m / m if m else 0.0 for m, v in moments]
 
 
 DEFINITIONS: dict[Definition, Callable[[LayerIndicators], Series]] = {

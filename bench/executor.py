@@ -25,7 +25,7 @@ from bench.errors import BenchError, EnvironmentProblem, UsageError
 from bench.lease import Leases, Owner, myself
 from bench.log import Log
 from bench.machine import cores
-from bench.plain import plain
+from bench.plain import count, plain
 from bench.provenance import provenance
 from bench.record import Record, Status
 from bench.registry import ESTIMATORS
@@ -320,8 +320,8 @@ class _Crew:
         self.closing, self.halted_at = True, self.halted_at or time.monotonic()
         for each in self.seats:
             each.halt.set()
-        if count := len(self.running):
-            cells = f"{count} cell{'s' * (count > 1)}"
+        if self.running:
+            cells = count(len(self.running), "cell")
             self._tell(Event("", "stop", reason=f"waiting for {cells} to checkpoint; {then}"))
 
     def _tell(self, event: Event) -> None:
@@ -334,7 +334,7 @@ class _Crew:
         ended = {i for i, event in self.tally.ended.items() if event.status != "interrupted"}
         over = ended - self.unrecorded
         n = len(self.cells)
-        left = f"{n - len(over)} of {n} cell{'s' * (n != 1)} left"
+        left = f"{n - len(over)} of {count(n, 'cell')} left"
         if self.checkpointed:
             left += f", {self.checkpointed} of them checkpointed"
         how = f"{left}; what is recorded stays, run again to continue"
@@ -343,7 +343,7 @@ class _Crew:
         if self.problems:
             raise EnvironmentProblem("\n".join([*dict.fromkeys(self.problems), how]))
         if self.closing and len(over) < n:
-            cells = f"{self.failures} failed cell{'s' * (self.failures > 1)}"
+            cells = count(self.failures, "failed cell")
             message = f"stopped after {cells} (--max-failures); {how}"
             raise BenchError(message)
 

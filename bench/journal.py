@@ -57,10 +57,18 @@ class Journal:
     """
     Writes the journal of one run. It hears the run's events as a view does.
 
-    A journal that cannot be written ends no run; `problem` says why it could not.
+    A journal that cannot be written ends no run; `problem` says why it could not. `echo` is given
+    every line, written or not.
     """
 
-    def __init__(self, root: Path, suite: str, cells: list[Entry], argv: Iterable[str]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        suite: str,
+        cells: list[Entry],
+        argv: Iterable[str],
+        echo: Callable[[dict[str, Any]], None] = lambda _: None,
+    ) -> None:
         now = datetime.now(UTC)
         self.header = Header(
             suite=suite,
@@ -73,7 +81,7 @@ class Journal:
         owner = self.header.owner
         host = re.sub(r"[^\w.-]", "_", owner.host)
         name = f"{now:%Y%m%dT%H%M%S.%f}Z-{host}-{owner.pid}.jsonl"
-        self.root, self.path = root, root / "events" / name
+        self.root, self.path, self.echo = root, root / "events" / name, echo
         self.problem = ""
         self._torn = False
         self._begun: set[str] = set()
@@ -111,6 +119,7 @@ class Journal:
         return both
 
     def _append(self, line: dict[str, Any]) -> None:
+        self.echo(line)
         start = "\n" if self._torn else ""  # what an earlier try may have left is a line of its own
         try:
             path = store.inside(self.root, "events", self.path.name)

@@ -1,7 +1,5 @@
 """What one cell recorded, by layer and by epoch: `bench indicators`."""
 
-from statistics import fmean
-
 import pandas as pd
 from rich import box
 from rich.table import Table
@@ -11,6 +9,7 @@ from bench.cell import Definition, Role
 from bench.equilibrium import of, series
 from bench.errors import UsageError
 from bench.record import Histogram, LayerIndicators, Record
+from bench.stats import mean
 
 ROLES: tuple[Role, ...] = ("W", "A")
 CURVES = ("train_loss", "test_acc", "test_top5", "lr")
@@ -35,7 +34,7 @@ def table(record: Record, definition: Definition) -> Table:
         values = [
             f"{value:.4g}"
             for numbers in series(layer, definition)
-            for value in (numbers[0], numbers[-1], fmean(numbers))
+            for value in (numbers[0], numbers[-1], mean(numbers))
         ]
         shown.add_row(Text(name), role, *values, f"{layer.zeros[-1]:,} of {layer.n[-1]:,}")
     return shown

@@ -25,7 +25,7 @@ from bench.plain import count
 from bench.plan import Absent, Plan, RoleInfo, Row, Trial
 from bench.record import Record
 from bench.standing import Standing
-from bench.stats import Estimate, estimate, paired
+from bench.stats import Estimate, estimate, mean, paired
 from bench.verdict import verdict
 
 Stale: TypeAlias = Mapping[str, Standing]  # by the cell's id
@@ -286,8 +286,8 @@ def _line(
         n=len(accs),
         lost=dict(Counter(f"{r.status}: {r.reason}" for r in found if r.status != "ok")),
         missing=len(cells) - len(found),
-        e=fmean(e for e, _ in pairs) if pairs else None,
-        s=fmean(s for _, s in pairs) if pairs else None,
+        e=mean(e for e, _ in pairs) if pairs else None,
+        s=mean(s for _, s in pairs) if pairs else None,
         images_per_s=fmean(speeds) if speeds else None,
         claim=row.claim,
         verdict=verdict(row.claim, row.cells[0], acc, best) if row.claim else "",
@@ -408,7 +408,10 @@ def _notes(plan: Plan, definition: Definition, correction: Correction) -> list[s
     ]
     if plan.baseline:
         notes.append(f"Δ: difference to {plan.baseline}, paired by seed, ± 95 % t interval")
-        notes.append("p: that there is none, by Dunnett's test of all rows of a section against it")
+        notes.append(
+            "p: that there is none, by Dunnett's test of all rows of a section against it, which "
+            "takes one spread for all rows; the ranks do not"
+        )
     budget = max(len(row.trials) for row in plan.rows)
     if budget:
         seeds = len(plan.rows[0].trials[0].held_out)
@@ -425,7 +428,7 @@ def _notes(plan: Plan, definition: Definition, correction: Correction) -> list[s
         if claim.note:
             who = f"{claim.method} {claim.acc:.2f} on {claim.backbone or 'any net'} {claim.wa}"
             cautions.setdefault(claim.note, []).append(who)
-    return notes + [f"{', '.join(who)}: {note}" for note, who in cautions.items()]
+    return notes + [f"{', '.join(dict.fromkeys(who))}: {note}" for note, who in cautions.items()]
 
 
 def _unfinished(plan: Plan, known: Mapping[str, Record]) -> list[str]:

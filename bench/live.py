@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -27,10 +27,28 @@ from bench.cell import Cell
 from bench.plan import Plan, Row
 from bench.worker import Event
 
-HEADS = ("state", "cell", "epoch", "bar", "acc, %", "images/s", "left")
-NARROW_HEADS = ("state", "cell", "epoch", "acc, %", "left")  # below 80 columns
-OTHERS, NARROW_OTHERS = 73, 50  # what the columns beside the cell's name take
-NUMBERS = {"epoch", "acc, %", "images/s", "left"}
+HEADS = {  # from this width on
+    100: ("state", "cell", "epoch", "bar", "acc, %", "curve", "images/s", "left"),
+    80: ("state", "cell", "epoch", "acc, %", "curve", "images/s", "left"),
+    56: ("state", "cell", "epoch", "acc, %", "left"),
+    46: ("state", "cell", "epoch", "acc, %"),
+    28: ("cell", "epoch", "result"),
+    0: ("cell", "result"),
+}
+WIDTHS = {
+    "state": 13,
+    "result": 8,
+    "epoch": 5,
+    "bar": 10,
+    "acc, %": 6,
+    "curve": 10,
+    "images/s": 8,
+    "left": 7,
+}
+GAP = 3  # between two columns
+NUMBERS = {"epoch", "acc, %", "images/s", "left", "result"}
+TITLES = {"bar": "", "result": "acc, %"}  # where it is not the column's own name
+BLOCKS = "▁▂▃▄▅▆▇█"
 STYLES = {
     "starting": "bold",
     "running": "bold",
@@ -63,15 +81,18 @@ class State:
     epoch: int = 0
     fraction: float = 0.0
     acc: float | None = None
+    curve: list[float] = field(default_factory=list[float])  # accuracy, epoch by epoch
     images_per_s: float | None = None
     reason: str = ""
     since: tuple[float, float] | None = None  # when it was first heard of, and how far it was
+    heard: float = 0.0
     said: float = 0.0
 
     def hear(self, event: Event, now: float) -> None:
         """Take the news of this cell."""
+        self.heard = now
         if event.kind == "start":
-            self.state, self.since, self.reason = "starting", None, ""
+            self.state, self.since, self.reason, self.curve = "starting", None, "", []
         elif event.kind == "retry":
             self.state, self.reason = "retrying", event.reason
         elif event.kind == "elsewhere":
@@ -82,6 +103,7 @@ class State:
             self.state = "running"
             self.epoch, self.fraction = event.epoch, event.fraction
             self.since = self.since or (now, self.progress)
+            self.curve += [] if event.acc is None else [event.acc]
         self.acc = self.acc if event.acc is None else event.acc
         self.images_per_s = event.images_per_s or self.images_per_s
 
@@ -244,6 +266,11 @@ class Plain:
             self.console.print(text, soft_wrap=True)
 
 
+def redraws(console: Console) -> bool:
+    """Can it show a table that redraws itself?"""
+    return console.is_terminal and not (console.is_dumb_terminal or console.quiet)
+
+
 class Terminal(Plain):
     """A table that redraws itself."""
 
@@ -269,57 +296,87 @@ class Terminal(Plain):
             self._print(_note(state, event))
 
     def _draw(self) -> RenderableType:
-        return table(self.board, self.console.width, self.console.height)
+        return table(self.board, self.console, self.console.height)
 
 
-def table(board: Board, width: int, height: int) -> RenderableType:
+def table(board: Board, console: Console, height: int) -> RenderableType:
     """The headline, and a line for each cell as far as they have room."""
-    states = _shown(board, max(height - 7, 3))
-    heads = HEADS if width >= 80 else NARROW_HEADS
-    room = width - (OTHERS if heads is HEADS else NARROW_OTHERS)
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    width = console.width
+    headline = Text(board.headline, style="bold")
+    taken = len(headline.wrap(console, width)) + 4  # heads and their line, what is hidden, a cursor
+    states = _shown(board, max(height - taken, 3))
+    heads = next(heads for least, heads in HEADS.items() if width >= least)
+    if not _can(BLOCKS, console.encoding):
+        heads = tuple(head for head in heads if head != "curve")
+    room = width - sum(WIDTHS[head] + GAP for head in heads if head != "cell")
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for head in heads:
-        least = {"cell": None, "acc, %": 6, "epoch": 5, "bar": 10, "left": 7}.get(head, 8)
-        right = head in NUMBERS
         grid.add_column(
-            "" if head == "bar" else head,
-            justify="right" if right else "left",
+            TITLES.get(head, head),
+            justify="right" if head in NUMBERS else "left",
             no_wrap=True,
-            min_width=least,
-            max_width=max(room, 12) if head == "cell" else None,  # a name may be cut,
+            min_width=None if head == "cell" else min(WIDTHS[head], 8),
+            max_width=max(room, 8) if head == "cell" else None,  # a name may be cut
         )
     for state in states:
         cells = _cells(state)
         grid.add_row(*(cells[head] for head in heads), style=STYLES.get(state.state))
-    parts: list[RenderableType] = [Text(board.headline, style="bold"), grid]
+    parts: list[RenderableType] = [headline, grid]
     if hidden := [s.state for s in board.states.values() if s not in states]:
         counts = ", ".join(f"{n} {state}" for state, n in Counter(hidden).items())
-        parts.append(Text(f"… and {len(hidden)} more: {counts}", style="dim"))
+        more = Text(f"… and {len(hidden)} more: {counts}", style="dim")
+        more.truncate(width, overflow="ellipsis")
+        parts.append(more)
     return Group(*parts)
 
 
 def _cells(state: State) -> dict[str, RenderableType]:
+    acc = "" if state.acc is None else f"{100 * state.acc:.2f}"
     words = {
         "state": state.state,
         "cell": state.name,
         "epoch": f"{int(state.progress)}/{state.epochs}" if state.progress else "",
-        "acc, %": "" if state.acc is None else f"{100 * state.acc:.2f}",
+        "acc, %": acc,
+        "result": acc if acc and state.state in {"running", "ok"} else state.state,
+        "curve": sparkline(state.curve),
         "images/s": f"{state.images_per_s:,.0f}" if state.images_per_s else "",
         "left": state.left(time.monotonic()),
     }
     if state.state == "elsewhere":
         words["cell"] += f" ({state.reason})"
     bar = ProgressBar(total=state.epochs, completed=state.progress, width=10)
-    return {"bar": bar, **{head: Text(word) for head, word in words.items()}}
+    return {
+        **{head: Text(word) for head, word in words.items()},
+        "bar": bar if state.progress else "",
+    }
+
+
+def sparkline(values: list[float], width: int = WIDTHS["curve"]) -> str:
+    """A curve in blocks, from its least to its greatest value; the last of each part's values."""
+    n = min(len(values), width)
+    shown = [values[(i + 1) * len(values) // n - 1] for i in range(n)]
+    low, high = min(shown, default=0.0), max(shown, default=0.0)
+    steps = len(BLOCKS) - 1
+    return "".join(
+        BLOCKS[round(steps * (v - low) / (high - low)) if high > low else 0] for v in shown
+    )
+
+
+def _can(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _shown(board: Board, room: int) -> list[State]:
-    """All states in the suite's order, or, where there is no room, the ones in motion."""
+    """All states in the suite's order, or, where there is no room, those with the latest news."""
     states = list(board.states.values())
     if len(states) <= room:
         return states
-    order = [*IN_MOTION, "retrying", *BAD, "interrupted", "elsewhere", "waiting", "ok"]
-    first = sorted(states, key=lambda state: order.index(state.state))[:room]
+    order = [*IN_MOTION, "retrying", *BAD, "interrupted", "elsewhere", "ok", "waiting"]
+    first = sorted(states, key=lambda state: (order.index(state.state), -state.heard))[:room]
     return [state for state in states if state in first]
 
 

@@ -1,12 +1,13 @@
 """One call of `bench run`: what is missing is run and shown, then the table and its files."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 
-from bench import executor, journal, leaderboard, live, render, sequential, shelf, store
+from bench import executor, journal, leaderboard, live, render, sequential, shelf, store, tracker
 from bench.cell import Cell
 from bench.errors import UsageError
 from bench.executor import Settings, Tally
@@ -14,6 +15,8 @@ from bench.journal import Journal
 from bench.plain import count, say
 from bench.plan import Plan
 from bench.standing import Standing, Standings
+from bench.stream import Stream
+from bench.tracker import Tracking
 from bench.tuning import tuned
 
 
@@ -24,6 +27,7 @@ class Choice:
     rerun: tuple[str, ...] = ()  # `failed`, `stale`, or cells by name: those run and no others
     allow_stale: bool = False  # stale records stand in the table
     looks: tuple[int, ...] = ()  # seeds of a row at each look for rows that want more
+    track: tuple[str, ...] = ()  # trackers that hear of the run, NAME or NAME:FOLDER
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class _Session:
     out: Console
     err: Console
     choice: Choice
+    stream: Stream | None
+    tracking: Tracking
     tally: Tally = field(default_factory=Tally)
     journals: list[Path] = field(default_factory=list[Path])
     stale: list[Cell] = field(default_factory=list[Cell])  # that did not run
@@ -47,6 +53,8 @@ class _Session:
             say(self.err, f"stale: {s.cell.slug}: {s.note}")
         self.stale.extend(s.cell for s in stale)
         n = len(standings)
+        if self.stream:
+            self.stream.counts.update(recorded=n - len(missing) - len(stale), stale=len(stale))
         counts = f"{n - len(missing) - len(stale)} recorded"
         counts += f", {len(stale)} stale" * bool(stale)
         say(self.out, f"{part}{count(n, 'cell')}, {counts}, {len(missing)} to run")
@@ -58,14 +66,16 @@ class _Session:
         """Run cells, shown and written to a journal."""
         settings, out = self.settings, self.out
         board = live.board(plan, [cell.id for cell in cells], settings.root)
-        view = live.Terminal if out.is_terminal else live.Plain
+        view = live.Terminal if live.redraws(out) else live.Plain
         entries = journal.entries(cells, board.names)
-        book = Journal(settings.root, plan.suite, entries, settings.argv)
+        echo = (self.stream.tell,) if self.stream else ()
+        book = Journal(settings.root, plan.suite, entries, settings.argv, *echo)
+        self.tracking.cells |= {cell.id: cell for cell in cells}
         self.journals.append(book.path)
         try:
             with book, view(board, out) as watch:
-                hear, owner = book.before(watch), book.header.owner
-                found = executor.execute(cells, settings, hear, owner, anew=anew)
+                hear = book.before(self.tracking.after(watch))
+                found = executor.execute(cells, settings, hear, book.header.owner, anew=anew)
             self.tally.ended.update(found.ended)
         finally:
             if book.problem:
@@ -79,22 +89,31 @@ def run(
     out: Console,
     err: Console,
     choice: Choice | None = None,
+    stream: Stream | None = None,
 ) -> bool:
     """
     Run the chosen cells that have no record, and print the plan's leaderboard and files.
+
+    Trackers hear of the run, and `stream` of all that its journals are told.
 
     Returns whether every cell came to a measurement. Failures are named on `err`, with the log,
     and so is what is stale: measured by other code or on other data, and not run unasked.
 
     Raises:
-        UsageError: the choice names no cell, or several by one name.
+        UsageError: the choice names no cell, or several by one name, or no tracker.
+        EnvironmentProblem: a tracker is not installed, or cannot write.
     """
     choice = choice or Choice()
     _refuse_namesake(plan, settings.root)
-    session = _Session(settings, out, err, choice)
-    for part, standings in _parts(plan, chosen, settings.root, choice):
-        session.execute(plan, part, standings)
-    plan = _separated(session, plan)
+    trackers = tracker.opened(choice.track, settings.root, plan.suite)
+    tracking = Tracking(trackers, settings.root, lambda text: say(err, text))
+    for told in trackers.values():
+        say(out, f"tracked: `{told.command}` shows it")
+    session = _Session(settings, out, err, choice, stream, tracking)
+    with closing(tracking):
+        for part, standings in _parts(plan, chosen, settings.root, choice):
+            session.execute(plan, part, standings)
+        plan = _separated(session, plan)
     written = [*_table(plan, settings.root, choice, (out, err)), *session.journals]
     say(out, "files:")
     for line in _files(written, plan, settings.root):

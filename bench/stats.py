@@ -1,13 +1,23 @@
 """Means with Student's t intervals: with three to ten seeds the bootstrap is no help."""
 
 import math
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from scipy.special import stdtrit
 
 LEVEL = 0.95
+LARGEST = sys.float_info.max
+
+
+def mean(values: Iterable[float]) -> float:
+    """The mean, `LARGEST` where the sum is beyond: records write that for infinity."""
+    try:
+        return fmean(values)
+    except OverflowError:
+        return LARGEST
 
 
 @dataclass(frozen=True)
@@ -25,9 +35,13 @@ def estimate(values: Sequence[float]) -> Estimate | None:
         return None
     n = len(values)
     if n < 2:
-        return Estimate(fmean(values), None, n)
+        return Estimate(mean(values), None, n)
     t = float(stdtrit(n - 1, (1 + LEVEL) / 2))  # pyright: ignore[reportUnknownArgumentType]
-    return Estimate(fmean(values), t * stdev(values) / math.sqrt(n), n)
+    try:
+        half_width = t * stdev(values) / math.sqrt(n)
+    except OverflowError:
+        half_width = LARGEST
+    return Estimate(mean(values), min(half_width, LARGEST), n)
 
 
 def spread(found: Estimate) -> float | None:

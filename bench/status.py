@@ -149,7 +149,7 @@ def watch(root: Path, out: Console) -> None:
     """Show what goes on until it ends or Ctrl-C: tables on a terminal, lines elsewhere."""
     found = sights(root)
     try:
-        if out.is_terminal:
+        if live.redraws(out):
             _redraw(found, root, out)
         else:
             _follow(found, root, out)
@@ -163,7 +163,7 @@ def _going(found: list[Sight], out: Console) -> None:
     for sight in (s for s in found if s.going):
         say(out, sight.line)
         if out.is_terminal:
-            out.print(live.table(sight.board, out.width, len(sight.board.states) + 7))
+            out.print(live.table(sight.board, out, len(sight.board.states) + 9))
         else:
             for line in sight.lines():
                 say(out, line)
@@ -173,14 +173,14 @@ def _redraw(found: list[Sight], root: Path, out: Console) -> None:
     with Live(console=out, auto_refresh=False, transient=True) as shown:
         while going := [s for s in found if s.going]:
             room = max(out.height // len(going) - 1, 10)
-            shown.update(Group(*_tables(going, out.width, room)), refresh=True)
+            shown.update(Group(*_tables(going, out, room)), refresh=True)
             _wait(found, root)
 
 
-def _tables(going: list[Sight], width: int, room: int) -> Iterator[RenderableType]:
+def _tables(going: list[Sight], out: Console, room: int) -> Iterator[RenderableType]:
     for sight in going:
         yield Text(sight.line, style="dim", overflow="ellipsis", no_wrap=True)
-        yield live.table(sight.board, width, room)
+        yield live.table(sight.board, out, room)
 
 
 def _follow(found: list[Sight], root: Path, out: Console) -> None:

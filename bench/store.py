@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import uuid
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -189,6 +190,9 @@ def parse(path: Path) -> Record:
         EnvironmentProblem: the disk does not let it be read.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would keep its reader waiting
+            message = f"`{path}` is no record: it is no file"
+            raise UsageError(message)
         if path.stat().st_size > RECORD_BYTES:
             message = f"`{path}` is no record: it has more than {RECORD_BYTES:,} bytes"
             raise UsageError(message)

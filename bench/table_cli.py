@@ -9,8 +9,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from bench.errors import UsageError
 from bench.plain import say
-from bench.terminal import AllowStale, Results, out
+from bench.terminal import AllowStale, Results, err, out
 
 if TYPE_CHECKING:
     from bench.undecided import Pair
@@ -18,6 +19,22 @@ if TYPE_CHECKING:
 table_app = typer.Typer()
 
 Form = Annotated[Literal["rich", "json"], typer.Option("--format", help="How to print it.")]
+Layout = Annotated[
+    Literal["rich", "md", "tex", "html", "csv", "json"],
+    typer.Option("--format", help="How to print it; tex is booktabs, html a page of its own."),
+]
+Style = Annotated[
+    str,
+    typer.Option(help="Columns and rows of a table of the ReSTE paper, as in paper:table3."),
+]
+Equilibrium = Annotated[
+    Literal["paper", "code", "scale_free"] | None,
+    typer.Option(help="Which e and s to show; the suite's choice if not given."),
+]
+Correction = Annotated[
+    Literal["holm", "fdr"],
+    typer.Option(help="Of the tests between rows: for any false one, or for their part."),
+]
 HEADS = ("backbone", "W/A", "better", "worse", "Δ, points", "n", "seeds needed", "more")
 
 
@@ -52,6 +69,60 @@ def power(
         out.print(_table(found))
     pairs = undecided.number(board)
     say(out, f"{len(found)} of {pairs} pairs of rows cannot be told apart (Welch, Holm, 5 %).")
+
+
+@table_app.command()
+def compare(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SUITE|RESULTS", help="Suites that ran, or results folders."),
+    ] = None,
+    results: Annotated[
+        list[Path] | None,
+        typer.Option(help="A results folder, or two.", envvar="BENCH_RESULTS", show_envvar=True),
+    ] = None,
+    form: Layout = "rich",
+    style: Style = "",
+    equilibrium: Equilibrium = None,
+    correction: Correction = "holm",
+    allow_stale: AllowStale = False,
+) -> None:
+    """Set suites side by side, or what two results folders hold of one suite.
+
+    `bench compare table3 mine.yaml` ranks the rows of both together where nothing but the
+    estimator differs, and names what else differs where it does.
+    `bench compare table3 --results A --results B`, or `bench compare --results A B`, shows each row
+    of both folders, their difference by seed, and whether their bits are equal.
+    """
+    from bench import diff, kept, render
+
+    folders = [word for word in words or [] if diff.is_results(word)]
+    roots = [*(results or []), *map(Path, folders)] or [Path("results")]
+    suites = [word for word in words or [] if word not in folders]
+    _refuse_odd(roots, suites)
+    names = list(dict.fromkeys(kept.ran(roots[0], word) for word in suites))
+    if len(roots) == 1:
+        board = kept.joined(roots[0], names, equilibrium, correction, stale=allow_stale)
+    else:
+        suite = names[0] if names else kept.shared(roots)
+        board = kept.sides(roots[0], roots[1], suite, equilibrium, stale=allow_stale)
+    render.render(board, form, out, style)
+    if form == "csv":  # which has no place for them
+        for note in board.notes:
+            say(err, f"note: {note}")
+
+
+def _refuse_odd(roots: list[Path], suites: list[str]) -> None:
+    """What is neither suites of one folder nor one suite of two."""
+    if len(roots) == 1 and len(set(suites)) < 2:
+        message = (
+            "name two suites that ran, as in `bench compare table3 mine.yaml`, or two folders, as "
+            "in `bench compare table3 --results A --results B`"
+        )
+        raise UsageError(message)
+    if len(roots) > 1 and (len(suites) > 1 or len({root.resolve() for root in roots}) != 2):
+        message = f"two folders and one suite, not {len(roots)} folders and {len(suites)} suites"
+        raise UsageError(message)
 
 
 def _table(pairs: "list[Pair]") -> Table:

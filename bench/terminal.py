@@ -3,17 +3,21 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
 from bench.plain import Terminal
 
 UNBOUND = 200  # columns of a file or pipe, which has none of its own
-out = Terminal(
-    emoji=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNBOUND
-)
-err = Terminal(stderr=True, emoji=False)
+
+
+def _width(stream: TextIO) -> int | None:
+    return None if stream.isatty() or "COLUMNS" in os.environ else UNBOUND
+
+
+out = Terminal(emoji=False, width=_width(sys.stdout))
+err = Terminal(stderr=True, emoji=False, width=_width(sys.stderr))
 
 Results = Annotated[
     Path, typer.Option(help="The results folder.", envvar="BENCH_RESULTS", show_envvar=True)

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from bench import leaderboard, shelf, standing, store, tuning
-from bench.cell import Cell, Definition
+from bench.cell import Cell, Definition, Role
 from bench.document import is_file, suggest
 from bench.equilibrium import indicators
 from bench.errors import UsageError
 from bench.leaderboard import Line
-from bench.plan import Plan, Row
+from bench.plan import Plan, RoleInfo, Row
 from bench.record import Record
 from bench.shelf import Kept
 from bench.suite import name_of
@@ -81,6 +81,8 @@ class RowTrail:
     baseline: list[Seed]  # what the difference is taken to
     held_out: list[Seed]  # what tuning chose by
     classes: int  # of the data: with ten, the table leaves top-5 out
+    sample: Cell  # one of its cells
+    roles: dict[Role, RoleInfo]  # what is said of its estimators
     trails: list[Trail]
 
 
@@ -110,7 +112,7 @@ def trace(
             message = f"no suite `{target}` ran in `{root}`; there: {known}"
             raise UsageError(message)
         return trail(shelf.named(root, target), root, shelf.plans(root))
-    return _Rows(plan, root, definition or plan.equilibrium, stale=stale).fitting(rest)
+    return Rows(plan, root, definition or plan.equilibrium, stale=stale).fitting(rest)
 
 
 def _plan(target: str, words: list[str], root: Path) -> tuple[Plan | None, list[str]]:
@@ -123,17 +125,17 @@ def _plan(target: str, words: list[str], root: Path) -> tuple[Plan | None, list[
     return None, words
 
 
-class _Rows:
-    """The rows of one kept suite."""
+class Rows:
+    """The rows of one kept suite, its board, and the records that they are made of."""
 
     def __init__(self, plan: Plan, root: Path, definition: Definition, *, stale: bool) -> None:
         self.plan, self.root = plan, root
         self.definition: Definition = definition
-        standings, _ = standing.of_kept(root, plan)
+        standings, self.notes = standing.of_kept(root, plan)
         records = standings.records(stale=stale)
         self.standings = standings.of
         self.known = {record.cell.id: record for record in records}
-        self.board = leaderboard.rank(plan, records, definition, standings.stale)
+        self.board = leaderboard.rank(plan, records, definition, standings.stale, self.notes)
         self.plans = shelf.plans(root)
 
     def fitting(self, words: list[str]) -> list[RowTrail]:
@@ -153,9 +155,10 @@ class _Rows:
         if not found:
             message = f"no row of `{self.plan.suite}` is all of {', '.join(words)}"
             raise UsageError(message)
-        return [self._row(line) for line in found]
+        return [self.row(line) for line in found]
 
-    def _row(self, line: Line) -> RowTrail:
+    def row(self, line: Line) -> RowTrail:
+        """What stands behind a line of the board that has cells."""
         row = next(row for row in self.plan.rows if _is(row, line))
         trial = tuning.chosen(row, self.known) if line.chosen else None
         cells = trial.cells if trial else row.cells
@@ -171,6 +174,8 @@ class _Rows:
             baseline=[self._seed(cell, {}) for cell in theirs],
             held_out=[self._seed(c, {}) for c in trial.held_out] if trial else [],
             classes=row.classes,
+            sample=cells[0],
+            roles=(trial or row).roles,
             trails=[self.trail(cell) for cell in cells],
         )
 

@@ -26,7 +26,7 @@ HEADS = {
 def row(found: RowTrail, console: Console) -> None:
     """A row's numbers, how they are made, and the trail of each of its cells."""
     console.print(_numbers(found))
-    for text in _how(found):
+    for text in how(found):
         console.print(Text(f"· {text}", style="dim"))
     for one in found.trails:
         console.print()
@@ -42,25 +42,30 @@ def _numbers(found: RowTrail) -> Table:
     title = f"{found.suite}: {line.title}, {line.backbone}, W/A {line.wa}{tuned}{rank}"
     table = Table(title=Text(title, style="bold"), title_justify="left")
     table.box, table.padding = box.SIMPLE_HEAD, (0, 1, 0, 0)
-    shown = [n for n in HEADS if any(n in seed.values for seed in found.seeds)]
-    if found.classes <= 10 and "top5" in shown:
-        shown.remove("top5")
+    shown = shown_numbers(found)
     table.add_column("seed", justify="right", no_wrap=True)
     table.add_column("cell", no_wrap=True)
     for name in shown:
         table.add_column(HEADS[name], justify="right", no_wrap=True)
     for seed in found.seeds:
-        values = [_number(name, seed.values.get(name)) for name in shown]
+        values = [number(name, seed.values.get(name)) for name in shown]
         cells = values if seed.values else [seed.state]
-        table.add_row(str(seed.seed), _cell(seed), *cells)
+        table.add_row(str(seed.seed), cell_name(seed), *cells)
     table.add_section()
-    for name, of in {"mean": _mean, "95 %": _spread}.items():
-        told = "as printed" if of is _mean else "interval"
+    for name, of in {"mean": mean, "95 %": spread}.items():
+        told = "as printed" if of is mean else "interval"
         table.add_row(name, told, *(of(found, column) for column in shown), style="bold")
     return table
 
 
-def _number(name: str, value: float | None) -> str:
+def shown_numbers(found: RowTrail) -> list[str]:
+    """Names of the numbers that the row has."""
+    shown = [name for name in HEADS if any(name in seed.values for seed in found.seeds)]
+    return [name for name in shown if name != "top5" or found.classes > 10]
+
+
+def number(name: str, value: float | None) -> str:
+    """A value of `trace.NUMBERS` as tables print it; a dash for none."""
     if value is None:
         return "-"
     if name == "e":
@@ -72,23 +77,25 @@ def _number(name: str, value: float | None) -> str:
     return f"{100 * value:{'+' if name == 'difference' else ''}.2f}"
 
 
-def _cell(seed: Seed) -> str:
+def cell_name(seed: Seed) -> str:
     """Its id, marked if it gives numbers of a stale record."""
     return seed.cell + " (stale)" * bool(seed.values and seed.state.startswith("stale"))
 
 
-def _mean(found: RowTrail, name: str) -> str:
+def mean(found: RowTrail, name: str) -> str:
+    """What the row prints under the name."""
     value: Estimate | float | None = getattr(found.line, name)
-    return _number(name, value.mean if isinstance(value, Estimate) else value)
+    return number(name, value.mean if isinstance(value, Estimate) else value)
 
 
-def _spread(found: RowTrail, name: str) -> str:
+def spread(found: RowTrail, name: str) -> str:
+    """The half width of its interval, if it has one."""
     value: Estimate | float | None = getattr(found.line, name)
     width = value.half_width if isinstance(value, Estimate) else None
     return "" if width is None else f"± {100 * width:.2f}"
 
 
-def _how(found: RowTrail) -> Iterator[str]:
+def how(found: RowTrail) -> Iterator[str]:
     """Where the numbers are in the records, and what else stands behind the row."""
     line = found.line
     yield (
@@ -118,17 +125,17 @@ def _how(found: RowTrail) -> Iterator[str]:
 
 def _short(seed: Seed) -> str:
     """A cell and its accuracy."""
-    return f"seed {seed.seed} {_cell(seed)} {_number('acc', seed.values.get('acc'))}"
+    return f"seed {seed.seed} {cell_name(seed)} {number('acc', seed.values.get('acc'))}"
 
 
 def trail(found: Trail, console: Console) -> None:
     """A cell's files and facts, a line each; a terminal has long ones wrapped."""
     console.print(Text(found.cell, style="bold"), soft_wrap=True)
-    width = max(len(name) for name, _ in _facts(found)) + 2
+    width = max(len(name) for name, _ in facts(found)) + 2
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=width, no_wrap=True)
     grid.add_column(overflow="fold")
-    for name, value in _facts(found):
+    for name, value in facts(found):
         head = Text(f"  {name}".ljust(width), style="dim")
         if console.is_terminal:
             grid.add_row(head, Text(value))
@@ -138,7 +145,7 @@ def trail(found: Trail, console: Console) -> None:
         console.print(grid)
 
 
-def _facts(found: Trail) -> Iterator[tuple[str, str]]:
+def facts(found: Trail) -> Iterator[tuple[str, str]]:
     """Name and text of each line."""
     yield "status", found.state
     if found.outcome:

@@ -16,6 +16,7 @@ from bench.axes import Axes, Named, Net
 from bench.cell import Cell, Recipe, Role
 from bench.document import Document, Path_, Problem, suggest
 from bench.errors import SuiteError
+from bench.plain import count
 from bench.plan import RoleInfo, Trial
 from bench.suite import Suite, Tune, problems
 from bench.tuning import Grid, Values
@@ -79,7 +80,7 @@ class Trials:
                 sizes[label] = min(size, sizes.get(label, size))
         label, least = min(sizes.items(), key=lambda item: item[1])
         if least < max(self.tune.budget or 0, 2):
-            there = f"{label} has {least} setting{'s' * (least > 1)} to try, its own among them"
+            there = f"{label} has {count(least, 'setting')} to try, its own among them"
             self._refuse(("budget",), f"{there}: too few for tuning")
         return self.tune.budget or least
 

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bench.cell import Cell
 from bench.errors import BenchError, DataError, EnvironmentProblem, exhausted
 from bench.log import Log, attach, redirect
+from bench.plain import count
 
 if TYPE_CHECKING:
     from torch import nn
@@ -254,7 +255,7 @@ def _measure(job: Job, log: Log, origin: _Origin) -> "Record":
     data = _dataset(job, device).to(device, job.workers, log.line)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    threads = f"{job.threads} thread{'s' * (job.threads > 1)}"
+    threads = count(job.threads, "thread")
     log.line(f"{job.cell.slug} on {job.device}, {threads}, {data.label}")
     home = store.folder(job.root, job.cell)
     checkpoint.sweep(home)

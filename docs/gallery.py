@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from bench import properties, report
+from bench import check_view, properties
 from bench.check import knob_text
 from bench.plan import Properties
 from bench.plugin import Surrogate
@@ -73,7 +73,7 @@ def pages() -> Iterator[tuple[str, str]]:
 def page(name: str, estimator: Surrogate) -> str:
     """The Markdown of one estimator."""
     said = rule(import_module(type(estimator).__module__).__doc__ or "")
-    ((text, _),) = report.reports([name])
+    ((text, _),) = check_view.reports([name])
     entries = bibtex(name)
     return "\n\n".join(
         [

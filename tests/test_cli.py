@@ -18,6 +18,7 @@ from conftest import TINY
 from rich.console import Console
 
 import bench.cli
+from bench import __main__ as program
 from bench.cli import main
 from bench.journal import runs
 from bench.terminal import UNBOUND
@@ -167,7 +168,7 @@ def test_weights_are_kept_and_load(ran: Path, cli: Bench, monkeypatch: pytest.Mo
         (("curve", "ste", "--to", "inf"), 2, "--from -2 --to inf: expected finite numbers"),
         (("indicators", "x", "--curves", "--histograms"), 2, "ask for one of them"),
         (("indicators", "x", "--curves", "--format", "csv"), 2, "ask for one of them"),
-        (("gc", "--results", "/nowhere"), 2, "no results folder `/nowhere`"),
+        (("gc", "--results", "/nowhere"), 2, "`/nowhere` is no results folder"),
         (("run", "quickstart", "--rerun", "x y"), 2, "--rerun `x y` names 0 cells of this suite"),
         (("new", "estimator", "ste"), 2, "the name `ste` is taken"),
         (("new", "estimator", "my-est"), 2, "cannot be a file name to import"),
@@ -467,6 +468,24 @@ def test_a_signal_in_an_import_is_no_traceback(cli: Bench, monkeypatch: pytest.M
 
     assert code == 143
     assert err == "stopped by SIGTERM; what is recorded stays, run again to continue\n"
+
+
+def test_an_interrupt_of_the_first_imports_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C before there is a command that could hear it."""
+
+    class Interrupted:
+        @staticmethod
+        def find_spec(name: str, *_: object) -> None:
+            if name == "bench.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "bench.cli")
+    monkeypatch.delattr(bench, "cli")
+    monkeypatch.setattr(sys, "meta_path", [Interrupted, *sys.meta_path])
+    with pytest.raises(SystemExit) as stop:
+        program.main()
+
+    assert stop.value.code == 130
 
 
 def test_version(cli: Bench) -> None:

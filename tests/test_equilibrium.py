@@ -1,5 +1,8 @@
 """e and s: three definitions over what a record stores, for weights and activations."""
 
+import math
+import sys
+
 import pytest
 from test_store import record
 
@@ -8,6 +11,7 @@ from bench.cell import Definition
 from bench.equilibrium import indicators, of, series
 from bench.errors import UsageError
 from bench.record import LayerIndicators, Record
+from bench.stats import Estimate, estimate
 
 
 def layer(name: str, role: str, scale: float) -> LayerIndicators:
@@ -60,6 +64,20 @@ def test_a_gradient_that_vanished_has_no_spread() -> None:
     dead = layer("a", "W", 1).model_copy(update={"grad_mean": [0, 0], "grad_var": [0, 0]})
 
     assert series(dead, "scale_free")[1] == [0, 0]
+
+
+@pytest.mark.parametrize("definition", ["paper", "code", "scale_free"])
+def test_what_stood_for_infinity_has_a_mean(definition: Definition) -> None:
+    """Values that a record cannot hold are the largest it can; so is their mean, never an error."""
+    most = [sys.float_info.max] * 2
+    names = ("grad_mean", "grad_var", "grad_var_last", "error_now_used", "error_end_pure")
+    wild = layer("a", "W", 1).model_copy(update=dict.fromkeys(names, most))
+    found = indicators(record(indicators=[wild, wild]), definition)
+
+    assert found
+    assert all(math.isfinite(value) for value in found)
+    assert found[0] >= sys.float_info.max / 2
+    assert estimate([most[0], most[0], 0.0]) == Estimate(most[0], most[0], 3)
 
 
 def test_the_frame_has_a_row_for_each_layer_role_and_epoch() -> None:

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from bench.crossing import plan
-from bench.live import Board, Plain, Terminal, board, counter
+from bench.live import Board, Plain, Terminal, board, counter, redraws, sparkline
 from bench.plan import Plan
 from bench.worker import Event
 
@@ -88,9 +88,68 @@ def test_a_short_terminal_counts_what_it_hides(quickstart: Plan) -> None:
     text = text_of(view)
 
     assert len(text.splitlines()) <= 14
+    assert text.index("running") < text.index("waiting")
     assert "running" in text
     assert "failed" in text
-    assert "… and 14 more: 1 ok, 13 waiting" in text
+    assert "ok" in text
+    assert "… and 12 more: 12 waiting" in text
+
+
+@pytest.mark.parametrize("size", [(40, 24), (20, 24), (60, 10), (20, 10)])
+def test_a_small_terminal_is_not_overrun(quickstart: Plan, size: tuple[int, int]) -> None:
+    """However small, no line is broken, a result or a state is whole, and the rest is counted."""
+    states = all_of(quickstart)
+    for event in events(states):
+        states.hear(event)
+    text = text_of(Terminal(states, console(*size)))
+    lines = text.splitlines()
+
+    assert len(lines) <= size[1]
+    assert max(map(len, lines)) <= size[0]
+    assert "75.00" in text
+    assert "failed" in text
+    assert "more: " in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("values", "drawn"),
+    [
+        ([], ""),
+        ([0.5], "▁"),
+        ([0.5, 0.5], "▁▁"),
+        ([0.0, 0.5, 1.0], "▁▅█"),
+        ([i / 8 for i in range(8)], "▁▂▃▄▅▆▇█"),
+        ([*range(100)], "▁▂▃▃▄▅▆▆▇█"),
+        ([1.0] * 99 + [0.0], "█████████▁"),
+    ],
+)
+def test_a_curve_in_blocks(values: list[float], drawn: str) -> None:
+    """From its least to its greatest value, in ten blocks at most, the last value always shown."""
+    assert sparkline(values) == drawn
+
+
+def test_the_curve_stands_beside_the_accuracy(quickstart: Plan) -> None:
+    """Accuracy by epoch, begun anew with the cell; none where the encoding has no blocks."""
+    states = all_of(quickstart)
+    cell = next(iter(states.states))
+    states.hear(Event(cell, "progress", epoch=9, acc=0.9))
+    states.hear(Event(cell, "start"))
+    for epoch, acc in enumerate([0.1, 0.2, 0.8], start=1):
+        states.hear(Event(cell, "progress", epoch=epoch, fraction=0.5))
+        states.hear(Event(cell, "progress", epoch=epoch, acc=acc))
+    states.hear(Event(cell, "end", status="ok", acc=0.8))
+    latin = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+
+    assert "curve" in text_of(Terminal(states, console(80)))
+    assert " ▁▂█ " in text_of(Terminal(states, console(80)))
+    assert "curve" not in text_of(Terminal(states, Console(file=latin, width=80)))
+
+
+def test_a_dumb_terminal_has_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the cursor cannot move there is no table to redraw."""
+    assert redraws(console(80))
+    monkeypatch.setenv("TERM", "dumb")
+    assert not redraws(console(80))
 
 
 def test_plain_lines(quickstart: Plan) -> None:
@@ -192,7 +251,7 @@ def test_what_befalls_cells_can_be_read(quickstart: Plan, width: int) -> None:
 
     assert max(map(len, text.splitlines())) <= width
     for word in ("interrupted", "elsewhere", "timeout", "out_of_memory", "retrying"):
-        assert f" {word} " in text
+        assert f"\n{word} " in text
     flat = " ".join(text.split())
     assert (
         "2/21 cells done, 1 timeout, 1 out_of_memory, 1 interrupted, 1 retrying, 1 elsewhere"

@@ -137,6 +137,17 @@ def test_a_damaged_record_is_no_record(tmp_path: Path, content: str) -> None:
         shelf.recorded(tmp_path, cell().id)
 
 
+def test_a_pipe_is_no_record(tmp_path: Path) -> None:
+    """Nobody waits for what it may say."""
+    home = store.folder(tmp_path, cell())
+    home.mkdir(parents=True)
+    os.mkfifo(home / "record.json")
+
+    with pytest.raises(UsageError, match="is no record: it is no file"):
+        store.parse(home / "record.json")
+    assert store.find(tmp_path, cell()) is None
+
+
 def test_a_changed_record_is_no_record(tmp_path: Path) -> None:
     """An edit by hand breaks the seal: nobody uses the record, and it is set aside, never over."""
     path = store.save(tmp_path, record())

@@ -343,7 +343,8 @@ def _shown(box: Box, rng: Random, rests: dict[Path, bytes]) -> None:
     for sight in status.sights(box.results):
         reports.terminal(sight.line)
         reports.terminal("\n".join(sight.lines()))
-        reports.terminal(live.table(sight.board, rng.choice([30, 100]), rng.choice([3, 50])))
+        place = Terminal(file=io.StringIO(), width=rng.choice([20, 30, 100]))
+        reports.terminal(live.table(sight.board, place, rng.choice([3, 50])))
 
 
 def _watched(box: Box, _: Random, rests: dict[Path, bytes]) -> None:

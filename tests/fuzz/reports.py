@@ -37,6 +37,8 @@ def table(box: Box, plan: Plan) -> None:
     board = leaderboard.rank(plan, Standings(box.results, plan.possible).records(stale=False))
     for width in (60, 200):
         terminal(render.rich_table(board, width), width)
+    sound(render.text(board, "tex"))
+    sound(render.text(board, "html"))
     home = store.suite_folder(box.results, plan.suite)
     forms = {"md": render.markdown, "csv": render.csv, "json": render.as_json}
     for end, form in forms.items():

@@ -49,15 +49,13 @@ def reports(words: list[str]) -> Iterator[tuple[str, bool]]:
         ]
         lines.append(f"  knob: {report.knob}")
         if report.printed:
-            pure = plugin.pure()
             lines += _verdict("printed formula (definition P)", report.printed)
-            lines += _proofs(properties.variants(pure), properties.seen(pure, "W"), pure.knob())
+            lines += _told(certificates(plugin, None))
         same = len({repr(found) for found in report.trained.values()}) == 1
         for role, found in list(report.trained.items())[: 1 if same else None]:
             title = "as it trains" if same else f"as it trains, {role}"
             lines += _verdict(title, found)
-            at = properties.seen(plugin, role)
-            lines += _proofs((plugin,), at, at)
+            lines += _told(certificates(plugin, role))
         yield "\n".join(lines), report.ok
 
 
@@ -189,8 +187,16 @@ def _verdict(title: str, found: Properties) -> list[str]:
     return lines
 
 
-def _proofs(fs: tuple[Surrogate, ...], at: Knob | None, along: Knob | None) -> list[str]:
-    """What can be proved beyond the grid, a line each."""
+def certificates(plugin: Surrogate, role: Role | None) -> list[Certificate]:
+    """What can be proved beyond the grid, of f as `role` trains with it; if None, as printed."""
+    if role is None:
+        pure = plugin.pure()
+        return _proofs(properties.variants(pure), properties.seen(pure, "W"), pure.knob())
+    at = properties.seen(plugin, role)
+    return _proofs((plugin,), at, at)
+
+
+def _proofs(fs: tuple[Surrogate, ...], at: Knob | None, along: Knob | None) -> list[Certificate]:
     worst = [(f, w) for f in fs if (w := properties.rational((f,), at))]
     if worst:
         f, witness = max(worst, key=lambda pair: pair[1].gap)
@@ -201,8 +207,8 @@ def _proofs(fs: tuple[Surrogate, ...], at: Knob | None, along: Knob | None) -> l
     turns = along is not None and (along.learned or along.start != along.end)
     if turns and Rise.of(properties.errors(fs[0], along)).largest <= TOLERANCE:
         found.append(certificate.gradual(fs[0], along))
-    return [f"    {_mark(proof)} {proof.text}" for proof in found]
+    return found
 
 
-def _mark(proof: Certificate) -> str:
-    return "certified:" if proof.proved else "not certified:"
+def _told(proofs: list[Certificate]) -> list[str]:
+    return [f"    {'certified' if p.proved else 'not certified'}: {p.text}" for p in proofs]

@@ -1,0 +1,47 @@
+"""The page of a suite, made and written: `bench report`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import store
+from bench.cell import Definition
+from bench.report.dossier import Dossier, gather
+from bench.report.page import Extra, html
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A suite by the name of its results, and what its page shall hold."""
+
+    name: str
+    root: Path
+    definition: Definition | None = None
+    stale: bool = False
+    figures: bool = True
+    code: bool = True  # what only the estimators' code can tell: certificates, origins of values
+
+
+def write(asked: Asked, path: Path) -> tuple[Path, int]:
+    """
+    Make the page; returns its path and its size in bytes.
+
+    Raises:
+        UsageError: the suite never ran, or its plan cannot be read.
+        EnvironmentProblem: the disk is full, or the folder cannot be written.
+    """
+    found = gather(asked.root, asked.name, asked.definition, stale=asked.stale)
+    content = html(found, asked.root, _extra(asked, found)).encode()
+    return store.write(path, content), len(content)
+
+
+def _extra(asked: Asked, found: Dossier) -> Extra:
+    drawn, prove, origins = [], None, ""
+    if asked.figures:
+        from bench.report.drawn import figures
+
+        drawn = figures(found.plan, found.records, found.definition)
+    if asked.code:
+        from bench.report import code  # torch
+
+        prove, origins = code.proofs, code.origins(found.plan)
+    return Extra(drawn, prove, origins)

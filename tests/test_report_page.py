@@ -1,0 +1,178 @@
+"""`bench report`: what the page says, that it is one file, and that strangers' text stays text."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+
+import pytest
+from test_leaderboard import made, row
+
+from bench import store
+from bench.claim import Claim
+from bench.plan import Absent, Plan, Properties, RoleInfo, Row, Witness
+from bench.report import dossier, edition
+from bench.report.page import Extra, html
+
+EVIL = '</script><img src=x onerror="alert(1)">'
+Ask = Callable[..., tuple[int, str, str]]
+
+
+def results(root: Path) -> Path:
+    """A results folder: two tiers, a row that lost seeds, hostile text, a row that is not run."""
+    best, best_records = made("reste", {0: 0.800, 1: 0.801, 2: 0.802})
+    base, base_records = made("ste", {0: 0.500, 1: 0.501, 2: 0.502})
+    close, close_records = made("ede", {0: 0.490, 1: 0.501, 2: 0.505})
+    lost, lost_records = made("wild", {0: 0.400, 1: None, 2: None})
+    rows = [row("reste", best, published=86.75), row("ste", base), row("ede", close)]
+    rows += [_hostile(row("wild", lost))]
+    absent = Claim(label="bop", wa="1/1", method="Bop", acc=80.0, source=EVIL, backbone="resnet20")
+    plan = Plan(
+        suite="s", source="s.yaml", source_digest="0", baseline="ste", rows=rows,
+        absent=[Absent(claim=absent, reason="not built")],
+    )  # fmt: skip
+    store.save_plan(root, plan)
+    for record in (*best_records, *base_records, *close_records, *lost_records):
+        home = store.save(root, record).parent
+        (home / "log.txt").write_text(f"epoch 1\n{EVIL}\x1b[31m\n", encoding="utf-8")
+    return root
+
+
+def _hostile(row: Row) -> Row:
+    witness = Witness(z=1, knob=None, gap=1, text=EVIL)
+    judged = Properties(rational="no", flexible="little", rational_witness=witness)
+    info = RoleInfo(plugin="wild", formula=EVIL, kind=EVIL, printed=judged, trained=judged)
+    return row.model_copy(update={"roles": {"W": info, "A": info}, "label": f"wild{EVIL}"})
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of `results`, without figures and certificates."""
+    root = results(tmp_path_factory.mktemp("page"))
+    return html(dossier.gather(root, "s", stale=False), root, Extra())
+
+
+def test_text_of_strangers_stays_text(text: str) -> None:
+    """Labels, formulas, witnesses, sources and logs are shown as written and are no markup."""
+    assert text.count("&lt;/script&gt;&lt;img") >= 6
+    assert "<img" not in text
+    assert text.count("</script>") == 1
+    assert "\x1b" not in text
+    assert "␛[31m" in text
+
+
+def test_nothing_is_fetched(text: str) -> None:
+    """The policy forbids every source but the page itself; nothing in it names another."""
+    assert "default-src 'none'" in unescape(text)
+    assert not re.search(r'\b(src|action)="(?!data:)', text)
+    assert not re.search(r'href="(?!#|data:,)', text)
+    assert "@import" not in text
+    assert "url(" not in text
+
+
+def test_every_target_is_there(text: str) -> None:
+    """Every link leads to a part of the page, and no two parts have one id."""
+    ids = re.findall(r'\sid="([^"]+)"', text)
+    links = set(re.findall(r'href="#([^"]+)"', text))
+
+    assert len(ids) == len(set(ids))
+    assert links <= set(ids)
+    assert {"row-1", "properties-1", "claim-1", "claim-2"} <= links
+
+
+def test_numbers_and_failures_are_told(text: str) -> None:
+    """Means as the leaderboard prints them, tiers, lost seeds with their log, absent rows."""
+    for words in ("80.10 ± 0.25", "+30.00 ± 0.00", "reste is surely the best of 4 rows.",
+                  "2 cells gave no number", "diverged: the loss", "epoch 1", "not built",
+                  "86.75", "2026-01-01T00:00:00+00:00"):  # fmt: skip
+        assert words in text
+
+
+def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
+    """Two pages of one folder are one page, figures included: nothing in it is of now."""
+    root = results(tmp_path / "r")
+    asked = edition.Asked("s", root, code=False)
+    sizes = [edition.write(asked, tmp_path / name)[1] for name in ("a.html", "b.html")]
+
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+    assert sizes == [(tmp_path / "a.html").stat().st_size] * 2
+    assert "<svg role" in (tmp_path / "a.html").read_text(encoding="utf-8")
+
+
+def test_the_command_says_what_it_wrote(measured: Path, ask: Ask, tmp_path: Path) -> None:
+    """Path and size are printed; the page has certificates, witnesses and the suite's values."""
+    path = tmp_path / "page.html"
+    code, out, _ = ask("report", "tiny", "--results", measured, "-o", path, "--no-figures")
+    page = path.read_text(encoding="utf-8")
+
+    assert code == 0
+    assert out == f"wrote {path} ({path.stat().st_size / 1e6:.2f} MB)\n"
+    assert page.count("✓ certified") >= 2
+    assert "no parameter changes the error" in page
+    assert "estimators.reste.plugin" in page
+    assert "<figure>" not in page
+
+
+def test_a_suite_that_never_ran_is_one_error(measured: Path, ask: Ask, tmp_path: Path) -> None:
+    """The error names the plan that is missing; no file is written."""
+    path = tmp_path / "page.html"
+    code, out, err = ask("report", "nothing", "--results", measured, "--out", path)
+
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"error: no `.*nothing/plan.json`; run `bench run` .*\n", err)
+    assert not path.exists()
+
+
+def test_a_suite_without_records_has_a_page(tmp_path: Path, ask: Ask) -> None:
+    """A plan alone gives a page that says what lacks."""
+    cells, _ = made("ste", {0: 0.5})
+    plan = Plan(suite="s", source="s", source_digest="0", baseline=None, rows=[row("ste", cells)])
+    store.save_plan(tmp_path, plan)
+    path = tmp_path / "page.html"
+    code, _, _ = ask("report", "s", "--results", tmp_path, "-o", path, "--records-only")
+    page = path.read_text(encoding="utf-8")
+
+    assert code == 0
+    assert "0 of 1 cells recorded." in page
+    assert "no record" in page
+
+
+def test_an_estimator_that_is_gone_has_no_certificate(tmp_path: Path, ask: Ask) -> None:
+    """Where a plugin cannot be loaded, or a suite not be read, the page says so and stands."""
+    cells, records = made("gone", {0: 0.5})
+    judged = Properties(rational="yes", flexible="yes")
+    info = RoleInfo(plugin="gone", formula="", kind="", printed=judged, trained=judged)
+    one = row("gone", cells).model_copy(update={"roles": {"W": info, "A": info}})
+    plan = Plan(suite="s", source="s.yaml", source_digest="0", baseline=None, rows=[one])
+    store.save_plan(tmp_path, plan)
+    store.save(tmp_path, records[0])
+    path = tmp_path / "page.html"
+    code, _, _ = ask("report", "s", "--results", tmp_path, "-o", path, "--no-figures")
+    page = path.read_text(encoding="utf-8")
+
+    assert code == 0
+    assert "not proved: gone cannot be loaded" in page
+    assert "The suite cannot be read where it was" in page
+
+
+def test_a_page_of_records_needs_no_torch(tmp_path: Path) -> None:
+    """`--records-only` answers where torch cannot even be imported."""
+    root = results(tmp_path / "r")
+    script = (
+        "import sys\n"
+        "class NoTorch:\n"
+        "    def find_spec(name, *_):\n"
+        "        if name == 'torch': raise ImportError(name)\n"
+        "sys.meta_path.insert(0, NoTorch)\n"
+        "from bench.cli import main\n"
+        f"sys.argv = ['bench', 'report', 's', '--results', {str(root)!r}, '--records-only',\n"
+        f"            '--no-figures', '-o', {str(tmp_path / 'x.html')!r}]\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
