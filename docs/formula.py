@@ -18,8 +18,9 @@ def svg(source: str, *_: Any, **__: Any) -> str:
 
 def _line(formula: str) -> str:
     file = io.StringIO()
-    style = {"mathtext.fontset": "stix", "svg.hashsalt": "formula", "savefig.transparent": True}
-    with rc_context(style):
+    with rc_context(
+        {"mathtext.fontset": "stix", "svg.hashsalt": "formula", "savefig.transparent": True}
+    ):
         math_to_image(f"${formula}$", file, FontProperties(size=16), format="svg", color=INK)
     image = file.getvalue().partition("<svg")[2].replace(INK, "currentColor")
     return f'<svg role="img" aria-label="{html.escape(formula)}"{image}'
