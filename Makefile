@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 SYSTEM := texlive-latex-base texlive-latex-recommended poppler-utils chromium
 
-.PHONY: help demo system test check pytest slow fuzz bench fix schema hooks clean
+.PHONY: help demo system test check docs pytest slow fuzz bench fix schema hooks clean
 
 help:  ## this text
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -27,6 +27,9 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.dev  ## the site, into docs/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict -f docs/mkdocs.yml
 
 pytest: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist worksteal $(T)

@@ -1,0 +1,51 @@
+"""What mkdocs calls: pages and figures made from the code join the pages by hand."""
+
+import io
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from rich.console import Console
+
+from bench import kept, render
+from docs import commands, gallery, tables
+
+RESULTS = Path(__file__).parent.parent / "results" / "cifar10-partial"
+WIDTH = 106
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Every estimator has a place in the navigation."""
+    places = ["estimators/index.md", *(f"estimators/{name}.md" for name in gallery.shipped())]
+    assert config.nav
+    config.nav[-1] = {"Estimators": places}
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add what is generated."""
+    made = {"commands.md": commands.page(), "leaderboard.svg": leaderboard()}
+    for path, text in (made | dict(gallery.pages())).items():
+        files.append(File.generated(config, path, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Put tables in the places that pages have for them: `{{ Suite }}`."""
+    if "{{ " not in markdown:
+        return markdown
+    known = tables.tables()
+    return re.sub(r"^{{ (\w+) }}$", lambda found: known[found[1]], markdown, flags=re.MULTILINE)
+
+
+def leaderboard() -> str:
+    """The first section of the results that ship, without notes, as a terminal shows it."""
+    _, board, _ = kept.board(RESULTS, "cifar10-partial", stale=True)
+    board = replace(board, sections=board.sections[:1], notes=[])
+    console = Console(width=WIDTH, record=True, file=io.StringIO(), color_system="truecolor")
+    console.print(render.rich_table(board, WIDTH))
+    image = console.export_svg(title="bench leaderboard cifar10-partial")
+    return re.sub(r"@font-face {.*?}\n?", "", image, flags=re.DOTALL)  # which would be fetched
