@@ -8,19 +8,7 @@ import fakes
 import pytest
 import torch
 
-from bench import (
-    cli,
-    crossing,
-    leaderboard,
-    plot_cli,
-    render,
-    report_cli,
-    seat,
-    shelf_cli,
-    store,
-    table_cli,
-    worker,
-)
+from bench import cli, crossing, leaderboard, render, seat, shelf_cli, store, worker
 from bench.plain import Terminal
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.standing import Standings
@@ -93,8 +81,7 @@ def ask(
 
     def call(*args: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["bench", *map(str, args)])
-        for module in (cli, plot_cli, report_cli, shelf_cli, table_cli):
-            monkeypatch.setattr(module, "out", Terminal(width=UNBOUND, emoji=False))
+        monkeypatch.setattr(shelf_cli, "out", Terminal(width=UNBOUND))
         with pytest.raises(SystemExit) as stop:
             cli.main()
         text = capsys.readouterr()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from test_checkpoint import ORIGIN, snapshot
 
-from bench import checkpoint, crossing, identity, shelf, store, worker
+from bench import checkpoint, crossing, identity, shelf, store, terminal, worker
 from bench.registry import BACKBONES, ESTIMATORS
 
 Ask = Callable[..., tuple[int, str, str]]
@@ -203,8 +203,11 @@ def test_nothing_in_results_is_run(own: Path, ask: Ask) -> None:
     assert (code, "no `mine` in estimators" in out) == (0, True), out
 
 
-def test_one_reason_everywhere(own: Path, tiny: Path, ask: Ask) -> None:
+def test_one_reason_everywhere(
+    own: Path, tiny: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever says that a plugin of a suite changed names its file."""
+    monkeypatch.setattr(terminal.out, "width", terminal.UNBOUND)
     file = own.parent / "plugins" / "mine.py"
     file.write_text(MINE.replace("0.5", "0.25"), encoding="utf-8")
     store.save_plan(own, crossing.plan(tiny))
