@@ -6,6 +6,7 @@ the rows are ranked by mean accuracy, 1 the best, ties sharing their ranks.
 """
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
@@ -19,7 +20,7 @@ class Across:
 
     ranks: dict[str, float]
     blocks: list[str]  # their names
-    p: float  # Friedman's: that all rows are alike; nan below three rows
+    p: float  # Friedman's: that all rows are alike; nan below three rows, and where all tie
     critical: float  # average ranks that differ by more are told apart, at 5 %
 
     @property
@@ -53,7 +54,9 @@ def across(blocks: Mapping[str, Mapping[str, float]]) -> Across | None:
     average = {row: fmean(line[i] for line in ranked) for i, row in enumerate(shared)}
     p = math.nan
     if len(shared) > 2:
-        p = float(stats.friedmanchisquare(*zip(*table, strict=True))[1])  # pyright: ignore
+        with warnings.catch_warnings():  # where all rows of all blocks share one rank
+            warnings.simplefilter("ignore", RuntimeWarning)
+            p = float(stats.friedmanchisquare(*zip(*table, strict=True))[1])  # pyright: ignore
     ordered = dict(sorted(average.items(), key=lambda item: item[1]))
     return Across(ordered, list(blocks), p, critical_difference(len(shared), len(blocks)))
 

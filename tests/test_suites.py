@@ -73,13 +73,14 @@ def smallest(name: str) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("name", TWINS)
 def test_a_twin_runs_in_its_smallest_form(name: str, tmp_path: Path) -> None:
     """Every row trains to its end, every claim has its line, every format prints."""
     from rich.console import Console
 
     plan = crossing.plan(HOME / f"{name}.yaml", smallest(name))
-    settings = Settings(root=tmp_path, data=tmp_path, slots=(Slot("cpu", 1),) * 2)
+    settings = Settings(root=tmp_path, data=tmp_path, slots=(Slot("cpu", 1),))
     with (tmp_path / "out.txt").open("w") as file:
         console = Console(file=file, width=200)
         fine = run(plan, plan.possible, settings, console, console)
