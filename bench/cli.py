@@ -18,12 +18,13 @@ from rich.text import Text
 from bench import __version__, completion, stop
 from bench.completion import offering
 from bench.errors import BenchError, EnvironmentProblem, UsageError
+from bench.options import AllowStale, Correction, Data, Equilibrium, Layout, Results, Style
 from bench.plain import Terminal, plain, say
 from bench.plot_cli import plot_app
 from bench.report_cli import report_app
 from bench.shelf_cli import shelf_app
-from bench.table_cli import Correction, Equilibrium, Layout, Style, table_app
-from bench.terminal import AllowStale, Data, Results, err, out
+from bench.table_cli import table_app
+from bench.terminal import err, out
 
 if TYPE_CHECKING:  # only commands that train or check import torch
     from bench.doctor import Finding

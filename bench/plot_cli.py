@@ -1,14 +1,15 @@
 """The command that draws: parse, call, print."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from bench import completion
 from bench.completion import offering
+from bench.options import AllowStale, Equilibrium, RanWith, Results
 from bench.plain import say
-from bench.terminal import AllowStale, Results, err, out
+from bench.terminal import err, out
 
 plot_app = typer.Typer()
 
@@ -23,10 +24,7 @@ def plot(
             autocompletion=offering(completion.ran, lambda _: ["gallery"]),
         ),
     ],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY.PATH=VALUE]...", help="Overrides that it ran with."),
-    ] = None,
+    overrides: RanWith = None,
     kind: Annotated[
         list[str] | None,
         typer.Option(
@@ -40,10 +38,7 @@ def plot(
         str, typer.Option("--format", help="svg, pdf or png, or several joined by commas.")
     ] = "svg,pdf",
     results: Results = Path("results"),
-    equilibrium: Annotated[
-        Literal["paper", "code", "scale_free"] | None,
-        typer.Option(help="Which e and s to draw; the suite's choice if not given."),
-    ] = None,
+    equilibrium: Equilibrium = None,
     allow_stale: AllowStale = False,
 ) -> None:
     """Draw figures of what a suite measured, or every estimator's f and f'.

@@ -1,38 +1,26 @@
 """The command that writes a suite's page: parse, call, print."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from bench import completion
-from bench.completion import offering
+from bench.options import AllowStale, Equilibrium, Ran, RanWith, Results
 from bench.plain import say
-from bench.terminal import AllowStale, Results, out
+from bench.terminal import out
 
 report_app = typer.Typer()
 
 
 @report_app.command()
 def report(
-    suite: Annotated[
-        Path,
-        typer.Argument(
-            metavar="SUITE", help="A suite that ran.", autocompletion=offering(completion.ran)
-        ),
-    ],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY.PATH=VALUE]...", help="Overrides that it ran with."),
-    ] = None,
+    suite: Ran,
+    overrides: RanWith = None,
     results: Results = Path("results"),
     output: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The file; SUITE.html if not given.")
+        Path | None, typer.Option("--output", "-o", help="The file; SUITE.html if not given.")
     ] = None,
-    equilibrium: Annotated[
-        Literal["paper", "code", "scale_free"] | None,
-        typer.Option(help="Which e and s to show; the suite's choice if not given."),
-    ] = None,
+    equilibrium: Equilibrium = None,
     allow_stale: AllowStale = False,
     no_figures: Annotated[bool, typer.Option("--no-figures", help="Draw nothing.")] = False,
     records_only: Annotated[

@@ -13,8 +13,9 @@ from bench import archive, completion, shelf
 from bench import weights as tensors
 from bench.completion import offering
 from bench.errors import EmptyMatch
+from bench.options import AllowStale, Data, Equilibrium, Results
 from bench.plain import count, say
-from bench.terminal import AllowStale, Data, Results, out
+from bench.terminal import out
 
 shelf_app = typer.Typer()
 
@@ -49,10 +50,7 @@ def trace(
         ),
     ] = None,
     results: Results = Path("results"),
-    equilibrium: Annotated[
-        Literal["paper", "code", "scale_free"] | None,
-        typer.Option(help="Which e and s the table shows; the suite's choice if not given."),
-    ] = None,
+    equilibrium: Equilibrium = None,
     form: Form = "rich",
     allow_stale: AllowStale = False,
 ) -> None:

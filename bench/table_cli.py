@@ -12,8 +12,9 @@ from rich.text import Text
 from bench import completion
 from bench.completion import offering
 from bench.errors import UsageError
+from bench.options import AllowStale, Correction, Equilibrium, Layout, Ran, RanWith, Results, Style
 from bench.plain import say
-from bench.terminal import AllowStale, Results, err, out
+from bench.terminal import err, out
 
 if TYPE_CHECKING:
     from bench.undecided import Pair
@@ -21,37 +22,13 @@ if TYPE_CHECKING:
 table_app = typer.Typer()
 
 Form = Annotated[Literal["rich", "json"], typer.Option("--format", help="How to print it.")]
-Layout = Annotated[
-    Literal["rich", "md", "tex", "html", "csv", "json"],
-    typer.Option("--format", help="How to print it; tex is booktabs, html a page of its own."),
-]
-Style = Annotated[
-    str,
-    typer.Option(help="Columns and rows of a table of the ReSTE paper, as in paper:table3."),
-]
-Equilibrium = Annotated[
-    Literal["paper", "code", "scale_free"] | None,
-    typer.Option(help="Which e and s to show; the suite's choice if not given."),
-]
-Correction = Annotated[
-    Literal["holm", "fdr"],
-    typer.Option(help="Of the tests between rows: for any false one, or for their part."),
-]
 HEADS = ("backbone", "W/A", "better", "worse", "Δ, points", "n", "seeds needed", "more")
 
 
 @table_app.command()
 def power(
-    suite: Annotated[
-        Path,
-        typer.Argument(
-            metavar="SUITE", help="A suite that ran.", autocompletion=offering(completion.ran)
-        ),
-    ],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="Overrides that it ran with."),
-    ] = None,
+    suite: Ran,
+    overrides: RanWith = None,
     results: Results = Path("results"),
     chance: Annotated[
         float, typer.Option("--power", min=0.05, max=0.999, help="The chance to see a difference.")

@@ -1,11 +1,8 @@
-"""Where commands print, and the options that several of them share."""
+"""Where commands print."""
 
 import os
 import sys
-from pathlib import Path
-from typing import Annotated, TextIO
-
-import typer
+from typing import TextIO
 
 from bench.plain import Terminal
 
@@ -18,14 +15,3 @@ def _width(stream: TextIO) -> int | None:
 
 out = Terminal(emoji=False, width=_width(sys.stdout))
 err = Terminal(stderr=True, emoji=False, width=_width(sys.stderr))
-
-Results = Annotated[
-    Path, typer.Option(help="The results folder.", envvar="BENCH_RESULTS", show_envvar=True)
-]
-AllowStale = Annotated[
-    bool, typer.Option("--allow-stale", help="Show stale records in the table, marked.")
-]
-Data = Annotated[
-    Path | None,
-    typer.Option(help="The data folder; ./data if not given.", envvar="BENCH_DATA"),
-]

@@ -13,7 +13,6 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from bench import equilibrium, store
@@ -21,6 +20,7 @@ from bench.cell import Cell
 from bench.document import suggest
 from bench.errors import EnvironmentProblem, UsageError
 from bench.record import Record
+from bench.stats import mean
 
 if TYPE_CHECKING:  # naming trackers needs no torch
     from bench.worker import Event
@@ -176,7 +176,7 @@ def curves(record: Record) -> dict[int, Values]:
     for role in ("W", "A"):
         series = [equilibrium.series(layer, "paper") for _, layer in equilibrium.of(record, role)]
         for name, layers in zip(("e", "s"), zip(*series, strict=True), strict=False):
-            found[f"{name}_{role}"] = [fmean(values) for values in zip(*layers, strict=True)]
+            found[f"{name}_{role}"] = [mean(values) for values in zip(*layers, strict=True)]
     epochs = max(map(len, found.values()), default=0)
     return {
         i + 1: {name: curve[i] for name, curve in found.items() if i < len(curve)}

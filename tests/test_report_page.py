@@ -118,7 +118,7 @@ def test_the_command_says_what_it_wrote(measured: Path, ask: Ask, tmp_path: Path
 def test_a_suite_that_never_ran_is_one_error(measured: Path, ask: Ask, tmp_path: Path) -> None:
     """The error names the plan that is missing; no file is written."""
     path = tmp_path / "page.html"
-    code, out, err = ask("report", "nothing", "--results", measured, "--out", path)
+    code, out, err = ask("report", "nothing", "--results", measured, "--output", path)
 
     assert (code, out) == (2, "")
     assert re.fullmatch(r"error: no `.*nothing/plan.json`; run `bench run` .*\n", err)
