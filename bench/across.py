@@ -20,8 +20,9 @@ class Across:
 
     ranks: dict[str, float]
     blocks: list[str]  # their names
-    p: float  # Friedman's: that all rows are alike; nan below three rows, and where all tie
+    p: float | None  # Friedman's: that all rows are alike; None below three, and where all tie
     critical: float  # average ranks that differ by more are told apart, at 5 %
+    without: list[str]  # rows that some block lacks
 
     @property
     def groups(self) -> list[list[str]]:
@@ -53,12 +54,15 @@ def across(blocks: Mapping[str, Mapping[str, float]]) -> Across | None:
     ranked = [[float(r) for r in stats.rankdata([-x for x in line])] for line in table]
     average = {row: fmean(line[i] for line in ranked) for i, row in enumerate(shared)}
     p = math.nan
+    without = [row for row in every if row not in shared]
     if len(shared) > 2:
         with warnings.catch_warnings():  # where all rows of all blocks share one rank
             warnings.simplefilter("ignore", RuntimeWarning)
             p = float(stats.friedmanchisquare(*zip(*table, strict=True))[1])  # pyright: ignore
     ordered = dict(sorted(average.items(), key=lambda item: item[1]))
-    return Across(ordered, list(blocks), p, critical_difference(len(shared), len(blocks)))
+    known = None if math.isnan(p) else p
+    critical = critical_difference(len(shared), len(blocks))
+    return Across(ordered, list(blocks), known, critical, without)
 
 
 def critical_difference(rows: int, blocks: int, alpha: float = ALPHA) -> float:

@@ -19,7 +19,7 @@ from bench import __version__, completion, stop
 from bench.completion import offering
 from bench.errors import BenchError, EnvironmentProblem, UsageError
 from bench.options import AllowStale, Correction, Data, Equilibrium, Layout, Results, Style
-from bench.plain import Terminal, plain, say
+from bench.plain import Terminal, plain, quietly, say
 from bench.plot_cli import plot_app
 from bench.report_cli import report_app
 from bench.shelf_cli import shelf_app
@@ -486,7 +486,7 @@ def check(
     )
     measured = latent.measured(cell, results, data) if cell else None
     if study:
-        for part in check_view.study(words or [], measured):
+        for part in quietly(check_view.study(words or [], measured)):
             out.print(part, markup=False, highlight=False)
         return
     lines = check_view.reports(words or [])
@@ -495,7 +495,7 @@ def check(
         question = asked, baseline or "identity", form or "pure"
         lines = check_view.answers(words or [], question, measured)
     ok = True
-    for text, fine in lines:
+    for text, fine in quietly(lines):
         _say(text)
         ok = ok and fine
     if not ok:

@@ -9,6 +9,7 @@ Of one suite in two folders each row stands twice, and is not ranked: its differ
 """
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -74,7 +75,9 @@ def joined(plans: list[Plan]) -> tuple[Plan, list[str]]:
             "plugins": list(dict.fromkeys(p for plan in plans for p in plan.plugins)),
             "baseline": baseline,
             "held_out": next((plan.held_out for plan in plans if plan.held_out), None),
-            "looks": 1 + sum(plan.looks - 1 for plan in plans),
+            "looked": [*range(1, math.prod(plan.looks for plan in plans) + 1)]
+            if any(plan.looked for plan in plans)
+            else [],
             "rows": sorted(rows, key=lambda row: not row.trials),  # tuned first: notes ask it
             "absent": absent,
         }

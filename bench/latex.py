@@ -187,7 +187,8 @@ def _composed(sign: str) -> str:
 
 def _key(line: Line) -> tuple[str, ...]:
     tuned = "tuned" * bool(line.chosen)
-    return line.name, line.backbone, line.wa, tuned, line.label, line.schedule
+    source = line.claim.source if line.claim and line.absent else ""
+    return line.name, line.backbone, line.wa, tuned, line.label, line.schedule, source
 
 
 def _name(key: tuple[str, ...]) -> str:
@@ -217,7 +218,7 @@ def _numbers(line: Line) -> Iterator[tuple[str, str]]:
         yield from [(f"{what}Pm", spread)] * bool(spread)
     others = {
         "N": line.n, "Lost": sum(line.lost.values()),
-        "First": line.place and line.place.first, "Last": line.place and line.place.last,
+        "RankFirst": line.place and line.place.first, "RankLast": line.place and line.place.last,
         "P": line.p, "E": line.e, "S": line.s, "Speed": line.images_per_s,
         "Published": line.claim and line.claim.acc,
         "PublishedTopFive": line.claim and line.claim.top5,

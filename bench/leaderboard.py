@@ -9,6 +9,7 @@ Tuned rows stand in a section of their own, where each estimator has its own val
 tuned, chosen with one budget.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -195,7 +196,9 @@ def _across(sections: list[Section]) -> Across | None:
     """The ranked rows over the sections that have them."""
     blocks = {
         f"{s.backbone} {s.wa}": {
-            line.name: line.acc.mean - bool(line.lost) for line in s.lines if line.acc
+            line.name: (line.acc.mean if line.acc else 0.0) - bool(line.lost)
+            for line in s.lines
+            if line.acc or line.lost
         }
         for s in sections
         if s.wa != "32/32" and not s.tuned
@@ -346,29 +349,33 @@ def _judged(
     ranked = [x for x in lines if x.acc and x.wa != "32/32"]
     whole = [x for x in ranked if not x.lost]
     better = apart([[*x.accs.values()] for x in whole], correction, ALPHA / plan.looks)
-    better |= {(i, j) for i in range(len(whole)) for j in range(len(whole), len(ranked))}
+    found: list[Place | None] = [*places(len(whole), better)]
+    found += [None] * (len(ranked) - len(whole))
     judged = [
         replace(x, rank=rank, place=place, p=p)
         for rank, (x, place, p) in enumerate(
-            zip(ranked, places(len(ranked), better), _chances(plan, ranked), strict=True), start=1
+            zip(ranked, found, _chances(plan, ranked), strict=True), start=1
         )
     ]
     return judged + [x for x in lines if x not in ranked]
 
 
 def _chances(plan: Plan, lines: list[Line]) -> list[float | None]:
-    """Dunnett's p of each line that lost no seed; those of one schedule have one control."""
+    """Dunnett's p of each line that lost no seed, over all that have one control."""
     found: dict[int, float] = {}
-    for schedule in dict.fromkeys(x.schedule for x in lines):
-        same = [x for x in lines if x.label == plan.baseline]
-        control = next(iter([x for x in same if x.schedule == schedule] or same), None)
-        if control is None or control.lost:
-            continue
-        others = [x for x in lines if x.schedule == schedule and x.label != control.label]
-        others = [x for x in others if not x.lost]
-        p = dunnett([[*x.accs.values()] for x in others], [*control.accs.values()])
-        found |= {id(x): value for x, value in zip(others, p, strict=True)}
-    return [found.get(id(x)) for x in lines]
+    same = [x for x in lines if x.label == plan.baseline]
+    for control in same:
+        others = [
+            x
+            for x in lines
+            if x.label != control.label
+            and not x.lost
+            and next((c for c in same if c.schedule == x.schedule), same[0]) is control
+        ]
+        if not control.lost:
+            p = dunnett([[*x.accs.values()] for x in others], [*control.accs.values()])
+            found |= {id(x): value for x, value in zip(others, p, strict=True)}
+    return [None if math.isnan(p := found.get(id(x), math.nan)) else p for x in lines]
 
 
 def _recipe(row: Row) -> str:
@@ -384,13 +391,17 @@ def _recipe(row: Row) -> str:
     ]
     others = f"; {', '.join(unusual)}" if unusual else ""
     return (
-        f"{row.net}; {row.data}; {r.epochs} epochs, batch {r.batch_size}, {r.optimizer} "
-        f"lr {r.lr:g} ({r.lr_rule}{warmup}), {momentum}weight decay {r.weight_decay:g}{others}"
+        f"{row.net}; {row.data}; {r.epochs} epoch{'s' * (r.epochs > 1)}, batch {r.batch_size}, "
+        f"{r.optimizer} lr {r.lr:g} ({r.lr_rule}{warmup}), {momentum}weight decay "
+        f"{r.weight_decay:g}{others}"
     )
 
 
-CORRECTIONS = {"holm": "Holm's correction, 5 % for any", "fdr": "5 % false discoveries"}
-LOOKS = ", over {} looks at which seeds could be added"
+CORRECTIONS = {
+    "holm": "Holm's correction, 5 % for any",
+    "fdr": "Benjamini and Hochberg's correction, 5 % of those found",
+}
+LOOKS = ", divided by the {} looks at which seeds could be added"
 
 
 def _notes(plan: Plan, definition: Definition, correction: Correction) -> list[str]:
@@ -398,7 +409,7 @@ def _notes(plan: Plan, definition: Definition, correction: Correction) -> list[s
     notes = [
         "#: the ranks that the seeds leave open, every pair by Welch's t test "
         f"({CORRECTIONS[correction]}{looks}); a line divides tiers, the rows of one cannot be told "
-        "apart; bold: surely the best",
+        "apart; bold: surely the best; rows that lost a seed stand below, untested",
         "acc: test accuracy after the last epoch in %, mean ± 95 % t interval over n seeds; "
         "best: of all epochs, chosen on test (paper metric)",
         "rational, flexible: definition P on the printed formula, computed, in brackets on f as it "
@@ -408,9 +419,10 @@ def _notes(plan: Plan, definition: Definition, correction: Correction) -> list[s
     ]
     if plan.baseline:
         notes.append(f"Δ: difference to {plan.baseline}, paired by seed, ± 95 % t interval")
+        seen = "; neither Δ nor p is corrected for looks" if plan.looks > 1 else ""
         notes.append(
             "p: that there is none, by Dunnett's test of all rows of a section against it, which "
-            "takes one spread for all rows; the ranks do not"
+            f"takes one spread for all rows; the ranks do not{seen}"
         )
     budget = max(len(row.trials) for row in plan.rows)
     if budget:

@@ -101,10 +101,15 @@ class Plan(Frozen):
     baseline: str | None
     equilibrium: Definition = "paper"
     held_out: float | None = None  # the part of the training images that tuning is judged on
-    looks: PositiveInt = 1  # at its board, while seeds were added: `bench.sequential`
+    looked: list[PositiveInt] = []  # seeds of a row whenever some could be added: `sequential`
     rows: Annotated[list[Row], Field(min_length=1)]
     absent: list[Absent] = []
     left_out: list[LeftOut] = []
+
+    @property
+    def looks(self) -> int:
+        """How often its board was looked at, which its tests pay for."""
+        return max(len(self.looked), 1)
 
     @property
     def cells(self) -> list[Cell]:

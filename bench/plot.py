@@ -78,7 +78,7 @@ def write(drawn: tuple[str, Figure], folder: Path, forms: Iterable[Format]) -> I
     """
     name, figure = drawn
     for form in forms:
-        yield store.write(folder / f"{name}.{form}", encode(figure, form))
+        yield store.deliver(folder / f"{name}.{form}", encode(figure, form))
 
 
 def figures(asked: Asked) -> tuple[list[tuple[str, Figure]], list[str]]:
@@ -162,4 +162,5 @@ def _missing(
     if len(lacking) > len(stale):
         slugs = [cell.slug for cell in lacking if cell not in stale]
         some = ", ".join(slugs[:5]) + ", ..." * (len(slugs) > 5)
-        yield f"{len(slugs)} {of} have no result: {some}; `{asked.command}` makes them"
+        command = " ".join(["bench run", plan.source, *plan.overrides])
+        yield f"{len(slugs)} {of} without result: {some}; `{command}` makes them"

@@ -34,9 +34,9 @@ def needed(a: Sequence[float], b: Sequence[float], alpha: float, goal: float = P
     """
     The least n of both rows at which the chance reaches `goal`, if the difference is as seen.
 
-    None where there is no such n up to `MOST`, or a row has less than two values.
+    None where there is no such n up to `MOST`, a row has less than two values, or neither spreads.
     """
-    if min(len(a), len(b)) < 2:
+    if min(len(a), len(b)) < 2 or variance(a) + variance(b) <= 0:
         return None
     difference, spread = fmean(a) - fmean(b), (variance(a), variance(b))
     low, high = 1, 2

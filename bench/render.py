@@ -71,14 +71,17 @@ def markdown(board: Board) -> str:
 
 
 def csv(board: Board) -> str:
-    """One record per line, plain numbers, accuracies as fractions."""
-    frame = pd.DataFrame([_flat(line) for line in _lines(board)]).astype({"rank": "Int64"})
+    """One record per line, plain numbers; our accuracies are fractions, the papers' percent."""
+    tests = {"correction": board.correction, "alpha": board.alpha}
+    whole = dict.fromkeys(("rank", "rank_first", "rank_last", "tier", "difference_n"), "Int64")
+    frame = pd.DataFrame([_flat(line) | tests for line in _lines(board)]).astype(whole)
     return plain(frame.to_csv(index=False))
 
 
 def as_json(board: Board) -> str:
     """Everything, for machines."""
-    return plain(json.dumps(asdict(board), ensure_ascii=False, indent=1, default=_dumped) + "\n")
+    text = json.dumps(asdict(board), ensure_ascii=False, indent=1, default=_dumped, allow_nan=False)
+    return plain(text + "\n")
 
 
 def rich_table(board: Board, width: int, style: str = "") -> Group:
@@ -111,7 +114,7 @@ def _table(title: str, laid: sheet.Table) -> Table:
             column.head,
             justify="right" if right else "left",
             no_wrap=right,
-            overflow="fold",
+            overflow="ellipsis" if right else "fold",  # no number is cut unseen
             min_width=LEAST.get(column.head),
         )
     for row in laid.rows:
@@ -157,11 +160,13 @@ def _flat(line: Line) -> dict[str, Any]:
         row[f"{name}_half_width"] = value.half_width if value else None
     for name in ("claim", "place"):
         del row[name]
-    row |= asdict(line.place) if line.place else dict.fromkeys(("first", "last", "tier"))
+    place = asdict(line.place) if line.place else dict.fromkeys(("first", "last", "tier"))
+    row |= {"rank_first": place["first"], "rank_last": place["last"], "tier": place["tier"]}
+    row["difference_n"] = line.difference.n if line.difference else None
     row["accs"] = " ".join(f"{seed}={acc!r}" for seed, acc in line.accs.items())
     row["confounds"] = "; ".join(line.confounds)
-    row["published"] = line.claim.acc if line.claim else None
-    row["published_top5"] = line.claim.top5 if line.claim else None
+    row["published_percent"] = line.claim.acc if line.claim else None
+    row["published_top5_percent"] = line.claim.top5 if line.claim else None
     row["lost"] = sum(line.lost.values())
     row["lost_reasons"] = "; ".join(line.lost)
     row["stale"] = sum(line.stale.values())

@@ -59,7 +59,7 @@ class _Session:
         counts += f", {len(stale)} stale" * bool(stale)
         say(self.out, f"{part}{count(n, 'cell')}, {counts}, {len(missing)} to run")
         if missing:
-            store.save_plan(self.settings.root, plan)
+            store.save_plan(self.settings.root, continued(plan, self.settings.root))
             self._watched(plan, missing, anew=anew)
 
     def _watched(self, plan: Plan, cells: list[Cell], *, anew: bool) -> None:
@@ -142,7 +142,8 @@ def continued(plan: Plan, root: Path) -> Plan:
 def _separated(session: _Session, plan: Plan) -> Plan:
     """Add seeds to the rows that cannot be told apart, look by look; the plan as it has grown."""
     root, sizes = session.settings.root, session.choice.looks
-    plan = plan.model_copy(update={"looks": max(plan.looks, len(sizes))})
+    looked = sorted({*plan.looked, *(n for n in sizes if n > 1)})
+    plan = plan.model_copy(update={"looked": looked})
     for n in sizes[1:]:
         found = Standings(root, plan.possible)
         records = found.records(stale=session.choice.allow_stale)
@@ -253,6 +254,7 @@ def _table(plan: Plan, root: Path, choice: Choice, consoles: tuple[Console, Cons
     Where every record is stale, so that it would be empty, an earlier one stays as it is.
     """
     out, err = consoles
+    plan = continued(plan, root)  # another run may have added seeds meanwhile
     found = Standings(root, plan.possible)
     records = found.records(stale=choice.allow_stale)
     board = leaderboard.rank(plan, records, stale=found.stale, notes=found.damaged)

@@ -122,9 +122,9 @@ def of(
 
 def best(section: Section) -> list[Line]:
     """The lines that are surely better than all that they are ranked with."""
-    ranked = [line for line in section.lines if line.place]
-    found = [line for line in ranked if line.place and line.place.last == 1]
-    return found if len(found) < len(ranked) else []
+    placed = [line for line in section.lines if line.place]
+    found = [line for line in placed if line.place and line.place.last == 1]
+    return found if len(found) < len(placed) else []
 
 
 def title(section: Section) -> str:
@@ -145,10 +145,11 @@ def summary(board: Board) -> list[str]:
         return [counts]
     a = board.across
     ranks = ", ".join(f"{row} {rank:.2f}" for row, rank in a.ranks.items())
-    p = "" if math.isnan(a.p) else f"; Friedman p = {chance(a.p)}"
+    p = "" if a.p is None else f"; Friedman p = {chance(a.p)}"
+    lack = f"; not in all of them: {', '.join(a.without)}" if a.without else ""
     across = (
         f"average ranks over {', '.join(a.blocks)}: {ranks}{p}; ranks less than {a.critical:.2f} "
-        "apart (Nemenyi, 5 %) cannot be told apart"
+        f"apart (Nemenyi, 5 %) cannot be told apart{lack}"
     )
     return [across, counts]
 
@@ -160,6 +161,9 @@ def footnotes(lines: list[Line]) -> list[str]:
         name = f"{line.name} on {line.backbone}, {line.wa}"
         ran, planned = line.n + sum(line.lost.values()), count(len(line.cells), "seed")
         found += [f"* {name}: {'; '.join(line.confounds)}"] * bool(line.confounds)
+        if line.difference and line.difference.n < line.n:
+            shared = count(line.difference.n, "seed")
+            found.append(f"Δ of {name}: over the {shared} that the baseline has too")
         found += [
             f"lost: {name}, {n} of {count(ran, 'seed')}, {why}" for why, n in line.lost.items()
         ]
@@ -184,7 +188,7 @@ def words(line: Line) -> dict[str, str]:
         "best, %": percent(line.best),
         "top-5, %": percent(line.top5),
         "Δ, points": percent(line.difference, sign="+"),
-        "p": "-" if line.p is None or math.isnan(line.p) else chance(line.p),
+        "p": "-" if line.p is None else chance(line.p),
         "untuned, %": percent(line.untuned),
         "chosen": line.chosen,
         "e": "-" if line.e is None else f"{line.e:.4g}",
@@ -219,11 +223,13 @@ def _tables(section: Section, groups: tuple[tuple[str, ...], ...], tiers: bool) 
 
 def _rows(lines: list[Line], heads: tuple[str, ...], winners: list[Line]) -> Iterator[Row]:
     strong = frozenset(i for i, head in enumerate(heads) if head in STRONG)
-    tier = 1
+    tier: float = 1
     for line in lines:
         said = words(line)
-        below = bool(line.place and line.place.tier > tier)
-        tier = line.place.tier if line.place else tier
+        own = line.place.tier if line.place else tier
+        if line.rank and line.lost:  # below the last tier
+            own = math.inf
+        below, tier = own > tier, own
         bold = strong if line in winners else frozenset[int]()
         yield Row([said[head] for head in heads], [line], bold, below)
 

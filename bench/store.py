@@ -105,6 +105,20 @@ def whole(path: Path) -> Generator[IO[bytes], None, None]:
     sync(path.parent)
 
 
+def deliver(path: Path, content: bytes) -> Path:
+    """
+    Write a file where a person asked for it; through a link, and never over what is no file.
+
+    Raises:
+        EnvironmentProblem: something else is there, the disk is full, or it cannot be written.
+    """
+    if path.exists() and not path.is_file():
+        message = f"cannot write `{path}`: it is there and no file; name another"
+        raise EnvironmentProblem(message)
+    write(path.resolve(), content)
+    return path
+
+
 def sync(folder: Path) -> None:
     """
     Have a folder's entries on disk, where its file system can do that.

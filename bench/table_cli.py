@@ -44,7 +44,9 @@ def power(
     from bench import kept, undecided
     from bench.suite import name_of
 
-    _, board, _ = kept.board(results, name_of(suite, overrides or []), stale=allow_stale)
+    _, board, notes = kept.board(results, name_of(suite, overrides or []), stale=allow_stale)
+    for note in notes:
+        say(err, f"note: {note}")
     found = undecided.undecided(board, chance)
     if form == "json":
         out.file.write(json.dumps([_fields(p) for p in found], ensure_ascii=False) + "\n")
@@ -52,7 +54,8 @@ def power(
     if found:
         out.print(_table(found))
     pairs = undecided.number(board)
-    say(out, f"{len(found)} of {pairs} pairs of rows cannot be told apart (Welch, Holm, 5 %).")
+    level = f"{100 * board.alpha:.3g} %"
+    say(out, f"{len(found)} of {pairs} pairs of rows cannot be told apart (Welch, Holm, {level}).")
 
 
 @table_app.command()
@@ -114,13 +117,18 @@ def _refuse_odd(roots: list[Path], suites: list[str]) -> None:
 
 
 def _table(pairs: "list[Pair]") -> Table:
+    from bench.power import MOST
+
     table = Table(box=box.SIMPLE_HEAD)
     for head in HEADS:
-        table.add_column(head, justify="left" if head in HEADS[:4] else "right")
+        text = head in HEADS[:4]
+        table.add_column(head, justify="left" if text else "right", overflow="fold")
     for p in pairs:
         place = p.backbone, p.wa + ", tuned" * p.tuned, p.a.title, p.b.title
         sizes = f"{100 * p.difference:+.2f}", f"{p.a.n} and {p.b.n}" if p.a.n != p.b.n else p.a.n
-        more = ("beyond all", "") if p.needed is None else (f"{p.needed:,}", f"{p.more:,}")
+        alike = max(len({*x.accs.values()}) for x in (p.a, p.b)) < 2
+        unknown = "unknown" if alike or min(p.a.n, p.b.n) < 2 else f"above {MOST:,}"
+        more = (unknown, "") if p.needed is None else (f"{p.needed:,}", f"{p.more:,}")
         table.add_row(*(Text(str(word)) for word in (*place, *sizes, *more)))
     return table
 

@@ -597,3 +597,15 @@ def test_the_study_is_one_table(cli: Bench) -> None:
     assert re.search(r"ste +│ pure +│ identity │ yes, not", out)
     assert out.count("hardtanh") == 5
     assert re.search(r"^  dsq +p-fixed: rational no → yes$", out, re.MULTILINE)
+
+
+def test_what_a_plugin_prints_is_not_for_the_terminal(cli: Bench, tmp_path: Path) -> None:
+    """A check says what it found, and nothing that the checked code says."""
+    (tmp_path / "loud.py").write_text(
+        "from bench.plugin import Surrogate\n\n\nclass Loud(Surrogate):\n"
+        "    def value(self, z, _, /):\n        print('\\x1b[2J')\n        return z\n"
+    )
+    _, out, err = cli("--plugins", tmp_path, "check", "loud")
+
+    assert "loud: " in out
+    assert "[2J" not in out + err

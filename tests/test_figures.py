@@ -401,14 +401,16 @@ def test_missing_records_are_told(tmp_path: Path) -> None:
     plan, records = suite("ste")
     store.save_plan(tmp_path, plan)
     asked = plot.Asked(Path("s"), (), ("accuracy",), tmp_path)
-    with pytest.raises(EmptyMatch, match=r"3 of 3 cells have no result.*`bench run s` makes them"):
+    with pytest.raises(
+        EmptyMatch, match=r"3 of 3 cells without result.*`bench run s.yaml` makes them"
+    ):
         plot.figures(asked)
     for found in records[:2]:
         store.save(tmp_path, found)
     drawn, notes = plot.figures(asked)
 
     assert [name for name, _ in drawn] == ["s-accuracy"]
-    assert f"1 of 3 cells have no result: {records[2].cell.slug}; `bench run s`" in notes[-1]
+    assert f"1 of 3 cells without result: {records[2].cell.slug}; `bench run s.yaml`" in notes[-1]
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

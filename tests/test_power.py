@@ -32,4 +32,4 @@ def test_what_no_number_of_seeds_can_tell() -> None:
     assert needed([0, 1], [1, 0], 0.05) is None
     assert needed([0.5], [0.1, 0.2], 0.05) is None
     assert needed([0, 1], [0.001, 1], 0.05) is None
-    assert needed([0.5, 0.5], [0.6, 0.6], 0.05) == 2
+    assert needed([0.5, 0.5], [0.6, 0.6], 0.05) is None

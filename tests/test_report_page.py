@@ -1,5 +1,6 @@
 """`bench report`: what the page says, that it is one file, and that strangers' text stays text."""
 
+import os
 import re
 import subprocess
 import sys
@@ -84,7 +85,7 @@ def test_every_target_is_there(text: str) -> None:
 
 def test_numbers_and_failures_are_told(text: str) -> None:
     """Means as the leaderboard prints them, tiers, lost seeds with their log, absent rows."""
-    for words in ("80.10 ± 0.25", "+30.00 ± 0.00", "reste is surely the best of 4 rows.",
+    for words in ("80.10 ± 0.25", "+30.00 ± 0.00", "reste is surely the best of 3 rows.",
                   "2 cells gave no number", "diverged: the loss", "epoch 1", "not built",
                   "86.75", "2026-01-01T00:00:00+00:00"):  # fmt: skip
         assert words in text
@@ -200,3 +201,20 @@ def test_a_page_of_records_needs_no_torch(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.linux
+def test_nothing_but_a_page_is_written_over(measured: Path, ask: Ask, tmp_path: Path) -> None:
+    """No suite file and no device; through a link the file that it leads to."""
+    (tmp_path / "tiny.yaml").write_text("mine")
+    os.mkfifo(tmp_path / "pipe.html")
+    (tmp_path / "link.html").symlink_to(tmp_path / "page.html")
+    words = ("report", "tiny", "--results", measured, "--no-figures", "--records-only", "-o")
+
+    assert "a page's name ends in .html" in ask(*words, tmp_path / "tiny.yaml")[2]
+    assert (tmp_path / "tiny.yaml").read_text() == "mine"
+    code, _, err = ask(*words, tmp_path / "pipe.html")
+    assert (code, "it is there and no file" in err) == (5, True)
+    assert ask(*words, tmp_path / "link.html")[0] == 0
+    assert (tmp_path / "link.html").is_symlink()
+    assert "</html>" in (tmp_path / "page.html").read_text("utf-8")

@@ -15,9 +15,9 @@ from bench.pairwise import ALPHA, apart
 from bench.plan import Plan
 
 
-def planned(looks: int = 1) -> Plan:
+def planned(*looked: int) -> Plan:
     return Plan(
-        suite="s", source="s.yaml", source_digest="0", baseline="ste", looks=looks,
+        suite="s", source="s.yaml", source_digest="0", baseline="ste", looked=list(looked),
         rows=[row(label, made(label, accs)[0]) for label, accs in ACCS.items()],
     )  # fmt: skip
 
@@ -45,23 +45,32 @@ def test_only_rows_that_are_not_told_apart_grow() -> None:
 
 
 def test_a_kept_plan_keeps_its_seeds() -> None:
-    """Of the same suite, where seeds were added; of a suite that changed nothing is taken."""
+    """Where seeds were added to rows that are as they were, whatever else of the suite changed."""
     plan = planned()
-    kept = sequential.grown(planned(looks=3), {("ste", "resnet20", "1/1", "default")}, 7)
-    other = kept.model_copy(update={"source_digest": "1"})
+    kept = sequential.grown(planned(4, 8), {("ste", "resnet20", "1/1", "default")}, 7)
+    edited = plan.model_copy(update={"source_digest": "1", "rows": plan.rows[:2]})
+    found = sequential.adopted(edited, kept)
+    others = [
+        r.model_copy(update={"cells": [c.model_copy(update={"core": 9}) for c in r.cells]})
+        for r in plan.rows
+    ]
+    elsewhere = plan.model_copy(update={"rows": others})
 
     assert sequential.adopted(plan, kept) == kept
-    assert sequential.adopted(plan, other) == plan
+    assert [len(r.cells) for r in found.rows] == [7, 4]
+    assert (found.looks, found.source_digest) == (2, "1")
+    assert sequential.adopted(planned(4, 6), kept).looked == [4, 6, 8]
+    assert sequential.adopted(elsewhere, kept) == elsewhere
     assert sequential.adopted(plan, planned()) == plan
 
 
 def test_the_board_is_as_strict_as_it_was_looked_at_often() -> None:
     """5 % over all looks, and the note says so."""
     records = [record for label, accs in ACCS.items() for record in made(label, accs)[1]]
-    board = leaderboard.rank(planned(looks=4), records)
+    board = leaderboard.rank(planned(2, 4, 6, 8), records)
 
     assert board.alpha == ALPHA / 4
-    assert "5 % for any, over 4 looks at which seeds could be added" in board.notes[0]
+    assert "5 % for any, divided by the 4 looks at which seeds could be added" in board.notes[0]
 
 
 @pytest.mark.parametrize("sizes", [[3, 6, 12]])
@@ -97,7 +106,7 @@ def test_a_run_adds_seeds_and_keeps_them(
     assert ask("plan", *short)[1].count("  recorded  ") == 8
     table = ask("leaderboard", *short, "--format", "json")[1]
     assert json.loads(table)["alpha"] == ALPHA / 2
-    assert "over 2 looks" in table
+    assert "divided by the 2 looks" in table
 
 
 @pytest.mark.parametrize(

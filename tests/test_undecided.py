@@ -9,9 +9,10 @@ from test_leaderboard import made, row
 
 from bench import confound, leaderboard, render
 from bench.leaderboard import Board
-from bench.pairwise import Place
+from bench.pairwise import Place, dunnett
 from bench.plan import Plan
 from bench.record import Record
+from bench.sheet import best
 from bench.undecided import number, undecided
 
 ACCS: dict[str, dict[int, float | None]] = {
@@ -33,12 +34,12 @@ def board(accs: dict[str, dict[int, float | None]] = ACCS, **more: str) -> Board
 
 
 def test_ranks_are_as_wide_as_the_seeds_leave_them() -> None:
-    """Two rows share the first two ranks, one is surely third, one that lost a seed is last."""
+    """Two rows share the first two ranks, one is surely third; one that lost a seed has none."""
     found = {x.label: (x.place, x.rank) for x in board().sections[0].lines}
 
     assert found == {
         "alike": (Place(1, 2, 1), 1), "ste": (Place(1, 2, 1), 2),
-        "worse": (Place(3, 3, 2), 3), "lost": (Place(4, 4, 3), 4),
+        "worse": (Place(3, 3, 2), 3), "lost": (None, 4),
     }  # fmt: skip
 
 
@@ -66,10 +67,58 @@ def test_only_what_is_surely_best_is_bold() -> None:
     assert "| 1 | 1 | **ste** |" in clear
 
 
+def test_a_lost_seed_makes_nobody_the_best() -> None:
+    """Standing above a row that lost a seed is no result of a test; nor is being alone."""
+    alone = board({"ste": {0: 0.5}, "lost": {0: 0.9, 1: None}})
+    (both,) = board().sections
+
+    assert best(alone.sections[0]) == best(both) == []
+    assert "**ste**" not in render.markdown(alone)
+
+
+def test_each_schedule_is_tested_in_one_family() -> None:
+    """Rows at two schedules against a baseline that has one: all p are of one Dunnett's test."""
+    rng = [0.80, 0.81, 0.82]
+    rows, records = [], []
+    for i, (label, schedule) in enumerate(
+        [("ste", "default"), ("reste", "cosine"), ("reste", "linear"), ("reste", "exp")]
+    ):
+        accs: dict[int, float | None] = {seed: x + 0.004 * i for seed, x in enumerate(rng)}
+        cells, found = made(f"{label}{schedule}", accs)
+        rows.append(row(label, cells).model_copy(update={"schedule": schedule}))
+        records += found
+    plan = Plan(suite="s", source="s", source_digest="0", baseline="ste", rows=rows)
+    lines = leaderboard.rank(plan, records).sections[0].lines
+    control, *others = ([x + 0.004 * i for x in rng] for i in range(4))
+    p = dict(zip(("cosine", "linear", "exp"), dunnett(others, control), strict=True))
+
+    assert {x.schedule: x.p for x in lines if x.p is not None} == pytest.approx(p, abs=1e-3)
+
+
+def test_json_is_json(measured: Path, ask: Callable[..., tuple[int, str, str]]) -> None:
+    """One seed a row has no p, which is null, not NaN."""
+    text = ask("leaderboard", "tiny", "--results", measured, "--format", "json")[1]
+
+    assert json.loads(text, parse_constant=pytest.fail)["sections"][0]["lines"][0]["p"] is None
+
+
+def test_a_difference_says_over_how_many_seeds() -> None:
+    """Where the baseline has fewer, a footnote and the CSV tell."""
+    found = board({"ste": {0: 0.5, 1: 0.6}, "reste": {0: 0.5, 1: 0.6, 2: 0.9}})
+
+    assert "Δ of reste on resnet20, 1/1: over the 2 seeds that the baseline has too" in (
+        render.markdown(found)
+    )
+    assert "difference_n" in render.csv(found)
+
+
 def test_false_discoveries_are_bounded_otherwise() -> None:
     """The correction that was asked for is the one that is told."""
     assert "Holm's correction, 5 % for any" in board().notes[0]
-    assert "5 % false discoveries" in board(correction="fdr").notes[0]
+    assert (
+        "Benjamini and Hochberg's correction, 5 % of those found"
+        in board(correction="fdr").notes[0]
+    )
 
 
 def test_sections_are_compared_by_ranks() -> None:

@@ -32,9 +32,11 @@ def draw(material: Material) -> Figure | None:
         axes.plot(ends, [-0.4 - STEP * j] * 2, **BAR)
     _names(axes, found, deep)
     axes.set_ylim(-deep - math.ceil(k / 2) - 0.2, 1.6)
-    chance = "" if math.isnan(found.p) else f"Friedman's p {found.p:.3g}"
+    chance = "" if found.p is None else f"Friedman's p {found.p:.3g}"
     tables = f"Tables: {', '.join(label(block) for block in found.blocks)}"
-    bars = "Bars join rows whose ranks differ by less than CD, Nemenyi's critical difference (5 %)"
+    bars = (
+        "Bars join rows whose ranks differ by no more than CD, Nemenyi's critical difference (5 %)"
+    )
     footnote(figure, material.note(tables, chance, bars))
     return figure
 

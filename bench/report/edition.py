@@ -5,6 +5,8 @@ from pathlib import Path
 
 from bench import store
 from bench.cell import Definition
+from bench.errors import UsageError
+from bench.plain import hushed
 from bench.report.dossier import Dossier, gather
 from bench.report.drawn import Drawn, figures
 from bench.report.page import Extra, html
@@ -27,12 +29,17 @@ def write(asked: Asked, path: Path) -> tuple[Path, int]:
     Make the page; returns its path and its size in bytes.
 
     Raises:
-        UsageError: the suite never ran, or its plan cannot be read.
+        UsageError: the suite never ran, or its plan cannot be read; or the file is called like
+            something else than a page.
         EnvironmentProblem: the disk is full, or the folder cannot be written.
     """
+    if path.suffix not in {".html", ".htm"}:
+        message = f"--output `{path}`: a page's name ends in .html"
+        raise UsageError(message)
     found = gather(asked.root, asked.name, asked.definition, stale=asked.stale)
-    content = html(found, asked.root, _extra(asked, found)).encode()
-    return store.write(path, content), len(content)
+    with hushed():
+        content = html(found, asked.root, _extra(asked, found)).encode()
+    return store.deliver(path, content), len(content)
 
 
 def _extra(asked: Asked, found: Dossier) -> Extra:

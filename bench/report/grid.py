@@ -217,8 +217,10 @@ def _verdict(section: Section) -> str:
     first = [line.name for line in ranked if line.place and line.place.first == 1]
     if len(ranked) < 2:
         return ""
+    if winner := best(section):
+        return f"{winner[0].name} is surely the best of {len(ranked)} rows."
     if len(first) == 1:
-        return f"{first[0]} is surely the best of {len(ranked)} rows."
+        return f"{first[0]} leads the {len(ranked)} rows, and is not surely above each of them."
     if len(first) == len(ranked):
         return f"None of the {len(ranked)} rows can be told from the best by these seeds."
     return f"Not settled: {', '.join(first[:-1])} and {first[-1]} may each be the best."
