@@ -14,13 +14,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import Any, TypeGuard
+from typing import Any
 
 from bench import confound
 from bench.cell import Definition
 from bench.claim import Claim
+from bench.document import leaves
 from bench.errors import UsageError
-from bench.leaderboard import Board, Line, Section, Stale, rank
+from bench.leaderboard import OWN, Board, Line, Section, Stale, rank
 from bench.outcome import differences
 from bench.plan import Absent, Plan, Row
 from bench.record import Record
@@ -183,8 +184,8 @@ def _told_apart(
 
 def _way(ways: list[Way], suite: str, row: Row, *, code: bool) -> Way:
     """The way that a suite trains the row's net: one that another suite has, or a new one."""
-    shared = row.cells[0].model_dump(mode="json", exclude={"weights", "activations", "seed"})
-    facts = {k: v for k, v in _flat(shared) if code or not k.startswith(CODE)}
+    shared = row.cells[0].model_dump(mode="json", exclude=OWN)
+    facts = {k: _text(v) for k, v in leaves(shared) if code or not k.startswith(CODE)}
     way = next((w for w in ways if w.facts == facts and suite not in w.suites), None)
     if way is None:
         way = Way(row.backbone, facts, [])
@@ -193,17 +194,8 @@ def _way(ways: list[Way], suite: str, row: Row, *, code: bool) -> Way:
     return way
 
 
-def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """`{"recipe": {"lr": 0.1}}` as `recipe.lr` and `0.1`."""
-    if not _mapping(value):
-        yield name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        return
-    for key, inner in value.items():
-        yield from _flat(inner, f"{name}.{key}" if name else key)
-
-
-def _mapping(value: Any) -> TypeGuard[dict[str, Any]]:
-    return isinstance(value, dict)
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _difference(backbone: str, ways: list[Way]) -> str:

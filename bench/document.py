@@ -8,11 +8,11 @@ are booleans, and a duplicate key is an error with its line.
 
 import difflib
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import yaml
 from yaml.scanner import ScannerError
@@ -278,6 +278,15 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
+
+
+def leaves(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """`{"recipe": {"lr": 0.1}}` as `recipe.lr` and 0.1."""
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            yield from leaves(cast("dict[str, Any]", inner), f"{above}{key}.")
+        else:
+            yield above + key, inner
 
 
 def dotted(path: Path_) -> str:

@@ -29,6 +29,7 @@ from bench.standing import Standing
 from bench.stats import Estimate, estimate, mean, paired
 from bench.verdict import verdict
 
+OWN = {"weights", "activations", "seed"}  # what cells of one section may differ in
 Stale: TypeAlias = Mapping[str, Standing]  # by the cell's id
 
 
@@ -189,7 +190,7 @@ def _elsewhere(stale: Stale, known: Mapping[str, Record], sections: list[Section
 
 def _shared(cell: Cell) -> str:
     """All that the cells of one section have in common."""
-    return cell.model_dump_json(exclude={"weights", "activations", "seed"})
+    return cell.model_dump_json(exclude=OWN)
 
 
 def _across(sections: list[Section]) -> Across | None:

@@ -11,7 +11,7 @@ from bench import shelf, store
 from bench.cell import Definition
 from bench.document import suggest
 from bench.errors import EmptyMatch, UsageError
-from bench.figures import atlas, gallery
+from bench.figures import atlas, gallery, material
 from bench.figures.style import Format, encode, styled
 from bench.inherit import find
 from bench.plan import Plan
@@ -127,11 +127,11 @@ def _recorded(asked: Asked, kinds: Sequence[str]) -> tuple[list[tuple[str, Figur
     notes += _missing(asked, plan, records, standings)
     if not records:
         raise EmptyMatch("\n".join(notes))
+    suite = material.of(plan, records, asked.definition)
     drawn: list[tuple[str, Figure]] = []
     wanting: list[str] = []
     for kind in kinds:
-        found = atlas.figures(plan, records, [kind], asked.definition)
-        several = [(name, figure) for name, _, figure in found]
+        several = [(name, figure) for name, _, figure in atlas.drawn(suite, [kind])]
         drawn += several
         wanting += [] if several else [f"{kind}: {atlas.KINDS[kind].needs}"]
     if not drawn:

@@ -13,11 +13,11 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 from bench import equilibrium, store
 from bench.cell import Cell
-from bench.document import suggest
+from bench.document import leaves, suggest
 from bench.errors import EnvironmentProblem, UsageError
 from bench.record import Record
 from bench.stats import mean
@@ -154,20 +154,14 @@ def _load(name: str) -> Callable[[Path, str], Tracker]:
 def parameters(cell: Cell) -> dict[str, str | float]:
     """All that was asked for, as `recipe.lr: 0.1`; digests of sources are left out."""
     asked = cell.model_dump(mode="json", exclude={"numerics": True, "core": True, **_DIGESTS})
-    return {"wa": cell.wa, **dict(_flat(asked))}
+    found: dict[str, str | float] = {"wa": cell.wa}
+    for name, value in leaves(asked):
+        known = isinstance(value, (int, float))
+        found[name.replace("params.", "")] = value if known else str(value)
+    return found
 
 
 _DIGESTS = {"weights": {"source"}, "activations": {"source"}, "backbone": {"source"}}
-
-
-def _flat(value: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, str | float]]:
-    for key, inner in value.items():
-        if isinstance(inner, dict):
-            yield from _flat(
-                cast("dict[str, Any]", inner), above if key == "params" else f"{above}{key}."
-            )
-        else:
-            yield above + key, inner if isinstance(inner, (int, float)) else str(inner)
 
 
 def curves(record: Record) -> dict[int, Values]:

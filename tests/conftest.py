@@ -1,5 +1,6 @@
 """One thread for small tensors, and suites small enough to train in a second."""
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +72,27 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seat, "ProcessPool", fakes.Here)
     monkeypatch.setattr(worker, "_queue", None)
     monkeypatch.setattr(worker, "_halt", None)
+
+
+@pytest.fixture(scope="session")
+def torchless() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Call `bench` in a process in which torch cannot be imported."""
+    script = (
+        "import sys\n"
+        "class NoTorch:\n"
+        "    def find_spec(name, *_):\n"
+        "        if name == 'torch': raise ImportError(name)\n"
+        "sys.meta_path.insert(0, NoTorch)\n"
+        "from bench.cli import main\n"
+        "sys.argv[0] = 'bench'\n"
+        "main()"
+    )
+
+    def call(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-c", script, *map(str, words)]
+        return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+    return call
 
 
 @pytest.fixture

@@ -442,8 +442,8 @@ def test_a_checkpoint_that_is_all_damaged_costs_time_alone(job: Job, news: News)
     assert found(job).earlier == []
 
 
-def test_a_checkpoint_that_does_not_fit_is_set_aside(job: Job, news: News) -> None:
-    """Sound, and yet not of this training: a line says what, the one before it goes on."""
+def interrupted(job: Job, news: News) -> tuple[Job, Path, Snapshot, list[Provenance]]:
+    """A cell trained to its end elsewhere, and here as far as a checkpoint: that job, and this."""
     whole = replace(job, root=job.root / "whole")
     worker.run(whole)
     news.react = lambda e: e.epoch == 1 and os.kill(os.getpid(), signal.SIGTERM)
@@ -452,7 +452,12 @@ def test_a_checkpoint_that_does_not_fit_is_set_aside(job: Job, news: News) -> No
     home = store.folder(job.root, job.cell)
     kept = checkpoint.newest(home, job.cell.id, pytest.fail)
     assert kept
-    past, processes = kept
+    return whole, home, *kept
+
+
+def test_a_checkpoint_that_does_not_fit_is_set_aside(job: Job, news: News) -> None:
+    """Sound, and yet not of this training: a line says what, the one before it goes on."""
+    whole, home, past, processes = interrupted(job, news)
     for epoch, optimizer in ((past.epoch, {0: {"step": "x"}, 99: {"m": torch.ones(9)}}), (7, {})):
         wrong = replace(past, step=1, epoch=epoch, optimizer=optimizer)
         checkpoint.write(home, job.cell.id, wrong, processes)
@@ -468,15 +473,7 @@ def test_a_checkpoint_that_does_not_fit_is_set_aside(job: Job, news: News) -> No
 
 def test_a_failure_right_after_a_checkpoint_is_put_to_it(job: Job, news: News) -> None:
     """Momentum of one number, which torch would overrun, or of none; the record is as it was."""
-    whole = replace(job, root=job.root / "whole")
-    worker.run(whole)
-    news.react = lambda e: e.epoch == 1 and os.kill(os.getpid(), signal.SIGTERM)
-    worker.run(job)
-    news.react = lambda _: None
-    home = store.folder(job.root, job.cell)
-    kept = checkpoint.newest(home, job.cell.id, pytest.fail)
-    assert kept
-    past, processes = kept
+    whole, home, past, processes = interrupted(job, news)
     momentum = {"momentum_buffer": torch.tensor(1.0)}
     for step, state in ((1, momentum), (0, {"momentum_buffer": "x"})):
         wrong = replace(past, step=step, sums=[], optimizer=past.optimizer | {0: state})

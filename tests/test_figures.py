@@ -22,7 +22,17 @@ from bench.across import critical_difference
 from bench.cell import Cell, Recipe, Ref
 from bench.contract import Surrogate
 from bench.errors import EmptyMatch, EnvironmentProblem, PluginError, UsageError
-from bench.figures import accuracy, atlas, cost, gallery, histograms, layers, material, style
+from bench.figures import (
+    accuracy,
+    atlas,
+    cost,
+    equilibrium,
+    gallery,
+    histograms,
+    layers,
+    material,
+    style,
+)
 from bench.inherit import find
 from bench.plan import Plan
 from bench.record import Histogram, LayerIndicators, Record
@@ -469,3 +479,16 @@ def test_what_lost_every_seed_says_why_nothing_is_drawn(tmp_path: Path) -> None:
         plot.figures(plot.Asked(Path("s"), (), (), tmp_path))
 
     assert all(f"{kind}: " in str(caught.value) for kind in atlas.KINDS)
+
+
+def test_what_stood_for_infinity_has_a_mean() -> None:
+    """Records hold the largest floats where a value was infinite; their mean is no error."""
+    plan, records = suite("ste", seeds=2)
+    most = indicators(sys.float_info.max / 3.5)
+    wild = [record.model_copy(update={"indicators": most}) for record in records]
+    ((run,),) = (panel.runs for panel in material.of(plan, wild).panels)
+    found = layers.grid(run, "paper", "W", 0)
+    e, s = equilibrium.path(wild, "paper")
+
+    assert found
+    assert found[1][0][-1] == e[-1] == s[-1] == sys.float_info.max

@@ -4,7 +4,7 @@ import io
 import json
 import re
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -247,7 +247,9 @@ def test_a_cell_that_moved_is_a_mixture_of_its_own() -> None:
     assert "uncommitted changes" in notes
 
 
-def test_leaderboard_needs_no_torch(tmp_path: Path) -> None:
+def test_leaderboard_needs_no_torch(
+    tmp_path: Path, torchless: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
     """`bench leaderboard` answers from disk where torch cannot even be imported."""
     a, records = made("ste", {0: 0.5, 1: 0.6})
     plan = Plan(
@@ -257,20 +259,7 @@ def test_leaderboard_needs_no_torch(tmp_path: Path) -> None:
     store.save_plan(tmp_path, plan)
     for r in records:
         store.save(tmp_path, r)
-    script = (
-        "import sys\n"
-        "class NoTorch:\n"
-        "    def find_spec(name, *_):\n"
-        "        if name == 'torch': raise ImportError(name)\n"
-        "sys.meta_path.insert(0, NoTorch)\n"
-        "from bench.cli import main\n"
-        f"sys.argv = ['bench', 'leaderboard', 'quickstart', '--results', {str(tmp_path)!r}, FORM]\n"
-        "main()"
-    )
     for form in ("rich", "md", "csv", "json"):
-        code = script.replace("FORM", f"'--format', '{form}'")
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=False
-        )
+        done = torchless("leaderboard", "quickstart", "--results", tmp_path, "--format", form)
         assert done.returncode == 0, done.stderr
         assert "55.00" in done.stdout or "0.55" in done.stdout

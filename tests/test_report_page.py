@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
@@ -182,23 +181,13 @@ def test_stale_rows_are_told(tmp_path: Path, allowed: bool) -> None:
     assert "0 of 1 cell recorded, 1 stale." in page
 
 
-def test_a_page_of_records_needs_no_torch(tmp_path: Path) -> None:
+def test_a_page_of_records_needs_no_torch(
+    tmp_path: Path, torchless: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
     """`--records-only` answers where torch cannot even be imported."""
     root = results(tmp_path / "r")
-    script = (
-        "import sys\n"
-        "class NoTorch:\n"
-        "    def find_spec(name, *_):\n"
-        "        if name == 'torch': raise ImportError(name)\n"
-        "sys.meta_path.insert(0, NoTorch)\n"
-        "from bench.cli import main\n"
-        f"sys.argv = ['bench', 'report', 's', '--results', {str(root)!r}, '--records-only',\n"
-        f"            '--no-figures', '-o', {str(tmp_path / 'x.html')!r}]\n"
-        "main()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False
-    )
+    words = ("--results", root, "--records-only", "--no-figures", "-o", tmp_path / "x.html")
+    done = torchless("report", "s", *words)
 
     assert done.returncode == 0, done.stderr
 

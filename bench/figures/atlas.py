@@ -90,13 +90,17 @@ def figures(
         kinds: names of `KINDS`.
         definition: of e and s; the plan's own if None.
     """
-    material = of(plan, records, definition)
+    yield from drawn(of(plan, records, definition), kinds)
+
+
+def drawn(material: Material, kinds: Iterable[str]) -> Iterator[Drawn]:
+    """The same, of a suite's material."""
     names: Counter[str] = Counter()
     for kind in kinds:
         with styled():
-            drawn = [*KINDS[kind].draw(material)]
-        for title, figure in drawn:
-            words = f"{kind}-{title}" if len(drawn) > 1 else kind
+            several = [*KINDS[kind].draw(material)]
+        for title, figure in several:
+            words = f"{kind}-{title}" if len(several) > 1 else kind
             words = re.sub("W/A ([0-9]+)/", r"w\1a", words)  # as in a cell's name
             name = re.sub(r"[^A-Za-z0-9._]+", "-", words).strip("-.")
             names[name] += 1

@@ -1,7 +1,6 @@
 """The equilibrium: estimating error e, gradient instability s, and the accuracy they lead to."""
 
 import math
-from statistics import fmean
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,6 +11,7 @@ from bench.figures.band import whisker
 from bench.figures.material import Material, Panel, Runs
 from bench.figures.style import footnote, legend, logarithmic, sample, sheet, within
 from bench.record import Record
+from bench.stats import mean
 
 CAPTION = "Estimating error e, gradient instability s and accuracy of each row"
 NEEDS = "no record holds indicators: nothing is binary, or `indicators: off`"
@@ -55,14 +55,14 @@ def names(how: Definition) -> tuple[str, str]:
 
 def path(records: list[Record], how: Definition) -> tuple[list[float], list[float]]:
     """e and s after each epoch, means over seeds, of layers what the definition says."""
-    over = sum if how == "code" else fmean
+    over = sum if how == "code" else mean
     found: tuple[list[list[float]], list[list[float]]] = ([], [])
     for record in records:
         layers = [series(layer, how) for _, layer in of(record, "W")]
         if layers:
             for kept, curves in zip(found, zip(*layers, strict=True), strict=True):
                 kept.append([over(values) for values in zip(*curves, strict=True)])
-    e, s = ([fmean(values) for values in zip(*kept, strict=True)] for kept in found)
+    e, s = ([mean(values) for values in zip(*kept, strict=True)] for kept in found)
     return e, s
 
 

@@ -1,13 +1,12 @@
 """The knob of every row's f as training turned it, and the accuracy on its way."""
 
-from statistics import fmean
-
 from matplotlib.figure import Figure
 
 from bench.equilibrium import of
 from bench.figures.band import BANDS, band, means
 from bench.figures.material import Material, Panel, Runs
 from bench.figures.style import footnote, legend, sample, sheet, whole, within
+from bench.stats import mean
 
 CAPTION = "The knob of f through training, and the accuracy on its way"
 NEEDS = "no record holds a knob: no f has one, or `indicators: off`"
@@ -43,5 +42,5 @@ def knob(run: Runs) -> list[list[float]]:
     for record in run.ended:
         layers = [layer.knob for _, layer in of(record, "W")]
         if layers:
-            found.append([fmean(values) for values in zip(*layers, strict=True)])
+            found.append([mean(values) for values in zip(*layers, strict=True)])
     return found

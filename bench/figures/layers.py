@@ -1,7 +1,6 @@
 """e and s of every layer and epoch as heat maps, weights and activations apart."""
 
 import math
-from statistics import fmean
 from typing import TypeAlias
 
 import numpy as np
@@ -15,6 +14,7 @@ from bench.cell import Definition, Role
 from bench.equilibrium import of, series
 from bench.figures.material import Material, Panel, Runs
 from bench.figures.style import MAP, Traits, footnote, label, power, sheet, whole
+from bench.stats import mean
 
 CAPTION = "e and s of every binary layer through training"
 NEEDS = "no record holds indicators: nothing is binary, or `indicators: off`"
@@ -61,7 +61,7 @@ def grid(run: Runs, how: Definition, role: Role, index: int) -> Grid | None:
             found.setdefault(name, []).append(series(layer, how)[index])
     if not found:
         return None
-    return [*found], [[fmean(v) for v in zip(*curves, strict=True)] for curves in found.values()]
+    return [*found], [[mean(v) for v in zip(*curves, strict=True)] for curves in found.values()]
 
 
 def _scale(grids: list[Grid], *, logarithmic: bool) -> Normalize:
