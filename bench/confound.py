@@ -6,7 +6,7 @@ or other seeds. A row that is not as most of the others are has it said beside i
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from bench.record import Provenance, Record
 
@@ -23,22 +23,38 @@ def found(rows: Sequence[Sequence[Record]]) -> list[list[str]]:
     return said
 
 
-def _made(records: Iterable[Record]) -> list[Provenance]:
+def of_speed(a: Record, b: Record) -> Iterator[tuple[str, str, str]]:
+    """Name and both values of what makes two throughputs not comparable, one of it or both."""
+    for name, fact in SPEED.items():
+        if len({fact(origin) for origin in made([a, b])}) > 1:
+            yield name, _of(fact)([a]), _of(fact)([b])
+
+
+def made(records: Iterable[Record]) -> list[Provenance]:
     """Every process that worked on them."""
     return [origin for record in records for origin in (*record.earlier, record.provenance)]
 
 
 def _of(fact: Callable[[Provenance], str]) -> Callable[[Sequence[Record]], str]:
-    return lambda records: " and ".join(sorted({fact(origin) for origin in _made(records)}))
+    return lambda records: " and ".join(sorted({fact(origin) for origin in made(records)}))
 
 
 def _seeds(records: Sequence[Record]) -> str:
     return " ".join(map(str, sorted({record.cell.seed for record in records})))
 
 
+MACHINE: dict[str, Callable[[Provenance], str]] = {
+    "device": lambda origin: origin.device,
+    "torch": lambda origin: origin.versions.get("torch", "unknown"),
+    "engine": lambda origin: "compiled" if origin.compiled else "eager",
+}
+SPEED: dict[str, Callable[[Provenance], str]] = {  # what throughput depends on, too
+    **MACHINE,
+    "host": lambda origin: origin.host,
+    "threads": lambda origin: str(origin.threads),
+    "cells at a time": lambda origin: str(origin.cells_at_once or "unknown"),
+}
 FACTS: dict[str, Callable[[Sequence[Record]], str]] = {
     "seeds": _seeds,
-    "device": _of(lambda origin: origin.device),
-    "torch": _of(lambda origin: origin.versions.get("torch", "unknown")),
-    "engine": _of(lambda origin: "compiled" if origin.compiled else "eager"),
+    **{name: _of(fact) for name, fact in MACHINE.items()},
 }

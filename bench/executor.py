@@ -365,4 +365,5 @@ def _job(cell: Cell, slot: Slot, settings: Settings) -> Job:
         plugins=tuple(ESTIMATORS.folders),
         argv=settings.argv,
         checkpoint_s=settings.checkpoint_s,
+        cells_at_once=sum(other.device == slot.device for other in settings.slots),
     )

@@ -14,7 +14,7 @@ from unicodedata import name
 
 from bench.leaderboard import Line
 from bench.plain import plain
-from bench.sheet import Row, Sheet, Table, chance, percent
+from bench.sheet import Row, Sheet, Table, chance, expense, percent
 
 SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
@@ -49,6 +49,7 @@ ACCENTS = {
     "\u0306": "u", "\u0307": ".", "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0327": "c",
 }  # fmt: skip
 DIGITS = {digit: name(digit).split()[-1].title() for digit in "0123456789"}
+COSTS = {"Speed": "images/s", "Step": "step/STE", "Peak": "peak, MiB", "Energy": "kJ"}
 NOTE = r"\par\smallskip{\footnotesize\raggedright %s\par}"
 SHRINK = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 
@@ -219,12 +220,15 @@ def _numbers(line: Line) -> Iterator[tuple[str, str]]:
     others = {
         "N": line.n, "Lost": sum(line.lost.values()),
         "RankFirst": line.place and line.place.first, "RankLast": line.place and line.place.last,
-        "P": line.p, "E": line.e, "S": line.s, "Speed": line.images_per_s,
+        "P": line.p, "E": line.e, "S": line.s,
         "Published": line.claim and line.claim.acc,
         "PublishedTopFive": line.claim and line.claim.top5,
     }  # fmt: skip
-    forms = {"P": chance, "E": "{:.4g}".format, "S": "{:.2e}".format, "Speed": "{:,.0f}".format}
+    forms = {"P": chance, "E": "{:.4g}".format, "S": "{:.2e}".format}
     forms |= {"Published": "{:.2f}".format, "PublishedTopFive": "{:.2f}".format}
     for what, value in others.items():
         if value is not None and value == value:
             yield what, forms.get(what, str)(value)
+    for what, head in COSTS.items():
+        if (word := expense(line, head)) != "-":
+            yield what, word

@@ -13,10 +13,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from statistics import fmean
 from typing import TypeAlias
 
-from bench import confound, tuning
+from bench import confound, expense, tuning
 from bench.across import Across, across
 from bench.cell import Binarization, Cell, Definition
 from bench.claim import Claim
@@ -29,6 +28,7 @@ from bench.standing import Standing
 from bench.stats import Estimate, estimate, mean, paired
 from bench.verdict import verdict
 
+STE = "ste"  # what steps are timed by
 OWN = {"weights", "activations", "seed"}  # what cells of one section may differ in
 Stale: TypeAlias = Mapping[str, Standing]  # by the cell's id
 
@@ -61,6 +61,10 @@ class Line:
     e: float | None = None
     s: float | None = None
     images_per_s: float | None = None
+    step_ratio: float | None = None  # the time of a step, STE's being 1
+    unlike: dict[str, int] = field(default_factory=dict[str, int])  # reason → seeds not in it
+    peak_mib: float | None = None
+    energy_j: float | None = None
     claim: Claim | None = None
     verdict: str = ""  # on the claim
     confounds: list[str] = field(default_factory=list[str])  # in what else it differs
@@ -154,6 +158,7 @@ def rank(
         total=len(ids),
         notes=[
             *_notes(plan, how, correction),
+            _expenses([line for section in sections for line in section.lines]),
             *_unfinished(plan, known),
             *_mixtures(known.values()),
             *notes,
@@ -217,7 +222,9 @@ def _sections(
     """The tables of one backbone at one W/A: as the suite says, and as tuning chose."""
     backbone, wa, classes = rows[0].backbone, rows[0].wa, rows[0].classes
     recipe = _recipe(rows[0])
-    lines = [_line(row, row.cells, baseline(plan, row), known, how) for row in rows]
+    lines = [
+        _line(row, row.cells, baseline(plan, row), yardstick(plan, row), known, how) for row in rows
+    ]
     lines = _judged(plan, lines, known, correction) + _absent(plan.absent, backbone, wa)
     yield Section(backbone, wa, recipe, classes, tuned=False, lines=lines)
     chosen = ((row, tuning.chosen(row, known)) for row in rows)
@@ -239,14 +246,35 @@ def baseline(plan: Plan, row: Row) -> Row | None:
     return next(iter(same or rows), None)
 
 
+def yardstick(plan: Plan, row: Row) -> Row | None:
+    """
+    The row of STE whose steps those of `row` are timed by: of the same net, recipe and W/A.
+
+    Full precision has the one of fewest bits.
+    """
+    found = [
+        r
+        for r in plan.rows
+        if {info.plugin for info in r.roles.values()} == {STE}
+        and r.backbone == row.backbone
+        and row.wa in {r.wa, "32/32"}
+        and _shared(r.cells[0]) == _shared(row.cells[0])
+    ]
+    return min(
+        found, key=lambda r: (r.wa, r.label != STE, r.schedule != row.schedule), default=None
+    )
+
+
 def _tuned(
     plan: Plan, row: Row, trial: Trial, known: Mapping[str, Record], how: Definition
 ) -> Line:
     """The line of what tuning chose, its difference that to the baseline's own choice."""
-    other = baseline(plan, row)
+    other, ste = baseline(plan, row), yardstick(plan, row)
     theirs = tuning.chosen(other, known) if other else None
+    timed = tuning.chosen(ste, known) if ste else None
     accs = _accs(trial.cells, known)
-    line = _line(row.model_copy(update={"roles": trial.roles}), trial.cells, None, known, how)
+    row_chosen = row.model_copy(update={"roles": trial.roles})
+    line = _line(row_chosen, trial.cells, None, timed, known, how)
     values = (f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in trial.values.items())
     return replace(
         line,
@@ -262,14 +290,15 @@ def _line(
     row: Row,
     cells: list[Cell],
     baseline: Row | None,
+    ste: Row | Trial | None,
     known: Mapping[str, Record],
     definition: Definition,
 ) -> Line:
     found = [known[cell.id] for cell in cells if cell.id in known]
+    took = expense.of(found, [known[c.id] for c in ste.cells if c.id in known] if ste else [])
     accs = _accs(cells, known)
     ended = [record for record in found if record.status == "ok"]
     pairs = [pair for record in ended if (pair := indicators(record, definition))]
-    speeds = [r.images_per_s for r in found if r.status == "ok" and r.images_per_s]
     infos = list(row.roles.values())
     acc = estimate(list(accs.values()))
     best = estimate([r.best_acc for r in found if r.best_acc is not None])
@@ -292,7 +321,11 @@ def _line(
         missing=len(cells) - len(found),
         e=mean(e for e, _ in pairs) if pairs else None,
         s=mean(s for _, s in pairs) if pairs else None,
-        images_per_s=fmean(speeds) if speeds else None,
+        images_per_s=took.images_per_s,
+        step_ratio=took.step_ratio,
+        unlike=took.unlike,
+        peak_mib=took.peak_mib,
+        energy_j=took.energy_j,
         claim=row.claim,
         verdict=verdict(row.claim, row.cells[0], acc, best) if row.claim else "",
         cells=[cell.id for cell in cells],
@@ -415,8 +448,7 @@ def _notes(plan: Plan, definition: Definition, correction: Correction) -> list[s
         "best: of all epochs, chosen on test (paper metric)",
         "rational, flexible: definition P on the printed formula, computed, in brackets on f as it "
         "trains where that differs; `bench check` prints witnesses and proofs",
-        f"e, s: `{definition}` definition, over latent weights; images/s: training alone, "
-        "with whatever else the machine did",
+        f"e, s: `{definition}` definition, over latent weights",
     ]
     if plan.baseline:
         notes.append(f"Δ: difference to {plan.baseline}, paired by seed, ± 95 % t interval")
@@ -442,6 +474,21 @@ def _notes(plan: Plan, definition: Definition, correction: Correction) -> list[s
             who = f"{claim.method} {claim.acc:.2f} on {claim.backbone or 'any net'} {claim.wa}"
             cautions.setdefault(claim.note, []).append(who)
     return notes + [f"{', '.join(dict.fromkeys(who))}: {note}" for note, who in cautions.items()]
+
+
+EXPENSES = {  # field of a line → what its column says
+    "images_per_s": "images/s: training alone, with whatever else the machine did",
+    "step_ratio": "step/STE: the time of a step, STE's on the same seed and machine being 1, "
+    "geometric mean over seeds, as rough as images/s",
+    "peak_mib": "peak: the most memory, of a GPU's tensors or else of the whole process",
+    "energy_j": "kJ: all that the GPU took for a cell that had it alone, mean over seeds",
+}
+
+
+def _expenses(lines: list[Line]) -> str:
+    """What the columns of cost are, those that say something."""
+    said = [text for name, text in EXPENSES.items() if any(getattr(x, name) for x in lines)]
+    return "; ".join(said or [EXPENSES["images_per_s"]])
 
 
 def _unfinished(plan: Plan, known: Mapping[str, Record]) -> list[str]:

@@ -14,7 +14,15 @@ from bench.record import Provenance
 PACKAGES = ("signbench", "torch", "torchvision", "numpy", "scikit-learn")
 
 
-def provenance(started: datetime, device: str, compiled: bool, argv: list[str]) -> Provenance:
+def provenance(
+    started: datetime,
+    device: str,
+    compiled: bool,
+    argv: list[str],
+    *,
+    cells_at_once: int | None = None,
+    energy_j: float | None = None,
+) -> Provenance:
     """Describe a run on `device` that began at `started` (UTC) and ends now."""
     import torch  # the rest is read where there is none, too
 
@@ -31,6 +39,8 @@ def provenance(started: datetime, device: str, compiled: bool, argv: list[str]) 
         command=plain(shlex.join(["bench", *argv])),
         started=started.isoformat(timespec="seconds"),
         wall_s=round((datetime.now(UTC) - started).total_seconds(), 3),
+        cells_at_once=cells_at_once,
+        energy_j=energy_j,
     )
 
 

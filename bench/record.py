@@ -72,6 +72,8 @@ class Provenance(Frozen):
     command: str
     started: str
     wall_s: float
+    cells_at_once: int | None = None  # on its device, itself included; None: an older record
+    energy_j: FiniteFloat | None = None  # that a GPU took for it alone, joules
 
 
 class Receipt(Frozen):
@@ -102,7 +104,7 @@ class Record(Frozen):
     best_digest: str = ""  # and of those at best_epoch
     parameters: int = 0
     images_per_s: FiniteFloat | None = None  # in training, evaluation and first epoch not counted
-    peak_mib: FiniteFloat | None = None
+    peak_mib: FiniteFloat | None = None  # of a GPU its tensors, else the process (older: ever)
     provenance: Provenance
     earlier: list[Provenance] = []  # processes that trained first and were stopped or killed
     receipt: Receipt | None = None

@@ -15,14 +15,17 @@ from bench import markdown as md
 from bench.errors import UsageError
 from bench.leaderboard import Board, Line
 from bench.plain import plain
-from bench.sheet import ESTIMATOR, RESULT, WHOLE, Row, Sheet
+from bench.sheet import COST, ESTIMATOR, RESULT, WHOLE, Row, Sheet
 from bench.stats import Estimate
 
 Format: TypeAlias = Literal["rich", "md", "tex", "html", "csv", "json"]
 LAYOUTS = {  # terminal columns needed → the tables that stand under each other
-    200: (WHOLE,),
-    90: (RESULT, ESTIMATOR),
-    0: (RESULT[:5], (RESULT[1], *RESULT[5:]), ESTIMATOR[:5], (ESTIMATOR[0], *ESTIMATOR[5:])),
+    230: (WHOLE,),
+    90: (RESULT, ESTIMATOR, COST),
+    0: (
+        *(RESULT[:5], (RESULT[1], *RESULT[5:])),
+        *(ESTIMATOR[:5], (ESTIMATOR[0], *ESTIMATOR[5:]), COST),
+    ),
 }
 LEAST = {"chosen": 20}  # columns, so that no word is cut
 
@@ -60,8 +63,8 @@ def text(board: Board, form: Literal["md", "tex", "html", "csv", "json"], style:
     if form == "md":
         return md.text(paper.layout(board, style)) if style else markdown(board)
     if form == "tex":
-        wide = sheet.of(board, (RESULT, ESTIMATOR))  # all columns beside each other fit no page
-        return latex.text(paper.layout(board, style) if style else wide)
+        stacked = sheet.of(board, (RESULT, ESTIMATOR, COST))  # all beside each other fit no page
+        return latex.text(paper.layout(board, style) if style else stacked)
     return html_table.page(paper.layout(board, style) if style else sheet.of(board))
 
 
@@ -167,6 +170,7 @@ def _flat(line: Line) -> dict[str, Any]:
     row["confounds"] = "; ".join(line.confounds)
     row["published_percent"] = line.claim.acc if line.claim else None
     row["published_top5_percent"] = line.claim.top5 if line.claim else None
+    row["unlike"] = "; ".join(line.unlike)
     row["lost"] = sum(line.lost.values())
     row["lost_reasons"] = "; ".join(line.lost)
     row["stale"] = sum(line.stale.values())

@@ -5,7 +5,7 @@ Fractions turn into percent here only.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
@@ -19,9 +19,19 @@ RESULT = (
     *("#", "estimator", "acc, %", "n", "lost", "best, %", "top-5, %", "Δ, points", "p"),
     *("untuned, %", "chosen", "published, %"),
 )
-ESTIMATOR = ("estimator", "formula", "type", "rational", "flexible", "e", "s", "images/s")
-WHOLE = (*RESULT[:2], *ESTIMATOR[1:5], *RESULT[2:9], *ESTIMATOR[5:], *RESULT[9:])
-EMPTIABLE = {"Δ, points", "p", "published, %", "e", "s", "formula", "rational", "flexible"}
+ESTIMATOR = ("estimator", "formula", "type", "rational", "flexible", "e", "s")
+EXPENSES: dict[str, tuple[str, Callable[[float], str]]] = {  # field of a line, how it is written
+    "images/s": ("images_per_s", "{:,.0f}".format),
+    "step/STE": ("step_ratio", "{:.2f}".format),
+    "peak, MiB": ("peak_mib", "{:,.0f}".format),
+    "kJ": ("energy_j", lambda joules: f"{joules / 1000:,.2f}"),
+}
+COST = ("estimator", *EXPENSES)
+WHOLE = (*RESULT[:2], *ESTIMATOR[1:5], *RESULT[2:9], *ESTIMATOR[5:], *COST[1:], *RESULT[9:])
+EMPTIABLE = {
+    *("Δ, points", "p", "published, %", "e", "s", "formula", "rational", "flexible"),
+    *("step/STE", "peak, MiB", "kJ"),
+}
 TUNED = {"untuned, %", "chosen"}  # columns of tuned sections only
 TEXT = {"estimator", "type", "rational", "flexible", "chosen"}
 LONGEST, GAP = 24, 3  # characters of a column before it is folded, and between two
@@ -168,6 +178,10 @@ def footnotes(lines: list[Line]) -> list[str]:
             f"lost: {name}, {n} of {count(ran, 'seed')}, {why}" for why, n in line.lost.items()
         ]
         found += [f"stale: {name}, {n} of {planned}, {why}" for why, n in line.stale.items()]
+        found += [
+            f"step/STE of {name}: without {n} of {count(line.n, 'seed')}, {why}"
+            for why, n in line.unlike.items()
+        ]
     return found
 
 
@@ -193,9 +207,16 @@ def words(line: Line) -> dict[str, str]:
         "chosen": line.chosen,
         "e": "-" if line.e is None else f"{line.e:.4g}",
         "s": "-" if line.s is None else f"{line.s:.2e}",
-        "images/s": "-" if line.images_per_s is None else f"{line.images_per_s:,.0f}",
+        **{head: expense(line, head) for head in EXPENSES},
         "published, %": _published(line),
     }
+
+
+def expense(line: Line, head: str) -> str:
+    """The word of a line under a head of `EXPENSES`."""
+    name, written = EXPENSES[head]
+    value: float | None = getattr(line, name)
+    return "-" if value is None else written(value)
 
 
 def percent(value: Estimate | None, sign: str = "") -> str:
@@ -216,7 +237,7 @@ def _tables(section: Section, groups: tuple[tuple[str, ...], ...], tiers: bool) 
         told = {"acc, %", "published, %"} & set(group)
         lines = [line for line in section.lines if told or not line.absent]
         heads = _heads(section, ("tier", *group) if tiers and several else group)
-        if lines:
+        if lines and len(heads) > 1:
             kinds = [_column(head) for head in heads]
             yield Table(kinds, [*_rows(lines, heads, best(section))])
 
@@ -239,6 +260,7 @@ def _heads(section: Section, heads: tuple[str, ...]) -> tuple[str, ...]:
     said = [words(line) for line in section.lines]
     hidden = set[str]() if section.tuned else set(TUNED)
     hidden |= {"top-5, %"} if 0 < section.classes <= 10 else set()
+    hidden |= {"type"} if section.wa == "32/32" else set()  # it repeats the name
     hidden |= {head for head in EMPTIABLE if all(w[head] == "-" for w in said)}
     return tuple(head for head in heads if head not in hidden)
 

@@ -7,13 +7,13 @@ every file that it left and every process that worked on it.
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from bench import leaderboard, shelf, standing, store, tuning
+from bench import expense, leaderboard, shelf, standing, store, tuning
 from bench.cell import Cell, Definition, Role
 from bench.document import is_file, suggest
 from bench.equilibrium import indicators
@@ -35,6 +35,9 @@ NUMBERS = {  # of a row: where a record holds what its mean is taken of
     "e": "from `indicators`, the weights' layers",
     "s": "from `indicators`, the weights' layers",
     "images_per_s": "`images_per_s`",
+    "step_ratio": "`images_per_s` of STE's cell of the seed over its own, their mean geometric",
+    "peak_mib": "`peak_mib`, printed the highest",
+    "energy_j": "`energy_j` of every process that trained",
 }
 
 
@@ -163,44 +166,42 @@ class Rows:
         row = next(row for row in self.plan.rows if _is(row, line))
         trial = tuning.chosen(row, self.known) if line.chosen else None
         cells = trial.cells if trial else row.cells
-        theirs = self._baseline(row, tuned=trial is not None)
-        accs = {cell.seed: self._acc(cell) for cell in theirs}
+        tuned = trial is not None
+        theirs = self._cells(leaderboard.baseline(self.plan, row), tuned=tuned)
+        ste = self._cells(leaderboard.yardstick(self.plan, row), tuned=tuned)
         return RowTrail(
             suite=self.plan.suite,
             line=line,
             definition=self.definition,
             table=str(store.suite_folder(self.root, self.plan.suite)),
             source=self.plan.source,
-            seeds=[self._seed(cell, accs) for cell in cells],
-            baseline=[self._seed(cell, {}) for cell in theirs],
-            held_out=[self._seed(c, {}) for c in trial.held_out] if trial else [],
+            seeds=[self._seed(cell, theirs, ste) for cell in cells],
+            baseline=[self._seed(cell) for cell in theirs],
+            held_out=[self._seed(c) for c in trial.held_out] if trial else [],
             classes=row.classes,
             sample=cells[0],
             roles=(trial or row).roles,
             trails=[self.trail(cell) for cell in cells],
         )
 
-    def _baseline(self, row: Row, *, tuned: bool) -> list[Cell]:
-        """The cells that a row's difference is taken to."""
-        other = leaderboard.baseline(self.plan, row)
-        if other is None or not tuned:
-            return other.cells if other else []
-        trial = tuning.chosen(other, self.known)
+    def _cells(self, row: Row | None, *, tuned: bool) -> list[Cell]:
+        """The cells of a row that another is compared with."""
+        if row is None or not tuned:
+            return row.cells if row else []
+        trial = tuning.chosen(row, self.known)
         return trial.cells if trial else []
 
-    def _acc(self, cell: Cell) -> float | None:
-        record = self.known.get(cell.id)
-        return record.last_acc if record else None
+    def _on(self, seed: int, cells: Sequence[Cell]) -> Record | None:
+        """The record of a seed."""
+        return next((self.known.get(cell.id) for cell in cells if cell.seed == seed), None)
 
-    def _seed(self, cell: Cell, baseline: Mapping[int, float | None]) -> Seed:
+    def _seed(self, cell: Cell, baseline: Sequence[Cell] = (), ste: Sequence[Cell] = ()) -> Seed:
         record, found = self.known.get(cell.id), self.standings[cell.id]
         stale = f"stale: {found.note}" if found.stale else ""
         if record is None:
             return Seed(cell.seed, found.id, stale or found.note or "no record", {})
-        values = _values(record, self.definition) if record.status == "ok" else {}
-        theirs = baseline.get(cell.seed)
-        if "acc" in values and theirs is not None:
-            values["difference"] = values["acc"] - theirs
+        theirs, timed = self._on(cell.seed, baseline), self._on(cell.seed, ste)
+        values = _values(record, theirs, timed, self.definition) if record.status == "ok" else {}
         return Seed(cell.seed, found.id, stale or record.status, values)
 
     def trail(self, cell: Cell) -> Trail:
@@ -221,11 +222,17 @@ def names_of(line: Line) -> list[str]:
     return [line.label, *label, line.backbone, line.wa, line.schedule, tuned]
 
 
-def _values(record: Record, definition: Definition) -> Values:
+def _values(
+    record: Record, baseline: Record | None, ste: Record | None, definition: Definition
+) -> Values:
     pair = indicators(record, definition) or (None, None)
+    ours, theirs = record.last_acc, baseline.last_acc if baseline else None
     found = (
-        *(record.last_acc, record.best_acc, record.last_top5, None),
-        *(*pair, record.images_per_s or None),
+        *(ours, record.best_acc, record.last_top5),
+        *(None if ours is None or theirs is None else ours - theirs, *pair),
+        record.images_per_s or None,
+        expense.step_ratio(record, ste) if ste else None,
+        *(record.peak_mib or None, expense.energy_j(record)),
     )
     return {name: value for name, value in zip(NUMBERS, found, strict=True) if value is not None}
 

@@ -1,6 +1,6 @@
 """What `bench trace` prints: a row's numbers by seed, and a cell's trail."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich import box
@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.plain import count
+from bench.sheet import EXPENSES
 from bench.stats import Estimate
 from bench.trace import NUMBERS, RowTrail, Seed, Trail
 
@@ -19,7 +20,13 @@ HEADS = {
     "difference": "Δ, points",
     "e": "e",
     "s": "s",
-    "images_per_s": "images/s",
+    **{name: head for head, (name, _) in EXPENSES.items()},
+}
+FORMS: dict[str, Callable[[float], str]] = {
+    "e": "{:.4g}".format,
+    "s": "{:.2e}".format,
+    "difference": lambda value: f"{100 * value:+.2f}",
+    **dict(EXPENSES.values()),
 }
 
 
@@ -68,13 +75,7 @@ def number(name: str, value: float | None) -> str:
     """A value of `trace.NUMBERS` as tables print it; a dash for none."""
     if value is None:
         return "-"
-    if name == "e":
-        return f"{value:.4g}"
-    if name == "s":
-        return f"{value:.2e}"
-    if name == "images_per_s":
-        return f"{value:,.0f}"
-    return f"{100 * value:{'+' if name == 'difference' else ''}.2f}"
+    return FORMS[name](value) if name in FORMS else f"{100 * value:.2f}"
 
 
 def cell_name(seed: Seed) -> str:
@@ -97,10 +98,14 @@ def spread(found: RowTrail, name: str) -> str:
 
 def how(found: RowTrail) -> Iterator[str]:
     """Where the numbers are in the records, and what else stands behind the row."""
-    line = found.line
-    yield (
-        f"of record.json: acc is {NUMBERS['acc']}, best {NUMBERS['best']}; e and s are "
-        f"{NUMBERS['e']}, `{found.definition}` definition; images/s is {NUMBERS['images_per_s']}"
+    line, shown = found.line, shown_numbers(found)
+    costs = [f"{HEADS[name]} is {NUMBERS[name]}" for name, _ in EXPENSES.values() if name in shown]
+    yield "; ".join(
+        (
+            f"of record.json: acc is {NUMBERS['acc']}, best {NUMBERS['best']}",
+            f"e and s are {NUMBERS['e']}, `{found.definition}` definition",
+            *costs,
+        )
     )
     if found.baseline and line.difference:
         accs = ", ".join(_short(seed) for seed in found.baseline)
@@ -188,7 +193,12 @@ def _process(p: dict[str, Any], number: str) -> Iterator[tuple[str, str]]:
     yield f"started{number}", f"{p['started']}, {p['wall_s']:,.1f} s, on {p['host']}"
     yield f"commit{number}", f"{p['commit']}{dirty}" if p["commit"] else "none: no checkout"
     yield f"versions{number}", versions
-    yield f"device{number}", f"{p['device']}, {threads}, {'compiled' if p['compiled'] else 'eager'}"
+    cells = p["cells_at_once"]
+    others = f", {count(cells, 'cell')} at a time" if cells else ""
+    engine = "compiled" if p["compiled"] else "eager"
+    yield f"device{number}", f"{p['device']}, {threads}, {engine}{others}"
+    if p["energy_j"] is not None:
+        yield f"energy{number}", f"{EXPENSES['kJ'][1](p['energy_j'])} kJ"
 
 
 def _receipt(receipt: dict[str, Any]) -> str:

@@ -10,9 +10,7 @@ meanwhile is in the cell's log.
 import contextlib
 import multiprocessing
 import os
-import resource
 import signal
-import sys
 import threading
 import time
 import traceback
@@ -35,6 +33,7 @@ from bench.plain import count
 if TYPE_CHECKING:
     from torch import nn
 
+    from bench.meter import Meter
     from bench.record import Provenance, Receipt, Record, Status
     from bench.trainer import Outcome, Snapshot
 
@@ -57,6 +56,7 @@ class Job:
     plugins: tuple[Path, ...]  # folders of local plugins
     argv: tuple[str, ...]
     checkpoint_s: float  # seconds between checkpoints
+    cells_at_once: int = 1  # on its device, itself included
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,14 @@ class Halt:
 class _Origin:
     """Where a record comes from, as far as it is known yet."""
 
-    now: "Callable[[], Provenance]"
+    describe: "Callable[..., Provenance]"
+    meter: "Meter | None" = None  # None: training has not begun
     earlier: "list[Provenance]" = field(default_factory=list["Provenance"])
     receipt: "Receipt | None" = None
+
+    def now(self) -> "Provenance":
+        """What this process can say of itself up to now."""
+        return self.describe(energy_j=self.meter.energy_j() if self.meter else None)
 
     def fields(self) -> dict[str, Any]:
         """Of a record."""
@@ -182,7 +187,8 @@ def run(job: Job) -> None:
 
     started = datetime.now(UTC)
     checkout()  # as it is now, not as it may be when the cell ends
-    origin = _Origin(partial(provenance, started, job.device, job.compiled, list(job.argv)))
+    where = started, job.device, job.compiled, list(job.argv)
+    origin = _Origin(partial(provenance, *where, cells_at_once=job.cells_at_once))
     log = Log(job.root, job.cell)
     try:
         record = _measure(job, log, origin)
@@ -248,13 +254,13 @@ def _measure(job: Job, log: Log, origin: _Origin) -> "Record":
     import torch
 
     from bench import checkpoint, store, trainer
+    from bench.meter import Meter
     from bench.record import Record
 
     _prepare(job, log, origin)
     device = torch.device(job.device)
     data = _dataset(job, device).to(device, job.workers, log.line)
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
+    origin.meter = meter = Meter(device, alone=job.cells_at_once == 1)
     threads = count(job.threads, "thread")
     log.line(f"{job.cell.slug} on {job.device}, {threads}, {data.label}")
     home = store.folder(job.root, job.cell)
@@ -272,7 +278,7 @@ def _measure(job: Job, log: Log, origin: _Origin) -> "Record":
         best_digest=trainer.digest(outcome.best) if outcome.best else "",
         parameters=sum(p.numel() for p in net.parameters()),
         images_per_s=outcome.images_per_s,
-        peak_mib=_peak_mib(device),
+        peak_mib=meter.peak_mib(),
         **origin.fields(),
     )
 
@@ -373,16 +379,6 @@ def _dataset(job: Job, device: Any) -> Any:
     if key not in _datasets:
         _datasets[key] = model.dataset(job.cell, job.data).to(device, job.workers)
     return _datasets[key]
-
-
-def _peak_mib(device: Any) -> float:
-    """Peak memory: of the device on a GPU, of the process so far on a CPU."""
-    if device.type == "cuda":
-        import torch
-
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _stopping() -> bool:

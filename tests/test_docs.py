@@ -102,10 +102,12 @@ def lasting(text: str) -> str:
 
 
 def _without_speeds(table: str) -> str:
-    """A table whose last column is images/s, without its numbers."""
-    if not re.search(r"images/s\n", table):
+    """A table whose last columns are images/s and other costs, without their numbers."""
+    head = re.search(r"images/s.*\n", table)
+    if not head:
         return table
-    return re.sub(r" +[\d,]+$", "", table, flags=re.MULTILINE)
+    costs = len(re.split(r" {2,}", head[0].strip()))
+    return re.sub(rf"(?: +[\d,.]+){{1,{costs}}}$", "", table, flags=re.MULTILINE)
 
 
 def agrees(printed: str, found: str) -> bool:

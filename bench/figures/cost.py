@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bench import expense
 from bench.equilibrium import of
 from bench.figures.band import whisker
 from bench.figures.material import Material, Panel, Runs
@@ -26,6 +27,8 @@ def draw(material: Material, panel: Panel) -> Figure | None:
     kinds = [("training, ms per image", milliseconds)]
     if len(sizes - {None}) > 1:
         kinds.append(("trained weights, KiB", kibibytes))
+    if any(map(kilojoules, shown)):
+        kinds.append(("training, kJ", kilojoules))
     size = (2.0 + 2.9 * len(kinds), 3.1)
     figure, [row] = sheet(
         material.title(f"Accuracy and cost of {panel.title}"), 1, len(kinds), size, sharey=True
@@ -51,6 +54,12 @@ def milliseconds(run: Runs) -> float | None:
     """Of training, for an image: the mean over seeds."""
     found = estimate([1000 / r.images_per_s for r in run.ended if r.images_per_s])
     return found.mean if found else None
+
+
+def kilojoules(run: Runs) -> float | None:
+    """That a GPU took for a cell: the mean over seeds."""
+    found = expense.of(run.ended, []).energy_j
+    return found / 1000 if found else None
 
 
 def kibibytes(run: Runs) -> float | None:

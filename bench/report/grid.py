@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.leaderboard import Board, Line, Section
-from bench.sheet import Part, Row, best, of
+from bench.sheet import EXPENSES, Part, Row, best, of
 from bench.stats import Estimate
 
 PROPERTIES = {"rational", "flexible"}
@@ -36,6 +36,10 @@ ABOUT = {  # every head, in the order of the page; formula and type stand below 
     "e": "Estimating error, over latent weights.",
     "s": "Gradient instability, over latent weights.",
     "images/s": "Throughput in training alone, with whatever else the machine did.",
+    "step/STE": "The time of a step beside STE's on the same seed, where both were measured alike: "
+    "geometric mean over seeds, as rough as images/s.",
+    "peak, MiB": "Memory of the seed that took most: of a GPU's tensors, else of the process.",
+    "kJ": "All that the GPU took for a cell that had it alone: mean over seeds.",
     "published, %": "What a paper prints for this row.",
 }
 DOWNWARD = {"acc, %", "best, %", "top-5, %", "Δ, points", "images/s", "published, %", "untuned, %"}
@@ -182,7 +186,7 @@ def _value(line: Line, head: str) -> float | None:
         "p": line.p,
         "e": line.e,
         "s": line.s,
-        "images/s": line.images_per_s,
+        **{name: getattr(line, field) for name, (field, _) in EXPENSES.items()},
         "untuned, %": line.untuned,
         "published, %": line.claim and line.claim.acc,
     }

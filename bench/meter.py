@@ -1,0 +1,52 @@
+"""What a cell takes while it trains: memory at its highest, and the energy of its GPU."""
+
+import re
+import resource
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from bench.nvml import joules
+
+PROCESS = Path("/proc/self")
+
+
+class Meter:
+    """
+    Counts from when it is made.
+
+    On a CPU, memory is that of the whole process: Python, torch, data, and what is left of cells
+    before. Where the kernel cannot forget a peak, which Linux can, it is that since the process
+    began.
+    """
+
+    def __init__(self, device: torch.device, *, alone: bool) -> None:
+        """
+        Args:
+            alone: is no other cell on the device? If not, nobody can tell whose energy it is.
+        """
+        self.device = device
+        self._counts = alone and device.type == "cuda"
+        self._first = joules(device) if self._counts else None
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        else:
+            with suppress(OSError):
+                (PROCESS / "clear_refs").write_text("5", encoding="ascii")
+
+    def peak_mib(self) -> float:
+        """The most since then: of a GPU what tensors took, of a CPU what the process did."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device) / 2**20
+        with suppress(OSError):
+            if found := re.search(r"VmHWM:\s+(\d+) kB", (PROCESS / "status").read_text("utf-8")):
+                return int(found[1]) / 2**10
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+    def energy_j(self) -> float | None:
+        """Joules that the GPU has taken since then, if they are counted and this cell's alone."""
+        last = joules(self.device) if self._counts else None
+        return None if last is None or self._first is None else round(last - self._first, 3)
