@@ -1,5 +1,7 @@
 """What a cell takes while it trains: memory at its highest, and the energy of its GPU."""
 
+import ctypes
+import gc
 import re
 import resource
 import sys
@@ -17,9 +19,8 @@ class Meter:
     """
     Counts from when it is made.
 
-    On a CPU, memory is that of the whole process: Python, torch, data, and what is left of cells
-    before. Where the kernel cannot forget a peak, which Linux can, it is that since the process
-    began.
+    On a CPU, memory is that of the whole process, so of Python, torch and the data, too; not of
+    cells before, except where the kernel cannot forget a peak, as Linux can.
     """
 
     def __init__(self, device: torch.device, *, alone: bool) -> None:
@@ -33,8 +34,7 @@ class Meter:
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         else:
-            with suppress(OSError):
-                (PROCESS / "clear_refs").write_text("5", encoding="ascii")
+            _forget()
 
     def peak_mib(self) -> float:
         """The most since then: of a GPU what tensors took, of a CPU what the process did."""
@@ -50,3 +50,12 @@ class Meter:
         """Joules that the GPU has taken since then, if they are counted and this cell's alone."""
         last = joules(self.device) if self._counts else None
         return None if last is None or self._first is None else round(last - self._first, 3)
+
+
+def _forget() -> None:
+    """Give back what cells before have left, and begin a new peak."""
+    gc.collect()
+    with suppress(AttributeError):  # it is glibc's
+        ctypes.CDLL(None).malloc_trim(0)
+    with suppress(OSError):
+        (PROCESS / "clear_refs").write_text("5", encoding="ascii")

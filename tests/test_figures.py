@@ -201,6 +201,21 @@ def test_nothing_beats_the_front() -> None:
     assert cost.front([(2, 50), (1, 40), (3, 45), (1, 30), (4, 50)]) == [(1, 40), (2, 50)]
 
 
+def test_energy_is_drawn_where_it_was_counted() -> None:
+    """A third panel in kJ, the mean over seeds, once a row has it; none before."""
+    plan, records = suite("ste", "x")
+    heads = [axes.get_xlabel() for axes in figure("cost", plan, records).axes]
+    counted = [
+        r.model_copy(update={"provenance": r.provenance.model_copy(update={"energy_j": 2000.0})})
+        for r in records
+    ]
+    *_, last = figure("cost", plan, counted).axes
+
+    assert "training, kJ" not in heads
+    assert last.get_xlabel() == "training, kJ"
+    assert {line.get_xdata()[0] for line in last.get_lines() if len(line.get_xdata()) == 1} == {2}  # type: ignore[arg-type, index]
+
+
 def test_trained_weights_are_one_bit_where_binary() -> None:
     """1,600 binary weights of 2,000 parameters take 200 bytes, the other 400 take 1,600."""
     plan, records = suite("ste")
