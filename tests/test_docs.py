@@ -103,7 +103,7 @@ def lasting(text: str) -> str:
 
 def _without_speeds(table: str) -> str:
     """A table whose last columns are images/s and other costs, without their numbers."""
-    head = re.search(r"images/s.*\n", table)
+    head = re.search(r"images/s(  .*)?\n", table)
     if not head:
         return table
     costs = len(re.split(r" {2,}", head[0].strip()))
