@@ -24,7 +24,7 @@ def found(rows: Sequence[Sequence[Record]]) -> list[list[str]]:
 
 
 def of_speed(a: Record, b: Record) -> Iterator[tuple[str, str, str]]:
-    """Name and both values of what makes two throughputs not comparable, one of it or both."""
+    """Name and both values of everything by which two throughputs were not measured alike."""
     for name, fact in SPEED.items():
         if len({fact(origin) for origin in made([a, b])}) > 1:
             yield name, _of(fact)([a]), _of(fact)([b])

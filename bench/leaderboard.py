@@ -273,8 +273,8 @@ def _tuned(
     theirs = tuning.chosen(other, known) if other else None
     timed = tuning.chosen(ste, known) if ste else None
     accs = _accs(trial.cells, known)
-    row_chosen = row.model_copy(update={"roles": trial.roles})
-    line = _line(row_chosen, trial.cells, None, timed, known, how)
+    as_chosen = row.model_copy(update={"roles": trial.roles})
+    line = _line(as_chosen, trial.cells, None, timed, known, how)
     values = (f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in trial.values.items())
     return replace(
         line,

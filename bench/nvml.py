@@ -17,13 +17,11 @@ def joules(device: torch.device) -> float | None:
     try:
         pynvml.nvmlInit()
         handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{properties.uuid}")  # numbers may differ
-        return None if _divided(handle) else _millijoules(handle) / 1000
+        if _divided(handle):
+            return None
+        return pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1000
     except pynvml.NVMLError:
         return None
-
-
-def _millijoules(handle: object) -> int:
-    return pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
 
 
 def _divided(handle: object) -> bool:
