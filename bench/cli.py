@@ -152,13 +152,14 @@ def run(
         ),
     ] = None,
     compile_: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--compile",
-            help="torch.compile the training step: pays on long runs.",
+            "--compile/--no-compile",
+            help="torch.compile the training step; long trainings if unset.",
+            show_default=False,
             rich_help_panel=WHERE,
         ),
-    ] = False,
+    ] = None,
     rerun: Annotated[
         list[str] | None,
         typer.Option(

@@ -25,6 +25,20 @@ def operations(cell: Cell, data: Dataset) -> float:
     return 6.0 * (counted.binary_macs + counted.real_macs) * images
 
 
+def chosen(asked: bool | None, cell: Cell, data: Dataset, device: str) -> tuple[bool, str]:
+    """Is the cell's step compiled? And why, in a line."""
+    if asked is None:
+        return compiles(cell, data, device)
+    return asked, "compiled, as asked for" if asked else "eager, as asked for"
+
+
+def uncompilable(error: Exception) -> bool:
+    """Did compilation fail, rather than what was compiled?"""
+    from torch._dynamo.exc import TorchDynamoException  # which takes its time
+
+    return isinstance(error, TorchDynamoException)
+
+
 def compiles(cell: Cell, data: Dataset, device: str) -> tuple[bool, str]:
     """Is the cell's step compiled, if nobody says whether? And why, in a line."""
     needed = operations(cell, data)

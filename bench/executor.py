@@ -45,7 +45,7 @@ class Settings:
     root: Path
     data: Path
     slots: tuple[Slot, ...]
-    compiled: bool = False
+    compiled: bool | None = None  # None: as `bench.engine` decides for each cell
     workers: int | None = None  # decoding threads of a cell; None: all slots share the cores
     argv: tuple[str, ...] = ()
     checkpoint_s: float = 300.0  # seconds between checkpoints of a cell
@@ -293,7 +293,7 @@ class _Crew:
 
     def _write(self, cell: Cell, slot: Slot, status: Status, reason: str) -> None:
         origin = provenance(
-            datetime.now(UTC), "cpu", self.settings.compiled, list(self.settings.argv)
+            datetime.now(UTC), "cpu", bool(self.settings.compiled), list(self.settings.argv)
         )
         origin = origin.model_copy(update={"device": slot.device, "threads": slot.threads})
         record = Record(cell=cell, status=status, reason=plain(reason), provenance=origin)

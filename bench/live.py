@@ -52,6 +52,7 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 STYLES = {
     "starting": "bold",
     "running": "bold",
+    "compiling": "bold",
     "ok": "green",
     "diverged": "yellow",
     "failed": "red",
@@ -62,7 +63,7 @@ STYLES = {
     "elsewhere": "blue",
     "waiting": "dim",
 }
-IN_MOTION = ("starting", "running")
+IN_MOTION = ("starting", "compiling", "running")
 BAD = ("diverged", "failed", "timeout", "out_of_memory")
 OVER = ("ok", *BAD)
 LONG_S = 1e12  # no time is longer, whatever a journal tells
@@ -99,8 +100,8 @@ class State:
             self.state, self.reason = "elsewhere", event.reason
         elif event.kind == "end":
             self._end(event)
-        elif event.kind == "progress":
-            self.state = "running"
+        elif event.kind in {"compile", "progress"}:
+            self.state = "running" if event.kind == "progress" else "compiling"
             self.epoch, self.fraction = event.epoch, event.fraction
             self.since = self.since or (now, self.progress)
             self.curve += [] if event.acc is None else [event.acc]
@@ -239,6 +240,8 @@ class Plain:
         elif event.kind == "end":
             count = f"[{self.board.count(*OVER)}/{len(self.board.states)}]"
             self._say(f"{count} {state.name}: {state.state}", state)
+        elif event.kind == "compile":
+            self._say(f"{state.name}: compiling its training step, a minute at most", state)
         elif event.kind != "progress":
             self._print(_note(state, event))
         elif event.acc is not None and now - state.said > LINE_EVERY_S:

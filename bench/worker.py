@@ -25,9 +25,12 @@ from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from platformdirs import user_cache_path
+
 from bench.cell import Cell
 from bench.errors import BenchError, DataError, EnvironmentProblem, exhausted
 from bench.log import Log, attach, redirect
+from bench.machine import keep_pages
 from bench.plain import count
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     from bench.trainer import Outcome, Snapshot
 
 Kind = Literal[
-    "start", "progress", "note", "end", "retry", "elsewhere", "takeover", "moved", "stop"
+    "start", "compile", "progress", "note", "end", "retry", "elsewhere", "takeover", "moved", "stop"
 ]
 
 
@@ -51,7 +54,7 @@ class Job:
     device: str
     threads: int
     workers: int  # decoding threads, where images are files
-    compiled: bool
+    compiled: bool | None  # None: as `bench.engine` decides
     data: Path
     plugins: tuple[Path, ...]  # folders of local plugins
     argv: tuple[str, ...]
@@ -101,13 +104,15 @@ class _Origin:
     """Where a record comes from, as far as it is known yet."""
 
     describe: "Callable[..., Provenance]"
+    compiled: bool = False
     meter: "Meter | None" = None  # None: training has not begun
     earlier: "list[Provenance]" = field(default_factory=list["Provenance"])
     receipt: "Receipt | None" = None
 
     def now(self) -> "Provenance":
         """What this process can say of itself up to now."""
-        return self.describe(energy_j=self.meter.energy_j() if self.meter else None)
+        energy = self.meter.energy_j() if self.meter else None
+        return self.describe(compiled=self.compiled, energy_j=energy)
 
     def fields(self) -> dict[str, Any]:
         """Of a record."""
@@ -130,6 +135,8 @@ def start(queue: "Queue[Event]", halt: Halt) -> None:
     global _queue, _halt
     _queue, _halt = queue, halt
     os.setpgid(0, 0)
+    keep_pages()
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(user_cache_path("signbench") / "compiled"))
     attach()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -187,8 +194,8 @@ def run(job: Job) -> None:
 
     started = datetime.now(UTC)
     checkout()  # as it is now, not as it may be when the cell ends
-    where = started, job.device, job.compiled, list(job.argv)
-    origin = _Origin(partial(provenance, *where, cells_at_once=job.cells_at_once))
+    crowd, argv = job.cells_at_once, list(job.argv)
+    origin = _Origin(partial(provenance, started, job.device, argv=argv, cells_at_once=crowd))
     log = Log(job.root, job.cell)
     try:
         record = _measure(job, log, origin)
@@ -253,19 +260,31 @@ def _measure(job: Job, log: Log, origin: _Origin) -> "Record":
     """
     import torch
 
-    from bench import checkpoint, store, trainer
+    from bench import checkpoint, engine, store, trainer
     from bench.meter import Meter
     from bench.record import Record
 
-    _prepare(job, log, origin)
+    _prepare(job)
     device = torch.device(job.device)
     data = _dataset(job, device).to(device, job.workers, log.line)
+    compiled, why = engine.chosen(job.compiled, job.cell, data, job.device)
+    log.line(why)
+    _vouch(job, compiled, log, origin)
     origin.meter = meter = Meter(device, alone=job.cells_at_once == 1)
     threads = count(job.threads, "thread")
     log.line(f"{job.cell.slug} on {job.device}, {threads}, {data.label}")
     home = store.folder(job.root, job.cell)
     checkpoint.sweep(home)
-    net, outcome = _train(job, data, home, log, origin)
+    try:
+        net, outcome = _train(job, data, home, log, origin)
+    except Exception as error:
+        if job.compiled or not (origin.compiled and engine.uncompilable(error)):
+            raise
+        origin.compiled = False  # nobody asked for it
+        log.line(f"eager: its step cannot be compiled: {_reason(error)}")
+        net, outcome = _train(job, data, home, log, origin)
+    if outcome.compile_s:
+        log.line(f"compiled in {outcome.compile_s:.0f} s, which are no part of images/s")
     _keep_weights(job, home, outcome, log)
     return Record(
         cell=job.cell,
@@ -320,7 +339,7 @@ def _train(
                 data,
                 job.cell.recipe,
                 job.cell.seed,
-                compiled=job.compiled,
+                compiled=origin.compiled,
                 watch=watch,
                 resume=resume,
                 keeper=keeper,
@@ -356,17 +375,24 @@ def _keep_weights(job: Job, home: Path, outcome: "Outcome", log: Log) -> None:
             _Notes(job.cell.id, log).add(f"weights not kept, the record is worth more: {problem}")
 
 
-def _prepare(job: Job, log: Log, origin: _Origin) -> None:
+def _prepare(job: Job) -> None:
     """Set the process up for the cell, and see that both are what the plan takes them for."""
     import torch
 
-    from bench import identity, receipt
+    from bench import identity
     from bench.registry import add_folders
 
     torch.set_num_threads(job.threads)
     add_folders(job.plugins)
     identity.confirm(job.cell)
-    origin.receipt = found = receipt.of(job.root, job.device, job.threads, job.compiled)
+
+
+def _vouch(job: Job, compiled: bool, log: Log, origin: _Origin) -> None:
+    """Note how the cell trains, and whether two equal trainings agree here."""
+    from bench import receipt
+
+    origin.compiled = compiled
+    origin.receipt = found = receipt.of(job.root, job.device, job.threads, compiled)
     if found.first_difference is not None:
         log.line(f"note: two equal trainings here differ from step {found.first_difference} on")
 
@@ -412,6 +438,10 @@ class _Watch:
         place = progress.epoch, progress.fraction
         self._first = self._first or place
         self.moved = place != self._first
+        if progress.compiling:
+            self.log.line("compiling the training step")
+            _tell(Event(self.cell_id, "compile", epoch=progress.epoch, fraction=progress.fraction))
+            return
         if progress.acc is not None:
             speed = f"{progress.images_per_s:.0f} images/s" if progress.images_per_s else ""
             self.log.line(f"epoch {progress.epoch}/{progress.epochs} {progress.acc:.4f} {speed}")
