@@ -9,7 +9,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,19 +49,21 @@ def pace(
     steps: int = 20,
     warmup: int = 3,
     compiled: bool = False,
+    ready: Callable[[], object] = lambda: None,
 ) -> Pace:
     """
     Train until `steps` steps after the first `warmup` are timed.
 
     Args:
         model: on the device of `data`; it is trained.
+        ready: called after the last step of warm-up, and not timed.
 
     Raises:
         BenchError: training diverged before.
     """
     device = next(model.net.parameters()).device
     size = data.sizes["train"]
-    watch = _Stopwatch(device, recipe.batch_size, size, steps, warmup)
+    watch = _Stopwatch(device, recipe.batch_size, size, steps, warmup, ready)
     recipe = recipe.model_copy(update={"epochs": max(recipe.epochs, warmup + steps + 1)})
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -79,10 +81,16 @@ class _Stopwatch:
     """Hears the loop, and ends it when enough is timed."""
 
     def __init__(
-        self, device: torch.device, batch: int, images: int, steps: int, warmup: int
+        self,
+        device: torch.device,
+        batch: int,
+        images: int,
+        steps: int,
+        warmup: int,
+        ready: Callable[[], object],
     ) -> None:
         self.device, self.batch, self.images = device, min(batch, images), images
-        self.missing, self.warmup = steps, warmup
+        self.missing, self.warmup, self.ready = steps, warmup, ready
         self.step = 0  # in its epoch
         self.marks: list[tuple[str, Any]] = [("begin", self._now())]
 
@@ -95,8 +103,11 @@ class _Stopwatch:
         counts = self.step < full and (self.step > 0 or full == 1) and self.warmup <= 0
         self._mark("step" if counts else "other")
         self.missing -= counts
-        self.warmup -= 1
         self.step += 1
+        self.warmup -= 1
+        if self.warmup == 0:
+            self.ready()
+            self._mark("other")
 
     def due(self) -> bool:
         return False
@@ -146,5 +157,10 @@ def peak_mib(device: torch.device) -> float:
     """Peak memory: of the device on a GPU, of the process so far on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
+    return resident_mib()
+
+
+def resident_mib() -> float:
+    """The most memory that this process had so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
