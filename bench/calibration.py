@@ -54,13 +54,14 @@ def left(plan: Plan, chosen: Iterable[Cell], root: Path) -> list[Cell]:
     """
     The chosen cells that `bench run` would train, in its order.
 
-    Of a row that is tuned, and not judged yet, the first setting stands for the best.
+    Of a row that is tuned, and not judged yet, the last setting stands for the best: the first is
+    mostly the row's own.
     """
     ids = {cell.id for cell in chosen}
     standings = Standings(root, plan.possible)
     known = {record.cell.id: record for record in standings.records(stale=False)}
     trials = [trial for row in plan.rows for trial in row.trials]
-    best = [tuning.chosen(row, known) or row.trials[0] for row in plan.rows if row.trials]
+    best = [tuning.chosen(row, known) or row.trials[-1] for row in plan.rows if row.trials]
     held_out = (cell for trial in trials for cell in trial.held_out)
     order = [*plan.cells, *held_out, *(cell for trial in best for cell in trial.cells)]
     return [
