@@ -143,6 +143,18 @@ def test_a_checkpoint_shortens_what_is_left(tiny: Path, tmp_path: Path, steady: 
     assert (whole, rest) == (25, 15)
 
 
+def test_what_tuning_may_choose_is_left(tmp_path: Path) -> None:
+    """First the rows' own cells, then the held-out ones, then those of one setting for each row."""
+    resolved = plan(Path("tuned-mini"))
+    cells = calibration.left(resolved, resolved.possible, tmp_path)
+    parts = [dict.fromkeys(part for _, part, c in resolved.every() if c == cell) for cell in cells]
+
+    assert cells[:12] == resolved.cells
+    assert all(part.startswith("held out") for words in parts[12:48] for part in words)
+    assert all(part.startswith("tuned") for words in parts[48:] for part in words)
+    assert len(parts[48:]) == len(resolved.cells)
+
+
 def test_what_costs_alike_is_one_graph(tiny: Path) -> None:
     """Seeds, epochs and learning rates are not part of a graph; batch and estimator are."""
     first, second = plan(tiny).cells
