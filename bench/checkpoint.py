@@ -115,6 +115,11 @@ def place(home: Path, epoch: int, step: int) -> Path:
     return folder(home) / f"{epoch:06d}-{step:08d}"
 
 
+def reached(home: Path) -> int:
+    """How many epochs are done by the newest checkpoint of the cell whose files are in `home`."""
+    return max((int(path.name.partition("-")[0]) for path in _found(home)), default=0)
+
+
 def write(home: Path, cell_id: str, snapshot: Snapshot, processes: list[Provenance]) -> Path:
     """
     Keep a snapshot, and of those before it the newest; one that is kept already stays.

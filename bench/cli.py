@@ -2,12 +2,11 @@
 
 import io
 import json
-import math
 import os
-import re
 import sys
 from collections.abc import Iterable
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,8 +17,30 @@ from rich.text import Text
 from bench import __version__, completion, stop
 from bench.completion import offering
 from bench.errors import BenchError, EnvironmentProblem, UsageError
-from bench.options import AllowStale, Correction, Data, Equilibrium, Layout, Results, Style
+from bench.options import (
+    AllowStale,
+    Compile,
+    Correction,
+    Data,
+    Device,
+    Equilibrium,
+    Filter,
+    Gpus,
+    Jobs,
+    Layout,
+    Overrides,
+    Results,
+    SlotsPerGpu,
+    Style,
+    Suite,
+    Threads,
+    Workers,
+    one_thread,
+    seconds,
+    where,
+)
 from bench.plain import Terminal, plain, quietly, say
+from bench.plan_cli import plan_app
 from bench.plot_cli import plot_app
 from bench.report_cli import report_app
 from bench.shelf_cli import shelf_app
@@ -34,28 +55,13 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_mar
 data_app = typer.Typer(no_args_is_help=True, help="Find, fetch and verify data sets.")
 new_app = typer.Typer(no_args_is_help=True, help="Start a plugin of your own.")
 app.add_typer(shelf_app)  # without a name: its commands are the program's own
+app.add_typer(plan_app)
 app.add_typer(table_app)
 app.add_typer(plot_app)
 app.add_typer(report_app)
 app.add_typer(data_app, name="data")
 app.add_typer(new_app, name="new")
 
-Suite = Annotated[
-    Path,
-    typer.Argument(
-        metavar="SUITE",
-        help="A suite file, or the name of a shipped suite.",
-        autocompletion=offering(completion.suites),
-    ),
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[KEY.PATH=VALUE]...",
-        help="Overrides, as in train.epochs=3.",
-        autocompletion=offering(completion.overrides),
-    ),
-]
 OneCell = Annotated[
     str,
     typer.Argument(
@@ -69,20 +75,12 @@ OneData = Annotated[
         help="As `bench data list` prints it.", autocompletion=offering(completion.data)
     ),
 ]
-Filter = Annotated[
-    str, typer.Option("--filter", "-k", help='As in "estimator=reste,ste & wa=1/1 & seed=0".')
-]
-SHOWN, WHERE, SEEDS, TROUBLE = (
+SHOWN, SEEDS, TROUBLE = (
     "What is shown",
-    "Where cells run",
     "Seeds where they are needed",
     "When something goes wrong",
 )
 MAX_SEEDS = 20
-Gpus = Annotated[
-    str | None,
-    typer.Option(help="GPU numbers, one cell each, as in 0,1.", rich_help_panel=WHERE),
-]
 Reading = Literal["p", "p-fixed", "end", "l2-uniform", "l2-normal", "trained"]
 Kind = Literal["estimators", "backbones", "data", "schedules", "suites"]
 
@@ -126,40 +124,13 @@ def run(
     results: Results = Path("results"),
     data: Data = None,
     filter_: Filter = "",
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=WHERE)
-    ] = "auto",
+    device: Device = "auto",
     gpus: Gpus = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs",
-            "-j",
-            min=1,
-            help="Cells at a time; all cores if unset.",
-            rich_help_panel=WHERE,
-        ),
-    ] = None,
-    threads: Annotated[
-        int, typer.Option(min=1, help="CPU threads per cell.", rich_help_panel=WHERE)
-    ] = 1,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Threads per cell that decode image files; no effect on numbers.",
-            rich_help_panel=WHERE,
-        ),
-    ] = None,
-    compile_: Annotated[
-        bool | None,
-        typer.Option(
-            "--compile/--no-compile",
-            help="torch.compile the training step; long trainings if unset.",
-            show_default=False,
-            rich_help_panel=WHERE,
-        ),
-    ] = None,
+    slots_per_gpu: SlotsPerGpu = None,
+    jobs: Jobs = None,
+    threads: Threads = 1,
+    workers: Workers = None,
+    compile_: Compile = None,
     rerun: Annotated[
         list[str] | None,
         typer.Option(
@@ -248,16 +219,17 @@ def run(
     Running again continues: measured cells are kept, failed ones are tried again, and those that
     are stale (measured by other code, or on other data) are named and left alone.
 
-    As in `bench run quickstart`, `bench run quickstart train.epochs=3 --filter "seed=0" -j 2`, or
-    `bench run quickstart --json --track tensorboard`.
+    As in `bench run quickstart`, `bench run quickstart train.epochs=3 --filter "seed=0" -j 2`,
+    `bench run quickstart --json --track tensorboard`, or `bench run table3 --slots-per-gpu auto`.
     """
-    from bench import executor, filters, sequential, session
+    from bench import calibration, executor, filters, packing, sequential, session
     from bench.crossing import plan
+    from bench.gauge import Gauge
     from bench.sources import data_folder
     from bench.stream import Stream
 
     stop.listen(requeue=requeue)
-    _one_thread()
+    one_thread()
     whole = not (filter_ or rerun)
     _refuse(until_separated and not whole, "--until-separated goes over the whole suite")
     _refuse(bool(max_seeds) and not until_separated, "--max-seeds goes with --until-separated")
@@ -265,15 +237,20 @@ def run(
     looks = sequential.looks(resolved, max_seeds or MAX_SEEDS) if until_separated else []
     resolved = session.continued(resolved, results)
     chosen = filters.select(resolved, filter_)
+    gauge = Gauge(results, data, compile_, workers, partial(say, err))
     settings = executor.Settings(
         root=results,
         data=data or data_folder(),
-        slots=executor.slots(device, None if gpus is None else _numbers(gpus), jobs, threads),
+        slots=packing.slots(
+            where(device, gpus, jobs, threads, slots_per_gpu),
+            lambda: chosen if rerun else calibration.left(resolved, chosen, results),
+            gauge,
+        ),
         compiled=compile_,
         workers=workers,
         argv=tuple(sys.argv[1:]),
-        checkpoint_s=_seconds("--checkpoint-every", checkpoint_every),
-        timeout_s=None if timeout is None else _seconds("--timeout", timeout),
+        checkpoint_s=seconds("--checkpoint-every", checkpoint_every),
+        timeout_s=None if timeout is None else seconds("--timeout", timeout),
         retries=retries,
         max_failures=1 if fail_fast else max_failures,
     )
@@ -283,26 +260,6 @@ def run(
     with lines or nullcontext():
         if not session.run(resolved, chosen, settings, place, err, choice, lines):
             raise typer.Exit(1)
-
-
-@app.command()
-def plan(
-    suite: Suite,
-    overrides: Overrides = None,
-    results: Results = Path("results"),
-    data: Data = None,
-    filter_: Filter = "",
-) -> None:
-    """Show what SUITE means: its cells, which are recorded, and what is left out and why.
-
-    As in `bench plan quickstart seeds=0..4`.
-    """
-    from bench import crossing, filters, session
-
-    _one_thread()
-    resolved = session.continued(crossing.plan(suite, overrides or [], data), results)
-    for line in session.states(resolved, filters.select(resolved, filter_), results):
-        _say(line)
 
 
 @app.command()
@@ -480,7 +437,7 @@ def check(
 
     unnamed = not words and not all_
     _refuse(unnamed, "name an estimator, or give --all; `bench list estimators` names them")
-    _one_thread()
+    one_thread()
     _refuse(study and bool(definition or baseline or form), "--study asks every reading of them")
     _refuse(
         bool(cell) and definition not in {None, "trained"}, "--cell is for --definition trained"
@@ -779,29 +736,6 @@ def _raw(text: str) -> None:
 def _refuse(wrong: bool, message: str) -> None:
     if wrong:
         raise UsageError(message)
-
-
-def _one_thread() -> None:
-    """Small tensors on cores that may be busy: more threads would only wait for each other."""
-    import torch
-
-    torch.set_num_threads(1)
-
-
-def _numbers(text: str) -> list[int]:
-    if not all(part.strip().isdigit() for part in text.split(",")):
-        message = f"--gpus `{text}`: expected numbers joined by commas, as in 0,1"
-        raise UsageError(message)
-    return [int(part) for part in text.split(",")]
-
-
-def _seconds(option: str, text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip())
-    seconds = float(found[1]) * {"m": 60, "h": 3600, "d": 86400}.get(found[2], 1) if found else 0.0
-    if not found or not 0 < seconds < math.inf:
-        message = f"{option} `{text}`: expected a time above 0, as in 90 (seconds), 30m, 2h or 1d"
-        raise UsageError(message)
-    return seconds
 
 
 def _warn_if_changed(plan: "Plan", suite: Path, overrides: list[str]) -> None:

@@ -65,21 +65,31 @@ class Tally:
         return [event for event in self.ended.values() if event.status in FAILURES]
 
 
-def slots(device: str, gpus: list[int] | None, jobs: int | None, threads: int) -> tuple[Slot, ...]:
+def slots(
+    device: str,
+    gpus: list[int] | None,
+    jobs: int | None,
+    threads: int,
+    per_gpu: int | None = None,
+) -> tuple[Slot, ...]:
     """
     Lay out the slots.
 
     Args:
         device: auto, cpu, cuda, or cuda:N.
-        gpus: GPU numbers, one cell each; None for those that `device` says.
-        jobs: cells at a time; None for one per GPU, or one per `threads` cores on the CPU.
+        gpus: GPU numbers; None for those that `device` says.
+        jobs: cells at a time; None for `per_gpu`, or one per `threads` cores on the CPU.
         threads: CPU threads per cell. Results depend on it in the last bits.
+        per_gpu: cells at a time on each GPU; None for one.
 
     Raises:
         EnvironmentProblem: a GPU is asked for that is not there.
         UsageError: the options contradict each other.
     """
     count = torch.cuda.device_count()
+    if jobs and per_gpu:
+        message = "-j counts all cells at a time, --slots-per-gpu those of a GPU; give one of them"
+        raise UsageError(message)
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         message = f"--device `{device}`: expected auto, cpu, cuda or cuda:N"
         raise UsageError(message)
@@ -94,8 +104,11 @@ def slots(device: str, gpus: list[int] | None, jobs: int | None, threads: int) -
             asked = f"GPU {missing[0]}" if missing else "a GPU"
             message = f"{asked} asked for, {count} here; use --device cpu, or none of these options"
             raise EnvironmentProblem(message)
-        many = jobs or len(numbers)
+        many = jobs or len(numbers) * (per_gpu or 1)
         return tuple(Slot(f"cuda:{numbers[i % len(numbers)]}", threads) for i in range(many))
+    if per_gpu:
+        message = "--slots-per-gpu: cells run on the CPU here, where -j says how many at a time"
+        raise UsageError(message)
     return tuple(Slot("cpu", threads) for _ in range(jobs or max(1, cores() // threads)))
 
 

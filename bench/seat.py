@@ -122,7 +122,7 @@ class Seat:
         if not self.killed and self._worker is not None:
             self.killed = why
             self._worker.kill()
-            _end_group(self._worker)
+            end_group(self._worker)
 
     def leave(self) -> None:
         """Make room for the next cell, with a new worker where the old one cannot go on."""
@@ -136,7 +136,7 @@ class Seat:
         self._pool.stop()
         self._pool.join()
         if self._worker is not None:
-            _end_group(self._worker)
+            end_group(self._worker)
         self._reader.close()
         self._writer.close()
 
@@ -187,7 +187,7 @@ def _gone(worker: BaseProcess) -> bool:
     return worker.exitcode is not None  # its sentinel may be open in a child of its own
 
 
-def _end_group(worker: BaseProcess) -> None:
+def end_group(worker: BaseProcess) -> None:
     """Kill the processes that a worker started and left."""
     if worker.pid is not None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -127,13 +127,18 @@ _datasets: dict[str, Any] = {}
 
 
 def start(queue: "Queue[Event]", halt: Halt) -> None:
+    """Prepare a fresh process for cells."""
+    global _queue, _halt
+    _queue, _halt = queue, halt
+    child()
+
+
+def child() -> None:
     """
     Prepare a fresh process: Ctrl-C is the parent's to handle, and it ends with its parent.
 
     It leads a process group of its own, so that what its cells start ends with it.
     """
-    global _queue, _halt
-    _queue, _halt = queue, halt
     os.setpgid(0, 0)
     keep_pages()
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(user_cache_path("signbench") / "compiled"))

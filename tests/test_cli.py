@@ -19,6 +19,7 @@ from rich.console import Console
 
 import bench.cli
 from bench import __main__ as program
+from bench import options
 from bench.cli import main
 from bench.journal import runs
 from bench.terminal import UNBOUND
@@ -434,7 +435,7 @@ def test_an_interrupt_keeps_what_is_measured(tmp_path: Path, number: int, code: 
 )
 def test_times_are_read_kindly(text: str, seconds: float) -> None:
     """Seconds, minutes, hours and days."""
-    assert bench.cli._seconds("--timeout", text) == seconds  # pyright: ignore[reportPrivateUsage]
+    assert options.seconds("--timeout", text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-1", "0", "0m", "h", "9" * 400, "2h30m", "nan"])

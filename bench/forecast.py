@@ -1,0 +1,30 @@
+"""
+A forecast: when each cell of a run ends, from how long each of them takes.
+
+Cells are given out in their order, each to the slot that is free first, as `bench.executor` does.
+"""
+
+import heapq
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+
+
+def ends(seconds: Iterable[float], slots: int, start_s: float = 0.0) -> list[float]:
+    """
+    When each of the cells ends, in seconds from now.
+
+    Args:
+        seconds: that each takes, in the order in which they run.
+        start_s: until a slot takes its first one.
+    """
+    free = [start_s] * slots
+    found: list[float] = []
+    for each in seconds:
+        found.append(free[0] + each)
+        heapq.heapreplace(free, found[-1])
+    return found
+
+
+def largest(fits: Callable[[int], bool], most: int) -> int:
+    """The largest of 1, ..., `most` that fits, where all before it do; 0 if none does."""
+    return bisect_left(range(1, most + 1), True, key=lambda n: not fits(n))
