@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -28,6 +28,11 @@ def _sorted_unique(epochs: tuple[int, ...]) -> tuple[int, ...]:
 def _empty(value: Any) -> bool:
     """Is a digest missing? Then it is not written, and a cell older than it keeps its id."""
     return not value
+
+
+def _is_float32(value: Any) -> bool:
+    """Is it what there was before there was a choice? Then older cells keep their ids."""
+    return value == "float32"
 
 
 class Frozen(BaseModel):
@@ -99,6 +104,15 @@ class Binarization(Frozen):
     sign0: Literal[0, 1] = 0  # the value of sign(0)
     padding: Literal[-1, 0, 1] = 0  # what surrounds a binarized input
     standardize: Literal["on", "off"] = "off"  # (w - mean)/std per filter before sign
+    # of the products of signs and gradients in convolutions at 1/1; sums are float32 either way
+    gradients: Annotated[Literal["float32", "bfloat16"], Field(exclude_if=_is_float32)] = "float32"
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.gradients != "float32" and self.scale != "none" and self.scale_at == "pre":
+            message = "gradients: bfloat16 needs scale_at: post, which leaves sums whole numbers"
+            raise ValueError(message)
+        return self
 
 
 class DataRef(Frozen):

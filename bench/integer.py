@@ -9,8 +9,8 @@ changing a bit:
     GPU    float16 with float32 sums where fan-in ≤ 2048, up to which float16 holds every integer;
            float32 beyond, which cuDNN multiplies as TensorFloat-32 and sums in float32
 
-The backward pass multiplies signs by real gradients, in float32. What it needs of both operands
-is kept in one byte each.
+The backward pass multiplies signs by real gradients, in float32 unless a suite says otherwise
+(`binarization: {gradients: bfloat16}`). What it needs of both operands is kept in one byte each.
 """
 
 from functools import cache
@@ -34,24 +34,29 @@ def _multiplies_bytes() -> bool:
 MULTIPLIES_BYTES = _multiplies_bytes()
 
 
-def conv2d(a: Tensor, w: Tensor, stride: int, padding: int) -> Tensor:
+def conv2d(
+    a: Tensor, w: Tensor, stride: int, padding: int, gradients: torch.dtype = torch.float32
+) -> Tensor:
     """
     Convolve a (N, C_in, H, W) with w (C_out, C_in, k, k), both of -1, 0 and 1 alone.
 
-    Equal to `F.conv2d` bit for bit, and differentiated likewise.
+    Equal to `F.conv2d` bit for bit, and differentiated likewise; with `gradients` torch.bfloat16
+    the gradients are rounded to that first, and again at the end.
     """
     if a.dtype != torch.float32 or w.dtype != torch.float32:
         return F.conv2d(a, w, None, stride, padding)
-    product: Tensor = _Product.apply(a, w, stride, padding)  # pyright: ignore[reportAssignmentType]
+    product: Tensor = _Product.apply(a, w, stride, padding, gradients)  # pyright: ignore[reportAssignmentType]
     return product
 
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, a: Tensor, w: Tensor, stride: int, padding: int) -> Tensor:
+    def forward(
+        ctx: Any, a: Tensor, w: Tensor, stride: int, padding: int, gradients: torch.dtype
+    ) -> Tensor:
         signs, weights = a.to(torch.int8), w.to(torch.int8)
         ctx.save_for_backward(signs, weights)
-        ctx.place = stride, padding
+        ctx.place, ctx.gradients = (stride, padding), gradients
         if a.is_cuda:
             return on_gpu(a, w, stride, padding)
         macs = a.numel() // stride**2 * w.numel() // w.shape[1]
@@ -60,15 +65,16 @@ class _Product(torch.autograd.Function):
         return F.conv2d(a, w, None, stride, padding)
 
     @staticmethod
-    def backward(ctx: Any, *dy: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        signs, weights = ctx.saved_tensors
+    def backward(ctx: Any, *dy: Tensor) -> tuple[Tensor | None, ...]:
+        operands = (x.to(ctx.gradients) for x in (dy[0], *ctx.saved_tensors))
         stride, padding = ctx.place
-        da, dw, _ = torch.ops.aten.convolution_backward(
-            *(dy[0], signs.float(), weights.float(), None),
+        found = torch.ops.aten.convolution_backward(
+            *(*operands, None),
             *([stride, stride], [padding, padding], [1, 1], False, [0, 0], 1),
             [*ctx.needs_input_grad[:2], False],
         )
-        return da, dw, None, None
+        da, dw = (None if x is None else x.float() for x in found[:2])
+        return da, dw, None, None, None
 
 
 def on_gpu(a: Tensor, w: Tensor, stride: int, padding: int) -> Tensor:

@@ -85,7 +85,8 @@ class BinaryConv2d(BinaryLayer, nn.Conv2d):
             k = padding
             a, padding = F.pad(a, (k, k, k, k), value=self.options.padding), 0
         if self.whole:
-            return integer.conv2d(a, w, self.stride[0], padding)
+            gradients = getattr(torch, self.options.gradients)
+            return integer.conv2d(a, w, self.stride[0], padding, gradients)
         return F.conv2d(a, w, None, self.stride, padding)
 
 

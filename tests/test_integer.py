@@ -104,6 +104,26 @@ def test_gradients_are_those_of_a_convolution() -> None:
         assert torch.equal(one.grad, other.grad)
 
 
+def test_gradients_may_be_rounded() -> None:
+    """With bfloat16 the forward is the same, and gradients agree to that format's rounding."""
+    rng = torch.Generator().manual_seed(0)
+    grads: list[list[Tensor]] = []
+    dy = torch.randn(4, 16, 8, 8, generator=rng)
+    for dtype in (torch.float32, torch.bfloat16):
+        a = torch.sign(torch.randn(4, 16, 8, 8, generator=rng.manual_seed(1))).requires_grad_()
+        w = torch.sign(torch.randn(16, 16, 3, 3, generator=rng.manual_seed(2))).requires_grad_()
+        y = integer.conv2d(a, w, 1, 1, dtype)
+        y.backward(dy)
+        assert a.grad is not None
+        assert w.grad is not None
+        grads.append([y.detach(), a.grad, w.grad])
+
+    assert torch.equal(grads[0][0], grads[1][0])
+    for exact, rounded in zip(grads[0][1:], grads[1][1:], strict=True):
+        assert rounded.dtype == torch.float32
+        assert 0 < (exact - rounded).norm() / exact.norm() < 2**-7
+
+
 def test_signs_are_kept_in_a_byte() -> None:
     """Of both operands together backward keeps as many bytes as they have elements."""
     kept: list[Tensor] = []

@@ -1,0 +1,110 @@
+"""Eager or compiled: the law of a cell, and that one graph serves a whole training."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bench import engine, model, trainer
+from bench.binary import Clock
+from bench.cell import CORE, Binarization, Cell, DataRef, Recipe, Ref
+from bench.data import Tensors, Transform
+from bench.layers import Layers
+from bench.registry import ESTIMATORS
+from bench.sources import Digits
+
+
+def cell(epochs: int, backbone: str = "resnet20") -> Cell:
+    return Cell(
+        core=CORE,
+        weights=Ref(name="ste"),
+        activations=Ref(name="ste"),
+        backbone=Ref(name=backbone),
+        data=DataRef(name="cifar10", fingerprint="f"),
+        binarization=Binarization(),
+        recipe=Recipe(epochs=epochs),
+        seed=0,
+    )
+
+
+def images(n: int) -> Tensors:
+    x = torch.zeros(n, 3, 32, 32, dtype=torch.uint8)
+    y = torch.zeros(n, dtype=torch.int64)
+    return Tensors("fake", (x, y), (x[:10], y[:10]), 10, Transform((0.5,) * 3, (0.5,) * 3))
+
+
+def test_operations_of_a_training() -> None:
+    """ResNet-20 takes 242 MFLOP an image, forward and backward, counted by hand: 40.6 M MACs."""
+    one = engine.operations(cell(1), images(100)) / 100
+
+    assert one == pytest.approx(6 * 40.6e6, rel=0.01)
+    assert engine.operations(cell(7), images(100)) == pytest.approx(700 * one)
+    assert engine.operations(cell(1, "resnet18"), images(100)) / 100 == pytest.approx(3.33e9, 0.01)
+
+
+def test_short_trainings_are_eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The law looks at the cell, says why, and needs a compiler on a CPU alone."""
+    data = images(1000)
+    long = int(engine.WORTH / engine.operations(cell(1), data)) + 1
+
+    assert engine.compiles(cell(1), data, "cpu")[0] is False
+    assert "earn compilation back" in engine.compiles(cell(1), data, "cpu")[1]
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")  # pyright: ignore
+    assert engine.compiles(cell(long), data, "cpu")[0] is True
+    monkeypatch.setattr("shutil.which", lambda _: None)  # pyright: ignore
+    refused, why = engine.compiles(cell(long), data, "cpu")
+    assert not refused
+    assert "no C++ compiler" in why
+    assert engine.compiles(cell(long), data, "cuda:0")[0] is True
+
+
+def test_what_is_asked_for_is_done() -> None:
+    """--compile and --no-compile overrule the law."""
+    assert engine.chosen(True, cell(1), images(10), "cpu")[0] is True
+    assert engine.chosen(False, cell(1000), images(10), "cpu")[0] is False
+
+
+def test_only_compilation_fails_uncompilable() -> None:
+    """An error of the step itself is no reason to train without compiling."""
+    from torch._dynamo.exc import BackendCompilerFailed
+
+    assert engine.uncompilable(BackendCompilerFailed(print, ValueError("no"), None))
+    assert not engine.uncompilable(ValueError("no"))
+
+
+@pytest.mark.parametrize("name", ["dsq", "reste"])
+def test_one_graph_serves_a_training(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Epochs, knobs, learning rates, evaluation and a last, smaller batch compile nothing new."""
+    from torch._dynamo.testing import CompileCounter
+
+    counter = CompileCounter()
+    compile_: Any = partial(torch.compile, backend=counter)
+    monkeypatch.setattr(
+        trainer.torch, "compile", lambda f, dynamic, mode: compile_(f, dynamic=dynamic)
+    )
+    clock, plugin = Clock(), ESTIMATORS.build(name, {})
+    layers = Layers(lambda role, shape: plugin.binarizer(role, shape, clock, 0), Binarization())
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3),
+        torch.nn.BatchNorm2d(4),
+        layers.conv(4, 4, 3),
+        torch.nn.BatchNorm2d(4),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(4, 10),
+    )
+    data = Digits(train=40, test=20).load(Path("nowhere"))
+    built, recipe = model.Model(net, clock), Recipe(epochs=4, batch_size=16, warmup=1)
+    seen: list[trainer.Progress] = []
+    outcome = trainer.train(
+        built.net, built.clock, data, recipe, 0, compiled=True, watch=seen.append
+    )
+    torch._dynamo.reset()  # pyright: ignore
+
+    assert counter.frame_count == 1
+    assert len(outcome.curves["test_acc"]) == 4
+    assert [p.compiling for p in seen].count(True) == 1
+    assert seen[0].compiling
+    assert outcome.compile_s is not None
