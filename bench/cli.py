@@ -19,6 +19,7 @@ from bench import __version__, completion, stop
 from bench.completion import offering
 from bench.errors import BenchError, EnvironmentProblem, UsageError
 from bench.options import AllowStale, Correction, Data, Equilibrium, Layout, Results, Style
+from bench.perf_cli import perf_app
 from bench.plain import Terminal, plain, quietly, say
 from bench.plot_cli import plot_app
 from bench.report_cli import report_app
@@ -37,6 +38,7 @@ app.add_typer(shelf_app)  # without a name: its commands are the program's own
 app.add_typer(table_app)
 app.add_typer(plot_app)
 app.add_typer(report_app)
+app.add_typer(perf_app)
 app.add_typer(data_app, name="data")
 app.add_typer(new_app, name="new")
 

@@ -1,0 +1,93 @@
+"""
+Several trainings at a time on one device.
+
+A layout is a way to put them there, a function of the setting, of how many they are and of how
+each one steps (`eager` or `compiled`). It returns the images a second of all of them.
+"""
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from dataclasses import replace
+from functools import partial
+from multiprocessing.synchronize import Barrier
+from typing import TypeAlias
+
+import torch
+from pebble import ProcessExpired, ProcessPool
+
+from bench import machine, stop
+from bench.errors import EnvironmentProblem
+from bench.perf.cases import Case, Run, Setting, stepping
+
+Layout: TypeAlias = Callable[[Setting, int, str], float]
+BACKBONE = "resnet20"
+MOST_ON_GPU = 16
+PATIENCE_S = 600.0  # until the last of them is ready
+_gate: Barrier | None = None
+
+
+def processes(at: Setting, k: int, way: str) -> float:
+    """
+    A process of one thread for each, as `bench run` has it.
+
+    Raises:
+        EnvironmentProblem: one of them died.
+    """
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPool(k, context=context, initializer=_enter, initargs=[context.Barrier(k)])
+    one = replace(at, threads=1, steps=at.epoch)
+    try:
+        with stop.ignored_by_children():
+            shares: list[Future[float]] = [pool.schedule(_share, args=[one, way]) for _ in range(k)]
+        done, _ = wait(shares, return_when=FIRST_EXCEPTION)
+        return sum(share.result() for share in done)
+    except ProcessExpired as death:
+        message = f"one of {k} trainings at a time died ({death}); is there memory for {k}?"
+        raise EnvironmentProblem(message) from None
+    finally:
+        pool.stop()
+        pool.join()
+
+
+LAYOUTS: dict[str, Layout] = {"processes": processes}
+
+
+def counts(device: torch.device) -> list[int]:
+    """How many are tried: powers of two, past the cores of a CPU by one of them, or up to 16."""
+    most = 2 * machine.cores() if device.type == "cpu" else MOST_ON_GPU
+    return [1 << i for i in range(most.bit_length())]
+
+
+def cases(at: Setting) -> Iterator[Case]:
+    """Every layout for each of those numbers, against the first layout of one."""
+    batch = at.images(BACKBONE)
+    for way in at.ways[1:]:
+        ways = {
+            f"{name}, {k}": partial(_ready, layout, at, k, way)
+            for name, layout in LAYOUTS.items()
+            for k in counts(at.device)
+        }
+        name = f"{BACKBONE} 1/1, batch {batch}, {way}"
+        yield Case("together", name, next(iter(ways)), ways, 1, batch)
+
+
+def _ready(layout: Layout, at: Setting, k: int, way: str) -> Run:
+    """Seconds of a step's images, whichever of the trainings took them."""
+    return lambda: at.images(BACKBONE) / layout(at, k, way)
+
+
+def _enter(gate: Barrier) -> None:
+    global _gate
+    _gate = gate
+
+
+def _share(at: Setting, way: str) -> float:
+    """Images a second of one training among the others; all begin at once."""
+    torch.set_num_threads(at.threads)
+    run = stepping(at, BACKBONE, "1/1", way)
+    if way == "compiled":
+        run()
+    if _gate:
+        _gate.wait(PATIENCE_S)
+    return at.images(BACKBONE) / run()
