@@ -30,7 +30,7 @@ def perf(
     As in `bench perf --quick`. Estimators, training steps, an epoch, several trainings at a time;
     three minutes on two cores, on which nothing else should run.
     """
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     import torch
 
@@ -40,8 +40,9 @@ def perf(
 
     count = threads or machine.cores()
     slot = executor.slots(device, None, 1, count)[0]
-    sizes = {"rounds": 2, "steps": 1, "epoch": 6} if quick else {}
-    at = Setting(device=torch.device(slot.device), threads=count, compiled=compile_, **sizes)
+    at = Setting(torch.device(slot.device), count, compiled=compile_)
+    if quick:
+        at = replace(at, rounds=2, steps=1, epoch=6)
     with _telling(err) as tell:
         found = survey.survey(at, tell)
     if json_:

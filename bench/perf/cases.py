@@ -67,8 +67,8 @@ class Case:
     images: int = 0  # that the work trains on, if any
     memory: Callable[[str], int] | None = None  # bytes that a way holds, where that is known
 
-    def measure(self) -> dict[str, float]:
-        """The least seconds of each way."""
+    def measure(self) -> dict[str, list[float]]:
+        """The seconds of each way, round by round."""
         torch.compiler.reset()  # so that no case meets the limit on graphs of one function
         return in_turn({name: ready() for name, ready in self.ways.items()}, self.rounds)
 
@@ -86,20 +86,25 @@ def estimator(at: Setting, name: str, dtype: str) -> Case:
     """Forward and backward of an estimator on activations."""
     ways = {way: partial(_crossing, at, name, dtype, way) for way in at.ways}
     limit = {LIMIT: lambda: roofline.traffic(_latent(at, dtype))}
-    return Case("estimator", f"{name}, {dtype}", "oracle", ways | limit, at.rounds)
+    return Case("estimator", f"{name}, {dtype}", "oracle", ways | limit, 3 * at.rounds)
 
 
 def step(at: Setting, backbone: str, wa: str) -> Case:
     """A step of training, on images that need no augmentation."""
     batch = at.images(backbone)
-    work = batch * roofline.flops(lambda: net.skeleton(backbone, at.params), net.IMAGE)
     ways: dict[str, Callable[[], Run]] = {
         way: lambda way=way: stepping(at, backbone, wa, way) for way in at.ways
     }
-    limit = {LIMIT: partial(roofline.product, work, at.device, torch.float32)}
+    limit = {LIMIT: lambda: _products(at, backbone)}
     held = partial(_held, at, backbone, wa)
     name = f"{backbone} {wa}, batch {batch}"
     return Case("step", name, "oracle", ways | limit, at.rounds, batch, held)
+
+
+def _products(at: Setting, backbone: str) -> Run:
+    """The multiplications of a step, at the rate of large matrices."""
+    image = roofline.flops(lambda: net.skeleton(backbone, at.params), net.IMAGE)
+    return roofline.product(at.images(backbone) * image, at.device, torch.float32)
 
 
 def epoch(at: Setting, way: str) -> Case:

@@ -57,5 +57,9 @@ def build(
 
 def skeleton(backbone: str, params: dict[str, Any]) -> nn.Module:
     """A network that multiplies what those do, and binarizes nothing."""
-    layers = Layers(lambda *_: nn.Identity(), Binarization())
+    layers = Layers(_identity, Binarization())
     return BACKBONES.build(backbone, params).build(CLASSES, IMAGE[0], layers)
+
+
+def _identity(_role: Role, _shape: tuple[int, ...]) -> nn.Module:
+    return nn.Identity()

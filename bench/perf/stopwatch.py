@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-ROUND_S = 0.03  # of a call that is shorter there are several to a measurement
+ROUND_S = 0.01  # of a call that is shorter there are several to a measurement
 
 
 def seconds(call: Callable[[], object], device: torch.device, repeats: int = 1) -> float:
@@ -29,11 +29,14 @@ def repeated(call: Callable[[], object], device: torch.device) -> Callable[[], f
     """Warm the call up; what is returned measures it, often enough to be read off a clock."""
     seconds(call, device)
     once = seconds(call, device)
-    repeats = math.ceil(min(ROUND_S / max(once, 1e-9), 1000))
+    repeats = math.ceil(min(ROUND_S / max(once, 1e-9), 1000)) or 1
     return lambda: seconds(call, device, repeats)
 
 
-def in_turn(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
-    """The least seconds that each way measured; they take turns, for machines are noisy."""
-    found = [{name: way() for name, way in ways.items()} for _ in range(rounds)]
-    return {name: min(one[name] for one in found) for name in ways}
+def in_turn(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """What each way measured in each round; they take turns, for machines are noisy."""
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            found[name].append(way())
+    return found

@@ -58,19 +58,22 @@ def survey(at: Setting, tell: Callable[[str], None]) -> Survey:
         BenchError: a training diverged, or died.
     """
     found: list[Row] = []
-    with threads(at.threads):
-        tell("the machine's limits")
-        rates = roofline.rates(at.device)
-        asked = every(at)
-        for i, case in enumerate(asked, 1):
-            tell(f"[{i}/{len(asked)}] {case.group}: {case.name}")
+    asked = every(at)
+    for i, case in enumerate(asked, 1):
+        tell(f"[{i}/{len(asked)}] {case.group}: {case.name}")
+        with threads(at.threads):
             found += rows(case, case.measure())
-    return Survey(machine(at.device), version("torch"), at.threads, rates, found)
+    tell("the machine's limits")
+    return described(at, found)
 
 
-def machine(device: torch.device) -> str:
-    """The name of the processor, or of the GPU."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
+def described(at: Setting, found: list[Row]) -> Survey:
+    """A survey of these rows; the machine's limits are measured now."""
+    on_gpu = at.device.type == "cuda"
+    machine = torch.cuda.get_device_name(at.device) if on_gpu else cpu_name()
+    with threads(at.threads):
+        rates = roofline.rates(at.device)
+    return Survey(machine, version("torch"), at.threads, rates, found)
 
 
 @contextmanager

@@ -53,9 +53,9 @@ def processes(at: Setting, k: int, way: str) -> float:
 LAYOUTS: dict[str, Layout] = {"processes": processes}
 
 
-def counts(device: torch.device) -> list[int]:
-    """How many are tried: powers of two, past the cores of a CPU by one of them, or up to 16."""
-    most = 2 * machine.cores() if device.type == "cpu" else MOST_ON_GPU
+def counts(device: torch.device, cores: int) -> list[int]:
+    """How many are tried: powers of two, the last beyond the cores of a CPU, or up to 16."""
+    most = 2 * cores if device.type == "cpu" else MOST_ON_GPU
     return [1 << i for i in range(most.bit_length())]
 
 
@@ -66,7 +66,7 @@ def cases(at: Setting) -> Iterator[Case]:
         ways = {
             f"{name}, {k}": partial(_ready, layout, at, k, way)
             for name, layout in LAYOUTS.items()
-            for k in counts(at.device)
+            for k in counts(at.device, machine.cores())
         }
         name = f"{BACKBONE} 1/1, batch {batch}, {way}"
         yield Case("together", name, next(iter(ways)), ways, 1, batch)
