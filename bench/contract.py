@@ -163,6 +163,8 @@ class Surrogate(Estimator):
 class SurrogateBinarizer(nn.Module):
     """sign(z) forward, f'(z) backward, at the knob that the clock or training has set."""
 
+    signs = True  # the promise of -1, 0 and 1 alone, which `bench.integer` multiplies exactly
+
     def __init__(self, surrogate: Surrogate, role: Role, clock: Clock, zero: int) -> None:
         super().__init__()
         self.surrogate = surrogate

@@ -30,10 +30,10 @@ class Cost:
     real_macs: int
 
 
-def cost(backbone: Backbone, *, binary: bool = True) -> Cost:
-    """Count `backbone`, as a binary or as a real network, at its native task."""
-    image = backbone.only_image or backbone.native.image
-    task = backbone.native._replace(image=image)
+def cost(backbone: Backbone, *, binary: bool = True, task: Native | None = None) -> Cost:
+    """Count `backbone`, as a binary or as a real network, at `task` or its native one."""
+    image = backbone.only_image or (task or backbone.native).image
+    task = (task or backbone.native)._replace(image=image)
     # no estimator is asked: what its binarizers do costs no multiplication here
     layers = Layers(_identity if binary else None, Binarization())
     with torch.device("meta"), torch.no_grad():

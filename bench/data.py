@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from typing import Literal, Protocol, Self, TypeAlias
 
 import torch
@@ -217,9 +218,16 @@ def held_out(labels: Tensor, fraction: float) -> Tensor:
 
 def normalize(x: Tensor, transform: Transform) -> Tensor:
     """Images (n, C, H, W) uint8 to float32, (scale·x - mean)/std per channel."""
-    mean = torch.tensor(transform.mean, device=x.device).view(-1, 1, 1)
-    std = torch.tensor(transform.std, device=x.device).view(-1, 1, 1)
-    return x.float().mul_(transform.scale / std).sub_(mean / std)
+    factor, offset = _constants(transform, x.device)
+    return x.float().mul_(factor).sub_(offset)
+
+
+@cache
+def _constants(transform: Transform, device: torch.device) -> tuple[Tensor, Tensor]:
+    """scale/std and mean/std, (C, 1, 1): copied to a GPU once, for each copy would wait for it."""
+    mean = torch.tensor(transform.mean, device=device).view(-1, 1, 1)
+    std = torch.tensor(transform.std, device=device).view(-1, 1, 1)
+    return transform.scale / std, mean / std
 
 
 def crop(x: Tensor, pad: int, shift: Tensor, flip: Tensor) -> Tensor:

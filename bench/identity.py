@@ -26,6 +26,7 @@ NUMERIC = (  # every file of the harness between a batch of images and a record'
     "data",  # order, crops and flips, normalization
     "folder",  # the same of image files
     "image",
+    "integer",  # convolutions of signs
     "indicators",  # what e and s are made of
     "lane",  # the copy to the device
     "layers",  # binary convolutions and their scale

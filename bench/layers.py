@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench import integer
 from bench.binary import tap
 from bench.cell import Binarization, Role
 
@@ -31,6 +32,8 @@ class BinaryLayer(nn.Module):
         self.W = binarizer("W", tuple(self.weight.shape))
         self.A = binarizer("A", (self.weight.shape[1],))
         self.options = options
+        pre = options.scale != "none" and options.scale_at == "pre"
+        self.whole = not pre and all(getattr(m, "signs", False) for m in (self.W, self.A))
         self.tap: Tensor | None = None  # (2,), set by who wants the gradient's statistics
 
     def forward(self, input: Tensor) -> Tensor:
@@ -48,7 +51,11 @@ class BinaryLayer(nn.Module):
         return y if self.bias is None else y + self.bias
 
     def product(self, a: Tensor, w: Tensor) -> Tensor:
-        """The operation itself, of binarized input and weights, without bias."""
+        """
+        The operation itself, of binarized input and weights, without bias.
+
+        Its result is whole numbers if `self.whole`.
+        """
         raise NotImplementedError
 
 
@@ -73,10 +80,12 @@ class BinaryConv2d(BinaryLayer, nn.Conv2d):
         self.binarize(binarizer, options)
 
     def product(self, a: Tensor, w: Tensor) -> Tensor:
-        padding = self.padding
+        padding = self.kernel_size[0] // 2
         if self.options.padding != 0 and not isinstance(self.A, nn.Identity):
-            k = self.kernel_size[0] // 2
+            k = padding
             a, padding = F.pad(a, (k, k, k, k), value=self.options.padding), 0
+        if self.whole:
+            return integer.conv2d(a, w, self.stride[0], padding)
         return F.conv2d(a, w, None, self.stride, padding)
 
 

@@ -1,12 +1,15 @@
 """Facts about the machine that need no torch: cores, memory, and what a folder's disk can do."""
 
+import ctypes
 import errno
 import fcntl
 import os
 import re
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's numbers of what mallopt sets
 MARK = ".doctor-"  # how what is written to try a disk begins
 
 
@@ -44,6 +47,19 @@ def _text(path: str) -> str:
         return Path(path).read_text(encoding="utf-8")
     except OSError:
         return ""
+
+
+def keep_pages() -> None:
+    """
+    Have glibc keep what a process frees, for its own next use.
+
+    A step of training frees and takes the same large tensors again; given back to the kernel, each
+    comes again as pages to be cleared, which costs more than what is computed with it.
+    """
+    with suppress(OSError, AttributeError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1)):
+            mallopt(option, value)
 
 
 def boot() -> str:

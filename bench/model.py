@@ -14,6 +14,7 @@ from torch import nn
 from bench import shelf, store
 from bench.binary import Clock
 from bench.cell import Cell, Ref, Role
+from bench.contract import Backbone
 from bench.data import Dataset
 from bench.errors import DataError, UsageError
 from bench.layers import Layers
@@ -51,9 +52,19 @@ def build(cell: Cell) -> Model:
         return estimator.binarizer(role, shape, clock, cell.binarization.sign0)
 
     layers = Layers(None if cell.weights is None else binarizer, cell.binarization)
-    backbone = _plugin(BACKBONES, cell.backbone)
     source = _source(cell)
-    return Model(backbone.build(source.num_classes, source.channels, layers), clock)
+    return Model(backbone(cell).build(source.num_classes, source.channels, layers), clock)
+
+
+def backbone(cell: Cell) -> Backbone:
+    """
+    A cell's backbone, with the cell's parameters.
+
+    Raises:
+        PluginError: it is missing or broken.
+        UsageError: it has no such parameters, or not any more.
+    """
+    return _plugin(BACKBONES, cell.backbone)
 
 
 def settle(seed: int) -> None:

@@ -30,19 +30,17 @@ def perf(
     As in `bench perf --quick`. Estimators, training steps, an epoch, several trainings at a time;
     three minutes on two cores, on which nothing else should run.
     """
-    from dataclasses import asdict, replace
+    from dataclasses import asdict
 
     import torch
 
     from bench import executor, machine
     from bench.perf import survey, table
-    from bench.perf.cases import Setting
+    from bench.perf.cases import setting
 
     count = threads or machine.cores()
     slot = executor.slots(device, None, 1, count)[0]
-    at = Setting(torch.device(slot.device), count, compiled=compile_)
-    if quick:
-        at = replace(at, rounds=2, steps=1, epoch=6)
+    at = setting(torch.device(slot.device), count, compiled=compile_, quick=quick)
     with _telling(err) as tell:
         found = survey.survey(at, tell)
     if json_:

@@ -42,6 +42,7 @@ class Progress:
     fraction: float
     acc: float | None
     images_per_s: float | None
+    compiling: bool = False  # the next step compiles first
 
 
 Watch: TypeAlias = Callable[[Progress], None]
@@ -58,6 +59,7 @@ class Outcome:
     best: State = field(default_factory=dict[str, Tensor])  # weights at best_epoch, on the CPU
     last: State = field(default_factory=dict[str, Tensor])  # weights after the last epoch
     images_per_s: float | None = None
+    compile_s: float | None = None  # of the step that compiled; no part of any throughput
 
 
 CURVES = ("train_loss", "test_acc", "test_top5", "lr")
@@ -162,7 +164,7 @@ def train(
         watch(Progress(e + 1, recipe.epochs, 0.0, acc, loop.images_per_s))
     outcome.last = snapshot(model)
     outcome.indicators = loop.probe.result() if loop.probe else []
-    outcome.images_per_s = loop.images_per_s
+    outcome.images_per_s, outcome.compile_s = loop.images_per_s, loop.compile_s
     return outcome
 
 
@@ -198,7 +200,10 @@ class _Loop:
         self.rng = torch.Generator().manual_seed(seed)
         self.optimizer = optimizer(model, recipe)
         self.probe = Probe(model, recipe.histograms) if recipe.indicators == "on" else None
-        self.full_step = torch.compile(self.loss_of, dynamic=False) if compiled else self.loss_of
+        self.full_step = self.compiled() if compiled else self.loss_of
+        self.compiling = compiled  # not yet done
+        self.replays = compiled and self.device.type == "cuda"
+        self.compile_s: float | None = None
         self.at = _Place(0, torch.zeros((), device=self.device))
         self.began: Snapshot | None = None  # where this process began its epoch
         self.first = 0  # the first epoch of this process
@@ -299,6 +304,14 @@ class _Loop:
     def loss_of(self, images: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(self.model(images), labels)
 
+    def compiled(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """`loss_of` as one graph for the whole schedule, on a GPU replayed, for launches cost."""
+        config: Any = torch._dynamo.config  # pyright: ignore
+        if hasattr(config, "trace_autograd_ops"):  # of slopes that autograd derives
+            config.trace_autograd_ops = True
+        mode = "reduce-overhead" if self.device.type == "cuda" else None
+        return torch.compile(self.loss_of, dynamic=False, mode=mode)
+
     def epoch(self, e: int, lr: float) -> str:
         """One pass over the training split; returns why it diverged, or nothing."""
         for group in self.optimizer.param_groups:
@@ -309,7 +322,14 @@ class _Loop:
         self.began = None
         for step, images, labels in self.batches():
             self.between(order, time.perf_counter() - started)
+            began = time.perf_counter()
+            compiling = self.compiling and len(images) == size
+            if compiling:
+                self.tell(step, compiling=True)
             loss = self.step(images, labels)
+            if compiling:
+                self.compiling, self.compile_s = False, time.perf_counter() - began
+                started += self.compile_s
             self.at.losses.append(loss)
             self.at.total += loss * len(images)
             self.at.seen += len(images)
@@ -324,11 +344,11 @@ class _Loop:
         self.at = _Place(e + 1, torch.zeros((), device=self.device))
         return diverged
 
-    def tell(self, step: int) -> None:
+    def tell(self, step: int, *, compiling: bool = False) -> None:
         """Say where the epoch stands."""
         fraction = step * self.recipe.batch_size / self.data.sizes["train"]
         epoch, epochs = self.at.epoch, self.recipe.epochs
-        self.watch(Progress(epoch, epochs, fraction, None, self.images_per_s))
+        self.watch(Progress(epoch, epochs, fraction, None, self.images_per_s, compiling))
 
     def batches(self) -> Iterator[tuple[int, Tensor, Tensor]]:
         """
@@ -371,13 +391,15 @@ class _Loop:
     def step(self, images: Tensor, labels: Tensor, eager: bool = False) -> Tensor:
         """One update; returns the mean loss before it."""
         full = len(images) == self.recipe.batch_size and not eager
+        if full and self.replays:
+            torch.compiler.cudagraph_mark_step_begin()
         loss = (self.full_step if full else self.loss_of)(images, labels)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if self.probe:
             self.probe.step()
         self.optimizer.step()
-        return loss.detach()
+        return loss.detach().clone()  # a replayed graph writes the next one over it
 
     def diverged(self, e: int) -> str:
         """What of epoch e is not finite, or nothing."""

@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bench.plugin import Annotated, Field, Knob, Role, Surrogate
+from bench.plugin import Annotated, Field, Knob, Role, Surrogate, within
 
 
 class DSQ(Surrogate):
@@ -42,8 +42,8 @@ class DSQ(Surrogate):
 
     def slope(self, z: Tensor, alpha: Tensor, /) -> Tensor:
         delta, middle, s, k = self._constants(alpha)
-        inside = ((self.l <= z) & (z <= self.u)).to(z.dtype)
-        return delta / 2 * s * k * (1 - torch.tanh(k * (z - middle)) ** 2) * inside
+        sech2 = 1 - torch.tanh(k * (z - middle)) ** 2
+        return delta / 2 * s * k * sech2 * within(z, self.l, self.u)
 
     def _constants(self, alpha: Tensor) -> tuple[float, float, Tensor, Tensor]:
         delta = self.u - self.l

@@ -17,7 +17,7 @@ import math
 import torch
 from torch import Tensor
 
-from bench.plugin import Annotated, Field, Knob, Role, ScheduleName, Surrogate
+from bench.plugin import Annotated, Field, Knob, Role, ScheduleName, Surrogate, within
 
 
 class FDA(Surrogate):
@@ -42,8 +42,8 @@ class FDA(Surrogate):
     def slope(self, z: Tensor, n: Tensor, /) -> Tensor:
         wz = self.omega * z
         m = 2 * (n + 1)
-        near = torch.sin(wz).abs() < 1e-6
-        ratio = torch.sin(m * wz) / torch.where(near, 1, torch.sin(wz))
+        near = within(torch.sin(wz), -1e-6, 1e-6)
         limit = m * torch.cos(m * wz) * torch.cos(wz)
-        inside = (z.abs() <= self.clip).to(z.dtype)
-        return 2 * self.omega / math.pi * torch.where(near, limit, ratio) * inside
+        above = (1 - near) * torch.sin(m * wz) + near * limit
+        below = (1 - near) * torch.sin(wz) + near
+        return 2 * self.omega / math.pi * (above / below) * within(z, -self.clip, self.clip)

@@ -13,7 +13,7 @@ import math
 
 from torch import Tensor
 
-from bench.plugin import Annotated, Field, Knob, Role, ScheduleName, Surrogate
+from bench.plugin import Annotated, Field, Knob, Role, ScheduleName, Surrogate, within
 
 
 class Ramp(Surrogate):
@@ -30,4 +30,4 @@ class Ramp(Surrogate):
         return (k * z).clamp(-1, 1)
 
     def slope(self, z: Tensor, k: Tensor, /) -> Tensor:
-        return k * ((k * z).abs() <= 1).to(z.dtype)
+        return k * within(k * z, -1, 1)

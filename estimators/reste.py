@@ -21,7 +21,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bench.plugin import Annotated, Field, Knob, Role, ScheduleName, Surrogate
+from bench.plugin import Annotated, Field, Knob, Role, ScheduleName, Surrogate, within
 
 
 class ReSTE(Surrogate):
@@ -48,11 +48,11 @@ class ReSTE(Surrogate):
         return power * z.sign()
 
     def slope(self, z: Tensor, o: Tensor, /) -> Tensor:
-        r = z.abs()
-        power = self._power(r, 1 / o - 1) / o
+        power = self._power(z.abs().clamp(max=self.t), 1 / o - 1) / o
         if self.small_mode != "none":
-            power = torch.where(r > self.m, power, self._small(o))
-        return torch.where(r <= self.t, power, 0)
+            small = within(z, -self.m, self.m)
+            power = (1 - small) * power + small * self._small(o)
+        return power * within(z, -self.t, self.t)
 
     def _small(self, o: Tensor) -> Tensor:
         """The slope at |z| ≤ m, 0-d."""

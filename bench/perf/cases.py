@@ -7,7 +7,7 @@ One way is the one that the others' ratios are to; one may be the machine's limi
 import math
 import statistics
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
@@ -53,6 +53,14 @@ class Setting:
     def images(self, backbone: str) -> int:
         """The batch of that backbone."""
         return self.batch // SHARE[backbone] if self.device.type == "cpu" else self.batch
+
+
+def setting(device: torch.device, threads: int, *, compiled: bool, quick: bool) -> Setting:
+    """Full size, or in fewer rounds; of a GPU's steps, which are short, there are more."""
+    at = Setting(device, threads, compiled)
+    if device.type == "cuda":
+        at = replace(at, steps=20, epoch=100)
+    return replace(at, rounds=2, steps=at.steps // 2, epoch=at.epoch // 2) if quick else at
 
 
 @dataclass(frozen=True)

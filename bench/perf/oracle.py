@@ -117,6 +117,8 @@ CROSSINGS: dict[str, Crossing] = {
 class MaskedBinarizer(SurrogateBinarizer):
     """The estimator's own knob, and the oracle's way across sign."""
 
+    signs = False  # as far as layers know, so that none multiplies in integers
+
     def __init__(self, crossing: Crossing, surrogate: Surrogate, role: Role, clock: Clock) -> None:
         super().__init__(surrogate, role, clock, 0)
         self.crossing = crossing

@@ -10,12 +10,13 @@ from rich.console import Console
 
 from bench import machine
 from bench.perf import survey, table
-from bench.perf.cases import LIMIT, Case, Setting
+from bench.perf.cases import LIMIT, Case, setting
 
-AT = Setting(
+AT = setting(
     torch.device("cuda" if torch.cuda.is_available() else "cpu"),
     machine.cores(),
     compiled=bool(os.environ.get("COMPILE")),
+    quick=False,
 )
 WIDTH = 100
 ROWS = pytest.StashKey[list[table.Row]]()

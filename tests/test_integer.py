@@ -1,0 +1,159 @@
+"""Convolutions of signs: equal to float32's bit for bit, whatever arithmetic they use."""
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bench import integer
+from bench.binary import Clock
+from bench.cell import Binarization
+from bench.integer import in_int8, on_gpu
+from bench.layers import BinaryConv2d, Layers, binary_layers
+from bench.registry import BACKBONES, ESTIMATORS
+
+Conv: TypeAlias = Callable[[Tensor, Tensor, int, int], Tensor]
+NETS = {"resnet20": 32, "resnet18": 32, "vgg_small": 32, "resnet18_imagenet": 224}
+
+
+def bytes_(a: Tensor, w: Tensor, stride: int, padding: int) -> Tensor:
+    """`in_int8` of float tensors."""
+    return in_int8(a.to(torch.int8), w.to(torch.int8), stride, padding)
+
+
+needs_bytes = pytest.mark.skipif(
+    not integer.MULTIPLIES_BYTES, reason="this processor has no int8 products"
+)
+WAYS = [pytest.param(bytes_, marks=needs_bytes, id="int8"), pytest.param(on_gpu, id="gpu")]
+
+
+def shapes() -> Iterator[tuple[int, int, int, int, int]]:
+    """(C_in, C_out, kernel, stride, image side) of every binary convolution of the nets, once."""
+    seen: dict[tuple[int, int, int, int, int], None] = {}
+
+    def note(layer: BinaryConv2d, args: tuple[Tensor, ...]) -> None:
+        c_out, c_in, kernel, _ = layer.weight.shape
+        seen[c_in, c_out, kernel, layer.stride[0], args[0].shape[-1]] = None
+
+    ste = ESTIMATORS.build("ste", {})
+    layers = Layers(lambda role, shape: ste.binarizer(role, shape, Clock(), 0), Binarization())
+    for name, side in NETS.items():
+        with torch.device("meta"), torch.no_grad():
+            net = BACKBONES.build(name, {}).build(10, 3, layers)
+            for _, layer in binary_layers(net):
+                layer.register_forward_pre_hook(note)  # pyright: ignore[reportArgumentType]
+            net(torch.empty(2, 3, side, side))
+    return iter(seen)
+
+
+@pytest.mark.parametrize("zeros", [0.0, 0.06], ids=["none", "some"])
+@pytest.mark.parametrize("convolve", WAYS)
+def test_every_layer_of_every_net(convolve: Conv, zeros: float) -> None:
+    """The forward of each shape equals float64's, bit for bit, with exact zeros and without."""
+    found = list(shapes())
+    rng = torch.Generator().manual_seed(0)
+
+    def signs(*shape: int) -> Tensor:
+        x = torch.rand(shape, generator=rng)
+        return torch.sign(x - 0.5) * (torch.rand(shape, generator=rng) >= zeros)
+
+    assert len(found) >= 15
+    for c_in, c_out, kernel, stride, side in found:
+        side = min(side, 8)  # the sums are the same; there are fewer
+        a, w = signs(1, c_in, side, side), signs(c_out, c_in, kernel, kernel)
+        y = convolve(a.contiguous(memory_format=torch.channels_last), w, stride, kernel // 2)
+        exact = F.conv2d(a.double(), w.double(), None, stride, kernel // 2)
+
+        assert torch.equal(y.double(), exact), (c_in, c_out, kernel, stride, side)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("convolve", WAYS)
+@pytest.mark.parametrize("c_in", [16, 227, 228, 512])
+def test_the_largest_sums(convolve: Conv, sign: int, c_in: int) -> None:
+    """Aligned signs reach |sum| = fan-in, up to 4608, and one less where a zero breaks parity."""
+    a = torch.ones(1, c_in, 4, 4)
+    a[0, 0, 1, 1] = 0
+    w = torch.full((3, c_in, 3, 3), float(sign))
+    y = convolve(a, w, 1, 1)
+
+    assert y.abs().max() == 9 * c_in - 1
+    assert torch.equal(y, F.conv2d(a, w, None, 1, 1))
+
+
+def test_gradients_are_those_of_a_convolution() -> None:
+    """The backward pass, of signs kept in a byte, equals that of the plain convolution."""
+    rng = torch.Generator().manual_seed(0)
+    ours, plain = (
+        [
+            torch.sign(torch.randn(4, 16, 16, 16, generator=rng.manual_seed(1))).requires_grad_(),
+            torch.sign(torch.randn(32, 16, 3, 3, generator=rng.manual_seed(2))).requires_grad_(),
+        ]
+        for _ in range(2)
+    )
+    dy = torch.randn(4, 32, 8, 8, generator=rng)
+    integer.conv2d(ours[0], ours[1], 2, 1).backward(dy)
+    F.conv2d(plain[0], plain[1], None, 2, 1).backward(dy)
+
+    for one, other in zip(ours, plain, strict=True):
+        assert one.grad is not None
+        assert other.grad is not None
+        assert torch.equal(one.grad, other.grad)
+
+
+def test_signs_are_kept_in_a_byte() -> None:
+    """Of both operands together backward keeps as many bytes as they have elements."""
+    kept: list[Tensor] = []
+    a = torch.sign(torch.randn(2, 16, 8, 8)).requires_grad_()
+    w = torch.sign(torch.randn(16, 16, 3, 3)).requires_grad_()
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        integer.conv2d(a, w, 1, 1)
+
+    assert sum(t.nbytes for t in kept) == a.numel() + w.numel()
+
+
+@needs_bytes
+def test_bytes_are_used_where_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large product goes through int8 and a small one does not; what comes out is the same."""
+    calls: list[int] = []
+    monkeypatch.setattr(integer, "in_int8", lambda *args: calls.append(1) or in_int8(*args))
+    for side, expected in ((4, 0), (32, 1)):
+        a, w = torch.sign(torch.randn(4, 16, side, side)), torch.sign(torch.randn(16, 16, 3, 3))
+        y = integer.conv2d(a, w, 1, 1)
+
+        assert len(calls) == expected
+        assert torch.equal(y, F.conv2d(a, w, None, 1, 1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_types_are_convolved_as_they_are(dtype: torch.dtype) -> None:
+    """float64, as oracles use it, and bfloat16 stay what they are."""
+    a, w = torch.ones(1, 2, 3, 3, dtype=dtype), torch.ones(2, 2, 3, 3, dtype=dtype)
+
+    assert integer.conv2d(a, w, 1, 1).dtype == dtype
+
+
+def test_only_signs_are_whole() -> None:
+    """A layer whose input is real, or whose weights are scaled first, is no integer product."""
+    ste = ESTIMATORS.build("ste", {})
+
+    def layer(options: Binarization, *, real: bool = False) -> bool:
+        make = Layers(
+            lambda role, shape: (
+                torch.nn.Identity()
+                if real and role == "A"
+                else ste.binarizer(role, shape, Clock(), 0)
+            ),
+            options,
+        )
+        conv = make.conv(2, 2, 3)
+        assert isinstance(conv, BinaryConv2d)
+        return conv.whole
+
+    assert layer(Binarization())
+    assert layer(Binarization(scale="none", scale_at="pre"))
+    assert not layer(Binarization(scale_at="pre"))
+    assert not layer(Binarization(), real=True)
