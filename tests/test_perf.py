@@ -10,6 +10,7 @@ from torch import nn
 
 from bench import machine
 from bench.cost import cost
+from bench.errors import EnvironmentProblem
 from bench.perf import cases, memory, net, roofline, stopwatch, survey, table, together
 from bench.perf.cases import LIMIT, Case, Setting
 from bench.perf.survey import Survey
@@ -109,8 +110,10 @@ def test_numbers_of_trainings() -> None:
 
 @pytest.mark.slow
 def test_processes_train_at_a_time() -> None:
-    """Two processes begin together, and the images of both count."""
+    """Two processes begin together, and the images of both count; one that dies is no hang."""
     assert together.processes(TINY, 2, "eager") > 0
+    with pytest.raises(EnvironmentProblem, match="one of 2 trainings at a time died"):
+        together.processes(replace(TINY, params={"breadth": 2}), 2, "eager")
 
 
 def test_the_command_prints_tables_or_json(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:

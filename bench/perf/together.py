@@ -7,14 +7,13 @@ each one steps (`eager` or `compiled`). It returns the images a second of all of
 
 import multiprocessing
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from dataclasses import replace
 from functools import partial
+from multiprocessing.connection import wait
 from multiprocessing.synchronize import Barrier
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
-from pebble import ProcessExpired, ProcessPool
 
 from bench import machine, stop
 from bench.errors import EnvironmentProblem
@@ -24,7 +23,6 @@ Layout: TypeAlias = Callable[[Setting, int, str], float]
 BACKBONE = "resnet20"
 MOST_ON_GPU = 16
 PATIENCE_S = 600.0  # until the last of them is ready
-_gate: Barrier | None = None
 
 
 def processes(at: Setting, k: int, way: str) -> float:
@@ -35,19 +33,36 @@ def processes(at: Setting, k: int, way: str) -> float:
         EnvironmentProblem: one of them died.
     """
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPool(k, context=context, initializer=_enter, initargs=[context.Barrier(k)])
-    one = replace(at, threads=1, steps=at.epoch)
+    gate, one = context.Barrier(k), replace(at, threads=1, steps=at.epoch)
+    pipes = [context.Pipe(duplex=False) for _ in range(k)]
+    started = [
+        context.Process(target=_share, args=(one, way, gate, end), daemon=True) for _, end in pipes
+    ]
     try:
-        with stop.ignored_by_children():
-            shares: list[Future[float]] = [pool.schedule(_share, args=[one, way]) for _ in range(k)]
-        done, _ = wait(shares, return_when=FIRST_EXCEPTION)
-        return sum(share.result() for share in done)
-    except ProcessExpired as death:
-        message = f"one of {k} trainings at a time died ({death}); is there memory for {k}?"
+        for process, (_, end) in zip(started, pipes, strict=True):
+            with stop.ignored_by_children():
+                process.start()
+            end.close()
+        return _sum([share for share, _ in pipes])
+    except EOFError:
+        message = f"one of {k} trainings at a time died; is there memory for {k}?"
         raise EnvironmentProblem(message) from None
     finally:
-        pool.stop()
-        pool.join()
+        for process in started:
+            if process.pid:
+                process.kill()
+                process.join()
+
+
+def _sum(shares: list[Any]) -> float:
+    """The sum of what comes, whichever first, so that nobody's death is waited out."""
+    total, missing = 0.0, list(shares)
+    while missing:
+        ready: list[Any] = wait(missing)
+        for share in ready:
+            total += share.recv()
+            missing.remove(share)
+    return total
 
 
 LAYOUTS: dict[str, Layout] = {"processes": processes}
@@ -77,17 +92,11 @@ def _ready(layout: Layout, at: Setting, k: int, way: str) -> Run:
     return lambda: at.images(BACKBONE) / layout(at, k, way)
 
 
-def _enter(gate: Barrier) -> None:
-    global _gate
-    _gate = gate
-
-
-def _share(at: Setting, way: str) -> float:
-    """Images a second of one training among the others; all begin at once."""
+def _share(at: Setting, way: str, gate: Barrier, end: Any) -> None:
+    """Send the images a second of one training among others; all begin at once."""
     torch.set_num_threads(at.threads)
     run = stepping(at, BACKBONE, "1/1", way)
     if way == "compiled":
         run()
-    if _gate:
-        _gate.wait(PATIENCE_S)
-    return at.images(BACKBONE) / run()
+    gate.wait(PATIENCE_S)
+    end.send(at.images(BACKBONE) / run())
