@@ -40,7 +40,7 @@ slow: $(VENV)/.dev  ## the tests that take a minute each
 fuzz: $(VENV)/.dev  ## hostile input: 10,000 suites, 2,000 records and the rest (half an hour)
 	cd tests && PYTHONPATH=.. OMP_NUM_THREADS=1 ../$(BIN)/python -m fuzz $(T)
 
-bench: $(VENV)/.dev  ## throughput of estimators and of a training step
+bench: $(VENV)/.dev  ## speed as ratios to the oracle, and of the limits; COMPILE=1 for all
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-columns=min,median,rounds
 
 fix: $(VENV)/.dev  ## everything a machine can repair

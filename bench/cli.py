@@ -39,6 +39,7 @@ from bench.options import (
     seconds,
     where,
 )
+from bench.perf_cli import perf_app
 from bench.plain import Terminal, plain, quietly, say
 from bench.plan_cli import plan_app
 from bench.plot_cli import plot_app
@@ -59,6 +60,7 @@ app.add_typer(plan_app)
 app.add_typer(table_app)
 app.add_typer(plot_app)
 app.add_typer(report_app)
+app.add_typer(perf_app)
 app.add_typer(data_app, name="data")
 app.add_typer(new_app, name="new")
 

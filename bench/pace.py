@@ -95,6 +95,8 @@ class _Stopwatch:
         self.marks: list[tuple[str, Any]] = [("begin", self._now())]
 
     def __call__(self, progress: trainer.Progress) -> None:
+        if progress.compiling:  # of a step that is still to come
+            return
         if progress.acc is not None:
             self._mark("end")
             self.step = 0

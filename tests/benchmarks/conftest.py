@@ -1,0 +1,57 @@
+"""What `make bench` measures, and the tables of ratios that it ends with."""
+
+import io
+import os
+from collections.abc import Callable
+
+import pytest
+import torch
+from rich.console import Console
+
+from bench import machine
+from bench.perf import survey, table
+from bench.perf.cases import LIMIT, Case, setting
+
+AT = setting(
+    torch.device("cuda" if torch.cuda.is_available() else "cpu"),
+    machine.cores(),
+    compiled=bool(os.environ.get("COMPILE")),
+    quick=False,
+)
+WIDTH = 100
+ROWS = pytest.StashKey[list[table.Row]]()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each way of each case is a benchmark; the machine's limit is no way of ours."""
+    ways = [(c, way) for c in survey.every(AT) for way in c.ways if way != LIMIT]
+    names = [f"{c.group}: {c.name}: {way}" for c, way in ways]
+    metafunc.parametrize(("case", "way"), ways, ids=names)
+
+
+@pytest.fixture(scope="session")
+def measured(pytestconfig: pytest.Config) -> Callable[[Case], dict[str, list[float]]]:
+    """The seconds of a case's ways; all of them are measured in turn when the first is wanted."""
+    found: dict[str, dict[str, list[float]]] = {}
+    rows = pytestconfig.stash.setdefault(ROWS, [])
+
+    def measure(case: Case) -> dict[str, list[float]]:
+        name = case.group + case.name
+        if name not in found:
+            with survey.threads(AT.threads):
+                found[name] = case.measure()
+                rows.extend(table.rows(case, found[name]))
+        return found[name]
+
+    return measure
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """The same tables as `bench perf`."""
+    if rows := config.stash.get(ROWS, []):
+        text = io.StringIO()
+        found = survey.described(AT, rows)
+        Console(file=text, width=WIDTH).print(table.tables(found.rows, found.caption))
+        terminalreporter.write_line(text.getvalue())
