@@ -68,7 +68,7 @@ class Stack(nn.Module):
     def losses(self, images: Tensor, labels: Tensor) -> Tensor:
         """The mean cross-entropy of each model (K,), of its own labels (K, N); add them up."""
         each = F.cross_entropy(self(images).flatten(0, 1), labels.flatten(), reduction="none")
-        return each.unflatten(0, (self.k, -1)).mean(1)
+        return _apart(each, self.k, 0).mean(1)
 
     def unstack(self) -> list[dict[str, Tensor]]:
         """Each model's state, under the names that it had alone; copies."""
@@ -92,16 +92,15 @@ class Each(nn.Module):
         super().__init__()
         self.each = nn.ModuleList(each)
         self.dim = dim
-        self.runs = [len(list(run)) for _, run in groupby(each, _rule)]
+        self.runs = [list(run) for _, run in groupby(range(len(each)), lambda i: _rule(each[i]))]
 
     def forward(self, z: Tensor) -> Tensor:
         if len(self.runs) == 1:
             return self.each[0](z)
-        size, first, parts = z.shape[self.dim] // len(self.each), 0, list[Tensor]()
-        for part, run in zip(z.split([size * n for n in self.runs], self.dim), self.runs):
-            parts.append(self.each[first](part))
-            first += run
-        return torch.cat(parts, self.dim)
+        size = z.shape[self.dim] // len(self.each)
+        parts = torch.split(z, [size * len(run) for run in self.runs], self.dim)
+        ys = [self.each[run[0]](part) for run, part in zip(self.runs, parts, strict=True)]
+        return torch.cat(ys, self.dim)
 
 
 def _rule(binarizer: nn.Module) -> object:
@@ -135,9 +134,9 @@ class Convolution(nn.Module):
         sizes = zip(x.shape[2:], self.kernel, self.stride, padding, strict=True)
         height, width = ((n + 2 * pad - k) // s + 1 for n, k, s, pad in sizes)
         patches = F.unfold(x, self.kernel, padding=padding, stride=self.stride)
-        w, patches = w.flatten(1).unflatten(0, (self.k, -1)), _apart(patches, self.k)
+        w, patches = _apart(w.flatten(1), self.k, 0), _apart(patches, self.k)
         y = torch.einsum("kop,nkpl->nkol", w, patches)
-        return y.flatten(1, 2).unflatten(2, (height, width))
+        return y.reshape(len(x), -1, height, width)
 
 
 class BinaryConvolution(Convolution):
@@ -170,7 +169,7 @@ class BinaryConvolution(Convolution):
         """Mean |w| of each model's layer, or of each filter; (K·C_out, 1, 1, 1)."""
         if self.options.scale == "channel":
             return magnitude(self.weight, self.options)
-        models = self.weight.unflatten(0, (self.k, -1))
+        models = _apart(self.weight, self.k, 0)
         of_each = magnitude(models, self.options.model_copy(update={"scale": "channel"}))
         return of_each.expand(-1, models.shape[1], -1, -1, -1).flatten(0, 1)
 
@@ -184,7 +183,7 @@ class Linear(nn.Module):
         self.weight, self.bias = _beside(linears, "weight"), _beside(linears, "bias")
 
     def forward(self, x: Tensor) -> Tensor:
-        w = self.weight.unflatten(0, (self.k, -1))
+        w = _apart(self.weight, self.k, 0)
         return torch.einsum("nki,koi->nko", _apart(x, self.k), w).flatten(1) + self.bias
 
 
@@ -262,6 +261,6 @@ def _beside(parts: Sequence[nn.Module], name: str) -> nn.Parameter:
     return nn.Parameter(torch.cat([part.get_parameter(name).detach() for part in parts]))
 
 
-def _apart(x: Tensor, k: int) -> Tensor:
+def _apart(x: Tensor, k: int, dim: int = 1) -> Tensor:
     """(N, K·C, ...) to (N, K, C, ...)."""
-    return x.unflatten(1, (k, -1))
+    return x.view(*x.shape[:dim], k, -1, *x.shape[dim + 1 :])

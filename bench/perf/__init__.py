@@ -1,0 +1,1 @@
+"""What training costs on this machine: ratios to a plain eager oracle, and parts of its limits."""
