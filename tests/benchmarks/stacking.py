@@ -1,0 +1,61 @@
+"""K trainings at a time, in every way: `python tests/benchmarks/stacking.py --help`."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+
+import torch
+
+from bench import machine
+from bench.perf.stacking import Row, Setting, rows
+
+CHOICES = {  # of a setting, and what each is when nobody says
+    "threads": machine.cores(),
+    "batch": 32,
+    "rounds": 5,
+    "width": 16,
+    "image": 32,
+}
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--k", type=int, nargs="+", default=[1, 2, 4, 8, 16])
+    asked.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    for name, value in CHOICES.items():
+        asked.add_argument(f"--{name}", type=int, default=value, help=f"{value} if not said")
+    asked.add_argument("--compiled", action="store_true")
+    asked.add_argument("--json", action="store_true", help="a line for each way, as it is measured")
+    given = asked.parse_args()
+    torch.set_num_threads(given.threads)
+    chosen = {name: getattr(given, name) for name in CHOICES}
+    at = Setting(torch.device(given.device), compiled=given.compiled, **chosen)
+    found: list[Row] = []
+    for k in given.k:
+        new = list(rows(at, k))
+        found += new
+        if given.json:
+            tell("\n".join(json.dumps(asdict(row)) for row in new))
+    if not given.json:
+        tell(table(found))
+
+
+def tell(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def table(found: list[Row]) -> str:
+    """Markdown: a line for each way; its speed against `separate`, and images a second."""
+    counts = sorted({row.k for row in found})
+    rate = {(row.way, row.k): row.images_per_s for row in found}
+    lines = [["way", *(f"K = {k}" for k in counts)], ["---", *("---:" for _ in counts)]]
+    for way in dict.fromkeys(row.way for row in found):
+        of_k = [f"{rate[way, k] / rate['separate', k]:.2f} ({rate[way, k]:,.0f})" for k in counts]
+        lines.append([way, *of_k])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    main()
