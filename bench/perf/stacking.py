@@ -42,8 +42,8 @@ CHANNELS, CLASSES = 3, 10
 LEAST = 16  # steps of a round, of all trainings together
 WARM_UP = 3  # steps, after which optimizers have their state and a graph can be captured
 PATIENCE_S = 600.0  # until the last process is ready
-_step: Step  # of a worker process
-_gate: Barrier
+_gate: Barrier  # of a worker process, as is
+_train: Callable[[int], float]  # so many steps
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def rows(at: Setting, k: int) -> Iterator[Row]:
         found = [{name: run() for name, run in runs.items()} for _ in range(at.rounds)]
     images = k * at.steps(k) * at.batch
     for name in runs:
-        yield Row(name, k, images / statistics.median(seconds[name] for seconds in found))
+        yield Row(name, k, images / statistics.median(times[name] for times in found))
 
 
 def ways(device: torch.device) -> dict[str, Way]:
@@ -95,20 +95,20 @@ def ways(device: torch.device) -> dict[str, Way]:
         steps[f"patches{name}"] = partial(stacked, "patches", layout)
     found: dict[str, Way] = {name: partial(_launched, of, _as_it_is) for name, of in steps.items()}
     if device.type == "cuda":
-        found["separate, streams"] = partial(_launched, steps["separate"], _in_stream)
-        found |= {f"{name}, graphs": partial(_launched, of, _graph) for name, of in steps.items()}
+        found["separate, streams"] = partial(_launched, steps["separate"], streamed)
+        found |= {f"{name}, graphs": partial(_launched, of, captured) for name, of in steps.items()}
     return found | {"processes": processes}
 
 
 def separate(layout: torch.memory_format, at: Setting, k: int) -> list[Step]:
     """The step of each network alone."""
-    return [_trained(at, network(at, seed), layout) for seed in range(k)]
+    return [step_of(at, network(at, seed), layout) for seed in range(k)]
 
 
 def stacked(product: Product, layout: torch.memory_format, at: Setting, k: int) -> list[Step]:
     """The one step of all."""
     stack = Stack([network(at, seed) for seed in range(k)], product)
-    return [_trained(at, stack, layout)]
+    return [step_of(at, stack, layout)]
 
 
 def processes(at: Setting, k: int, held: ExitStack) -> Run:
@@ -140,7 +140,7 @@ def network(at: Setting, seed: int) -> nn.Module:
     return net
 
 
-def _trained(at: Setting, net: nn.Module, layout: torch.memory_format) -> Step:
+def step_of(at: Setting, net: nn.Module, layout: torch.memory_format) -> Step:
     """A training step of a network or stack, warmed up."""
     net.to(at.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
     optimizer = trainer.optimizer(net, Recipe(epochs=1, lr=0.01))
@@ -158,9 +158,9 @@ def _trained(at: Setting, net: nn.Module, layout: torch.memory_format) -> Step:
     loss = torch.compile(loss_of, dynamic=False) if at.compiled else loss_of
 
     def step() -> None:
-        optimizer.zero_grad(set_to_none=True)
         loss().backward()
         optimizer.step()
+        optimizer.zero_grad(set_to_none=True)  # last, so that a capture begins without gradients
 
     for _ in range(WARM_UP):
         step()
@@ -169,24 +169,26 @@ def _trained(at: Setting, net: nn.Module, layout: torch.memory_format) -> Step:
 
 def _launched(steps: Steps, launch: Callable[[Step], Step], at: Setting, k: int, _: object) -> Run:
     calls = [launch(step) for step in steps(at, k)]
+    return partial(seconds, calls, at.device, at.steps(k))
 
-    def run() -> float:
-        _wait(at.device)
-        began = time.perf_counter()
-        for _ in range(at.steps(k)):
-            for call in calls:
-                call()
-        _wait(at.device)
-        return time.perf_counter() - began
 
-    return run
+def seconds(calls: list[Step], device: torch.device, count: int) -> float:
+    """How long the device takes for so many of each."""
+    _wait(device)
+    began = time.perf_counter()
+    for _ in range(count):
+        for call in calls:
+            call()
+    _wait(device)
+    return time.perf_counter() - began
 
 
 def _as_it_is(step: Step) -> Step:
     return step
 
 
-def _in_stream(step: Step) -> Step:
+def streamed(step: Step) -> Step:
+    """The step in a stream of its own."""
     stream = torch.cuda.Stream()
 
     def launch() -> None:
@@ -196,16 +198,16 @@ def _in_stream(step: Step) -> Step:
     return launch
 
 
-def _graph(step: Step) -> Step:
-    """The step as one graph, captured after a few in another stream than the default one."""
-    warm_up, graph = _in_stream(step), torch.cuda.CUDAGraph()
+def captured(step: Step) -> Step:
+    """The step as one graph, replayed in a stream of its own; a few are taken before."""
+    warm_up, graph = streamed(step), torch.cuda.CUDAGraph()
     torch.cuda.synchronize()
     for _ in range(WARM_UP):
         warm_up()
     torch.cuda.synchronize()
     with torch.cuda.graph(graph):
         step()
-    return _in_stream(graph.replay)
+    return streamed(graph.replay)
 
 
 def _wait(device: torch.device) -> None:
@@ -214,19 +216,16 @@ def _wait(device: torch.device) -> None:
 
 
 def _enter(at: Setting, gate: Barrier) -> None:
-    global _step, _gate
+    global _gate, _train
     torch.set_num_threads(at.threads)
     _gate = gate
-    (_step,) = separate(torch.channels_last, at, 1)
+    _train = partial(seconds, separate(torch.channels_last, at, 1), at.device)
 
 
 def _meet(_: int) -> None:
     _gate.wait(PATIENCE_S)
 
 
-def _share(steps: int) -> None:
+def _share(count: int) -> float:
     """One training's steps, in a process of its own or after another's."""
-    for _ in range(steps):
-        _step()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    return _train(count)
