@@ -55,7 +55,7 @@ class Stack(nn.Module):
         super().__init__()
         self.k = len(nets)
         training = nets[0].training
-        self.net = _joined(list(nets), "the network")
+        self.net = _joined(list(nets))
         for module in self.modules():
             if isinstance(module, Convolution):
                 module.product = product
@@ -207,15 +207,16 @@ JOIN: dict[type[nn.Module], Callable[[list[Any]], nn.Module]] = {
 }
 
 
-def _joined(parts: list[nn.Module], path: str) -> nn.Module:
-    """One module in place of K, made of the first of them; `path` is for who reads an error."""
+def _joined(parts: list[nn.Module], path: str = "") -> nn.Module:
+    """One module in place of K, made of the first of them; `path` is where it is in the network."""
     first = parts[0]
-    kind = type(first)
+    kind, where = type(first), path or "network"
     if any(_graph(part) != _graph(first) for part in parts):
-        message = f"{path} is not the same in all; only networks of one graph can be stacked"
+        message = f"{where}: not the same in all; only networks of one graph can be stacked"
         raise UsageError(message)
     if not _known(first):
-        message = f"{path}, {first}, has no stack; train these networks one by one"
+        layer = f"{kind.__name__}({first.extra_repr()})"
+        message = f"{where}: of {layer} no stack is known; train these networks one by one"
         raise UsageError(message)
     if kind in JOIN:
         return JOIN[kind](parts)
@@ -223,7 +224,7 @@ def _joined(parts: list[nn.Module], path: str) -> nn.Module:
         return _widened(parts)
     for name, _ in first.named_children():
         children = [part.get_submodule(name) for part in parts]
-        setattr(first, name, _joined(children, f"{path}.{name}"))
+        setattr(first, name, _joined(children, f"{path}.{name}".lstrip(".")))
     return first
 
 

@@ -198,10 +198,13 @@ def test_evaluation() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ([{}, {"params": {"order": "bn_hardtanh"}}], "the network.1 is not the same in all"),
-        ([{}, {"params": {"width": 8}}], "the network.0 is not the same in all"),
-        ([{}, {"wa": "1/32"}], "the network.3.conv1 is not the same in all"),
-        ([{"backbone": "vit_tiny", "params": VIT}] * 2, "has no stack; train these networks one"),
+        (
+            [{}, {"params": {"order": "bn_hardtanh"}}],
+            "^1: not the same in all; only networks",
+        ),
+        ([{}, {"params": {"width": 8}}], "^0: not the same"),
+        ([{}, {"wa": "1/32"}], "^3.conv1: not the same"),
+        ([{"backbone": "vit_tiny", "params": VIT}] * 2, r"^0: of Embedding\(\) no stack is known"),
     ],
 )
 def test_what_cannot_be_stacked(wrong: list[dict[str, Any]], message: str) -> None:

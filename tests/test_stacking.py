@@ -2,21 +2,20 @@
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 import torch
+from torch import nn
 
+from bench import trainer
+from bench.cell import Recipe
 from bench.perf import stacking
 from bench.perf.stacking import Row, Setting, Step
 
-TINY = Setting(torch.device("cpu"), threads=1, batch=2, rounds=1, width=2, image=8)
-CPU = {"separate", "grouped", "patches"}
-
-
-@pytest.fixture(autouse=True)
-def _few(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setattr(stacking, "LEAST", 2)
+TINY = Setting(torch.device("cpu"), threads=1, batch=2, rounds=1, steps=4, width=2, image=8)
 
 
 def test_rows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,32 +23,37 @@ def test_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
     def way(name: str, times: list[float]) -> stacking.Way:
-        def run() -> float:
-            asked.append(name)
+        def run(count: int) -> float:
+            asked.append(f"{count} {name}")
             return times.pop(0)
 
         return lambda *_: run
 
     two = {"one": way("one", [1.0, 4.0, 2.0]), "two": way("two", [8.0, 1.0, 4.0])}
     monkeypatch.setattr(stacking, "ways", lambda _: two)
-    found = list(stacking.rows(dataclasses.replace(TINY, rounds=3), 4))
+    found = list(stacking.rows(dataclasses.replace(TINY, rounds=3), 2))
 
-    assert asked == ["one", "two"] * 3
-    assert found == [Row("one", 4, 4 * 2 / 2.0), Row("two", 4, 4 * 2 / 4.0)]
+    assert asked == ["2 one", "2 two"] * 3
+    assert found == [Row("one", 2, 2 * 2 * 2 / 2.0), Row("two", 2, 2 * 2 * 2 / 4.0)]
 
 
-def test_a_round_trains_every_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Separate or stacked, a round of K networks takes the same number of steps of each."""
-    seen: dict[str, int] = {}
-    for name in CPU:
-        way = stacking.ways(TINY.device)[name]
-        steps: list[int] = []
-        with monkeypatch.context() as patch:
-            patch.setattr(stacking, "seconds", lambda c, _, n: steps.append(len(c) * n))  # noqa: B023
-            way(TINY, 2, None)()  # pyright: ignore[reportArgumentType]
-        seen[name] = steps[0]
+@pytest.mark.parametrize(("way", "networks"), [("separate", 2), ("grouped", 1), ("patches", 1)])
+def test_a_round_steps_every_network(
+    way: str, networks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two networks are two optimizers that step as often as asked, or one that steps both."""
+    optimizers: list[str] = []
 
-    assert seen == {"separate": 2, "grouped": 1, "patches": 1}
+    def counted(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+        made = torch.optim.SGD(net.parameters(), recipe.lr)
+        made.register_step_post_hook(lambda *_: optimizers.append(str(id(made))))
+        return made
+
+    monkeypatch.setattr(trainer, "optimizer", counted)
+    monkeypatch.setattr(stacking, "WARM_UP", 0)
+    stacking.ways(TINY.device)[way](TINY, 2, ExitStack())(3)
+
+    assert sorted(Counter(optimizers).values()) == [3] * networks
 
 
 def test_what_a_gpu_has_beside() -> None:

@@ -36,14 +36,13 @@ from bench.registry import BACKBONES, ESTIMATORS
 from bench.stack import Product, Stack
 
 Step: TypeAlias = Callable[[], None]
-Run: TypeAlias = Callable[[], float]  # does some steps of all K; returns its seconds
+Run: TypeAlias = Callable[[int], float]  # does so many steps of all K; returns its seconds
 FORMATS = {"": torch.channels_last, " NCHW": torch.contiguous_format}
 CHANNELS, CLASSES = 3, 10
-LEAST = 16  # steps of a round, of all trainings together
 WARM_UP = 3  # steps, after which optimizers have their state and a graph can be captured
 PATIENCE_S = 600.0  # until the last process is ready
 _gate: Barrier  # of a worker process, as is
-_train: Callable[[int], float]  # so many steps
+_train: Run
 
 
 @dataclass(frozen=True)
@@ -54,13 +53,10 @@ class Setting:
     threads: int
     batch: int = 32
     rounds: int = 5
+    steps: int = 16  # of a round, of all trainings together; one of each at least
     width: int = 16
     image: int = 32  # side
     compiled: bool = False
-
-    def steps(self, k: int) -> int:
-        """Of each of K trainings, in one round."""
-        return max(1, LEAST // k)
 
 
 @dataclass(frozen=True)
@@ -77,13 +73,27 @@ Steps: TypeAlias = Callable[[Setting, int], list[Step]]  # of K networks, or of 
 
 
 def rows(at: Setting, k: int) -> Iterator[Row]:
-    """Every way for K trainings; they take turns, for machines are noisy."""
+    """
+    Every way for K trainings.
+
+    On a CPU they take turns, for such machines are noisy; a GPU's memory is one way's at a time.
+    """
+    found = ways(at.device)
+    turns = [found] if at.device.type == "cpu" else [{name: way} for name, way in found.items()]
+    for turn in turns:
+        yield from _measured(at, k, turn)
+
+
+def _measured(at: Setting, k: int, turn: dict[str, Way]) -> Iterator[Row]:
+    if at.compiled:
+        torch.compiler.reset()  # so that no way meets the limit on graphs of one function
+    count = max(1, at.steps // k)
     with ExitStack() as held:
-        runs = {name: way(at, k, held) for name, way in ways(at.device).items()}
-        found = [{name: run() for name, run in runs.items()} for _ in range(at.rounds)]
-    images = k * at.steps(k) * at.batch
-    for name in runs:
-        yield Row(name, k, images / statistics.median(times[name] for times in found))
+        runs = {name: way(at, k, held) for name, way in turn.items()}
+        found = [{name: run(count) for name, run in runs.items()} for _ in range(at.rounds)]
+    for name in turn:
+        seconds = statistics.median(times[name] for times in found)
+        yield Row(name, k, k * count * at.batch / seconds)
 
 
 def ways(device: torch.device) -> dict[str, Way]:
@@ -121,9 +131,9 @@ def processes(at: Setting, k: int, held: ExitStack) -> Run:
     )
     list(pool.map(_meet, range(slots)))
 
-    def run() -> float:
+    def run(count: int) -> float:
         began = time.perf_counter()
-        list(pool.map(_share, [at.steps(k)] * k))
+        list(pool.map(_share, [count] * k))
         return time.perf_counter() - began
 
     return run
@@ -169,10 +179,10 @@ def step_of(at: Setting, net: nn.Module, layout: torch.memory_format) -> Step:
 
 def _launched(steps: Steps, launch: Callable[[Step], Step], at: Setting, k: int, _: object) -> Run:
     calls = [launch(step) for step in steps(at, k)]
-    return partial(seconds, calls, at.device, at.steps(k))
+    return partial(_seconds, calls, at.device)
 
 
-def seconds(calls: list[Step], device: torch.device, count: int) -> float:
+def _seconds(calls: list[Step], device: torch.device, count: int) -> float:
     """How long the device takes for so many of each."""
     _wait(device)
     began = time.perf_counter()
@@ -219,7 +229,7 @@ def _enter(at: Setting, gate: Barrier) -> None:
     global _gate, _train
     torch.set_num_threads(at.threads)
     _gate = gate
-    _train = partial(seconds, separate(torch.channels_last, at, 1), at.device)
+    _train = partial(_seconds, separate(torch.channels_last, at, 1), at.device)
 
 
 def _meet(_: int) -> None:

@@ -14,6 +14,7 @@ CHOICES = {  # of a setting, and what each is when nobody says
     "threads": machine.cores(),
     "batch": 32,
     "rounds": 5,
+    "steps": 16,
     "width": 16,
     "image": 32,
 }
