@@ -17,18 +17,34 @@ WORTH = 2e13  # floating-point operations of a training that earn compilation ba
 
 
 def operations(cell: Cell, data: Dataset) -> float:
-    """Of training: three passes (forward, and backward to inputs and weights), two for each MAC."""
+    """
+    Of an epoch: three passes (forward, backward to inputs and to weights), two for each MAC.
+
+    0 for a network that cannot be built on torch's meta device.
+    """
     channels, _, side = data.shape
     task = Native(side, data.num_classes, channels)
-    counted = cost.cost(model.backbone(cell), binary=cell.weights is not None, task=task)
-    images = cell.recipe.epochs * data.sizes["train"]
-    return 6.0 * (counted.binary_macs + counted.real_macs) * images
+    try:
+        counted = cost.cost(model.backbone(cell), binary=cell.weights is not None, task=task)
+    except Exception:  # a stranger's network; what is wrong with it shows in training
+        return 0.0
+    return 6.0 * (counted.binary_macs + counted.real_macs) * data.sizes["train"]
+
+
+def compiles(needed: float, device: str) -> tuple[bool, str]:
+    """Is a training of so many operations compiled, if nobody says whether? And why, in a line."""
+    amount = f"training takes {needed:.1e} operations, and {WORTH:.0e} earn compilation back"
+    if needed < WORTH:
+        return False, f"eager: {amount}"
+    if device == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        return False, "eager: there is no C++ compiler here, which compilation needs on a CPU"
+    return True, f"compiled: {amount}"
 
 
 def chosen(asked: bool | None, cell: Cell, data: Dataset, device: str) -> tuple[bool, str]:
     """Is the cell's step compiled? And why, in a line."""
     if asked is None:
-        return compiles(cell, data, device)
+        return compiles(cell.recipe.epochs * operations(cell, data), device)
     return asked, "compiled, as asked for" if asked else "eager, as asked for"
 
 
@@ -37,14 +53,3 @@ def uncompilable(error: Exception) -> bool:
     from torch._dynamo.exc import TorchDynamoException  # which takes its time
 
     return isinstance(error, TorchDynamoException)
-
-
-def compiles(cell: Cell, data: Dataset, device: str) -> tuple[bool, str]:
-    """Is the cell's step compiled, if nobody says whether? And why, in a line."""
-    needed = operations(cell, data)
-    amount = f"training takes {needed:.1e} operations, and {WORTH:.0e} earn compilation back"
-    if needed < WORTH:
-        return False, f"eager: {amount}"
-    if device == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
-        return False, "eager: there is no C++ compiler here, which compilation needs on a CPU"
-    return True, f"compiled: {amount}"

@@ -65,6 +65,8 @@ class Copy:
     host_mib: float
     reserved_mib: float
     free_mib: float | None
+    compiled: bool = False
+    operations: float = 0.0
 
 
 Post: TypeAlias = "Connection[Copy | str, Copy | str]"  # what was measured, or why nothing was
@@ -93,23 +95,24 @@ class Gauge:
         Raises:
             Unmeasured: it cannot be trained, or not in so many copies.
         """
-        place = tempo.place(slot.device for slot in slots)
-        environment = self._environment(cell, slots[0])
-        found = tempo.find(self.root, tempo.graph(cell), place, environment)
-        if found is None:
-            self.report(f"measuring {cell.name.rpartition('-')[0]}: {place}")
-            copies = together([self._task(cell, slot, len(slots)) for slot in slots])
-            names = {"graph": tempo.graph(cell), "place": place, "environment": environment}
-            found = _tempo(copies, threads=slots[0].threads, **names)
-            tempo.keep(self.root, found)
+        place, graph = tempo.place(slot.device for slot in slots), tempo.graph(cell)
+        for compiled in (False, True) if self.compiled is None else (self.compiled,):
+            found = tempo.find(self.root, graph, place, _environment(slots[0], compiled))
+            if found and self._compiles(cell, found.operations, slots[0].device) == compiled:
+                return found
+        self.report(f"measuring {cell.name.rpartition('-')[0]}: {place}")
+        copies = together([self._task(cell, slot, len(slots)) for slot in slots])
+        environment = _environment(slots[0], copies[0].compiled)
+        names = {"graph": graph, "place": place, "environment": environment}
+        found = _tempo(copies, threads=slots[0].threads, **names)
+        tempo.keep(self.root, found)
         return found
 
-    def _environment(self, cell: Cell, slot: Slot) -> str:
-        """What the tempo may depend on, the number of epochs too where it decides on compiling."""
-        here = receipt.environment(slot.device, slot.threads, bool(self.compiled))
-        return (
-            here if self.compiled is not None else f"{here}, or not ({cell.recipe.epochs} epochs)"
-        )
+    def _compiles(self, cell: Cell, operations: float, device: str) -> bool:
+        """Would the cell compile, so many operations being an epoch's?"""
+        if self.compiled is None:
+            return engine.compiles(cell.recipe.epochs * operations, device)[0]
+        return self.compiled
 
     def _task(self, cell: Cell, slot: Slot, slots: int) -> Task:
         workers = max(1, cores() // slots) if self.workers is None else self.workers
@@ -193,7 +196,9 @@ def _copy(task: Task, ready: Callable[[], object]) -> Copy:
     built = model.build(task.cell)
     built.net.to(device)
     start_s = time.monotonic() - task.asked
-    compiled, _ = engine.chosen(task.compiled, task.cell, whole, task.slot.device)
+    operations, compiled = engine.operations(task.cell, whole), task.compiled
+    if compiled is None:
+        compiled, _ = engine.compiles(task.cell.recipe.epochs * operations, task.slot.device)
     found = pace(
         built, part, task.cell.recipe, steps=STEPS, warmup=WARMUP, compiled=compiled, ready=ready
     )
@@ -209,6 +214,8 @@ def _copy(task: Task, ready: Callable[[], object]) -> Copy:
         host_mib=resident_mib(),
         reserved_mib=torch.cuda.max_memory_reserved(device) / 2**20 if gpu else 0.0,
         free_mib=torch.cuda.mem_get_info(device)[0] / 2**20 if gpu else None,
+        compiled=compiled,
+        operations=operations,
     )
 
 
@@ -226,6 +233,10 @@ def _evaluation_s(built: model.Model, data: Dataset) -> float:
     return (time.perf_counter() - began) / data.sizes["test"]
 
 
+def _environment(slot: Slot, compiled: bool) -> str:
+    return receipt.environment(slot.device, slot.threads, compiled)
+
+
 def _tempo(copies: Sequence[Copy], **names: Any) -> Tempo:
     """The copies in one."""
     free = [copy.free_mib for copy in copies if copy.free_mib is not None]
@@ -241,5 +252,6 @@ def _tempo(copies: Sequence[Copy], **names: Any) -> Tempo:
         host_mib=max(copy.host_mib for copy in copies),
         reserved_mib=max(copy.reserved_mib for copy in copies),
         free_mib=min(free, default=None),
+        operations=copies[0].operations,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -43,6 +43,7 @@ class Tempo(Frozen):
     host_mib: PositiveFloat  # of the process
     reserved_mib: NonNegativeFloat = 0.0  # of a GPU, by torch
     free_mib: float | None = None  # of a GPU, while all copies were there
+    operations: NonNegativeFloat = 0.0  # of an epoch, which decide on compiling
     made: str  # UTC
 
     @property

@@ -53,6 +53,7 @@ MODELS: dict[type[BaseModel], dict[str, str]] = {
         "sign0": "the value of sign(0)",
         "padding": "what surrounds a binary input",
         "standardize": "(w - mean)/std of each filter before sign",
+        "gradients": "format of the products of signs and gradients, of convolutions at 1/1",
     },
     Include: {
         "estimator": "a label of the suite, or `none`: full precision",

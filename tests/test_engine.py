@@ -40,7 +40,6 @@ def test_operations_of_a_training() -> None:
     one = engine.operations(cell(1), images(100)) / 100
 
     assert one == pytest.approx(6 * 40.6e6, rel=0.01)
-    assert engine.operations(cell(7), images(100)) == pytest.approx(700 * one)
     assert engine.operations(cell(1, "resnet18"), images(100)) / 100 == pytest.approx(3.33e9, 0.01)
 
 
@@ -49,15 +48,22 @@ def test_short_trainings_are_eager(monkeypatch: pytest.MonkeyPatch) -> None:
     data = images(1000)
     long = int(engine.WORTH / engine.operations(cell(1), data)) + 1
 
-    assert engine.compiles(cell(1), data, "cpu")[0] is False
-    assert "earn compilation back" in engine.compiles(cell(1), data, "cpu")[1]
+    assert engine.chosen(None, cell(1), data, "cpu")[0] is False
+    assert "earn compilation back" in engine.chosen(None, cell(1), data, "cpu")[1]
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")  # pyright: ignore
-    assert engine.compiles(cell(long), data, "cpu")[0] is True
+    assert engine.chosen(None, cell(long), data, "cpu")[0] is True
     monkeypatch.setattr("shutil.which", lambda _: None)  # pyright: ignore
-    refused, why = engine.compiles(cell(long), data, "cpu")
+    refused, why = engine.chosen(None, cell(long), data, "cpu")
     assert not refused
     assert "no C++ compiler" in why
-    assert engine.compiles(cell(long), data, "cuda:0")[0] is True
+    assert engine.chosen(None, cell(long), data, "cuda:0")[0] is True
+
+
+def test_a_network_that_cannot_be_counted_is_eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stranger's backbone may not run on the meta device; it trains nevertheless."""
+    monkeypatch.setattr(engine.cost, "cost", lambda *_, **__: 1 / 0)
+
+    assert engine.chosen(None, cell(10**9), images(10), "cpu")[0] is False
 
 
 def test_what_is_asked_for_is_done() -> None:
