@@ -25,19 +25,19 @@ def sign(z: Tensor, zero: int = 0) -> Tensor:
     `zero` = 0 is the released ReSTE code (`torch.sign`); +1 gives a codomain of two values.
     """
     y = torch.sign(z.detach())
-    return y if zero == 0 else y.add_(within(y, 0, 0), alpha=zero)
+    return y if zero == 0 else y.add_(upto(y.abs(), 0), alpha=zero)
 
 
-def within(z: Tensor, low: float, high: float) -> Tensor:
+def upto(r: Tensor, t: float) -> Tensor:
     """
-    1[low ≤ z ≤ high], shaped like z and of its dtype; no gradient flows.
+    1[r ≤ t], shaped like r and of its dtype; no gradient flows.
 
     Masks as numbers multiply; as booleans they would branch, ten times slower on a CPU.
     """
-    if has_torch_function((z,)):  # a range of `bench check`'s proofs
-        return handle_torch_function(within, (z,), z, low, high)
-    z = z.detach()
-    return torch.eq(z.clamp(low, high), z, out=torch.empty_like(z))
+    if has_torch_function((r,)):  # a range of `bench check`'s proofs
+        return handle_torch_function(upto, (r,), r, t)
+    r = r.detach()
+    return torch.le(r, t, out=torch.empty_like(r))
 
 
 class _Crossing(torch.autograd.Function):

@@ -41,12 +41,15 @@ def perf(
     count = threads or machine.cores()
     slot = executor.slots(device, None, 1, count)[0]
     at = setting(torch.device(slot.device), count, compiled=compile_, quick=quick)
+    machine.keep_pages()  # as workers do; the oracle, too, gains by it
     with _telling(err) as tell:
         found = survey.survey(at, tell)
     if json_:
         out.file.write(json.dumps(asdict(found), ensure_ascii=False, indent=1) + "\n")
     else:
         out.print(table.tables(found.rows, found.caption))
+    if not found.whole:
+        raise KeyboardInterrupt
 
 
 @contextmanager

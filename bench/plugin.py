@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.binary import Clock, sign, within
+from bench.binary import Clock, sign, upto
 from bench.cell import Role
 from bench.contract import (
     Backbone,
@@ -51,5 +51,5 @@ __all__ = [
     "activation",
     "initialize",
     "sign",
-    "within",
+    "upto",
 ]

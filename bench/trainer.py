@@ -200,7 +200,7 @@ class _Loop:
         self.rng = torch.Generator().manual_seed(seed)
         self.optimizer = optimizer(model, recipe)
         self.probe = Probe(model, recipe.histograms) if recipe.indicators == "on" else None
-        self.full_step = self.compiled() if compiled else self.loss_of
+        self.full_step = graph(self.loss_of, self.device) if compiled else self.loss_of
         self.compiling = compiled  # not yet done
         self.replays = compiled and self.device.type == "cuda"
         self.compile_s: float | None = None
@@ -303,14 +303,6 @@ class _Loop:
 
     def loss_of(self, images: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(self.model(images), labels)
-
-    def compiled(self) -> Callable[[Tensor, Tensor], Tensor]:
-        """`loss_of` as one graph for the whole schedule, on a GPU replayed, for launches cost."""
-        config: Any = torch._dynamo.config  # pyright: ignore
-        if hasattr(config, "trace_autograd_ops"):  # of slopes that autograd derives
-            config.trace_autograd_ops = True
-        mode = "reduce-overhead" if self.device.type == "cuda" else None
-        return torch.compile(self.loss_of, dynamic=False, mode=mode)
 
     def epoch(self, e: int, lr: float) -> str:
         """One pass over the training split; returns why it diverged, or nothing."""
@@ -445,6 +437,15 @@ class _Loop:
         if spoilt:
             return f"{spoilt[0]} is the first layer whose output is not finite, at step {step + 1}"
         return "" if bool(loss.isfinite()) else f"at step {step + 1}, where every layer's output is"
+
+
+def graph(call: Callable[..., Tensor], device: torch.device) -> Callable[..., Tensor]:
+    """`call` compiled, forward and backward, for one shape; on a GPU replayed: launches cost."""
+    config: Any = torch._dynamo.config  # pyright: ignore
+    if hasattr(config, "trace_autograd_ops"):  # of slopes that autograd derives
+        config.trace_autograd_ops = True
+    mode = "reduce-overhead" if device.type == "cuda" else None
+    return torch.compile(call, dynamic=False, mode=mode)
 
 
 @contextmanager

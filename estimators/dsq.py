@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bench.plugin import Annotated, Field, Knob, Role, Surrogate, within
+from bench.plugin import Annotated, Field, Knob, Role, Surrogate, upto
 
 
 class DSQ(Surrogate):
@@ -43,7 +43,7 @@ class DSQ(Surrogate):
     def slope(self, z: Tensor, alpha: Tensor, /) -> Tensor:
         delta, middle, s, k = self._constants(alpha)
         sech2 = 1 - torch.tanh(k * (z - middle)) ** 2
-        return delta / 2 * s * k * sech2 * within(z, self.l, self.u)
+        return delta / 2 * s * k * sech2 * upto(z, self.u) * upto(-z, -self.l)
 
     def _constants(self, alpha: Tensor) -> tuple[float, float, Tensor, Tensor]:
         delta = self.u - self.l

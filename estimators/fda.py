@@ -17,7 +17,7 @@ import math
 import torch
 from torch import Tensor
 
-from bench.plugin import Annotated, Field, Knob, Role, ScheduleName, Surrogate, within
+from bench.plugin import Annotated, Field, Knob, Role, ScheduleName, Surrogate, upto
 
 
 class FDA(Surrogate):
@@ -42,8 +42,8 @@ class FDA(Surrogate):
     def slope(self, z: Tensor, n: Tensor, /) -> Tensor:
         wz = self.omega * z
         m = 2 * (n + 1)
-        near = within(torch.sin(wz), -1e-6, 1e-6)
+        near = upto(torch.sin(wz).abs(), 1e-6)
         limit = m * torch.cos(m * wz) * torch.cos(wz)
         above = (1 - near) * torch.sin(m * wz) + near * limit
         below = (1 - near) * torch.sin(wz) + near
-        return 2 * self.omega / math.pi * (above / below) * within(z, -self.clip, self.clip)
+        return 2 * self.omega / math.pi * (above / below) * upto(z.abs(), self.clip)

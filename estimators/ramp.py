@@ -13,7 +13,7 @@ import math
 
 from torch import Tensor
 
-from bench.plugin import Annotated, Field, Knob, Role, ScheduleName, Surrogate, within
+from bench.plugin import Annotated, Field, Knob, Role, ScheduleName, Surrogate, upto
 
 
 class Ramp(Surrogate):
@@ -30,4 +30,4 @@ class Ramp(Surrogate):
         return (k * z).clamp(-1, 1)
 
     def slope(self, z: Tensor, k: Tensor, /) -> Tensor:
-        return k * within(k * z, -1, 1)
+        return k * upto((k * z).abs(), 1)

@@ -21,7 +21,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bench.plugin import Annotated, Field, Knob, Role, ScheduleName, Surrogate, within
+from bench.plugin import Annotated, Field, Knob, Role, ScheduleName, Surrogate, upto
 
 
 class ReSTE(Surrogate):
@@ -48,11 +48,11 @@ class ReSTE(Surrogate):
         return power * z.sign()
 
     def slope(self, z: Tensor, o: Tensor, /) -> Tensor:
-        power = self._power(z.abs().clamp(max=self.t), 1 / o - 1) / o
+        r = z.abs()
+        power = self._power(r.clamp(max=self.t), 1 / o - 1) / o
         if self.small_mode != "none":
-            small = within(z, -self.m, self.m)
-            power = (1 - small) * power + small * self._small(o)
-        return power * within(z, -self.t, self.t)
+            power = torch.lerp(power, self._small(o).to(z.dtype), upto(r, self.m))
+        return power * upto(r, self.t)
 
     def _small(self, o: Tensor) -> Tensor:
         """The slope at |z| ≤ m, 0-d."""

@@ -15,7 +15,7 @@ import math
 
 from torch import Tensor
 
-from bench.plugin import Annotated, Field, Surrogate, within
+from bench.plugin import Annotated, Field, Surrogate, upto
 
 
 class STE(Surrogate):
@@ -29,4 +29,4 @@ class STE(Surrogate):
         return z.clamp(-self.clip, self.clip)
 
     def slope(self, z: Tensor, _: Tensor, /) -> Tensor:
-        return within(z, -self.clip, self.clip)
+        return upto(z.abs(), self.clip)

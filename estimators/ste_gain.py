@@ -16,7 +16,7 @@ import math
 
 from torch import Tensor
 
-from bench.plugin import Annotated, Field, Knob, Role, ScheduleName, Surrogate, within
+from bench.plugin import Annotated, Field, Knob, Role, ScheduleName, Surrogate, upto
 
 
 class STEGain(Surrogate):
@@ -36,4 +36,4 @@ class STEGain(Surrogate):
         return self.m ** (1 / o - 1) * z.clamp(-self.clip, self.clip)
 
     def slope(self, z: Tensor, o: Tensor, /) -> Tensor:
-        return self.m ** (1 / o - 1) * within(z, -self.clip, self.clip)
+        return self.m ** (1 / o - 1) * upto(z.abs(), self.clip)

@@ -8,24 +8,13 @@ from pathlib import Path
 import fakes
 import pytest
 import torch
+from fakes import TINY
 
 from bench import cli, crossing, leaderboard, render, seat, shelf_cli, store, worker
 from bench.plain import Terminal
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.standing import Standings
 from bench.terminal import UNBOUND
-
-TINY = """
-estimators: [ste, reste]
-backbones:
-  resnet20: {width: 2}
-data:
-  digits: {train: 64, test: 50}
-wa: [1/1]
-seeds: [0]
-baseline: ste
-train: {epochs: 2, batch_size: 32, lr: 0.1}
-"""
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -21,6 +21,18 @@ from bench.record import Provenance, Record, Status
 from bench.seat import Post
 from bench.worker import Event, Halt, Job
 
+TINY = """
+estimators: [ste, reste]
+backbones:
+  resnet20: {width: 2}
+data:
+  digits: {train: 64, test: 50}
+wa: [1/1]
+seeds: [0]
+baseline: ste
+train: {epochs: 2, batch_size: 32, lr: 0.1}
+"""
+
 
 def run(job: Job) -> None:
     """In place of `bench.worker.run`; imports no torch, so that it starts soon."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from conftest import TINY
+from fakes import TINY
 from rich.console import Console
 
 import bench.cli

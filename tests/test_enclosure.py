@@ -218,4 +218,4 @@ def test_names_are_torch_s() -> None:
     """Every function listed exists in torch or is a Tensor method."""
     missing = [n for n in FUNCTIONS if not hasattr(torch, n) and not hasattr(torch.Tensor, n)]
 
-    assert missing == ["hardtanh", "within"]  # torch.nn.functional's, and the contract's
+    assert missing == ["hardtanh", "upto"]  # torch.nn.functional's, and the contract's

@@ -164,7 +164,8 @@ def _held(at: Setting, backbone: str, wa: str, way: str) -> int:
     def loss() -> Tensor:
         return F.cross_entropy(model.net(images), labels)
 
-    return memory.kept(model.net.train(), _compiled(loss) if way == "compiled" else loss)
+    call = trainer.graph(loss, at.device) if way == "compiled" else loss
+    return memory.kept(model.net.train(), call)
 
 
 def _model(at: Setting, backbone: str, wa: str, way: str = "eager") -> Model:
@@ -205,13 +206,5 @@ def _crossing(at: Setting, name: str, dtype: str, way: str) -> Run:
     clock.set(net.HALFWAY)
     z = _latent(at, dtype)
     dy, asked = torch.randn_like(z), [z, *module.parameters()]
-    cross = _compiled(module) if way == "compiled" else module
+    cross = trainer.graph(module, at.device) if way == "compiled" else module
     return repeated(lambda: torch.autograd.grad(cross(z), asked, dy), at.device)
-
-
-def _compiled(call: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """As the trainer compiles its step."""
-    config: Any = torch._dynamo.config  # pyright: ignore
-    if hasattr(config, "trace_autograd_ops"):  # of slopes that autograd derives
-        config.trace_autograd_ops = True
-    return torch.compile(call, dynamic=False)

@@ -23,6 +23,7 @@ class Survey:
     threads: int
     rates: dict[str, float]  # operations a second by precision; bytes a second of a `copy`
     rows: list[Row]
+    whole: bool = True  # was everything measured?
 
     @property
     def caption(self) -> str:
@@ -49,7 +50,7 @@ def every(at: Setting) -> list[Case]:
 
 def survey(at: Setting, tell: Callable[[str], None]) -> Survey:
     """
-    Measure all.
+    Measure all, or as much as there is until Ctrl-C.
 
     Args:
         tell: told of each case before it is measured.
@@ -59,21 +60,25 @@ def survey(at: Setting, tell: Callable[[str], None]) -> Survey:
     """
     found: list[Row] = []
     asked = every(at)
-    for i, case in enumerate(asked, 1):
-        tell(f"[{i}/{len(asked)}] {case.group}: {case.name}")
-        with threads(at.threads):
-            found += rows(case, case.measure())
+    whole = True
+    try:
+        for i, case in enumerate(asked, 1):
+            tell(f"[{i}/{len(asked)}] {case.group}: {case.name}")
+            with threads(at.threads):
+                found += rows(case, case.measure())
+    except KeyboardInterrupt:
+        whole = False
     tell("the machine's limits")
-    return described(at, found)
+    return described(at, found, whole=whole)
 
 
-def described(at: Setting, found: list[Row]) -> Survey:
+def described(at: Setting, found: list[Row], *, whole: bool = True) -> Survey:
     """A survey of these rows; the machine's limits are measured now."""
     on_gpu = at.device.type == "cuda"
     machine = torch.cuda.get_device_name(at.device) if on_gpu else cpu_name()
     with threads(at.threads):
         rates = roofline.rates(at.device)
-    return Survey(machine, version("torch"), at.threads, rates, found)
+    return Survey(machine, version("torch"), at.threads, rates, found, whole)
 
 
 @contextmanager

@@ -398,8 +398,12 @@ def _ones_like(x: Enclosure, **_: Any) -> Enclosure:
     return x.constant(1)
 
 
-def _within(x: Enclosure, low: float, high: float) -> Enclosure:
-    return x.lift((x >= low) & (x <= high))
+def _upto(x: Enclosure, t: float) -> Enclosure:
+    return x.lift(x <= t)
+
+
+def _lerp(x: Enclosure, y: Any, weight: Any) -> Enclosure:
+    return x + x.lift(weight) * (x.lift(y) - x)
 
 
 def _not(x: Truth) -> Truth:
@@ -422,7 +426,7 @@ _NAMES: dict[str, Callable[..., Any]] = {  # torch's names and their synonyms
     "mul multiply": operator.mul, "div divide true_divide": operator.truediv,
     "maximum clamp_min": maximum, "minimum clamp_max": minimum, "clamp clip": clamp,
     "relu": _relu, "hardtanh": _hardtanh, "where": where,
-    "eq": operator.eq, "ne": operator.ne, "within": _within,
+    "eq": operator.eq, "ne": operator.ne, "upto": _upto, "lerp": _lerp,
     "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
     "logical_and": operator.and_, "logical_or": operator.or_, "logical_not": _not,
     "zeros_like": _zeros_like, "ones_like": _ones_like, "full_like": _full_like,
