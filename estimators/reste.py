@@ -51,7 +51,8 @@ class ReSTE(Surrogate):
         r = z.abs()
         power = self._power(r.clamp(max=self.t), 1 / o - 1) / o
         if self.small_mode != "none":
-            power = torch.lerp(power, self._small(o).to(z.dtype), upto(r, self.m))
+            small = self._small(o).to(z.dtype).expand_as(z)
+            power = torch.lerp(power, small, upto(r, self.m))
         return power * upto(r, self.t)
 
     def _small(self, o: Tensor) -> Tensor:

@@ -430,6 +430,6 @@ _NAMES: dict[str, Callable[..., Any]] = {  # torch's names and their synonyms
     "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
     "logical_and": operator.and_, "logical_or": operator.or_, "logical_not": _not,
     "zeros_like": _zeros_like, "ones_like": _ones_like, "full_like": _full_like,
-    "detach clone to float double type_as contiguous": same,
+    "detach clone expand_as to float double type_as contiguous": same,
 }  # fmt: skip
 FUNCTIONS = {name: function for names, function in _NAMES.items() for name in names.split()}
