@@ -127,6 +127,7 @@ def test_the_command_prints_tables_or_json(ask: Ask, monkeypatch: pytest.MonkeyP
         return Survey("a machine", "2.15", at.threads, {"float32": 2e11, "copy": 1e10}, [row])
 
     monkeypatch.setattr(survey, "survey", fake)
+    monkeypatch.setenv("COLUMNS", "120")
     code, printed, err = ask("perf", "--threads", "3", "--quick")
     _, text, _ = ask("perf", "--device", "cpu", "--json", "--compile")
 

@@ -184,6 +184,7 @@ def test_a_failure_is_a_reason(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert told(RuntimeError("CUDA out of memory. Tried")) == "out of memory"
 
 
+@pytest.mark.slow
 def test_a_copy_trains_in_a_process_of_its_own(tiny: Path, tmp_path: Path) -> None:
     """The figures are its own, and found again where they are kept."""
     cell = plan(tiny).cells[0]

@@ -19,6 +19,7 @@ AT = setting(
     quick=False,
 )
 WIDTH = 100
+machine.keep_pages()  # as workers do
 ROWS = pytest.StashKey[list[table.Row]]()
 
 
