@@ -8,13 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from bench import machine
+from bench import machine, perf_cli
 from bench.cost import cost
 from bench.errors import EnvironmentProblem
 from bench.perf import cases, memory, net, roofline, stopwatch, survey, table, together
 from bench.perf.cases import LIMIT, Case, Setting
 from bench.perf.survey import Survey
+from bench.plain import Terminal
 from bench.registry import BACKBONES
+from bench.terminal import UNBOUND
 
 Ask = Callable[..., tuple[int, str, str]]
 CPU = torch.device("cpu")
@@ -127,7 +129,7 @@ def test_the_command_prints_tables_or_json(ask: Ask, monkeypatch: pytest.MonkeyP
         return Survey("a machine", "2.15", at.threads, {"float32": 2e11, "copy": 1e10}, [row])
 
     monkeypatch.setattr(survey, "survey", fake)
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(perf_cli, "out", Terminal(width=UNBOUND))
     code, printed, err = ask("perf", "--threads", "3", "--quick")
     _, text, _ = ask("perf", "--device", "cpu", "--json", "--compile")
 
