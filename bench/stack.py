@@ -147,6 +147,7 @@ class BinaryConvolution(Convolution):
         self.W = Each([conv.W for conv in convs], 0)
         self.A = Each([conv.A for conv in convs], 1)
         self.options = convs[0].options
+        self.by_model = self.options.model_copy(update={"scale": "channel"})
         self.real_input = isinstance(convs[0].A, nn.Identity)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -170,7 +171,7 @@ class BinaryConvolution(Convolution):
         if self.options.scale == "channel":
             return magnitude(self.weight, self.options)
         models = _apart(self.weight, self.k, 0)
-        of_each = magnitude(models, self.options.model_copy(update={"scale": "channel"}))
+        of_each = magnitude(models, self.by_model)
         return of_each.expand(-1, models.shape[1], -1, -1, -1).flatten(0, 1)
 
 

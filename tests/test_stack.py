@@ -195,6 +195,18 @@ def test_evaluation() -> None:
         assert error(net.eval()(images[k]), logits[k]) < 1e-12
 
 
+def test_one_graph() -> None:
+    """A stack is traced whole, so that it can be compiled: seeds, a learned knob and all."""
+    case = {"backbone": "vgg_small", "params": {"image": SIDE}}
+    stack = Stack(nets(torch.float32, ("reste", "reste", "dsq"), **case)).eval()
+    images, labels = next(batches(3, torch.float32))
+    try:
+        traced = torch.compile(stack.losses, backend="eager", fullgraph=True)
+        assert torch.equal(traced(images, labels), stack.losses(images, labels))
+    finally:
+        torch.compiler.reset()
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
