@@ -77,7 +77,9 @@ class _LearnedCrossing(torch.autograd.Function):
         z, knob = ctx.saved_tensors
         with torch.enable_grad():
             z, knob = z.detach().requires_grad_(), knob.detach().requires_grad_()
-            value = ctx.value(z, knob)
+            value = ctx.value(z, knob).expand_as(z)
+            if not value.requires_grad:
+                return torch.zeros_like(z), torch.zeros_like(knob), None, None
             dz, dknob = torch.autograd.grad(value, (z, knob), dy, materialize_grads=True)
         return dz, dknob, None, None
 

@@ -165,6 +165,11 @@ class SurrogateBinarizer(nn.Module):
 
     signs = True  # the promise of -1, 0 and 1 alone, which `bench.integer` multiplies exactly
 
+    def __init_subclass__(cls) -> None:
+        """Whoever has a forward of its own has to promise anew."""
+        if "forward" in vars(cls):
+            cls.signs = bool(vars(cls).get("signs", False))
+
     def __init__(self, surrogate: Surrogate, role: Role, clock: Clock, zero: int) -> None:
         super().__init__()
         self.surrogate = surrogate

@@ -218,16 +218,18 @@ def held_out(labels: Tensor, fraction: float) -> Tensor:
 
 def normalize(x: Tensor, transform: Transform) -> Tensor:
     """Images (n, C, H, W) uint8 to float32, (scale·x - mean)/std per channel."""
-    factor, offset = _constants(transform, x.device)
+    t = transform
+    factor, offset = _constants(tuple(t.mean), tuple(t.std), t.scale, x.device)
     return x.float().mul_(factor).sub_(offset)
 
 
 @cache
-def _constants(transform: Transform, device: torch.device) -> tuple[Tensor, Tensor]:
+def _constants(
+    mean: tuple[float, ...], std: tuple[float, ...], scale: float, device: torch.device
+) -> tuple[Tensor, Tensor]:
     """scale/std and mean/std, (C, 1, 1): copied to a GPU once, for each copy would wait for it."""
-    mean = torch.tensor(transform.mean, device=device).view(-1, 1, 1)
-    std = torch.tensor(transform.std, device=device).view(-1, 1, 1)
-    return transform.scale / std, mean / std
+    m, s = (torch.tensor(x, device=device).view(-1, 1, 1) for x in (mean, std))
+    return scale / s, m / s
 
 
 def crop(x: Tensor, pad: int, shift: Tensor, flip: Tensor) -> Tensor:

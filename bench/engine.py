@@ -2,8 +2,8 @@
 Eager or compiled: whether a cell's training step is worth compiling.
 
 `torch.compile` takes the better part of a minute once for each graph, and a few seconds in each
-process that finds it on the disk. The law is one of the cell alone, not of the machine's speed, so
-that the cell is trained alike whenever it is trained.
+process that finds it on the disk. The law is one of the cell, not of the machine's speed, so that
+the cell is trained alike whenever it is trained; where nothing can be compiled it is eager.
 """
 
 import shutil

@@ -10,7 +10,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -80,6 +80,7 @@ class Gauge:
     Args:
         workers: decoding threads of a copy; None: all copies share the cores.
         report: told what is measured, where nothing is kept.
+        settled: measure nothing more, and take what is known, whatever it was compiled by.
     """
 
     root: Path
@@ -87,6 +88,9 @@ class Gauge:
     compiled: bool | None = None
     workers: int | None = None
     report: Callable[[str], None] = silent
+    settled: bool = False
+    _known: dict[tuple[str, str, str], Tempo] = field(default_factory=dict[Any, Tempo])
+    _failed: dict[tuple[str, str], str] = field(default_factory=dict[Any, str])
 
     def tempo(self, cell: Cell, slots: Sequence[Slot]) -> Tempo:
         """
@@ -97,21 +101,33 @@ class Gauge:
         """
         place, graph = tempo.place(slot.device for slot in slots), tempo.graph(cell)
         for compiled in (False, True) if self.compiled is None else (self.compiled,):
-            found = tempo.find(self.root, graph, place, _environment(slots[0], compiled))
-            if found and self._compiles(cell, found.operations, slots[0].device) == compiled:
+            environment = _environment(slots[0], compiled)
+            found = self._known.get((graph, place, environment))
+            found = found or tempo.find(self.root, graph, place, environment)
+            if found and (self.settled or self._compiles(cell, found, slots[0]) == compiled):
                 return found
+        if problem := self._failed.get((graph, place)):
+            raise Unmeasured(problem)
+        if self.settled:
+            message = "nobody measured it"
+            raise Unmeasured(message)
         self.report(f"measuring {cell.name.rpartition('-')[0]}: {place}")
-        copies = together([self._task(cell, slot, len(slots)) for slot in slots])
+        try:
+            copies = together([self._task(cell, slot, len(slots)) for slot in slots])
+        except Unmeasured as error:
+            self._failed[graph, place] = str(error)
+            raise
         environment = _environment(slots[0], copies[0].compiled)
         names = {"graph": graph, "place": place, "environment": environment}
         found = _tempo(copies, threads=slots[0].threads, **names)
+        self._known[graph, place, environment] = found
         tempo.keep(self.root, found)
         return found
 
-    def _compiles(self, cell: Cell, operations: float, device: str) -> bool:
-        """Would the cell compile, so many operations being an epoch's?"""
+    def _compiles(self, cell: Cell, found: Tempo, slot: Slot) -> bool:
+        """Would the cell compile, whose epochs take as many operations as they did?"""
         if self.compiled is None:
-            return engine.compiles(cell.recipe.epochs * operations, device)[0]
+            return engine.compiles(cell.recipe.epochs * found.operations, slot.device)[0]
         return self.compiled
 
     def _task(self, cell: Cell, slot: Slot, slots: int) -> Task:
@@ -184,7 +200,7 @@ def measured(task: Task, ready: Callable[[], object]) -> Copy | str:
         if exhausted(error):
             return "out of memory"
         kind = "" if isinstance(error, BenchError) else f"{type(error).__name__}: "
-        return f"{kind}{error}".splitlines()[0]
+        return next(iter(f"{kind}{error}".splitlines()), type(error).__name__)
 
 
 def _copy(task: Task, ready: Callable[[], object]) -> Copy:

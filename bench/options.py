@@ -1,6 +1,5 @@
 """The arguments and options that several commands share, and what their words mean."""
 
-import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -110,6 +109,8 @@ Compile = Annotated[
     ),
 ]
 
+LONGEST_S = 1e9  # thirty years
+
 
 def where(
     device: str, gpus: str | None, jobs: int | None, threads: int, slots_per_gpu: str | None
@@ -127,11 +128,11 @@ def seconds(option: str, text: str) -> float:
     A time: 90 (seconds), 30m, 2h, 1d.
 
     Raises:
-        UsageError: it is none, or not above 0.
+        UsageError: it is none, not above 0, or longer than anybody waits.
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip())
     number = float(found[1]) * {"m": 60, "h": 3600, "d": 86400}.get(found[2], 1) if found else 0.0
-    if not found or not 0 < number < math.inf:
+    if not found or not 0 < number < LONGEST_S:
         message = f"{option} `{text}`: expected a time above 0, as in 90 (seconds), 30m, 2h or 1d"
         raise UsageError(message)
     return number

@@ -102,7 +102,8 @@ def _advice(quote: Quote) -> Iterator[str]:
     yield f"{len(budget.fits)} of {count(n, 'cell')} left fit into {clock(budget.seconds)}"
     if later:
         rest = max(quote.found.left_s - budget.seconds, 0)
-        yield f"for another day: {count(later, 'cell')}, about {clock(rest)} more"
+        then = f"about {clock(rest)} more if the run is stopped then and goes on"
+        yield f"for another day: {count(later, 'cell')}, {then}"
     for offer in budget.offers:
         words = ["bench", "run", str(asked.suite), *asked.over(offer.override)]
         yield f"all of it in {clock(offer.left_s)}: {shlex.join([*words, *asked.options])}"
@@ -141,7 +142,7 @@ def document(quote: Quote) -> dict[str, Any]:
 
 def clock(seconds: float) -> str:
     """`0:12:30`, `2 days, 1:00:00`."""
-    return str(timedelta(seconds=round(seconds)))
+    return str(timedelta(seconds=round(min(seconds, 1e13))))
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

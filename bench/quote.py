@@ -1,6 +1,6 @@
 """A quote: what is left of a suite, what it costs on this machine, and what of it fits a budget."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import calibration, crossing, filters, packing, session
@@ -63,9 +63,10 @@ def quote(asked: Asked, where: Where, gauge: Gauge, budget_s: float | None) -> Q
     plan, cells = asked.left()
     slots = packing.slots(where, lambda: cells, gauge)
     found = calibration.calibrate(plan, cells, slots, gauge)
+    settled = replace(gauge, settled=True)
 
     def left_s(override: str) -> float:
-        return calibration.calibrate(*asked.left(override), slots, gauge).left_s
+        return calibration.calibrate(*asked.left(override), slots, settled).left_s
 
     fits = None if budget_s is None else budget(plan, found, asked.results, budget_s, left_s)
     return Quote(asked, plan, found, calibration.ways(found, gauge), fits)

@@ -311,6 +311,7 @@ class _Loop:
         self.model.train()
         size, order = self.recipe.batch_size, self.rng.get_state()
         started, images = time.perf_counter() - self.at.elapsed, None
+        compiled = 0  # images of a step that compiled, which is not timed
         self.began = None
         for step, images, labels in self.batches():
             self.between(order, time.perf_counter() - started)
@@ -321,15 +322,17 @@ class _Loop:
             loss = self.step(images, labels)
             if compiling:
                 self.compiling, self.compile_s = False, time.perf_counter() - began
-                started += self.compile_s
+                started, compiled = started + self.compile_s, size
             self.at.losses.append(loss)
             self.at.total += loss * len(images)
             self.at.seen += len(images)
             self.at.step += 1
             self.tell(step)
         self.loss = _mean(self.at.total, self.at.seen, e)
-        if e > self.first or not self.seconds:
-            self.seconds.append(time.perf_counter() - started)
+        timed = self.at.seen - compiled  # images
+        if timed and (e > self.first or not self.seconds):
+            seconds = time.perf_counter() - started
+            self.seconds.append(seconds * self.at.seen / timed)
         diverged = self.diverged(e)
         if not diverged and self.probe and images is not None:
             self.probe.epoch(e, self.model, images, size)
@@ -441,6 +444,7 @@ class _Loop:
 
 def graph(call: Callable[..., Tensor], device: torch.device) -> Callable[..., Tensor]:
     """`call` compiled, forward and backward, for one shape; on a GPU replayed: launches cost."""
+    torch.compiler.reset()  # it compiles a function 8 times at most, and is silent of a ninth
     config: Any = torch._dynamo.config  # pyright: ignore
     if hasattr(config, "trace_autograd_ops"):  # of slopes that autograd derives
         config.trace_autograd_ops = True

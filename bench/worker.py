@@ -274,19 +274,21 @@ def _measure(job: Job, log: Log, origin: _Origin) -> "Record":
     data = _dataset(job, device).to(device, job.workers, log.line)
     compiled, why = engine.chosen(job.compiled, job.cell, data, job.device)
     log.line(why)
-    _vouch(job, compiled, log, origin)
     origin.meter = meter = Meter(device, alone=job.cells_at_once == 1)
     threads = count(job.threads, "thread")
     log.line(f"{job.cell.slug} on {job.device}, {threads}, {data.label}")
     home = store.folder(job.root, job.cell)
     checkpoint.sweep(home)
     try:
+        _vouch(job, compiled, log, origin)
         net, outcome = _train(job, data, home, log, origin)
     except Exception as error:
-        if job.compiled or not (origin.compiled and engine.uncompilable(error)):
+        if job.compiled or not (compiled and engine.uncompilable(error)):
             raise
-        origin.compiled = False  # nobody asked for it
-        log.line(f"eager: its step cannot be compiled: {_reason(error)}")
+        log.line(
+            f"eager, for nothing can be compiled here: {_reason(error)}"
+        )  # nobody asked for it
+        _vouch(job, False, log, origin)
         net, outcome = _train(job, data, home, log, origin)
     if outcome.compile_s:
         log.line(f"compiled in {outcome.compile_s:.0f} s, which are no part of images/s")

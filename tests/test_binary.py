@@ -2,10 +2,11 @@
 
 import math
 
+import pytest
 import torch
 from torch import Tensor
 
-from bench.binary import Clock, cross, cross_learned, sign, tap
+from bench.binary import Clock, Slope, cross, cross_learned, sign, tap
 from bench.cell import Binarization
 from bench.layers import Layers
 from bench.plugin import Surrogate
@@ -59,6 +60,16 @@ def test_tap_counts_and_changes_nothing() -> None:
     assert torch.equal(y, z)
     assert torch.equal(_grad(z), dy)
     torch.testing.assert_close(_grad(out), torch.stack([dy.abs().sum(), dy.square().sum()]))
+
+
+@pytest.mark.parametrize("value", [lambda z, k: k * k, lambda z, k: torch.ones_like(z)])
+def test_a_value_may_ignore_what_it_is_given(value: Slope) -> None:
+    """A learned f that depends on the knob alone, or on nothing, has the gradients that it has."""
+    z, knob = torch.randn(2, 3, requires_grad=True), torch.tensor(2.0, requires_grad=True)
+    cross_learned(z, knob, value).sum().backward()
+
+    assert torch.equal(_grad(z), torch.zeros(2, 3))
+    assert float(_grad(knob)) in {24.0, 0.0}
 
 
 def test_a_dial_is_shared_and_keeps_the_dtype() -> None:

@@ -114,3 +114,63 @@ def test_one_graph_serves_a_training(name: str, monkeypatch: pytest.MonkeyPatch)
     assert [p.compiling for p in seen].count(True) == 1
     assert seen[0].compiling
     assert outcome.compile_s is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ste", "dsq", "ede", "fda", "rbnn", "reste", "ste_gain", "ramp"])
+def test_every_estimator_compiles(name: str) -> None:
+    """A compiled binary layer, channels last as trainers have it, has the eager one's gradient."""
+    clock, plugin = Clock(), ESTIMATORS.build(name, {})
+    layers = Layers(lambda role, shape: plugin.binarizer(role, shape, clock, 0), Binarization())
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(layers.conv(4, 4, 3), torch.nn.BatchNorm2d(4))
+    net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    clock.set(0.3)
+    x = torch.randn(2, 4, 8, 8).contiguous(memory_format=torch.channels_last).requires_grad_()
+
+    def loss(x: torch.Tensor) -> torch.Tensor:
+        return net(x).square().sum()
+
+    compiled = torch.autograd.grad(trainer.graph(loss, torch.device("cpu"))(x), x)[0]
+    eager = torch.autograd.grad(loss(x), x)[0]
+
+    assert (compiled - eager).norm() < 0.1 * eager.norm()
+
+
+def test_a_ninth_graph_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that trains many cells compiles each; Dynamo alone would stop at eight."""
+    from torch._dynamo.testing import CompileCounter
+
+    counter = CompileCounter()
+    compile_: Any = partial(torch.compile, backend=counter)
+    monkeypatch.setattr(
+        trainer.torch, "compile", lambda f, dynamic, mode: compile_(f, dynamic=dynamic)
+    )
+
+    def twice(x: torch.Tensor) -> torch.Tensor:
+        return 2 * x
+
+    for n in range(1, 11):
+        trainer.graph(twice, torch.device("cpu"))(torch.ones(n))
+    torch._dynamo.reset()  # pyright: ignore
+
+    assert counter.frame_count == 10
+
+
+def test_a_step_that_compiles_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor are its images counted: an epoch of one step has no throughput."""
+    monkeypatch.setattr(trainer, "graph", lambda call, _: call)
+    clock, plugin = Clock(), ESTIMATORS.build("ste", {})
+    layers = Layers(lambda role, shape: plugin.binarizer(role, shape, clock, 0), Binarization())
+    net = torch.nn.Sequential(
+        layers.conv(1, 2, 3),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(2, 10),
+    )
+    data = Digits(train=32, test=20).load(Path("nowhere"))
+    one = trainer.train(net, clock, data, Recipe(epochs=1, batch_size=32), 0, compiled=True)
+    two = trainer.train(net, clock, data, Recipe(epochs=1, batch_size=16), 0, compiled=True)
+
+    assert one.images_per_s is None
+    assert two.images_per_s is not None

@@ -13,6 +13,7 @@ from bench.binary import Clock
 from bench.cell import Binarization
 from bench.integer import in_int8, on_gpu
 from bench.layers import BinaryConv2d, Layers, binary_layers
+from bench.plugin import SurrogateBinarizer
 from bench.registry import BACKBONES, ESTIMATORS
 
 Conv: TypeAlias = Callable[[Tensor, Tensor, int, int], Tensor]
@@ -177,3 +178,17 @@ def test_only_signs_are_whole() -> None:
     assert layer(Binarization(scale="none", scale_at="pre"))
     assert not layer(Binarization(scale_at="pre"))
     assert not layer(Binarization(), real=True)
+
+
+def test_a_forward_of_its_own_promises_nothing() -> None:
+    """A subclass that scales its signs is no longer multiplied as whole numbers."""
+
+    class Half(SurrogateBinarizer):
+        def forward(self, z: Tensor) -> Tensor:
+            return super().forward(z) / 2
+
+    class Named(SurrogateBinarizer):
+        """The same forward."""
+
+    assert not Half.signs
+    assert Named.signs

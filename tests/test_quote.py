@@ -95,7 +95,7 @@ def test_a_budget_says_what_fits(ask: Ask, suite: str, steady: list[Sequence[Tas
     where = "--filter estimator=ste,reste -j 1"
     assert out.splitlines()[-4:] == [
         "2 of 4 cells left fit into 0:00:50",
-        "for another day: 2 cells, about 0:00:35 more",
+        "for another day: 2 cells, about 0:00:35 more if the run is stopped then and goes on",
         f"all of it in 0:00:45: bench run tiny.yaml train.epochs=1 {where}",
         f"all of it in 0:00:45: bench run tiny.yaml seeds=0 {where}",
     ]

@@ -136,12 +136,11 @@ def test_indicators_change_no_number() -> None:
     assert run("reste", indicators="off").indicators == []
 
 
-@pytest.mark.parametrize("name", ["dsq", "fda", "reste"])
-def test_compiled_training_is_training(name: str) -> None:
+def test_compiled_training_is_training() -> None:
     """The compiled step computes the eager step's loss, indicators included, to rounding."""
-    built = model(name, width=2)
+    built = model("reste", width=2)
     recipe = Recipe(epochs=1, batch_size=32)
-    eager = run_once(model(name, width=2), recipe, compiled=False)
+    eager = run_once(model("reste", width=2), recipe, compiled=False)
     torch._dynamo.config.suppress_errors = False  # pyright: ignore
     compiled = run_once(built, recipe, compiled=True)
 
