@@ -396,6 +396,7 @@ def test_sigterm_interrupts_a_cell_and_it_goes_on(job: Job, news: News) -> None:
     assert not (store.folder(job.root, job.cell) / "checkpoints").exists()
 
 
+@pytest.mark.slow
 def test_a_resume_that_differs_says_so(
     job: Job, news: News, request: pytest.FixtureRequest
 ) -> None:

@@ -149,6 +149,7 @@ def test_the_best_on_held_out_images_is_chosen(tmp_path: Path) -> None:
     assert tuning.chosen(row, {r.cell.id: r for r in measured(one, [0.9])}) is None
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_tuned_rows_stand_beside_untuned_ones(tmp_path: Path) -> None:
     """A whole run: trials, then what they chose; the table names budget, values and untuned row."""
