@@ -28,7 +28,7 @@ step() { # NAME LIMIT COMMAND...: once, unless it was done before; its output in
   if [ ! -e "$kept" ]; then
     [ "$(left)" -lt "$limit" ] && limit=$(left)
     echo "== $name: $*"
-    timeout --signal=INT --kill-after=20 "$limit" "$@" >"$kept.part" 2>&1
+    timeout --foreground --signal=INT --kill-after=20 "$limit" "$@" >"$kept.part" 2>&1
     echo "exit code $?" >>"$kept.part"
     mv "$kept.part" "$kept"
     tail -n 25 "$kept"
@@ -44,7 +44,7 @@ step together 90 "$python" tests/benchmarks/stacking.py --device "$device" --k 1
 packed=()
 [ "$device" = cpu ] || packed=(--slots-per-gpu auto)
 echo "== cells: $suite ${overrides[*]}"
-timeout --signal=INT --kill-after=60 "$(left)" "$python" -m bench run "$suite" "${overrides[@]}" \
+timeout --foreground --signal=INT --kill-after=60 "$(left)" "$python" -m bench run "$suite" "${overrides[@]}" \
   --results "$results" --device "$device" "${packed[@]}" --checkpoint-every 60s --quiet
 echo "exit code $? (130: time was up; run it again to go on)"
 "$python" -m bench export --results "$results" --no-weights --output "$out/records.tar.gz" || true

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from bench import stop
 from bench.perf import cases, roofline, together
 from bench.perf.cases import Case, Setting
 from bench.perf.table import Row, rows
@@ -66,7 +67,7 @@ def survey(at: Setting, tell: Callable[[str], None]) -> Survey:
             tell(f"[{i}/{len(asked)}] {case.group}: {case.name}")
             with threads(at.threads):
                 found += rows(case, case.measure())
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, stop.Stopped):
         whole = False
     tell("the machine's limits")
     return described(at, found, whole=whole)
