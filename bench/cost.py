@@ -34,10 +34,8 @@ def cost(backbone: Backbone, *, binary: bool = True, task: Native | None = None)
     """Count `backbone`, as a binary or as a real network, at `task` or its native one."""
     image = backbone.only_image or (task or backbone.native).image
     task = (task or backbone.native)._replace(image=image)
-    # no estimator is asked: what its binarizers do costs no multiplication here
-    layers = Layers(_identity if binary else None, Binarization())
     with torch.device("meta"), torch.no_grad():
-        net = backbone.build(task.classes, task.channels, layers).eval()
+        net = skeleton(backbone, task, binary=binary).eval()
         counter = FlopCounterMode(display=False)
         with counter:
             net(torch.empty(1, task.channels, image, image))
@@ -52,6 +50,12 @@ def cost(backbone: Backbone, *, binary: bool = True, task: Native | None = None)
         binary_macs=flops // 2,
         real_macs=(counter.get_total_flops() - flops) // 2,
     )
+
+
+def skeleton(backbone: Backbone, task: Native, *, binary: bool = True) -> nn.Module:
+    """A network that multiplies what one that is trained does; it binarizes nothing."""
+    layers = Layers(_identity if binary else None, Binarization())
+    return backbone.build(task.classes, task.channels, layers)
 
 
 def _identity(_role: Role, _shape: tuple[int, ...]) -> nn.Module:

@@ -27,7 +27,8 @@ from bench.data import Dataset, silent
 from bench.errors import BenchError, exhausted
 from bench.log import redirect
 from bench.machine import cores
-from bench.pace import Pace, pace, resident_mib
+from bench.meter import resident_mib
+from bench.pace import Pace, pace
 from bench.registry import ESTIMATORS, add_folders
 from bench.seat import Slot
 from bench.tempo import Tempo

@@ -82,8 +82,7 @@ class BinaryConv2d(BinaryLayer, nn.Conv2d):
     def product(self, a: Tensor, w: Tensor) -> Tensor:
         padding = self.kernel_size[0] // 2
         if self.options.padding != 0 and not isinstance(self.A, nn.Identity):
-            k = padding
-            a, padding = F.pad(a, (k, k, k, k), value=self.options.padding), 0
+            a, padding = F.pad(a, (padding,) * 4, value=self.options.padding), 0
         if self.whole:
             gradients = getattr(torch, self.options.gradients)
             return integer.conv2d(a, w, self.stride[0], padding, gradients)

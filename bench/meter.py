@@ -43,8 +43,7 @@ class Meter:
         with suppress(OSError):
             if found := re.search(r"VmHWM:\s+(\d+) kB", (PROCESS / "status").read_text("utf-8")):
                 return int(found[1]) / 2**10
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak / (2**20 if sys.platform == "darwin" else 2**10)
+        return resident_mib()
 
     def energy_j(self) -> float | None:
         """Joules that the GPU has taken since then, if they are counted and this cell's alone."""
@@ -59,3 +58,9 @@ def _forget() -> None:
         ctypes.CDLL(None).malloc_trim(0)
     with suppress(OSError):
         (PROCESS / "clear_refs").write_text("5", encoding="ascii")
+
+
+def resident_mib() -> float:
+    """The most memory that this process ever had."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

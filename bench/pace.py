@@ -5,9 +5,7 @@ A step lasts from the end of the one before it to its own, so the making of its 
 first step of an epoch and a smaller last one are left out, where there are others.
 """
 
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from bench import trainer
 from bench.cell import Recipe
 from bench.data import Dataset
 from bench.errors import BenchError
+from bench.meter import resident_mib
 from bench.model import Model
 
 
@@ -160,9 +159,3 @@ def peak_mib(device: torch.device) -> float:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     return resident_mib()
-
-
-def resident_mib() -> float:
-    """The most memory that this process had so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)

@@ -79,8 +79,6 @@ def make(device: str, threads: int, compiled: bool = False) -> Receipt:
     """
     with _apart(torch.device(device), threads):
         first, second = (_train(torch.device(device), compiled) for _ in range(2))
-    if compiled:  # what was compiled for this net is of no use to another
-        torch.compiler.reset()
     return Receipt(
         environment=environment(device, threads, compiled),
         steps=first,

@@ -77,7 +77,6 @@ class Case:
 
     def measure(self) -> dict[str, list[float]]:
         """The seconds of each way, round by round."""
-        torch.compiler.reset()  # so that no case meets the limit on graphs of one function
         return in_turn({name: ready() for name, ready in self.ways.items()}, self.rounds)
 
 

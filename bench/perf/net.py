@@ -6,11 +6,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from bench import cost
 from bench.binary import Clock
 from bench.cell import Binarization, Role
 from bench.layers import Layers, MakeBinarizer
 from bench.model import Model, settle
 from bench.perf import oracle
+from bench.plugin import Native
 from bench.registry import BACKBONES, ESTIMATORS
 
 IMAGE = (3, 32, 32)
@@ -33,16 +35,17 @@ def build(
     *,
     plain: bool = False,
     real_input: bool = False,
+    seed: int = 0,
 ) -> Model:
     """
-    A binary network halfway through its schedule, the same each time.
+    A binary network halfway through its schedule, the same for each seed.
 
     Args:
         params: the backbone's.
         plain: as the oracle has it.
         real_input: W/A 1/32.
     """
-    settle(0)
+    settle(seed)
     clock = Clock()
     make = binarizer(estimator, clock, plain=plain)
 
@@ -57,9 +60,5 @@ def build(
 
 def skeleton(backbone: str, params: dict[str, Any]) -> nn.Module:
     """A network that multiplies what those do, and binarizes nothing."""
-    layers = Layers(_identity, Binarization())
-    return BACKBONES.build(backbone, params).build(CLASSES, IMAGE[0], layers)
-
-
-def _identity(_role: Role, _shape: tuple[int, ...]) -> nn.Module:
-    return nn.Identity()
+    task = Native(IMAGE[1], CLASSES, IMAGE[0])
+    return cost.skeleton(BACKBONES.build(backbone, params), task)

@@ -29,16 +29,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench import machine, trainer
-from bench.binary import Clock
-from bench.cell import Binarization, Recipe
-from bench.layers import Layers
-from bench.registry import BACKBONES, ESTIMATORS
+from bench.cell import Recipe
+from bench.perf.net import CLASSES, IMAGE, build
 from bench.stack import Product, Stack
 
 Step: TypeAlias = Callable[[], None]
 Run: TypeAlias = Callable[[int], float]  # does so many steps of all K; returns its seconds
 FORMATS = {"": torch.channels_last, " NCHW": torch.contiguous_format}
-CHANNELS, CLASSES = 3, 10
 WARM_UP = 3  # steps, after which optimizers have their state and a graph can be captured
 PATIENCE_S = 600.0  # until the last process is ready
 _gate: Barrier  # of a worker process, as is
@@ -141,13 +138,7 @@ def processes(at: Setting, k: int, held: ExitStack) -> Run:
 
 def network(at: Setting, seed: int) -> nn.Module:
     """One training's network, halfway through its schedule."""
-    torch.manual_seed(seed)
-    clock = Clock()
-    binarizer = partial(ESTIMATORS.build("reste", {}).binarizer, clock=clock, zero=0)
-    layers = Layers(binarizer, Binarization())
-    net = BACKBONES.build("resnet20", {"width": at.width}).build(CLASSES, CHANNELS, layers)
-    clock.set(0.5)
-    return net
+    return build("resnet20", {"width": at.width}, "reste", at.device, seed=seed).net
 
 
 def step_of(at: Setting, net: nn.Module, layout: torch.memory_format) -> Step:
@@ -155,7 +146,7 @@ def step_of(at: Setting, net: nn.Module, layout: torch.memory_format) -> Step:
     net.to(at.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
     optimizer = trainer.optimizer(net, Recipe(epochs=1, lr=0.01))
     k = net.k if isinstance(net, Stack) else 1
-    images = torch.randn(k, at.batch, CHANNELS, at.image, at.image, device=at.device)
+    images = torch.randn(k, at.batch, IMAGE[0], at.image, at.image, device=at.device)
     labels = torch.randint(CLASSES, (k, at.batch), device=at.device)
     if not isinstance(net, Stack):
         images, labels = images[0].contiguous(memory_format=layout), labels[0]
