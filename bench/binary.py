@@ -37,9 +37,17 @@ def upto(r: Tensor, t: float) -> Tensor:
     if has_torch_function((r,)):  # a range of `bench check`'s proofs
         return handle_torch_function(upto, (r,), r, t)
     r = r.detach()
-    if torch.compiler.is_compiling():  # its kernels store and load booleans one by one
-        return 1 - torch.sign(torch.relu(r - t))
+    if torch.compiler.is_compiling():  # which keeps the boolean in a register
+        return torch.where(r <= t, 1.0, 0.0).to(r.dtype)
     return torch.le(r, t, out=torch.empty_like(r))
+
+
+def piecewise(r: Tensor, t: float, inner: Tensor, outer: Tensor) -> Tensor:
+    """`inner` where r ≤ t, `outer` beyond: shaped like r, and of its dtype; both are finite."""
+    if torch.compiler.is_compiling() or has_torch_function((r,)):
+        return torch.where(r <= t, inner, outer)
+    inner, outer = (x.to(r.dtype).expand_as(r) for x in (inner, outer))
+    return torch.lerp(outer, inner, upto(r, t))  # either end comes out as it is
 
 
 class _Crossing(torch.autograd.Function):

@@ -26,6 +26,7 @@ NUMERIC = (  # every file of the harness between a batch of images and a record'
     "data",  # order, crops and flips, normalization
     "folder",  # the same of image files
     "image",
+    "graph",  # what a compiler is told, on which a compiled step's rounding depends
     "integer",  # convolutions of signs
     "indicators",  # what e and s are made of
     "lane",  # the copy to the device

@@ -13,7 +13,6 @@ The backward pass multiplies signs by real gradients, in float32 unless a suite 
 (`binarization: {gradients: bfloat16}`). What it needs of both operands is kept in one byte each.
 """
 
-from functools import cache
 from typing import Any
 
 import torch
@@ -35,46 +34,70 @@ MULTIPLIES_BYTES = _multiplies_bytes()
 
 
 def conv2d(
-    a: Tensor, w: Tensor, stride: int, padding: int, gradients: torch.dtype = torch.float32
+    a: Tensor,
+    w: Tensor,
+    scale: Tensor | None,
+    stride: int,
+    padding: int,
+    gradients: torch.dtype = torch.float32,
 ) -> Tensor:
     """
-    Convolve a (N, C_in, H, W) with w (C_out, C_in, k, k), both of -1, 0 and 1 alone.
+    scale · (a * w) for a (N, C_in, H, W) and w (C_out, C_in, k, k), both of -1, 0 and 1 alone.
 
-    Equal to `F.conv2d` bit for bit, and differentiated likewise; with `gradients` torch.bfloat16
-    the gradients are rounded to that first, and again at the end.
+    The sums are those of `F.conv2d` bit for bit. The scale, (1, 1, 1, 1) or (C_out, 1, 1, 1), takes
+    no pass over images on the way back: with y = a * w and g = dL/d(scale · y),
+
+        dL/da = convolve(g, scale · w)ᵀ,   dL/dw = scale · (a * g),   dL/dscale = <w, a * g>
+
+    where the last is <y, g>, summed in another order. With `gradients` torch.bfloat16 what is
+    multiplied there is rounded to that first, and the products again at the end.
     """
     if a.dtype != torch.float32 or w.dtype != torch.float32:
-        return F.conv2d(a, w, None, stride, padding)
-    product: Tensor = _Product.apply(a, w, stride, padding, gradients)  # pyright: ignore[reportAssignmentType]
+        y = F.conv2d(a, w, None, stride, padding)
+        return y if scale is None else y * scale.view(-1, 1, 1)
+    place = (stride, padding)
+    product: Tensor = _Product.apply(a, w, scale, place, gradients)  # pyright: ignore[reportAssignmentType]
     return product
 
 
 class _Product(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, a: Tensor, w: Tensor, stride: int, padding: int, gradients: torch.dtype
+        ctx: Any,
+        a: Tensor,
+        w: Tensor,
+        scale: Tensor | None,
+        place: tuple[int, int],
+        gradients: torch.dtype,
     ) -> Tensor:
         signs, weights = a.to(torch.int8), w.to(torch.int8)
-        ctx.save_for_backward(signs, weights)
-        ctx.place, ctx.gradients = (stride, padding), gradients
+        ctx.save_for_backward(signs, weights, scale)
+        ctx.place, ctx.gradients = place, gradients
+        macs = a.numel() // place[0] ** 2 * w.numel() // w.shape[1]
         if a.is_cuda:
-            return on_gpu(a, w, stride, padding)
-        macs = a.numel() // stride**2 * w.numel() // w.shape[1]
-        if MULTIPLIES_BYTES and macs >= WORTH:
-            return in_int8(signs, weights, stride, padding)
-        return F.conv2d(a, w, None, stride, padding)
+            y = on_gpu(a, w, *place)
+        elif MULTIPLIES_BYTES and macs >= WORTH:
+            image = signs.add(1).view(torch.uint8)
+            y = torch.ops.signbench.conv2d_int8(image, weights, *place)
+        else:
+            y = F.conv2d(a, w, None, *place)
+        return y if scale is None else y * scale.view(-1, 1, 1)
 
     @staticmethod
     def backward(ctx: Any, *dy: Tensor) -> tuple[Tensor | None, ...]:
-        operands = (x.to(ctx.gradients) for x in (dy[0], *ctx.saved_tensors))
+        signs, weights, scale = ctx.saved_tensors
+        w = weights.float()
+        operands = (dy[0], signs, w if scale is None else w * scale)
         stride, padding = ctx.place
         found = torch.ops.aten.convolution_backward(
-            *(*operands, None),
+            *(*(x.to(ctx.gradients) for x in operands), None),
             *([stride, stride], [padding, padding], [1, 1], False, [0, 0], 1),
             [*ctx.needs_input_grad[:2], False],
         )
         da, dw = (None if x is None else x.float() for x in found[:2])
-        return da, dw, None, None, None
+        if scale is None or dw is None:
+            return da, dw, None, None, None
+        return da, dw * scale, (w * dw).sum_to_size(scale.shape), None, None
 
 
 def on_gpu(a: Tensor, w: Tensor, stride: int, padding: int) -> Tensor:
@@ -84,11 +107,13 @@ def on_gpu(a: Tensor, w: Tensor, stride: int, padding: int) -> Tensor:
     return F.conv2d(a, w, None, stride, padding)
 
 
-@torch.library.custom_op("signbench::conv2d_int8", mutates_args=())
-def in_int8(signs: Tensor, weights: Tensor, stride: int, padding: int) -> Tensor:
-    """The product of int8 tensors as float32, channels last, by oneDNN."""
-    one, nil = _per_channel(len(weights))
-    image = signs.add(1).view(torch.uint8)  # oneDNN's are not negative; it knows 1 as its zero
+def in_int8(image: Tensor, weights: Tensor, stride: int, padding: int) -> Tensor:
+    """
+    The product of image - 1 (uint8) and weights (int8) as float32, channels last, by oneDNN.
+
+    Its images are not negative, and it knows of a number that stands for zero.
+    """
+    one, nil = torch.ones(1), torch.zeros(1, dtype=torch.int64)
     place = [stride, stride], [padding, padding], [1, 1]
     packed = torch.ops.onednn.qconv_prepack(weights, one, 1.0, 1, *place, 1, list(image.shape))
     return torch.ops.onednn.qconv2d_pointwise(
@@ -97,15 +122,15 @@ def in_int8(signs: Tensor, weights: Tensor, stride: int, padding: int) -> Tensor
     )
 
 
-@in_int8.register_fake
-def _(signs: Tensor, weights: Tensor, stride: int, padding: int) -> Tensor:
-    n, _, h, w = signs.shape
+def _shaped(image: Tensor, weights: Tensor, stride: int, padding: int) -> Tensor:
+    n, _, h, w = image.shape
     side = [(x + 2 * padding - weights.shape[2]) // stride + 1 for x in (h, w)]
-    y = signs.new_empty(n, len(weights), *side, dtype=torch.float32)
+    y = image.new_empty(n, len(weights), *side, dtype=torch.float32)
     return y.contiguous(memory_format=torch.channels_last)
 
 
-@cache
-def _per_channel(channels: int) -> tuple[Tensor, Tensor]:
-    """Scales 1 and zeros 0 of so many channels."""
-    return torch.ones(channels), torch.zeros(channels, dtype=torch.int64)
+# not `custom_op`, whose checks take longer than a small product
+SCHEMA = "(Tensor image, Tensor weights, int stride, int padding) -> Tensor"
+torch.library.define("signbench::conv2d_int8", SCHEMA)
+torch.library.impl("signbench::conv2d_int8", "cpu", in_int8)
+torch.library.register_fake("signbench::conv2d_int8", _shaped)

@@ -39,22 +39,20 @@ class BinaryLayer(nn.Module):
     def forward(self, input: Tensor) -> Tensor:
         x = input if self.tap is None else tap(input, self.tap)
         w, a = latent(self.weight, self.options), self.A(x)
-        scale = magnitude(self.weight, self.options)
-        if self.options.scale == "none":
-            y = self.product(a, self.W(w))
-        elif self.options.scale_at == "pre":
-            y = self.product(a, self.W(w) * scale)
+        scale = None if self.options.scale == "none" else magnitude(self.weight, self.options)
+        if scale is None or self.options.scale_at == "post":
+            y = self.product(a, self.W(w), scale)
         else:
-            y = self.product(a, self.W(w)) * scale.view(-1, *(1,) * (w.ndim - 2))
+            y = self.product(a, self.W(w) * scale)
         if self.options.scale_act == "layer" and not isinstance(self.A, nn.Identity):
             y = y * x.abs().mean()
         return y if self.bias is None else y + self.bias
 
-    def product(self, a: Tensor, w: Tensor) -> Tensor:
+    def product(self, a: Tensor, w: Tensor, scale: Tensor | None = None) -> Tensor:
         """
-        The operation itself, of binarized input and weights, without bias.
+        The operation itself, of binarized input and weights, without bias; then times `scale`.
 
-        Its result is whole numbers if `self.whole`.
+        Before that its result is whole numbers if `self.whole`.
         """
         raise NotImplementedError
 
@@ -79,14 +77,15 @@ class BinaryConv2d(BinaryLayer, nn.Conv2d):
         super().__init__(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False)
         self.binarize(binarizer, options)
 
-    def product(self, a: Tensor, w: Tensor) -> Tensor:
+    def product(self, a: Tensor, w: Tensor, scale: Tensor | None = None) -> Tensor:
         padding = self.kernel_size[0] // 2
         if self.options.padding != 0 and not isinstance(self.A, nn.Identity):
             a, padding = F.pad(a, (padding,) * 4, value=self.options.padding), 0
         if self.whole:
             gradients = getattr(torch, self.options.gradients)
-            return integer.conv2d(a, w, self.stride[0], padding, gradients)
-        return F.conv2d(a, w, None, self.stride, padding)
+            return integer.conv2d(a, w, scale, self.stride[0], padding, gradients)
+        y = F.conv2d(a, w, None, self.stride, padding)
+        return y if scale is None else y * scale.view(-1, 1, 1)
 
 
 class BinaryLinear(BinaryLayer, nn.Linear):
@@ -98,8 +97,9 @@ class BinaryLinear(BinaryLayer, nn.Linear):
         super().__init__(c_in, c_out)
         self.binarize(binarizer, options)
 
-    def product(self, a: Tensor, w: Tensor) -> Tensor:
-        return F.linear(a, w)
+    def product(self, a: Tensor, w: Tensor, scale: Tensor | None = None) -> Tensor:
+        y = F.linear(a, w)
+        return y if scale is None else y * scale.view(-1)
 
 
 def binary_layers(net: nn.Module) -> list[tuple[str, BinaryLayer]]:

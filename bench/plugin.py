@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.binary import Clock, sign, upto
+from bench.binary import Clock, piecewise, sign, upto
 from bench.cell import Role
 from bench.contract import (
     Backbone,
@@ -50,6 +50,7 @@ __all__ = [
     "SurrogateBinarizer",
     "activation",
     "initialize",
+    "piecewise",
     "sign",
     "upto",
 ]

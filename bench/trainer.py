@@ -26,6 +26,7 @@ from bench.binary import Clock
 from bench.cell import Recipe
 from bench.data import Dataset
 from bench.errors import DataError, exhausted
+from bench.graph import graph
 from bench.indicators import Probe
 from bench.record import LayerIndicators
 
@@ -440,16 +441,6 @@ class _Loop:
         if spoilt:
             return f"{spoilt[0]} is the first layer whose output is not finite, at step {step + 1}"
         return "" if bool(loss.isfinite()) else f"at step {step + 1}, where every layer's output is"
-
-
-def graph(call: Callable[..., Tensor], device: torch.device) -> Callable[..., Tensor]:
-    """`call` compiled, forward and backward, for one shape; on a GPU replayed: launches cost."""
-    torch.compiler.reset()  # it compiles a function 8 times at most, and is silent of a ninth
-    config: Any = torch._dynamo.config  # pyright: ignore
-    if hasattr(config, "trace_autograd_ops"):  # of slopes that autograd derives
-        config.trace_autograd_ops = True
-    mode = "reduce-overhead" if device.type == "cuda" else None
-    return torch.compile(call, dynamic=False, mode=mode)
 
 
 @contextmanager

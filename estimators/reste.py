@@ -21,7 +21,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bench.plugin import Annotated, Field, Knob, Role, ScheduleName, Surrogate, upto
+from bench.plugin import Annotated, Field, Knob, Role, ScheduleName, Surrogate, piecewise, upto
 
 
 class ReSTE(Surrogate):
@@ -51,8 +51,7 @@ class ReSTE(Surrogate):
         r = z.abs()
         power = self._power(r.clamp(max=self.t), 1 / o - 1) / o
         if self.small_mode != "none":
-            small = self._small(o).to(z.dtype).expand_as(z)
-            power = torch.lerp(power, small, upto(r, self.m))
+            power = piecewise(r, self.m, self._small(o), power)
         return power * upto(r, self.t)
 
     def _small(self, o: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from bench import engine, model, trainer
 from bench.binary import Clock
 from bench.cell import CORE, Binarization, Cell, DataRef, Recipe, Ref
 from bench.data import Tensors, Transform
+from bench.graph import graph
 from bench.layers import Layers
 from bench.registry import ESTIMATORS
 from bench.sources import Digits
@@ -87,9 +88,7 @@ def test_one_graph_serves_a_training(name: str, monkeypatch: pytest.MonkeyPatch)
 
     counter = CompileCounter()
     compile_: Any = partial(torch.compile, backend=counter)
-    monkeypatch.setattr(
-        trainer.torch, "compile", lambda f, dynamic, mode: compile_(f, dynamic=dynamic)
-    )
+    monkeypatch.setattr(torch, "compile", lambda f, dynamic, options: compile_(f, dynamic=dynamic))
     clock, plugin = Clock(), ESTIMATORS.build(name, {})
     layers = Layers(lambda role, shape: plugin.binarizer(role, shape, clock, 0), Binarization())
     net = torch.nn.Sequential(
@@ -131,7 +130,7 @@ def test_every_estimator_compiles(name: str) -> None:
     def loss(x: torch.Tensor) -> torch.Tensor:
         return net(x).square().sum()
 
-    compiled = torch.autograd.grad(trainer.graph(loss, torch.device("cpu"))(x), x)[0]
+    compiled = torch.autograd.grad(graph(loss, torch.device("cpu"))(x), x)[0]
     eager = torch.autograd.grad(loss(x), x)[0]
 
     assert (compiled - eager).norm() < 0.1 * eager.norm()
@@ -143,15 +142,13 @@ def test_a_ninth_graph_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
 
     counter = CompileCounter()
     compile_: Any = partial(torch.compile, backend=counter)
-    monkeypatch.setattr(
-        trainer.torch, "compile", lambda f, dynamic, mode: compile_(f, dynamic=dynamic)
-    )
+    monkeypatch.setattr(torch, "compile", lambda f, dynamic, options: compile_(f, dynamic=dynamic))
 
     def twice(x: torch.Tensor) -> torch.Tensor:
         return 2 * x
 
     for n in range(1, 11):
-        trainer.graph(twice, torch.device("cpu"))(torch.ones(n))
+        graph(twice, torch.device("cpu"))(torch.ones(n))
     torch._dynamo.reset()  # pyright: ignore
 
     assert counter.frame_count == 10

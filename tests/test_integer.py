@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
 
 from bench import integer
 from bench.binary import Clock
@@ -22,7 +23,7 @@ NETS = {"resnet20": 32, "resnet18": 32, "vgg_small": 32, "resnet18_imagenet": 22
 
 def bytes_(a: Tensor, w: Tensor, stride: int, padding: int) -> Tensor:
     """`in_int8` of float tensors."""
-    return in_int8(a.to(torch.int8), w.to(torch.int8), stride, padding)
+    return in_int8((a + 1).to(torch.uint8), w.to(torch.int8), stride, padding)
 
 
 needs_bytes = pytest.mark.skipif(
@@ -96,7 +97,7 @@ def test_gradients_are_those_of_a_convolution() -> None:
         for _ in range(2)
     )
     dy = torch.randn(4, 32, 8, 8, generator=rng)
-    integer.conv2d(ours[0], ours[1], 2, 1).backward(dy)
+    integer.conv2d(ours[0], ours[1], None, 2, 1).backward(dy)
     F.conv2d(plain[0], plain[1], None, 2, 1).backward(dy)
 
     for one, other in zip(ours, plain, strict=True):
@@ -113,7 +114,7 @@ def test_gradients_may_be_rounded() -> None:
     for dtype in (torch.float32, torch.bfloat16):
         a = torch.sign(torch.randn(4, 16, 8, 8, generator=rng.manual_seed(1))).requires_grad_()
         w = torch.sign(torch.randn(16, 16, 3, 3, generator=rng.manual_seed(2))).requires_grad_()
-        y = integer.conv2d(a, w, 1, 1, dtype)
+        y = integer.conv2d(a, w, None, 1, 1, dtype)
         y.backward(dy)
         assert a.grad is not None
         assert w.grad is not None
@@ -125,27 +126,51 @@ def test_gradients_may_be_rounded() -> None:
         assert 0 < (exact - rounded).norm() / exact.norm() < 2**-7
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (16, 1, 1, 1)], ids=["layer", "channel"])
+def test_gradients_of_a_scale(shape: tuple[int, ...]) -> None:
+    """Without a pass over images they are those of scaling what comes out, to rounding."""
+    rng = torch.Generator().manual_seed(0)
+    leaves = [
+        torch.sign(torch.randn(4, 16, 8, 8, generator=rng)),
+        torch.sign(torch.randn(16, 16, 3, 3, generator=rng)),
+        torch.rand(shape, generator=rng),
+    ]
+    dy = torch.randn(4, 16, 8, 8, generator=rng)
+    ours = [x.clone().requires_grad_() for x in leaves]
+    exact = [x.double().requires_grad_() for x in leaves]
+    y = integer.conv2d(ours[0], ours[1], ours[2], 1, 1)
+    wanted = F.conv2d(exact[0], exact[1], None, 1, 1) * exact[2].view(-1, 1, 1)
+    y.backward(dy)
+    wanted.backward(dy.double())
+
+    assert torch.allclose(y.double(), wanted, rtol=2**-22, atol=0)
+    for one, other in zip(ours, exact, strict=True):
+        assert one.grad is not None
+        assert other.grad is not None
+        assert one.grad.shape == one.shape
+        assert (one.grad - other.grad).norm() < 1e-6 * other.grad.norm()
+
+
 def test_signs_are_kept_in_a_byte() -> None:
     """Of both operands together backward keeps as many bytes as they have elements."""
     kept: list[Tensor] = []
     a = torch.sign(torch.randn(2, 16, 8, 8)).requires_grad_()
     w = torch.sign(torch.randn(16, 16, 3, 3)).requires_grad_()
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
-        integer.conv2d(a, w, 1, 1)
+        integer.conv2d(a, w, None, 1, 1)
 
     assert sum(t.nbytes for t in kept) == a.numel() + w.numel()
 
 
 @needs_bytes
-def test_bytes_are_used_where_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bytes_are_used_where_they_pay() -> None:
     """A large product goes through int8 and a small one does not; what comes out is the same."""
-    calls: list[int] = []
-    monkeypatch.setattr(integer, "in_int8", lambda *args: calls.append(1) or in_int8(*args))
-    for side, expected in ((4, 0), (32, 1)):
+    for side, expected in ((4, False), (32, True)):
         a, w = torch.sign(torch.randn(4, 16, side, side)), torch.sign(torch.randn(16, 16, 3, 3))
-        y = integer.conv2d(a, w, 1, 1)
+        with profile(activities=[ProfilerActivity.CPU]) as seen:
+            y = integer.conv2d(a, w, None, 1, 1)
 
-        assert len(calls) == expected
+        assert ("signbench::conv2d_int8" in {e.key for e in seen.key_averages()}) is expected
         assert torch.equal(y, F.conv2d(a, w, None, 1, 1))
 
 
@@ -154,7 +179,7 @@ def test_other_types_are_convolved_as_they_are(dtype: torch.dtype) -> None:
     """float64, as oracles use it, and bfloat16 stay what they are."""
     a, w = torch.ones(1, 2, 3, 3, dtype=dtype), torch.ones(2, 2, 3, 3, dtype=dtype)
 
-    assert integer.conv2d(a, w, 1, 1).dtype == dtype
+    assert integer.conv2d(a, w, None, 1, 1).dtype == dtype
 
 
 def test_only_signs_are_whole() -> None:

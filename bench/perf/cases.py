@@ -19,6 +19,7 @@ from bench import trainer
 from bench.binary import Clock
 from bench.cell import Recipe
 from bench.data import Split, Tensors, Transform
+from bench.graph import graph
 from bench.model import Model
 from bench.pace import pace
 from bench.perf import memory, net, oracle, roofline
@@ -136,7 +137,7 @@ def stepping(at: Setting, backbone: str, wa: str, way: str) -> Run:
         one()
         return lambda: statistics.median(one() for _ in range(at.steps))
     data = _data(at, (at.steps + 2) * batch, Transform((0.5,) * 3, (0.25,) * 3))
-    timed = partial(pace, steps=at.steps, warmup=1, compiled=way == "compiled")
+    timed = partial(pace, steps=at.steps, warmup=3, compiled=way == "compiled")
     return lambda: timed(model, data, recipe).step_s
 
 
@@ -163,7 +164,7 @@ def _held(at: Setting, backbone: str, wa: str, way: str) -> int:
     def loss() -> Tensor:
         return F.cross_entropy(model.net(images), labels)
 
-    call = trainer.graph(loss, at.device) if way == "compiled" else loss
+    call = graph(loss, at.device) if way == "compiled" else loss
     return memory.kept(model.net.train(), call)
 
 
@@ -205,5 +206,5 @@ def _crossing(at: Setting, name: str, dtype: str, way: str) -> Run:
     clock.set(net.HALFWAY)
     z = _latent(at, dtype)
     dy, asked = torch.randn_like(z), [z, *module.parameters()]
-    cross = trainer.graph(module, at.device) if way == "compiled" else module
+    cross = graph(module, at.device) if way == "compiled" else module
     return repeated(lambda: torch.autograd.grad(cross(z), asked, dy), at.device)
