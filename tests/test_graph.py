@@ -122,3 +122,18 @@ def test_pieces_when_compiled(dtype: torch.dtype) -> None:
 
     assert torch.equal(graph(both, CPU)(r), both(r))
     assert both(r).dtype == dtype
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "knob"), [("dsq", 0.2), ("ede", 10.0), ("fda", 12.0), ("rbnn", 3.0), ("reste", 2.5)]
+)
+def test_compiled_slopes_are_slopes(name: str, knob: float) -> None:
+    """To a few roundings of the largest, but where a slope jumps and its edge is rounded."""
+    plugin = ESTIMATORS.build(name, {})
+    assert isinstance(plugin, Surrogate)
+    at, z = torch.tensor(knob, dtype=torch.float64), torch.linspace(-3, 3, 20_001)
+    exact = plugin.slope(z.double(), at)
+    wrong = (graph(lambda z: plugin.slope(z, at), CPU)(z) - exact).abs() > 5e-7 * exact.abs().max()
+
+    assert int(wrong.sum()) <= 4
