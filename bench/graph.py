@@ -63,12 +63,14 @@ def keep_little(graph: fx.Graph) -> None:
     forward = {node for node in nodes if node.meta.get("partitioner_tag") in FORWARD}
     if not forward:  # nobody said which they are
         return
-    for node in nodes:
+    for node in reversed(nodes):
         if node in forward:
             if _is(node, lambda x: x.dtype == torch.int8):
                 node.meta["recompute"] = CheckpointPolicy.MUST_SAVE
         elif forward.isdisjoint(node.users):
             node.meta["partitioner_tag"] = "must_be_in_backward"
+        else:
+            forward.add(node)
 
 
 def compute_once(graph: fx.Graph) -> None:

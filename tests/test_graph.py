@@ -80,7 +80,7 @@ def test_images_are_not_transposed() -> None:
 
 
 def test_numbers_of_a_knob_are_made_once() -> None:
-    """Of ReSTE's slope: its exponent, its factor and its secant, which images are combined with."""
+    """Of ReSTE's slope: its exponent and its secant, which images are combined with."""
     reste = ESTIMATORS.build("reste", {})
     assert isinstance(reste, Surrogate)
     o = torch.tensor(2.0, dtype=torch.float64)
@@ -88,9 +88,20 @@ def test_numbers_of_a_knob_are_made_once() -> None:
     compute_once(traced)
     marked = [n for n in traced.nodes if n.meta.get("inductor_realize_to_strides")]
 
-    assert len(marked) == 3
+    assert len(marked) == 2
     assert all(n.meta["val"].ndim == 0 for n in marked)
     assert all(any(u.meta["val"].ndim for u in n.users) for n in marked)
+
+
+def test_what_the_forward_pass_needs_stays_there() -> None:
+    """Also where it is needed through what nobody marked: of x -> 2x -> exp, 2x; not cos x."""
+    traced = make_fx(lambda x: (torch.exp(x * 2), torch.cos(x)))(torch.randn(3)).graph
+    double, exp, cos = (n for n in traced.nodes if n.op == "call_function")
+    exp.meta["partitioner_tag"] = "is_forward"
+    keep_little(traced)
+
+    assert "partitioner_tag" not in double.meta
+    assert cos.meta["partitioner_tag"] == "must_be_in_backward"
 
 
 def test_nothing_is_moved_where_nobody_said_what_is_forward() -> None:
