@@ -43,10 +43,12 @@ def upto(r: Tensor, t: float) -> Tensor:
 
 
 def piecewise(r: Tensor, t: float, inner: Tensor, outer: Tensor) -> Tensor:
-    """`inner` where r ≤ t, `outer` beyond: shaped like r, and of its dtype; both are finite."""
-    if torch.compiler.is_compiling() or has_torch_function((r,)):
+    """`inner` where r ≤ t, `outer` beyond, both finite: shaped like r, and of its dtype."""
+    if has_torch_function((r,)):  # a range of `bench check`'s proofs
         return torch.where(r <= t, inner, outer)
     inner, outer = (x.to(r.dtype).expand_as(r) for x in (inner, outer))
+    if torch.compiler.is_compiling():
+        return torch.where(r <= t, inner, outer)
     return torch.lerp(outer, inner, upto(r, t))  # either end comes out as it is
 
 

@@ -9,11 +9,11 @@ what binary convolutions are. It is told
     once      what follows from knobs alone is computed before the loops over images, not in them
     layout    images stay channels last between convolutions of signs, too
 
-None of it changes what is computed. A version of torch that lacks one of the doors used here
-compiles without it.
+None of it changes what is computed, but for the last bits of a tanh and of a variance.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -44,18 +44,18 @@ def graph(call: Callable[..., Tensor], device: torch.device) -> Callable[..., Te
         config.trace_autograd_ops = True
     _lay_out()
     options: dict[str, Any] = {
-        "joint_custom_post_pass": Pass(keep_little),
+        "joint_custom_post_pass": Pass(partition),
         "post_grad_custom_post_pass": Pass(compute_once),
         "cpp.use_two_step_variance_threshold": 2**62,  # Welford's way divides at each number
         "cpp.use_decompose_tanh": True,  # by exp: to 2e-7 of 1, and slopes are made of 1 - tanh²
         "triton.cudagraphs": device.type == "cuda",
     }
-    known = torch._inductor.list_options()  # pyright: ignore
+    known = torch._inductor.list_options()  # pyright: ignore  # of this version of torch
     options = {name: value for name, value in options.items() if name in known}
     return torch.compile(call, dynamic=False, options=options)
 
 
-def keep_little(graph: fx.Graph) -> None:
+def partition(graph: fx.Graph) -> None:
     """Of a joint graph: what the backward pass alone uses is its own; bytes are kept."""
     from torch.utils.checkpoint import CheckpointPolicy
 
@@ -95,24 +95,28 @@ def _is(node: fx.Node, what: Callable[[Tensor], bool]) -> bool:
     return isinstance(value, Tensor) and what(value)
 
 
+@cache
 def _lay_out() -> None:
     """
     Tell the compiler which nodes are channels last: those that are when they are not compiled.
 
     It asks convolutions that it knows, and lays out what is between others as it likes; each
-    kernel then transposes what it reads.
+    kernel then transposes what it reads. Other graphs of the process keep its own rule.
     """
+    from torch._inductor import config
     from torch._inductor.graph import GraphLowering
 
+    theirs = GraphLowering.find_nodes_prefer_channels_last
+
     def channels_last(self: Any) -> Any:
-        from torch.utils._ordered_set import OrderedSet
+        found: Any = theirs(self)
+        if getattr(config.joint_custom_post_pass, "rule", None) is partition:
+            flat = torch.channels_last
+            found.update(
+                node
+                for node in self.module.graph.nodes
+                if _is(node, lambda x: x.ndim == 4 and x.is_contiguous(memory_format=flat))
+            )
+        return found
 
-        flat = torch.channels_last
-        return OrderedSet(
-            node
-            for node in self.module.graph.nodes
-            if _is(node, lambda x: x.ndim == 4 and x.is_contiguous(memory_format=flat))
-        )
-
-    if hasattr(GraphLowering, "find_nodes_prefer_channels_last"):
-        GraphLowering.find_nodes_prefer_channels_last = channels_last
+    GraphLowering.find_nodes_prefer_channels_last = channels_last

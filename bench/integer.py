@@ -9,8 +9,9 @@ changing a bit:
     GPU    float16 with float32 sums where fan-in ≤ 2048, up to which float16 holds every integer;
            float32 beyond, which cuDNN multiplies as TensorFloat-32 and sums in float32
 
-The backward pass multiplies signs by real gradients, in float32 unless a suite says otherwise
-(`binarization: {gradients: bfloat16}`). What it needs of both operands is kept in one byte each.
+The backward pass multiplies real gradients by signs, or by signs and a scale, in float32 unless a
+suite says otherwise (`binarization: {gradients: bfloat16}`). What it needs of both operands is kept
+in one byte each.
 """
 
 from typing import Any
@@ -49,15 +50,20 @@ def conv2d(
 
         dL/da = convolve(g, scale · w)ᵀ,   dL/dw = scale · (a * g),   dL/dscale = <w, a * g>
 
-    where the last is <y, g>, summed in another order. With `gradients` torch.bfloat16 what is
-    multiplied there is rounded to that first, and the products again at the end.
+    where the last is <y, g>, summed in another order. With `gradients` torch.bfloat16 g times the
+    scale is rounded to that, what is multiplied by signs is rounded again, and dL/dscale is not.
     """
     if a.dtype != torch.float32 or w.dtype != torch.float32:
-        y = F.conv2d(a, w, None, stride, padding)
-        return y if scale is None else y * scale.view(-1, 1, 1)
-    place = (stride, padding)
-    product: Tensor = _Product.apply(a, w, scale, place, gradients)  # pyright: ignore[reportAssignmentType]
-    return product
+        return scaled(F.conv2d(a, w, None, stride, padding), scale)
+    apart = gradients != torch.float32  # a scale has no place in weights that are to be exact
+    within = None if apart else scale
+    product: Tensor = _Product.apply(a, w, within, (stride, padding), gradients)  # pyright: ignore[reportAssignmentType]
+    return scaled(product, scale) if apart else product
+
+
+def scaled(y: Tensor, scale: Tensor | None) -> Tensor:
+    """Images y (N, C, H, W) times a scale (1, 1, 1, 1) or (C, 1, 1, 1), if there is one."""
+    return y if scale is None else y * scale.view(-1, 1, 1)
 
 
 class _Product(torch.autograd.Function):
@@ -81,7 +87,7 @@ class _Product(torch.autograd.Function):
             y = torch.ops.signbench.conv2d_int8(image, weights, *place)
         else:
             y = F.conv2d(a, w, None, *place)
-        return y if scale is None else y * scale.view(-1, 1, 1)
+        return scaled(y, scale)
 
     @staticmethod
     def backward(ctx: Any, *dy: Tensor) -> tuple[Tensor | None, ...]:
@@ -89,15 +95,17 @@ class _Product(torch.autograd.Function):
         w = weights.float()
         operands = (dy[0], signs, w if scale is None else w * scale)
         stride, padding = ctx.place
+        wanted = ctx.needs_input_grad
         found = torch.ops.aten.convolution_backward(
             *(*(x.to(ctx.gradients) for x in operands), None),
             *([stride, stride], [padding, padding], [1, 1], False, [0, 0], 1),
-            [*ctx.needs_input_grad[:2], False],
+            [wanted[0], wanted[1] or wanted[2], False],
         )
         da, dw = (None if x is None else x.float() for x in found[:2])
-        if scale is None or dw is None:
+        if scale is None:
             return da, dw, None, None, None
-        return da, dw * scale, (w * dw).sum_to_size(scale.shape), None, None
+        dscale = (w * dw).sum_to_size(scale.shape) if wanted[2] else None
+        return da, dw * scale if wanted[1] else None, dscale, None, None
 
 
 def on_gpu(a: Tensor, w: Tensor, stride: int, padding: int) -> Tensor:

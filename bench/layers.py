@@ -84,8 +84,7 @@ class BinaryConv2d(BinaryLayer, nn.Conv2d):
         if self.whole:
             gradients = getattr(torch, self.options.gradients)
             return integer.conv2d(a, w, scale, self.stride[0], padding, gradients)
-        y = F.conv2d(a, w, None, self.stride, padding)
-        return y if scale is None else y * scale.view(-1, 1, 1)
+        return integer.scaled(F.conv2d(a, w, None, self.stride, padding), scale)
 
 
 class BinaryLinear(BinaryLayer, nn.Linear):

@@ -127,13 +127,15 @@ def test_every_estimator_compiles(name: str) -> None:
     clock.set(0.3)
     x = torch.randn(2, 4, 8, 8).contiguous(memory_format=torch.channels_last).requires_grad_()
 
+    weights = torch.randn(2, 4, 8, 8)  # BatchNorm's sums of squares have no gradient
+
     def loss(x: torch.Tensor) -> torch.Tensor:
-        return net(x).square().sum()
+        return (weights * net(x)).sum()
 
     compiled = torch.autograd.grad(graph(loss, torch.device("cpu"))(x), x)[0]
     eager = torch.autograd.grad(loss(x), x)[0]
 
-    assert (compiled - eager).norm() < 0.1 * eager.norm()
+    assert (compiled - eager).norm() < 1e-5 * eager.norm()
 
 
 def test_a_ninth_graph_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from bench.binary import Clock, piecewise, upto
 from bench.cell import Binarization
 from bench.contract import Surrogate
-from bench.graph import compute_once, graph, keep_little
+from bench.graph import compute_once, graph, partition
 from bench.layers import Layers
 from bench.registry import BACKBONES, ESTIMATORS
 
@@ -38,43 +38,26 @@ def step(net: nn.Module) -> tuple[Any, Tensor]:
     return graph(loss, CPU), images.contiguous(memory_format=torch.channels_last)
 
 
-def kept(name: str) -> list[Tensor]:
-    """What a compiled forward of a network keeps for its backward."""
-    found: list[Tensor] = []
-    call, images = step(resnet(name))
-    with saved_tensors_hooks(lambda t: found.append(t) or t, lambda t: t):
-        call(images)
-    return found
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ste", "reste"])
-def test_a_slope_is_not_kept(name: str) -> None:
-    """Signs are kept in a byte for each convolution, and no mask, power or product of them."""
-    found = kept(name)
-    images = [t for t in found if t.ndim == 4 and t.shape[0] == 8]
-
-    assert torch.bool not in {t.dtype for t in found}
-    assert sum(t.dtype == torch.int8 for t in images) == 18
-    # what a convolution gave, and what a shortcut adds to
-    assert sum(t.dtype == torch.float32 for t in images) <= 1 + 19 + 10
-
-
-@pytest.mark.slow
-def test_images_are_not_transposed() -> None:
-    """All kernels read and write channels last; and a compiled step is the eager one."""
+def test_what_a_compiled_step_keeps_and_how_it_lies() -> None:
+    """Signs in a byte for each convolution, no mask, no slope; and no kernel transposes images."""
     from torch._inductor.utils import run_and_get_code
 
-    net = resnet()
-    call, images = step(net)
+    found: list[Tensor] = []
+    call, images = step(resnet())
 
-    def gradient(f: Any) -> Tensor:
-        net.zero_grad()
-        f(images).backward()
-        return torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None])
+    def both() -> None:
+        with saved_tensors_hooks(lambda t: found.append(t) or t, lambda t: t):
+            loss = call(images)
+        loss.backward()
 
-    _, code = run_and_get_code(gradient, call)  # pyright: ignore[reportUnknownVariableType]
+    _, code = run_and_get_code(both)  # pyright: ignore[reportUnknownVariableType]
+    kept = [t for t in found if t.ndim == 4 and t.shape[0] == 8]
 
+    assert torch.bool not in {t.dtype for t in found}
+    assert sum(t.dtype == torch.int8 for t in kept) == 18
+    # what a convolution gave, and what a shortcut adds to
+    assert sum(t.dtype == torch.float32 for t in kept) <= 1 + 19 + 10
     assert len(code) >= 2  # forward and backward
     assert "transpose_mxn" not in "".join(code)
 
@@ -98,7 +81,7 @@ def test_what_the_forward_pass_needs_stays_there() -> None:
     traced = make_fx(lambda x: (torch.exp(x * 2), torch.cos(x)))(torch.randn(3)).graph
     double, exp, cos = (n for n in traced.nodes if n.op == "call_function")
     exp.meta["partitioner_tag"] = "is_forward"
-    keep_little(traced)
+    partition(traced)
 
     assert "partitioner_tag" not in double.meta
     assert cos.meta["partitioner_tag"] == "must_be_in_backward"
@@ -107,7 +90,7 @@ def test_what_the_forward_pass_needs_stays_there() -> None:
 def test_nothing_is_moved_where_nobody_said_what_is_forward() -> None:
     """A version of torch without these marks compiles as it would."""
     traced = make_fx(lambda z: z.exp() * 2)(torch.randn(3)).graph
-    keep_little(traced)
+    partition(traced)
 
     assert not any("partitioner_tag" in n.meta for n in traced.nodes)
 
@@ -129,10 +112,10 @@ def test_pieces_when_compiled(dtype: torch.dtype) -> None:
     r = torch.tensor([0.0, 0.25, 0.5, 3.0], dtype=dtype)
 
     def both(r: Tensor) -> Tensor:
-        return piecewise(r, 0.25, torch.ones((), dtype=torch.float64), r) + 4 * upto(r, 0.5)
+        return piecewise(r, 0.25, *torch.tensor([1, 2], dtype=torch.float64)) + 4 * upto(r, 0.5)
 
     assert torch.equal(graph(both, CPU)(r), both(r))
-    assert both(r).dtype == dtype
+    assert graph(both, CPU)(r).dtype == both(r).dtype == dtype
 
 
 @pytest.mark.slow

@@ -151,6 +151,42 @@ def test_gradients_of_a_scale(shape: tuple[int, ...]) -> None:
         assert (one.grad - other.grad).norm() < 1e-6 * other.grad.norm()
 
 
+@pytest.mark.parametrize("of", ["a", "w", "scale"])
+def test_one_gradient_needs_no_other(of: str) -> None:
+    """What is frozen takes no gradient, and takes none away from the others."""
+    rng = torch.Generator().manual_seed(0)
+    leaves = {
+        "a": torch.sign(torch.randn(2, 4, 5, 5, generator=rng)),
+        "w": torch.sign(torch.randn(3, 4, 3, 3, generator=rng)),
+        "scale": torch.rand(3, 1, 1, 1, generator=rng),
+    }
+    a, w, scale = (x.requires_grad_(name == of) for name, x in leaves.items())
+    integer.conv2d(a, w, scale, 1, 1).sum().backward()
+    found, leaves[of].grad = leaves[of].grad, None
+    (F.conv2d(a, w, None, 1, 1) * scale.view(-1, 1, 1)).sum().backward()
+    wanted = leaves[of].grad
+
+    assert found is not None
+    assert wanted is not None
+    assert torch.allclose(found, wanted, rtol=1e-5, atol=1e-5)
+    assert [x.grad is None for x in leaves.values()].count(False) == 1
+
+
+def test_a_scale_s_gradient_is_never_rounded() -> None:
+    """With bfloat16 gradients that of the scale is float32's to its rounding."""
+    rng = torch.Generator().manual_seed(0)
+    a = torch.sign(torch.randn(2, 8, 8, 8, generator=rng))
+    w = torch.sign(torch.randn(8, 8, 3, 3, generator=rng))
+    dy, found = torch.randn(2, 8, 8, 8, generator=rng), list[Tensor]()
+    for dtype in (torch.float32, torch.bfloat16):
+        scale = torch.full((8, 1, 1, 1), 0.3, requires_grad=True)
+        integer.conv2d(a, w.requires_grad_(), scale, 1, 1, dtype).backward(dy)
+        assert scale.grad is not None
+        found.append(scale.grad)
+
+    assert (found[0] - found[1]).norm() < 1e-6 * found[0].norm()
+
+
 def test_signs_are_kept_in_a_byte() -> None:
     """Of both operands together backward keeps as many bytes as they have elements."""
     kept: list[Tensor] = []
