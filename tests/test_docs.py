@@ -97,7 +97,7 @@ def lasting(text: str) -> str:
     text = re.sub(r", about [\d:]+ left|,? [\d,]+ (images/s|bytes)", "", text)
     text = re.sub(r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])", "ID", text)
     text = re.sub(r"\d{4}-\d\d-\d\d.\d\d:\d\d:\d\d", "TIME", text)
-    tables = re.split(r"(\n\n)", text)
+    tables = re.split(r"(\n\n\n)", text)  # one empty line divides tiers
     return "".join(_without_speeds(table) for table in tables).rstrip() + "\n"
 
 
