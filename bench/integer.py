@@ -83,8 +83,7 @@ class _Product(torch.autograd.Function):
         if a.is_cuda:
             y = on_gpu(a, w, *place)
         elif MULTIPLIES_BYTES and macs >= WORTH:
-            image = signs.add(1).view(torch.uint8)
-            y = torch.ops.signbench.conv2d_int8(image, weights, *place)
+            y = in_int8(signs.add(1).view(torch.uint8), weights, *place)
         else:
             y = F.conv2d(a, w, None, *place)
         return scaled(y, scale)
@@ -115,6 +114,7 @@ def on_gpu(a: Tensor, w: Tensor, stride: int, padding: int) -> Tensor:
     return F.conv2d(a, w, None, stride, padding)
 
 
+@torch.library.custom_op("signbench::conv2d_int8", mutates_args=())
 def in_int8(image: Tensor, weights: Tensor, stride: int, padding: int) -> Tensor:
     """
     The product of image - 1 (uint8) and weights (int8) as float32, channels last, by oneDNN.
@@ -130,15 +130,9 @@ def in_int8(image: Tensor, weights: Tensor, stride: int, padding: int) -> Tensor
     )
 
 
-def _shaped(image: Tensor, weights: Tensor, stride: int, padding: int) -> Tensor:
+@in_int8.register_fake
+def _(image: Tensor, weights: Tensor, stride: int, padding: int) -> Tensor:
     n, _, h, w = image.shape
     side = [(x + 2 * padding - weights.shape[2]) // stride + 1 for x in (h, w)]
     y = image.new_empty(n, len(weights), *side, dtype=torch.float32)
     return y.contiguous(memory_format=torch.channels_last)
-
-
-# not `custom_op`, whose checks take longer than a small product
-SCHEMA = "(Tensor image, Tensor weights, int stride, int padding) -> Tensor"
-torch.library.define("signbench::conv2d_int8", SCHEMA)
-torch.library.impl("signbench::conv2d_int8", "cpu", in_int8)
-torch.library.register_fake("signbench::conv2d_int8", _shaped)

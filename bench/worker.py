@@ -285,9 +285,8 @@ def _measure(job: Job, log: Log, origin: _Origin) -> "Record":
     except Exception as error:
         if job.compiled or not (compiled and engine.uncompilable(error)):
             raise
-        log.line(
-            f"eager, for nothing can be compiled here: {_reason(error)}"
-        )  # nobody asked for it
+        # nobody asked for it
+        log.line(f"eager, for nothing can be compiled here: {_reason(error)}")
         _vouch(job, False, log, origin)
         net, outcome = _train(job, data, home, log, origin)
     if outcome.compile_s:

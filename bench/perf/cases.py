@@ -137,7 +137,7 @@ def stepping(at: Setting, backbone: str, wa: str, way: str) -> Run:
         one()
         return lambda: statistics.median(one() for _ in range(at.steps))
     data = _data(at, (at.steps + 2) * batch, Transform((0.5,) * 3, (0.25,) * 3))
-    timed = partial(pace, steps=at.steps, warmup=3, compiled=way == "compiled")
+    timed = partial(pace, steps=at.steps, compiled=way == "compiled")
     return lambda: timed(model, data, recipe).step_s
 
 
