@@ -7,7 +7,9 @@ what binary convolutions are. It is told
     late      what the backward pass alone needs is computed there, from what is kept anyway
     bytes     signs that are kept are kept in their byte, not made again from real numbers
     once      what follows from knobs alone is computed before the loops over images, not in them
+    moments   the mean and the variance of images are sums of one pass over them
     layout    images stay channels last between convolutions of signs, too
+    ahead     a loop on a CPU asks for what it will read soon, while it computes
 
 None of it changes what is computed, but for the last bits of a tanh and of a variance.
 """
@@ -20,6 +22,7 @@ import torch
 from torch import Tensor, fx
 
 FORWARD = ("is_forward", "must_be_in_forward")
+AHEAD = 1024  # bytes: 16 lines of a cache, which an exponential or two take longer than memory
 
 
 def graph(call: Callable[..., Tensor], device: torch.device) -> Callable[..., Tensor]:
@@ -43,8 +46,10 @@ def graph(call: Callable[..., Tensor], device: torch.device) -> Callable[..., Te
     if hasattr(config, "trace_autograd_ops"):  # of slopes that autograd derives
         config.trace_autograd_ops = True
     _lay_out()
+    _fetch_ahead()
     options: dict[str, Any] = {
         "joint_custom_post_pass": Pass(partition),
+        "post_grad_custom_pre_pass": Pass(sum_once),
         "post_grad_custom_post_pass": Pass(compute_once),
         "cpp.use_two_step_variance_threshold": 2**62,  # Welford's way divides at each number
         "cpp.use_decompose_tanh": True,  # by exp: to 2e-7 of 1, and slopes are made of 1 - tanh²
@@ -86,6 +91,39 @@ def compute_once(graph: fx.Graph) -> None:
             node.meta["inductor_realize_to_strides"] = True
 
 
+def sum_once(graph: fx.Graph) -> None:
+    """Of a forward graph: moments of images (N, C, H, W) over all but C, in one pass."""
+    from torch._inductor.decomposition import select_decomp_table
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    images, known = [0, 2, 3], select_decomp_table()
+    for node in graph.find_nodes(op="call_function", target=torch.ops.aten.var_mean.correction):
+        x: Any = node.args[0]
+        if node.args[1:] != (images,) or node.kwargs != {"correction": 0, "keepdim": True}:
+            continue
+        with graph.inserting_before(node):
+            traced = make_fx(moments, known)(x.meta["val"]).graph
+            found: Any = graph.graph_copy(traced, {next(iter(traced.nodes)): x})
+        for use in list(node.users):  # item 0 or 1
+            use.replace_all_uses_with(found[use.args[1]])
+            graph.erase_node(use)
+        graph.erase_node(node)
+
+
+def moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """
+    Variance and mean of images (N, C, H, W), each (1, C, 1, 1).
+
+    Both are of differences from one of the numbers, a few deviations from the mean at most, so
+    that little is lost where the mean is large.
+    """
+    first = x[:1, :, :1, :1]
+    apart = x - first
+    mean = apart.mean((0, 2, 3), keepdim=True)
+    var = apart.square().mean((0, 2, 3), keepdim=True) - mean.square()
+    return var.clamp(min=0), first + mean
+
+
 def _number(x: Tensor) -> bool:
     return x.ndim == 0 and x.is_floating_point()
 
@@ -93,6 +131,13 @@ def _number(x: Tensor) -> bool:
 def _is(node: fx.Node, what: Callable[[Tensor], bool]) -> bool:
     value = node.meta.get("val")
     return isinstance(value, Tensor) and what(value)
+
+
+def _ours() -> bool:
+    """Is the graph that is being compiled one of this file's?"""
+    from torch._inductor import config
+
+    return getattr(config.joint_custom_post_pass, "rule", None) is partition
 
 
 @cache
@@ -103,14 +148,13 @@ def _lay_out() -> None:
     It asks convolutions that it knows, and lays out what is between others as it likes; each
     kernel then transposes what it reads. Other graphs of the process keep its own rule.
     """
-    from torch._inductor import config
     from torch._inductor.graph import GraphLowering
 
     theirs = GraphLowering.find_nodes_prefer_channels_last
 
     def channels_last(self: Any) -> Any:
         found: Any = theirs(self)
-        if getattr(config.joint_custom_post_pass, "rule", None) is partition:
+        if _ours():
             flat = torch.channels_last
             found.update(
                 node
@@ -120,3 +164,27 @@ def _lay_out() -> None:
         return found
 
     GraphLowering.find_nodes_prefer_channels_last = channels_last
+
+
+@cache
+def _fetch_ahead() -> None:
+    """
+    Have vector loops name what they will read `AHEAD` bytes later.
+
+    A processor looks some hundreds of instructions ahead. Where an exponential stands between two
+    reads, it sees the next one too late, and waiting is added to computing.
+    """
+    from torch._inductor.codegen import cpp
+
+    if not hasattr(cpp.CppVecKernel, "_get_vec_load_line"):  # of another version of torch
+        return
+    theirs: Any = cpp.CppVecKernel._get_vec_load_line
+
+    def load(self: Any, var: str, index: Any, dtype: torch.dtype, *mask: Any) -> Any:
+        line = theirs(self, var, index, dtype, *mask)
+        if index == 0 or not var.startswith(("in_ptr", "in_out_ptr")) or not _ours():
+            return line
+        later = f"{var} + {cpp.cexpr_index(index)} + {AHEAD // dtype.itemsize}"
+        return f"(__builtin_prefetch({later}), {line})"
+
+    cpp.CppVecKernel._get_vec_load_line = load

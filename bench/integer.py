@@ -5,7 +5,8 @@ Numbers -1, 0 and 1 give whole sums of at most fan-in, which float32 holds exact
 order of summation. So do smaller formats with wide sums, and the forward pass uses them without
 changing a bit:
 
-    CPU    int8 with int32 sums, where the processor multiplies such (VNNI, AMX)
+    CPU    int8 with int32 sums, where the processor multiplies such (VNNI, AMX); compiled, they
+           are written and kept in float16 where fan-in ≤ 2048
     GPU    float16 with float32 sums where fan-in ≤ 2048, up to which float16 holds every integer;
            float32 beyond, which cuDNN multiplies as TensorFloat-32 and sums in float32
 
@@ -32,6 +33,7 @@ def _multiplies_bytes() -> bool:
 
 
 MULTIPLIES_BYTES = _multiplies_bytes()
+WRITES_HALVES = MULTIPLIES_BYTES and bool(torch.ops.mkldnn._is_mkldnn_fp16_supported())
 
 
 def conv2d(
@@ -83,7 +85,9 @@ class _Product(torch.autograd.Function):
         if a.is_cuda:
             y = on_gpu(a, w, *place)
         elif MULTIPLIES_BYTES and macs >= WORTH:
-            y = in_int8(signs.add(1).view(torch.uint8), weights, *place)
+            half = WRITES_HALVES and holds(w) and torch.compiler.is_compiling()
+            dtype = torch.float16 if half else torch.float32
+            y = in_int8(signs.add(1).view(torch.uint8), weights, *place, dtype).float()
         else:
             y = F.conv2d(a, w, None, *place)
         return scaled(y, scale)
@@ -107,17 +111,24 @@ class _Product(torch.autograd.Function):
         return da, dw * scale if wanted[1] else None, dscale, None, None
 
 
+def holds(w: Tensor) -> bool:
+    """Whether float16 holds every sum of signs times w: up to fan-in, and all between."""
+    return w[0].numel() <= EXACT_HALF
+
+
 def on_gpu(a: Tensor, w: Tensor, stride: int, padding: int) -> Tensor:
     """The product in the smallest format that holds it; also right, if slow, on a CPU."""
-    if w[0].numel() <= EXACT_HALF:
+    if holds(w):
         return F.conv2d(a.half(), w.half(), None, stride, padding).float()
     return F.conv2d(a, w, None, stride, padding)
 
 
 @torch.library.custom_op("signbench::conv2d_int8", mutates_args=())
-def in_int8(image: Tensor, weights: Tensor, stride: int, padding: int) -> Tensor:
+def in_int8(
+    image: Tensor, weights: Tensor, stride: int, padding: int, dtype: torch.dtype
+) -> Tensor:
     """
-    The product of image - 1 (uint8) and weights (int8) as float32, channels last, by oneDNN.
+    The product of image - 1 (uint8) and weights (int8) in `dtype`, channels last, by oneDNN.
 
     Its images are not negative, and it knows of a number that stands for zero.
     """
@@ -126,13 +137,15 @@ def in_int8(image: Tensor, weights: Tensor, stride: int, padding: int) -> Tensor
     packed = torch.ops.onednn.qconv_prepack(weights, one, 1.0, 1, *place, 1, list(image.shape))
     return torch.ops.onednn.qconv2d_pointwise(
         *(image, 1.0, 1, packed, one, nil, None, *place, 1),
-        *(1.0, 0, torch.float32, "none", [], ""),
+        *(1.0, 0, dtype, "none", [], ""),
     )
 
 
 @in_int8.register_fake
-def _(image: Tensor, weights: Tensor, stride: int, padding: int) -> Tensor:
+def _(
+    image: Tensor, weights: Tensor, stride: int, padding: int, dtype: torch.dtype
+) -> Tensor:
     n, _, h, w = image.shape
     side = [(x + 2 * padding - weights.shape[2]) // stride + 1 for x in (h, w)]
-    y = image.new_empty(n, len(weights), *side, dtype=torch.float32)
+    y = image.new_empty(n, len(weights), *side, dtype=dtype)
     return y.contiguous(memory_format=torch.channels_last)
