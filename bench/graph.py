@@ -10,8 +10,10 @@ what binary convolutions are. It is told
     moments   the mean and the variance of images are sums of one pass over them
     layout    images stay channels last between convolutions of signs, too
     ahead     a loop on a CPU asks for what it will read soon, while it computes
+    short     a loop on a CPU has few instructions: sums and products are fused, and bits of
+              vectors are read as they lie
 
-None of it changes what is computed, but for the last bits of a tanh and of a variance.
+None of it changes what is computed, but for last bits.
 """
 
 from collections.abc import Callable
@@ -47,12 +49,14 @@ def graph(call: Callable[..., Tensor], device: torch.device) -> Callable[..., Te
         config.trace_autograd_ops = True
     _lay_out()
     _fetch_ahead()
+    _cast_in_place()
     options: dict[str, Any] = {
         "joint_custom_post_pass": Pass(partition),
         "post_grad_custom_pre_pass": Pass(sum_once),
         "post_grad_custom_post_pass": Pass(compute_once),
         "cpp.use_two_step_variance_threshold": 2**62,  # Welford's way divides at each number
         "cpp.use_decompose_tanh": True,  # by exp: to 2e-7 of 1, and slopes are made of 1 - tanh²
+        "cpp.enable_floating_point_contract_flag": "fast",
         "triton.cudagraphs": device.type == "cuda",
     }
     known = torch._inductor.list_options()  # pyright: ignore  # of this version of torch
@@ -174,11 +178,12 @@ def _fetch_ahead() -> None:
     A processor looks some hundreds of instructions ahead. Where an exponential stands between two
     reads, it sees the next one too late, and waiting is added to computing.
     """
-    from torch._inductor.codegen import cpp
+    from torch._inductor.codegen import cpp as codegen
 
+    cpp: Any = codegen
     if not hasattr(cpp.CppVecKernel, "_get_vec_load_line"):  # of another version of torch
         return
-    theirs: Any = cpp.CppVecKernel._get_vec_load_line
+    theirs = cpp.CppVecKernel._get_vec_load_line
 
     def load(self: Any, var: str, index: Any, dtype: torch.dtype, *mask: Any) -> Any:
         line = theirs(self, var, index, dtype, *mask)
@@ -188,3 +193,22 @@ def _fetch_ahead() -> None:
         return f"(__builtin_prefetch({later}), {line})"
 
     cpp.CppVecKernel._get_vec_load_line = load
+
+
+@cache
+def _cast_in_place() -> None:
+    """Have vectors read as another type of that width in their register, not one by one."""
+    from torch._inductor.codegen import cpp as codegen
+    from torch._inductor.virtualized import V
+
+    cpp: Any = codegen
+    theirs = getattr(cpp.CppVecOverrides, "to_dtype_bitcast", None)
+    if theirs is None:  # of another version of torch
+        return
+
+    def cast(x: Any, dtype: torch.dtype, src_dtype: torch.dtype) -> Any:
+        if V.kernel._get_num_vectors(src_dtype) == 1 and _ours():
+            return f"at::vec::cast<{cpp.DTYPE_TO_CPP[dtype]}>({x})"
+        return theirs(x, dtype, src_dtype)
+
+    cpp.CppVecOverrides.to_dtype_bitcast = staticmethod(cast)

@@ -142,9 +142,7 @@ def in_int8(
 
 
 @in_int8.register_fake
-def _(
-    image: Tensor, weights: Tensor, stride: int, padding: int, dtype: torch.dtype
-) -> Tensor:
+def _(image: Tensor, weights: Tensor, stride: int, padding: int, dtype: torch.dtype) -> Tensor:
     n, _, h, w = image.shape
     side = [(x + 2 * padding - weights.shape[2]) // stride + 1 for x in (h, w)]
     y = image.new_empty(n, len(weights), *side, dtype=dtype)

@@ -23,6 +23,7 @@ from bench.contract import (
     SurrogateBinarizer,
 )
 from bench.layers import Layers
+from bench.powerlaw import power
 from bench.residual import Init, Order, RealBlock, ResNet, Shortcut, Stem, activation, initialize
 from bench.schedule import ScheduleName
 
@@ -51,6 +52,7 @@ __all__ = [
     "activation",
     "initialize",
     "piecewise",
+    "power",
     "sign",
     "upto",
 ]

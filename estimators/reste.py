@@ -21,7 +21,17 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bench.plugin import Annotated, Field, Knob, Role, ScheduleName, Surrogate, piecewise, upto
+from bench.plugin import (
+    Annotated,
+    Field,
+    Knob,
+    Role,
+    ScheduleName,
+    Surrogate,
+    piecewise,
+    power,
+    upto,
+)
 
 
 class ReSTE(Surrogate):
@@ -40,26 +50,26 @@ class ReSTE(Surrogate):
 
     def value(self, z: Tensor, o: Tensor, /) -> Tensor:
         r = z.abs().clamp(max=self.t)
-        power = self._power(r, 1 / o)
+        f = power(r, 1 / o, self._least, self.t)
         if self.small_mode == "clamp":
-            power = power - self.m ** (1 / o) * (1 - 1 / o)
+            f = f - self.m ** (1 / o) * (1 - 1 / o)
         if self.small_mode != "none":
-            power = torch.where(r > self.m, power, r * self._small(o))
-        return power * z.sign()
+            f = torch.where(r > self.m, f, r * self._small(o))
+        return f * z.sign()
 
     def slope(self, z: Tensor, o: Tensor, /) -> Tensor:
         r = z.abs()
-        power = self._power(r.clamp(max=self.t), 1 / o - 1) / o
+        df = power(r, 1 / o - 1, self._least, self.t) / o
         if self.small_mode != "none":
-            power = piecewise(r, self.m, self._small(o), power)
-        return power * upto(r, self.t)
+            df = piecewise(r, self.m, self._small(o), df)
+        return df * upto(r, self.t)
 
     def _small(self, o: Tensor) -> Tensor:
         """The slope at |z| ≤ m, 0-d."""
         secant = self.m ** (1 / o - 1)
         return secant / o if self.small_mode == "clamp" else secant
 
-    def _power(self, r: Tensor, exponent: Tensor) -> Tensor:
-        """r^exponent where it is used, by exp and log: finite at 0, and faster than pow."""
-        least = 1e-30 if self.small_mode == "none" else self.m
-        return torch.exp(exponent * torch.log(r.clamp(min=least)))
+    @property
+    def _least(self) -> float:
+        """Where powers begin; a pole is finite in float32."""
+        return 1e-30 if self.small_mode == "none" else self.m

@@ -11,7 +11,8 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from bench.binary import Clock, piecewise, upto
 from bench.cell import Binarization
 from bench.contract import Surrogate
-from bench.graph import compute_once, graph, partition
+from bench.graph import compute_once, graph, moments, partition, sum_once
+from bench.integer import WRITES_HALVES
 from bench.layers import Layers
 from bench.registry import BACKBONES, ESTIMATORS
 
@@ -40,7 +41,11 @@ def step(net: nn.Module) -> tuple[Any, Tensor]:
 
 @pytest.mark.slow
 def test_what_a_compiled_step_keeps_and_how_it_lies() -> None:
-    """Signs in a byte for each convolution, no mask, no slope; and no kernel transposes images."""
+    """
+    Signs in a byte and sums in half a word for each convolution, no mask, no slope.
+
+    No kernel transposes images, or takes bits through memory; loops ask ahead for what they read.
+    """
     from torch._inductor.utils import run_and_get_code
 
     found: list[Tensor] = []
@@ -56,10 +61,65 @@ def test_what_a_compiled_step_keeps_and_how_it_lies() -> None:
 
     assert torch.bool not in {t.dtype for t in found}
     assert sum(t.dtype == torch.int8 for t in kept) == 18
-    # what a convolution gave, and what a shortcut adds to
-    assert sum(t.dtype == torch.float32 for t in kept) <= 1 + 19 + 10
+    halves = sum(t.dtype == torch.float16 for t in kept)
+    assert halves == (18 if WRITES_HALVES else 0)
+    # what the other convolutions gave, and what a shortcut adds to
+    assert sum(t.dtype == torch.float32 for t in kept) <= 1 + 19 + 10 - halves
     assert len(code) >= 2  # forward and backward
     assert "transpose_mxn" not in "".join(code)
+    assert "bit_cast" not in "".join(code)
+    assert "__builtin_prefetch" in code[0]
+    assert "__builtin_prefetch" in code[-1]
+
+
+@pytest.mark.slow
+def test_other_graphs_are_compiled_as_they_would_be() -> None:
+    """What this project tells the compiler, no graph of a plugin's or a user's own hears."""
+    from torch._inductor.utils import run_and_get_code
+
+    graph(torch.sin, CPU)(torch.randn(64))
+    _, code = run_and_get_code(torch.compile(torch.cos), torch.randn(64))  # pyright: ignore[reportUnknownVariableType]
+
+    assert "__builtin_prefetch" not in "".join(code)
+
+
+@pytest.mark.parametrize("shift", [0.0, 100.0])
+@pytest.mark.parametrize("spread", [1e-3, 1.0, 1e4])
+def test_moments(shift: float, spread: float) -> None:
+    """As exact as float32 numbers of that mean and spread let them be."""
+    x = torch.randn(32, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * spread + shift
+    exact = torch.var_mean(x.double(), (0, 2, 3), correction=0, keepdim=True)
+    found = moments(x)
+
+    torch.testing.assert_close(found[0].double(), exact[0], rtol=1e-5, atol=0)
+    assert (found[1] - exact[1]).abs().max() < 1e-6 * (spread + shift)
+    assert found[0].shape == exact[0].shape
+
+
+def test_moments_of_what_does_not_vary() -> None:
+    var, mean = moments(torch.full((4, 2, 3, 3), 7.3))
+
+    assert torch.equal(var, torch.zeros(1, 2, 1, 1))
+    assert torch.equal(mean, torch.full((1, 2, 1, 1), 7.3))
+
+
+def test_moments_take_the_place_of_two_passes() -> None:
+    """Of images by channel, and of nothing else; what is computed stays the same."""
+    images = [0, 2, 3]
+
+    def both(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        var, mean = torch.var_mean(x, images, correction=0, keepdim=True)
+        return mean, var, torch.var_mean(x, [3], correction=0, keepdim=True)[0]
+
+    x = torch.randn(4, 3, 5, 5, generator=torch.Generator().manual_seed(0))
+    traced = make_fx(both, tracing_mode="fake")(x)
+    sum_once(traced.graph)
+    traced.recompile()
+    left = traced.graph.find_nodes(op="call_function", target=torch.ops.aten.var_mean.correction)
+
+    assert [node.args[1] for node in left] == [[3]]
+    for ours, wanted in zip(traced(x), both(x), strict=True):
+        torch.testing.assert_close(ours, wanted)
 
 
 def test_numbers_of_a_knob_are_made_once() -> None:

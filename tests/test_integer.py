@@ -12,7 +12,7 @@ from torch.profiler import ProfilerActivity, profile
 from bench import integer
 from bench.binary import Clock
 from bench.cell import Binarization
-from bench.integer import in_int8, on_gpu
+from bench.integer import holds, in_int8, on_gpu
 from bench.layers import BinaryConv2d, Layers, binary_layers
 from bench.plugin import SurrogateBinarizer
 from bench.registry import BACKBONES, ESTIMATORS
@@ -23,13 +23,29 @@ NETS = {"resnet20": 32, "resnet18": 32, "vgg_small": 32, "resnet18_imagenet": 22
 
 def bytes_(a: Tensor, w: Tensor, stride: int, padding: int) -> Tensor:
     """`in_int8` of float tensors."""
-    return in_int8((a + 1).to(torch.uint8), w.to(torch.int8), stride, padding)
+    return in_int8((a + 1).to(torch.uint8), w.to(torch.int8), stride, padding, torch.float32)
+
+
+def halves(a: Tensor, w: Tensor, stride: int, padding: int) -> Tensor:
+    """Its sums in float16, where that holds them."""
+    if not holds(w):
+        return bytes_(a, w, stride, padding)
+    y = in_int8((a + 1).to(torch.uint8), w.to(torch.int8), stride, padding, torch.float16)
+    assert y.dtype == torch.float16
+    return y.float()
 
 
 needs_bytes = pytest.mark.skipif(
     not integer.MULTIPLIES_BYTES, reason="this processor has no int8 products"
 )
-WAYS = [pytest.param(bytes_, marks=needs_bytes, id="int8"), pytest.param(on_gpu, id="gpu")]
+needs_halves = pytest.mark.skipif(
+    not integer.WRITES_HALVES, reason="this processor does not compute in float16"
+)
+WAYS = [
+    pytest.param(bytes_, marks=needs_bytes, id="int8"),
+    pytest.param(halves, marks=needs_halves, id="halves"),
+    pytest.param(on_gpu, id="gpu"),
+]
 
 
 def shapes() -> Iterator[tuple[int, int, int, int, int]]:

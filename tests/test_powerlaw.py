@@ -1,0 +1,75 @@
+"""r^c: by a library, and by bits where it is compiled; both are the power."""
+
+import math
+
+import pytest
+import torch
+
+from bench.graph import graph
+from bench.powerlaw import by_bits, power
+
+CPU = torch.device("cpu")
+EXPONENTS = [-1.0, -2 / 3, -0.5, -1e-3, 0.0, 1 / 3, 1.0]
+
+
+def number(c: float) -> torch.Tensor:
+    return torch.tensor(c, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("c", EXPONENTS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_within(dtype: torch.dtype, c: float) -> None:
+    r = torch.linspace(0.1, 1.5, 1001, dtype=dtype)
+    found = power(r, number(c), 0.1, 1.5)
+
+    assert found.dtype == dtype
+    torch.testing.assert_close(found, (r.double() ** c).to(dtype))
+
+
+def test_beyond() -> None:
+    """Eager it is what it is at the nearer end, so that a mask may multiply it."""
+    found = power(torch.tensor([0.0, 0.1, 1.5, math.inf]), number(-0.5), 0.1, 1.5)
+
+    assert found[0] == found[1]
+    assert found[2] == found[3]
+
+
+@pytest.mark.parametrize("c", EXPONENTS)
+def test_bits(c: float) -> None:
+    """Two polynomials and an exponent, within a few roundings of the power."""
+    r = torch.linspace(0.1, 1.5, 100_001)
+    exact = r.double() ** c
+    wrong = (by_bits(r, torch.tensor(c)) - exact) / exact
+
+    assert wrong.abs().max() < 2.5 * 2**-23
+
+
+@pytest.mark.parametrize("c", [-2.0, -0.5, 0.5, 2.0])
+def test_bits_of_all_normal_numbers(c: float) -> None:
+    """A rounding of log2(r^c) is one of r^c times that; 0 or inf is where the power would leave."""
+    r = torch.logspace(-126, 127.9, 20_001, base=2, dtype=torch.float64).float()
+    exact, found = r.double() ** c, by_bits(r, torch.tensor(c)).double()
+    normal = (exact.log2() > -126) & (exact.log2() < 127.4)
+    far = 2**-22 * (1 + exact.log2().abs())
+
+    assert (((found - exact) / exact).abs()[normal] < far[normal]).all()
+    assert (found[exact.log2() > 127.6] == math.inf).all()
+    assert (found[exact.log2() < -127.1] == 0).all()
+
+
+def test_gradients_are_those_of_a_power() -> None:
+    """Where r wants a gradient, it is by the library."""
+    r = torch.tensor([0.2, 0.5, 1.0], requires_grad=True)
+    power(r, number(-0.5), 0.1, 1.5).sum().backward()
+
+    torch.testing.assert_close(r.grad, -0.5 * r.detach() ** -1.5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(7,), (4, 16, 5, 5), (100_003,)])
+def test_compiled(shape: tuple[int, ...]) -> None:
+    """Whole vectors and tails alike."""
+    r = torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 1.4 + 0.1
+    found = graph(lambda r: power(r, number(-0.5), 0.1, 1.5), CPU)(r)
+
+    torch.testing.assert_close(found.double(), r.double() ** -0.5, rtol=2.5 * 2**-23, atol=0)
