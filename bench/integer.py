@@ -32,8 +32,14 @@ def _multiplies_bytes() -> bool:
     return built and torch.backends.mkldnn.is_available() and bool(known._is_vnni_supported())
 
 
+def _writes_halves() -> bool:
+    """Does it write their sums in float16, too?"""
+    known = torch.ops.mkldnn
+    return hasattr(known, "_is_mkldnn_fp16_supported") and bool(known._is_mkldnn_fp16_supported())
+
+
 MULTIPLIES_BYTES = _multiplies_bytes()
-WRITES_HALVES = MULTIPLIES_BYTES and bool(torch.ops.mkldnn._is_mkldnn_fp16_supported())
+WRITES_HALVES = MULTIPLIES_BYTES and _writes_halves()
 
 
 def conv2d(

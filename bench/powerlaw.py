@@ -31,10 +31,13 @@ def power(r: Tensor, exponent: Tensor, low: float, high: float) -> Tensor:
 
     Beyond, it is what it is at the nearer end, or when compiled some number to be masked.
     """
-    fast = r.dtype == torch.float32 and r.device.type == "cpu" and not r.requires_grad
-    if fast and torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() and _has_bits(r):
         return by_bits(r, exponent.to(r.dtype))
     return torch.exp(exponent * torch.log(r.clamp(low, high)))
+
+
+def _has_bits(r: Tensor) -> bool:
+    return r.dtype == torch.float32 and r.device.type == "cpu" and not r.requires_grad
 
 
 def by_bits(r: Tensor, c: Tensor) -> Tensor:
