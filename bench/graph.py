@@ -13,11 +13,11 @@ what binary convolutions are. It is told
     short     a loop on a CPU has few instructions: sums and products are fused, and bits of
               vectors are read as they lie
 
-None of it changes what is computed, but for last bits.
+None of it changes what is computed, but for roundings.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from typing import Any
 
 import torch
@@ -52,13 +52,14 @@ def graph(call: Callable[..., Tensor], device: torch.device) -> Callable[..., Te
     _cast_in_place()
     options: dict[str, Any] = {
         "joint_custom_post_pass": Pass(partition),
-        "post_grad_custom_pre_pass": Pass(sum_once),
         "post_grad_custom_post_pass": Pass(compute_once),
         "cpp.use_two_step_variance_threshold": 2**62,  # Welford's way divides at each number
         "cpp.use_decompose_tanh": True,  # by exp: to 2e-7 of 1, and slopes are made of 1 - tanh²
         "cpp.enable_floating_point_contract_flag": "fast",
         "triton.cudagraphs": device.type == "cuda",
     }
+    if device.type == "cpu":  # Triton takes moments in one pass
+        options["post_grad_custom_pre_pass"] = Pass(sum_once)
     known = torch._inductor.list_options()  # pyright: ignore  # of this version of torch
     options = {name: value for name, value in options.items() if name in known}
     return torch.compile(call, dynamic=False, options=options)
@@ -96,7 +97,7 @@ def compute_once(graph: fx.Graph) -> None:
 
 
 def sum_once(graph: fx.Graph) -> None:
-    """Of a forward graph: moments of images (N, C, H, W) over all but C, in one pass."""
+    """Moments of images (N, C, H, W) over all but C, in one pass."""
     from torch._inductor.decomposition import select_decomp_table
     from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -118,10 +119,10 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """
     Variance and mean of images (N, C, H, W), each (1, C, 1, 1).
 
-    Both are of differences from one of the numbers, a few deviations from the mean at most, so
-    that little is lost where the mean is large.
+    Both are of differences from the first image's mean. Where that is d standard deviations off,
+    the variance is rounded to 1 + d² times what the format rounds to.
     """
-    first = x[:1, :, :1, :1]
+    first = x[:1].mean((2, 3), keepdim=True)
     apart = x - first
     mean = apart.mean((0, 2, 3), keepdim=True)
     var = apart.square().mean((0, 2, 3), keepdim=True) - mean.square()
@@ -141,7 +142,7 @@ def _ours() -> bool:
     """Is the graph that is being compiled one of this file's?"""
     from torch._inductor import config
 
-    return getattr(config.joint_custom_post_pass, "rule", None) is partition
+    return getattr(getattr(config, "joint_custom_post_pass", None), "rule", None) is partition
 
 
 @cache
@@ -181,12 +182,13 @@ def _fetch_ahead() -> None:
     from torch._inductor.codegen import cpp as codegen
 
     cpp: Any = codegen
-    if not hasattr(cpp.CppVecKernel, "_get_vec_load_line"):  # of another version of torch
+    kernel = getattr(cpp, "CppVecKernel", None)
+    theirs: Any = getattr(kernel, "_get_vec_load_line", None)
+    if theirs is None:  # another version of torch
         return
-    theirs = cpp.CppVecKernel._get_vec_load_line
 
-    def load(self: Any, var: str, index: Any, dtype: torch.dtype, *mask: Any) -> Any:
-        line = theirs(self, var, index, dtype, *mask)
+    def load(self: Any, var: str, index: Any, dtype: torch.dtype, *args: Any, **more: Any) -> Any:
+        line = theirs(self, var, index, dtype, *args, **more)
         if index == 0 or not var.startswith(("in_ptr", "in_out_ptr")) or not _ours():
             return line
         later = f"{var} + {cpp.cexpr_index(index)} + {AHEAD // dtype.itemsize}"
@@ -202,12 +204,15 @@ def _cast_in_place() -> None:
     from torch._inductor.virtualized import V
 
     cpp: Any = codegen
-    theirs = getattr(cpp.CppVecOverrides, "to_dtype_bitcast", None)
-    if theirs is None:  # of another version of torch
+    overrides = getattr(cpp, "CppVecOverrides", None)
+    theirs: Any = getattr(overrides, "to_dtype_bitcast", None)
+    if theirs is None:  # another version of torch
         return
 
+    @wraps(theirs)  # it asks a function for its name
     def cast(x: Any, dtype: torch.dtype, src_dtype: torch.dtype) -> Any:
-        if V.kernel._get_num_vectors(src_dtype) == 1 and _ours():
+        alone = torch.bool not in (dtype, src_dtype) and V.kernel._get_num_vectors(src_dtype) == 1
+        if alone and _ours():
             return f"at::vec::cast<{cpp.DTYPE_TO_CPP[dtype]}>({x})"
         return theirs(x, dtype, src_dtype)
 

@@ -77,10 +77,41 @@ def test_other_graphs_are_compiled_as_they_would_be() -> None:
     """What this project tells the compiler, no graph of a plugin's or a user's own hears."""
     from torch._inductor.utils import run_and_get_code
 
-    graph(torch.sin, CPU)(torch.randn(64))
-    _, code = run_and_get_code(torch.compile(torch.cos), torch.randn(64))  # pyright: ignore[reportUnknownVariableType]
+    def other(r: Tensor, x: Tensor) -> Tensor:
+        return (r.view(torch.int32) >> 1) + (x > 0).view(torch.uint8) + x.view(torch.int32)
 
+    graph(torch.sin, CPU)(torch.randn(64))
+    x = torch.randn(64, 64)
+    found, code = run_and_get_code(torch.compile(other), x[:, :1], x)  # pyright: ignore[reportUnknownVariableType]
+
+    assert torch.equal(found, other(x[:, :1], x))
+    assert "bit_cast" in "".join(code)
     assert "__builtin_prefetch" not in "".join(code)
+    assert "vec::cast" not in "".join(code)
+
+
+@pytest.mark.slow
+def test_bits_of_any_type() -> None:
+    """What is compiled here may look at bits of whatever has the same width."""
+
+    def bits(x: Tensor) -> Tensor:
+        return (x > 0).view(torch.uint8) + x.view(torch.int32) + x.double().view(torch.int64)
+
+    x = torch.randn(100, generator=torch.Generator().manual_seed(0))
+
+    assert torch.equal(graph(bits, CPU)(x), bits(x))
+
+
+@pytest.mark.slow
+def test_running_statistics_when_compiled() -> None:
+    """A BatchNorm's mean and variance, of images far from zero, are those that it has eagerly."""
+    images = torch.randn(8, 4, 6, 6, generator=torch.Generator().manual_seed(0)) * 3 + 100
+    norms = [nn.BatchNorm2d(4) for _ in range(2)]
+    outs = [norms[0](images), graph(norms[1], CPU)(images)]
+
+    torch.testing.assert_close(*outs, rtol=1e-4, atol=1e-4)
+    for ours, theirs in zip(*(norm.state_dict().values() for norm in norms), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("shift", [0.0, 100.0])
@@ -94,6 +125,15 @@ def test_moments(shift: float, spread: float) -> None:
     torch.testing.assert_close(found[0].double(), exact[0], rtol=1e-5, atol=0)
     assert (found[1] - exact[1]).abs().max() < 1e-6 * (spread + shift)
     assert found[0].shape == exact[0].shape
+
+
+def test_moments_where_one_number_is_far_off() -> None:
+    x = torch.randn(32, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    x[0, :, 0, 0] = 1000
+    exact = torch.var_mean(x.double(), (0, 2, 3), correction=0, keepdim=True)
+
+    for ours, wanted in zip(moments(x), exact, strict=True):
+        torch.testing.assert_close(ours.double(), wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_moments_of_what_does_not_vary() -> None:

@@ -1,6 +1,7 @@
 """r^c: by a library, and by bits where it is compiled; both are the power."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -26,12 +27,22 @@ def test_within(dtype: torch.dtype, c: float) -> None:
     torch.testing.assert_close(found, (r.double() ** c).to(dtype))
 
 
-def test_beyond() -> None:
-    """Eager it is what it is at the nearer end, so that a mask may multiply it."""
-    found = power(torch.tensor([0.0, 0.1, 1.5, math.inf]), number(-0.5), 0.1, 1.5)
+def beyond(r: torch.Tensor) -> torch.Tensor:
+    return power(r, number(-2.0), 0.1, 1.5)
 
-    assert found[0] == found[1]
-    assert found[2] == found[3]
+
+def by_bits_beyond(r: torch.Tensor) -> torch.Tensor:
+    return by_bits(r, torch.tensor(-2.0), 0.1, 1.5)
+
+
+@pytest.mark.parametrize("way", [beyond, by_bits_beyond])
+def test_beyond(way: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    """It is what it is at the nearer end, so that a mask may multiply it; NaN stays."""
+    found = way(torch.tensor([0.0, 1e-40, 0.1, 1.5, 1e38, math.nan]))
+
+    assert found[0] == found[1] == found[2]
+    assert found[3] == found[4]
+    assert found[5].isnan()
 
 
 @pytest.mark.parametrize("c", EXPONENTS)
@@ -39,16 +50,17 @@ def test_bits(c: float) -> None:
     """Two polynomials and an exponent, within a few roundings of the power."""
     r = torch.linspace(0.1, 1.5, 100_001)
     exact = r.double() ** c
-    wrong = (by_bits(r, torch.tensor(c)) - exact) / exact
+    wrong = (by_bits(r, torch.tensor(c), 0.1, 1.5) - exact) / exact
 
-    assert wrong.abs().max() < 2.5 * 2**-23
+    assert wrong.abs().max() < 3e-7
 
 
 @pytest.mark.parametrize("c", [-2.0, -0.5, 0.5, 2.0])
 def test_bits_of_all_normal_numbers(c: float) -> None:
     """A rounding of log2(r^c) is one of r^c times that; 0 or inf is where the power would leave."""
     r = torch.logspace(-126, 127.9, 20_001, base=2, dtype=torch.float64).float()
-    exact, found = r.double() ** c, by_bits(r, torch.tensor(c)).double()
+    exact = r.double() ** c
+    found = by_bits(r, torch.tensor(c), 2**-126, math.inf).double()
     normal = (exact.log2() > -126) & (exact.log2() < 127.4)
     far = 2**-22 * (1 + exact.log2().abs())
 
@@ -68,8 +80,19 @@ def test_gradients_are_those_of_a_power() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", [(7,), (4, 16, 5, 5), (100_003,)])
 def test_compiled(shape: tuple[int, ...]) -> None:
-    """Whole vectors and tails alike."""
+    """Whole vectors and tails alike; of a knob that turns, in one graph."""
     r = torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 1.4 + 0.1
-    found = graph(lambda r: power(r, number(-0.5), 0.1, 1.5), CPU)(r)
+    call = graph(lambda r, c: power(r, c, 0.1, 1.5), CPU)
+    for c in (-0.5, -2 / 3):
+        found = call(r, number(c)).double()
 
-    torch.testing.assert_close(found.double(), r.double() ** -0.5, rtol=2.5 * 2**-23, atol=0)
+        torch.testing.assert_close(found, r.double() ** c, rtol=3e-7, atol=0)
+
+
+@pytest.mark.slow
+def test_compiled_beside_what_is_wider() -> None:
+    """A number for each row of vectors: bits of single numbers in a loop over vectors."""
+    r, x = torch.rand(64, 1) + 0.1, torch.rand(64, 64)
+    call = graph(lambda r, x: power(r, number(-0.5), 0.1, 1.5) * x, CPU)
+
+    torch.testing.assert_close(call(r, x), r**-0.5 * x)
