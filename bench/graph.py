@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, fx
 
 FORWARD = ("is_forward", "must_be_in_forward")
-AHEAD = 1024  # bytes: 16 lines of a cache, which an exponential or two take longer than memory
+AHEAD = 1024  # bytes; half and twice of it are as good
 
 
 def graph(call: Callable[..., Tensor], device: torch.device) -> Callable[..., Tensor]:
@@ -182,7 +182,7 @@ def _fetch_ahead() -> None:
     from torch._inductor.codegen import cpp as codegen
 
     cpp: Any = codegen
-    kernel = getattr(cpp, "CppVecKernel", None)
+    kernel: Any = getattr(cpp, "CppVecKernel", None)
     theirs: Any = getattr(kernel, "_get_vec_load_line", None)
     if theirs is None:  # another version of torch
         return
@@ -194,7 +194,7 @@ def _fetch_ahead() -> None:
         later = f"{var} + {cpp.cexpr_index(index)} + {AHEAD // dtype.itemsize}"
         return f"(__builtin_prefetch({later}), {line})"
 
-    cpp.CppVecKernel._get_vec_load_line = load
+    kernel._get_vec_load_line = load
 
 
 @cache
@@ -204,7 +204,7 @@ def _cast_in_place() -> None:
     from torch._inductor.virtualized import V
 
     cpp: Any = codegen
-    overrides = getattr(cpp, "CppVecOverrides", None)
+    overrides: Any = getattr(cpp, "CppVecOverrides", None)
     theirs: Any = getattr(overrides, "to_dtype_bitcast", None)
     if theirs is None:  # another version of torch
         return
@@ -216,4 +216,4 @@ def _cast_in_place() -> None:
             return f"at::vec::cast<{cpp.DTYPE_TO_CPP[dtype]}>({x})"
         return theirs(x, dtype, src_dtype)
 
-    cpp.CppVecOverrides.to_dtype_bitcast = staticmethod(cast)
+    overrides.to_dtype_bitcast = staticmethod(cast)
