@@ -27,6 +27,7 @@ step() { # NAME LIMIT COMMAND...: once, unless it was done before; its output in
   mkdir -p "$results"
   if [ ! -e "$kept" ]; then
     [ "$(left)" -lt "$limit" ] && limit=$(left)
+    [ "$limit" -gt 0 ] || return 0 # the next call's
     echo "== $name: $*"
     timeout --foreground --signal=INT --kill-after=20 "$limit" "$@" >"$kept.part" 2>&1
     echo "exit code $?" >>"$kept.part"
