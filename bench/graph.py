@@ -18,6 +18,7 @@ None of it changes what is computed, but for roundings.
 
 from collections.abc import Callable
 from functools import cache, wraps
+from inspect import getattr_static
 from typing import Any
 
 import torch
@@ -47,9 +48,7 @@ def graph(call: Callable[..., Tensor], device: torch.device) -> Callable[..., Te
     config: Any = torch._dynamo.config  # pyright: ignore
     if hasattr(config, "trace_autograd_ops"):  # of slopes that autograd derives
         config.trace_autograd_ops = True
-    _lay_out()
-    _fetch_ahead()
-    _cast_in_place()
+    _teach()
     options: dict[str, Any] = {
         "joint_custom_post_pass": Pass(partition),
         "post_grad_custom_post_pass": Pass(compute_once),
@@ -146,35 +145,60 @@ def _ours() -> bool:
 
 
 @cache
-def _lay_out() -> None:
-    """
-    Tell the compiler which nodes are channels last: those that are when they are not compiled.
-
-    It asks convolutions that it knows, and lays out what is between others as it likes; each
-    kernel then transposes what it reads. Other graphs of the process keep its own rule.
-    """
+def _teach() -> None:
+    """Tell the compiler what no option says. Other graphs of the process keep its own rules."""
+    from torch._inductor.codegen import cpp
     from torch._inductor.graph import GraphLowering
 
-    theirs = GraphLowering.find_nodes_prefer_channels_last
-
-    def channels_last(self: Any) -> Any:
-        found: Any = theirs(self)
-        if _ours():
-            flat = torch.channels_last
-            found.update(
-                node
-                for node in self.module.graph.nodes
-                if _is(node, lambda x: x.ndim == 4 and x.is_contiguous(memory_format=flat))
-            )
-        return found
-
-    GraphLowering.find_nodes_prefer_channels_last = channels_last
+    answers: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
+        (GraphLowering, "find_nodes_prefer_channels_last", _channels_last),
+        (getattr(cpp, "CppVecKernel", None), "_get_vec_load_line", _load),
+        (getattr(cpp, "CppVecOverrides", None), "to_dtype_bitcast", _cast),
+    )
+    for owner, name, answer in answers:
+        if hasattr(owner, name):  # in this version of torch
+            static = isinstance(getattr_static(owner, name), staticmethod)
+            either = _for_ours(getattr(owner, name), answer)
+            setattr(owner, name, staticmethod(either) if static else either)
 
 
-@cache
-def _fetch_ahead() -> None:
+def _for_ours(theirs: Callable[..., Any], answer: Callable[..., Any]) -> Callable[..., Any]:
+    """`answer(theirs, ...)` for graphs of this file, `theirs(...)` for others."""
+
+    @wraps(theirs)  # the compiler asks some for their names
+    def either(*args: Any, **more: Any) -> Any:
+        return answer(theirs, *args, **more) if _ours() else theirs(*args, **more)
+
+    return either
+
+
+def _channels_last(theirs: Callable[..., Any], lowering: Any) -> Any:
     """
-    Have vector loops name what they will read `AHEAD` bytes later.
+    The nodes that are channels last: those that are when they are not compiled.
+
+    The compiler asks convolutions that it knows, and lays out what is between others as it likes;
+    each kernel then transposes what it reads.
+    """
+    flat, found = torch.channels_last, theirs(lowering)
+    found.update(
+        node
+        for node in lowering.module.graph.nodes
+        if _is(node, lambda x: x.ndim == 4 and x.is_contiguous(memory_format=flat))
+    )
+    return found
+
+
+def _load(
+    theirs: Callable[..., str],
+    kernel: Any,
+    var: str,
+    index: Any,
+    dtype: torch.dtype,
+    *args: Any,
+    **more: Any,
+) -> str:
+    """
+    A vector's load, which names what the loop will read `AHEAD` bytes later.
 
     A processor looks some hundreds of instructions ahead. Where an exponential stands between two
     reads, it sees the next one too late, and waiting is added to computing.
@@ -182,38 +206,19 @@ def _fetch_ahead() -> None:
     from torch._inductor.codegen import cpp as codegen
 
     cpp: Any = codegen
-    kernel: Any = getattr(cpp, "CppVecKernel", None)
-    theirs: Any = getattr(kernel, "_get_vec_load_line", None)
-    if theirs is None:  # another version of torch
-        return
-
-    def load(self: Any, var: str, index: Any, dtype: torch.dtype, *args: Any, **more: Any) -> Any:
-        line = theirs(self, var, index, dtype, *args, **more)
-        if index == 0 or not var.startswith(("in_ptr", "in_out_ptr")) or not _ours():
-            return line
-        later = f"{var} + {cpp.cexpr_index(index)} + {AHEAD // dtype.itemsize}"
-        return f"(__builtin_prefetch({later}), {line})"
-
-    kernel._get_vec_load_line = load
+    line = theirs(kernel, var, index, dtype, *args, **more)
+    if index == 0 or not var.startswith(("in_ptr", "in_out_ptr")):
+        return line
+    later = f"{var} + {cpp.cexpr_index(index)} + {AHEAD // dtype.itemsize}"
+    return f"(__builtin_prefetch({later}), {line})"
 
 
-@cache
-def _cast_in_place() -> None:
-    """Have vectors read as another type of that width in their register, not one by one."""
+def _cast(theirs: Callable[..., str], x: Any, dtype: torch.dtype, src_dtype: torch.dtype) -> str:
+    """A vector read as another type of that width: in its register, not number by number."""
     from torch._inductor.codegen import cpp as codegen
     from torch._inductor.virtualized import V
 
     cpp: Any = codegen
-    overrides: Any = getattr(cpp, "CppVecOverrides", None)
-    theirs: Any = getattr(overrides, "to_dtype_bitcast", None)
-    if theirs is None:  # another version of torch
-        return
-
-    @wraps(theirs)  # it asks a function for its name
-    def cast(x: Any, dtype: torch.dtype, src_dtype: torch.dtype) -> Any:
-        alone = torch.bool not in (dtype, src_dtype) and V.kernel._get_num_vectors(src_dtype) == 1
-        if alone and _ours():
-            return f"at::vec::cast<{cpp.DTYPE_TO_CPP[dtype]}>({x})"
+    if torch.bool in (dtype, src_dtype) or V.kernel._get_num_vectors(src_dtype) != 1:
         return theirs(x, dtype, src_dtype)
-
-    overrides.to_dtype_bitcast = staticmethod(cast)
+    return f"at::vec::cast<{cpp.DTYPE_TO_CPP[dtype]}>({x})"
