@@ -10,19 +10,22 @@ what binary convolutions are. It is told
     moments   the mean and the variance of images are sums of one pass over them
     layout    images stay channels last between convolutions of signs, too
     ahead     a loop on a CPU asks for what it will read soon, while it computes
-    short     a loop on a CPU has few instructions: sums and products are fused, and bits of
-              vectors are read as they lie
+    short     a loop on a CPU has few instructions: sums and products are fused, tanh, sine and
+              cosine are polynomials, divisions by one number products, bits are read as they lie
 
 None of it changes what is computed, but for roundings.
 """
 
+import re
 from collections.abc import Callable
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from inspect import getattr_static
 from typing import Any
 
 import torch
 from torch import Tensor, fx
+
+from bench import elementary
 
 FORWARD = ("is_forward", "must_be_in_forward")
 AHEAD = 1024  # bytes; half and twice of it are as good
@@ -42,7 +45,8 @@ def graph(call: Callable[..., Tensor], device: torch.device) -> Callable[..., Te
             self.rule(graph)
 
         def uuid(self) -> Any:
-            return get_hash_for_files((__file__,), self.rule.__name__)
+            files = (__file__, str(elementary.__file__))
+            return get_hash_for_files(files, self.rule.__name__)
 
     torch.compiler.reset()  # it compiles a function 8 times at most, and is silent of a ninth
     config: Any = torch._dynamo.config  # pyright: ignore
@@ -57,8 +61,8 @@ def graph(call: Callable[..., Tensor], device: torch.device) -> Callable[..., Te
         "cpp.enable_floating_point_contract_flag": "fast",
         "triton.cudagraphs": device.type == "cuda",
     }
-    if device.type == "cpu":  # Triton takes moments in one pass
-        options["post_grad_custom_pre_pass"] = Pass(sum_once)
+    if device.type == "cpu":  # Triton takes moments in one pass, and a GPU has such functions
+        options["post_grad_custom_pre_pass"] = Pass(abridge)
     known = torch._inductor.list_options()  # pyright: ignore  # of this version of torch
     options = {name: value for name, value in options.items() if name in known}
     return torch.compile(call, dynamic=False, options=options)
@@ -95,23 +99,63 @@ def compute_once(graph: fx.Graph) -> None:
             node.meta["inductor_realize_to_strides"] = True
 
 
-def sum_once(graph: fx.Graph) -> None:
-    """Moments of images (N, C, H, W) over all but C, in one pass."""
+def abridge(graph: fx.Graph) -> None:
+    """Of a forward or backward graph: what a CPU computes in fewer passes, or instructions."""
+    for node in list(graph.nodes):
+        ours = _shorter(node)
+        if ours:
+            _replace(graph, node, ours)
+
+
+def _shorter(node: fx.Node) -> Callable[..., Any] | None:
+    """What makes of a node's tensors the same, but for roundings, sooner."""
+    aten, images = torch.ops.aten, [0, 2, 3]
+    if node.target is aten.var_mean.correction:
+        plain = node.kwargs == {"correction": 0, "keepdim": True}
+        return moments if plain and node.args[1:] == (images,) else None
+    if node.target is aten.div.Tensor and _is(node.args[0], _reals):
+        y = node.args[1]
+        if isinstance(y, float | int) and y:
+            return partial(_times_reciprocal, y=y)
+        return _times_reciprocal if _is(y, _number) else None
+    short: dict[Any, Callable[[Tensor], Tensor]] = {
+        aten.tanh.default: elementary.tanh,
+        aten.sin.default: elementary.sin,
+        aten.cos.default: elementary.cos,
+    }
+    if node.target in short and _is(node, lambda x: _reals(x) and x.dtype in elementary.NARROW):
+        return partial(_in_float32, short[node.target])
+    return None
+
+
+def _replace(graph: fx.Graph, node: fx.Node, ours: Callable[..., Any]) -> None:
+    """In a node's place, `ours` of its tensors."""
     from torch._inductor.decomposition import select_decomp_table
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    images, known = [0, 2, 3], select_decomp_table()
-    for node in graph.find_nodes(op="call_function", target=torch.ops.aten.var_mean.correction):
-        x: Any = node.args[0]
-        if node.args[1:] != (images,) or node.kwargs != {"correction": 0, "keepdim": True}:
-            continue
-        with graph.inserting_before(node):
-            traced = make_fx(moments, known)(x.meta["val"]).graph
-            found: Any = graph.graph_copy(traced, {next(iter(traced.nodes)): x})
-        for use in list(node.users):  # item 0 or 1
-            use.replace_all_uses_with(found[use.args[1]])
+    tensors = node.all_input_nodes
+    traced = make_fx(ours, select_decomp_table())(*(x.meta["val"] for x in tensors)).graph
+    with graph.inserting_before(node):
+        places = dict(zip(traced.find_nodes(op="placeholder"), tensors, strict=True))
+        found: Any = graph.graph_copy(traced, places)
+    if isinstance(found, tuple):
+        for use in list(node.users):
+            item: Any = use.args[1]
+            use.replace_all_uses_with(found[item])  # pyright: ignore[reportUnknownArgumentType]
             graph.erase_node(use)
-        graph.erase_node(node)
+    else:
+        found.meta["inductor_realize_to_strides"] = True
+        node.replace_all_uses_with(found)
+    graph.erase_node(node)
+
+
+def _in_float32(ours: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    return ours(x.float()).to(x.dtype)
+
+
+def _times_reciprocal(x: Tensor, y: Tensor | float) -> Tensor:
+    """x/y, of one division for all of x."""
+    return x * (1 / y)
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -132,8 +176,12 @@ def _number(x: Tensor) -> bool:
     return x.ndim == 0 and x.is_floating_point()
 
 
-def _is(node: fx.Node, what: Callable[[Tensor], bool]) -> bool:
-    value = node.meta.get("val")
+def _reals(x: Tensor) -> bool:
+    return x.ndim > 0 and x.is_floating_point()
+
+
+def _is(node: object, what: Callable[[Tensor], bool]) -> bool:
+    value = node.meta.get("val") if isinstance(node, fx.Node) else None
     return isinstance(value, Tensor) and what(value)
 
 
@@ -154,6 +202,8 @@ def _teach() -> None:
         (GraphLowering, "find_nodes_prefer_channels_last", _channels_last),
         (getattr(cpp, "CppVecKernel", None), "_get_vec_load_line", _load),
         (getattr(cpp, "CppVecOverrides", None), "to_dtype_bitcast", _cast),
+        (getattr(cpp, "CppVecOverrides", None), "maximum", partial(_extreme, "clamp_min")),
+        (getattr(cpp, "CppVecOverrides", None), "minimum", partial(_extreme, "clamp_max")),
     )
     for owner, name, answer in answers:
         if hasattr(owner, name):  # in this version of torch
@@ -219,6 +269,34 @@ def _cast(theirs: Callable[..., str], x: Any, dtype: torch.dtype, src_dtype: tor
     from torch._inductor.virtualized import V
 
     cpp: Any = codegen
-    if torch.bool in (dtype, src_dtype) or V.kernel._get_num_vectors(src_dtype) != 1:
+    vectors = V.kernel._get_num_vectors(src_dtype)
+    if torch.bool in (dtype, src_dtype) or vectors > 2:
         return theirs(x, dtype, src_dtype)
-    return f"at::vec::cast<{cpp.DTYPE_TO_CPP[dtype]}>({x})"
+    to = cpp.DTYPE_TO_CPP[dtype]
+    if vectors == 1:
+        return f"at::vec::cast<{to}>({x})"
+    both = ", ".join(f"at::vec::cast<{to}>({x}[{i}])" for i in range(2))
+    return f"at::vec::VectorizedN<{to},2>({both})"
+
+
+def _extreme(bound: str, theirs: Callable[..., str], a: Any, b: Any) -> str:
+    """
+    The larger or the smaller of two vectors, or NaN.
+
+    Where one is NaN, theirs makes numbers of a mask. With AVX-512 that holds up every other mask of
+    a loop, which then takes three times as long.
+    """
+    if a.dtype != torch.float32:
+        return theirs(a, b)
+    first = f"at::vec::{bound}({a}, {b})"  # of two NaNs or one, a's
+    return first if _constant(b) else f"({first} | at::vec::{bound}({b}, {a}))"
+
+
+def _constant(vector: Any) -> bool:
+    """Is it made of a number that is written in the code, and is not NaN?"""
+    from torch._inductor.virtualized import V
+
+    known: Any = V.kernel.cse._cache  # pyright: ignore[reportPrivateUsage]
+    made: dict[str, str] = {str(x): text for text, x in known.items()}
+    scalar = re.fullmatch(r"at::vec::Vectorized\S+\((\w+)\)", made.get(str(vector), ""))
+    return bool(scalar) and made.get(scalar[1], "").startswith("static_cast<float>(")

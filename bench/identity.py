@@ -32,7 +32,7 @@ NUMERIC = (  # every file of the harness between a batch of images and a record'
     "lane",  # the copy to the device
     "layers",  # binary convolutions and their scale
     "model",  # the seed, and how the network is put together
-    "powerlaw",  # of slopes that are powers
+    "elementary",  # of slopes that are powers
     "residual",  # the base of the residual networks
     "schedule",  # a knob's path
     "trainer",

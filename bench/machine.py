@@ -51,11 +51,13 @@ def _text(path: str) -> str:
 
 def keep_pages() -> None:
     """
-    Have glibc keep what a process frees, for its own next use.
+    Have a process keep the memory that it frees, and take it in large pages; before its first.
 
     A step of training frees and takes the same large tensors again; given back to the kernel, each
-    comes again as pages to be cleared, which costs more than what is computed with it.
+    comes again as pages to be cleared, which costs more than what is computed with it. Of large
+    pages, torch asks for where Linux leaves it to programs, a processor looks up fewer.
     """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch reads it when it takes memory
     with suppress(OSError, AttributeError):  # another C library
         mallopt = ctypes.CDLL(None).mallopt
         for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1)):

@@ -22,8 +22,8 @@ from bench.contract import (
     Surrogate,
     SurrogateBinarizer,
 )
+from bench.elementary import power
 from bench.layers import Layers
-from bench.powerlaw import power
 from bench.residual import Init, Order, RealBlock, ResNet, Shortcut, Stem, activation, initialize
 from bench.schedule import ScheduleName
 

@@ -17,7 +17,7 @@ import math
 import torch
 from torch import Tensor
 
-from bench.plugin import Annotated, Field, Knob, Role, ScheduleName, Surrogate, upto
+from bench.plugin import Annotated, Field, Knob, Role, ScheduleName, Surrogate, piecewise, upto
 
 
 class FDA(Surrogate):
@@ -42,8 +42,9 @@ class FDA(Surrogate):
     def slope(self, z: Tensor, n: Tensor, /) -> Tensor:
         wz = self.omega * z
         m = 2 * (n + 1)
-        near = upto(torch.sin(wz).abs(), 1e-6)
-        limit = m * torch.cos(m * wz) * torch.cos(wz)
-        above = (1 - near) * torch.sin(m * wz) + near * limit
-        below = (1 - near) * torch.sin(wz) + near
-        return 2 * self.omega / math.pi * (above / below) * upto(z.abs(), self.clip)
+        sine = torch.sin(wz)
+        half = torch.round(wz / math.pi) / 2
+        limit = m * (1 - 4 * (half - torch.round(half)).abs())  # ± m, where sin ωz = 0
+        ratio = torch.sin(m * wz) / (sine + upto(sine.abs(), 1e-6))
+        ratio = piecewise(sine.abs(), 1e-6, limit, ratio)
+        return 2 * self.omega / math.pi * ratio * upto(z.abs(), self.clip)

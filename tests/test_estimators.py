@@ -77,6 +77,17 @@ def test_fda_ratio_is_the_sum() -> None:
         )
 
 
+@pytest.mark.parametrize("z", [1e-4, 1e-5, 9e-6, 1e-7, math.pi + 1e-7])
+def test_fda_ratio_near_its_limit(z: float) -> None:
+    """Where the sine all but vanishes, the ratio's limit stands for the sum to 1e-9 of it."""
+    f, x = surrogate("fda", omega=1.0, clip=math.inf), torch.tensor([z], dtype=torch.float64)
+    total = sum((torch.cos((2 * i + 1) * x) for i in range(19)), torch.zeros_like(x))
+
+    torch.testing.assert_close(
+        f.slope(x, torch.tensor(18.0)), 4 / math.pi * total, rtol=1e-9, atol=0
+    )
+
+
 @pytest.mark.parametrize(("n", "gain"), [(9, 1.273), (18, 2.419)])
 def test_fda_gain(n: int, gain: float) -> None:
     """f'(0) = 4ω(n+1)/π; at n = 18 the slope at 1 is negative, -0.39."""

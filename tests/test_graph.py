@@ -11,7 +11,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from bench.binary import Clock, piecewise, upto
 from bench.cell import Binarization
 from bench.contract import Surrogate
-from bench.graph import compute_once, graph, moments, partition, sum_once
+from bench.graph import abridge, compute_once, graph, moments, partition
 from bench.integer import WRITES_HALVES
 from bench.layers import Layers
 from bench.registry import BACKBONES, ESTIMATORS
@@ -80,14 +80,15 @@ def test_other_graphs_are_compiled_as_they_would_be() -> None:
     from torch._inductor.utils import run_and_get_code
 
     def other(r: Tensor, x: Tensor) -> Tensor:
-        return (r.view(torch.int32) >> 1) + (x > 0).view(torch.uint8) + x.view(torch.int32)
+        ints = (r.view(torch.int32) >> 1) + (x > 0).view(torch.uint8) + x.view(torch.int32)
+        return ints * torch.tanh(x).clamp(min=0)
 
     graph(torch.sin, CPU)(torch.randn(64))
     x = torch.randn(64, 64)
     found, code = run_and_get_code(torch.compile(other), x[:, :1], x)  # pyright: ignore[reportUnknownVariableType]
 
-    assert torch.equal(found, other(x[:, :1], x))
-    assert "bit_cast" in "".join(code)
+    torch.testing.assert_close(found, other(x[:, :1], x))
+    assert all(word in "".join(code) for word in ("bit_cast", "tanh()", "vec::maximum"))
     assert "__builtin_prefetch" not in "".join(code)
     assert "vec::cast" not in "".join(code)
 
@@ -102,6 +103,39 @@ def test_bits_of_any_type() -> None:
     x = torch.randn(100, generator=torch.Generator().manual_seed(0))
 
     assert torch.equal(graph(bits, CPU)(x), bits(x))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_a_bound_or_a_number_that_is_nan_stays_nan(dtype: torch.dtype) -> None:
+    """Of two vectors and of numbers written down, larger or smaller."""
+    nan, inf = float("nan"), float("inf")
+
+    def bounded(a: Tensor, b: Tensor) -> Tensor:
+        pairs = torch.maximum(a, b), torch.minimum(a, b)
+        return torch.stack([*pairs, a.clamp(-1, 1), a.clamp(min=nan), a.clamp(max=inf)])
+
+    a = torch.tensor([nan, 1, 2, -inf, inf, 0, -3, nan] * 8, dtype=dtype)
+    b = torch.tensor([nan, nan, 1, 3, nan, -inf, inf, -1] * 8, dtype=dtype)
+
+    torch.testing.assert_close(graph(bounded, CPU)(a, b), bounded(a, b), equal_nan=True)
+
+
+def test_division_by_one_number_is_made_once() -> None:
+    """Of images, not of the number itself, and by no 0 or tensor."""
+
+    def divided(x: Tensor, o: Tensor) -> tuple[Tensor, ...]:
+        return x / o, x / 3, x / 0, x / x, o / 2
+
+    x, o = torch.tensor([1.0, 2.0]), torch.tensor(3.0, dtype=torch.float64)
+    traced = make_fx(divided, tracing_mode="fake")(x, o)
+    abridge(traced.graph)
+    traced.recompile()
+    left = traced.graph.find_nodes(op="call_function", target=torch.ops.aten.div.Tensor)
+
+    assert len(left) == 3
+    for ours, wanted in zip(traced(x, o), divided(x, o), strict=True):
+        torch.testing.assert_close(ours, wanted)
 
 
 @pytest.mark.slow
@@ -155,7 +189,7 @@ def test_moments_take_the_place_of_two_passes() -> None:
 
     x = torch.randn(4, 3, 5, 5, generator=torch.Generator().manual_seed(0))
     traced = make_fx(both, tracing_mode="fake")(x)
-    sum_once(traced.graph)
+    abridge(traced.graph)
     traced.recompile()
     left = traced.graph.find_nodes(op="call_function", target=torch.ops.aten.var_mean.correction)
 

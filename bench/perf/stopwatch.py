@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-ROUND_S = 0.01  # of a call that is shorter there are several to a measurement
+ROUND_S = 0.03  # of a call that is shorter there are several to a measurement
 
 
 def seconds(call: Callable[[], object], device: torch.device, repeats: int = 1) -> float:

@@ -1,4 +1,4 @@
-"""r^c: by a library, and by bits where it is compiled; both are the power."""
+"""Powers, tanh, sine and cosine in few instructions are what a library says."""
 
 import math
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from bench.elementary import cos, power, power_by_bits, sin, tanh
 from bench.graph import graph
-from bench.powerlaw import by_bits, power
 
 CPU = torch.device("cpu")
 EXPONENTS = [-1.0, -2 / 3, -0.5, -1e-3, 0.0, 1 / 3, 1.0]
@@ -32,7 +32,7 @@ def beyond(r: torch.Tensor) -> torch.Tensor:
 
 
 def by_bits_beyond(r: torch.Tensor) -> torch.Tensor:
-    return by_bits(r, torch.tensor(-2.0), 0.1, 1.5)
+    return power_by_bits(r, torch.tensor(-2.0), 0.1, 1.5)
 
 
 @pytest.mark.parametrize("way", [beyond, by_bits_beyond])
@@ -50,7 +50,7 @@ def test_bits(c: float) -> None:
     """Two polynomials and an exponent, within a few roundings of the power."""
     r = torch.linspace(0.1, 1.5, 100_001)
     exact = r.double() ** c
-    wrong = (by_bits(r, torch.tensor(c), 0.1, 1.5) - exact) / exact
+    wrong = (power_by_bits(r, torch.tensor(c), 0.1, 1.5) - exact) / exact
 
     assert wrong.abs().max() < 3e-7
 
@@ -60,7 +60,7 @@ def test_bits_of_all_normal_numbers(c: float) -> None:
     """A rounding of log2(r^c) is one of r^c times that; 0 or inf is where the power would leave."""
     r = torch.logspace(-126, 127.9, 20_001, base=2, dtype=torch.float64).float()
     exact = r.double() ** c
-    found = by_bits(r, torch.tensor(c), 2**-126, math.inf).double()
+    found = power_by_bits(r, torch.tensor(c), 2**-126, math.inf).double()
     normal = (exact.log2() > -126) & (exact.log2() < 127.4)
     far = 2**-22 * (1 + exact.log2().abs())
 
@@ -96,3 +96,53 @@ def test_compiled_beside_what_is_wider() -> None:
     call = graph(lambda r, x: power(r, number(-0.5), 0.1, 1.5) * x, CPU)
 
     torch.testing.assert_close(call(r, x), r**-0.5 * x)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [(tanh, torch.tanh), (sin, torch.sin), (cos, torch.cos)]
+)
+def test_functions(ours: Callable[..., torch.Tensor], theirs: Callable[..., torch.Tensor]) -> None:
+    """To 2e-7 and half a unit of x in its last place, by which a product may be rounded."""
+    x = torch.cat([torch.linspace(-50, 50, 100_001), torch.logspace(-30, 6, 10_001)])
+
+    assert ((ours(x) - theirs(x.double())).abs() <= 2e-7 + 2**-24 * x.abs()).all()
+    assert ours(torch.tensor([math.nan])).isnan().all()
+
+
+def test_tanh_of_all_sizes() -> None:
+    """To a few roundings of itself, also near 0, and 1 at infinity."""
+    x = torch.cat([torch.linspace(-50, 50, 100_001), torch.logspace(-30, 3, 10_001)])
+    exact = torch.tanh(x.double())
+
+    assert ((tanh(x) - exact).abs() <= 3e-7 * exact.abs()).all()
+    assert tanh(torch.tensor([-math.inf, -1e30, 1e30, math.inf])).tolist() == [-1, -1, 1, 1]
+
+
+def test_sine_near_zero_keeps_its_digits() -> None:
+    x = torch.logspace(-30, -1, 1001)
+
+    torch.testing.assert_close(sin(x).double(), torch.sin(x.double()), rtol=2e-7, atol=0)
+
+
+@pytest.mark.parametrize("ours", [sin, cos])
+def test_waves_stay_between_their_crests(ours: Callable[..., torch.Tensor]) -> None:
+    """Of numbers so large that their neighbours are turns apart, too; of infinity there is none."""
+    assert ours(torch.logspace(3, 38, 100_001)).abs().max() <= 1 + 1e-6
+    assert ours(torch.tensor([math.inf])).isnan().all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_compiled_functions(dtype: torch.dtype) -> None:
+    """Compiled for a CPU they are ours, also of narrow numbers, and no library's."""
+    from torch._inductor.utils import run_and_get_code
+
+    def all_three(x: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(x) + torch.sin(3 * x) * torch.cos(x)
+
+    x = torch.linspace(-3, 3, 1003).to(dtype)
+    found, code = run_and_get_code(graph(all_three, CPU), x)  # pyright: ignore[reportUnknownVariableType]
+    near = 1e-6 if dtype == torch.float32 else 0.05
+
+    torch.testing.assert_close(found.double(), all_three(x.double()), rtol=0, atol=near)
+    assert not any(word in "".join(code) for word in ("tanh()", "sin()", "cos()", "exp()"))
