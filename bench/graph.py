@@ -29,6 +29,12 @@ from bench import elementary
 
 FORWARD = ("is_forward", "must_be_in_forward")
 AHEAD = 1024  # bytes; half and twice of it are as good
+OWN_PLACE = "inductor_realize_to_strides"  # of a node that is not computed anew for each user
+SHORT: dict[Any, Callable[[Tensor], Tensor]] = {
+    torch.ops.aten.tanh.default: elementary.tanh,
+    torch.ops.aten.sin.default: elementary.sin,
+    torch.ops.aten.cos.default: elementary.cos,
+}
 
 
 def graph(call: Callable[..., Tensor], device: torch.device) -> Callable[..., Tensor]:
@@ -96,15 +102,16 @@ def compute_once(graph: fx.Graph) -> None:
             and all(_is(x, _number) for x in node.all_input_nodes)
             and not all(_is(x, _number) for x in node.users)
         ):
-            node.meta["inductor_realize_to_strides"] = True
+            node.meta[OWN_PLACE] = True
 
 
 def abridge(graph: fx.Graph) -> None:
     """Of a forward or backward graph: what a CPU computes in fewer passes, or instructions."""
     for node in list(graph.nodes):
-        ours = _shorter(node)
-        if ours:
-            _replace(graph, node, ours)
+        if ours := _shorter(node):
+            found = _replace(graph, node, ours)
+            if node.target in SHORT:
+                found.meta[OWN_PLACE] = True
 
 
 def _shorter(node: fx.Node) -> Callable[..., Any] | None:
@@ -118,18 +125,13 @@ def _shorter(node: fx.Node) -> Callable[..., Any] | None:
         if isinstance(y, float | int) and y:
             return partial(_times_reciprocal, y=y)
         return _times_reciprocal if _is(y, _number) else None
-    short: dict[Any, Callable[[Tensor], Tensor]] = {
-        aten.tanh.default: elementary.tanh,
-        aten.sin.default: elementary.sin,
-        aten.cos.default: elementary.cos,
-    }
-    if node.target in short and _is(node, lambda x: _reals(x) and x.dtype in elementary.NARROW):
-        return partial(_in_float32, short[node.target])
+    if node.target in SHORT and _is(node, lambda x: _reals(x) and x.dtype in elementary.NARROW):
+        return partial(_in_float32, SHORT[node.target])
     return None
 
 
-def _replace(graph: fx.Graph, node: fx.Node, ours: Callable[..., Any]) -> None:
-    """In a node's place, `ours` of its tensors."""
+def _replace(graph: fx.Graph, node: fx.Node, ours: Callable[..., Any]) -> Any:
+    """Have `ours` of a node's tensors in its place, and return what stands there."""
     from torch._inductor.decomposition import select_decomp_table
     from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -144,9 +146,9 @@ def _replace(graph: fx.Graph, node: fx.Node, ours: Callable[..., Any]) -> None:
             use.replace_all_uses_with(found[item])  # pyright: ignore[reportUnknownArgumentType]
             graph.erase_node(use)
     else:
-        found.meta["inductor_realize_to_strides"] = True
         node.replace_all_uses_with(found)
     graph.erase_node(node)
+    return found  # pyright: ignore[reportUnknownVariableType]
 
 
 def _in_float32(ours: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -235,7 +237,7 @@ def _channels_last(theirs: Callable[..., Any], lowering: Any) -> Any:
         for node in lowering.module.graph.nodes
         if _is(node, lambda x: x.ndim == 4 and x.is_contiguous(memory_format=flat))
     )
-    return found
+    return found  # pyright: ignore[reportUnknownVariableType]
 
 
 def _load(

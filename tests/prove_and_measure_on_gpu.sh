@@ -44,10 +44,12 @@ step together 90 "$python" tests/benchmarks/stacking.py --device "$device" --k 1
 
 packed=()
 [ "$device" = cpu ] || packed=(--slots-per-gpu auto)
-echo "== cells: $suite ${overrides[*]}"
-timeout --foreground --signal=INT --kill-after=60 "$(left)" "$python" -m bench run "$suite" "${overrides[@]}" \
-  --results "$results" --device "$device" "${packed[@]}" --checkpoint-every 60s --quiet
-echo "exit code $? (130: time was up; run it again to go on)"
+if [ "$(left)" -gt 0 ]; then
+  echo "== cells: $suite ${overrides[*]}"
+  timeout --foreground --signal=INT --kill-after=60 "$(left)" "$python" -m bench run "$suite" "${overrides[@]}" \
+    --results "$results" --device "$device" "${packed[@]}" --checkpoint-every 60s --quiet
+  echo "exit code $? (130: time was up; run it again to go on)"
+fi
 "$python" -m bench export --results "$results" --no-weights --output "$out/records.tar.gz" || true
 "$python" -m bench leaderboard "$suite" "${overrides[@]}" --results "$results" \
   --format md >"$out/leaderboard.md" || true

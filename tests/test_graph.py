@@ -11,7 +11,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from bench.binary import Clock, piecewise, upto
 from bench.cell import Binarization
 from bench.contract import Surrogate
-from bench.graph import abridge, compute_once, graph, moments, partition
+from bench.graph import OWN_PLACE, abridge, compute_once, graph, moments, partition
 from bench.integer import WRITES_HALVES
 from bench.layers import Layers
 from bench.registry import BACKBONES, ESTIMATORS
@@ -205,7 +205,7 @@ def test_numbers_of_a_knob_are_made_once() -> None:
     o = torch.tensor(2.0, dtype=torch.float64)
     traced = make_fx(lambda z, o: reste.slope(z, o), tracing_mode="fake")(torch.randn(3), o).graph
     compute_once(traced)
-    marked = [n for n in traced.nodes if n.meta.get("inductor_realize_to_strides")]
+    marked = [n for n in traced.nodes if n.meta.get(OWN_PLACE)]
 
     assert len(marked) == 2
     assert all(n.meta["val"].ndim == 0 for n in marked)
