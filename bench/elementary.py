@@ -39,7 +39,7 @@ def power(r: Tensor, exponent: Tensor, low: float, high: float) -> Tensor:
     """
     r^exponent for r in [low, high], low > 0, shaped like r and of its dtype; exponent is 0-d.
 
-    Beyond, it is what it is at the nearer end. NaN stays NaN.
+    Of a finite r beyond, it is what it is at the nearer end. NaN stays NaN.
     """
     if torch.compiler.is_compiling() and _for_bits(r):
         return power_by_bits(r.float(), exponent.float(), low, high).to(r.dtype)
@@ -81,12 +81,12 @@ def tanh(x: Tensor) -> Tensor:
 
 
 def sin(x: Tensor) -> Tensor:
-    """sin x of float32 numbers, to 2e-7 and half an ulp of x; in [-1, 1] of any that is finite."""
+    """sin x of float32 numbers, to 2e-7 and half an ulp of x up to 10^7, then just in [-1, 1]."""
     return _wave(x, 0)
 
 
 def cos(x: Tensor) -> Tensor:
-    """cos x of float32 numbers, to 2e-7 and half an ulp of x; in [-1, 1] of any that is finite."""
+    """cos x of float32 numbers, to 2e-7 and half an ulp of x up to 10^7, then just in [-1, 1]."""
     return _wave(x, 0.5)
 
 

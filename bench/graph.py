@@ -11,7 +11,7 @@ what binary convolutions are. It is told
     layout    images stay channels last between convolutions of signs, too
     ahead     a loop on a CPU asks for what it will read soon, while it computes
     short     a loop on a CPU has few instructions: sums and products are fused, tanh, sine and
-              cosine are polynomials, divisions by one number products, bits are read as they lie
+              cosine are polynomials, divisions by a knob products, bits are read as they lie
 
 None of it changes what is computed, but for roundings.
 """
@@ -63,7 +63,6 @@ def graph(call: Callable[..., Tensor], device: torch.device) -> Callable[..., Te
         "joint_custom_post_pass": Pass(partition),
         "post_grad_custom_post_pass": Pass(compute_once),
         "cpp.use_two_step_variance_threshold": 2**62,  # Welford's way divides at each number
-        "cpp.use_decompose_tanh": True,  # by exp: to 2e-7 of 1, and slopes are made of 1 - tanh²
         "cpp.enable_floating_point_contract_flag": "fast",
         "triton.cudagraphs": device.type == "cuda",
     }
@@ -120,12 +119,9 @@ def _shorter(node: fx.Node) -> Callable[..., Any] | None:
     if node.target is aten.var_mean.correction:
         plain = node.kwargs == {"correction": 0, "keepdim": True}
         return moments if plain and node.args[1:] == (images,) else None
-    if node.target is aten.div.Tensor and _is(node.args[0], _reals):
-        y = node.args[1]
-        if isinstance(y, float | int) and y:
-            return partial(_times_reciprocal, y=y)
-        return _times_reciprocal if _is(y, _number) else None
-    if node.target in SHORT and _is(node, lambda x: _reals(x) and x.dtype in elementary.NARROW):
+    if node.target is aten.div.Tensor and _is(node.args[0], _narrow):
+        return _times_reciprocal if _is(node.args[1], _knob) else None
+    if node.target in SHORT and _is(node.args[0], _narrow):
         return partial(_in_float32, SHORT[node.target])
     return None
 
@@ -155,9 +151,9 @@ def _in_float32(ours: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return ours(x.float()).to(x.dtype)
 
 
-def _times_reciprocal(x: Tensor, y: Tensor | float) -> Tensor:
-    """x/y, of one division for all of x."""
-    return x * (1 / y)
+def _times_reciprocal(x: Tensor, knob: Tensor) -> Tensor:
+    """x/knob, of one division in float64 for all of x."""
+    return x * (1 / knob)
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -178,8 +174,12 @@ def _number(x: Tensor) -> bool:
     return x.ndim == 0 and x.is_floating_point()
 
 
-def _reals(x: Tensor) -> bool:
-    return x.ndim > 0 and x.is_floating_point()
+def _knob(x: Tensor) -> bool:
+    return x.ndim == 0 and x.dtype == torch.float64
+
+
+def _narrow(x: Tensor) -> bool:
+    return x.ndim > 0 and x.dtype in elementary.NARROW
 
 
 def _is(node: object, what: Callable[[Tensor], bool]) -> bool:
@@ -298,7 +298,7 @@ def _constant(vector: Any) -> bool:
     """Is it made of a number that is written in the code, and is not NaN?"""
     from torch._inductor.virtualized import V
 
-    known: Any = V.kernel.cse._cache  # pyright: ignore[reportPrivateUsage]
+    known: Any = getattr(V.kernel.cse, "_cache", {})
     made: dict[str, str] = {str(x): text for text, x in known.items()}
     scalar = re.fullmatch(r"at::vec::Vectorized\S+\((\w+)\)", made.get(str(vector), ""))
     return bool(scalar) and made.get(scalar[1], "").startswith("static_cast<float>(")

@@ -103,7 +103,7 @@ def test_compiled_beside_what_is_wider() -> None:
 )
 def test_functions(ours: Callable[..., torch.Tensor], theirs: Callable[..., torch.Tensor]) -> None:
     """To 2e-7 and half a unit of x in its last place, by which a product may be rounded."""
-    x = torch.cat([torch.linspace(-50, 50, 100_001), torch.logspace(-30, 6, 10_001)])
+    x = torch.cat([torch.linspace(-50, 50, 100_001), torch.logspace(-30, 7, 10_001)])
 
     assert ((ours(x) - theirs(x.double())).abs() <= 2e-7 + 2**-24 * x.abs()).all()
     assert ours(torch.tensor([math.nan])).isnan().all()
@@ -146,3 +146,13 @@ def test_compiled_functions(dtype: torch.dtype) -> None:
 
     torch.testing.assert_close(found.double(), all_three(x.double()), rtol=0, atol=near)
     assert not any(word in "".join(code) for word in ("tanh()", "sin()", "cos()", "exp()"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool, torch.float64])
+def test_compiled_functions_of_what_is_not_narrow(dtype: torch.dtype) -> None:
+    """They are a library's."""
+    x = torch.arange(8).to(dtype)
+    found = graph(lambda x: torch.sin(x) + torch.tanh(x), CPU)(x)
+
+    torch.testing.assert_close(found, torch.sin(x) + torch.tanh(x))

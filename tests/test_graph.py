@@ -121,20 +121,39 @@ def test_a_bound_or_a_number_that_is_nan_stays_nan(dtype: torch.dtype) -> None:
     torch.testing.assert_close(graph(bounded, CPU)(a, b), bounded(a, b), equal_nan=True)
 
 
-def test_division_by_one_number_is_made_once() -> None:
-    """Of images, not of the number itself, and by no 0 or tensor."""
+@pytest.mark.slow
+def test_bounds_make_no_numbers_of_masks() -> None:
+    """One instruction where a bound is written down, three where it may be NaN."""
+    from torch._inductor.utils import run_and_get_code
 
-    def divided(x: Tensor, o: Tensor) -> tuple[Tensor, ...]:
-        return x / o, x / 3, x / 0, x / x, o / 2
+    def bounded(a: Tensor, b: Tensor) -> Tensor:
+        return a.clamp(min=-1) + torch.minimum(a, b)
+
+    a, b = torch.randn(2, 64)
+    _, code = run_and_get_code(graph(bounded, CPU), a, b)  # pyright: ignore[reportUnknownVariableType]
+    text = "".join(code)
+
+    assert "vec::maximum" not in text
+    assert "vec::minimum" not in text
+    assert text.count("clamp_min(") == 1
+    assert text.count("clamp_max(") == 2
+
+
+def test_division_by_a_knob_is_made_once() -> None:
+    """In float64, of narrow numbers; not by what is no knob, nor of a knob itself."""
+
+    def divided(x: Tensor, o: Tensor, n: Tensor) -> tuple[Tensor, ...]:
+        return x / o, x / n, x / 3, x / x, o / 2, x.double() / o
 
     x, o = torch.tensor([1.0, 2.0]), torch.tensor(3.0, dtype=torch.float64)
-    traced = make_fx(divided, tracing_mode="fake")(x, o)
+    given = x, o, torch.tensor(1e-40)
+    traced = make_fx(divided, tracing_mode="fake")(*given)
     abridge(traced.graph)
     traced.recompile()
     left = traced.graph.find_nodes(op="call_function", target=torch.ops.aten.div.Tensor)
 
-    assert len(left) == 3
-    for ours, wanted in zip(traced(x, o), divided(x, o), strict=True):
+    assert len(left) == 5
+    for ours, wanted in zip(traced(*given), divided(*given), strict=True):
         torch.testing.assert_close(ours, wanted)
 
 
