@@ -40,10 +40,10 @@ step() { # NAME LIMIT COMMAND...: once, unless it was done before; its output in
 command -v nvidia-smi >/dev/null && nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv
 step tests 150 "$python" -m pytest -q -m gpu -p no:cacheprovider
 step speed 120 "$python" -m bench perf --device "$device" --quick --compile
-step together 90 "$python" tests/benchmarks/stacking.py --device "$device" --k 1 4 16 --rounds 3
+packed=(--slots-per-gpu auto) size=()
+[ "$device" = cpu ] && packed=() size=(--threads 1 --width 8 --image 8)
+step together 90 "$python" tests/benchmarks/stacking.py --device "$device" --k 1 4 16 --rounds 3 "${size[@]}"
 
-packed=()
-[ "$device" = cpu ] || packed=(--slots-per-gpu auto)
 if [ "$(left)" -gt 0 ]; then
   echo "== cells: $suite ${overrides[*]}"
   timeout --foreground --signal=INT --kill-after=60 "$(left)" "$python" -m bench run "$suite" "${overrides[@]}" \

@@ -33,11 +33,14 @@ def main() -> None:
     chosen = {name: getattr(given, name) for name in CHOICES}
     at = Setting(torch.device(given.device), compiled=given.compiled, **chosen)
     found: list[Row] = []
-    for k in given.k:
-        new = list(rows(at, k))
-        found += new
-        if given.json:
-            tell("\n".join(json.dumps(asdict(row)) for row in new))
+    try:
+        for k in given.k:
+            for row in rows(at, k):
+                found.append(row)
+                if given.json:
+                    tell(json.dumps(asdict(row)))
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; what was measured until then:\n")
     if not given.json:
         tell(table(found))
 
@@ -48,13 +51,15 @@ def tell(text: str) -> None:
 
 
 def table(found: list[Row]) -> str:
-    """Markdown: a line for each way; its speed against `separate`, and images a second."""
+    """Markdown: a line for each way; its speed against `separate`, and images a second, if any."""
     counts = sorted({row.k for row in found})
     rate = {(row.way, row.k): row.images_per_s for row in found}
     lines = [["way", *(f"K = {k}" for k in counts)], ["---", *("---:" for _ in counts)]]
     for way in dict.fromkeys(row.way for row in found):
-        of_k = [f"{rate[way, k] / rate['separate', k]:.2f} ({rate[way, k]:,.0f})" for k in counts]
-        lines.append([way, *of_k])
+        of_k = [rate.get((way, k)) for k in counts]
+        base = [rate["separate", k] for k in counts]
+        texts = [f"{n / b:.2f} ({n:,.0f})" if n else "" for n, b in zip(of_k, base, strict=True)]
+        lines.append([way, *texts])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
