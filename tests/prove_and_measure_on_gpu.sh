@@ -50,6 +50,7 @@ if [ "$(left)" -gt 0 ]; then
     --results "$results" --device "$device" "${packed[@]}" --checkpoint-every 60s --quiet
   echo "exit code $? (130: time was up; run it again to go on)"
 fi
+rm -f "$out/records.tar.gz"
 "$python" -m bench export --results "$results" --no-weights --output "$out/records.tar.gz" || true
 "$python" -m bench leaderboard "$suite" "${overrides[@]}" --results "$results" \
   --format md >"$out/leaderboard.md" || true
