@@ -64,19 +64,17 @@ def power_by_bits(r: Tensor, c: Tensor, low: float, high: float) -> Tensor:
     e = (bits - ROOT_HALF) >> 23  # r = 2^e (1 + m)
     m = (bits - (e << 23)).view(torch.float32) - 1
     t = c * (e.to(torch.float32) + m * _polynomial(m, LOG2))
-    n, whole = _nearest(t)  # 2^t = 2^n 2^u
-    u = t - n
+    more, whole = _exp2(t)
     scale = _two_to(whole.clamp(_bits(SHIFT - 127), _bits(SHIFT + 128)))
-    return (1 + u * _polynomial(u, EXP2)) * scale + 0 * r  # of NaN's bits nothing is left
+    return (1 + more) * scale + 0 * r  # of NaN's bits nothing is left
 
 
 def tanh(x: Tensor) -> Tensor:
     """tanh x of float32 numbers, to 2e-7 of it: (e - 1)/(e + 1) of e = 2^(2x/ln 2)."""
     t = (2 / math.log(2) * x).clamp(-30, 30)  # beyond, it is 1
-    n, whole = _nearest(t)
-    u = t - n
+    more, whole = _exp2(t)
     scale = _two_to(whole)
-    less = scale * (u * _polynomial(u, EXP2)) + (scale - 1)  # e - 1
+    less = scale * more + (scale - 1)  # e - 1
     return less / (less + 2)
 
 
@@ -98,6 +96,13 @@ def _wave(x: Tensor, ahead: float) -> Tensor:
     q = r * r
     wave = r + r * q * _polynomial(q, SIN)
     return (wave.view(torch.int32) + (whole << 31)).view(torch.float32)
+
+
+def _exp2(t: Tensor) -> tuple[Tensor, Tensor]:
+    """Of 2^t = 2^n (1 + v): v, and n as `_nearest` gives it."""
+    n, whole = _nearest(t)
+    u = t - n
+    return u * _polynomial(u, EXP2), whole
 
 
 def _nearest(t: Tensor) -> tuple[Tensor, Tensor]:

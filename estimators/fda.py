@@ -43,8 +43,9 @@ class FDA(Surrogate):
         wz = self.omega * z
         m = 2 * (n + 1)
         sine = torch.sin(wz)
+        size = sine.abs()
         half = torch.round(wz * (1 / math.pi)) / 2
         limit = m * (1 - 4 * (half - torch.round(half)).abs())  # ± m, where sin ωz = 0
-        ratio = torch.sin(m * wz) / (sine + upto(sine.abs(), 1e-6))
-        ratio = piecewise(sine.abs(), 1e-6, limit, ratio)
+        ratio = torch.sin(m * wz) / (sine + upto(size, 1e-6))
+        ratio = piecewise(size, 1e-6, limit, ratio)
         return 2 * self.omega / math.pi * ratio * upto(z.abs(), self.clip)

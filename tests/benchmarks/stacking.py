@@ -33,6 +33,7 @@ def main() -> None:
     chosen = {name: getattr(given, name) for name in CHOICES}
     at = Setting(torch.device(given.device), compiled=given.compiled, **chosen)
     found: list[Row] = []
+    code = 0
     try:
         for k in given.k:
             for row in rows(at, k):
@@ -40,9 +41,11 @@ def main() -> None:
                 if given.json:
                     tell(json.dumps(asdict(row)))
     except KeyboardInterrupt:
-        sys.stderr.write("stopped; what was measured until then:\n")
+        sys.stderr.write("stopped; this is what was measured\n")
+        code = 130
     if not given.json:
         tell(table(found))
+    sys.exit(code)
 
 
 def tell(text: str) -> None:
