@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 SYSTEM := texlive-latex-base texlive-latex-recommended poppler-utils chromium
 
-.PHONY: help demo system test check docs pytest slow fuzz bench fix schema hooks clean
+.PHONY: help demo system test check docs pytest slow fuzz bench fix declare renew schema hooks clean
 
 help:  ## this text
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -46,6 +46,12 @@ bench: $(VENV)/.dev  ## speed as ratios to the oracle, and of the limits; COMPIL
 fix: $(VENV)/.dev  ## everything a machine can repair
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+declare: $(VENV)/.dev  ## the numeric core changed and no bit of the golden curves did: say so
+	$(BIN)/python tests/exact_curves.py declare
+
+renew: $(VENV)/.dev  ## numbers changed: note the golden curves and the core anew
+	$(BIN)/python tests/exact_curves.py renew
 
 schema: $(VENV)/.dev  ## the JSON Schema beside the shipped suites
 	$(BIN)/bench schema --output suites/suite.schema.json

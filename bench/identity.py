@@ -6,10 +6,16 @@ same under every Python from 3.11 on. A record whose digests differ from those o
 are was made by other code; `changes` names the files. A plugin is its own file: what a stranger's
 plugin imports besides is not covered, and what numbers owe to torch, other libraries and the number
 of threads stands in a record's provenance.
+
+Of the numeric core it does not matter where a file lies, what it is called and how it imports the
+rest of the harness. A change of it that leaves the golden curves equal to the bit is declared equal
+in `numeric_core.json`: `carried` is what cells say that they were made by, `code` the digests of
+the files as they were when those curves were last seen. `make declare` compares and writes it.
 """
 
 import ast
 import hashlib
+import json
 import warnings
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -44,20 +50,73 @@ OTHER = (  # imported by those, but what numbers owe to them stands in the cell,
     "shelf",  # finds records by name
     "sources",  # what it loads is in the data's fingerprint
 )
+HOME = Path(__file__).parent
+DECLARED = HOME / "numeric_core.json"
 OLD = "made before sources were part of a cell's identity"
 SILENT = {"ctx", "kind", "type_comment", "type_ignores"}  # fields that say nothing
 
 
 @lru_cache(maxsize=256)
-def digest(source: bytes) -> str:
-    """Sixteen hex digits of what Python code says; what does not parse is taken as it stands."""
+def digest(source: bytes, home: Path | None = None) -> str:
+    """
+    Sixteen hex digits of what Python code says; what does not parse is taken as it stands.
+
+    Args:
+        source: the code.
+        home: the folder of a package; how the code imports that is then no part of what it says.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a stranger's backslashes
-            said = "".join(_said(ast.parse(source))).encode("utf-8", "surrogatepass")
+            tree = ast.parse(source)
+            tree = _without_own_imports(tree, home) if home else tree
+            said = "".join(_said(tree)).encode("utf-8", "surrogatepass")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         said = source
     return hashlib.sha256(said).hexdigest()[:16]
+
+
+def _without_own_imports(tree: ast.Module, home: Path) -> ast.Module:
+    """The code without its imports of the package at `home`, and every name as it is there."""
+    modules: set[str] = set()
+    names: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom) or not _is_own(node, home):
+            continue
+        for alias in node.names:
+            bound = alias.asname or alias.name
+            place = home.parent.joinpath(*str(node.module).split("."), alias.name)
+            if place.is_dir() or place.with_suffix(".py").is_file():
+                modules.add(bound)
+            else:
+                names[bound] = alias.name
+    return _Unqualified(home, modules, names).visit(tree)
+
+
+def _is_own(node: ast.ImportFrom, home: Path) -> bool:
+    return (node.module or "").split(".")[0] == home.name
+
+
+class _Unqualified(ast.NodeTransformer):
+    """`module.name` and `alias` become `name`; imports of the package, and for types, go."""
+
+    def __init__(self, home: Path, modules: set[str], names: dict[str, str]) -> None:
+        self.home, self.modules, self.names = home, modules, names
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        return None if _is_own(node, self.home) else node
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        for_types = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        return None if for_types else self.generic_visit(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if isinstance(node.value, ast.Name) and node.value.id in self.modules:
+            return ast.Name(node.attr, node.ctx)
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return ast.Name(self.names.get(node.id, node.id), node.ctx)
 
 
 def _said(node: Any) -> Iterator[str]:
@@ -89,10 +148,32 @@ def _is_idle(node: Any) -> bool:
     return bare or isinstance(node, ast.Pass)
 
 
-def numerics() -> dict[str, str]:
+def core_files() -> list[Path]:
+    """Every file of the numeric core, sorted."""
+    return sorted(HOME / f"{name}.py" for name in NUMERIC)
+
+
+def core_code() -> dict[str, str]:
     """The digest of every file of the numeric core, as it is now."""
-    home = Path(__file__).parent
-    return {f"bench/{name}.py": digest((home / f"{name}.py").read_bytes()) for name in NUMERIC}
+    return {
+        path.relative_to(HOME.parent).as_posix(): digest(path.read_bytes(), HOME)
+        for path in core_files()
+    }
+
+
+def numerics() -> dict[str, str]:
+    """
+    What a cell says that the numeric core is.
+
+    Where the code is the declared one, that is `carried`; each file that is not declared, or is
+    gone, stands beside it.
+    """
+    declared: dict[str, dict[str, str]] = json.loads(DECLARED.read_bytes())
+    code, now = declared["code"], core_code()
+    known, there = set(code.values()), set(now.values())
+    other = {path: found for path, found in now.items() if found not in known}
+    gone = {path: "gone" for path, was in code.items() if was not in there}
+    return declared["carried"] | gone | other
 
 
 def source(registry: Registry[Any], name: str) -> str:
