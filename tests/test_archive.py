@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from test_store import cell, record
+from samples import cell, record
 
 from bench import archive, merge, shelf, store
 from bench.errors import BenchError, EnvironmentProblem, UsageError

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from samples import ORIGIN, snapshot
 
 from bench import checkpoint, model, store, worker
 from bench.checkpoint import Keeper, Progress
@@ -24,33 +25,8 @@ from bench.crossing import plan
 from bench.errors import EnvironmentProblem
 from bench.outcome import VOLATILE
 from bench.record import Provenance, Record
-from bench.trainer import Outcome, Snapshot, State
+from bench.trainer import Outcome, Snapshot
 from bench.worker import Event, Job
-
-ORIGIN = Provenance(
-    commit="c", dirty=False, versions={"torch": "2"}, device="cpu", threads=1, compiled=False,
-    host="h", command="bench run", started="2026-01-01T00:00:00+00:00", wall_s=1.0,
-)  # fmt: skip
-WEIGHTS: State = {"w": torch.arange(6.0).view(2, 3), "n": torch.tensor(3)}
-
-
-def snapshot(step: int = 1, epoch: int = 2) -> Snapshot:
-    """One with a little of everything; its losses tell it apart."""
-    curves = {"train_loss": [0.1 + step, 1 / 3], "test_acc": [0.5, 0.25]}
-    return Snapshot(
-        epoch=epoch,
-        step=step,
-        weights={k: v + step for k, v in WEIGHTS.items()},
-        optimizer={0: {"momentum_buffer": torch.full((2, 3), 0.1), "step": 3}},
-        order=torch.Generator().get_state(),
-        generators={"python": (3, (1, 2), None), "torch": torch.get_rng_state()},
-        total=torch.tensor(1.5),
-        seen=7,
-        sums=[torch.rand(1, 2, 2), torch.zeros(1, 0, 2)],
-        elapsed=0.25,
-        seconds=[1.0, 2.0],
-        outcome=Outcome(curves=curves, best_epoch=0, best=WEIGHTS),
-    )
 
 
 @pytest.fixture

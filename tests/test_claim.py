@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_store import cell
+from samples import cell
 
 from bench import crossing, leaderboard, render
 from bench.claim import Claim, describe, differences, ledger

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_leaderboard import made, row
-from test_store import cell, record
+from samples import cell, made, record, row
 
 from bench import compare, leaderboard, render, store
 from bench.cell import Cell, DataRef, Recipe, Ref

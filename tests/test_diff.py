@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_store import cell, record
+from samples import cell, record
 
 from bench import shelf, store
 from bench.cell import Binarization, DataRef, Recipe, Ref

@@ -4,7 +4,7 @@ import math
 import sys
 
 import pytest
-from test_store import record
+from samples import record
 
 from bench import layerwise
 from bench.cell import Definition

@@ -10,8 +10,7 @@ from typing import TypeAlias
 import pandas as pd
 import pytest
 from rich.console import Console
-from test_leaderboard import row
-from test_store import cell, record
+from samples import cell, record, row
 
 from bench import latex, leaderboard, render, sheet, store, trace
 from bench.cell import Ref

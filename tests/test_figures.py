@@ -14,8 +14,7 @@ import torch
 from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from test_leaderboard import row
-from test_store import cell, record
+from samples import cell, record, row
 
 from bench import plot, store
 from bench.across import critical_difference

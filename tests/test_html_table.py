@@ -5,8 +5,7 @@ from html.parser import HTMLParser
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from test_leaderboard import board_of
-from test_undecided import board
+from samples import board_of
 
 from bench import html_table, render, sheet
 
@@ -73,7 +72,7 @@ def test_a_page_needs_nothing_else() -> None:
 
 def test_tiers_are_bodies() -> None:
     """What the rows tell apart is apart, and the surely best is strong."""
-    clear = render.text(board({"a": {0: 0.9, 1: 0.91}, "b": {0: 0.1, 1: 0.11}}), "html")
+    clear = render.text(board_of_four({"a": {0: 0.9, 1: 0.91}, "b": {0: 0.1, 1: 0.11}}), "html")
 
-    assert render.text(board(), "html").count("<tbody>") == 3
+    assert render.text(board_of_four(), "html").count("<tbody>") == 3
     assert '<th scope="row"><strong>a</strong></th>' in clear

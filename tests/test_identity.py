@@ -8,7 +8,7 @@ from pathlib import Path
 
 import exact_curves
 import pytest
-from test_store import cell
+from samples import cell
 
 from bench import identity
 from bench.cell import CORE, Cell, DataRef, Ref

@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from test_leaderboard import board_of
-from test_paper import board_of_ledger
-from test_undecided import board
+from samples import board_of, board_of_ledger
 
 from bench import latex, render
 from bench.leaderboard import Board, Line
@@ -121,12 +119,12 @@ def test_numbers_have_the_names_that_a_paper_writes() -> None:
 
 def test_a_table_says_what_it_rests_on() -> None:
     """Run ids beside their row, tiers apart, bold and intervals as in the other formats."""
-    shown = render.text(board(), "tex")
+    shown = render.text(board_of_four(), "tex")
     rows = shown.splitlines()
     (row,) = [text for text in rows if text.startswith(r"1\textendash{}2 & alike")]
-    clear = render.text(board({"a": {0: 0.9, 1: 0.91}, "b": {0: 0.1, 1: 0.11}}), "tex")
+    clear = render.text(board_of_four({"a": {0: 0.9, 1: 0.91}, "b": {0: 0.1, 1: 0.11}}), "tex")
 
-    assert row.endswith(r"\\ % " + " ".join(board().sections[0].lines[0].cells))
+    assert row.endswith(r"\\ % " + " ".join(board_of_four().sections[0].lines[0].cells))
     assert rows[rows.index(next(x for x in rows if "worse &" in x)) - 1] == r"\midrule"
     assert r"81.50 \ensuremath{\pm} 0.92" in row
     assert r"\textbf{a} & \textbf{90.50" in clear

@@ -10,55 +10,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from rich.console import Console
-from test_store import cell, record
+from samples import board_of, cell, made, row
 
 from bench import leaderboard, render, store
-from bench.cell import Cell, Ref
-from bench.claim import Claim
-from bench.plan import Plan, RoleInfo, Row
-from bench.record import Record
+from bench.plan import Plan, RoleInfo
 from bench.standing import Standing
 from bench.stats import estimate, paired
-
-
-def row(label: str, cells: list[Cell], wa: str = "1/1", published: float | None = None) -> Row:
-    info = RoleInfo(plugin=label, formula=f"f(z) = {label}", kind="a kind")
-    roles = {} if wa == "32/32" else {"W": info, "A": info}
-    return Row.model_validate(
-        {"label": label, "backbone": "resnet20", "wa": wa, "schedule": "default", "roles": roles,
-         "net": "resnet20", "data": "digits", "classes": 10, "cells": cells,
-         "claim": published and Claim(label=label, wa=wa, method=label, acc=published, source="T3")}
-    )  # fmt: skip
-
-
-def made(label: str, accs: dict[int, float | None]) -> tuple[list[Cell], list[Record]]:
-    """Cells of one label and their records; None is a divergence."""
-    ref = Ref(name=label)
-    cells = [cell(weights=ref, activations=ref, seed=seed) for seed in accs]
-    records = [
-        record(c, curves={"train_loss": [1], "test_acc": [acc], "lr": [0.1]})
-        if acc is not None
-        else record(c, status="diverged", reason="the loss", curves={})
-        for c, acc in zip(cells, accs.values(), strict=True)
-    ]
-    return cells, records
-
-
-def board_of(definition: str = "paper") -> leaderboard.Board:
-    a, a_records = made("ste", {0: 0.50, 1: 0.52, 2: 0.54})
-    b, b_records = made("reste", {0: 0.51, 1: 0.55, 2: 0.56})
-    c, c_records = made("wild|*", {0: 0.40, 1: None, 2: None})
-    d, _ = made("absent", {0: 0.1})
-    real = [cell(weights=None, activations=None, seed=0)]
-    rows = [
-        row("ste", a, published=84.44), row("reste", b), row("wild|*", c), row("absent", d),
-        row("none", real, wa="32/32"),
-    ]  # fmt: skip
-    plan = Plan(
-        suite="s", source="s.yaml", source_digest="0", baseline="ste", rows=rows,
-    )  # fmt: skip
-    records = [*a_records, *b_records, *c_records, record(real[0])]
-    return leaderboard.rank(plan, records, definition)  # type: ignore[arg-type]
 
 
 def test_t_interval() -> None:

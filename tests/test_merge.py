@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from test_store import cell, record
+from samples import cell, record
 
 from bench import lease, merge, store
 from bench.errors import EnvironmentProblem, UsageError

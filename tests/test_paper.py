@@ -8,36 +8,11 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from test_leaderboard import board_of, made, row
+from samples import board_of, board_of_ledger, made, row
 
 from bench import claim, leaderboard, paper, render
 from bench.errors import UsageError
-from bench.leaderboard import Board
-from bench.plan import Absent, Plan, Row
-from bench.record import Record
-
-
-def board_of_ledger(name: str, own: str = "") -> Board:
-    """A board that measured every third row of a ledger, and one row that is not in it."""
-    claims = claim.ledger(name, Path())
-    rows: list[Row] = []
-    records: list[Record] = []
-    for number, one in enumerate(claims):
-        if number % 3 == 0 and one.wa in {"1/1", "1/32", "32/32"}:
-            accs: dict[int, float | None] = {0: 0.5 + number / 100, 1: 0.52 + number / 100}
-            cells, found = made(f"{one.label} {number}", accs)
-            records += found
-            known = {"claim": one, "backbone": one.backbone, "schedule": one.schedule}
-            rows.append(row(one.label, cells, one.wa).model_copy(update=known))
-    cells, found = made(own, {0: 0.39, 1: 0.41})
-    rows += [row(own, cells)] * bool(own)
-    absent = [
-        Absent(claim=c, reason="not built") for c in claims if all(c != r.claim for r in rows)
-    ]
-    plan = Plan(
-        suite="s", source="s", source_digest="0", baseline=None, rows=rows, absent=absent
-    )  # fmt: skip
-    return leaderboard.rank(plan, [*records, *found])
+from bench.plan import Absent, Plan
 
 
 @pytest.mark.parametrize("style", paper.STYLES)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_report_page import results
+from samples import results
 
 from bench.report import edition
 

@@ -8,43 +8,14 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from test_leaderboard import made, row
+from samples import made, results, row
 
 from bench import store
-from bench.claim import Claim
-from bench.plan import Absent, Plan, Properties, RoleInfo, Row, Witness
+from bench.plan import Plan, Properties, RoleInfo
 from bench.report import code, dossier, edition
 from bench.report.page import Extra, html
 
-EVIL = '</script><img src=x onerror="alert(1)">'
 Ask = Callable[..., tuple[int, str, str]]
-
-
-def results(root: Path) -> Path:
-    """A results folder: two tiers, a row that lost seeds, hostile text, a row that is not run."""
-    best, best_records = made("reste", {0: 0.800, 1: 0.801, 2: 0.802})
-    base, base_records = made("ste", {0: 0.500, 1: 0.501, 2: 0.502})
-    close, close_records = made("ede", {0: 0.490, 1: 0.501, 2: 0.505})
-    lost, lost_records = made("wild", {0: 0.400, 1: None, 2: None})
-    rows = [row("reste", best, published=86.75), row("ste", base), row("ede", close)]
-    rows += [_hostile(row("wild", lost))]
-    absent = Claim(label="bop", wa="1/1", method="Bop", acc=80.0, source=EVIL, backbone="resnet20")
-    plan = Plan(
-        suite="s", source="s.yaml", source_digest="0", baseline="ste", rows=rows,
-        absent=[Absent(claim=absent, reason="not built")],
-    )  # fmt: skip
-    store.save_plan(root, plan)
-    for record in (*best_records, *base_records, *close_records, *lost_records):
-        home = store.save(root, record).parent
-        (home / "log.txt").write_text(f"epoch 1\n{EVIL}\x1b[31m\n", encoding="utf-8")
-    return root
-
-
-def _hostile(row: Row) -> Row:
-    witness = Witness(z=1, knob=None, gap=1, text=EVIL)
-    judged = Properties(rational="no", flexible="little", rational_witness=witness)
-    info = RoleInfo(plugin="wild", formula=EVIL, kind=EVIL, printed=judged, trained=judged)
-    return row.model_copy(update={"roles": {"W": info, "A": info}, "label": f"wild{EVIL}"})
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_leaderboard import made, row
-from test_undecided import ACCS
+from samples import ACCS, made, row
 
 from bench import leaderboard, sequential
 from bench.pairwise import ALPHA, apart

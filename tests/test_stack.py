@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from test_store import cell
+from samples import cell
 from torch import Tensor, nn
 
 from bench import model, trainer

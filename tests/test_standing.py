@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from test_store import record
+from samples import record
 
 from bench import attic, evaluation, executor, identity, lease, session, store
 from bench.cell import Cell

@@ -8,37 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from samples import cell, record
 
 from bench import shelf, store
-from bench.cell import CORE, Binarization, Cell, DataRef, Recipe, Ref
+from bench.cell import CORE, Binarization, DataRef, Recipe, Ref
 from bench.errors import EnvironmentProblem, UsageError
 from bench.plan import Plan, Row
-from bench.record import Provenance, Record
-
-
-def cell(**change: object) -> Cell:
-    """A cell; `change` replaces fields."""
-    fields: dict[str, object] = {
-        "core": CORE,
-        "weights": Ref(name="ste", params={"clip": 1.0}),
-        "activations": Ref(name="ste", params={"clip": 1.0}),
-        "backbone": Ref(name="resnet20", params={"width": 8}),
-        "data": DataRef(name="digits", fingerprint="0" * 16),
-        "binarization": Binarization(),
-        "recipe": Recipe(epochs=2),
-        "seed": 0,
-    }
-    return Cell.model_validate(fields | change)
-
-
-def record(of: Cell | None = None, **change: object) -> Record:
-    origin = Provenance(
-        commit="c", dirty=False, versions={"torch": "2"}, device="cpu", threads=1, compiled=False,
-        host="h", command="bench run", started="2026-01-01T00:00:00+00:00", wall_s=1.0,
-    )  # fmt: skip
-    curves = {"train_loss": [2.0, 1.0], "test_acc": [0.6, 0.5], "lr": [0.1, 0.05]}
-    fields: dict[str, object] = {"cell": of or cell(), "status": "ok", "curves": curves}
-    return Record.model_validate(fields | {"provenance": origin, "best_epoch": 0} | change)
+from bench.record import Record
 
 
 def unsealed(found: Record | None) -> Record | None:

@@ -40,7 +40,7 @@ def refused(folder: Path, text: str) -> str:
 
 def measured(trial: Trial, accs: list[float | None]) -> list[Record]:
     """Held-out records of a trial; None is a divergence."""
-    from test_store import record
+    from samples import record
 
     return [
         record(cell, curves={"train_loss": [1], "test_acc": [acc], "lr": [0.1]})

@@ -5,37 +5,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_leaderboard import made, row
+from samples import ACCS, board_of_four, made, row
 
 from bench import confound, leaderboard, render
-from bench.leaderboard import Board
 from bench.pairwise import Place, dunnett
 from bench.plan import Plan
 from bench.record import Record
 from bench.sheet import best
 from bench.undecided import number, undecided
 
-ACCS: dict[str, dict[int, float | None]] = {
-    "ste": {0: 0.80, 1: 0.81, 2: 0.82, 3: 0.81},
-    "alike": {0: 0.81, 1: 0.82, 2: 0.81, 3: 0.82},
-    "worse": {0: 0.70, 1: 0.71, 2: 0.72, 3: 0.71},
-    "lost": {0: 0.99, 1: None, 2: 0.99, 3: 0.98},
-}
-
-
-def board(accs: dict[str, dict[int, float | None]] = ACCS, **more: str) -> Board:
-    cells = {label: made(label, values) for label, values in accs.items()}
-    plan = Plan(
-        suite="s", source="s.yaml", source_digest="0", baseline="ste",
-        rows=[row(label, own) for label, (own, _) in cells.items()],
-    )  # fmt: skip
-    records = [record for _, found in cells.values() for record in found]
-    return leaderboard.rank(plan, records, **more)  # type: ignore[arg-type]
-
 
 def test_ranks_are_as_wide_as_the_seeds_leave_them() -> None:
     """Two rows share the first two ranks, one is surely third; one that lost a seed has none."""
-    found = {x.label: (x.place, x.rank) for x in board().sections[0].lines}
+    found = {x.label: (x.place, x.rank) for x in board_of_four().sections[0].lines}
 
     assert found == {
         "alike": (Place(1, 2, 1), 1), "ste": (Place(1, 2, 1), 2),
@@ -45,21 +27,21 @@ def test_ranks_are_as_wide_as_the_seeds_leave_them() -> None:
 
 def test_each_row_is_tested_against_the_baseline() -> None:
     """Dunnett's p of the rows that lost no seed; of the baseline and of one row alone none."""
-    p = {x.label: x.p for x in board().sections[0].lines}
+    p = {x.label: x.p for x in board_of_four().sections[0].lines}
 
     assert p["worse"] is not None
     assert p["worse"] < 0.001
     assert p["alike"] is not None
     assert 0.3 < p["alike"] < 1
     assert p["ste"] is p["lost"] is None
-    alone = board({"ste": ACCS["ste"]}).sections[0].lines[0]
+    alone = board_of_four({"ste": ACCS["ste"]}).sections[0].lines[0]
     assert (alone.p, alone.place) == (None, Place(1, 1, 1))
 
 
 def test_only_what_is_surely_best_is_bold() -> None:
     """Two rows that may both be best are not; one that is above all others is."""
-    text = render.markdown(board())
-    clear = render.markdown(board({name: ACCS[name] for name in ("ste", "worse")}))
+    text = render.markdown(board_of_four())
+    clear = render.markdown(board_of_four({name: ACCS[name] for name in ("ste", "worse")}))
 
     assert "**" not in text.replace("**resnet20, W/A 1/1**", "")
     assert "| 1 | 1–2 | alike |" in text
@@ -69,8 +51,8 @@ def test_only_what_is_surely_best_is_bold() -> None:
 
 def test_a_lost_seed_makes_nobody_the_best() -> None:
     """Standing above a row that lost a seed is no result of a test; nor is being alone."""
-    alone = board({"ste": {0: 0.5}, "lost": {0: 0.9, 1: None}})
-    (both,) = board().sections
+    alone = board_of_four({"ste": {0: 0.5}, "lost": {0: 0.9, 1: None}})
+    (both,) = board_of_four().sections
 
     assert best(alone.sections[0]) == best(both) == []
     assert "**ste**" not in render.markdown(alone)
@@ -104,7 +86,7 @@ def test_json_is_json(measured: Path, ask: Callable[..., tuple[int, str, str]]) 
 
 def test_a_difference_says_over_how_many_seeds() -> None:
     """Where the baseline has fewer, a footnote and the CSV tell."""
-    found = board({"ste": {0: 0.5, 1: 0.6}, "reste": {0: 0.5, 1: 0.6, 2: 0.9}})
+    found = board_of_four({"ste": {0: 0.5, 1: 0.6}, "reste": {0: 0.5, 1: 0.6, 2: 0.9}})
 
     assert "Δ of reste on resnet20, 1/1: over the 2 seeds that the baseline has too" in (
         render.markdown(found)
@@ -114,10 +96,10 @@ def test_a_difference_says_over_how_many_seeds() -> None:
 
 def test_false_discoveries_are_bounded_otherwise() -> None:
     """The correction that was asked for is the one that is told."""
-    assert "Holm's correction, 5 % for any" in board().notes[0]
+    assert "Holm's correction, 5 % for any" in board_of_four().notes[0]
     assert (
         "Benjamini and Hochberg's correction, 5 % of those found"
-        in board(correction="fdr").notes[0]
+        in board_of_four(correction="fdr").notes[0]
     )
 
 
@@ -129,7 +111,7 @@ def test_sections_are_compared_by_ranks() -> None:
     plan = Plan(suite="s", source="s", source_digest="0", baseline="ste", rows=[*rows, *other])
     found = leaderboard.rank(plan, [r for _, records in cells.values() for r in records])
 
-    assert board().across is None
+    assert board_of_four().across is None
     assert found.across
     assert list(found.across.ranks.items()) == [("alike", 1), ("ste", 2), ("worse", 3), ("lost", 4)]
     assert "average ranks over resnet20 1/1, another 1/1: alike 1.00, ste 2.00" in render.markdown(
@@ -168,14 +150,14 @@ def test_a_row_of_another_machine_is_marked() -> None:
 
 def test_what_a_pair_lacks() -> None:
     """Of four rows the one that lost a seed is in no pair; the others' needs are computed."""
-    found = undecided(board(), 0.8)
+    found = undecided(board_of_four(), 0.8)
 
     assert [(p.a.label, p.b.label) for p in found] == [("alike", "ste")]
-    assert number(board()) == 3
+    assert number(board_of_four()) == 3
     assert found[0].difference == pytest.approx(0.005)
     assert found[0].needed
     assert found[0].more == found[0].needed - 4
-    assert (undecided(board(), 0.99)[0].needed or 0) > found[0].needed
+    assert (undecided(board_of_four(), 0.99)[0].needed or 0) > found[0].needed
 
 
 def test_the_command(measured: Path, ask: Callable[..., tuple[int, str, str]]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_checkpoint import ORIGIN, snapshot
+from samples import ORIGIN, snapshot
 
 from bench import checkpoint, crossing, identity, shelf, store, terminal, worker
 from bench.registry import BACKBONES, ESTIMATORS
