@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from samples import board_of
+from samples import board_of, board_of_four
 
 from bench import html_table, render, sheet
 

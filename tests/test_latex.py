@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from samples import board_of, board_of_ledger
+from samples import board_of, board_of_four, board_of_ledger
 
 from bench import latex, render
 from bench.leaderboard import Board, Line
