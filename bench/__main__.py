@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Run the command; an interrupt while its modules are read ends it like any other."""
     try:
-        from bench.cli import main as run
+        from bench.cli.app import main as run
     except KeyboardInterrupt:
         sys.exit(130)
     run()

@@ -10,9 +10,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.binary import Clock, piecewise, sign, upto
-from bench.cell import Role
-from bench.contract import (
+from bench.nn.contract import (
     Backbone,
     Estimator,
     Knob,
@@ -22,10 +20,12 @@ from bench.contract import (
     Surrogate,
     SurrogateBinarizer,
 )
-from bench.elementary import power
-from bench.layers import Layers
-from bench.residual import Init, Order, RealBlock, ResNet, Shortcut, Stem, activation, initialize
-from bench.schedule import ScheduleName
+from bench.nn.elementary import power
+from bench.nn.layers import Layers
+from bench.nn.resnet import Init, Order, RealBlock, ResNet, Shortcut, Stem, activation, initialize
+from bench.nn.sign import Clock, piecewise, sign, upto
+from bench.spec.cell import Role
+from bench.spec.schedule import ScheduleName
 
 __all__ = [
     "Annotated",

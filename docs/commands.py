@@ -5,7 +5,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from bench.cli import app
+from bench.cli.app import app
 
 HEAD = """# Commands
 

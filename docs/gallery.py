@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from bench import check_view, properties
-from bench.check import knob_text
-from bench.plan import Properties
 from bench.plugin import Surrogate
+from bench.properties import check_text as check_view
+from bench.properties import verdicts as properties
+from bench.properties.check import knob_text
 from bench.registry import ESTIMATORS
+from bench.spec.plan import Properties
 from docs import plot, tables
 
 BIBLIOGRAPHY = Path(__file__).with_name("references.bib")

@@ -10,7 +10,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from rich.console import Console
 
-from bench import kept, render
+from bench.leaderboard import saved as kept
+from bench.leaderboard.tables import render
 from docs import commands, gallery, tables
 
 RESULTS = Path(__file__).parent.parent / "results" / "cifar10-partial"

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.plugin import Surrogate
-from bench.properties import visited
+from bench.properties.verdicts import visited
 
 INKS = {"light": "#333333", "dark": "#cccccc"}
 MOMENTS = (0.0, 0.25, 0.5, 0.75, 0.999)

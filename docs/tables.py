@@ -5,11 +5,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bench import parameters
-from bench.cell import Binarization, Recipe
+from bench.data.sources import SOURCES
 from bench.registry import BACKBONES
-from bench.sources import SOURCES
-from bench.suite import Exclude, Include, Published, Suite, Tune
+from bench.spec import parameters
+from bench.spec.cell import Binarization, Recipe
+from bench.spec.suite import Exclude, Include, Published, Suite, Tune
 
 AXES = "names, or labels with parameters"
 MODELS: dict[type[BaseModel], dict[str, str]] = {

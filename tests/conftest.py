@@ -10,11 +10,18 @@ import pytest
 import torch
 from fakes import TINY
 
-from bench import cli, crossing, leaderboard, render, seat, shelf_cli, store, worker
-from bench.plain import Terminal
+from bench.base.text import Terminal
+from bench.cli import app as cli
+from bench.cli import results as shelf_cli
+from bench.cli.streams import UNBOUND
+from bench.leaderboard import board as leaderboard
+from bench.leaderboard.tables import render
+from bench.planning import planner as crossing
 from bench.registry import BACKBONES, ESTIMATORS
-from bench.standing import Standings
-from bench.terminal import UNBOUND
+from bench.results import store
+from bench.results.cell_state import Standings
+from bench.run import worker
+from bench.run import worker_process as seat
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -19,14 +19,14 @@ from typing import TypeAlias
 
 import torch
 
-from bench import identity
-from bench.binary import Clock
-from bench.cell import Binarization, Recipe
-from bench.layers import Layers
+from bench.data.sources import Digits
+from bench.nn.layers import Layers
+from bench.nn.sign import Clock
 from bench.plugin import ResNet
 from bench.registry import ESTIMATORS
-from bench.sources import Digits
-from bench.trainer import digest, train
+from bench.results import source_digest as identity
+from bench.spec.cell import Binarization, Recipe
+from bench.train.trainer import digest, train
 
 NAMES = ("dsq", "ede", "fda", "rbnn", "reste", "ste")
 KEPT = Path(__file__).parent / "golden" / "exact.json"

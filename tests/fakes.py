@@ -16,10 +16,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from types import SimpleNamespace
 
-from bench import store, worker
-from bench.record import Provenance, Record, Status
-from bench.seat import Post
-from bench.worker import Event, Halt, Job
+from bench.results import store
+from bench.results.record import Provenance, Record, Status
+from bench.run import worker
+from bench.run.worker import Event, Halt, Job
+from bench.run.worker_process import Post
 
 TINY = """
 estimators: [ste, reste]

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import torch
 
-from bench import claim, leaderboard, store
-from bench.cell import CORE, Binarization, Cell, DataRef, Recipe, Ref
-from bench.claim import Claim
-from bench.plan import Absent, Plan, Properties, RoleInfo, Row, Witness
-from bench.record import Provenance, Record
-from bench.trainer import Outcome, Snapshot, State
+from bench.leaderboard import board as leaderboard
+from bench.results import store
+from bench.results.record import Provenance, Record
+from bench.spec import published as claim
+from bench.spec.cell import CORE, Binarization, Cell, DataRef, Recipe, Ref
+from bench.spec.plan import Absent, Plan, Properties, RoleInfo, Row, Witness
+from bench.spec.published import Claim
+from bench.train.trainer import Outcome, Snapshot, State
 
 ORIGIN = Provenance(
     commit="c", dirty=False, versions={"torch": "2"}, device="cpu", threads=1, compiled=False,

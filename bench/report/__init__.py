@@ -1,1 +1,1 @@
-"""`bench report`: a suite's results as one HTML file that needs nothing else."""
+"""What is drawn of results: figures, and one HTML page."""

@@ -8,9 +8,9 @@ import pytest
 import torch
 from rich.console import Console
 
-from bench import machine
-from bench.perf import survey, table
-from bench.perf.cases import LIMIT, Case, setting
+from bench.base import machine
+from bench.speed.survey import survey, table
+from bench.speed.survey.cases import LIMIT, Case, setting
 
 AT = setting(
     torch.device("cuda" if torch.cuda.is_available() else "cpu"),

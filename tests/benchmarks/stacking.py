@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 import torch
 
-from bench import machine
-from bench.perf.stacking import Row, Setting, rows
+from bench.base import machine
+from bench.speed.survey.stacking import Row, Setting, rows
 
 CHOICES = {  # of a setting, and what each is when nobody says
     "threads": machine.cores(),

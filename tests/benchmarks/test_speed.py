@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bench.perf.cases import Case
+from bench.speed.survey.cases import Case
 
 
 class Replay:

@@ -20,14 +20,18 @@ from safetensors.torch import load, save
 from test_archive import build
 from torch import Tensor
 
-from bench import archive, checkpoint, journal, lease, live, shelf, status, store, worker
-from bench.cell import Cell
-from bench.checkpoint import Progress
+from bench.base.signals import Stopped
+from bench.base.text import Terminal, plain
 from bench.errors import BenchError, DataError
-from bench.plain import Terminal, plain
-from bench.record import Record
-from bench.stop import Stopped
-from bench.worker import Event
+from bench.results import archive, lease, store
+from bench.results import cell_folders as shelf
+from bench.results.record import Record
+from bench.run import display as live
+from bench.run import journal, status, worker
+from bench.run.worker import Event
+from bench.spec.cell import Cell
+from bench.train import checkpoint
+from bench.train.checkpoint import Progress
 from fuzz import mutate, reports
 from fuzz.box import Box
 from fuzz.sound import command, fresh, measured

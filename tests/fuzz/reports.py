@@ -7,12 +7,17 @@ import json
 import re
 from random import Random
 
-from bench import filters, layerwise, leaderboard, render, session, store
+from bench.base.text import CONTROLS, Terminal
 from bench.errors import BenchError
-from bench.plain import CONTROLS, Terminal
-from bench.plan import Plan
-from bench.record import Record
-from bench.standing import Standings
+from bench.leaderboard import board as leaderboard
+from bench.leaderboard import per_layer as layerwise
+from bench.leaderboard.tables import render
+from bench.results import store
+from bench.results.cell_state import Standings
+from bench.results.record import Record
+from bench.run import session
+from bench.spec import filters
+from bench.spec.plan import Plan
 from fuzz.box import Box
 
 FILTERS = ["estimator=*", "seed=0 & wa=1/1", "estimator=[", "zzz=1", "=", "seed=\x1b[31m"]

@@ -7,10 +7,14 @@ import sys
 
 import torch
 
-from bench import checkpoint, cli, crossing, store, worker
+from bench.cli import app as cli
 from bench.errors import UsageError
-from bench.plan import Plan
+from bench.planning import planner as crossing
 from bench.registry import BACKBONES, ESTIMATORS
+from bench.results import store
+from bench.run import worker
+from bench.spec.plan import Plan
+from bench.train import checkpoint
 from fuzz import reports
 from fuzz.box import Box
 

@@ -21,14 +21,21 @@ import numpy as np
 import torchvision.datasets
 from PIL import Image
 
-from bench import catalogue, crossing, formats, model, origin, preset, shelf, store
-from bench.claim import describe, ledger
-from bench.document import parse
+from bench.base.yaml_document import parse
+from bench.cli import catalogue
+from bench.data import file_formats as formats
+from bench.data.image import decode, evaluation_view, training_view
+from bench.data.sources import SOURCES
 from bench.errors import BenchError, DataError, PluginError, UsageError
-from bench.image import decode, evaluation_view, training_view
-from bench.record import Record
-from bench.sources import SOURCES
-from bench.suite import name_of
+from bench.planning import explain as origin
+from bench.planning import planner as crossing
+from bench.results import cell_folders as shelf
+from bench.results import store
+from bench.results.record import Record
+from bench.spec import preset
+from bench.spec.published import describe, ledger
+from bench.spec.suite import name_of
+from bench.train import model
 from fuzz import mutate, reports
 from fuzz.box import Box, Target
 from fuzz.remains import archives, checkpoints, journals, leases
@@ -391,7 +398,7 @@ def _plugged(box: Box, rng: Random, base: str, name: str) -> None:
 
 
 def _described(box: Box, base: str, name: str) -> None:
-    from bench.schema import schema
+    from bench.planning.json_schema import schema
 
     schema()
     with contextlib.suppress(PluginError):

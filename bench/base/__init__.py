@@ -1,0 +1,1 @@
+"""What everything stands on: text, files, YAML with places, signals, machine. No torch."""

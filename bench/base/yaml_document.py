@@ -1,0 +1,377 @@
+"""
+A YAML document that remembers where everything stands.
+
+YAML 1.1 as PyYAML reads it surprises: `1e-3` is a string, `10:30` is 630, `on:` is True and
+the second of two equal keys silently wins. Here numbers are YAML 1.2's, only true and false
+are booleans, and a duplicate key is an error with its line.
+"""
+
+import difflib
+import re
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from stat import S_ISDIR, S_ISREG
+from typing import Any, TypeAlias, cast
+
+import yaml
+from yaml.scanner import ScannerError
+
+from bench.base.text import CONTROLS
+from bench.errors import SuiteError, UsageError
+
+Path_: TypeAlias = tuple[Hashable, ...]
+PLAIN = frozenset(
+    f"tag:yaml.org,2002:{t}" for t in ("bool", "int", "float", "null", "str", "seq", "map", "merge")
+)
+MAX_NODES = 100_000  # an alias bomb is a small file with very many nodes
+
+
+MAX_DEPTH = 100  # of brackets; the scanner's time grows with their square
+MAX_LENGTH = 2_000_000  # characters; it reads a tenth of that in a second
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader with YAML 1.2's scalars."""
+
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:
+        if self.flow_level >= MAX_DEPTH:
+            what = f"brackets nested more than {MAX_DEPTH} deep"
+            raise ScannerError(None, None, what, self.get_mark())  # pyright: ignore
+        super().fetch_flow_collection_start(TokenClass)
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("merge", r"<<", "<"),
+):
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first)
+    )
+
+
+def _int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    text = loader.construct_scalar(node)
+    value = int(text, 0) if text.lower().startswith(("0x", "0o")) else int(text)
+    str(value)  # a number too long to print is too long to tell of
+    return value
+
+
+def _float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
+    return float(
+        loader.construct_scalar(node).lower().replace(".inf", "inf").replace(".nan", "nan")
+    )
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _int)
+_Loader.add_constructor("tag:yaml.org,2002:float", _float)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, and the path in the document where it stands."""
+
+    path: Path_
+    message: str
+    place: str = ""  # where, if not where the path stands
+
+
+@dataclass
+class Document:
+    """Plain data, and the place of every key and item: `file:line:column`."""
+
+    source: str
+    data: Any
+    places: dict[Path_, str] = field(default_factory=dict[Path_, str])
+
+    def where(self, path: Path_) -> str:
+        """The place of `path`, or of the nearest thing above it that stands in the file."""
+        while path and path not in self.places:
+            path = path[:-1]
+        return self.places.get(path, self.source)
+
+    def report(self, problems: Iterable[Problem]) -> str:
+        """One line per problem, `file:line:column: path: what is wrong`, in file order."""
+        lines = dict.fromkeys(
+            f"{p.place or self.where(p.path)}: {dotted(p.path)}{': ' if p.path else ''}{p.message}"
+            for p in problems
+        )
+        return "\n".join(sorted(lines, key=_line_number))
+
+    def inherit(self, below: "Document") -> None:
+        """Take from `below` what is not said here; mappings merge, anything else is replaced."""
+        own = {p for p in self.places if mapping(self._at(p)) is None}
+        kept = {
+            p: at
+            for p, at in below.places.items()
+            if not any(p[:i] in own for i in range(1, len(p) + 1))
+        }
+        self.places = kept | self.places
+        self.data = _merged(self.data, below.data)
+
+    def _at(self, path: Path_) -> Any:
+        node: Any = self.data
+        for key in path:
+            node = (mapping(node) or {}).get(str(key))
+        return node
+
+    def override(self, text: str) -> None:
+        """
+        Set one value by `key.path=value`, the value in YAML.
+
+        Raises:
+            SuiteError: `text` has no `=` or has a control character, its value is not YAML, or a
+                part of its path is not a mapping or a list index.
+        """
+        key, equals, value = text.partition("=")
+        place = f"override `{text}`"
+        if CONTROLS.search(text):
+            message = f"{place}: holds a control character"
+            raise SuiteError(message)
+        if not equals or not all(key.split(".")):
+            message = f"{place}: expected `key.path=value`, as in `train.epochs=3`"
+            raise SuiteError(message)
+        path: Path_ = tuple(int(k) if re.fullmatch("[0-9]{1,9}", k) else k for k in key.split("."))
+        parent = self._parent(path, place)
+        fresh = parse(value, place)
+        parent[path[-1]] = fresh.data
+        for depth in range(1, len(path)):
+            self.places.setdefault(path[:depth], place)
+        self.places = {p: at for p, at in self.places.items() if p[: len(path)] != path}
+        self.places |= {path + p: place for p in fresh.places} | {path: place}
+
+    def _parent(self, path: Path_, place: str) -> Any:
+        """The mapping or list that holds the last key of `path`; mappings on the way are made."""
+        node: Any = self.data
+        for depth, key in enumerate(path):
+            keyed = mapping(node)
+            listed = items(node)
+            if keyed is None and not (isinstance(key, int) and key < len(listed)):
+                what = dotted(path[:depth]) or "the suite"
+                message = f"{place}: `{what}` is not a mapping, so it has no `{key}`"
+                raise SuiteError(message)
+            if depth == len(path) - 1:
+                break
+            if keyed is not None and keyed.get(str(key)) is None:
+                keyed[str(key)] = {}
+            node = keyed[str(key)] if keyed is not None else listed[int(str(key))]
+        return node
+
+
+def parse(text: str, source: str) -> Document:
+    """
+    Read YAML text.
+
+    Raises:
+        SuiteError: not YAML, a tag that is not plain data, a duplicate key, or too much of it.
+    """
+    if len(text) > MAX_LENGTH:
+        message = f"{source}: more than {MAX_LENGTH:,} characters"
+        raise SuiteError(message)
+    loader = None
+    try:
+        loader = _Loader(text)
+        root = loader.get_single_node()
+        document = Document(source, None, {(): f"{source}:1:1"})
+        if root is not None:
+            problems = _Walk(document).visit(root, ())
+            if problems:
+                raise SuiteError(document.report(problems))
+            document.data = _apart(loader.construct_document(root))
+    except yaml.YAMLError as error:
+        raise SuiteError(_yaml_message(error, source)) from None
+    except (RecursionError, ValueError, KeyError) as error:  # a tag that does not fit its value
+        message = f"{source}: not readable as YAML: {type(error).__name__}: {error}"
+        raise SuiteError(message) from None
+    finally:
+        if loader:
+            loader.dispose()
+    return document
+
+
+def settings(texts: Iterable[str], example: str) -> dict[str, Any]:
+    """
+    Parameters as a command line gives them, `KEY=VALUE` with the value in YAML.
+
+    Raises:
+        UsageError: one of another form, or a key given twice.
+        SuiteError: a value that is not YAML.
+    """
+    values: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            message = f"`{text}`: expected KEY=VALUE, as in {example}"
+            raise UsageError(message)
+        if key in values:
+            message = f"`{text}`: {key} is given twice"
+            raise UsageError(message)
+        values[key] = parse(value, f"`{text}`").data
+    return values
+
+
+def read(path: Path) -> Document:
+    """
+    Read a YAML file.
+
+    Raises:
+        SuiteError: no file or unreadable, not UTF-8, in a place that cannot be printed, or as
+            `parse`.
+    """
+    if CONTROLS.search(str(path)):
+        message = f"{path}: its name holds a control character; rename it"
+        raise SuiteError(message)
+    try:
+        there = path.stat()
+        if not (S_ISREG(there.st_mode) or S_ISDIR(there.st_mode)):  # a pipe may never end
+            message = f"{path}: not a regular file"
+            raise SuiteError(message)
+        if there.st_size > 4 * MAX_LENGTH:  # bytes of a character
+            message = f"{path}: more than {MAX_LENGTH:,} characters"
+            raise SuiteError(message)
+        return parse(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        message = f"{path}: {error.strerror}"
+        raise SuiteError(message) from None
+    except UnicodeDecodeError as error:
+        message = f"{path}: not UTF-8 text: {error.reason} at byte {error.start}"
+        raise SuiteError(message) from None
+
+
+def _apart(value: Any) -> Any:
+    """A copy in which no two places share one mapping or list, as aliases do."""
+    if isinstance(value, dict):
+        return {k: _apart(v) for k, v in value.items()}  # pyright: ignore
+    return [_apart(v) for v in value] if isinstance(value, list) else value  # pyright: ignore
+
+
+def _merged(above: Any, below: Any) -> Any:
+    over, under = mapping(above), mapping(below)
+    if over is None or under is None:
+        return above
+    both = {k: _merged(v, under[k]) if k in under else v for k, v in over.items()}
+    return {k: v for k, v in under.items() if k not in over} | both
+
+
+def mapping(value: Any) -> dict[str, Any] | None:
+    """`value` if it is a mapping, else None."""
+    return value if isinstance(value, dict) else None  # pyright: ignore
+
+
+def items(value: Any) -> list[Any]:
+    """The items of a list, none of anything else."""
+    return value if isinstance(value, list) else []  # pyright: ignore
+
+
+def is_file(path: Path) -> bool:
+    """Is it a file? Not if its name is one that no file can have."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def leaves(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """`{"recipe": {"lr": 0.1}}` as `recipe.lr` and 0.1."""
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            yield from leaves(cast("dict[str, Any]", inner), f"{above}{key}.")
+        else:
+            yield above + key, inner
+
+
+def dotted(path: Path_) -> str:
+    """`estimators.reste.o_end`."""
+    return " ".join(".".join(str(key) for key in path).split())
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean `x`?`, or the known words where none is near."""
+    words = [str(w) for w in known]
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean `{close[0]}`?"
+    return f"; known: {', '.join(words)}" if words else ""
+
+
+class _Walk:
+    """Notes the place of every node, and finds duplicate keys and alias bombs."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.seen = 0
+
+    def visit(self, node: yaml.Node, path: Path_) -> list[Problem]:
+        self.seen += 1
+        if self.seen > MAX_NODES:
+            message = f"{self.document.source}: more than {MAX_NODES} nodes after its aliases"
+            raise SuiteError(message)
+        if node.tag not in PLAIN:
+            raise yaml.constructor.ConstructorError(
+                None,
+                None,
+                f"could not determine a constructor for the tag {node.tag!r}",
+                node.start_mark,
+            )
+        _refuse_controls(node)
+        self.document.places.setdefault(path, self._place(node))
+        if isinstance(node, yaml.SequenceNode):
+            return [p for i, item in enumerate(node.value) for p in self.visit(item, (*path, i))]
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        return []
+
+    def _mapping(self, node: yaml.MappingNode, path: Path_) -> list[Problem]:
+        problems: list[Problem] = []
+        first: dict[Hashable, str] = {}
+        for key_node, value in node.value:
+            _refuse_controls(key_node)
+            key = _key(key_node)
+            kind = (key_node.tag, key)
+            here = (*path, key)
+            if kind in first:
+                message = f"duplicate key, first at {first[kind]}"
+                problems.append(Problem(here, message, self._place(key_node)))
+            first.setdefault(kind, self._place(key_node))
+            self.document.places[here] = self._place(key_node)
+            problems += self.visit(value, here)
+        return problems
+
+    def _place(self, node: yaml.Node) -> str:
+        mark = node.start_mark
+        return f"{self.document.source}:{mark.line + 1}:{mark.column + 1}"
+
+
+def _refuse_controls(node: yaml.Node) -> None:
+    """No word may command a terminal, or be one that no file can hold."""
+    if isinstance(node, yaml.ScalarNode) and (found := CONTROLS.search(node.value)):
+        what = f"U+{ord(found[0]):04X} is no character of a text"
+        raise yaml.constructor.ConstructorError(None, None, what, node.start_mark)
+
+
+def _key(node: yaml.Node) -> Hashable:
+    if not isinstance(node, yaml.ScalarNode):
+        return "?"
+    if node.tag != "tag:yaml.org,2002:int":
+        return str(node.value)
+    return int(node.value, 0 if node.value.startswith("0x") or node.value.startswith("0o") else 10)
+
+
+def _yaml_message(error: yaml.YAMLError, source: str) -> str:
+    mark = getattr(error, "problem_mark", None)
+    place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
+    return f"{place}: not YAML: {getattr(error, 'problem', None) or error}"
+
+
+def _line_number(line: str) -> tuple[int, int, str]:
+    found = re.match(r".*?:(\d+):(\d+): ", line)
+    return (int(found[1]), int(found[2]), line) if found else (0, 0, line)

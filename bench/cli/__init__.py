@@ -1,0 +1,1 @@
+"""The `bench` command: parse, call, print."""

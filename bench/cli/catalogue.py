@@ -1,0 +1,161 @@
+"""What there is: plugins, data sets, schedules and suites, listed, described and checked."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from bench.base.yaml_document import suggest
+from bench.errors import BenchError, DataError, PluginError, UsageError
+from bench.registry import BACKBONES, ESTIMATORS, Registry
+from bench.spec import parameters
+from bench.spec.schedule import SCHEDULES
+from bench.spec.suite import question
+
+if TYPE_CHECKING:  # listing suites and schedules needs no torch
+    from bench.data.dataset import Count, Dataset
+    from bench.data.sources import Source
+
+Entry = tuple[str, str, bool]  # name, text, broken
+REGISTRIES: dict[str, Registry[Any]] = {"estimator": ESTIMATORS, "backbone": BACKBONES}
+
+
+def entries(
+    kind: Literal["estimators", "backbones", "data", "schedules", "suites"],
+) -> Iterator[Entry]:
+    """Name, one line, and whether it is broken, of everything of one kind."""
+    if kind == "schedules":
+        yield from ((name, s.formula, False) for name, s in SCHEDULES.items())
+    elif kind == "suites":
+        folder = Path(str(files("suites")))
+        for path in sorted(folder.glob("*.yaml"), key=lambda path: path.stem):
+            yield path.stem, _first(question(path)), False
+    elif kind == "data":
+        yield from data_sets(None)
+    else:
+        registry = REGISTRIES[kind.removesuffix("s")]
+        for name in registry.names():
+            yield _plugin_entry(registry, name)
+
+
+def _first(lines: list[str]) -> str:
+    """The first sentence."""
+    return re.split(r"(?<=[?.]) ", " ".join(lines))[0]
+
+
+def _plugin_entry(registry: Registry[Any], name: str) -> Entry:
+    try:
+        plugin = registry.load(name)
+    except PluginError as error:
+        return name, f"broken: {error}", True
+    text = getattr(plugin, "formula", "") or _doc(plugin).split("\n")[0]
+    return name, f"{text}  ({registry.origins()[name].place})", False
+
+
+def describe(kind: Literal["estimator", "backbone", "data", "schedule"], name: str) -> str:
+    """
+    The text of `bench show`.
+
+    Raises:
+        UsageError: no such data set or schedule.
+        PluginError: no such plugin, or a broken one.
+    """
+    if kind == "schedule":
+        if name not in SCHEDULES:
+            message = f"no schedule `{name}`{suggest(name, SCHEDULES)}"
+            raise UsageError(message)
+        schedule = SCHEDULES[name]
+        points = ", ".join(f"{schedule.at(1, 3, p):.4f}" for p in (0, 0.25, 0.5, 0.75, 1))
+        return (
+            f"{name}(p) = {schedule.formula}\n{schedule.note}\n"
+            f"p = epoch/epochs; from 1 to 3 at p = 0, 1/4, 1/2, 3/4, 1: {points}"
+        )
+    from bench.data.sources import named
+
+    plugin: Any = named(name) if kind == "data" else REGISTRIES[kind].load(name)
+    text = inspect.getdoc(plugin) if kind == "data" else _doc(plugin)
+    text = f"{text}\n\nparameters:\n{parameters.describe(plugin)}"
+    return f"{text}\n\n{_cost(plugin)}" if kind == "backbone" else text
+
+
+def _doc(plugin: Any) -> str:
+    return (import_module(plugin.__module__).__doc__ or plugin.__doc__ or "").strip()
+
+
+def _cost(backbone: Any) -> str:
+    """What a backbone costs at its default parameters, or why that is not known."""
+    from bench.nn import macs as cost
+
+    try:
+        return cost.describe(backbone())
+    except Exception as error:  # whatever a stranger's network does
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return f"cost: cannot be counted, {reason}"
+
+
+def data_sets(folder: Path | None) -> Iterator[Entry]:
+    """Every data set: its label and sizes, or what is missing. Image files are not decoded."""
+    from bench.data.sources import SOURCES
+
+    for name in SOURCES:
+        try:
+            yield name, summary(name, folder), False
+        except BenchError as error:
+            yield name, str(error), True
+
+
+def summary(name: str, folder: Path | None) -> str:
+    """
+    Find a data set and describe it.
+
+    Raises:
+        UsageError: no such data set.
+        DataError: not there, or damaged.
+    """
+    from bench.data.sources import named
+
+    return _summary(_found(named(name)(), folder))
+
+
+def verify(name: str, folder: Path | None, fields: list[str], count: "Count") -> str:
+    """
+    Find a data set, read all of it, and describe it.
+
+    Args:
+        fields: parameters as a suite gives them, `classes=100`.
+        count: told how many files of how many are decoded, where there are files to decode.
+
+    Raises:
+        UsageError: no such data set, or no such parameter.
+        DataError: not there, or damaged; every damaged file has its line.
+    """
+    import torch
+
+    from bench.data.sources import named
+
+    found = _found(parameters.build(named(name), name, fields), folder).to(torch.device("cpu"))
+    damaged = found.damaged(count)
+    if damaged:
+        heading = (
+            f"{found.label}: {len(damaged):,} of {sum(found.sizes.values()):,} files are damaged"
+        )
+        raise DataError("\n".join([heading, *(f"{p}: {why}" for p, why in damaged.items())]))
+    return _summary(found)
+
+
+def _found(source: "Source", folder: Path | None) -> "Dataset":
+    from bench.data.sources import data_folder
+
+    return source.load(folder or data_folder())
+
+
+def _summary(found: "Dataset") -> str:
+    shape = "x".join(str(n) for n in found.shape)
+    train, test = found.sizes["train"], found.sizes["test"]
+    return (
+        f"{found.label}: {train:,} train, {test:,} test, {shape}, "
+        f"{found.num_classes} classes, fingerprint {found.fingerprint}"
+    )

@@ -1,0 +1,114 @@
+"""
+What a shell offers when Tab is pressed: names that are there now. Imports no torch, raises nothing.
+
+typer asks the functions below for the words of an argument and keeps those that fit.
+"""
+
+import os
+from collections.abc import Callable, Iterable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import typer
+from typer.completion import get_completion_script  # pyright: ignore[reportPrivateImportUsage]
+
+from bench.registry import BACKBONES, ESTIMATORS, Registry, add_folders
+from bench.spec.schedule import SCHEDULES
+
+Words = list[str]
+Names = Callable[[typer.Context], Iterable[str]]
+DATA = ("cifar10", "cifar10-partial", "cifar100", "digits", "fashion_mnist", "imagenet")
+
+
+def script(shell: Literal["bash", "zsh", "fish"]) -> str:
+    """What the shell is to source."""
+    text = get_completion_script(prog_name="bench", complete_var="_BENCH_COMPLETE", shell=shell)
+    if shell == "bash":  # no blank after `train.epochs=`
+        text = text.replace(
+            "return 0", '[[ "${COMPREPLY-}" == *= ]] && compopt -o nospace\n    return 0'
+        )
+    return text + "\n"
+
+
+def offering(*sources: Names) -> Callable[[typer.Context], Words]:
+    """For `autocompletion`: all that the sources name, less those that cannot tell."""
+
+    def offered(ctx: typer.Context) -> Words:
+        found: dict[str, None] = {}
+        for source in sources:
+            try:
+                found |= dict.fromkeys(source(ctx))
+            except Exception:  # a line that is being typed has no place for it
+                continue
+        return [*found]
+
+    return offered
+
+
+def suites(_: typer.Context) -> Iterable[str]:
+    """The shipped ones, and files of this folder."""
+    yield from sorted(path.stem for path in Path(str(files("suites"))).glob("*.yaml"))
+    yield from sorted(path.name for path in Path().glob("*.yaml"))
+
+
+def ledgers(_: typer.Context) -> Iterable[str]:
+    return sorted(path.stem for path in (Path(str(files("suites"))) / "published").glob("*.yaml"))
+
+
+def ran(ctx: typer.Context) -> Iterable[str]:
+    """Suites of the results folder."""
+    return sorted(path.parent.name for path in (_results(ctx) / "suites").glob("*/plan.json"))
+
+
+def cells(ctx: typer.Context) -> Iterable[str]:
+    return sorted(path.name for path in (_results(ctx) / "cells").glob("[!.]*"))
+
+
+def estimators(ctx: typer.Context) -> Iterable[str]:
+    return _plugins(ctx, ESTIMATORS)
+
+
+def backbones(ctx: typer.Context) -> Iterable[str]:
+    return _plugins(ctx, BACKBONES)
+
+
+def data(_: typer.Context) -> Iterable[str]:
+    return DATA
+
+
+def schedules(_: typer.Context) -> Iterable[str]:
+    return SCHEDULES
+
+
+def overrides(_: typer.Context) -> Iterable[str]:
+    """Keys of every suite."""
+    from bench.spec.cell import Recipe
+    from bench.spec.suite import Suite
+
+    yield from (f"{key}=" for key in Suite.model_fields if key != "train")
+    yield from (f"train.{key}=" for key in Recipe.model_fields)
+
+
+def trackers(_: typer.Context) -> Iterable[str]:
+    from bench.run import tracking as tracker
+
+    return tracker.names()
+
+
+def described(ctx: typer.Context) -> Iterable[str]:
+    """The names of what `bench show KIND` describes."""
+    kinds: dict[str, Names] = {
+        "estimator": estimators, "backbone": backbones, "data": data, "schedule": schedules,
+        "suite": suites, "ledger": ledgers,
+    }  # fmt: skip
+    return kinds[ctx.params["kind"]](ctx) if ctx.params.get("kind") else ()
+
+
+def _results(ctx: typer.Context) -> Path:
+    return Path(ctx.params.get("results") or os.environ.get("BENCH_RESULTS") or "results")
+
+
+def _plugins(ctx: typer.Context, registry: "Registry[Any]") -> Iterable[str]:
+    add_folders(ctx.find_root().params.get("plugins") or [])
+    return [name for name, origin in registry.origins().items() if not origin.problem]

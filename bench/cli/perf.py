@@ -1,0 +1,65 @@
+"""The command that measures this machine's speed: parse, call, print."""
+
+import json
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from bench.base.text import Terminal, say
+from bench.cli.streams import err, out
+
+perf_app = typer.Typer()
+
+
+@perf_app.command()
+def perf(
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads; all cores if not given.")
+    ] = None,
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="What is compiled, too: a minute or two more a net.")
+    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer rounds, so noisier.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Measure how fast training is here: against a plain oracle, and the machine's limits.
+
+    As in `bench perf --quick`. Estimators, training steps, an epoch, several trainings at a time;
+    three minutes on two cores, on which nothing else should run.
+    """
+    from dataclasses import asdict
+
+    import torch
+
+    from bench.base import machine
+    from bench.run import executor
+    from bench.speed.survey import survey, table
+    from bench.speed.survey.cases import setting
+
+    count = threads or machine.cores()
+    slot = executor.slots(device, None, 1, count)[0]
+    at = setting(torch.device(slot.device), count, compiled=compile_, quick=quick)
+    machine.keep_pages()  # as workers do; the oracle, too, gains by it
+    with _telling(err) as tell:
+        found = survey.survey(at, tell)
+    if json_:
+        out.file.write(json.dumps(asdict(found), ensure_ascii=False, indent=1) + "\n")
+    else:
+        out.print(table.tables(found.rows, found.caption))
+    if not found.whole:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _telling(console: Terminal) -> Generator[Callable[[str], None], None, None]:
+    """Say what is measured: in one line that changes on a terminal, else in a line for each."""
+    from bench.run.display import redraws
+
+    if not redraws(console):
+        yield lambda text: say(console, text)
+        return
+    with console.status("") as status:
+        yield status.update

@@ -1,0 +1,155 @@
+"""How a quote is shown: tables for people, one document for programs."""
+
+import json
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bench.base.text import count, plain, say
+from bench.speed.budget import Budget
+from bench.speed.calibration import Calibration, Line, name
+from bench.speed.quote import Quote
+from bench.speed.throughput import Tempo
+
+HEADS = ("graph", "images/s", "epoch, s", "first step, s", "memory, MiB", "cells left", "time left")
+
+
+def show(quote: Quote, out: Console, *, as_json: bool) -> None:
+    """Print all of it."""
+    if as_json:
+        text = json.dumps(document(quote), ensure_ascii=False, indent=1)
+        out.file.write(plain(text) + "\n")
+        return
+    if quote.found.lines:
+        out.print(_table(HEADS, map(_graph, quote.found.lines)))
+    if quote.budget:
+        for line in _cells(quote, quote.budget):
+            say(out, line)
+        out.print(_seeds(quote.budget))
+    for line in (*_notes(quote), *_advice(quote)):
+        say(out, line)
+
+
+def _graph(line: Line) -> list[str]:
+    tempo, cells = line.tempo, str(len(line.cells))
+    if tempo is None:
+        return [line.name, *["-"] * 4, cells, "-"]
+    seconds = f"{tempo.epoch_s:.2f}", f"{tempo.first_s:.1f}"
+    return [
+        line.name, f"{tempo.images_per_s:,.0f}", *seconds, f"{tempo.mib:,.0f}", cells,
+        clock(line.left_s),
+    ]  # fmt: skip
+
+
+def _cells(quote: Quote, budget: Budget) -> Iterator[str]:
+    """A line for each cell that is left, in the order in which they run: when it ends."""
+    names = {cell.id: (name(row), part) for row, part, cell in reversed([*quote.plan.every()])}
+    ends = quote.found.ends
+    for state, group in (("fits", budget.fits), ("later", budget.later)):
+        for cell in group:
+            label, part = names[cell.id]
+            at = clock(ends[cell.id]) if cell.id in ends else "?"
+            words = f"{label} x seed {cell.seed}" + f" ({part})" * bool(part)
+            yield f"{cell.id}  {state:5}  {at:>8}  {words}"
+
+
+def _seeds(budget: Budget) -> Table:
+    """How many seeds of each row are measured now, and will be."""
+    heads = ("row", "seeds now", f"in {clock(budget.seconds)}", "of")
+    return _table(heads, ([x.row, str(x.now), str(x.then), str(x.of)] for x in budget.seeds))
+
+
+def _notes(quote: Quote) -> Iterator[str]:
+    """Why graphs have no figures; which way to share the CPU is the fastest; how long it takes."""
+    for line in quote.found.lines:
+        if line.problem:
+            yield f"not measured: {line.name}: {line.problem}"
+    if len(quote.ways) > 1:
+        best, *others = quote.ways
+        ratios = ", ".join(f"{best.total / way.total:.2f} times {_way(way)}" for way in others)
+        options = f"`-j {best.copies} --threads {best.threads}`"
+        yield f"images/s of {_way(best)} ({options}): {ratios}"
+    yield _sums(quote.found)
+
+
+def _way(way: Tempo) -> str:
+    return f"{count(way.copies, 'cell')} x {count(way.threads, 'thread')}"
+
+
+def _sums(found: Calibration) -> str:
+    slots, missing = found.slots, sum(len(x.cells) for x in found.lines if x.tempo is None)
+    devices = ", ".join(dict.fromkeys(slot.device for slot in slots))
+    text = (
+        f"{count(len(slots), 'cell')} at a time on {devices}, "
+        f"{count(slots[0].threads, 'thread')} each: "
+        f"{count(len(found.ends), 'cell')} left, about {clock(found.left_s)}"
+    )
+    return f"{text}; {count(missing, 'cell')} not measured" if missing else text
+
+
+def _advice(quote: Quote) -> Iterator[str]:
+    """What fits, what is left for another day, and the commands by which all would fit."""
+    budget, asked = quote.budget, quote.asked
+    if budget is None:
+        return
+    n, later = len(budget.fits) + len(budget.later), len(budget.later)
+    yield f"{len(budget.fits)} of {count(n, 'cell')} left fit into {clock(budget.seconds)}"
+    if later:
+        rest = max(quote.found.left_s - budget.seconds, 0)
+        then = f"about {clock(rest)} more if the run is stopped then and goes on"
+        yield f"for another day: {count(later, 'cell')}, {then}"
+    for offer in budget.offers:
+        words = ["bench", "run", str(asked.suite), *asked.over(offer.override)]
+        yield f"all of it in {clock(offer.left_s)}: {shlex.join([*words, *asked.options])}"
+
+
+def document(quote: Quote) -> dict[str, Any]:
+    """All of it, for programs. Times are in seconds."""
+    found, budget = quote.found, quote.budget
+    whole: dict[str, Any] = {
+        "suite": quote.plan.suite,
+        "slots": [vars(slot) for slot in found.slots],
+        "left_s": found.left_s,
+        "graphs": [
+            {
+                "name": line.name,
+                "cells": [cell.id for cell in line.cells],
+                "left_s": line.left_s,
+                "problem": line.problem,
+                "tempo": line.tempo and line.tempo.model_dump(),
+            }
+            for line in found.lines
+        ],
+        "ends": found.ends,
+        "ways": [way.model_dump() for way in quote.ways],
+    }
+    if budget:
+        whole["budget"] = {
+            "seconds": budget.seconds,
+            "fits": [cell.id for cell in budget.fits],
+            "later": [cell.id for cell in budget.later],
+            "seeds": [vars(seeds) for seeds in budget.seeds],
+            "offers": [vars(offer) for offer in budget.offers],
+        }
+    return whole
+
+
+def clock(seconds: float) -> str:
+    """`0:12:30`, `2 days, 1:00:00`."""
+    return str(timedelta(seconds=round(min(seconds, 1e13))))
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """The first column is text, the others are numbers."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for i, head in enumerate(heads):
+        table.add_column(head, justify="right" if i else "left")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table

@@ -1,0 +1,59 @@
+"""The command that draws: parse, call, print."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.base.text import say
+from bench.cli import completion
+from bench.cli.completion import offering
+from bench.cli.options import AllowStale, Equilibrium, RanWith, Results
+from bench.cli.streams import err, out
+
+plot_app = typer.Typer()
+
+
+@plot_app.command()
+def plot(
+    suite: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SUITE|gallery",
+            help="A suite that ran; or `gallery`.",
+            autocompletion=offering(completion.ran, lambda _: ["gallery"]),
+        ),
+    ],
+    overrides: RanWith = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--kind",
+            help="accuracy, ranks, equilibrium, sweep, curves, knob, layers, histograms, cost or "
+            "gallery; repeatable. If not given: of a paper's figure what it shows, else all.",
+        ),
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder.")] = Path("figures"),
+    form: Annotated[
+        str, typer.Option("--format", help="svg, pdf or png, or several joined by commas.")
+    ] = "svg,pdf",
+    results: Results = Path("results"),
+    equilibrium: Equilibrium = None,
+    allow_stale: AllowStale = False,
+) -> None:
+    """Draw figures of what a suite measured, or every estimator's f and f'.
+
+    As in `bench plot figure4-mini`, `bench plot quickstart --kind curves`, `bench plot gallery`.
+    The same records give the same bytes.
+    """
+    from bench.report.figures import files as plots
+
+    forms = plots.formats(form)
+    words = tuple(overrides or ()), tuple(kind or ())
+    asked = plots.Asked(suite, *words, results, equilibrium, allow_stale)
+    drawn, notes = plots.figures(asked)
+    for note in notes:
+        say(err, f"note: {note}")
+    for figure in drawn:
+        for path in plots.write(figure, output, forms):
+            say(out, f"wrote {path}")

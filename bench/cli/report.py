@@ -1,0 +1,47 @@
+"""The command that writes a suite's page: parse, call, print."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.base.text import say
+from bench.cli.options import AllowStale, Equilibrium, Ran, RanWith, Results
+from bench.cli.streams import out
+
+report_app = typer.Typer()
+
+
+@report_app.command()
+def report(
+    suite: Ran,
+    overrides: RanWith = None,
+    results: Results = Path("results"),
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file; SUITE.html if not given.")
+    ] = None,
+    equilibrium: Equilibrium = None,
+    allow_stale: AllowStale = False,
+    no_figures: Annotated[bool, typer.Option("--no-figures", help="Draw nothing.")] = False,
+    records_only: Annotated[
+        bool,
+        typer.Option(
+            "--records-only", help="No certificates and origins of values, which need the code."
+        ),
+    ] = False,
+) -> None:
+    """Write one HTML file of all that a suite measured; it opens without a network.
+
+    As in `bench report quickstart`.
+    Leaderboard, figures, properties with witnesses and certificates, published numbers, failures
+    with logs, recipe; each number opens what it is made of. The same records give the same bytes.
+    """
+    from bench.report.page import write as edition
+    from bench.spec.suite import name_of
+
+    name = name_of(suite, overrides or [])
+    asked = edition.Asked(
+        name, results, equilibrium, allow_stale, figures=not no_figures, code=not records_only
+    )
+    path, size = edition.write(asked, output or Path(f"{name}.html"))
+    say(out, f"wrote {path} ({size / 1e6:.2f} MB)")

@@ -1,0 +1,1 @@
+"""Data sets: found, fetched, checked, decoded, augmented on the device."""

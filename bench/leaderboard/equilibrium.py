@@ -1,0 +1,68 @@
+"""
+e and s in three definitions, computed from the raw values of records.
+
+    definition   e of a layer at an epoch                   s of a layer at an epoch
+    paper        ‖sign z - f(z)‖₂, f as it trains, at       var|g|, mean over the epoch's steps
+                 the present knob
+    code         the same of the printed f, at the knob's   var|g| at the epoch's last step
+                 end
+    scale_free   as paper, over √n                          as paper, over (mean|g|)²
+
+Over a record: `paper` and `scale_free` are means over layers and epochs. `code` sums e and s over
+layers; over epochs it takes e's mean and s's sum. z and g are latent weights and their
+gradients, or (role A) activations. e: Wu et al., ICCV 2023, eq. 2; s: eq. 3; `code` is their
+release, which looks at weights alone.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from bench.leaderboard.stats.intervals import LARGEST, mean
+from bench.results.record import LayerIndicators, Record
+from bench.spec.cell import Definition, Role
+
+Series: TypeAlias = tuple[list[float], list[float]]  # e and s, one value per epoch
+
+
+def indicators(
+    record: Record, definition: Definition = "paper", role: Role = "W"
+) -> tuple[float, float] | None:
+    """(e, s) of one record over the layers of `role`; None if it has none."""
+    layers = [series(layer, definition) for _, layer in of(record, role)]
+    if not layers:
+        return None
+    if definition == "code":
+        sums = sum(mean(e) for e, _ in layers), sum(sum(s) for _, s in layers)
+        return min(sums[0], LARGEST), min(sums[1], LARGEST)
+    return mean(x for e, _ in layers for x in e), mean(x for _, s in layers for x in s)
+
+
+def of(record: Record, role: Role) -> list[tuple[str, LayerIndicators]]:
+    """The layers of `role` that were observed for at least one epoch, by name."""
+    return [(x.layer, x) for x in record.indicators if x.role == role and x.n]
+
+
+def series(layer: LayerIndicators, definition: Definition) -> Series:
+    """e and s of one layer at each epoch."""
+    return DEFINITIONS[definition](layer)
+
+
+def _paper(layer: LayerIndicators) -> Series:
+    return layer.error_now_used, layer.grad_var
+
+
+def _code(layer: LayerIndicators) -> Series:
+    return layer.error_end_pure, layer.grad_var_last
+
+
+def _scale_free(layer: LayerIndicators) -> Series:
+    errors = zip(layer.error_now_used, layer.n, strict=True)
+    moments = zip(layer.grad_mean, layer.grad_var, strict=True)
+    return [e / n**0.5 for e, n in errors], [v / m / m if m else 0.0 for m, v in moments]
+
+
+DEFINITIONS: dict[Definition, Callable[[LayerIndicators], Series]] = {
+    "paper": _paper,
+    "code": _code,
+    "scale_free": _scale_free,
+}

@@ -1,0 +1,63 @@
+"""What a row's training took: throughput, the time of a step beside STE's, memory, energy."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from statistics import geometric_mean
+
+from bench.leaderboard import confounds as confound
+from bench.leaderboard.stats.intervals import LARGEST, mean
+from bench.results.record import Record
+
+
+@dataclass(frozen=True)
+class Expense:
+    """Of the seeds that came to their end."""
+
+    images_per_s: float | None
+    peak_mib: float | None  # of the seed that took most
+    energy_j: float | None  # of a cell, in all processes that trained it
+    step_ratio: float | None  # the time of a step, STE's being 1
+    unlike: dict[str, int] = field(default_factory=dict[str, int])  # reason → seeds not compared
+
+
+def of(ours: Iterable[Record], ste: Iterable[Record]) -> Expense:
+    """What `ours` took; the ratio is over the seeds that both have, if they were measured alike."""
+    ended = [record for record in ours if record.status == "ok"]
+    theirs = by_seed(ste)
+    pairs = [(r, theirs[seed]) for seed, r in by_seed(ended).items() if seed in theirs]
+    speeds = [r.images_per_s for r in ended if r.images_per_s]
+    joules = [j for r in ended if (j := energy_j(r)) is not None]
+    ratios = [x for pair in pairs if (x := step_ratio(*pair)) is not None]
+    return Expense(
+        images_per_s=mean(speeds) if speeds else None,
+        peak_mib=max((r.peak_mib for r in ended if r.peak_mib), default=None),
+        energy_j=mean(joules) if joules else None,
+        step_ratio=geometric_mean(ratios) if ratios else None,
+        unlike=dict(Counter(why for pair in pairs if (why := unlike(*pair)))),
+    )
+
+
+def by_seed(records: Iterable[Record]) -> dict[int, Record]:
+    """Those that have a throughput."""
+    return {r.cell.seed: r for r in records if r.status == "ok" and r.images_per_s}
+
+
+def step_ratio(ours: Record, ste: Record) -> float | None:
+    """How long a step of ours takes if STE's takes 1; None unless both were measured alike."""
+    if not ours.images_per_s or not ste.images_per_s or unlike(ours, ste):
+        return None
+    ratio = ste.images_per_s / ours.images_per_s
+    return ratio if 0 < ratio < LARGEST / 2 else None
+
+
+def unlike(ours: Record, ste: Record) -> str:
+    """On what else their throughput depends: `threads 2, STE's 1`."""
+    return "; ".join(f"{name} {a}, STE's {b}" for name, a, b in confound.of_speed(ours, ste))
+
+
+def energy_j(record: Record) -> float | None:
+    """Of every process that worked on it; None if one did not count."""
+    parts = [origin.energy_j for origin in confound.made([record])]
+    known = [part for part in parts if part is not None]
+    return min(sum(known), LARGEST) if len(known) == len(parts) else None

@@ -1,0 +1,116 @@
+"""The board of a suite that ran, from what the results folder holds of it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from bench.base.yaml_document import suggest
+from bench.errors import UsageError
+from bench.leaderboard import board as leaderboard
+from bench.leaderboard import compare
+from bench.leaderboard.board import Board
+from bench.leaderboard.stats.pairwise import Correction
+from bench.results import cell_folders as shelf
+from bench.results import cell_state as standing
+from bench.results import store
+from bench.spec.cell import Definition
+from bench.spec.plan import Plan
+from bench.spec.suite import name_of
+
+
+def board(
+    root: Path,
+    suite: str,
+    definition: Definition | None = None,
+    correction: Correction = "holm",
+    *,
+    stale: bool,
+) -> tuple[Plan, Board, list[str]]:
+    """
+    The kept plan, its board, and those of the board's notes that are of the folder's state.
+
+    Args:
+        stale: use stale records where there are no others.
+
+    Raises:
+        UsageError: the suite never ran here, or its plan cannot be read.
+    """
+    plan = store.find_plan(root, suite)
+    found, notes = standing.of_kept(root, plan)
+    records = found.records(stale=stale)
+    ranked = leaderboard.rank(plan, records, definition, found.stale, notes, correction)
+    return plan, ranked, notes
+
+
+def joined(
+    root: Path,
+    suites: list[str],
+    definition: Definition | None = None,
+    correction: Correction = "holm",
+    *,
+    stale: bool,
+) -> Board:
+    """
+    One board of several suites that ran in one folder.
+
+    Raises:
+        UsageError: one never ran here, or they cannot be compared.
+    """
+    plan, said = compare.joined([_plan(root, suite, definition) for suite in suites])
+    found, notes = standing.of_kept(root, plan)
+    records = found.records(stale=stale)
+    board = leaderboard.rank(plan, records, definition, found.stale, notes, correction)
+    return replace(board, notes=[*said, *board.notes])
+
+
+def sides(
+    a: Path, b: Path, suite: str, definition: Definition | None = None, *, stale: bool
+) -> Board:
+    """
+    One board of a suite that ran in two folders.
+
+    Raises:
+        UsageError: it never ran in one of them, or they cannot be compared.
+    """
+    pair = (_side(root, _plan(root, suite, definition), stale=stale) for root in (a, b))
+    return compare.sides(*pair, definition=definition)
+
+
+def _side(root: Path, plan: Plan, *, stale: bool) -> compare.Side:
+    found, notes = standing.of_kept(root, plan)
+    return compare.Side(str(root), plan, found.records(stale=stale), found.stale, notes)
+
+
+def ran(root: Path, word: str) -> str:
+    """
+    The name of a suite that ran: what its folder is called, or what its file makes of that.
+
+    Raises:
+        UsageError: none of that name ran here.
+    """
+    known = shelf.suites(root)
+    name = word if word in known else name_of(Path(word), [])
+    if name not in known:
+        message = f"no suite `{word}` ran in `{root}`{suggest(word, known)}"
+        raise UsageError(message)
+    return name
+
+
+def shared(roots: list[Path]) -> str:
+    """
+    The one suite that ran in every folder.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+    first, *others = (shelf.suites(root) for root in roots)
+    names = [name for name in first if all(name in other for other in others)]
+    if len(names) != 1:
+        found = f"{', '.join(names)} ran in all folders" if names else "no suite ran in all folders"
+        message = f"{found}; name one, as in `bench compare SUITE --results A --results B`"
+        raise UsageError(message)
+    return names[0]
+
+
+def _plan(root: Path, suite: str, definition: Definition | None) -> Plan:
+    plan = store.find_plan(root, suite)
+    return plan.model_copy(update={"equilibrium": definition or plan.equilibrium})

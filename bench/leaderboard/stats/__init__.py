@@ -1,0 +1,1 @@
+"""Means, intervals, tests and power; nothing here knows of suites."""

@@ -1,0 +1,1 @@
+"""A board laid out in words, and its formats."""

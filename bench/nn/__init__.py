@@ -1,0 +1,1 @@
+"""Binary networks: sign and its gradient, layers, the classes of plugins, compilation."""

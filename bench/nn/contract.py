@@ -1,0 +1,248 @@
+"""
+What a plugin is: the classes that estimators and backbones subclass.
+
+An estimator is written down as its paper writes it: f, the function whose derivative takes
+the place of d sign/dz. Everything else (training, checks, plots, indicators) calls that one
+definition. Plugins see these classes through `bench.plugin`.
+"""
+
+import json
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from bench.nn.layers import Layers
+from bench.nn.sign import Clock, cross, cross_learned
+from bench.spec.cell import Ref, Role
+from bench.spec.schedule import SCHEDULES, ScheduleName
+
+
+class Plugin(BaseModel, ABC):
+    """A frozen value whose fields are the parameters that a suite may set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+    version: ClassVar[int] = 1  # raise it when the numbers change: old records no longer match
+
+    def __hash__(self) -> int:  # also where a parameter is a list
+        return hash((type(self), self.model_dump_json()))
+
+    def ref(self, name: str, source: str = "") -> Ref:
+        """This plugin as a cell names it: every parameter spelled out, its file's digest."""
+        params = json.loads(self.model_dump_json())
+        return Ref(name=name, version=self.version, params=params, source=source)
+
+
+@dataclass(frozen=True)
+class Knob:
+    """
+    The parameter of f that moves between identity and sign.
+
+    Args:
+        name: as the formula writes it.
+        start, end: the range that training visits, in this order; a learned knob starts
+            at `start` and may go anywhere between its limits.
+        limits: the formula's own admissible range, (identity end, sign end); an end that is
+            not attained is approached.
+        learned: trained by the loss, one value per layer and role, not scheduled.
+        integer: f takes whole values only; the schedule is rounded down.
+        floor: the least value that this role uses.
+    """
+
+    name: str
+    start: float
+    end: float
+    limits: tuple[float, float]
+    learned: bool = False
+    integer: bool = False
+    floor: float = -math.inf
+
+    def at(self, p: float, schedule: ScheduleName) -> float:
+        """The knob at progress p."""
+        value = max(SCHEDULES[schedule].at(self.start, self.end, p), self.floor)
+        # 9 + 9·(k/9) may fall a rounding error short of a whole number
+        return math.floor(value + 1e-9) if self.integer else value
+
+
+class Estimator(Plugin):
+    """How a gradient crosses sign. Subclass `Surrogate` unless the forward changes too."""
+
+    formula: ClassVar[str] = ""  # f as the paper prints it, one line
+    kind: ClassVar[str] = ""  # the family of f: identity, tanh-like, power function, ...
+
+    @abstractmethod
+    def binarizer(self, role: Role, shape: tuple[int, ...], clock: Clock, zero: int) -> nn.Module:
+        """
+        Build the module that maps a latent tensor to a binary one of the same shape.
+
+        Args:
+            role: "W" for weights, "A" for activations.
+            shape: weight shape, (C_out, C_in, *kernel) of a convolution and (C_out, C_in) of
+                a linear map; or (C_in,) for activations, (N, C_in, H, W) or (..., C_in).
+            clock: training progress; ask it for a dial.
+            zero: the value of sign(0), 0 or 1.
+        """
+
+
+class Surrogate(Estimator):
+    """
+    An estimator that is nothing but f: forward sign(z), backward f'(z).
+
+    A subclass gives `value`. It may give `slope` in closed form, for speed; otherwise autograd
+    derives it. With a scheduled knob it has a field `schedule: ScheduleName = ...`.
+    The harness calls `f` and `df`: value and slope, with `gain: unit` divided by the slope at 0.
+    """
+
+    printed: ClassVar[dict[str, Any]] = {}  # fields that turn f into the formula as printed
+    trainable: ClassVar[
+        dict[str, tuple[float, ...]]
+    ] = {}  # fields the method may also train, some values
+
+    gain: Literal["raw", "unit"] = "raw"  # unit: f/f'(0), whose slope at 0 is 1
+
+    @abstractmethod
+    def value(self, z: Tensor, knob: Tensor, /) -> Tensor:
+        """
+        f at z, elementwise.
+
+        Args:
+            z: latent values, any shape, any floating dtype, which the result keeps.
+            knob: 0-d tensor, the knob's present value; 0 where `knob()` is None.
+        """
+
+    def slope(self, z: Tensor, knob: Tensor, /) -> Tensor:
+        """
+        f' at z, elementwise and shaped like z; derived from `value` unless overridden.
+
+        It can be differentiated by a knob that asks for it, a learned one.
+        """
+        with torch.enable_grad():
+            z = z.detach().requires_grad_()
+            total = self.value(z, knob).sum()
+            learned = knob.requires_grad
+            return torch.autograd.grad(total, z, create_graph=learned, materialize_grads=True)[0]
+
+    def f(self, z: Tensor, knob: Tensor) -> Tensor:
+        """f at z as it trains, gain included."""
+        value = self.value(z, knob)
+        return value if self.gain == "raw" else value / self._gain(knob)
+
+    def df(self, z: Tensor, knob: Tensor) -> Tensor:
+        """f' at z as it trains, gain included."""
+        slope = self.slope(z, knob)
+        return slope if self.gain == "raw" else slope / self._gain(knob)
+
+    def _gain(self, knob: Tensor) -> Tensor:
+        """f'(0), 0-d; a learned knob's gradient passes through it."""
+        return self.slope(torch.zeros_like(knob), knob)
+
+    def knob(self, role: Role = "W") -> Knob | None:
+        """The knob as `role` uses it; None if f has none."""
+        return None
+
+    def path(self, p: float, role: Role = "W") -> float:
+        """The knob at progress p; a learned one where it starts, a missing one 0."""
+        knob = self.knob(role)
+        if knob is None or knob.learned:
+            return knob.start if knob else 0.0
+        schedule: ScheduleName = getattr(self, "schedule", "fixed")
+        return knob.at(p, schedule)
+
+    def pure(self) -> "Surrogate":
+        """The same f as printed: truncation, clipping and gain off."""
+        return self.model_copy(update={"gain": "raw"} | self.printed)
+
+    def binarizer(self, role: Role, shape: tuple[int, ...], clock: Clock, zero: int) -> nn.Module:
+        return SurrogateBinarizer(self, role, clock, zero)
+
+
+class SurrogateBinarizer(nn.Module):
+    """sign(z) forward, f'(z) backward, at the knob that the clock or training has set."""
+
+    signs = True  # the promise of -1, 0 and 1 alone, which `bench.integer` multiplies exactly
+
+    def __init_subclass__(cls) -> None:
+        """Whoever has a forward of its own has to promise anew."""
+        if "forward" in vars(cls):
+            cls.signs = bool(vars(cls).get("signs", False))
+
+    def __init__(self, surrogate: Surrogate, role: Role, clock: Clock, zero: int) -> None:
+        super().__init__()
+        self.surrogate = surrogate
+        self.zero = zero
+        knob = surrogate.knob(role)
+        self.learned = nn.Parameter(torch.tensor(knob.start)) if knob and knob.learned else None
+        self.bounds = sorted(knob.limits if knob else (0.0, 0.0))
+        self.dial = clock.dial((surrogate, role), lambda p: surrogate.path(p, role))
+
+    @property
+    def knob(self) -> Tensor:
+        """The knob's present value, a 0-d tensor."""
+        if self.learned is None:
+            return self.dial.value
+        # Straight through the bounds: a value that reached one can still come back.
+        inside = self.learned.clamp(
+            *(b + s for b, s in zip(self.bounds, (1e-3, -1e-3), strict=True))
+        )
+        return self.learned + (inside - self.learned).detach()
+
+    def forward(self, z: Tensor) -> Tensor:
+        if self.learned is None:
+            return cross(z, self.dial.value, self.surrogate.df, self.zero)
+        return cross_learned(z, self.knob, self.surrogate.f, self.zero)
+
+
+class Native(NamedTuple):
+    """The images that a backbone is made for; its cost is that of one of them."""
+
+    image: int = 32  # side
+    classes: int = 10
+    channels: int = 3
+
+
+class Backbone(Plugin):
+    """A network whose layers, where they may be binary, come from `layers`."""
+
+    native: ClassVar[Native] = Native()
+
+    @property
+    def only_image(self) -> int | None:
+        """The side of the only images that the network takes; None: any will do."""
+        return None
+
+    @abstractmethod
+    def build(self, num_classes: int, channels: int, layers: Layers) -> nn.Module:
+        """
+        Return a module mapping images (N, channels, H, W) to logits (N, num_classes).
+
+        Every layer that may be binary comes from `layers`, every other from `torch.nn`.
+        """
+
+
+class Network(nn.Sequential):
+    """
+    Parts in order, for images (N, C, H, W).
+
+    Args:
+        image: the side of the only images that it takes; None: any will do.
+
+    Raises:
+        ValueError: images of another size.
+    """
+
+    def __init__(self, *parts: nn.Module, image: int | None = None) -> None:
+        super().__init__(*parts)
+        self.image = image
+
+    def forward(self, input: Tensor) -> Tensor:
+        h, w = input.shape[-2:]
+        if self.image is not None and (h, w) != (self.image, self.image):
+            message = f"images are {h}x{w}, this network needs {self.image}x{self.image}"
+            raise ValueError(message)
+        for part in self:
+            input = part(input)
+        return input

@@ -1,0 +1,186 @@
+"""Binary layers: real latent weights W, binarized together with the input A."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bench.nn import integer_conv as integer
+from bench.nn.sign import tap
+from bench.spec.cell import Binarization, Role
+
+MakeBinarizer: TypeAlias = Callable[[Role, tuple[int, ...]], nn.Module]
+
+
+class BinaryLayer(nn.Module):
+    """
+    A linear operation on a binarized input with binarized weights; its bias, if any, is real.
+
+    y = scale(w) · op(A(x), W(w)) + b, where A and W are binarizers and op is `product`; with
+    `scale_act` also times mean |x|, of the batch. Comes first among the bases of a layer; the
+    other is the real layer that owns weight and bias.
+    """
+
+    weight: Tensor  # (C_out, C_in, ...)
+    bias: Tensor | None  # (C_out,)
+
+    def binarize(self, binarizer: MakeBinarizer, options: Binarization) -> None:
+        """Make this layer binary; called once, when weight and bias are there."""
+        self.W = binarizer("W", tuple(self.weight.shape))
+        self.A = binarizer("A", (self.weight.shape[1],))
+        self.options = options
+        pre = options.scale != "none" and options.scale_at == "pre"
+        self.whole = not pre and all(getattr(m, "signs", False) for m in (self.W, self.A))
+        self.tap: Tensor | None = None  # (2,), set by who wants the gradient's statistics
+
+    def forward(self, input: Tensor) -> Tensor:
+        x = input if self.tap is None else tap(input, self.tap)
+        w, a = latent(self.weight, self.options), self.A(x)
+        scale = None if self.options.scale == "none" else magnitude(self.weight, self.options)
+        if scale is None or self.options.scale_at == "post":
+            y = self.product(a, self.W(w), scale)
+        else:
+            y = self.product(a, self.W(w) * scale)
+        if self.options.scale_act == "layer" and not isinstance(self.A, nn.Identity):
+            y = y * x.abs().mean()
+        return y if self.bias is None else y + self.bias
+
+    def product(self, a: Tensor, w: Tensor, scale: Tensor | None = None) -> Tensor:
+        """
+        The operation itself, of binarized input and weights, without bias; then times `scale`.
+
+        Before that its result is whole numbers if `self.whole`.
+        """
+        raise NotImplementedError
+
+
+class BinaryConv2d(BinaryLayer, nn.Conv2d):
+    """
+    Binary convolution, no bias.
+
+    Shapes: x (N, C_in, H, W), w (C_out, C_in, k, k), y (N, C_out, H', W').
+    """
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        kernel: int,
+        *,
+        stride: int,
+        binarizer: MakeBinarizer,
+        options: Binarization,
+    ) -> None:
+        super().__init__(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False)
+        self.binarize(binarizer, options)
+
+    def product(self, a: Tensor, w: Tensor, scale: Tensor | None = None) -> Tensor:
+        padding = self.kernel_size[0] // 2
+        if self.options.padding != 0 and not isinstance(self.A, nn.Identity):
+            a, padding = F.pad(a, (padding,) * 4, value=self.options.padding), 0
+        if self.whole:
+            gradients = getattr(torch, self.options.gradients)
+            return integer.conv2d(a, w, scale, self.stride[0], padding, gradients)
+        return integer.scaled(F.conv2d(a, w, None, self.stride, padding), scale)
+
+
+class BinaryLinear(BinaryLayer, nn.Linear):
+    """Binary linear map. Shapes: x (..., C_in), w (C_out, C_in), b (C_out,), y (..., C_out)."""
+
+    def __init__(
+        self, c_in: int, c_out: int, *, binarizer: MakeBinarizer, options: Binarization
+    ) -> None:
+        super().__init__(c_in, c_out)
+        self.binarize(binarizer, options)
+
+    def product(self, a: Tensor, w: Tensor, scale: Tensor | None = None) -> Tensor:
+        y = F.linear(a, w)
+        return y if scale is None else y * scale.view(-1)
+
+
+def binary_layers(net: nn.Module) -> list[tuple[str, BinaryLayer]]:
+    """Every binary layer of a network, and its name there."""
+    named = net.named_modules()  # pyright: ignore[reportUnknownVariableType]
+    return [(name, m) for name, m in named if isinstance(m, BinaryLayer)]  # pyright: ignore
+
+
+@torch.no_grad()
+def latent_inputs(net: nn.Module, images: Tensor) -> dict[str, Tensor]:
+    """
+    What sign sees of the activations, by layer, in the order in which `images` reach them.
+
+    Of every layer whose input is binary. The net runs in evaluation mode and is left in its own.
+    """
+    seen: dict[str, Tensor] = {}
+
+    def keep(name: str, _: nn.Module, args: tuple[Tensor, ...]) -> None:
+        seen[name] = args[0].detach()
+
+    hooks = [
+        layer.A.register_forward_pre_hook(partial(keep, name))
+        for name, layer in binary_inputs(binary_layers(net))
+    ]
+    training = net.training
+    net.eval()
+    try:
+        net(images)
+    finally:
+        net.train(training)
+        for hook in hooks:
+            hook.remove()
+    return seen
+
+
+def binary_inputs(layers: list[tuple[str, BinaryLayer]]) -> list[tuple[str, BinaryLayer]]:
+    """Those of them whose input is binary, too."""
+    return [(name, layer) for name, layer in layers if not isinstance(layer.A, nn.Identity)]
+
+
+def latent(w: Tensor, options: Binarization) -> Tensor:
+    """What sign sees of the weights: raw, or standardized per filter (unbiased deviation)."""
+    if options.standardize == "off":
+        return w
+    dims = tuple(range(1, w.ndim))
+    deviation = w.std(dims, keepdim=True).clamp(min=1e-12)  # a constant filter stays finite
+    return (w - w.mean(dims, keepdim=True)) / deviation
+
+
+def magnitude(w: Tensor, options: Binarization) -> Tensor:
+    """The real scale of a binary weight: mean |w|, shaped (1,...) or (C_out, 1,...)."""
+    if options.scale_grad == "off":
+        w = w.detach()
+    first = 0 if options.scale == "layer" else 1
+    return w.abs().mean(tuple(range(first, w.ndim)), keepdim=True)
+
+
+class Layers:
+    """
+    The layers of one cell: a backbone asks this for every layer that may be binary.
+
+    `real` is true for a full-precision cell, whose layers are the ordinary ones.
+    """
+
+    def __init__(self, binarizer: MakeBinarizer | None, options: Binarization) -> None:
+        self.binarizer = binarizer
+        self.options = options
+
+    @property
+    def real(self) -> bool:
+        return self.binarizer is None
+
+    def conv(self, c_in: int, c_out: int, kernel: int, *, stride: int = 1) -> nn.Conv2d:
+        """Convolution without bias, padded by kernel // 2."""
+        if self.binarizer is None:
+            return nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False)
+        return BinaryConv2d(
+            c_in, c_out, kernel, stride=stride, binarizer=self.binarizer, options=self.options
+        )
+
+    def linear(self, c_in: int, c_out: int) -> nn.Linear:
+        """Linear map of the last dimension, with a real bias."""
+        if self.binarizer is None:
+            return nn.Linear(c_in, c_out)
+        return BinaryLinear(c_in, c_out, binarizer=self.binarizer, options=self.options)

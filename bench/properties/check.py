@@ -1,0 +1,171 @@
+"""
+What every estimator owes the harness, checked on a plugin that nobody wrote tests for.
+
+`bench check` prints it, and the test suite runs the same over every installed estimator.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.nn.sign import Clock, sign
+from bench.plugin import Estimator, Surrogate, SurrogateBinarizer
+from bench.properties import estimating_error as gap
+from bench.properties import verdicts as properties
+from bench.spec.cell import Role
+from bench.spec.plan import Properties
+
+ROLES: tuple[Role, ...] = ("W", "A")
+PROGRESS = (0.0, 0.25, 0.5, 0.75, 0.999)
+EXTREMES = (0.0, 1e-8, -1e-8, 1.0, -1.0, 1e4, -1e4)
+H = 1e-6  # step of the finite differences, float64
+SLOPE_TOLERANCE = 1e-4  # relative to 1 + |f'|; a one-sided difference is off by H·f''/2
+
+
+@dataclass(frozen=True)
+class Check:
+    """One claim about an estimator, whether it holds, and by which figures."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Checks, and the property verdicts, which cannot fail: they are what they are."""
+
+    checks: list[Check]
+    knob: str  # its name, visited range and limits
+    printed: Properties | None
+    trained: dict[Role, Properties]
+
+    @property
+    def ok(self) -> bool:
+        return all(check.ok for check in self.checks)
+
+
+def check(estimator: Estimator) -> Report:
+    """Run every check on one configured estimator."""
+    checks = [_guarded("forward is sign", _forward, estimator)]
+    checks.append(_guarded("gradients finite", _finite, estimator))
+    if not isinstance(estimator, Surrogate):
+        return Report(checks, "no surrogate: f is not declared", None, {})
+    checks.append(_guarded("slope is the derivative of value", _slope, estimator))
+    checks.append(_guarded("training multiplies by the slope", _backward, estimator))
+    checks.append(_guarded("knob is one", lambda plugin: ("", knob_text(plugin)), estimator))
+    knob = checks.pop() if checks[-1].ok else checks[-1]
+    if not all(c.ok for c in checks):
+        return Report(checks, knob.detail, None, {})
+    trained: dict[Role, Properties] = {role: properties.trained(estimator, role) for role in ROLES}
+    return Report(checks, knob.detail, properties.printed(estimator), trained)
+
+
+def knob_text(surrogate: Surrogate) -> str:
+    """The knob in one line: its path, its visited range, and what it may approach."""
+    knob = surrogate.knob()
+    if knob is None:
+        return "none"
+    low, high = knob.limits
+    limits = f"identity end {low:g}, sign end {high:g}"
+    if knob.learned:
+        seen = sorted(properties.visited(knob))
+        span = f"visits [{seen[0]:g}, {seen[-1]:g}]"
+        return f"{knob.name}, learned from {knob.start:g}, {span}; {limits}"
+    schedule = getattr(surrogate, "schedule", "fixed")
+    text = f"{knob.name}: {knob.start:g} → {knob.end:g}, {schedule}; {limits}"
+    other = surrogate.knob("A")
+    return text if other == knob or other is None else f"{text}; at least {other.floor:g} for A"
+
+
+def _guarded(name: str, claim: Callable[[Any], tuple[str, str]], estimator: Estimator) -> Check:
+    """A claim that raises does not hold; a plugin's exception is its author's to see."""
+    try:
+        problem, detail = claim(estimator)
+    except Exception as error:  # whatever a stranger's code does
+        return Check(name, ok=False, detail=f"raises {type(error).__name__}: {error}")
+    return Check(name, ok=not problem, detail=problem or detail)
+
+
+def _binarizers(estimator: Estimator, zero: int = 0) -> Iterator[tuple[Role, float, nn.Module]]:
+    """A fresh binarizer for each role and progress, and the progress it stands at."""
+    for role in ROLES:
+        for p in PROGRESS:
+            clock = Clock()
+            module = estimator.binarizer(role, (4, 3, 3, 3) if role == "W" else (3,), clock, zero)
+            clock.set(p)
+            yield role, p, module
+
+
+def _forward(estimator: Estimator) -> tuple[str, str]:
+    z = torch.linspace(-3, 3, 4 * 27).reshape(4, 3, 3, 3)
+    z[0, 0, 0, 0] = 0.0
+    for zero in (0, 1):
+        for role, p, module in _binarizers(estimator, zero):
+            y = module(z.clone())
+            if y.shape != z.shape or y.dtype != z.dtype:
+                return f"{role}, p = {p}: {tuple(y.shape)} {y.dtype} from {tuple(z.shape)}", ""
+            if not torch.equal(y, sign(z, zero)) and isinstance(estimator, Surrogate):
+                return f"{role}, p = {p}: not sign(z) with sign(0) = {zero}", ""
+    return "", "both roles, sign(0) in {0, +1}, shape and dtype kept"
+
+
+def _finite(estimator: Estimator) -> tuple[str, str]:
+    for dtype in (torch.float32, torch.bfloat16):
+        for role, p, module in _binarizers(estimator):
+            z = torch.tensor(EXTREMES, dtype=dtype).repeat(3, 1).reshape(1, 3, 7, 1)
+            z = z.expand(4, 3, 7, 1).clone().requires_grad_()
+            module(z).sum().backward()
+            gradient = _gradient(z)
+            wrong = z.detach()[~gradient.isfinite()]
+            if wrong.numel():
+                return f"{role}, p = {p}, {dtype}: not finite at z = {wrong[0].item():g}", ""
+            if gradient.dtype != dtype:
+                return f"{role}, p = {p}: gradient of {dtype} came as {gradient.dtype}", ""
+    return "", "float32 and bfloat16 at z = 0, ±1e-8, ±1, ±1e4"
+
+
+def _slope(surrogate: Surrogate) -> tuple[str, str]:
+    """At every z the slope lies between the left and right difference quotients of value."""
+    z = gap.grid()
+    worst = 0.0
+    for role in ROLES:
+        for p in PROGRESS:
+            knob = torch.tensor(surrogate.path(p, role), dtype=torch.float64)
+            f = surrogate.f(z, knob)
+            left = (f - surrogate.f(z - H, knob)) / H
+            right = (surrogate.f(z + H, knob) - f) / H
+            slope = surrogate.df(z, knob)
+            low, high = torch.minimum(left, right), torch.maximum(left, right)
+            excess = torch.maximum(low - slope, slope - high) / (1 + slope.abs())
+            place = int(excess.nan_to_num(nan=torch.inf).argmax())
+            if not excess[place] <= SLOPE_TOLERANCE:
+                numbers = f"slope {slope[place]:.6g}, difference quotient {right[place]:.6g}"
+                return f"{role}, p = {p}, z = {z[place]:g}: {numbers}", ""
+            worst = max(worst, excess[place].item())
+    return "", f"largest relative difference {worst:.1e}, {len(z)} values of z in [-3, 3]"
+
+
+def _backward(surrogate: Surrogate) -> tuple[str, str]:
+    """The gradient that reaches z is f'(z) times the one that came."""
+    rng = torch.Generator().manual_seed(0)
+    worst = 0.0
+    for role, p, module in _binarizers(surrogate):
+        assert isinstance(module, SurrogateBinarizer)
+        module.double()  # a learned knob too: in float32 its rounding alone is 1e-7
+        z = (3 * torch.randn(4, 3, 50, 50, generator=rng, dtype=torch.float64)).requires_grad_()
+        dy = torch.randn(z.shape, generator=rng, dtype=torch.float64)
+        module(z).backward(dy)
+        expected = surrogate.df(z.detach(), module.knob.detach()) * dy
+        off = (_gradient(z) - expected).abs().max().item()
+        if not off <= 1e-9:
+            return f"{role}, p = {p}: off by {off:.3g}", ""
+        worst = max(worst, off)
+    return "", f"both roles, {len(PROGRESS)} moments, largest difference {worst:.1e}"
+
+
+def _gradient(z: Tensor) -> Tensor:
+    return torch.zeros_like(z) if z.grad is None else z.grad

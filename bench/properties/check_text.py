@@ -1,0 +1,214 @@
+"""The text of `bench check`: checks, verdicts, witnesses, certificates, and the study's table."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+from rich.console import RenderableType
+from rich.table import Table
+
+from bench.base.yaml_document import settings
+from bench.errors import PluginError, UsageError
+from bench.plugin import Knob, Surrogate
+from bench.properties import study as studies
+from bench.properties import verdicts as properties
+from bench.properties.check import check
+from bench.properties.estimating_error import TOLERANCE, Baseline, Rise, Sample
+from bench.properties.proof import certificate, violation
+from bench.properties.proof.certificate import Certificate
+from bench.properties.study import Definition, FormName, Question
+from bench.registry import ESTIMATORS
+from bench.spec.cell import Role
+from bench.spec.plan import Properties
+from bench.spec.suite import misuse
+
+FLEXIBLE = {"yes": "flexible", "little": "little flexible", "not": "not flexible"}
+
+FIRST, LAST = ((studies.FORMS[i], studies.BASELINES[i]) for i in (0, -1))
+
+
+def reports(words: list[str]) -> Iterator[tuple[str, bool]]:
+    """
+    The text of `bench check` and whether all holds, for the named estimators or for all.
+
+    Args:
+        words: names of estimators; or one, and `KEY=VALUE` for each parameter to be set.
+
+    Raises:
+        UsageError: parameters without one name that they belong to, or not this estimator's.
+    """
+    for name, plugin in _plugins(words):
+        if isinstance(plugin, str):
+            yield plugin, False
+            continue
+        report = check(plugin)
+        lines = [f"{name}: {plugin.formula}"]
+        width = max(len(c.name) for c in report.checks)
+        lines += [
+            f"  {'ok  ' if c.ok else 'FAIL'} {c.name:{width}}  {c.detail}" for c in report.checks
+        ]
+        lines.append(f"  knob: {report.knob}")
+        if report.printed:
+            lines += _verdict("printed formula (definition P)", report.printed)
+            lines += _told(certificates(plugin, None))
+        same = len({repr(found) for found in report.trained.values()}) == 1
+        for role, found in list(report.trained.items())[: 1 if same else None]:
+            title = "as it trains" if same else f"as it trains, {role}"
+            lines += _verdict(title, found)
+            lines += _told(certificates(plugin, role))
+        yield "\n".join(lines), report.ok
+
+
+def answers(
+    words: list[str],
+    question: tuple[Definition, Baseline, FormName],
+    measured: dict[Role, Sample] | None,
+) -> Iterator[tuple[str, bool]]:
+    """
+    The verdicts by one definition, of what `words` name as in `reports`.
+
+    Raises:
+        UsageError: definition `trained` and nothing measured, or as `reports`.
+    """
+    asked = Question(*question)
+    if asked.definition == "trained" and not measured:
+        message = "--definition trained: whose values? give --cell, as `bench plan` prints it"
+        raise UsageError(message)
+    for name, plugin in _plugins(words):
+        if not isinstance(plugin, Surrogate):
+            yield plugin if isinstance(plugin, str) else f"{name}: f is not declared", False
+            continue
+        try:
+            found = studies.verdict(plugin, asked, measured)
+        except Exception as error:  # whatever a stranger's f raises
+            yield _raises(name, error), False
+            continue
+        lines = _verdict(f"{name}, {asked}", found)
+        yield "\n".join(line.removeprefix("  ") for line in lines), True
+
+
+def study(words: list[str], measured: dict[Role, Sample] | None) -> Iterator[RenderableType]:
+    """
+    The table of every definition, then what each verdict of definition P rests on.
+
+    Raises:
+        UsageError: as `reports`.
+        PluginError: when the table is done: what could not be judged, and why.
+    """
+    definitions: list[Definition] = [d for d in studies.DEFINITIONS if d != "trained" or measured]
+    table = Table(title="rational, flexible; Table 3 of the ReSTE paper is p, identity, pure")
+    for column in ("estimator", "f", "baseline", *definitions):
+        table.add_column(column)
+    rests: list[str] = []
+    broken: list[str] = []
+    for name, plugin in _plugins(words):
+        if not isinstance(plugin, Surrogate):
+            broken.append(plugin if isinstance(plugin, str) else f"{name}: f is not declared")
+            continue
+        try:
+            found = studies.study(plugin, measured)
+        except Exception as error:  # whatever a stranger's f raises
+            broken.append(_raises(name, error))
+            continue
+        for form in studies.FORMS:
+            for baseline in studies.BASELINES:
+                first, last = (form, baseline) == FIRST, (form, baseline) == LAST
+                cells = [_cell(found[Question(d, baseline, form)]) for d in definitions]
+                table.add_row(name * first, form, baseline, *cells, end_section=last)
+        rests += [f"  {name:10} {line}" for line in studies.rests_on(plugin, found)]
+    yield table
+    yield "≈ no by at most 1e-8, rational at that tolerance"
+    yield "\n".join(["what turns a verdict of p, identity, pure:", *rests])
+    if broken:
+        raise PluginError("\n".join(" ".join(text.split()) for text in broken))
+
+
+def _raises(name: str, error: Exception) -> str:
+    return f"{name}: f raises {type(error).__name__}: {error}"
+
+
+def _cell(found: Properties) -> str:
+    return f"{'≈ ' * studies.nearly(found)}{found.rational}, {found.flexible}"
+
+
+def _plugins(words: list[str]) -> Iterator[tuple[str, Any]]:
+    """Each estimator and what it is called here, or its name and the text of why there is none."""
+    names = [word for word in words if "=" not in word]
+    values = settings((word for word in words if "=" in word), "o_end=10")
+    if values:
+        yield _configured(names, values)
+        return
+    for name in names or ESTIMATORS.names():
+        try:
+            yield name, _default(name)
+        except PluginError as error:
+            if names:
+                raise
+            yield name, f"{name}\n  broken: {error}"
+
+
+def _configured(names: list[str], values: dict[str, Any]) -> tuple[str, Any]:
+    """One estimator at given parameters; its name tells those that are not the defaults."""
+    if len(names) != 1:
+        message = f"{', '.join(values)}: parameters of which estimator? name one, not {len(names)}"
+        raise UsageError(message)
+    (name,) = names
+    try:
+        plugin = ESTIMATORS.build(name, values)
+    except ValidationError as error:
+        raise misuse(name, error, ESTIMATORS.load(name)) from None
+    others = plugin.model_dump(exclude_defaults=True)
+    told = ",".join(f"{key}={_short(others[key])}" for key in values if key in others)
+    return (f"{name}({told})" if told else name), plugin
+
+
+def _short(value: Any) -> str:
+    """As one would write it in a suite; no digit of a number is left out."""
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+def _default(name: str) -> Any:
+    try:
+        return ESTIMATORS.build(name, {})
+    except ValidationError as error:
+        missing = ", ".join(str(e["loc"][0]) for e in error.errors() if e["loc"])
+        message = f"{name}: cannot be checked, {missing} has no valid default"
+        raise PluginError(message) from None
+
+
+def _verdict(title: str, found: Properties) -> list[str]:
+    rational = "rational" if found.rational == "yes" else "not rational"
+    lines = [f"  {title}: {rational}, {FLEXIBLE[found.flexible]}"]
+    if found.rational_witness:
+        near = "; rational at tolerance 1e-8" * studies.nearly(found)
+        lines.append(f"    not rational: {found.rational_witness.text}{near}")
+    if found.flexible_witness:
+        lines.append(f"    {FLEXIBLE[found.flexible]}: {found.flexible_witness.text}")
+    return lines
+
+
+def certificates(plugin: Surrogate, role: Role | None) -> list[Certificate]:
+    """What can be proved beyond the grid, of f as `role` trains with it; if None, as printed."""
+    if role is None:
+        pure = plugin.pure()
+        return _proofs(properties.variants(pure), properties.seen(pure, "W"), pure.knob())
+    at = properties.seen(plugin, role)
+    return _proofs((plugin,), at, at)
+
+
+def _proofs(fs: tuple[Surrogate, ...], at: Knob | None, along: Knob | None) -> list[Certificate]:
+    worst = [(f, w) for f in fs if (w := properties.rational((f,), at))]
+    if worst:
+        f, witness = max(worst, key=lambda pair: pair[1].gap)
+        z, knob = witness.z or 0.0, witness.knob or 0.0
+        found = [violation.locate(f, at, knob, z)]
+    else:
+        found = [certificate.rational(f, at) for f in fs]
+    turns = along is not None and (along.learned or along.start != along.end)
+    if turns and Rise.of(properties.errors(fs[0], along)).largest <= TOLERANCE:
+        found.append(certificate.gradual(fs[0], along))
+    return found
+
+
+def _told(proofs: list[Certificate]) -> list[str]:
+    return [f"    {'certified' if p.proved else 'not certified'}: {p.text}" for p in proofs]

@@ -1,0 +1,435 @@
+"""
+A tensor that is not one number but all numbers of a range: a plugin's own `value`, evaluated on it.
+
+torch's functions and the Tensor methods in FUNCTIONS accept an `Enclosure`; the result encloses
+what they would return for every number in the range, in exact arithmetic. A comparison may be
+undecided, and then `torch.where` returns both of its branches. Whatever is not in FUNCTIONS raises
+NotEnclosed: nothing is proved about it. So do shape, size and device, of which a range has none,
+and every question about its dtype.
+
+A limit: code that asks what kind of object it was given, by `isinstance`, `torch.is_tensor`,
+`hasattr` or `is`, may take another branch here than on a tensor, and nothing notices.
+"""
+
+import functools
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from bench.properties.proof.interval import Interval
+
+CONVERSIONS = ("to", "type_as")
+UNARY = ("exp", "log", "sin", "cos", "tanh", "sqrt", "atan", "erf")
+
+
+class NotEnclosed(Exception):
+    """The code does something whose range is not known."""
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The result of a comparison: true, false, or undecided within the range."""
+
+    known: bool | None
+    z: bool = False  # whether it may change with z
+    knob: bool = False  # or with the knob
+
+    def __bool__(self) -> bool:
+        if self.known is None:
+            message = "a Python branch is undecided within the range"
+            raise NotEnclosed(message)
+        return self.known
+
+    def __eq__(self, other: object) -> bool:
+        message = "the equality of two comparisons has no enclosure"
+        raise NotEnclosed(message)
+
+    __hash__ = object.__hash__
+
+    def __invert__(self) -> "Truth":
+        return Truth(None if self.known is None else not self.known, self.z, self.knob)
+
+    def __and__(self, other: "Truth") -> "Truth":
+        both = (self.known, other.known)
+        known = False if False in both else None if None in both else True
+        return Truth(known, self.z or other.z, self.knob or other.knob)
+
+    def __or__(self, other: "Truth") -> "Truth":
+        return ~(~self & ~other)
+
+    def to(self, *_: Any, **__: Any) -> "Truth":
+        """A number of whatever dtype: 0 or 1, once it meets an Enclosure."""
+        return self
+
+    float = double = type_as = bool = to
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        return dispatch(func, args, kwargs)
+
+
+class Dtype:
+    """The dtype of a range: good for `.to(z.dtype)`; a branch on it would prove one side alone."""
+
+    def _asked(self, *_: object) -> Any:
+        message = "code that depends on z.dtype has no enclosure"
+        raise NotEnclosed(message)
+
+    __eq__ = __ne__ = __hash__ = __repr__ = _asked
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # Python's own questions
+            raise AttributeError(name)
+        return self._asked()
+
+
+class Enclosure(ABC):
+    """The torch side of a range; `bench.proof.jet` does the arithmetic."""
+
+    dtype = Dtype()
+
+    @abstractmethod
+    def constant(self, x: float) -> Self:
+        """A number that depends on nothing."""
+
+    @property
+    @abstractmethod
+    def range(self) -> Interval:
+        """Every value."""
+
+    @property
+    @abstractmethod
+    def moves(self) -> tuple[bool, bool]:
+        """Whether it may depend on z, and on the knob."""
+
+    @abstractmethod
+    def plus(self, other: Any) -> Self: ...
+    @abstractmethod
+    def negative(self) -> Self: ...
+    @abstractmethod
+    def times(self, other: Any) -> Self: ...
+    @abstractmethod
+    def inverse(self) -> Self: ...
+    @abstractmethod
+    def integer_power(self, n: int) -> Self: ...
+    @abstractmethod
+    def apply(self, name: str) -> Self:
+        """One of UNARY."""
+
+    @abstractmethod
+    def either(self, other: Any, choice: Truth) -> Self:
+        """One of the two, by an undecided choice; the value may jump where it changes."""
+
+    @abstractmethod
+    def larger(self, other: Any) -> Self:
+        """The larger of the two, where that is undecided; never a jump."""
+
+    def lift(self, x: Any) -> Self:
+        """A number, 0-d tensor or truth as an Enclosure of this kind."""
+        if isinstance(x, type(self)):
+            return x
+        if isinstance(x, Truth):
+            return where(x, self.constant(1), self.constant(0))
+        if isinstance(x, Tensor) and x.numel() == 1:
+            x = x.item()
+        if isinstance(x, int | float):
+            return self.constant(float(x))
+        message = f"arithmetic with a {type(x).__name__} has no enclosure"
+        raise NotEnclosed(message)
+
+    def __add__(self, other: Any) -> Self:
+        return self.plus(self.lift(other))
+
+    def __sub__(self, other: Any) -> Self:
+        return self.plus(self.lift(other).negative())
+
+    def __mul__(self, other: Any) -> Self:
+        return self.times(self.lift(other))
+
+    def __truediv__(self, other: Any) -> Self:
+        return self.times(self.lift(other).inverse())
+
+    def __pow__(self, other: Any) -> "Enclosure":
+        return power(self, other)
+
+    def __rsub__(self, other: Any) -> Self:
+        return self.lift(other) - self
+
+    def __rtruediv__(self, other: Any) -> Self:
+        return self.lift(other) / self
+
+    def __rpow__(self, other: Any) -> "Enclosure":
+        return power(self.lift(other), self)
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def _in_place(self, other: Any) -> Self:
+        message = "arithmetic in place, which may change z itself, has no enclosure"
+        raise NotEnclosed(message)
+
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = _in_place
+
+    def __neg__(self) -> Self:
+        return self.negative()
+
+    def __abs__(self) -> "Enclosure":
+        return absolute(self)
+
+    def __lt__(self, other: Any) -> Truth:
+        return less(self, self.lift(other), strict=True)
+
+    def __le__(self, other: Any) -> Truth:
+        return less(self, self.lift(other), strict=False)
+
+    def __gt__(self, other: Any) -> Truth:
+        return less(self.lift(other), self, strict=True)
+
+    def __ge__(self, other: Any) -> Truth:
+        return less(self.lift(other), self, strict=False)
+
+    def __eq__(self, other: object) -> Truth:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return equal(self, self.lift(other))
+
+    def __ne__(self, other: object) -> Truth:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return ~equal(self, self.lift(other))
+
+    __hash__ = object.__hash__
+
+    def __bool__(self) -> bool:
+        message = "a Python branch on a range"
+        raise NotEnclosed(message)
+
+    def __float__(self) -> float:
+        if self.range.lo != self.range.hi or self.moves[0]:
+            message = "float() or int() of a range"
+            raise NotEnclosed(message)
+        return float(self.range.lo)
+
+    def __int__(self) -> int:
+        return int(float(self))
+
+    item = __float__
+
+    def __getattr__(self, name: str) -> Any:
+        """Tensor's functions; shape, ndim, numel, device and whatever else a range has not."""
+        if name.startswith("__") or name not in FUNCTIONS:
+            message = f"Tensor.{name} has no enclosure"
+            raise (AttributeError if name.startswith("__") else NotEnclosed)(message)
+        return functools.partial(call, name, self)
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        return dispatch(func, args, kwargs)
+
+
+def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
+    """What torch calls instead of `func`."""
+    name = str(getattr(func, "__name__", func)).removeprefix("special_")
+    name = name.strip("_") if name.startswith("__") else name  # clamp_ works in place
+    if name not in FUNCTIONS:
+        message = f"torch.{name} has no enclosure"
+        raise NotEnclosed(message)
+    kind = next((a for a in args if isinstance(a, Enclosure)), None)
+    if kind is not None and name != "where" and not isinstance(args[0], Enclosure):
+        args = (kind.lift(args[0]), *args[1:])
+    return call(name, *args, **(kwargs or {}))
+
+
+def call(name: str, *args: Any, **kwargs: Any) -> Any:
+    """
+    A function by its name in FUNCTIONS.
+
+    Raises:
+        NotEnclosed: it would change its argument, or round to something coarser than float32.
+    """
+    if kwargs.get("inplace"):
+        message = f"{name} in place has no enclosure"
+        raise NotEnclosed(message)
+    for x in (*args, *kwargs.values()):
+        to = x.dtype if name in CONVERSIONS and isinstance(x, Tensor) else x
+        if isinstance(to, torch.dtype) and to not in (torch.float32, torch.float64):
+            message = f"{name} with {to} has no enclosure"
+            raise NotEnclosed(message)
+    return FUNCTIONS[name](*args, **kwargs)
+
+
+def less(x: Enclosure, y: Enclosure, *, strict: bool) -> Truth:
+    """x < y or x ≤ y."""
+    a, b = x.range, y.range
+    surely = a.hi < b.lo or (not strict and a.hi <= b.lo)
+    surely = surely or (a.hi <= 0 and b.positive) or ((-a).positive and b.lo >= 0)
+    never = b.hi < a.lo or (strict and b.hi <= a.lo)
+    (z, knob), (z2, knob2) = x.moves, y.moves
+    return Truth(True if surely else False if never else None, z or z2, knob or knob2)
+
+
+def equal(x: Enclosure, y: Enclosure) -> Truth:
+    """x = y, which two ranges that meet leave undecided unless both are the same number."""
+    below, above = less(x, y, strict=True), less(y, x, strict=True)
+    same_number = x.range.lo == x.range.hi == y.range.lo == y.range.hi
+    known = True if same_number else False if below.known or above.known else None
+    return Truth(known, below.z, below.knob)
+
+
+def where(choice: Any, x: Any, y: Any) -> Any:
+    """x where the choice is true, else y; both if it is undecided."""
+    if not isinstance(choice, Truth):
+        return x if bool(choice) else y
+    kind = x if isinstance(x, Enclosure) else y
+    if choice.known is not None:
+        found = x if choice.known else y
+        return kind.lift(found) if isinstance(kind, Enclosure) else found
+    if not isinstance(kind, Enclosure):
+        message = "torch.where of two numbers by an undecided comparison has no enclosure"
+        raise NotEnclosed(message)
+    return kind.lift(x).either(kind.lift(y), choice)
+
+
+def maximum(x: Enclosure, y: Any) -> Enclosure:
+    """The larger."""
+    other = x.lift(y)
+    if (x >= other).known:
+        return x
+    return other if (other >= x).known else x.larger(other)
+
+
+def minimum(x: Enclosure, y: Any) -> Enclosure:
+    """The smaller."""
+    return -maximum(-x, -x.lift(y))
+
+
+def clamp(x: Enclosure, min: Any = None, max: Any = None) -> Enclosure:
+    """x held to [min, max]."""
+    bounded = x if min is None else maximum(x, min)
+    return bounded if max is None else minimum(bounded, max)
+
+
+def absolute(x: Enclosure) -> Enclosure:
+    """|x|."""
+    if x.range.lo >= 0:
+        return x
+    return maximum(x, -x)
+
+
+def sign(x: Enclosure) -> Enclosure:
+    """sign x, which jumps where x may be 0."""
+    r = x.range
+    if r.positive or (-r).positive or r.is_zero:
+        return x.constant(1 if r.positive else 0 if r.is_zero else -1)
+    choice = Truth(None, *x.moves)
+    low, high = -1 if r.lo < 0 else 0, 1 if r.hi > 0 else 0
+    return x.constant(low).either(x.constant(high), choice)
+
+
+def power(x: Enclosure, y: Any) -> Enclosure:
+    """x^y: a whole exponent for any x, any other for x ≥ 0."""
+    if isinstance(y, int | float) and float(y).is_integer():
+        n = int(y)
+        found = x.integer_power(abs(n)) if n else x.constant(1)
+        return found.inverse() if n < 0 else found
+    if x.range.is_zero and x.lift(y).range.positive:
+        return x.constant(0)
+    if x.range.lo < 0:
+        message = "a broken power of a negative number has no enclosure"
+        raise NotEnclosed(message)
+    return (x.apply("log") * y).apply("exp")
+
+
+def same(x: Any, *_: Any, **__: Any) -> Any:
+    """x: a change of dtype, device or shape."""
+    return x
+
+
+def _sigmoid(x: Enclosure) -> Enclosure:
+    return ((x / 2).apply("tanh") + 1) / 2
+
+
+def _hardtanh(x: Enclosure, min_val: float = -1, max_val: float = 1, **_: Any) -> Enclosure:
+    return clamp(x, min_val, max_val)
+
+
+def _relu(x: Enclosure, **_: Any) -> Enclosure:
+    return maximum(x, 0)
+
+
+def _log1p(x: Enclosure) -> Enclosure:
+    return (x + 1).apply("log")
+
+
+def _expm1(x: Enclosure) -> Enclosure:
+    return x.apply("exp") - 1
+
+
+def _square(x: Enclosure) -> Enclosure:
+    return power(x, 2)
+
+
+def _rsqrt(x: Enclosure) -> Enclosure:
+    return x.apply("sqrt").inverse()
+
+
+def _reciprocal(x: Enclosure) -> Enclosure:
+    return x.inverse()
+
+
+def _rsub(x: Enclosure, y: Any) -> Enclosure:
+    return y - x
+
+
+def _full_like(x: Enclosure, fill_value: float, **_: Any) -> Enclosure:
+    return x.constant(fill_value)
+
+
+def _zeros_like(x: Enclosure, **_: Any) -> Enclosure:
+    return x.constant(0)
+
+
+def _ones_like(x: Enclosure, **_: Any) -> Enclosure:
+    return x.constant(1)
+
+
+def _upto(x: Enclosure, t: float) -> Enclosure:
+    return x.lift(x <= t)
+
+
+def _lerp(x: Enclosure, y: Any, weight: Any) -> Enclosure:
+    return x + x.lift(weight) * (x.lift(y) - x)
+
+
+def _not(x: Truth) -> Truth:
+    return ~x
+
+
+def _unary(name: str) -> Callable[[Enclosure], Enclosure]:
+    def function(x: Enclosure) -> Enclosure:
+        return x.apply(name)
+
+    return function
+
+
+_NAMES: dict[str, Callable[..., Any]] = {  # torch's names and their synonyms
+    **{name: _unary(name) for name in UNARY},
+    "arctan": _unary("atan"), "log1p": _log1p, "expm1": _expm1, "sigmoid": _sigmoid,
+    "square": _square, "rsqrt": _rsqrt, "reciprocal": _reciprocal, "pow": power,
+    "abs absolute": absolute, "sign sgn": sign, "neg negative": operator.neg,
+    "add": operator.add, "sub subtract": operator.sub, "rsub": _rsub,
+    "mul multiply": operator.mul, "div divide true_divide": operator.truediv,
+    "maximum clamp_min": maximum, "minimum clamp_max": minimum, "clamp clip": clamp,
+    "relu": _relu, "hardtanh": _hardtanh, "where": where,
+    "eq": operator.eq, "ne": operator.ne, "upto": _upto, "lerp": _lerp,
+    "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
+    "logical_and": operator.and_, "logical_or": operator.or_, "logical_not": _not,
+    "zeros_like": _zeros_like, "ones_like": _ones_like, "full_like": _full_like,
+    "detach clone expand_as to float double type_as contiguous": same,
+}  # fmt: skip
+FUNCTIONS = {name: function for names, function in _NAMES.items() for name in names.split()}

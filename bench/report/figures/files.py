@@ -1,0 +1,169 @@
+"""Which figures of what is there are asked for, and their files: `bench plot`."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from matplotlib.figure import Figure
+
+from bench.base.yaml_document import suggest
+from bench.errors import EmptyMatch, UsageError
+from bench.report.figures import gallery
+from bench.report.figures import kinds as atlas
+from bench.report.figures import panels as material
+from bench.report.figures.style import Format, encode, styled
+from bench.results import cell_folders as shelf
+from bench.results import store
+from bench.results.cell_state import Standings, of_kept
+from bench.results.record import Record
+from bench.spec.cell import Definition
+from bench.spec.extends import find
+from bench.spec.plan import Plan
+from bench.spec.suite import name_of
+
+GALLERY = "gallery"  # needs plugins, and no records
+KINDS = (*atlas.KINDS, GALLERY)
+FORMATS: tuple[Format, ...] = get_args(Format)
+PAPER = {  # what each figure of the ReSTE paper shows
+    "figure2": ["histograms"],
+    "figure3": [GALLERY],
+    "figure4": ["sweep"],
+    "figure5": ["histograms"],
+    "figure6": ["curves"],
+    "figure-a1": ["sweep"],
+    "figure-a2": ["histograms"],
+    "figure-a3": ["knob"],
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A suite, as its command names it, and what to draw of it."""
+
+    suite: Path
+    overrides: Sequence[str]
+    kinds: Sequence[str]  # none: the paper's, or all that can be drawn
+    root: Path
+    definition: Definition | None = None
+    stale: bool = False
+
+    @property
+    def name(self) -> str:
+        return name_of(self.suite, self.overrides)
+
+    @property
+    def command(self) -> str:
+        """What measures the suite."""
+        return " ".join(["bench run", str(self.suite), *self.overrides])
+
+
+def formats(text: str) -> list[Format]:
+    """
+    Of words joined by commas, as in `svg,pdf`.
+
+    Raises:
+        UsageError: a word that names none.
+    """
+    words = [word.strip() for word in text.split(",")]
+    if wrong := [word for word in words if word not in FORMATS]:
+        message = f"--format `{wrong[0]}`: expected svg, pdf or png, or several joined by commas"
+        raise UsageError(message)
+    return [form for form in FORMATS if form in words]
+
+
+def write(drawn: tuple[str, Figure], folder: Path, forms: Iterable[Format]) -> Iterator[Path]:
+    """
+    Write one figure in each format, whole or not at all.
+
+    Raises:
+        EnvironmentProblem: the disk is full, or the folder cannot be written.
+    """
+    name, figure = drawn
+    for form in forms:
+        yield store.deliver(folder / f"{name}.{form}", encode(figure, form))
+
+
+def figures(asked: Asked) -> tuple[list[tuple[str, Figure]], list[str]]:
+    """
+    Each figure with its name, and what must be said: what is missing, and what makes it.
+
+    Raises:
+        UsageError: no such kind, a kind that cannot be drawn of this suite, or it never ran.
+        SuiteError: no such suite, or its estimators cannot be built.
+        EmptyMatch: it ran, and nothing was measured.
+    """
+    for kind in asked.kinds:
+        if kind not in KINDS:
+            message = f"--kind `{kind}`: there is no such figure{suggest(kind, KINDS)}"
+            raise UsageError(message)
+    if str(asked.suite) == GALLERY and {*asked.kinds} <= {GALLERY}:
+        return [(GALLERY, _gallery(gallery.installed(), "Estimators"))], []
+    kinds = list(dict.fromkeys(asked.kinds)) or PAPER.get(_of_paper(asked)) or [*atlas.KINDS]
+    drawn: list[tuple[str, Figure]] = []
+    notes: list[str] = []
+    if recorded := [kind for kind in kinds if kind != GALLERY]:
+        drawn, notes = _recorded(asked, recorded)
+    if GALLERY in kinds:
+        exhibits = gallery.of_suite(asked.suite, asked.overrides)
+        drawn.append((GALLERY, _gallery(exhibits, f"Estimators of {asked.name}")))
+    return [(f"{asked.name}-{name}", figure) for name, figure in drawn], notes
+
+
+def _of_paper(asked: Asked) -> str:
+    return asked.suite.stem.removesuffix("-mini")
+
+
+def _gallery(exhibits: list[gallery.Exhibit], title: str) -> Figure:
+    if not exhibits:
+        message = "no estimator here has an f to draw"
+        raise EmptyMatch(message)
+    with styled():
+        return gallery.draw(exhibits, title)
+
+
+def _recorded(asked: Asked, kinds: Sequence[str]) -> tuple[list[tuple[str, Figure]], list[str]]:
+    """The figures that records make."""
+    plan = _plan(asked)
+    standings, notes = of_kept(asked.root, plan)
+    records = [r for r in standings.records(stale=asked.stale) if r.measured]
+    notes += _missing(asked, plan, records, standings)
+    if not records:
+        raise EmptyMatch("\n".join(notes))
+    suite = material.of(plan, records, asked.definition)
+    drawn: list[tuple[str, Figure]] = []
+    wanting: list[str] = []
+    for kind in kinds:
+        several = [(name, figure) for name, _, figure in atlas.drawn(suite, [kind])]
+        drawn += several
+        wanting += [] if several else [f"{kind}: {atlas.KINDS[kind].needs}"]
+    if not drawn:
+        raise UsageError("\n".join([*notes, *wanting]))
+    return drawn, notes + (wanting if asked.kinds else [])
+
+
+def _plan(asked: Asked) -> Plan:
+    if asked.name in (ran := shelf.suites(asked.root)):
+        return store.find_plan(asked.root, asked.name)
+    find(asked.suite)
+    twin = f"{asked.suite.stem}-mini"
+    hint = f"; `bench plot {twin}` draws what its small twin measured" * (twin in ran)
+    message = f"no results of `{asked.name}` in `{asked.root}`; `{asked.command}` makes them{hint}"
+    raise UsageError(message)
+
+
+def _missing(
+    asked: Asked, plan: Plan, records: Sequence[Record], standings: Standings
+) -> Iterator[str]:
+    """What has no record that is drawn, and what to do about it."""
+    there = {record.cell.id for record in records}
+    lacking = [cell for cell in plan.cells if cell.id not in there]
+    stale = [cell for cell in lacking if cell.id in standings.stale]
+    of = f"of {len(plan.cells)} cells"
+    if stale:
+        yield f"{len(stale)} {of} have stale records only; --allow-stale draws them"
+    if len(lacking) > len(stale):
+        slugs = [cell.slug for cell in lacking if cell not in stale]
+        some = ", ".join(slugs[:5]) + ", ..." * (len(slugs) > 5)
+        command = " ".join(["bench run", plan.source, *plan.overrides])
+        yield f"{len(slugs)} {of} without result: {some}; `{command}` makes them"

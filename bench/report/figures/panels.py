@@ -1,0 +1,163 @@
+"""What figures are drawn from: the rows of a plan with their records, by panels that compare."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from bench import __version__
+from bench.leaderboard import board as leaderboard
+from bench.leaderboard.board import Line
+from bench.leaderboard.equilibrium import indicators
+from bench.leaderboard.stats.friedman import Across
+from bench.leaderboard.stats.intervals import Estimate, estimate
+from bench.report.figures.style import Look, label, looks
+from bench.results.record import Record
+from bench.spec.cell import Definition
+from bench.spec.plan import Plan
+
+REAL = "none"  # the label of full precision
+
+
+@dataclass(frozen=True)
+class Runs:
+    """One row: what its seeds measured."""
+
+    line: Line
+    records: list[Record]  # of those that were measured
+    look: Look
+    name: str  # as a legend has it
+
+    @property
+    def ended(self) -> list[Record]:
+        """Those that came to their end."""
+        return [record for record in self.records if record.status == "ok"]
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters of the estimator of weights, or else of activations."""
+        cell = self.records[0].cell
+        ref = cell.weights or cell.activations
+        return {"plugin": ref.name, **ref.params} if ref else {}
+
+    @cached_property
+    def acc(self) -> Estimate | None:
+        """Last-epoch accuracy in percent."""
+        return estimate([100 * r.last_acc for r in self.ended if r.last_acc is not None])
+
+    def equilibrium(self, definition: Definition) -> tuple[Estimate, Estimate] | None:
+        """e and s, as the table has them; None where nothing is binary."""
+        pairs = [pair for r in self.ended if (pair := indicators(r, definition))]
+        e, s = (estimate([pair[i] for pair in pairs]) for i in (0, 1))
+        return (e, s) if e and s else None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Rows that share net, bit widths and recipe."""
+
+    backbone: str
+    wa: str
+    tuned: bool
+    recipe: str
+    runs: list[Runs]
+    real: Runs | None  # the same net in full precision, if it was trained as well
+
+    @property
+    def title(self) -> str:
+        return f"{label(self.backbone)}, W/A {self.wa}{', tuned' * self.tuned}"
+
+    @property
+    def everything(self) -> list[Runs]:
+        return [*self.runs, *([self.real] if self.real else [])]
+
+
+@dataclass(frozen=True)
+class Material:
+    """A suite's panels, and what must be said below every figure of it."""
+
+    suite: str
+    definition: Definition
+    panels: list[Panel]
+    across: Across | None  # the rows over several panels
+    looks: dict[str, Look]  # by label, and by what a matrix made labels of
+    source: str
+    partial: bool  # are cells missing?
+
+    def title(self, text: str) -> str:
+        """The title of a figure."""
+        return f"{text} (partial)" if self.partial else text
+
+    def note(self, *words: str) -> str:
+        """The footnote of a figure."""
+        return ". ".join([*(word for word in words if word), self.source]) + "."
+
+
+def of(plan: Plan, records: Iterable[Record], definition: Definition | None = None) -> Material:
+    """Join a plan with its records, as the leaderboard does; what was not measured is left out."""
+    known = {record.cell.id: record for record in records if record.measured}
+    board = leaderboard.rank(plan, known.values(), definition)
+    seen = looks(name for row in plan.rows for name in (row.label, base(row.label)))
+    panels: list[Panel] = []
+    for section in board.sections:
+        schedules = {line.schedule for line in section.lines if not line.absent}
+        runs = [
+            Runs(line, found, seen[line.label], _name(line, several=len(schedules) > 1))
+            for line in section.lines
+            if (found := [known[i] for i in line.cells if i in known])
+        ]
+        if runs:
+            words = (section.backbone, section.wa, section.tuned, section.recipe)
+            panels.append(Panel(*words, _apart(runs), None))
+    return Material(
+        suite=label(plan.suite),
+        definition=definition or plan.equilibrium,
+        panels=[*_with_real(panels)],
+        across=board.across,
+        looks=seen,
+        source=_source(plan, known),
+        partial=any(cell.id not in known for cell in plan.cells),
+    )
+
+
+def base(name: str) -> str:
+    """What a matrix made labels of: `reste` of `reste(o_end=3)`."""
+    return name.partition("(")[0]
+
+
+def _name(line: Line, *, several: bool) -> str:
+    words = ["full precision" if line.label == REAL else line.label]
+    if several and line.schedule != "default":
+        words.append(line.schedule)
+    return label(", ".join([*words, *filter(None, [line.chosen])]))
+
+
+def _apart(runs: list[Runs]) -> list[Runs]:
+    """Rows of one label, which differ in their schedule, look different within their panel."""
+    names = [run.line.label for run in runs]
+    if len(set(names)) == len(names):
+        return runs
+    own = looks(run.name for run in runs)
+    return [Runs(run.line, run.records, own[run.name], run.name) for run in runs]
+
+
+def _with_real(panels: list[Panel]) -> Iterator[Panel]:
+    """Full precision beside the binary nets, and alone only where there are none."""
+    real = {p.backbone: p.runs[0] for p in panels if p.wa == "32/32"}
+    binary = {p.backbone for p in panels if p.wa != "32/32"}
+    for panel in panels:
+        if panel.wa != "32/32":
+            words = (panel.backbone, panel.wa, panel.tuned, panel.recipe, panel.runs)
+            yield Panel(*words, real.get(panel.backbone))
+        elif panel.backbone not in binary:
+            yield panel
+
+
+def _source(plan: Plan, known: dict[str, Record]) -> str:
+    """Suite, seeds, how much of it is there, and the program's version."""
+    there = sum(cell.id in known for cell in plan.cells)
+    partial = f"Partial: {there} of {len(plan.cells)} cells. " if there < len(plan.cells) else ""
+    counts = sorted({len(row.cells) for row in plan.rows})
+    seeds = "to ".join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))
+    many = f"{seeds} seed{'s' * (counts != [1])}"
+    return f"{partial}Suite {label(plan.suite)}, {many}, signbench {__version__}"

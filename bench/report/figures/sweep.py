@@ -1,0 +1,113 @@
+"""e, s and accuracy against the one parameter in which an estimator's rows differ."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from bench.report.figures.accuracy import PUBLISHED
+from bench.report.figures.equilibrium import names
+from bench.report.figures.panels import Material, Panel, Runs, base
+from bench.report.figures.style import (
+    Look,
+    footnote,
+    label,
+    legend,
+    logarithmic,
+    sample,
+    sheet,
+    within,
+)
+from bench.spec.cell import Definition
+
+CAPTION = "e, s and accuracy against the parameter in which rows differ"
+NEEDS = "no estimator has three rows that differ in one number alone, as in o_end: [1, 2, 3]"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Rows of one estimator, by the value of the parameter in which they differ."""
+
+    name: str
+    parameter: str
+    look: Look
+    runs: dict[float, Runs]
+
+
+def draw(material: Material) -> Figure | None:
+    """A column for each net; e, s and accuracy below each other."""
+    found = [(panel, sweeps(panel, material.looks)) for panel in material.panels]
+    shown = [(panel, listed) for panel, listed in found if listed]
+    if not shown:
+        return None
+    parameters = sorted({s.parameter for _, listed in shown for s in listed})
+    title = material.title(f"Equilibrium along {', '.join(parameters)}")
+    size = (1.6 + 2.4 * len(shown), 6.2)
+    figure, rows = sheet(title, 3, len(shown), size, sharex="col")
+    entries: dict[str, Line2D] = {}
+    for number, (panel, listed) in enumerate(shown):
+        column = [row[number] for row in rows]
+        column[0].set_title(panel.title)
+        column[2].set_xlabel(", ".join(sorted({s.parameter for s in listed})))
+        for sweep in listed:
+            entries[sweep.name] = sample(sweep.look, linestyle="solid")
+            _draw(column, sweep, material.definition, entries)
+        logarithmic(column[1], "y")
+        within(column[2], 0, 100)
+    error, instability = (name.replace(", ", ",\n") for name in names(material.definition))
+    for row, what in zip(rows, (error, instability, "test accuracy, %"), strict=True):
+        row[0].set_ylabel(what)
+    legend(figure, entries)
+    recipe = shown[0][0].recipe if len({panel.recipe for panel, _ in shown}) == 1 else ""
+    text = f"e, s: `{material.definition}` definition, latent weights, as in the table"
+    bars = "Bars, of e and accuracy: 95 % t intervals over seeds (none with one seed)"
+    caution = "Published numbers are of other trainings: `bench leaderboard` names each difference"
+    footnote(figure, material.note(recipe, text, bars, caution * ("published" in entries)))
+    return figure
+
+
+def sweeps(panel: Panel, seen: Mapping[str, Look]) -> list[Sweep]:
+    """The estimators of a panel that have three rows or more along one parameter."""
+    groups: dict[tuple[str, str], list[Runs]] = {}
+    for run in panel.runs:
+        if run.acc and not panel.tuned:
+            groups.setdefault((base(run.line.label), run.line.schedule), []).append(run)
+    found: list[Sweep] = []
+    for (name, schedule), runs in groups.items():
+        parameter = _parameter(runs)
+        if parameter:
+            ordered = sorted(runs, key=lambda run: run.params[parameter])
+            words = name if schedule == "default" else f"{name}, {schedule}"
+            by_value = {float(run.params[parameter]): run for run in ordered}
+            found.append(Sweep(label(words), parameter, seen[name], by_value))
+    return found
+
+
+def _parameter(runs: list[Runs]) -> str:
+    """The one number in which the rows differ, each from every other; "" if there is none."""
+    keys = dict.fromkeys(key for run in runs for key in run.params)
+    values = {key: [run.params.get(key) for run in runs] for key in keys}
+    differing = {key: v for key, v in values.items() if len(set(map(repr, v))) > 1}
+    if len(differing) != 1:
+        return ""
+    ((key, found),) = differing.items()
+    numbers = [v for v in found if isinstance(v, int | float) and not isinstance(v, bool)]
+    return key if len(set(numbers)) == len(runs) >= 3 else ""
+
+
+def _draw(column: list[Axes], sweep: Sweep, how: Definition, entries: dict[str, Line2D]) -> None:
+    found = [(value, run.equilibrium(how), run.acc) for value, run in sweep.runs.items()]
+    curves = [
+        [(value, pair[0]) for value, pair, _ in found if pair],
+        [(value, pair[1]) for value, pair, _ in found if pair],
+        [(value, acc) for value, _, acc in found if acc],
+    ]
+    traits = sweep.look.line(linestyle="solid", capsize=2, elinewidth=0.9)
+    for axes, points, bars in zip(column, curves, (True, False, True), strict=True):
+        half = [e.half_width or 0.0 for _, e in points] if bars else None
+        axes.errorbar([x for x, _ in points], [e.mean for _, e in points], half, **traits)
+    for value, run in sweep.runs.items():
+        if run.line.claim:
+            (entries["published"],) = column[2].plot(value, run.line.claim.acc, **PUBLISHED)

@@ -1,0 +1,36 @@
+"""The figures of a suite as elements of a page."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from bench.report.figures import kinds as atlas
+from bench.report.figures.style import svg
+from bench.results.record import Record
+from bench.spec.cell import Definition
+from bench.spec.plan import Plan
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One figure."""
+
+    caption: str
+    svg: Markup  # matplotlib's, which escapes what others wrote
+
+
+def drawn(name: str, caption: str, figure: Figure) -> Drawn:
+    """
+    A figure as an element of a page.
+
+    Args:
+        name: no other figure's of the page.
+    """
+    return Drawn(caption, Markup(svg(figure, name, caption)))
+
+
+def figures(plan: Plan, records: Iterable[Record], definition: Definition) -> list[Drawn]:
+    """Every figure that can be drawn of what was measured."""
+    return [drawn(*found) for found in atlas.figures(plan, records, definition=definition)]

@@ -1,0 +1,67 @@
+"""What the rows of one section have in common, every value of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bench.leaderboard.board import Section
+from bench.leaderboard.tables.layout import title
+from bench.report.page.suite_data import Dossier
+from bench.spec.cell import Cell
+from bench.spec.plan import Plan
+
+Pairs = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A section's network, data and training."""
+
+    title: str
+    text: str
+    groups: list[tuple[str, Pairs]]
+
+
+def recipes(found: Dossier) -> Iterator[Shared]:
+    """Of each section in which something trains."""
+    samples = {id(row.line): row.sample for row in found.rows}
+    for section in found.board.sections:
+        if sample := _sample(section, samples):
+            yield Shared(title(section), section.recipe, _groups(sample))
+
+
+def of_suite(plan: Plan) -> Pairs:
+    """What a plan says of itself."""
+    said = {
+        "file": plan.source,
+        "digest": plan.source_digest,
+        "overrides": " ".join(plan.overrides),
+        "plugins": ", ".join(plan.plugins),
+        "baseline": plan.baseline or "",
+        "e and s": f"`{plan.equilibrium}` definition",
+        "held out for tuning": f"{plan.held_out:.0%}" if plan.held_out else "",
+        "looks at the table": str(plan.looks),
+    }
+    return [(name, value) for name, value in said.items() if value]
+
+
+def _sample(section: Section, samples: dict[int, Cell]) -> Cell | None:
+    return next((samples[id(line)] for line in section.lines if id(line) in samples), None)
+
+
+def _groups(cell: Cell) -> list[tuple[str, Pairs]]:
+    data = {**cell.data.params, "fingerprint": cell.data.fingerprint}
+    return [
+        (f"Network: {cell.backbone.name}", _pairs(cell.backbone.params)),
+        (f"Data: {cell.data.name}", _pairs(data)),
+        ("Training", _pairs(cell.recipe.model_dump())),
+        ("Binary layers", _pairs(cell.binarization.model_dump())),
+    ]
+
+
+def _pairs(values: dict[str, Any]) -> Pairs:
+    return [(name, _text(value)) for name, value in values.items() if value not in (None, ())]
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,108 @@
+"""All that a page says of a suite, from what the results folder holds of it; nothing is drawn."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.base.yaml_document import is_file
+from bench.errors import BenchError
+from bench.leaderboard import trace
+from bench.leaderboard import undecided_pairs as undecided
+from bench.leaderboard.board import Board, Line
+from bench.leaderboard.trace import RowTrail, Trail
+from bench.leaderboard.undecided_pairs import Pair
+from bench.results import store
+from bench.results.record import Record
+from bench.spec.cell import Definition
+from bench.spec.plan import Plan
+from bench.spec.suite import digest, load, question
+
+TAIL = 30  # last lines of a log that are shown
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A cell that gave its row no number, and the end of its log."""
+
+    line: Line
+    trail: Trail
+    log: str
+
+
+@dataclass(frozen=True)
+class Dossier:
+    """A kept suite: its board, and what stands behind every number."""
+
+    plan: Plan
+    board: Board
+    definition: Definition  # of e and s
+    records: list[Record]
+    warnings: list[str]  # of the results folder's state
+    question: list[str]  # what the suite asks, if its file is still there
+    rows: list[RowTrail]  # of every line that has cells, in the board's order
+    losses: list[Loss]
+    pairs: list[Pair]  # that cannot be told apart
+    compared: int  # pairs in all
+
+    @property
+    def newest(self) -> str:
+        """When the last of the records was begun, UTC."""
+        return max((record.provenance.started for record in self.records), default="")
+
+
+def gather(root: Path, suite: str, definition: Definition | None = None, *, stale: bool) -> Dossier:
+    """
+    Read a suite's plan and records.
+
+    Args:
+        stale: use stale records where there are no others.
+
+    Raises:
+        UsageError: the suite never ran here, or its plan cannot be read.
+    """
+    plan = store.find_plan(root, suite)
+    how = definition or plan.equilibrium
+    found = trace.Rows(plan, root, how, stale=stale)
+    lines = [line for section in found.board.sections for line in section.lines if line.cells]
+    rows = [found.row(line) for line in lines]
+    return Dossier(
+        plan=plan,
+        board=found.board,
+        definition=how,
+        records=list(found.known.values()),
+        warnings=found.notes,
+        question=_question(plan),
+        rows=rows,
+        losses=_losses(rows),
+        pairs=undecided.undecided(found.board),
+        compared=undecided.number(found.board),
+    )
+
+
+def _question(plan: Plan) -> list[str]:
+    """What the suite's file asks, if it is still there and says what it said."""
+    try:
+        document, _, _ = load(Path(plan.source), plan.overrides)
+    except BenchError:
+        return []
+    return question(Path(document.source)) if digest(document) == plan.source_digest else []
+
+
+def _losses(rows: Iterable[RowTrail]) -> list[Loss]:
+    """Each cell once."""
+    found = {
+        trail.id: Loss(row.line, trail, _tail(trail.log))
+        for row in rows
+        for trail in row.trails
+        if trail.state != "ok"
+    }
+    return list(found.values())
+
+
+def _tail(log: str) -> str:
+    """The last lines of a log; nothing of one that is not there."""
+    if not log or not is_file(Path(log)):
+        return ""
+    lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
+    more = [f"... {len(lines) - TAIL:,} lines before"] * (len(lines) > TAIL)
+    return "\n".join([*more, *lines[-TAIL:]])

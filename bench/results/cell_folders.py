@@ -1,0 +1,194 @@
+"""What lies in a results folder: cells as they are on disk, damaged and unfinished ones too."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from bench.base.text import count
+from bench.base.yaml_document import suggest
+from bench.errors import UsageError
+from bench.registry import add_folders
+from bench.results import store
+from bench.results.record import Record
+from bench.spec.plan import Plan
+
+Seal: TypeAlias = Literal["holds", "none", "broken"]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A cell's folder: its record, or why there is none to use."""
+
+    home: Path
+    record: Record | None
+    problem: str = ""
+
+    @property
+    def slug(self) -> str:
+        return self.home.name
+
+    @property
+    def unfinished(self) -> bool:
+        """Is there a folder, and no record in it yet?"""
+        return self.problem == NO_RECORD
+
+    @property
+    def state(self) -> str:
+        """The record's status, or why there is none."""
+        return self.record.status if self.record else self.problem
+
+
+NO_RECORD = "no record"
+
+
+def read(home: Path) -> Kept:
+    """
+    A cell's folder; a record that is damaged, was changed or is another cell's is none.
+
+    The folder's name may end in an id that an earlier version gave the cell.
+
+    Raises:
+        EnvironmentProblem: the disk does not let the record be read.
+    """
+    path = home / "record.json"
+    try:
+        record = store.parse(path)
+    except FileNotFoundError:
+        return Kept(home, None, NO_RECORD)
+    except UsageError as error:
+        return Kept(home, None, str(error).replace(f"`{path}` ", "its record ", 1))
+    if record.cell.name != home.name.rpartition("__")[0]:
+        return Kept(home, None, f"its record is that of `{record.cell.slug}`")
+    return Kept(home, record)
+
+
+def seal(record: Record) -> Seal:
+    """Is a record as it was written? Records of older versions have no seal."""
+    seals: dict[bool | None, Seal] = {True: "holds", False: "broken", None: "none"}
+    return seals[store.sealed(record)]
+
+
+def cells(root: Path) -> list[Kept]:
+    """
+    Every cell's folder, by name.
+
+    Raises:
+        UsageError: `root` is no results folder.
+    """
+    return [read(home) for home in homes(root)]
+
+
+def homes(root: Path) -> list[Path]:
+    """
+    The folders of all cells, sorted; what begins with a dot is somebody's unfinished work.
+
+    Raises:
+        UsageError: `root` is no results folder.
+    """
+    if not (root / "cells").is_dir():
+        what = "there is no such folder" if not root.exists() else "it has no folder `cells`"
+        message = (
+            f"`{root}` is no results folder: {what}; `bench run` makes one, --results names it"
+        )
+        raise UsageError(message)
+    return sorted(p for p in (root / "cells").iterdir() if p.is_dir() and p.name[0] != ".")
+
+
+def suites(root: Path) -> list[str]:
+    """The names of the suites that ran here."""
+    return sorted(path.parent.name for path in (root / "suites").glob("*/plan.json"))
+
+
+def named(root: Path, name: str) -> Kept:
+    """
+    The one cell that `name` stands for, as `fitting` says.
+
+    Raises:
+        UsageError: none, or several; or `root` is no results folder.
+    """
+    there = homes(root)
+    matches = fitting(name, [home.name for home in there])
+    if len(matches) == 1:
+        return read(root / "cells" / matches[0])
+    if matches:
+        some = ", ".join(matches[:5])
+        more = ", ..." if len(matches) > 5 else ""
+        message = f"`{name}` names {len(matches)} cells of `{root}`: {some}{more}"
+        raise UsageError(message)
+    names = [*suites(root), *(part for home in there for part in home.name.split("__"))]
+    hint = suggest(name, dict.fromkeys(names))
+    message = f"no suite and no cell of `{root}` is called `{name}`"
+    there_are = f"; there: {count(len(there), 'cell')}"
+    raise UsageError(message + (hint if len(hint) < 200 else there_are))
+
+
+def recorded(root: Path, name: str) -> Record:
+    """
+    The record of the one cell that `name` stands for, as `fitting` says.
+
+    Raises:
+        UsageError: none, or several; or its record is missing, damaged or was changed.
+    """
+    kept = named(root, name)
+    if kept.record is None:
+        message = f"`{kept.home}`: {kept.problem}"
+        raise UsageError(message)
+    return kept.record
+
+
+def fitting(name: str, slugs: Iterable[str]) -> list[str]:
+    """The cells whose id `name` is or whose slug begins with it, or else those that contain it."""
+    inside = [slug for slug in slugs if name in slug]
+    first = [s for s in inside if s.startswith(name) or s.endswith(f"__{name}")]
+    return first or inside
+
+
+def chosen(root: Path, names: list[str]) -> tuple[list[Kept], list[Plan]]:
+    """
+    The cells that names of suites and of cells stand for, and those suites; all of no names.
+
+    Raises:
+        UsageError: a name stands for nothing, or for several cells.
+    """
+    if not names:
+        return cells(root), plans(root)
+    found: dict[str, Kept] = {}
+    asked: list[Plan] = []
+    for name in names:
+        if not is_suite(root, name):
+            kept = named(root, name)
+            found[kept.slug] = kept
+            continue
+        plan = store.find_plan(root, name)
+        asked.append(plan)
+        folders = (store.folder(root, cell) for cell in plan.possible)
+        found |= {home.name: read(home) for home in folders if home.is_dir()}
+    return [found[slug] for slug in sorted(found)], asked
+
+
+def plans(root: Path) -> list[Plan]:
+    """The plans of all suites that ran here and can be read."""
+    found: list[Plan] = []
+    for name in suites(root):
+        try:
+            found.append(store.find_plan(root, name))
+        except UsageError:  # damaged: `bench run` makes it again
+            continue
+    return found
+
+
+def add_plugins(root: Path, plans: Iterable[Plan]) -> None:
+    """
+    Look for plugins where kept plans say that they are, too.
+
+    But nowhere in `root`: results may be anybody's, and nothing in them is run.
+    """
+    home = root.resolve()
+    folders = (Path(folder).resolve() for plan in plans for folder in plan.plugins)
+    add_folders(folder for folder in folders if not folder.is_relative_to(home))
+
+
+def is_suite(root: Path, name: str) -> bool:
+    """Did a suite of that name run here?"""
+    return name in suites(root)

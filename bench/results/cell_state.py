@@ -1,0 +1,111 @@
+"""
+How cells stand: measured, failed, to run, or measured by other code or on other data than now.
+
+The last is *stale*: its record is told with its reasons, and neither used nor replaced unasked.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from bench.errors import UsageError
+from bench.results import cell_folders as shelf
+from bench.results import source_digest as identity
+from bench.results import store
+from bench.results.record import Record
+from bench.spec.cell import Cell
+from bench.spec.plan import Plan
+
+State: TypeAlias = Literal["recorded", "failed", "stale", "to run"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A cell and its record; if that was made for what the cell was before, what changed since."""
+
+    cell: Cell
+    record: Record | None = None
+    stale: tuple[str, ...] = ()
+    damage: str = ""  # of what lies in the place of its record and cannot be used
+
+    @property
+    def id(self) -> str:
+        """The id that its record has on disk; the cell's own where there is none."""
+        return (self.record.cell if self.record else self.cell).id
+
+    @property
+    def state(self) -> State:
+        if self.record is None:
+            return "to run"
+        measured = "recorded" if self.record.measured else "failed"
+        return "stale" if self.stale else measured
+
+    @property
+    def note(self) -> str:
+        """Why it is stale, failed or diverged, or has no record that can be used."""
+        if self.stale or self.record is None:
+            return ", ".join(self.stale) or self.damage
+        return f"{self.record.status}: {self.record.reason}" if self.record.reason else ""
+
+
+def of_kept(root: Path, plan: Plan) -> tuple["Standings", list[str]]:
+    """How the cells of a plan kept earlier stand now, and what must be said of its table."""
+    shelf.add_plugins(root, [plan])
+    found = Standings(root, plan.possible)
+    reasons = ", ".join(identity.drift(plan.possible))
+    drift = [f"these numbers may not be of the code as it is now: {reasons}"] * bool(reasons)
+    return found, [*drift, *found.damaged]
+
+
+class Standings:
+    """How each of some cells stands under a results folder, by the cell's id."""
+
+    def __init__(self, root: Path, cells: Iterable[Cell]) -> None:
+        self.root = root
+        self.alike: dict[str, list[Record]] = {}  # measured, by their cell's name
+        self.of = {cell.id: self._standing(cell) for cell in cells}
+
+    @property
+    def stale(self) -> dict[str, Standing]:
+        """Every cell that has only a stale record."""
+        return {name: s for name, s in self.of.items() if s.stale}
+
+    @property
+    def damaged(self) -> list[str]:
+        """What is said of each record that cannot be used."""
+        hint = "`bench run` measures its cell again and keeps the file, `bench merge` brings a copy"
+        return [f"{s.damage}; {hint}" for s in self.of.values() if s.damage]
+
+    def records(self, *, stale: bool) -> list[Record]:
+        """Every cell's own record; if asked for, the stale one where there is none."""
+        return [
+            s.record.model_copy(update={"cell": s.cell})
+            for s in self.of.values()
+            if s.record and (stale or not s.stale)
+        ]
+
+    def _standing(self, cell: Cell) -> Standing:
+        if record := store.find(self.root, cell):
+            return Standing(cell, record)
+        damage = self._damage(cell)
+        if cell.name not in self.alike:
+            found = (record for _, record in store.alike(self.root, cell))
+            self.alike[cell.name] = [record for record in found if record.measured]
+        key = cell.key
+        older = [record for record in self.alike[cell.name] if record.cell.key == key]
+        own = [record for record in older if record.cell == cell]  # an older version's folder
+        if own or not older:
+            return Standing(cell, own[0] if own else None, damage=damage)
+        newest = max(older, key=lambda record: record.provenance.started)
+        return Standing(cell, newest, tuple(identity.changes(newest.cell, cell)), damage)
+
+    def _damage(self, cell: Cell) -> str:
+        """Why the file in the place of a cell's record is none, if there is one."""
+        path = store.folder(self.root, cell) / "record.json"
+        try:
+            return f"`{path}` is the record of `{store.parse(path).cell.slug}`"
+        except FileNotFoundError:
+            return ""
+        except UsageError as error:
+            return str(error)

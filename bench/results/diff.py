@@ -1,0 +1,296 @@
+"""
+What differs between two cells, or between two results folders.
+
+Two cells may be compared if nothing but the estimator and the seed differs. What else differs is
+named, and then their accuracies say nothing about the estimators.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from bench.errors import UsageError
+from bench.results import cell_folders as shelf
+from bench.results import store
+from bench.results import weight_files as weights
+from bench.results.cell_folders import Kept
+from bench.results.record import Receipt, Record
+from bench.results.record_diff import Difference, differences, first_step, percent
+from bench.spec.cell import Cell
+
+MAY_DIFFER = {"weights", "activations", "seed"}
+CAUSES = {"device", "threads", "compiled", "versions.torch", "versions.python", "commit", "dirty"}
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Two cells side by side."""
+
+    a: str
+    b: str
+    same_cell: bool
+    obstacles: list[str]  # why they cannot be compared; empty: they can
+    cell: list[Difference]
+    made_on: list[Difference]
+    outcome: list[Difference]
+    causes: list[str] = field(default_factory=list[str])  # why bits may differ in one cell
+
+    @property
+    def agree(self) -> bool:
+        """Is there nothing amiss: comparable, and the same bits if it is the same cell?"""
+        return not self.obstacles and not (self.same_cell and self.parted)
+
+    @property
+    def parted(self) -> bool:
+        """Did they come to other outcomes?"""
+        return bool(self.outcome)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One cell, in both folders."""
+
+    name: str
+    a: str
+    b: str
+    differ: list[str]
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Two results folders side by side; every cell is in one list."""
+
+    a: str
+    b: str
+    only_a: list[str]
+    only_b: list[str]
+    same: list[str]
+    other: list[Pair]  # measured in both, not the same bits
+    states: list[Pair]  # not measured in one of them
+    code: list[Pair]  # the same training by other code or on other data, so another cell
+    damaged: list[str]  # weights files that are not what their record says
+
+    @property
+    def agree(self) -> bool:
+        alone = self.only_a or self.only_b
+        return not (alone or self.other or self.states or self.code or self.damaged)
+
+
+def diff(a: str, b: str, root: Path) -> Cells | Folders:
+    """
+    Compare two results folders, or two cells: names in `root`, cell folders or record files.
+
+    Raises:
+        UsageError: one of them does not exist or cannot be read, or they are of two kinds.
+    """
+    if is_results(a) and is_results(b):
+        return folders(Path(a), Path(b))
+    for one, other in ((a, b), (b, a)):
+        if is_results(one):
+            message = f"`{one}` is a results folder, `{other}` is not: it has no folder `cells`"
+            raise UsageError(message)
+    return cells(_record(a, root), _record(b, root))
+
+
+def is_results(text: str) -> bool:
+    """Is this the path of a results folder?"""
+    return (Path(text) / "cells").is_dir()
+
+
+def _record(text: str, root: Path) -> Record:
+    """The record that a path or a name stands for."""
+    path = Path(text)
+    file = path / "record.json" if path.is_dir() else path
+    if file.is_file():
+        return store.parse(file)
+    if path.exists() and ("/" in text or not (root / "cells").is_dir()):
+        message = f"`{text}` is no results folder and no cell's: no `cells`, no record.json in it"
+        raise UsageError(message)
+    kept = shelf.named(root, text)
+    if kept.record is None:
+        message = f"`{kept.home}`: {kept.problem}; there is nothing to compare"
+        raise UsageError(message)
+    return kept.record
+
+
+def cells(a: Record, b: Record) -> Cells:
+    """Two records, field by field."""
+    of_cell = _between(a.cell.model_dump(mode="json"), b.cell.model_dump(mode="json"))
+    made = _between(_made(a), _made(b))
+    same = a.cell.id == b.cell.id
+    outcome = _accuracies(a, b) + differences(a, b)
+    return Cells(
+        a=a.cell.slug,
+        b=b.cell.slug,
+        same_cell=same,
+        obstacles=[] if same else _obstacles(a.cell, b.cell, of_cell),
+        cell=of_cell,
+        made_on=made + _receipts(a.receipt, b.receipt),
+        outcome=outcome,
+        causes=_causes(made, a.receipt, b.receipt) if same and outcome else [],
+    )
+
+
+def _made(record: Record) -> dict[str, str]:
+    """What the processes that trained say of themselves; of several, one after the other."""
+    processes = [_flat(p.model_dump(mode="json")) for p in (*record.earlier, record.provenance)]
+    names = dict.fromkeys(name for process in processes for name in process)
+    return {
+        name: ", then ".join(dict.fromkeys(_show(p.get(name)) for p in processes)) for name in names
+    }
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    """`{"recipe": {"lr": 0.1}}` as `{"recipe.lr": 0.1}`."""
+    if not _mapping(value):
+        return {name: value}
+    named = {f"{name}.{key}" if name else key: inner for key, inner in value.items()}
+    return {k: v for key, inner in named.items() for k, v in _flat(inner, key).items()}
+
+
+def _mapping(value: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+def _between(a: dict[str, Any], b: dict[str, Any]) -> list[Difference]:
+    """What differs between two mappings, by dotted name."""
+    ours, theirs = _flat(a), _flat(b)
+    return [
+        Difference(name, _show(ours.get(name)), _show(theirs.get(name)))
+        for name in dict.fromkeys([*ours, *theirs])
+        if ours.get(name) != theirs.get(name)
+    ]
+
+
+def _show(value: Any) -> str:
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _obstacles(a: Cell, b: Cell, found: list[Difference]) -> list[str]:
+    """What differs beside estimator and seed, one phrase each."""
+    names = {difference.name for difference in found}
+    told = [Difference("W/A", a.wa, b.wa)] if a.wa != b.wa else []
+    for difference in found:
+        head, _, rest = difference.name.partition(".")
+        other = f"{head}.name" in names and rest != "name"  # another one: its fields say no more
+        if head not in MAY_DIFFER and not other:
+            told.append(Difference(_word(head, rest), difference.a, difference.b))
+    return [str(difference) for difference in told]
+
+
+def _word(head: str, rest: str) -> str:
+    """`data`, `epochs`, `backbone width`: a field's name as people say it."""
+    if head in {"core", "numerics"}:
+        return f"numeric core{f' {rest}' * bool(rest)}"
+    if head in {"recipe", "binarization"}:
+        return rest
+    return head if rest == "name" else f"{head} {rest.removeprefix('params.')}"
+
+
+def _accuracies(a: Record, b: Record) -> list[Difference]:
+    """The two accuracies, where they differ."""
+    told: list[Difference] = []
+    for name, x, y in (
+        ("last accuracy", a.last_acc, b.last_acc),
+        ("best accuracy", a.best_acc, b.best_acc),
+    ):
+        if x != y:
+            words = ["-" if v is None else f"{100 * v:.2f} %" for v in (x, y)]
+            told.append(Difference(name, *words))
+    return told
+
+
+def _receipts(a: Receipt | None, b: Receipt | None) -> list[Difference]:
+    """Where the two machines' short trainings part."""
+    told: list[Difference] = []
+    for name, x, y in (
+        ("receipt", *("none" if r is None else "made" for r in (a, b))),
+        ("receipt, machine", *("" if r is None else r.environment for r in (a, b))),
+        ("receipt, repeated alike", *("" if r is None else _repeats(r) for r in (a, b))),
+    ):
+        if x != y and x and y:
+            told.append(Difference(name, x, y))
+    if a and b and (step := first_step(a.steps, b.steps)) is not None:
+        pair = (r.steps[step][:12] if step < len(r.steps) else "-" for r in (a, b))
+        told.append(Difference(f"receipt, step {step}", *pair))
+    return told
+
+
+def _repeats(receipt: Receipt) -> str:
+    step = receipt.first_difference
+    return "yes" if step is None else f"no, from step {step}"
+
+
+def _causes(made: list[Difference], a: Receipt | None, b: Receipt | None) -> list[str]:
+    """Why one cell may have come to other bits."""
+    told = [str(difference) for difference in made if difference.name in CAUSES]
+    for which, receipt in (("first", a), ("second", b)):
+        if receipt and receipt.first_difference is not None:
+            step = receipt.first_difference
+            told.append(f"the {which} machine did not repeat itself, from step {step}")
+    if a and b and (step := first_step(a.steps, b.steps)) is not None:
+        told.append(f"the two machines' receipts differ from step {step}: they compute differently")
+    elif a and b:
+        told.append("the receipts agree, so the machines compute alike")
+    elif made:
+        told.append("no receipt from both, so nothing says whether the machines compute alike")
+    return told or ["nothing recorded says why; `bench verify` tells whether the files are intact"]
+
+
+def folders(a: Path, b: Path) -> Folders:
+    """Two results folders, cell by cell."""
+    ours, theirs = ({kept.slug: kept for kept in shelf.cells(root)} for root in (a, b))
+    code = _by_other_code(ours, theirs)
+    paired = {name for pair in code for name in (pair.a, pair.b)}
+    found = Folders(
+        a=str(a),
+        b=str(b),
+        only_a=[name for name in ours if name not in theirs and name not in paired],
+        only_b=[name for name in theirs if name not in ours and name not in paired],
+        same=[],
+        other=[],
+        states=[],
+        code=code,
+        damaged=[*_damaged(a, ours), *_damaged(b, theirs)],
+    )
+    for name in (name for name in ours if name in theirs):
+        _sort(name, ours[name], theirs[name], found)
+    return found
+
+
+def _damaged(root: Path, kept: dict[str, Kept]) -> Iterator[str]:
+    """What is wrong with weights files of a results folder, a line each."""
+    for slug, one in kept.items():
+        yield from (f"{root}: {slug}: {why}" for why in weights.judged(one).values() if why)
+
+
+def _sort(name: str, ours: Kept, theirs: Kept, found: Folders) -> None:
+    """Put a cell that both have into its list."""
+    a, b = ours.record, theirs.record
+    if a and b and a.measured and b.measured:
+        parted = differences(a, b)
+        if parted:
+            names = [difference.name for difference in parted]
+            found.other.append(Pair(name, percent(a), percent(b), names))
+            return
+    elif ours.state != theirs.state:
+        x, y = (percent(k.record) if k.record else k.problem for k in (ours, theirs))
+        found.states.append(Pair(name, x, y, []))
+        return
+    found.same.append(name)
+
+
+def _by_other_code(ours: dict[str, Kept], theirs: dict[str, Kept]) -> list[Pair]:
+    """Cells that differ in code or data alone: one of them is stale."""
+    cells = [[k.record.cell for k in x.values() if k.record] for x in (ours, theirs)]
+    known = {cell.key: cell for cell in cells[1] if cell.slug not in ours}
+    pairs: list[Pair] = []
+    for cell in (cell for cell in cells[0] if cell.slug not in theirs):
+        if other := known.get(cell.key):
+            parted = _between(cell.model_dump(mode="json"), other.model_dump(mode="json"))
+            pairs.append(Pair("same training", cell.slug, other.slug, [d.name for d in parted]))
+    return pairs

@@ -1,0 +1,83 @@
+"""Facts about this machine and this checkout, for the record."""
+
+import functools
+import importlib.metadata
+import platform
+import shlex
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.base.text import plain
+from bench.results.record import Provenance
+
+PACKAGES = ("signbench", "torch", "torchvision", "numpy", "scikit-learn")
+
+
+def provenance(
+    started: datetime,
+    device: str,
+    compiled: bool,
+    argv: list[str],
+    *,
+    cells_at_once: int | None = None,
+    energy_j: float | None = None,
+) -> Provenance:
+    """Describe a run on `device` that began at `started` (UTC) and ends now."""
+    import torch  # the rest is read where there is none, too
+
+    commit, dirty = checkout()
+    on_gpu = device.startswith("cuda")
+    return Provenance(
+        commit=commit,
+        dirty=dirty,
+        versions={"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
+        device=torch.cuda.get_device_name(device) if on_gpu else cpu_name(),
+        threads=torch.get_num_threads(),
+        compiled=compiled,
+        host=platform.node(),
+        command=plain(shlex.join(["bench", *argv])),
+        started=started.isoformat(timespec="seconds"),
+        wall_s=round((datetime.now(UTC) - started).total_seconds(), 3),
+        cells_at_once=cells_at_once,
+        energy_j=energy_j,
+    )
+
+
+@functools.cache
+def version(package: str) -> str:
+    """The installed version of a distribution, or nothing."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+@functools.cache
+def checkout() -> tuple[str, bool]:
+    """Commit and dirty flag of the checkout that holds this file; "" where there is none."""
+    if not _git("ls-files", Path(__file__).name):
+        return "", False  # installed, perhaps below somebody else's repository
+    packages = [f":/{name}" for name in ("bench", "estimators", "backbones", "suites")]
+    return _git("rev-parse", "HEAD"), bool(_git("status", "--porcelain", "--", *packages))
+
+
+@functools.cache
+def cpu_name() -> str:
+    """The processor's model name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or "cpu")
+
+
+def _git(*args: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", *args], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+        )
+    except OSError:  # no git on this machine
+        return ""
+    return done.stdout.strip()

@@ -1,0 +1,156 @@
+"""A record: what one cell measured, on what, and when. Written once, never edited."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self, TypeAlias
+
+from pydantic import FiniteFloat, model_validator
+
+from bench.spec.cell import Cell, Frozen, Role
+
+Status: TypeAlias = Literal["ok", "diverged", "failed", "timeout", "out_of_memory"]
+
+
+class Histogram(Frozen):
+    """Counts of equal bins over [low, high]."""
+
+    epoch: int
+    quantity: Literal["gradient", "error"]  # the weights' dL/dw, or sign(z) - f(z)
+    low: FiniteFloat
+    high: FiniteFloat
+    counts: list[int]
+
+
+class LayerIndicators(Frozen):
+    """
+    The raw values behind e and s, for one layer and role; lists hold one value per epoch.
+
+    g is the loss gradient that reaches the latent tensor, without weight decay. Its moments
+    are those of |g|, the variance unbiased: at the epoch's last step, and as the mean over its
+    steps. e is ‖sign(z) - f(z)‖₂ over `n` latent values, after the epoch's last update; for
+    activations z is the last batch, seen again by the net in evaluation mode. `now` and `end` are
+    the knob's present and final value (of a learned knob both the present one); `pure` is the
+    printed f, `used` the one that trains.
+    """
+
+    layer: str
+    role: Role
+    n: list[int]  # latent values in e
+    zeros: list[int]  # of them exactly 0
+    n_grad: int  # gradient values in a full step
+    grad_mean_last: list[FiniteFloat]
+    grad_var_last: list[FiniteFloat]
+    grad_mean: list[FiniteFloat]
+    grad_var: list[FiniteFloat]
+    error_now_used: list[FiniteFloat]
+    error_now_pure: list[FiniteFloat]
+    error_end_used: list[FiniteFloat]
+    error_end_pure: list[FiniteFloat]
+    knob: list[FiniteFloat]  # its value, 0 where f has none
+    histograms: list[Histogram] = []
+
+    @model_validator(mode="after")
+    def _one_value_an_epoch(self) -> Self:
+        values: Mapping[str, Any] = self.__dict__
+        single = {"layer", "role", "n_grad", "histograms"}
+        lengths = {len(v) for k, v in values.items() if k not in single}
+        if len(lengths) > 1 or 0 in lengths:
+            message = f"lists of {sorted(lengths)} epochs"
+            raise ValueError(message)
+        return self
+
+
+class Provenance(Frozen):
+    """Where a record comes from. Times are UTC, durations in seconds, memory in MiB."""
+
+    commit: str
+    dirty: bool
+    versions: dict[str, str]
+    device: str
+    threads: int
+    compiled: bool
+    host: str
+    command: str
+    started: str
+    wall_s: float
+    cells_at_once: int | None = None  # on its device, itself included; None: an older record
+    energy_j: FiniteFloat | None = None  # that a GPU took for it alone, joules
+
+
+class Receipt(Frozen):
+    """
+    Two short trainings on the machine that measured: did they agree to the bit?
+
+    `steps` holds one digest of the weights after each step of the first; machines whose digests
+    agree compute alike.
+    """
+
+    environment: str  # what numbers may depend on beside a cell: device, versions, threads
+    steps: list[str]
+    first_difference: int | None  # the step at which the second differed; None: it never did
+    made: str  # UTC
+
+
+class Record(Frozen):
+    """Accuracies are fractions in [0, 1]; curves hold one finite value per epoch."""
+
+    schema_version: Literal[1] = 1
+    cell: Cell
+    status: Status
+    reason: str = ""
+    curves: dict[str, list[FiniteFloat]] = {}  # train_loss, test_acc, test_top5, lr
+    best_epoch: int | None = None  # the first with the highest test_acc
+    indicators: list[LayerIndicators] = []
+    weights_digest: str = ""  # SHA-256 of the last weights
+    best_digest: str = ""  # and of those at best_epoch
+    parameters: int = 0
+    images_per_s: FiniteFloat | None = None  # in training, evaluation and first epoch not counted
+    peak_mib: FiniteFloat | None = None  # of a GPU its tensors, else the process (older: ever)
+    provenance: Provenance
+    earlier: list[Provenance] = []  # processes that trained first and were stopped or killed
+    receipt: Receipt | None = None
+    seal: str = ""  # SHA-256 of all the rest, put there by `store.save`; empty in old records
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """What a table reads is there: curves of one length, and accuracies that are fractions."""
+        epochs = {len(curve) for curve in self.curves.values()}
+        accs = [a for k in ("test_acc", "test_top5") for a in self.curves.get(k, [])]
+        wrong = ""
+        if len(epochs) > 1 or any(not 0 <= a <= 1 for a in accs):
+            wrong = "curves of several lengths, or accuracies beyond [0, 1]"
+        elif self.status == "ok" and not self.curves.get("test_acc"):
+            wrong = "ok, and no accuracy"
+        elif epochs and self.best_epoch is not None and not 0 <= self.best_epoch < max(epochs):
+            wrong = "best_epoch is none of its epochs"
+        if wrong:
+            raise ValueError(wrong)
+        return self
+
+    @property
+    def measured(self) -> bool:
+        """Is this a result, and not merely the trace of a failure? A divergence is one."""
+        return self.status in {"ok", "diverged"}
+
+    @property
+    def last_acc(self) -> float | None:
+        """Test accuracy after the last epoch, None unless the cell came to its end."""
+        return self.curves["test_acc"][-1] if self.status == "ok" else None
+
+    @property
+    def best_acc(self) -> float | None:
+        """The best over epochs, chosen on the test split as papers do."""
+        return max(self.curves["test_acc"]) if self.status == "ok" else None
+
+    @property
+    def last_top5(self) -> float | None:
+        """Top-5 test accuracy after the last epoch, None where `last_acc` is, or in old records."""
+        curve = self.curves.get("test_top5")
+        return curve[-1] if curve and self.status == "ok" else None
+
+    @property
+    def best_top5(self) -> float | None:
+        """Top-5 test accuracy at `best_epoch`, the epoch of `best_acc`, not the best of its own."""
+        curve = self.curves.get("test_top5")
+        if not curve or self.status != "ok" or self.best_epoch is None:
+            return None
+        return curve[self.best_epoch]

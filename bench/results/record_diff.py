@@ -1,0 +1,76 @@
+"""
+What two records measured, set against each other to the bit.
+
+Times, throughput, memory and machines are no part of it: they differ between two runs of one cell
+that computed the same.
+"""
+
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from bench.results.record import Record
+
+VOLATILE = frozenset({"provenance", "earlier", "receipt", "images_per_s", "peak_mib", "seal"})
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that two records do not agree on, as people read it."""
+
+    name: str
+    a: str
+    b: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.a} / {self.b}"
+
+
+def differences(a: Record, b: Record) -> list[Difference]:
+    """
+    Where the outcomes part; empty if they are the same to the bit.
+
+    What one of them does not hold, since it is of an older version, is not compared.
+    """
+    found = [
+        Difference(name, str(x), str(y))
+        for name, x, y in (
+            ("status", a.status, b.status),
+            ("reason", a.reason or "-", b.reason or "-"),
+            ("best epoch", _epoch(a.best_epoch), _epoch(b.best_epoch)),
+            ("last weights", a.weights_digest[:12], b.weights_digest[:12]),
+            ("best weights", a.best_digest[:12], b.best_digest[:12]),
+        )
+        if x != y and (x and y)
+    ]
+    for name in [n for n in a.curves if n in b.curves]:
+        found += _parting(name, a.curves[name], b.curves[name])
+    if a.indicators and b.indicators and a.indicators != b.indicators:
+        found.append(Difference("indicators", "differ", "differ"))
+    return found
+
+
+def _epoch(index: int | None) -> str:
+    return "" if index is None else str(index + 1)
+
+
+def _parting(name: str, a: list[float], b: list[float]) -> list[Difference]:
+    """The first epoch, counted from 1, at which two curves differ."""
+    for epoch, (x, y) in enumerate(zip(a, b, strict=False), start=1):
+        if x != y:
+            return [Difference(f"{name} from epoch {epoch}", repr(x), repr(y))]
+    if len(a) != len(b):
+        return [Difference(f"{name}, epochs", str(len(a)), str(len(b)))]
+    return []
+
+
+def first_step(steps: list[str], others: list[str]) -> int | None:
+    """The first step, from 1, at which two trainings' weights differ; None: they never do."""
+    pairs = enumerate(zip_longest(steps, others), start=1)
+    return next((step for step, (one, other) in pairs if one != other), None)
+
+
+def percent(record: Record) -> str:
+    """Accuracy after the last epoch, or what became of the cell."""
+    if record.last_acc is None:
+        return f"{record.status}: {record.reason}" if record.reason else record.status
+    return f"{100 * record.last_acc:.2f} %"

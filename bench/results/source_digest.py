@@ -1,0 +1,252 @@
+"""
+What a cell was made by: digests of its plugins and of the numeric core, read and never imported.
+
+A digest is of the parsed source: comments, docstrings and layout are no part of it, and it is the
+same under every Python from 3.11 on. A record whose digests differ from those of the files as they
+are was made by other code; `changes` names the files. A plugin is its own file: what a stranger's
+plugin imports besides is not covered, and what numbers owe to torch, other libraries and the number
+of threads stands in a record's provenance.
+
+Of the numeric core it does not matter where a file lies, what it is called and how it imports the
+rest of the harness. A change of it that leaves the golden curves equal to the bit is declared equal
+in `numeric_core.json`: `carried` is what cells say that they were made by, `code` the digests of
+the files as they were when those curves were last seen. `make declare` compares and writes it.
+"""
+
+import ast
+import hashlib
+import json
+import warnings
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from bench.errors import UsageError
+from bench.registry import BACKBONES, ESTIMATORS, Registry
+from bench.spec.cell import CORE, Cell, Ref
+
+NUMERIC = (  # every file of the harness between a batch of images and a record's numbers
+    "binary",  # forward and backward of sign, the knob's value
+    "contract",  # from f to the binarizer that trains
+    "data",  # order, crops and flips, normalization
+    "folder",  # the same of image files
+    "image",
+    "graph",  # what a compiler is told, on which a compiled step's rounding depends
+    "integer",  # convolutions of signs
+    "indicators",  # what e and s are made of
+    "lane",  # the copy to the device
+    "layers",  # binary convolutions and their scale
+    "model",  # the seed, and how the network is put together
+    "elementary",  # of slopes that are powers
+    "residual",  # the base of the residual networks
+    "schedule",  # a knob's path
+    "trainer",
+)
+OTHER = (  # imported by those, but what numbers owe to them stands in the cell, or is nothing
+    *("cell", "errors", "record", "registry", "store", "suite"),
+    "machine",  # how many threads decode, which changes no pixel
+    "plugin",  # names, and nothing of its own
+    "shelf",  # finds records by name
+    "sources",  # what it loads is in the data's fingerprint
+)
+HOME = Path(__file__).parent.parent  # of the package
+DECLARED = HOME / "results" / "numeric_core.json"
+OLD = "made before sources were part of a cell's identity"
+SILENT = {"ctx", "kind", "type_comment", "type_ignores"}  # fields that say nothing
+
+
+@lru_cache(maxsize=256)
+def digest(source: bytes, home: Path | None = None) -> str:
+    """
+    Sixteen hex digits of what Python code says; what does not parse is taken as it stands.
+
+    Args:
+        source: the code.
+        home: the folder of a package; how the code imports that is then no part of what it says.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a stranger's backslashes
+            tree = ast.parse(source)
+            tree = _without_own_imports(tree, home) if home else tree
+            said = "".join(_said(tree)).encode("utf-8", "surrogatepass")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        said = source
+    return hashlib.sha256(said).hexdigest()[:16]
+
+
+def _without_own_imports(tree: ast.Module, home: Path) -> ast.Module:
+    """The code without its imports of the package at `home`, and every name as it is there."""
+    modules: set[str] = set()
+    names: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom) or not _is_own(node, home):
+            continue
+        for alias in node.names:
+            bound = alias.asname or alias.name
+            place = home.parent.joinpath(*str(node.module).split("."), alias.name)
+            if place.is_dir() or place.with_suffix(".py").is_file():
+                modules.add(bound)
+            else:
+                names[bound] = alias.name
+    return _Unqualified(home, modules, names).visit(tree)
+
+
+def _is_own(node: ast.ImportFrom, home: Path) -> bool:
+    return (node.module or "").split(".")[0] == home.name
+
+
+class _Unqualified(ast.NodeTransformer):
+    """`module.name` and `alias` become `name`; imports of the package, and for types, go."""
+
+    def __init__(self, home: Path, modules: set[str], names: dict[str, str]) -> None:
+        self.home, self.modules, self.names = home, modules, names
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        return None if _is_own(node, self.home) else node
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        for_types = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        return None if for_types else self.generic_visit(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if isinstance(node.value, ast.Name) and node.value.id in self.modules:
+            return ast.Name(node.attr, node.ctx)
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return ast.Name(self.names.get(node.id, node.id), node.ctx)
+
+
+def _said(node: Any) -> Iterator[str]:
+    """A node's type and fields in an order of our own, for `ast.dump` differs between Pythons."""
+    if not isinstance(node, ast.AST):
+        yield ascii(node)
+        return
+    yield f"{type(node).__name__}("
+    for name, value in sorted(ast.iter_fields(node)):
+        if name in SILENT or value is None or _is_empty(value):
+            continue
+        yield f"{name}="
+        for item in value if isinstance(value, list) else [value]:  # pyright: ignore[reportUnknownVariableType]
+            if isinstance(node, ast.JoinedStr) and isinstance(item, ast.Constant):
+                yield str(item.value).encode("utf-8", "surrogatepass").hex()  # however it is cut
+            elif not _is_idle(item):
+                yield from _said(item)
+                yield ","
+    yield ")"
+
+
+def _is_empty(value: Any) -> bool:
+    return value == [] or (isinstance(value, ast.JoinedStr) and not value.values)
+
+
+def _is_idle(node: Any) -> bool:
+    """A statement that does nothing: a docstring, a string in its place, `pass`, `...`."""
+    bare = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return bare or isinstance(node, ast.Pass)
+
+
+def core_files() -> list[Path]:
+    """Every file of the numeric core, sorted."""
+    return sorted(HOME / f"{name}.py" for name in NUMERIC)
+
+
+def core_code() -> dict[str, str]:
+    """The digest of every file of the numeric core, as it is now."""
+    return {
+        path.relative_to(HOME.parent).as_posix(): digest(path.read_bytes(), HOME)
+        for path in core_files()
+    }
+
+
+def numerics() -> dict[str, str]:
+    """
+    What a cell says that the numeric core is.
+
+    Where the code is the declared one, that is `carried`; each file that is not declared, or is
+    gone, stands beside it.
+    """
+    declared: dict[str, dict[str, str]] = json.loads(DECLARED.read_bytes())
+    code, now = declared["code"], core_code()
+    known, there = set(code.values()), set(now.values())
+    other = {path: found for path, found in now.items() if found not in known}
+    gone = {path: "gone" for path, was in code.items() if was not in there}
+    return declared["carried"] | gone | other
+
+
+def source(registry: Registry[Any], name: str) -> str:
+    """The digest of a plugin's file as it is now; empty where there is no file to read."""
+    file = registry.file(name)
+    try:
+        return digest(file.read_bytes()) if file else ""
+    except OSError:
+        return ""
+
+
+def now(cell: Cell) -> Cell:
+    """The cell as it would be planned now; a plugin that is not found keeps its digest."""
+    refs = {
+        role: ref.model_copy(update={"source": source(registry, ref.name) or ref.source})
+        for role, registry, ref in _refs(cell)
+    }
+    return cell.model_copy(update=refs | {"core": CORE, "numerics": numerics()})
+
+
+def changes(old: Cell, new: Cell) -> list[str]:
+    """Why `old` is not `new`, though both mean the same to a person, each reason once."""
+    reasons = [f"numeric core {old.core} -> {new.core}"] * (old.core != new.core)
+    if old.numerics:
+        files = sorted(old.numerics.keys() | new.numerics.keys())
+        reasons += [f"{f} changed" for f in files if old.numerics.get(f) != new.numerics.get(f)]
+    elif new.numerics:
+        reasons.append(OLD)
+    refs = {role: ref for role, _, ref in _refs(old)}
+    for role, registry, ref in _refs(new):
+        before = refs.get(role, ref)
+        if before.version != ref.version:
+            reasons.append(f"version of {ref.name} {before.version} -> {ref.version}")
+        elif before.source != ref.source and old.numerics:
+            reasons.append(f"{_place(registry, ref.name)} changed")
+    if old.data.fingerprint != new.data.fingerprint:
+        prints = f"{old.data.fingerprint} -> {new.data.fingerprint}"
+        reasons.append(f"the data changed (fingerprint {prints})")
+    return list(dict.fromkeys(reasons))
+
+
+def drift(cells: Iterable[Cell]) -> list[str]:
+    """What changed since these cells were planned, each reason once; versions are not looked at."""
+    made = {
+        (tuple((r.name, r.source) for _, _, r in _refs(c)), *c.numerics.items()): c for c in cells
+    }
+    return list(dict.fromkeys(why for cell in made.values() for why in changes(cell, now(cell))))
+
+
+def confirm(cell: Cell) -> None:
+    """
+    Import the cell's plugins, and see that it is what it was planned to be.
+
+    Raises:
+        PluginError: a plugin is missing or broken.
+        UsageError: a file that its id covers changed since.
+    """
+    for _, registry, ref in _refs(cell):
+        registry.load(ref.name)
+    if reasons := changes(cell, now(cell)):
+        message = f"{', '.join(reasons)} since {cell.slug} was planned; run the suite again"
+        raise UsageError(message)
+
+
+def _refs(cell: Cell) -> Iterator[tuple[str, Registry[Any], Ref]]:
+    """The cell's plugins: its field, who finds it, its name."""
+    if cell.weights:
+        yield "weights", ESTIMATORS, cell.weights
+    if cell.activations:
+        yield "activations", ESTIMATORS, cell.activations
+    yield "backbone", BACKBONES, cell.backbone
+
+
+def _place(registry: Registry[Any], name: str) -> str:
+    origin = registry.origins().get(name)
+    return origin.place if origin else f"plugin {name}"

@@ -1,0 +1,297 @@
+"""
+Records on disk: a folder for each cell, so that results merge like any other files.
+
+    ROOT/cells/<slug>/record.json  last.safetensors  best.safetensors  log.txt
+    ROOT/suites/<suite>/plan.json  leaderboard.{md,csv,json}
+"""
+
+import errno
+import hashlib
+import json
+import os
+import stat
+import uuid
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from pydantic import ValidationError
+
+from bench.base.yaml_document import dotted
+from bench.errors import EnvironmentProblem, UsageError
+from bench.results.record import Record
+from bench.spec.cell import Cell
+from bench.spec.plan import Plan
+
+RECORD_BYTES = 2**28  # no record comes near it
+NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+
+
+def folder(root: Path, cell: Cell) -> Path:
+    """
+    Where a cell's files live.
+
+    Raises:
+        EnvironmentProblem: a link there leads out of the results folder.
+    """
+    return inside(root, "cells", cell.slug)
+
+
+def suite_folder(root: Path, suite: str) -> Path:
+    """
+    Where a suite's files live.
+
+    Raises:
+        EnvironmentProblem: a link there, or the name, leads out of the results folder.
+    """
+    return inside(root, "suites", suite)
+
+
+def inside(root: Path, kind: str, name: str) -> Path:
+    """
+    The path `root`/`kind`/`name`.
+
+    Raises:
+        EnvironmentProblem: a link there, or the name, leads out of `root`.
+    """
+    path = root / kind / name
+    real = Path(os.path.realpath(path))
+    plain = Path(name).name == name and name not in {"", ".."}
+    if not plain or not real.is_relative_to(os.path.realpath(root)):
+        message = (
+            f"`{path}` leads out of the results folder, to `{real}`; remove the link, or rename"
+        )
+        raise EnvironmentProblem(message)
+    return path
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    """
+    Write a file whole or not at all.
+
+    Raises:
+        EnvironmentProblem: the disk is full, or the folder cannot be written.
+    """
+    try:
+        with whole(path) as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        message = f"cannot write `{path}`: {error.strerror or error}"
+        raise EnvironmentProblem(message) from None
+    return path
+
+
+@contextmanager
+def whole(path: Path) -> Generator[IO[bytes], None, None]:
+    """
+    A file that is at `path`, and on disk, when all of it is written, or leaves nothing.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # others may read it
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+def deliver(path: Path, content: bytes) -> Path:
+    """
+    Write a file where a person asked for it; through a link, and never over what is no file.
+
+    Raises:
+        EnvironmentProblem: something else is there, the disk is full, or it cannot be written.
+    """
+    if path.exists() and not path.is_file():
+        message = f"cannot write `{path}`: it is there and no file; name another"
+        raise EnvironmentProblem(message)
+    write(path.resolve(), content)
+    return path
+
+
+def sync(folder: Path) -> None:
+    """
+    Have a folder's entries on disk, where its file system can do that.
+
+    Raises:
+        OSError: the disk fails.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(handle)
+
+
+def append(path: Path, text: str) -> None:
+    """
+    Add to a log.
+
+    Raises:
+        EnvironmentProblem: the disk is full, or the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW  # a link may lead anywhere
+        with os.fdopen(os.open(path, flags, 0o666), "a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        message = f"cannot write `{path}`: {error.strerror or error}"
+        raise EnvironmentProblem(message) from None
+
+
+def save_weights(path: Path, state: dict[str, Any]) -> Path:
+    """Write a model's tensors, as `write` does."""
+    from safetensors.torch import save as dump
+
+    return write(path, dump({k: v.contiguous() for k, v in state.items()}))
+
+
+def save(root: Path, record: Record) -> Path:
+    """Write a cell's record with its seal, as `write` does."""
+    path = folder(root, record.cell) / "record.json"
+    whole = Record.model_validate_json(record.model_dump_json())  # every field is one that was set
+    record = whole.model_copy(update={"seal": _seal(whole)})
+    return write(path, record.model_dump_json() + "\n")
+
+
+def sealed(record: Record) -> bool | None:
+    """Is the record as it was written? None: nobody can tell, it is older than seals."""
+    return record.seal == _seal(record) if record.seal else None
+
+
+def _seal(record: Record) -> str:
+    """SHA-256 of what stands in the record's file; a field that later versions add does not."""
+    said = json.loads(record.model_dump_json(exclude={"seal"}, exclude_unset=True))
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def find(root: Path, cell: Cell) -> Record | None:
+    """
+    The record of `cell`; None while there is none, or only one that is damaged or was changed.
+
+    Raises:
+        EnvironmentProblem: the disk does not let it be read.
+    """
+    try:
+        record = parse(folder(root, cell) / "record.json")
+    except (FileNotFoundError, UsageError):
+        return None
+    return record if record.cell.id == cell.id else None
+
+
+def parse(path: Path) -> Record:
+    """
+    The record in a file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        UsageError: it is damaged, or was changed after it was written.
+        EnvironmentProblem: the disk does not let it be read.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would keep its reader waiting
+            message = f"`{path}` is no record: it is no file"
+            raise UsageError(message)
+        if path.stat().st_size > RECORD_BYTES:
+            message = f"`{path}` is no record: it has more than {RECORD_BYTES:,} bytes"
+            raise UsageError(message)
+        record = Record.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(path) from None
+    except OSError as error:
+        message = f"cannot read `{path}`: {error.strerror or error}"
+        raise EnvironmentProblem(message) from None
+    except ValidationError as error:
+        message = f"`{path}` is damaged: {why(error)}"
+        raise UsageError(message) from None
+    if sealed(record) is False:
+        message = f"`{path}` was changed after it was written: the seal is broken"
+        raise UsageError(message)
+    return record
+
+
+def why(error: ValidationError) -> str:
+    """The first thing that is wrong, in a line."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = f"{dotted(first['loc'])}: " if first["loc"] else ""
+    return f"{where}{first['msg']}"
+
+
+def alike(root: Path, cell: Cell) -> Iterator[tuple[Path, Record]]:
+    """The folders of cells whose name is this cell's, and the records in them that can be read."""
+    for path in sorted((root / "cells").glob(f"{cell.name}__*/record.json")):
+        if not path.parent.is_symlink():
+            with suppress(FileNotFoundError, UsageError):
+                yield path.parent, parse(path)
+
+
+def home(root: Path, cell: Cell) -> Path:
+    """The folder that holds a cell's record, where an earlier version gave it another id, too."""
+    own = folder(root, cell)
+    if (own / "record.json").is_file():
+        return own
+    return next((path for path, record in alike(root, cell) if record.cell == cell), own)
+
+
+def set_aside(root: Path, cell: Cell) -> Path | None:
+    """
+    Move a record that `find` does not take out of the way; returns where to, None if there is none.
+
+    Raises:
+        EnvironmentProblem: the disk does not let it be read or moved.
+    """
+    path = folder(root, cell) / "record.json"
+    if find(root, cell) is not None or not path.exists():
+        return None
+    aside, number = path.with_name("record.json.damaged"), 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"record.json.damaged-{number}")
+    try:
+        return path.rename(aside)
+    except OSError as error:
+        message = f"cannot move `{path}` to `{aside}`: {error.strerror or error}"
+        raise EnvironmentProblem(message) from None
+
+
+def save_plan(root: Path, plan: Plan) -> Path:
+    """Keep what a suite meant when it ran, so that its table needs nothing but results."""
+    return write(suite_folder(root, plan.suite) / "plan.json", plan.model_dump_json() + "\n")
+
+
+def find_plan(root: Path, suite: str) -> Plan:
+    """
+    The plan that `bench run` kept for `suite`.
+
+    Raises:
+        UsageError: it never ran here, or its plan cannot be read.
+    """
+    path = suite_folder(root, suite) / "plan.json"
+    try:
+        plan = Plan.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        message = f"no `{path}`; run `bench run` on the suite first, or name its --results"
+        raise UsageError(message) from None
+    except (OSError, ValidationError) as error:
+        what = f"is damaged, or of another version of signbench: {str(error).splitlines()[0]}"
+        message = f"`{path}` {what}; `bench run` makes it again"
+        raise UsageError(message) from None
+    if plan.suite != suite:
+        message = f"`{path}` is the plan of `{plan.suite}`; `bench run` makes it again"
+        raise UsageError(message)
+    return plan

@@ -1,0 +1,1 @@
+"""One `bench run`: the queue, worker processes, logs, journal, display and trackers."""

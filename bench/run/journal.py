@@ -1,0 +1,219 @@
+"""
+The journal of a run: what happened in it, when, one JSON object a line.
+
+    ROOT/events/<UTC time>-<host>-<pid>.jsonl
+
+A file has one writer, the run's own process, which only ever appends. The first line says whose
+run it is and of which cells, the last one how it ended; a run that was killed has no such line.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Any, Self, get_args
+
+from pydantic import AwareDatetime, Field, TypeAdapter
+
+from bench.base.text import plain
+from bench.base.yaml_document import is_file
+from bench.errors import EnvironmentProblem
+from bench.results import store
+from bench.results.lease import Owner, alive, myself
+from bench.results.record import Status
+from bench.run.worker import Event
+from bench.spec.cell import Cell, Frozen
+
+DEFAULTS = {f.name: f.default for f in fields(Event)}
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+ENDS = {"interrupted", *get_args(Status)}
+MOST = 2**31  # epochs, or images in a second
+
+
+class Entry(Frozen):
+    """A cell, as the run's first line names it."""
+
+    id: str
+    name: str
+    folder: str
+    epochs: Annotated[int, Field(gt=0, lt=MOST)]
+
+
+class Header(Frozen):
+    """The first line of a journal."""
+
+    suite: str
+    command: list[str]
+    root: str
+    owner: Owner
+    at: AwareDatetime
+    cells: list[Entry]
+
+
+class Journal:
+    """
+    Writes the journal of one run. It hears the run's events as a view does.
+
+    A journal that cannot be written ends no run; `problem` says why it could not. `echo` is given
+    every line, written or not.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        suite: str,
+        cells: list[Entry],
+        argv: Iterable[str],
+        echo: Callable[[dict[str, Any]], None] = lambda _: None,
+    ) -> None:
+        now = datetime.now(UTC)
+        self.header = Header(
+            suite=suite,
+            command=["bench", *argv],
+            root=str(root.absolute()),
+            owner=myself(),
+            at=now,
+            cells=cells,
+        )
+        owner = self.header.owner
+        host = re.sub(r"[^\w.-]", "_", owner.host)
+        name = f"{now:%Y%m%dT%H%M%S.%f}Z-{host}-{owner.pid}.jsonl"
+        self.root, self.path, self.echo = root, root / "events" / name, echo
+        self.problem = ""
+        self._torn = False
+        self._begun: set[str] = set()
+
+    def __enter__(self) -> Self:
+        self._append(self.header.model_dump(mode="json"))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        reason = "done" if kind is None else str(error) or kind.__name__
+        self._append({"at": _now(), "kind": "over", "reason": reason})
+
+    def __call__(self, event: Event) -> None:
+        if event.kind == "progress":  # the first tells where a cell goes on
+            if event.acc is None and event.cell_id in self._begun:
+                return
+            self._begun.add(event.cell_id)
+        elif event.kind == "start":
+            self._begun.discard(event.cell_id)
+        told = {k: v for k, v in asdict(event).items() if v != DEFAULTS[k]}
+        self._append({"at": _now(), **told})
+
+    def before(self, view: Callable[[Event], None]) -> Callable[[Event], None]:
+        """Hear each event first, and pass it on."""
+
+        def both(event: Event) -> None:
+            self(event)
+            view(event)
+
+        return both
+
+    def _append(self, line: dict[str, Any]) -> None:
+        self.echo(line)
+        start = "\n" if self._torn else ""  # what an earlier try may have left is a line of its own
+        try:
+            path = store.inside(self.root, "events", self.path.name)
+            store.append(path, start + plain(json.dumps(line, ensure_ascii=False)) + "\n")
+            self._torn = False
+        except EnvironmentProblem as problem:
+            self._torn = True
+            self.problem = self.problem or str(problem)
+
+
+@dataclass
+class Run:
+    """One journal, as far as it has been read; `more` reads on."""
+
+    path: Path
+    header: Header | None = None  # None: its first line cannot be read
+    over: str | None = None  # how the run ended, by its own last line
+    heard: datetime | None = None  # the last line's time
+    damaged: int = 0  # lines that cannot be read
+    torn: bool = False  # the last line has no end, yet or for ever
+    _offset: int = field(default=0, repr=False)
+
+    def more(self) -> Iterator[tuple[datetime, Event]]:
+        """The events that were written since the last time; a line still being written waits."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self._offset)
+                content = file.read()
+        except OSError:
+            return
+        *lines, tail = content.split(b"\n")
+        self.torn = bool(tail)
+        for line in lines:
+            first = self._offset == 0
+            self._offset += len(line) + 1
+            if line.strip() and (event := self._read(line, first)):
+                yield event
+
+    @property
+    def alive(self) -> bool | None:
+        """Does the run go on? None: it did not say that it ended, and its machine is another."""
+        if self.over is not None or self.header is None:
+            return False
+        return alive(self.header.owner)
+
+    def _read(self, line: bytes, first: bool) -> tuple[datetime, Event] | None:
+        try:
+            if first:
+                self.header = Header.model_validate_json(line)
+                self.heard = self.header.at
+                return None
+            told = json.loads(line)
+            self.heard = at = _AT.validate_python(told.pop("at"))
+            if told.get("kind") == "over":
+                self.over = str(told.get("reason", ""))
+                return None
+            return at, _event(told)
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+            self.damaged += 1
+            return None
+
+
+def _event(told: dict[str, Any]) -> Event:
+    """
+    The event that a line tells of.
+
+    Raises:
+        ValueError: no run has such an event.
+    """
+    event = EVENT.validate_python(told)
+    numbers = (event.epoch, event.fraction, event.acc or 0, event.images_per_s or 0)
+    endless = event.kind == "end" and event.status not in ENDS
+    if endless or not all(0 <= n < MOST for n in numbers):
+        message = "an end without a status, or a number that cannot be"
+        raise ValueError(message)
+    return event
+
+
+def entries(cells: Iterable[Cell], names: dict[str, str]) -> list[Entry]:
+    """How a journal names cells."""
+    return [
+        Entry(id=cell.id, name=names[cell.id], folder=cell.slug, epochs=cell.recipe.epochs)
+        for cell in cells
+    ]
+
+
+def runs(root: Path) -> list[Run]:
+    """Every run that left a journal under `root`, oldest first, none of it read yet."""
+    found = sorted((root / "events").glob("*.jsonl"))
+    return [Run(path) for path in found if is_file(path)]  # a pipe would be waited for
+
+
+_AT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,285 @@
+"""One call of `bench run`: what is missing is run and shown, then the table and its files."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.base.text import count, say
+from bench.errors import UsageError
+from bench.leaderboard import board as leaderboard
+from bench.leaderboard import sequential
+from bench.leaderboard.tables import render
+from bench.leaderboard.tuning import tuned
+from bench.results import cell_folders as shelf
+from bench.results import store
+from bench.results.cell_state import Standing, Standings
+from bench.run import display as live
+from bench.run import executor, journal
+from bench.run import tracking as tracker
+from bench.run.executor import Settings, Tally
+from bench.run.journal import Journal
+from bench.run.json_stream import Stream
+from bench.run.tracking import Tracking
+from bench.spec.cell import Cell
+from bench.spec.plan import Plan
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a run does with cells that have a record."""
+
+    rerun: tuple[str, ...] = ()  # `failed`, `stale`, or cells by name: those run and no others
+    allow_stale: bool = False  # stale records stand in the table
+    looks: tuple[int, ...] = ()  # seeds of a row at each look for rows that want more
+    track: tuple[str, ...] = ()  # trackers that hear of the run, NAME or NAME:FOLDER
+
+
+@dataclass(frozen=True)
+class _Session:
+    """What all parts of a run share, and what has become of them so far."""
+
+    settings: Settings
+    out: Console
+    err: Console
+    choice: Choice
+    stream: Stream | None
+    tracking: Tracking
+    tally: Tally = field(default_factory=Tally)
+    journals: list[Path] = field(default_factory=list[Path])
+    stale: list[Cell] = field(default_factory=list[Cell])  # that did not run
+
+    def execute(self, plan: Plan, part: str, standings: list[Standing]) -> None:
+        """Run those of the plan's cells that have no measurement; if asked for by name, all."""
+        anew = bool(self.choice.rerun)
+        missing = [s.cell for s in standings if anew or s.state in {"to run", "failed"}]
+        stale = [s for s in standings if s.state == "stale" and not anew]
+        for s in stale:
+            say(self.err, f"stale: {s.cell.slug}: {s.note}")
+        self.stale.extend(s.cell for s in stale)
+        n = len(standings)
+        if self.stream:
+            self.stream.counts.update(recorded=n - len(missing) - len(stale), stale=len(stale))
+        counts = f"{n - len(missing) - len(stale)} recorded"
+        counts += f", {len(stale)} stale" * bool(stale)
+        say(self.out, f"{part}{count(n, 'cell')}, {counts}, {len(missing)} to run")
+        if missing:
+            store.save_plan(self.settings.root, continued(plan, self.settings.root))
+            self._watched(plan, missing, anew=anew)
+
+    def _watched(self, plan: Plan, cells: list[Cell], *, anew: bool) -> None:
+        """Run cells, shown and written to a journal."""
+        settings, out = self.settings, self.out
+        board = live.board(plan, [cell.id for cell in cells], settings.root)
+        view = live.Terminal if live.redraws(out) else live.Plain
+        entries = journal.entries(cells, board.names)
+        echo = (self.stream.tell,) if self.stream else ()
+        book = Journal(settings.root, plan.suite, entries, settings.argv, *echo)
+        self.tracking.cells |= {cell.id: cell for cell in cells}
+        self.journals.append(book.path)
+        try:
+            with book, view(board, out) as watch:
+                hear = book.before(self.tracking.after(watch))
+                found = executor.execute(cells, settings, hear, book.header.owner, anew=anew)
+            self.tally.ended.update(found.ended)
+        finally:
+            if book.problem:
+                say(self.err, f"note: the journal has gaps: {book.problem}")
+
+
+def run(
+    plan: Plan,
+    chosen: list[Cell],
+    settings: Settings,
+    out: Console,
+    err: Console,
+    choice: Choice | None = None,
+    stream: Stream | None = None,
+) -> bool:
+    """
+    Run the chosen cells that have no record, and print the plan's leaderboard and files.
+
+    Trackers hear of the run, and `stream` of all that its journals are told.
+
+    Returns whether every cell came to a measurement. Failures are named on `err`, with the log,
+    and so is what is stale: measured by other code or on other data, and not run unasked.
+
+    Raises:
+        UsageError: the choice names no cell, or several by one name, or no tracker.
+        EnvironmentProblem: a tracker is not installed, or cannot write.
+    """
+    choice = choice or Choice()
+    _refuse_namesake(plan, settings.root)
+    trackers = tracker.opened(choice.track, settings.root, plan.suite)
+    notes = out if live.redraws(out) else err  # a table is torn by what others print
+    tracking = Tracking(trackers, settings.root, lambda text: say(notes, text))
+    for told in trackers.values():
+        say(out, f"tracked: `{told.command}` shows it")
+    session = _Session(settings, out, err, choice, stream, tracking)
+    with closing(tracking):
+        for part, standings in _parts(plan, chosen, settings.root, choice):
+            session.execute(plan, part, standings)
+        plan = _separated(session, plan)
+    written = [*_table(plan, settings.root, choice, (out, err)), *session.journals]
+    say(out, "files:")
+    for line in _files(written, plan, settings.root):
+        say(out, f"  {line}")
+    for event in session.tally.failed:
+        cell = plan.cell(event.cell_id)
+        log = store.folder(settings.root, cell) / "log.txt"
+        say(err, f"failed: {cell.slug}: {event.reason}; log: {log}")
+    undone = 0 if choice.allow_stale else len(session.stale)
+    if undone:
+        hint = "--rerun stale measures them again, --allow-stale shows what there is"
+        cells = "1 cell was" if undone == 1 else f"{undone} cells were"
+        say(err, f"stale: {cells} measured by other code or on other data; {hint}")
+    return not (session.tally.failed or undone)
+
+
+def continued(plan: Plan, root: Path) -> Plan:
+    """The plan with the seeds that an earlier `--until-separated` added to its rows."""
+    try:
+        return sequential.adopted(plan, store.find_plan(root, plan.suite))
+    except UsageError:  # it never ran, or its plan cannot be read
+        return plan
+
+
+def _separated(session: _Session, plan: Plan) -> Plan:
+    """Add seeds to the rows that cannot be told apart, look by look; the plan as it has grown."""
+    root, sizes = session.settings.root, session.choice.looks
+    looked = sorted({*plan.looked, *(n for n in sizes if n > 1)})
+    plan = plan.model_copy(update={"looked": looked})
+    for n in sizes[1:]:
+        found = Standings(root, plan.possible)
+        records = found.records(stale=session.choice.allow_stale)
+        names = sequential.wanting(leaderboard.rank(plan, records, stale=found.stale))
+        more = sequential.grown(plan, names, n)
+        if more != plan:
+            old = {cell.id for cell in plan.cells}
+            new = Standings(root, [cell for cell in more.cells if cell.id not in old])
+            part = f"{n} seeds for {count(len(names), 'row')} that cannot be told apart: "
+            session.execute(more, part, [*new.of.values()])
+            plan = more
+    return plan
+
+
+def _parts(
+    plan: Plan, chosen: list[Cell], root: Path, choice: Choice
+) -> Iterator[tuple[str, list[Standing]]]:
+    """What runs first, and then what that decides; chosen cells only, each with its standing."""
+    if choice.rerun:
+        standings = Standings(root, chosen).of
+        yield "again: ", [standings[i] for i in _again(standings, choice.rerun)]
+        return
+    ids = {cell.id for cell in chosen}
+    trials = [trial for row in plan.rows for trial in row.trials]
+    first = [*plan.cells, *(cell for trial in trials for cell in trial.held_out)]
+    yield "", [*Standings(root, [cell for cell in first if cell.id in ids]).of.values()]
+    if trials:
+        found = Standings(root, plan.possible)
+        known = {record.cell.id: record for record in found.records(stale=choice.allow_stale)}
+        best = {c.id: c for trial in tuned(plan, known) for c in trial.cells if c.id in ids}
+        yield "tuned: ", [found.of[i] for i in best]
+
+
+def _again(standings: dict[str, Standing], rerun: tuple[str, ...]) -> list[str]:
+    """The ids of the cells that `--rerun` names, in the plan's order."""
+    slugs = {standing.cell.slug: i for i, standing in standings.items()}
+    wanted: set[str] = set()
+    for word in rerun:
+        if word in {"failed", "stale"}:
+            wanted |= {i for i, standing in standings.items() if standing.state == word}
+            continue
+        named = shelf.fitting(word, slugs)
+        if len(named) != 1:
+            found = ", ".join(named[:5]) or "none"
+            message = f"--rerun `{word}` names {len(named)} cells of this suite: {found}"
+            raise UsageError(message)
+        wanted.add(slugs[named[0]])
+    return [i for i in standings if i in wanted]
+
+
+def states(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:
+    """One line per chosen cell, recorded or to run, then what is left out, then the sums."""
+    chosen = list(chosen)
+    standings = Standings(root, chosen).of
+    counts = {"recorded": 0, "stale": 0, "to run": 0, "if best": 0}
+    for row, part, cell in plan.every():
+        standing = standings.pop(cell.id, None)  # once, though several rows may share it
+        if standing is None:
+            continue
+        state = "to run" if standing.state == "failed" else standing.state
+        if part.startswith("tuned") and state == "to run":
+            state = "if best"
+        counts[state] += 1
+        name = f"{row.label} x {row.backbone} x {row.wa} x {row.schedule} x seed {cell.seed}"
+        note = f" ({standing.note})" if standing.note else ""
+        yield f"{cell.id}  {state:8}  {name}{f' ({part})' if part else ''}{note}"
+    for left in plan.left_out:
+        yield f"{'left out':>22}  {left.combination}: {left.reason}"
+    for absent in plan.absent:
+        claim = absent.claim
+        name = f"{claim.method} x {claim.backbone} x {claim.wa}"
+        yield f"{'published':>22}  {name}: {claim.acc:.2f}, {absent.reason}"
+    stale = f"{counts['stale']} stale, " if counts["stale"] else ""
+    tuning = f", {counts['if best']} if tuning chooses them" if counts["if best"] else ""
+    n = sum(counts.values())
+    yield (
+        f"{count(n, 'cell')} on {', '.join(dict.fromkeys(r.data for r in plan.rows))}: "
+        f"{counts['recorded']} recorded, {stale}{counts['to run']} to run{tuning}; "
+        f"{len(plan.left_out)} combinations left out"
+    )
+
+
+def _refuse_namesake(plan: Plan, root: Path) -> None:
+    """
+    Keep the table of another suite that has the same file name.
+
+    Raises:
+        UsageError: the results folder holds one, and its suite still exists.
+    """
+    if not (store.suite_folder(root, plan.suite) / "plan.json").is_file():
+        return
+    try:
+        other = Path(store.find_plan(root, plan.suite).source)
+    except UsageError:  # damaged: nothing to keep
+        return
+    if other.is_file() and other.resolve() != Path(plan.source).resolve():
+        message = (
+            f"`{root}` holds the table of `{other}`, another suite named {plan.suite}; "
+            "rename one, or give another --results"
+        )
+        raise UsageError(message)
+
+
+def _table(plan: Plan, root: Path, choice: Choice, consoles: tuple[Console, Console]) -> list[Path]:
+    """
+    Print the leaderboard, and write it in every format beside its plan.
+
+    Where every record is stale, so that it would be empty, an earlier one stays as it is.
+    """
+    out, err = consoles
+    plan = continued(plan, root)  # another run may have added seeds meanwhile
+    found = Standings(root, plan.possible)
+    records = found.records(stale=choice.allow_stale)
+    board = leaderboard.rank(plan, records, stale=found.stale, notes=found.damaged)
+    render.render(board, "rich", out)
+    home = store.suite_folder(root, plan.suite)
+    if not records and found.stale and (home / "plan.json").is_file():
+        say(err, f"note: all records are stale; the table in `{home}` stays as it was")
+        return []
+    forms = {"md": render.markdown, "csv": render.csv, "json": render.as_json}
+    tables = [store.write(home / f"leaderboard.{end}", form(board)) for end, form in forms.items()]
+    return [store.save_plan(root, plan), *tables]
+
+
+def _files(written: list[Path], plan: Plan, root: Path) -> Iterator[str]:
+    """Every file of this suite; a cell's files on one line."""
+    yield from map(str, [*written, *sorted((root / "receipts").glob("*.json"))])
+    for cell in plan.possible:
+        home = store.folder(root, cell)
+        names = sorted(p.name for p in home.glob("[!.]*")) if home.is_dir() else []
+        if names:
+            yield f"{home}/{{{','.join(names)}}}" if len(names) > 1 else f"{home}/{names[0]}"

@@ -1,0 +1,179 @@
+"""
+What programs that keep curves are told of a run: one small protocol, and who speaks it.
+
+A file of `bench/trackers/` or an entry point of the group `bench.trackers` holds a class `Tracker`.
+It hears a cell begin, its values epoch by epoch, and its end. Test accuracy comes while the cell
+trains, all else from its record. Nothing that a tracker raises reaches the run.
+"""
+
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from bench.base.yaml_document import leaves, suggest
+from bench.errors import EnvironmentProblem, UsageError
+from bench.leaderboard import equilibrium
+from bench.leaderboard.stats.intervals import mean
+from bench.results import store
+from bench.results.record import Record
+from bench.spec.cell import Cell
+
+if TYPE_CHECKING:  # naming trackers needs no torch
+    from bench.run.worker import Event
+
+GROUP = "bench.trackers"
+LIVE = "test_acc"  # what is told as it comes
+Values = dict[str, float]
+
+
+class Tracker(Protocol):
+    """Made with the folder to write to and the suite's name; what it raises is told once."""
+
+    command: str  # that shows what it keeps
+
+    def begin(self, cell: Cell, parameters: Mapping[str, str | float]) -> None:
+        """A cell begins, or goes on from a checkpoint."""
+        ...
+
+    def log(self, cell: Cell, values: Mapping[int, Values]) -> None:
+        """Values of some epochs, counted from 1."""
+        ...
+
+    def end(self, cell: Cell, status: str, reason: str) -> None:
+        """A cell has ended, with the status of its record or `interrupted`."""
+        ...
+
+    def close(self) -> None:
+        """The run is over."""
+        ...
+
+
+class Tracking:
+    """Tells trackers the events of a run, and lets go of one that fails."""
+
+    def __init__(
+        self, trackers: dict[str, Tracker], root: Path, say: Callable[[str], None]
+    ) -> None:
+        self.trackers, self.root, self.say = trackers, root, say
+        self.cells: dict[str, Cell] = {}
+        self._live: dict[str, bool] = {}  # cells that began here; was anything told as it came?
+
+    def __call__(self, event: "Event") -> None:
+        cell = self.cells.get(event.cell_id)
+        if not self.trackers or cell is None:
+            return
+        if event.kind == "start":
+            self._live[cell.id] = False
+            self._tell(lambda tracker: tracker.begin(cell, parameters(cell)))
+        elif event.kind == "progress" and event.acc is not None and cell.id in self._live:
+            self._live[cell.id] = True
+            values = {event.epoch: {LIVE: event.acc}}
+            self._tell(lambda tracker: tracker.log(cell, values))
+        elif event.kind in {"end", "retry", "elsewhere"} and cell.id in self._live:
+            self._end(cell, event, told=self._live.pop(cell.id))
+
+    def after(self, view: "Callable[[Event], None]") -> "Callable[[Event], None]":
+        """Let a view hear each event first."""
+
+        def both(event: "Event") -> None:
+            view(event)
+            self(event)
+
+        return both
+
+    def close(self) -> None:
+        """Tell trackers that the run is over."""
+        self._tell(lambda tracker: tracker.close())
+
+    def _end(self, cell: Cell, event: "Event", *, told: bool) -> None:
+        record, status = None, event.status or "interrupted"
+        if status != "interrupted":
+            with suppress(EnvironmentProblem):  # it cannot be read
+                record = store.find(self.root, cell)
+        values = curves(record) if record else {}
+        for epoch in values.values():
+            if told:
+                epoch.pop(LIVE, None)
+        if values:
+            self._tell(lambda tracker: tracker.log(cell, values))
+        self._tell(lambda tracker: tracker.end(cell, status, event.reason))
+
+    def _tell(self, deed: Callable[[Tracker], None]) -> None:
+        for name, tracker in [*self.trackers.items()]:
+            try:
+                deed(tracker)
+            except Exception as error:  # whatever a stranger's program does
+                del self.trackers[name]
+                self.say(f"note: {name} is told no more: {type(error).__name__}: {error}")
+
+
+def names() -> list[str]:
+    """Every tracker there is, installed or not."""
+    own = [m.name for m in pkgutil.iter_modules([str(files("bench.run") / "trackers")])]
+    return sorted({*own, *(entry.name for entry in entry_points(group=GROUP))})
+
+
+def opened(words: Iterable[str], root: Path, suite: str) -> dict[str, Tracker]:
+    """
+    The trackers that `--track NAME[:FOLDER]` asks for; the folder is ROOT/NAME if none is given.
+
+    Raises:
+        UsageError: no such tracker, or one that is asked for twice.
+        EnvironmentProblem: what it needs is not installed, or it cannot write there.
+    """
+    found: dict[str, Tracker] = {}
+    for word in words:
+        name, _, folder = word.partition(":")
+        if name not in names():
+            message = f"--track `{name}`: no such tracker{suggest(name, names())}"
+            raise UsageError(message)
+        if name in found:
+            message = f"--track {name} is asked for twice"
+            raise UsageError(message)
+        try:
+            found[name] = _load(name)(Path(folder) if folder else root / name, suite)
+        except ImportError as error:
+            message = f"--track {name}: {error}; `pip install 'signbench[{name}]'`"
+            raise EnvironmentProblem(message) from None
+        except Exception as error:  # whatever a stranger's program does
+            message = f"--track {word}: {type(error).__name__}: {error}"
+            raise EnvironmentProblem(message) from error
+    return found
+
+
+def _load(name: str) -> Callable[[Path, str], Tracker]:
+    for entry in entry_points(group=GROUP, name=name):
+        return entry.load()
+    return import_module(f"bench.run.trackers.{name}").Tracker
+
+
+def parameters(cell: Cell) -> dict[str, str | float]:
+    """All that was asked for, as `recipe.lr: 0.1`; digests of sources are left out."""
+    asked = cell.model_dump(mode="json", exclude={"numerics": True, "core": True, **_DIGESTS})
+    found: dict[str, str | float] = {"wa": cell.wa}
+    for name, value in leaves(asked):
+        known = isinstance(value, (int, float))
+        found[name.replace("params.", "")] = value if known else str(value)
+    return found
+
+
+_DIGESTS = {"weights": {"source"}, "activations": {"source"}, "backbone": {"source"}}
+
+
+def curves(record: Record) -> dict[int, Values]:
+    """The curves of a record by epoch, counted from 1, and e and s as means over layers."""
+    found = dict(record.curves)
+    for role in ("W", "A"):
+        series = [equilibrium.series(layer, "paper") for _, layer in equilibrium.of(record, role)]
+        for name, layers in zip(("e", "s"), zip(*series, strict=True), strict=False):
+            found[f"{name}_{role}"] = [mean(values) for values in zip(*layers, strict=True)]
+    epochs = max(map(len, found.values()), default=0)
+    return {
+        i + 1: {name: curve[i] for name, curve in found.items() if i < len(curve)}
+        for i in range(epochs)
+    }

@@ -1,0 +1,119 @@
+"""
+What a run has still to see ended: cells that wait for a worker of ours, cells that others have.
+
+A cell is given out under a lease, and only if no record of it appeared since the run began. What
+is in the way of its new record is moved then, and not before: a run that stops has moved no more.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from bench.results import attic, store
+from bench.results.cell_state import Standings
+from bench.results.lease import Leases
+from bench.results.record import Record
+from bench.run.worker import Event
+from bench.spec.cell import Cell
+
+LOOK_S = 2.0  # between two looks at what other runs do
+
+
+class Agenda:
+    """
+    The cells of one run that have not ended; `tell` hears what other runs did to them.
+
+    Args:
+        anew: cells that are measured are measured again, what they were goes to the attic.
+    """
+
+    def __init__(
+        self,
+        cells: Iterable[Cell],
+        root: Path,
+        leases: Leases,
+        tell: Callable[[Event], None],
+        *,
+        anew: bool = False,
+    ) -> None:
+        self.waiting = list(cells)
+        self.elsewhere: dict[str, Cell] = {}
+        self.root, self.leases, self.tell, self.anew = root, leases, tell, anew
+        self._before = {cell.id: store.find(root, cell) for cell in self.waiting}
+        self._tried_at = self._looked_at = 0.0
+
+    def next(self) -> Cell | None:
+        """
+        A cell that is ours to run; others' cells last, as soon as they are free.
+
+        Raises:
+            EnvironmentProblem: the results folder cannot be written or locked.
+        """
+        while self.waiting:
+            if self._ours(self.waiting[0]):
+                return self.waiting.pop(0)
+            self.waiting.pop(0)
+        now = time.monotonic()
+        if now - self._tried_at > LOOK_S:
+            self._tried_at = now
+            return next((cell for cell in [*self.elsewhere.values()] if self._ours(cell)), None)
+        return None
+
+    def look(self) -> None:
+        """See what other runs have measured, where all of ours are busy."""
+        now = time.monotonic()
+        if now - self._looked_at > LOOK_S:
+            self._looked_at = now
+            for cell in list(self.elsewhere.values()):
+                record = self.record(cell)
+                if record is not None and record.measured:
+                    self._ended(cell, record)
+
+    def again(self, cell: Cell) -> None:
+        """Put back a cell that is to be tried once more; it stays ours."""
+        self._before[cell.id] = store.find(self.root, cell)
+        self.waiting.append(cell)
+
+    def lose(self, cell: Cell) -> None:
+        """Leave a cell to the run that took it over."""
+        self.elsewhere[cell.id] = cell
+        self.tell(Event(cell.id, "elsewhere", reason="another run took it over"))
+
+    def record(self, cell: Cell) -> Record | None:
+        """The cell's record: a measurement, or what the run did not begin with."""
+        record = store.find(self.root, cell)
+        if record is None or (record.measured and not self.anew):
+            return record
+        return record if record != self._before[cell.id] else None
+
+    def _ours(self, cell: Cell) -> bool:
+        answer = self.leases.take(cell)
+        if not answer.ours:
+            if cell.id not in self.elsewhere:
+                self.elsewhere[cell.id] = cell
+                where = str(answer.other) if answer.other else "a lease that cannot be read"
+                self.tell(Event(cell.id, "elsewhere", reason=where))
+            return False
+        if answer.other:
+            self.tell(Event(cell.id, "takeover", reason=str(answer.other)))
+        if record := self.record(cell):
+            self.leases.release(cell)
+            self._ended(cell, record)
+            return False
+        self.elsewhere.pop(cell.id, None)
+        self._make_room(cell)
+        return True
+
+    def _make_room(self, cell: Cell) -> None:
+        """Move away what the cell's record would replace."""
+        moved = store.set_aside(self.root, cell)
+        if self.anew and Standings(self.root, [cell]).of[cell.id].state == "recorded":
+            moved = attic.put(self.root, cell, self.leases.owner)
+        if moved:
+            self.tell(Event(cell.id, "moved", reason=str(moved)))
+
+    def _ended(self, cell: Cell, record: Record) -> None:
+        """Another run ended it, well or badly; in this run it is not tried again."""
+        self.elsewhere.pop(cell.id, None)
+        reason = record.reason or "by another run"
+        self.tell(Event(cell.id, "end", acc=record.last_acc, status=record.status, reason=reason))

@@ -1,0 +1,99 @@
+"""Parameters of a plugin or data set: read from `KEY=VALUE` words, and described a line each."""
+
+import json
+import math
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
+
+from bench.base.yaml_document import mapping, settings
+from bench.spec.suite import misuse
+
+Model = TypeVar("Model", bound=BaseModel)
+LIMITS = {
+    "exclusiveMinimum": "above {}",
+    "minimum": "at least {}",
+    "exclusiveMaximum": "below {}",
+    "maximum": "at most {}",
+    "multipleOf": "multiple of {}",
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "minItems": "at least {} items",
+    "maxItems": "at most {} items",
+    "pattern": "matching {}",
+}
+
+
+def build(model: type[Model], name: str, words: list[str]) -> Model:
+    """
+    The `model` that `words`, values in YAML, ask for; `name` is what errors call it.
+
+    Raises:
+        UsageError: a word without `=`, no such parameter, or a value that it does not take.
+        SuiteError: a value that is not YAML.
+    """
+    values = settings(words, _example(model))
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise misuse(name, error, model) from None
+
+
+def _example(model: type[BaseModel]) -> str:
+    fields = ((k, f) for k, f in model.model_fields.items() if f.default is not None)
+    return next((f"{k}={_default(f)}" for k, f in fields if not f.is_required()), "o_end=10")
+
+
+def describe(model: type[BaseModel]) -> str:
+    """One aligned line for each parameter: name, default, what it takes, what it means."""
+    schema = model.model_json_schema(by_alias=False)
+    rows = [
+        (name, _default(field), takes(schema["properties"][name], schema), field.description or "")
+        for name, field in model.model_fields.items()
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(f"{x:{n}}" for x, n in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(f"  {line.rstrip()}" for line in lines) or "  none"
+
+
+def _default(field: FieldInfo) -> str:
+    """As a suite writes it."""
+    return "required" if field.is_required() else text(field.get_default(call_default_factory=True))
+
+
+def text(value: Any) -> str:
+    """A value in YAML's words."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and not math.isfinite(value):
+        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+    return json.dumps(value, ensure_ascii=False, default=_jsonable)
+
+
+def _jsonable(value: Any) -> Any:
+    return to_jsonable_python(value, fallback=repr)
+
+
+def takes(schema: dict[str, Any], root: dict[str, Any]) -> str:
+    """A JSON Schema in words: `integer, at least 2`, `on | off`."""
+    if "$ref" in schema:
+        return takes(root["$defs"][schema["$ref"].rpartition("/")[2]], root)
+    for several in ("anyOf", "oneOf"):
+        if several in schema:
+            return " | ".join(takes(one, root) for one in schema[several])
+    if "enum" in schema or "const" in schema:
+        return " | ".join(map(text, schema.get("enum") or [schema["const"]]))
+    if "prefixItems" in schema:
+        return f"[{', '.join(takes(one, root) for one in schema['prefixItems'])}]"
+    limits = [words.format(text(schema[k])) for k, words in LIMITS.items() if k in schema]
+    return ", ".join([_kind(schema, root), *limits])
+
+
+def _kind(schema: dict[str, Any], root: dict[str, Any]) -> str:
+    kind = schema.get("type", "anything")
+    if kind == "boolean":
+        return "true | false"
+    items = mapping(schema.get("items"))
+    return f"list of {takes(items, root)}" if kind == "array" and items else str(kind)

@@ -1,0 +1,142 @@
+"""
+A plan: a suite resolved into rows and cells, with everything that a table needs to be printed.
+
+`bench run` keeps it beside the records; `bench leaderboard` reads it and imports no plugin.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveInt
+
+from bench.spec.cell import WA, Cell, Definition, Frozen, Recipe, Role
+from bench.spec.published import Claim
+
+Verdict = Literal["yes", "no", "little", "not"]
+
+
+class Witness(Frozen):
+    """Where a property fails worst."""
+
+    z: float | None  # None: it is an end of the knob's range that is not reached
+    knob: float | None
+    gap: float  # by how much
+    text: str
+
+
+class Properties(Frozen):
+    """Rational and flexible, as `bench.properties` computes them; a witness for every 'no'."""
+
+    rational: Literal["yes", "no"]
+    flexible: Literal["yes", "little", "not"]
+    rational_witness: Witness | None = None
+    flexible_witness: Witness | None = None
+
+
+class RoleInfo(Frozen):
+    """What one role's estimator is: the text and the verdicts of a leaderboard row."""
+
+    plugin: str
+    formula: str
+    kind: str
+    schedule: str = ""  # empty: no scheduled knob
+    printed: Properties | None = None  # by definition P; None: no surrogate, so no f to judge
+    trained: Properties | None = None
+
+
+class Trial(Frozen):
+    """One choice of the tuned values: how it is judged, and what trains if it is chosen."""
+
+    values: dict[str, Any]  # `lr`, `o_end`
+    roles: dict[Role, RoleInfo]
+    held_out: Annotated[
+        list[Cell], Field(min_length=1)
+    ]  # trained on a part of the training images, measured on the rest
+    cells: list[Cell]  # as the row's own, with these values
+
+
+class Row(Frozen):
+    """One line of the leaderboard: cells that differ in the seed alone."""
+
+    label: str
+    backbone: str
+    wa: WA
+    schedule: str  # as the suite's axis names it; "default" is the estimator's own
+    net: str  # the backbone's plugin, and its parameters that are not the defaults
+    data: str  # how tables call the data set
+    classes: int
+    roles: dict[Role, RoleInfo]
+    claim: Claim | None = None  # what was published for it
+    cells: Annotated[list[Cell], Field(min_length=1)]
+    trials: list[Trial] = []  # empty: nothing is tuned
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.cells[0].recipe
+
+
+class Absent(Frozen):
+    """A published row that this suite does not run, and why."""
+
+    claim: Claim
+    reason: str
+
+
+class LeftOut(Frozen):
+    """A combination that the plan does not run, and why."""
+
+    combination: str
+    reason: str
+
+
+class Plan(Frozen):
+    """A suite, resolved."""
+
+    schema_version: Literal[2] = 2
+    suite: str
+    source: str  # the suite file
+    source_digest: str  # of what it says, overrides included, comments not
+    overrides: list[str] = []
+    plugins: list[str] = []  # folders of local plugins
+    baseline: str | None
+    equilibrium: Definition = "paper"
+    held_out: float | None = None  # the part of the training images that tuning is judged on
+    looked: list[PositiveInt] = []  # seeds of a row whenever some could be added: `sequential`
+    rows: Annotated[list[Row], Field(min_length=1)]
+    absent: list[Absent] = []
+    left_out: list[LeftOut] = []
+
+    @property
+    def looks(self) -> int:
+        """How often its board was looked at, which its tests pay for."""
+        return max(len(self.looked), 1)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Every row's cells once, seeds outermost, so that a table fills evenly."""
+        return _evenly(row.cells for row in self.rows)
+
+    @property
+    def possible(self) -> list[Cell]:
+        """Every cell that may train, once: the rows' own, then those of tuning."""
+        trials = [trial for row in self.rows for trial in row.trials]
+        own = [self.cells, _evenly(t.held_out for t in trials), _evenly(t.cells for t in trials)]
+        return list({cell.id: cell for cells in own for cell in cells}.values())
+
+    def every(self) -> Iterator[tuple[Row, str, Cell]]:
+        """Each cell that the plan may train, its row, and what it is to the row if not its own."""
+        for row in self.rows:
+            yield from ((row, "", cell) for cell in row.cells)
+            for trial in row.trials:
+                words = " ".join(f"{k}={v}" for k, v in trial.values.items())
+                yield from ((row, f"held out, {words}", cell) for cell in trial.held_out)
+                yield from ((row, f"tuned, {words}", cell) for cell in trial.cells)
+
+    def cell(self, cell_id: str) -> Cell:
+        """The cell of that id, which must be one of the plan's."""
+        return next(cell for _, _, cell in self.every() if cell.id == cell_id)
+
+
+def _evenly(groups: Iterable[list[Cell]]) -> list[Cell]:
+    by_seed = sorted(((i, c) for group in groups for i, c in enumerate(group)), key=lambda x: x[0])
+    return list({cell.id: cell for _, cell in by_seed}.values())

@@ -1,0 +1,168 @@
+"""
+Published numbers: what a paper claims for one row, and under which protocol.
+
+A ledger is a YAML file of claims, `suites/published/` has those of the reference work. A suite
+names ledgers, or writes a few numbers itself.
+"""
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from pydantic import FiniteFloat, ValidationError
+
+from bench.base.yaml_document import Problem, is_file, items, mapping, read, suggest
+from bench.errors import SuiteError
+from bench.spec.cell import Cell, Frozen
+
+Metric: TypeAlias = Literal["best", "last", "unstated"]
+
+
+Value: TypeAlias = bool | int | float | str | list[float]
+Protocol: TypeAlias = dict[str, Value]  # what is known of how a number came about, by name
+
+
+class Claim(Frozen):
+    """One published number, in percent, and the row that it belongs beside."""
+
+    label: str  # the row's; none: full precision
+    backbone: str | None = None  # the row's label of it; None: any
+    wa: str  # as printed: 1/1, also 2/32
+    schedule: str = "default"
+    method: str  # as printed
+    acc: FiniteFloat
+    top5: FiniteFloat | None = None
+    metric: Metric = "best"
+    protocol: Protocol = {}
+    protocol_source: str = ""
+    source: str
+    block: str = ""  # the table's label of the net, as it can be read
+    aux: str = ""  # what the method adds beside its estimator: loss, module
+    note: str = ""  # a correction, or a caution
+    rational: Literal["yes", "no", ""] = ""
+    flexible: Literal["yes", "little", "no", ""] = ""
+    kind: str = ""  # margin: a difference in points that the text names, no accuracy
+    formula: str = ""
+
+
+def differences(protocol: Protocol, cell: Cell) -> list[str]:
+    """Where a cell was trained otherwise: `epochs 30, published 1000`."""
+    ours = _facts(cell)
+    return [
+        f"{key} {_text(ours.get(key, 'unknown'))}, published {_text(value)}"
+        for key, value in protocol.items()
+        if ours.get(key) != value
+    ]
+
+
+def unstated(protocol: Protocol) -> list[str]:
+    """Of what moves accuracy most, what is not known."""
+    return [key.removesuffix("_size") for key in ("epochs", "batch_size") if key not in protocol]
+
+
+def ledger(name: str, beside: Path) -> list[Claim]:
+    """
+    The claims of the ledger `published/name.yaml` in the folder `beside`, else of the shipped one.
+
+    A claim takes what it does not say from the entries of `common` that name its label or
+    backbone, and then from the file; protocols merge.
+
+    Raises:
+        SuiteError: no such ledger, or it is not one, every problem with its line.
+    """
+    home = Path(str(files("suites"))) / "published"
+    path = next((p for folder in (beside / "published", home) if (p := find(name, folder))), None)
+    if path is None:
+        message = f"no ledger `{name}`{suggest(name, sorted(p.stem for p in home.glob('*.yaml')))}"
+        raise SuiteError(message)
+    document = read(path)
+    head = mapping(document.data) or {}
+    shared = {k: v for k, v in head.items() if k not in {"claims", "common"}}
+    found: list[Claim] = []
+    wrong: list[Problem] = []
+    for index, raw in enumerate(items(head.get("claims"))):
+        claim = mapping(raw) or {}
+        rules = [_without_names(r) for r in items(head.get("common")) if _meant(r, claim)]
+        layers = [shared, *rules, claim]
+        try:
+            found.append(Claim.model_validate(_together(layers)))
+        except ValidationError as error:
+            wrong += [
+                Problem(("claims", index, *detail["loc"]), detail["msg"])
+                for detail in error.errors(include_url=False)
+            ]
+    if wrong or not found:
+        raise SuiteError(document.report(wrong or [Problem(("claims",), "names no claim")]))
+    return found
+
+
+def find(name: str, folder: Path) -> Path | None:
+    """The ledger's file in `folder`, if it is there."""
+    path = folder / f"{name}.yaml"
+    return path if is_file(path) else None
+
+
+def describe(claims: list[Claim]) -> Iterator[str]:
+    """The text of `bench show ledger`: a line for each claim, its protocol and note below it."""
+    for claim in claims:
+        top5 = "" if claim.top5 is None else f" / {claim.top5:.2f}"
+        row = f"{claim.label} x {claim.backbone or 'any'} x {claim.wa} x {claim.schedule}"
+        yield f"{claim.acc:7.2f}{top5}  {claim.method}: {row} ({claim.metric}, {claim.source})"
+        if claim.protocol:
+            words = ", ".join(f"{k} {_text(v)}" for k, v in claim.protocol.items())
+            yield f"{'':9}{words}"
+        if claim.note:
+            yield f"{'':9}note: {claim.note}"
+
+
+def _meant(rule: Any, claim: dict[str, Any]) -> bool:
+    """Does an entry of `common` speak of this claim?"""
+    keys = [k for k in ("label", "backbone") if k in (mapping(rule) or {})]
+    named = bool(keys) and all(k in claim for k in keys)
+    return named and all(fnmatchcase(str(claim[k]), str(rule[k])) for k in keys)
+
+
+def _without_names(rule: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in rule.items() if k not in {"label", "backbone"}}
+
+
+def _together(layers: list[dict[str, Any]]) -> dict[str, Any]:
+    """One claim of several layers, the last of which goes first."""
+    whole: dict[str, Any] = {}
+    for layer in layers:
+        below, above = whole.get("protocol", {}), layer.get("protocol", {})
+        both = mapping(above) is not None and mapping(below) is not None
+        whole = whole | layer | {"protocol": below | above if both else above}
+    return whole
+
+
+def _facts(cell: Cell) -> dict[str, Any]:
+    """A cell's side of a protocol, by the names that suites use."""
+    cuts = {k: v for k, v in cell.data.params.items() if k in CUTS and v is not None}
+    words = ", ".join(f"{k} {v}" for k, v in cuts.items())
+    facts = {k: v for k, v in cell.data.params.items() if k not in CUTS}
+    facts |= {**cell.recipe.model_dump(), **cell.binarization.model_dump(), **cell.backbone.params}
+    facts |= {"data": f"{cell.data.name} ({words})" if words else cell.data.name}
+    return facts | {"backbone": cell.backbone.name} | _estimator(cell)
+
+
+def _estimator(cell: Cell) -> dict[str, Any]:
+    """Name and parameters of the estimator; of both roles, where they differ."""
+    refs = {"W": cell.weights, "A": cell.activations}
+    roles = {r: {"estimator": ref.name, **ref.params} for r, ref in refs.items() if ref}
+    facts: dict[str, Any] = {}
+    for key in dict.fromkeys(k for params in roles.values() for k in params):
+        values = {r: params.get(key) for r, params in roles.items()}
+        same = len({repr(v) for v in values.values()}) == 1
+        words = ", ".join(f"{r} {_text(v)}" for r, v in values.items())
+        facts[key] = next(iter(values.values())) if same else words
+    return facts
+
+
+CUTS = {"train", "test", "resize", "held_out"}  # what makes another task of a data set
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,253 @@
+"""
+A suite file: found, read, validated. Every error at once, each with its line.
+
+What a suite does not say it may take from another (`extends`), then from a preset, and last from
+the defaults of the fields below. The places of all that is taken are kept.
+"""
+
+import hashlib
+import itertools
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    FiniteFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+from bench.base.text import CONTROLS
+from bench.base.yaml_document import Document, Path_, Problem, dotted, items, suggest
+from bench.errors import SuiteError, UsageError
+from bench.spec.cell import WA, Binarization, Definition, Frozen, Recipe
+from bench.spec.extends import find, whole
+from bench.spec.published import Protocol
+from bench.spec.schedule import ScheduleName
+
+ScheduleChoice: TypeAlias = ScheduleName | Literal["default"]
+Entry: TypeAlias = dict[str, Any]
+
+
+def _listed(value: Any) -> Any:
+    """One value where a list is meant."""
+    return [value] if isinstance(value, str | int) else value
+
+
+def _seeds(value: Any) -> Any:
+    """`3`, `[0, 1]`, or the range `0..4`, both ends included."""
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d{1,6})\.\.(\d{1,6})", value)):
+        return list(range(int(match[1]), int(match[2]) + 1))
+    return _listed(value)
+
+
+Seeds: TypeAlias = Annotated[
+    list[Annotated[int, Field(ge=0, lt=2**63)]],
+    BeforeValidator(_seeds),
+    Field(min_length=1, max_length=10_000),
+]
+Words: TypeAlias = Annotated[list[str], BeforeValidator(_listed)]
+
+
+class Include(Frozen):
+    """Cells beyond the cross product; what is not named takes the suite's axes."""
+
+    estimator: str  # a label of the suite, or none: full precision, with wa 32/32
+    backbone: str | None = None
+    wa: WA | None = None
+    schedule: ScheduleChoice = "default"
+    seeds: Seeds | None = None
+
+
+class Exclude(Frozen):
+    """Combinations to leave out: those that match every field given."""
+
+    estimator: Words | None = None
+    backbone: Words | None = None
+    wa: Annotated[list[WA], BeforeValidator(_listed)] | None = None
+    schedule: Annotated[list[ScheduleChoice], BeforeValidator(_listed)] | None = None
+    reason: str
+
+
+class Published(Frozen):
+    """
+    Numbers to print beside ours: ledgers by name, or accuracies in percent by label.
+
+    Those written here stand beside rows of one W/A and one backbone at its default schedule;
+    `none` is the full-precision row.
+    """
+
+    ledgers: Words = []  # `published: table3` is short for this
+    source: str = ""
+    wa: WA = "1/1"
+    backbone: str | None = None  # any, if the suite has but one
+    acc: dict[str, FiniteFloat] = {}
+    protocol: Protocol = {}
+
+    @model_validator(mode="after")
+    def _attributed(self) -> "Published":
+        if self.acc and not self.source:
+            message = "acc needs a source: who printed these numbers"
+            raise ValueError(message)
+        return self
+
+
+def _ledgers(value: Any) -> Any:
+    """`table3` and `[table3, readme]` for `{ledgers: ...}`."""
+    return {"ledgers": value} if isinstance(value, str) or items(value) else value
+
+
+class Tune(Frozen):
+    """
+    Axes whose value is chosen for each estimator alone, on held-out training images.
+
+    Every estimator gets the same number of trials, drawn from its own grid where that is
+    larger; the test images are not looked at.
+    """
+
+    train: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
+    estimators: dict[str, dict[str, Annotated[list[Any], Field(min_length=1)]]] = {}
+    backbones: dict[str, dict[str, Annotated[list[Any], Field(min_length=1)]]] = {}
+    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    budget: PositiveInt | None = None  # trials for each estimator; None: the smallest grid
+    seeds: Seeds = [1000, 1001, 1002]  # of each trial; not those of the rows
+
+
+class Suite(Frozen):
+    """A comparison: the cross product of its axes under one recipe."""
+
+    extends: str | None = None  # a suite that says what this one does not
+    preset: Literal["reference", "paper"] | None = None
+    estimators: dict[str, Entry]
+    backbones: dict[str, Entry]  # a backbone's own `train` and `data` go before the suite's
+    data: dict[str, Entry]
+    wa: Annotated[list[WA], BeforeValidator(_listed), Field(min_length=1)] = ["1/1"]
+    schedules: Annotated[list[ScheduleChoice], BeforeValidator(_listed), Field(min_length=1)] = [
+        "default"
+    ]
+    seeds: Seeds
+    include: list[Include] = []
+    exclude: list[Exclude] = []
+    baseline: str | None = None
+    train: Recipe
+    binarization: Binarization = Binarization()
+    plugins: Words = []
+    published: Annotated[Published, BeforeValidator(_ledgers)] = Published()
+    equilibrium: Definition = "paper"  # of e and s in the table
+    tune: Tune | None = None
+
+
+def load(path: Path, overrides: Iterable[str] = ()) -> tuple[Document, Suite | None, list[Problem]]:
+    """
+    Read a suite, apply overrides, and check its own fields; plugins are checked by crossing.
+
+    Returns the document, and either the suite or what is wrong with it.
+
+    Raises:
+        SuiteError: as `whole`.
+    """
+    document = whole(find(path), overrides)
+    try:
+        return document, Suite.model_validate(document.data), []
+    except ValidationError as error:
+        return document, None, problems(error, (), Suite)
+
+
+def without(document: Document, wrong: list[Problem]) -> Suite | None:
+    """The suite less its wrong parts, for checks without them; None if those are its axes."""
+    bad = {problem.path[0] for problem in wrong if problem.path}
+    if bad & {"estimators", "backbones"}:
+        return None
+    stand_ins = {"seeds": [0], "train": {"epochs": 1}, "data": {}}
+    sound = {k: v for k, v in document.data.items() if k not in bad}
+    try:
+        return Suite.model_validate(stand_ins | sound)
+    except ValidationError:
+        return None
+
+
+def question(path: Path) -> list[str]:
+    """The lines of the comment that heads a suite, the editor's aside: what it asks."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    head = itertools.takewhile(lambda line: line.startswith("#"), lines)
+    return [line.lstrip("# ") for line in head if "yaml-language-server" not in line]
+
+
+def name_of(path: Path, overrides: Iterable[str]) -> str:
+    """
+    What a suite's results are called: its file's name, and its overrides.
+
+    Raises:
+        SuiteError: its file has no name that a folder can have.
+    """
+    if path.stem in {"", ".", ".."} or CONTROLS.search(path.stem):
+        message = f"`{path}`: a suite's results are called after its file; give it another name"
+        raise SuiteError(message)
+    words = sorted(overrides)
+    if not words:
+        return path.stem
+    text = re.sub(r"[^\w.=+-]", "_", ",".join(words))
+    if len(text) > 60:
+        text = hashlib.sha256(",".join(words).encode(errors="surrogatepass")).hexdigest()[:12]
+    return f"{path.stem}@{text}"
+
+
+def digest(document: Document) -> str:
+    """Of what the file and the overrides say, comments left aside."""
+    return hashlib.sha256(repr(document.data).encode()).hexdigest()[:16]
+
+
+def problems(error: ValidationError, path: Path_, model: type[BaseModel]) -> list[Problem]:
+    """What pydantic found, in the words and places of a suite's reader."""
+    return [_problem(detail, path, model) for detail in error.errors(include_url=False)]
+
+
+def misuse(name: str, error: ValidationError, model: type[BaseModel]) -> UsageError:
+    """The same about parameters on a command line, one line each."""
+    found = problems(error, (), model)
+    where = (f"{dotted(p.path)}: " if p.path else "" for p in found)
+    return UsageError(
+        "\n".join(f"{name}: {w}{p.message}" for w, p in zip(where, found, strict=True))
+    )
+
+
+def _problem(detail: ErrorDetails, path: Path_, model: type[BaseModel]) -> Problem:
+    where = (*path, *detail["loc"])
+    got, kind = detail["input"], detail["type"]
+    context: dict[str, Any] = detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = _fields(model, detail["loc"][:-1])
+        return Problem(where, f"unknown key{suggest(str(detail['loc'][-1]), known)}")
+    if kind == "missing":
+        return Problem(where, "required, and not there")
+    if kind == "literal_error":
+        expected = str(context["expected"]).replace("'", "`")
+        choices = re.findall(r"`([^`]*)`", expected)
+        hint = suggest(str(got), choices) if "did you" in suggest(str(got), choices) else ""
+        return Problem(where, f"must be {expected}, got {_show(got)}{hint}")
+    if kind == "value_error":
+        return Problem(where, str(context["error"]))
+    text = detail["msg"].replace("Input should be ", "must be ")
+    return Problem(where, f"{text[:1].lower()}{text[1:]}, got {_show(got)}")
+
+
+def _show(value: Any) -> str:
+    text = f"`{' '.join(value.split())}`" if isinstance(value, str) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """Field names of the model that stands at `loc` inside `model`; none if none stands there."""
+    for key in (key for key in loc if isinstance(key, str)):
+        words = re.findall(r"\w+", str(model.model_fields[key].annotation))
+        nested = [m for m in Frozen.__subclasses__() if m.__name__ in words]
+        if not nested:
+            return []
+        model = nested[0]
+    return list(model.model_fields)

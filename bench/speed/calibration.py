@@ -1,0 +1,134 @@
+"""
+What is left of a suite, and how long it takes on this machine, from the tempo of each graph.
+
+A cell is taken to train as fast beside others as beside copies of its own graph, and to go on from
+its newest checkpoint.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.base.machine import cores
+from bench.leaderboard import tuning
+from bench.results import store
+from bench.results.cell_state import Standings
+from bench.run.worker_process import Slot
+from bench.spec.cell import Cell
+from bench.spec.plan import Plan, Row
+from bench.speed import packing
+from bench.speed.makespan import ends
+from bench.speed.measure import Gauge, Unmeasured
+from bench.speed.throughput import Tempo, graph, graphs
+from bench.train import checkpoint
+
+
+@dataclass(frozen=True)
+class Line:
+    """One graph, its cells that are left, and its tempo, or why it has none."""
+
+    name: str
+    cells: list[Cell]
+    tempo: Tempo | None
+    problem: str
+    left_s: float  # its share of the time left
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """
+    What is left of a plan, measured.
+
+    Args:
+        ends: when each cell ends, in seconds from now, in their order; without cells of graphs
+            that cannot be measured.
+    """
+
+    slots: tuple[Slot, ...]
+    lines: list[Line]
+    ends: dict[str, float]
+
+    @property
+    def left_s(self) -> float:
+        return max(self.ends.values(), default=0.0)
+
+
+def left(plan: Plan, chosen: Iterable[Cell], root: Path) -> list[Cell]:
+    """
+    The chosen cells that `bench run` would train, in its order.
+
+    Of a row that is tuned, and not judged yet, the last setting stands for the best: the first is
+    mostly the row's own.
+    """
+    ids = {cell.id for cell in chosen}
+    standings = Standings(root, plan.possible)
+    known = {record.cell.id: record for record in standings.records(stale=False)}
+    trials = [trial for row in plan.rows for trial in row.trials]
+    best = [tuning.chosen(row, known) or row.trials[-1] for row in plan.rows if row.trials]
+    held_out = (cell for trial in trials for cell in trial.held_out)
+    order = [*plan.cells, *held_out, *(cell for trial in best for cell in trial.cells)]
+    return [
+        cell
+        for cell in {cell.id: cell for cell in order if cell.id in ids}.values()
+        if standings.of[cell.id].state in {"to run", "failed"}
+    ]
+
+
+def calibrate(
+    plan: Plan, cells: Sequence[Cell], slots: tuple[Slot, ...], gauge: Gauge
+) -> Calibration:
+    """How long `cells` take in these slots; what no kept tempo says is measured."""
+    tempos: dict[str, Tempo] = {}
+    problems: dict[str, str] = {}
+    groups = graphs(cells)
+    for key, (first, *_) in groups.items():
+        try:
+            tempos[key] = gauge.tempo(first, slots)
+        except Unmeasured as problem:
+            problems[key] = str(problem)
+    seconds = {
+        cell.id: _seconds(cell, tempo, gauge)
+        for cell in cells
+        if (tempo := tempos.get(graph(cell)))
+    }
+    start_s = max((_start_s(tempo) for tempo in tempos.values()), default=0.0)
+    times = ends(seconds.values(), len(slots), start_s)
+    names = {graph(cell): name(row) for row, _, cell in reversed([*plan.every()])}
+    shares = {key: sum(seconds.get(cell.id, 0.0) for cell in groups[key]) for key in groups}
+    lines = [
+        Line(names[key], group, tempos.get(key), problems.get(key, ""), shares[key] / len(slots))
+        for key, group in groups.items()
+    ]
+    return Calibration(slots, lines, dict(zip(seconds, times, strict=True)))
+
+
+def ways(found: Calibration, gauge: Gauge) -> list[Tempo]:
+    """The tempo of the costliest graph in each way to share the CPU, the fastest first."""
+    lines = [(line.tempo.epoch_s, line.cells[0]) for line in found.lines if line.tempo]
+    if not lines or found.slots[0].device != "cpu":
+        return []
+    cell = max(lines, key=lambda pair: pair[0])[1]
+    return packing.weighed(cell, dict.fromkeys([found.slots, *packing.layouts(cores())]), gauge)
+
+
+def name(row: Row) -> str:
+    """A row as `bench plan` names it."""
+    return f"{row.label} x {row.backbone} x {row.wa} x {row.schedule}"
+
+
+def _seconds(cell: Cell, tempo: Tempo, gauge: Gauge) -> float:
+    """How long a slot is busy with the cell."""
+    left = cell.recipe.epochs - checkpoint.reached(store.folder(gauge.root, cell))
+    start_s = tempo.start_s if _fresh(tempo) else 0.0
+    first_s = tempo.first_s if _fresh(tempo) or gauge.compiled else 0.0
+    return start_s + first_s + left * tempo.epoch_s
+
+
+def _start_s(tempo: Tempo) -> float:
+    """Until a slot trains its first cell, where that is not each cell's own."""
+    return 0.0 if _fresh(tempo) else tempo.start_s + tempo.first_s
+
+
+def _fresh(tempo: Tempo) -> bool:
+    """Has each cell a process of its own? On a CPU a worker goes on to the next."""
+    return tempo.free_mib is not None

@@ -1,0 +1,279 @@
+"""
+A gauge: measures graphs as a run would train them, in processes of their own and side by side.
+
+One copy for each slot trains at once, on the first rows of the cell's data, and all begin together
+the steps that are timed: what a copy gets of the machine is what a cell of the run gets.
+"""
+
+import multiprocessing
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from statistics import fmean
+from typing import Any, TypeAlias
+
+import torch
+
+from bench.base import signals as stop
+from bench.base.machine import cores
+from bench.data.dataset import Dataset, silent
+from bench.errors import BenchError, exhausted
+from bench.registry import ESTIMATORS, add_folders
+from bench.run import worker_process as seat
+from bench.run.cell_log import redirect
+from bench.run.worker import child
+from bench.run.worker_process import Slot
+from bench.spec.cell import Cell
+from bench.speed import throughput as tempo
+from bench.speed.step_time import Pace, pace
+from bench.speed.throughput import Tempo
+from bench.train import compile_policy as engine
+from bench.train import determinism as receipt
+from bench.train import model, trainer
+from bench.train.resource_meter import resident_mib
+
+STEPS, WARMUP = 20, 3
+TEST_ROWS = 2 * trainer.EVAL_BATCH  # that are evaluated; the rest takes as long for each image
+
+
+class Unmeasured(BenchError):
+    """A graph has no tempo, and why."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One copy; small, and pickled across processes."""
+
+    cell: Cell
+    slot: Slot
+    data: Path | None
+    plugins: tuple[Path, ...]
+    compiled: bool | None
+    workers: int
+    asked: float  # when, by the clock that never jumps
+
+
+@dataclass(frozen=True)
+class Copy:
+    """What one copy measured; memory in MiB."""
+
+    pace: Pace
+    images_per_s: float
+    epoch_s: float
+    start_s: float
+    host_mib: float
+    reserved_mib: float
+    free_mib: float | None
+    compiled: bool = False
+    operations: float = 0.0
+
+
+Post: TypeAlias = "Connection[Copy | str, Copy | str]"  # what was measured, or why nothing was
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """
+    Measures for one run, and keeps what it measured under `root`.
+
+    Args:
+        workers: decoding threads of a copy; None: all copies share the cores.
+        report: told what is measured, where nothing is kept.
+        settled: measure nothing more, and take what is known, whatever it was compiled by.
+    """
+
+    root: Path
+    data: Path | None
+    compiled: bool | None = None
+    workers: int | None = None
+    report: Callable[[str], None] = silent
+    settled: bool = False
+    _known: dict[tuple[str, str, str], Tempo] = field(default_factory=dict[Any, Tempo])
+    _failed: dict[tuple[str, str], str] = field(default_factory=dict[Any, str])
+
+    def tempo(self, cell: Cell, slots: Sequence[Slot]) -> Tempo:
+        """
+        How fast the cell's graph trains in each of these slots, all of them busy with it.
+
+        Raises:
+            Unmeasured: it cannot be trained, or not in so many copies.
+        """
+        place, graph = tempo.place(slot.device for slot in slots), tempo.graph(cell)
+        for compiled in (False, True) if self.compiled is None else (self.compiled,):
+            environment = _environment(slots[0], compiled)
+            found = self._known.get((graph, place, environment))
+            found = found or tempo.find(self.root, graph, place, environment)
+            if found and (self.settled or self._compiles(cell, found, slots[0]) == compiled):
+                return found
+        if problem := self._failed.get((graph, place)):
+            raise Unmeasured(problem)
+        if self.settled:
+            message = "nobody measured it"
+            raise Unmeasured(message)
+        self.report(f"measuring {cell.name.rpartition('-')[0]}: {place}")
+        try:
+            copies = together([self._task(cell, slot, len(slots)) for slot in slots])
+        except Unmeasured as error:
+            self._failed[graph, place] = str(error)
+            raise
+        environment = _environment(slots[0], copies[0].compiled)
+        names = {"graph": graph, "place": place, "environment": environment}
+        found = _tempo(copies, threads=slots[0].threads, **names)
+        self._known[graph, place, environment] = found
+        tempo.keep(self.root, found)
+        return found
+
+    def _compiles(self, cell: Cell, found: Tempo, slot: Slot) -> bool:
+        """Would the cell compile, whose epochs take as many operations as they did?"""
+        if self.compiled is None:
+            return engine.compiles(cell.recipe.epochs * found.operations, slot.device)[0]
+        return self.compiled
+
+    def _task(self, cell: Cell, slot: Slot, slots: int) -> Task:
+        workers = max(1, cores() // slots) if self.workers is None else self.workers
+        plugins = tuple(ESTIMATORS.folders)
+        return Task(cell, slot, self.data, plugins, self.compiled, workers, time.monotonic())
+
+
+def together(tasks: Sequence[Task]) -> list[Copy]:
+    """
+    Measure in a process for each task, all at once.
+
+    Raises:
+        Unmeasured: one of them failed, which ended the others.
+    """
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(len(tasks))
+    kills, copies = seat.oom_kills(), list[Copy]()
+    running: dict[Post, BaseProcess] = {}
+    try:
+        for task in tasks:
+            reader, writer = context.Pipe(duplex=False)
+            running[reader] = context.Process(target=_attend, args=(writer, barrier, task))
+            with stop.ignored_by_children():
+                running[reader].start()
+            writer.close()
+        while len(copies) < len(tasks):
+            for reader in wait([*running]):
+                assert isinstance(reader, Connection)
+                copies.append(_heard(reader, running[reader], kills))
+                running.pop(reader).join()
+    finally:
+        for process in running.values():
+            process.kill()
+            seat.end_group(process)
+            process.join()
+    return copies
+
+
+def _heard(reader: Post, process: BaseProcess, kills: int) -> Copy:
+    """
+    What a process measured.
+
+    Raises:
+        Unmeasured: it says that it failed, or died.
+    """
+    try:
+        found = reader.recv()
+    except EOFError:
+        process.join()
+        killed = seat.oom_kills() > kills
+        found = "out of memory" if killed else seat.death(process.exitcode)
+    if isinstance(found, str):
+        raise Unmeasured(found)
+    return found
+
+
+def _attend(post: Post, barrier: Barrier, task: Task) -> None:
+    """In a process of its own: measure one copy and tell; what a plugin prints is lost."""
+    child()
+    redirect(Path(os.devnull))
+    post.send(measured(task, barrier.wait))
+
+
+def measured(task: Task, ready: Callable[[], object]) -> Copy | str:
+    """One copy in this process, or why there is none; `ready` waits for the others."""
+    try:
+        return _copy(task, ready)
+    except Exception as error:  # the boundary: a plugin may raise anything
+        if exhausted(error):
+            return "out of memory"
+        kind = "" if isinstance(error, BenchError) else f"{type(error).__name__}: "
+        return next(iter(f"{kind}{error}".splitlines()), type(error).__name__)
+
+
+def _copy(task: Task, ready: Callable[[], object]) -> Copy:
+    device = torch.device(task.slot.device)
+    torch.set_num_threads(task.slot.threads)
+    add_folders(task.plugins)
+    whole = model.dataset(task.cell, task.data).to(device, task.workers)
+    part = _part(whole, task.cell.recipe.batch_size)
+    built = model.build(task.cell)
+    built.net.to(device)
+    start_s = time.monotonic() - task.asked
+    operations, compiled = engine.operations(task.cell, whole), task.compiled
+    if compiled is None:
+        compiled, _ = engine.compiles(task.cell.recipe.epochs * operations, task.slot.device)
+    found = pace(
+        built, part, task.cell.recipe, steps=STEPS, warmup=WARMUP, compiled=compiled, ready=ready
+    )
+    images_per_s = found.batch * len(found.seconds) / sum(found.seconds)  # others' turns included
+    rest = whole.sizes["test"] - part.sizes["test"]
+    end_s = fmean(found.ends) + (rest * _evaluation_s(built, part) if rest else 0)
+    gpu = device.type == "cuda"
+    return Copy(
+        pace=found,
+        images_per_s=images_per_s,
+        epoch_s=whole.sizes["train"] / images_per_s + end_s,
+        start_s=start_s,
+        host_mib=resident_mib(),
+        reserved_mib=torch.cuda.max_memory_reserved(device) / 2**20 if gpu else 0.0,
+        free_mib=torch.cuda.mem_get_info(device)[0] / 2**20 if gpu else None,
+        compiled=compiled,
+        operations=operations,
+    )
+
+
+def _part(data: Dataset, batch: int) -> Dataset:
+    """The first rows: an epoch of no more steps than are to be taken, and a short evaluation."""
+    rows = [(STEPS + WARMUP) * batch, TEST_ROWS]
+    train, test = (min(n, data.sizes[s]) for n, s in zip(rows, ("train", "test"), strict=True))
+    return data.part(data.label, torch.arange(train), torch.arange(test))
+
+
+def _evaluation_s(built: model.Model, data: Dataset) -> float:
+    """Seconds that an image of the test split takes."""
+    began = time.perf_counter()
+    trainer.accuracy(built.net, data)  # which waits for the device
+    return (time.perf_counter() - began) / data.sizes["test"]
+
+
+def _environment(slot: Slot, compiled: bool) -> str:
+    return receipt.environment(slot.device, slot.threads, compiled)
+
+
+def _tempo(copies: Sequence[Copy], **names: Any) -> Tempo:
+    """The copies in one."""
+    free = [copy.free_mib for copy in copies if copy.free_mib is not None]
+    return Tempo(
+        **names,
+        host=platform.node(),
+        copies=len(copies),
+        images_per_s=fmean(copy.images_per_s for copy in copies),
+        epoch_s=fmean(copy.epoch_s for copy in copies),
+        start_s=max(copy.start_s for copy in copies),
+        first_s=max(copy.pace.first_s for copy in copies),
+        mib=max(copy.pace.peak_mib for copy in copies),
+        host_mib=max(copy.host_mib for copy in copies),
+        reserved_mib=max(copy.reserved_mib for copy in copies),
+        free_mib=min(free, default=None),
+        operations=copies[0].operations,
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+    )

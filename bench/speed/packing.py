@@ -1,0 +1,120 @@
+"""
+Packing: how many cells train at once on a device, and with how many threads, by what is measured.
+
+On a GPU copies of the graph that takes longest are doubled while all of them fit into memory and
+together are faster by a tenth. On a CPU threads per cell are weighed against cells.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from bench.base import machine
+from bench.run import executor
+from bench.run.worker_process import Slot
+from bench.spec.cell import Cell
+from bench.speed.measure import Gauge, Unmeasured
+from bench.speed.throughput import Tempo, graphs
+
+MOST = 16  # cells on one GPU
+GAIN = 1.1  # in throughput, for which twice the cells are worth their memory
+CONTEXT_MIB = 1024  # of a GPU, that a process takes beside its tensors
+MARGIN = 0.05  # of what is free stays so
+
+PerGpu: TypeAlias = int | Literal["auto"] | None
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where cells are to run, as the options of `bench run` say it."""
+
+    device: str = "auto"
+    gpus: list[int] | None = None
+    jobs: int | None = None
+    threads: int = 1
+    per_gpu: PerGpu = None
+
+
+def slots(where: Where, cells: Callable[[], Sequence[Cell]], gauge: Gauge) -> tuple[Slot, ...]:
+    """
+    The slots in which cells are going to run.
+
+    Args:
+        cells: that are left to run; asked only if something is to be measured.
+
+    Raises:
+        EnvironmentProblem: a GPU is asked for that is not there.
+        UsageError: the options contradict each other.
+    """
+    words = where.device, where.gpus, where.jobs, where.threads
+    if where.per_gpu != "auto":
+        return executor.slots(*words, where.per_gpu)
+    one, *_ = executor.slots(*words, 1)
+    return executor.slots(*words, per_gpu(cells(), one, gauge))
+
+
+def per_gpu(cells: Sequence[Cell], slot: Slot, gauge: Gauge, most: int = MOST) -> int:
+    """How many cells at once are best on the device of `slot`; 1 where nothing can be measured."""
+    alone: list[tuple[Tempo, Cell]] = []
+    for first, *_ in graphs(cells).values():
+        with suppress(Unmeasured):
+            alone.append((gauge.tempo(first, (slot,)), first))
+    if not alone:
+        return 1
+    slowest = max(alone, key=lambda pair: pair[0].epoch_s)[1]
+    fitting = min(room(tempo, machine.memory() / 2**20) for tempo, _ in alone)
+
+    def measure(n: int) -> float | None:
+        try:
+            return gauge.tempo(slowest, (slot,) * n).total
+        except Unmeasured:
+            return None
+
+    return doubled(measure, min(most, len(cells), fitting))
+
+
+def doubled(measure: Callable[[int], float | None], most: int) -> int:
+    """
+    How many copies to train at once, 1, 2, 4, ...: twice as many are not worth it.
+
+    Args:
+        measure: images a second of so many copies together; None if they cannot be trained.
+        most: for which there is memory.
+    """
+    n, best = 1, measure(1)
+    while best and 2 * n <= most:
+        more = measure(2 * n)
+        if more is None or more < GAIN * best:
+            break
+        n, best = 2 * n, more
+    return n
+
+
+def room(alone: Tempo, host_free_mib: float) -> int:
+    """
+    For how many copies there is memory, by the tempo of one that trained alone.
+
+    Args:
+        host_free_mib: memory of the host with no copy in it.
+    """
+    n = host_free_mib * (1 - MARGIN) / alone.host_mib
+    if alone.free_mib is not None:
+        more = alone.free_mib * (1 - MARGIN) / (alone.reserved_mib + CONTEXT_MIB)
+        n = min(n, 1 + more)
+    return int(n)
+
+
+def layouts(cores: int) -> list[tuple[Slot, ...]]:
+    """Ways to share the cores: few cells with many threads, or many with few."""
+    threads = [2**k for k in range(cores.bit_length())]
+    return [(Slot("cpu", n),) * (cores // n) for n in threads]
+
+
+def weighed(cell: Cell, ways: Iterable[tuple[Slot, ...]], gauge: Gauge) -> list[Tempo]:
+    """The cell's tempo in each way to share the CPU, the fastest as a whole first."""
+    found: list[Tempo] = []
+    for way in ways:
+        with suppress(Unmeasured):
+            found.append(gauge.tempo(cell, way))
+    return sorted(found, key=lambda tempo: -tempo.total)

@@ -1,0 +1,75 @@
+"""A quote: what is left of a suite, what it costs on this machine, and what of it fits a budget."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.planning import planner as crossing
+from bench.run import session
+from bench.spec import filters
+from bench.spec.cell import Cell
+from bench.spec.plan import Plan
+from bench.speed import calibration, packing
+from bench.speed.budget import Budget, budget
+from bench.speed.calibration import Calibration
+from bench.speed.measure import Gauge
+from bench.speed.packing import Where
+from bench.speed.throughput import Tempo
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A suite as `bench run` would be told it."""
+
+    suite: Path
+    overrides: tuple[str, ...]
+    results: Path
+    data: Path | None
+    filter_: str
+    options: tuple[str, ...] = ()  # of where it runs, for commands that are shown
+
+    def over(self, *more: str) -> list[str]:
+        """The overrides and more, which go before those of the same key."""
+        keys = {text.partition("=")[0] for text in more}
+        return [text for text in self.overrides if text.partition("=")[0] not in keys] + [*more]
+
+    def plan(self, *more: str) -> tuple[Plan, list[Cell]]:
+        """What it means with more overrides, and the cells that it chooses."""
+        found = crossing.plan(self.suite, self.over(*more), self.data)
+        found = session.continued(found, self.results)
+        return found, filters.select(found, self.filter_)
+
+    def left(self, *more: str) -> tuple[Plan, list[Cell]]:
+        """The same, and of those cells the ones that would run."""
+        plan, chosen = self.plan(*more)
+        return plan, calibration.left(plan, chosen, self.results)
+
+
+@dataclass(frozen=True)
+class Quote:
+    """The answer; `ways` to share a CPU stand with the fastest first."""
+
+    asked: Asked
+    plan: Plan
+    found: Calibration
+    ways: list[Tempo]
+    budget: Budget | None
+
+
+def quote(asked: Asked, where: Where, gauge: Gauge, budget_s: float | None) -> Quote:
+    """
+    Measure what no kept tempo says, and tell what the suite costs.
+
+    Raises:
+        EnvironmentProblem: a GPU is asked for that is not there.
+        UsageError: the options contradict each other.
+    """
+    plan, cells = asked.left()
+    slots = packing.slots(where, lambda: cells, gauge)
+    found = calibration.calibrate(plan, cells, slots, gauge)
+    settled = replace(gauge, settled=True)
+
+    def left_s(override: str) -> float:
+        return calibration.calibrate(*asked.left(override), slots, settled).left_s
+
+    fits = None if budget_s is None else budget(plan, found, asked.results, budget_s, left_s)
+    return Quote(asked, plan, found, calibration.ways(found, gauge), fits)

@@ -1,0 +1,211 @@
+"""
+What is measured: cases, each of them some work and the ways to do it.
+
+One way is the one that the others' ratios are to; one may be the machine's limit.
+"""
+
+import math
+import statistics
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Literal, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bench.data.dataset import Split, Tensors, Transform
+from bench.nn.compiler import graph
+from bench.nn.sign import Clock
+from bench.spec.cell import Recipe
+from bench.speed.step_time import pace
+from bench.speed.survey import memory, oracle, roofline
+from bench.speed.survey import networks as net
+from bench.speed.survey.stopwatch import in_turn, repeated, seconds
+from bench.train import trainer
+from bench.train.model import Model
+
+Group: TypeAlias = Literal["estimator", "step", "epoch", "together"]
+Run: TypeAlias = Callable[[], float]  # does the work, and returns its seconds
+LIMIT = "limit"
+ESTIMATOR = "reste"  # of all that trains
+SHARE = {"resnet20": 1, "resnet18": 8, "vgg_small": 8}  # a CPU gets one part of a batch
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """On what, and how much of it; what is not said is full size."""
+
+    device: torch.device
+    threads: int
+    compiled: bool = False  # measure what is compiled, too
+    rounds: int = 4
+    shape: tuple[int, ...] = (128, 16, 32, 32)  # of activations
+    batch: int = 128
+    params: dict[str, Any] = field(default_factory=dict[str, Any])  # of every backbone
+    steps: int = 2  # timed in each round
+    epoch: int = 12  # steps of an epoch
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        return ("oracle", "eager", "compiled") if self.compiled else ("oracle", "eager")
+
+    def images(self, backbone: str) -> int:
+        """The batch of that backbone."""
+        return self.batch // SHARE[backbone] if self.device.type == "cpu" else self.batch
+
+
+def setting(device: torch.device, threads: int, *, compiled: bool, quick: bool) -> Setting:
+    """Full size, or in fewer rounds; of a GPU's steps, which are short, there are more."""
+    at = Setting(device, threads, compiled)
+    if device.type == "cuda":
+        at = replace(at, steps=20, epoch=100)
+    return replace(at, rounds=2, steps=at.steps // 2, epoch=at.epoch // 2) if quick else at
+
+
+@dataclass(frozen=True)
+class Case:
+    """Some work, and the ways to do it, each of which has to make ready first."""
+
+    group: Group
+    name: str
+    baseline: str
+    ways: dict[str, Callable[[], Run]]
+    rounds: int
+    images: int = 0  # that the work trains on, if any
+    memory: Callable[[str], int] | None = None  # bytes that a way holds, where that is known
+
+    def measure(self) -> dict[str, list[float]]:
+        """The seconds of each way, round by round."""
+        return in_turn({name: ready() for name, ready in self.ways.items()}, self.rounds)
+
+
+def cases(at: Setting) -> Iterator[Case]:
+    """Every case of one training alone."""
+    for dtype in DTYPES:
+        yield from (estimator(at, name, dtype) for name in oracle.CROSSINGS)
+    for backbone in SHARE:
+        yield from (step(at, backbone, wa) for wa in ("1/1", "1/32"))
+    yield from (epoch(at, way) for way in at.ways if way != "oracle")
+
+
+def estimator(at: Setting, name: str, dtype: str) -> Case:
+    """Forward and backward of an estimator on activations."""
+    ways = {way: partial(_crossing, at, name, dtype, way) for way in at.ways}
+    limit = {LIMIT: lambda: roofline.traffic(_latent(at, dtype))}
+    return Case("estimator", f"{name}, {dtype}", "oracle", ways | limit, 3 * at.rounds)
+
+
+def step(at: Setting, backbone: str, wa: str) -> Case:
+    """A step of training, on images that need no augmentation."""
+    batch = at.images(backbone)
+    ways: dict[str, Callable[[], Run]] = {
+        way: lambda way=way: stepping(at, backbone, wa, way) for way in at.ways
+    }
+    limit = {LIMIT: lambda: _products(at, backbone)}
+    held = partial(_held, at, backbone, wa)
+    name = f"{backbone} {wa}, batch {batch}"
+    return Case("step", name, "oracle", ways | limit, at.rounds, batch, held)
+
+
+def _products(at: Setting, backbone: str) -> Run:
+    """The multiplications of a step, at the rate of large matrices."""
+    image = roofline.flops(lambda: net.skeleton(backbone, at.params), net.IMAGE)
+    return roofline.product(at.images(backbone) * image, at.device, torch.float32)
+
+
+def epoch(at: Setting, way: str) -> Case:
+    """A whole epoch with its shuffling, crops and flips, against as many steps alone."""
+    backbone = next(iter(SHARE))
+    batch = at.images(backbone)
+    ways: dict[str, Callable[[], Run]] = {
+        "step alone": lambda: stepping(at, backbone, "1/1", way),
+        "epoch": lambda: _epoch(at, backbone, compiled=way == "compiled"),
+    }
+    name = f"{backbone} 1/1, batch {batch}, {way}"
+    return Case("epoch", name, "step alone", ways, max(1, at.rounds // 2), batch)
+
+
+def stepping(at: Setting, backbone: str, wa: str, way: str) -> Run:
+    """Seconds of a step: of the oracle's loop, or of the product's own."""
+    model, batch = _model(at, backbone, wa, way), at.images(backbone)
+    recipe = _recipe(batch)
+    if way == "oracle":
+        loop, (images, labels) = oracle.Loop(model.net, recipe), _batch(at, batch)
+        one = partial(seconds, lambda: loop.step(images, labels), at.device)
+        one()
+        return lambda: statistics.median(one() for _ in range(at.steps))
+    data = _data(at, (at.steps + 2) * batch, Transform((0.5,) * 3, (0.25,) * 3))
+    timed = partial(pace, steps=at.steps, compiled=way == "compiled")
+    return lambda: timed(model, data, recipe).step_s
+
+
+def _epoch(at: Setting, backbone: str, *, compiled: bool) -> Run:
+    model, batch = _model(at, backbone, "1/1"), at.images(backbone)
+    data = _data(at, at.epoch * batch, Transform((0.5,) * 3, (0.25,) * 3, pad=4, flip=True))
+    recipe = _recipe(batch).model_copy(update={"epochs": 2})  # of which the second counts
+
+    def run() -> float:
+        found = trainer.train(model.net, model.clock, data, recipe, 0, compiled=compiled)
+        return batch / (found.images_per_s or math.nan)
+
+    return run
+
+
+def _held(at: Setting, backbone: str, wa: str, way: str) -> int:
+    """Bytes at the peak of a step on a GPU; on a CPU those that are kept for its backward."""
+    if at.device.type == "cuda":
+        return memory.peak(stepping(at, backbone, wa, way), at.device)
+    model, (images, labels) = _model(at, backbone, wa, way), _batch(at, at.images(backbone))
+    if way != "oracle":
+        model.net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+    def loss() -> Tensor:
+        return F.cross_entropy(model.net(images), labels)
+
+    call = graph(loss, at.device) if way == "compiled" else loss
+    return memory.kept(model.net.train(), call)
+
+
+def _model(at: Setting, backbone: str, wa: str, way: str = "eager") -> Model:
+    return net.build(
+        backbone,
+        at.params,
+        ESTIMATOR,
+        at.device,
+        plain=way == "oracle",
+        real_input=wa == "1/32",
+    )
+
+
+def _recipe(batch: int) -> Recipe:
+    return Recipe(epochs=1, batch_size=batch, lr=0.01, indicators="off")
+
+
+def _batch(at: Setting, n: int) -> Split:
+    images = torch.randn(n, *net.IMAGE, device=at.device)
+    return images, torch.randint(net.CLASSES, (n,), device=at.device)
+
+
+def _data(at: Setting, n: int, transform: Transform) -> Tensors:
+    """Noise in the shape of CIFAR-10."""
+    images = torch.randint(256, (n, *net.IMAGE), dtype=torch.uint8)
+    labels = torch.randint(net.CLASSES, (n,))
+    tested = images[:2], labels[:2]
+    return Tensors("noise", (images, labels), tested, net.CLASSES, transform).to(at.device)
+
+
+def _latent(at: Setting, dtype: str) -> Tensor:
+    return torch.randn(at.shape, device=at.device).to(DTYPES[dtype]).requires_grad_()
+
+
+def _crossing(at: Setting, name: str, dtype: str, way: str) -> Run:
+    clock = Clock()
+    module = net.binarizer(name, clock, plain=way == "oracle")("A", at.shape[1:2]).to(at.device)
+    clock.set(net.HALFWAY)
+    z = _latent(at, dtype)
+    dy, asked = torch.randn_like(z), [z, *module.parameters()]
+    cross = graph(module, at.device) if way == "compiled" else module
+    return repeated(lambda: torch.autograd.grad(cross(z), asked, dy), at.device)

@@ -1,0 +1,64 @@
+"""The networks that are measured: the project's own, with its binarizers or the oracle's."""
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from bench.nn import macs as cost
+from bench.nn.layers import Layers, MakeBinarizer
+from bench.nn.sign import Clock
+from bench.plugin import Native
+from bench.registry import BACKBONES, ESTIMATORS
+from bench.spec.cell import Binarization, Role
+from bench.speed.survey import oracle
+from bench.train.model import Model, settle
+
+IMAGE = (3, 32, 32)
+CLASSES = 10
+HALFWAY = 0.5  # progress, at which no estimator is what it is in the beginning
+
+
+def binarizer(name: str, clock: Clock, *, plain: bool) -> MakeBinarizer:
+    """What makes the binarizers of an estimator: its own, or the oracle's."""
+    if plain:
+        return oracle.binarizer(name, clock)
+    return partial(ESTIMATORS.build(name, {}).binarizer, clock=clock, zero=0)
+
+
+def build(
+    backbone: str,
+    params: dict[str, Any],
+    estimator: str,
+    device: torch.device,
+    *,
+    plain: bool = False,
+    real_input: bool = False,
+    seed: int = 0,
+) -> Model:
+    """
+    A binary network halfway through its schedule, the same for each seed.
+
+    Args:
+        params: the backbone's.
+        plain: as the oracle has it.
+        real_input: W/A 1/32.
+    """
+    settle(seed)
+    clock = Clock()
+    make = binarizer(estimator, clock, plain=plain)
+
+    def either(role: Role, shape: tuple[int, ...]) -> nn.Module:
+        return nn.Identity() if real_input and role == "A" else make(role, shape)
+
+    layers = Layers(either, oracle.OPTIONS if plain else Binarization())
+    net = BACKBONES.build(backbone, params).build(CLASSES, IMAGE[0], layers).to(device)
+    clock.set(HALFWAY)
+    return Model(net, clock)
+
+
+def skeleton(backbone: str, params: dict[str, Any]) -> nn.Module:
+    """A network that multiplies what those do, and binarizes nothing."""
+    task = Native(IMAGE[1], CLASSES, IMAGE[0])
+    return cost.skeleton(BACKBONES.build(backbone, params), task)

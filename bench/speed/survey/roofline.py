@@ -1,0 +1,92 @@
+"""
+The limits of a machine, measured: products of matrices, and copies; and what work asks of them.
+
+A limit is a way to do a piece of work like any other: the seconds in which the machine would do
+it if nothing else were to be done.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench.speed.survey.stopwatch import repeated
+
+SIDES = {"cpu": 2048, "cuda": 8192}  # of the matrices that are multiplied
+COPIED = {"cpu": 2**27, "cuda": 2**30}  # bytes of what is copied
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def flops(build: Callable[[], nn.Module], image: tuple[int, ...]) -> int:
+    """
+    Operations of forward and backward of one image; nothing is computed.
+
+    Products and sums of convolutions and linear maps: three times the forward's, less the gradient
+    of the images, which nobody asks for.
+    """
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        build()(torch.empty(2, *image)).sum().backward()  # BatchNorm wants two
+    return counter.get_total_flops() // 2
+
+
+def product(work: int, device: torch.device, dtype: torch.dtype) -> Callable[[], float]:
+    """Seconds of `work` operations at the rate at which large matrices are multiplied."""
+    n = SIDES[device.type]
+    a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
+    out = torch.empty_like(a)
+    run = repeated(lambda: torch.mm(a, b, out=out), device)
+
+    def seconds() -> float:
+        with _as_convolutions(device):
+            return run() * work / (2 * n**3)
+
+    return seconds
+
+
+@contextmanager
+def _as_convolutions(device: torch.device) -> Generator[None, None, None]:
+    """Within, a GPU rounds what it multiplies as its convolutions may: to TF32."""
+    before = torch.get_float32_matmul_precision()
+    if device.type == "cuda" and torch.backends.cudnn.allow_tf32:
+        torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def traffic(z: torch.Tensor) -> Callable[[], float]:
+    """
+    Seconds to move what an estimator must: five passes over a tensor like `z`.
+
+    Forward it reads z and writes y, backward it reads z and dy and writes dz.
+    """
+    z, dy = z.detach(), torch.randn_like(z)
+    y, dz = torch.empty_like(z), torch.empty_like(z)
+
+    def move() -> None:
+        torch.neg(z, out=y)
+        torch.mul(z, dy, out=dz)
+
+    return repeated(move, z.device)
+
+
+def rates(device: torch.device) -> dict[str, float]:
+    """
+    Operations a second of matrix products by precision, and bytes a second of a large copy.
+
+    A precision that the device does not multiply in is left out.
+    """
+    found: dict[str, float] = {}
+    for name, dtype in PRECISIONS.items():
+        try:
+            run = product(1, device, dtype)
+        except RuntimeError:  # torch has no such product here
+            continue
+        found[name] = 1 / min(run() for _ in range(3))
+    source = torch.zeros(COPIED[device.type], dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    copy = repeated(lambda: target.copy_(source), device)
+    return found | {"copy": 2 * len(source) / min(copy() for _ in range(3))}

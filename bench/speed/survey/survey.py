@@ -1,0 +1,94 @@
+"""A survey of a machine: every case measured there, and what the machine is."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from bench.base import signals as stop
+from bench.results.provenance import cpu_name, version
+from bench.speed.survey import cases, roofline
+from bench.speed.survey import concurrent as together
+from bench.speed.survey.cases import Case, Setting
+from bench.speed.survey.table import Row, rows
+
+GIGA = 1e9
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was measured, and on what."""
+
+    machine: str
+    torch: str
+    threads: int
+    rates: dict[str, float]  # operations a second by precision; bytes a second of a `copy`
+    rows: list[Row]
+    whole: bool = True  # was everything measured?
+
+    @property
+    def caption(self) -> str:
+        """What the tables' numbers rest on, and what their columns are."""
+        threads = f"{self.threads} thread{'s' * (self.threads != 1)}"
+        rates = [f"{rate / GIGA:,.0f} GFLOP/s in {name}" for name, rate in self.rates.items()]
+        rates[-1] = f"copies at {self.rates['copy'] / GIGA:,.1f} GB/s"
+        return (
+            f"{self.machine}, torch {self.torch}, {threads}; it multiplies matrices and copies: "
+            f"{', '.join(rates)}.\n"
+            "x: how many times faster, both taken in turn in this run. oracle: masks, pow, sums of "
+            "cosines, NCHW, accuracy read back each step, nothing fused (bench/perf/oracle.py).\n"
+            "of copying: time to move what has to be moved, z and dy read, y and dz written, five "
+            "passes. of products: time of the step's float32 operations at the rate of large "
+            "matrices.\n"
+            "held: what a forward keeps for its backward; on a GPU the peak of a step."
+        )
+
+
+def every(at: Setting) -> list[Case]:
+    """All that is measured."""
+    return [*cases.cases(at), *together.cases(at)]
+
+
+def survey(at: Setting, tell: Callable[[str], None]) -> Survey:
+    """
+    Measure all, or as much as there is until Ctrl-C.
+
+    Args:
+        tell: told of each case before it is measured.
+
+    Raises:
+        BenchError: a training diverged, or died.
+    """
+    found: list[Row] = []
+    asked = every(at)
+    whole = True
+    try:
+        for i, case in enumerate(asked, 1):
+            tell(f"[{i}/{len(asked)}] {case.group}: {case.name}")
+            with threads(at.threads):
+                found += rows(case, case.measure())
+    except (KeyboardInterrupt, stop.Stopped):
+        whole = False
+    tell("the machine's limits")
+    return described(at, found, whole=whole)
+
+
+def described(at: Setting, found: list[Row], *, whole: bool = True) -> Survey:
+    """A survey of these rows; the machine's limits are measured now."""
+    on_gpu = at.device.type == "cuda"
+    machine = torch.cuda.get_device_name(at.device) if on_gpu else cpu_name()
+    with threads(at.threads):
+        rates = roofline.rates(at.device)
+    return Survey(machine, version("torch"), at.threads, rates, found, whole)
+
+
+@contextmanager
+def threads(n: int) -> Generator[None, None, None]:
+    """Within, torch computes with that many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,92 @@
+"""
+Tempos: how fast a graph trains on this machine, measured and kept.
+
+A graph is what cells compute that differ in nothing but the seed, the number of epochs and other
+numbers of the recipe: they take equal time and memory. Its tempo holds for one machine, one
+environment and one number of copies that train at once.
+
+    ROOT/paces/<hash of graph, place, environment and host>.json
+"""
+
+import contextlib
+import hashlib
+import platform
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError
+
+from bench.errors import EnvironmentProblem
+from bench.results import store
+from bench.spec.cell import Cell, Frozen, Recipe
+
+COSTS = {"batch_size", "optimizer", "indicators"}  # of a recipe; the rest is numbers
+
+
+class Tempo(Frozen):
+    """Means over the copies that trained at once, memory of the one that took most. MiB."""
+
+    schema_version: Literal[1] = 1
+    graph: str
+    place: str  # as `place` says it
+    environment: str
+    host: str
+    copies: PositiveInt
+    threads: PositiveInt  # of the CPU, for each copy
+    images_per_s: PositiveFloat  # of one copy, while all train
+    epoch_s: PositiveFloat  # of one copy, indicators and evaluation included
+    start_s: NonNegativeFloat  # until training began: process, imports, data
+    first_s: NonNegativeFloat  # of the first step: compilation, warm-up
+    mib: PositiveFloat  # of the device on a GPU, of the process on a CPU
+    host_mib: PositiveFloat  # of the process
+    reserved_mib: NonNegativeFloat = 0.0  # of a GPU, by torch
+    free_mib: float | None = None  # of a GPU, while all copies were there
+    operations: NonNegativeFloat = 0.0  # of an epoch, which decide on compiling
+    made: str  # UTC
+
+    @property
+    def total(self) -> float:
+        """Images a second, of all copies together."""
+        return self.copies * self.images_per_s
+
+
+def graph(cell: Cell) -> str:
+    """The digest of what a step of the cell's training computes."""
+    rest = set(Recipe.model_fields) - COSTS
+    text = cell.model_dump_json(exclude={"seed": True, "recipe": rest})
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def graphs(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
+    """The cells of each graph."""
+    found: dict[str, list[Cell]] = {}
+    for cell in cells:
+        found.setdefault(graph(cell), []).append(cell)
+    return found
+
+
+def place(devices: Iterable[str]) -> str:
+    """`2 x cpu`, `4 x cuda:0 + 4 x cuda:1`."""
+    return " + ".join(f"{n} x {device}" for device, n in Counter(devices).items())
+
+
+def find(root: Path, graph: str, place: str, environment: str) -> Tempo | None:
+    """The tempo that `root` keeps, if this machine made one there."""
+    name = _name(graph, place, environment, platform.node())
+    try:
+        return Tempo.model_validate_json((root / "paces" / name).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def keep(root: Path, tempo: Tempo) -> None:
+    """Keep a tempo; a folder that cannot be written is no problem, it is measured again then."""
+    name = _name(tempo.graph, tempo.place, tempo.environment, tempo.host)
+    with contextlib.suppress(EnvironmentProblem):
+        store.write(store.inside(root, "paces", name), tempo.model_dump_json() + "\n")
+
+
+def _name(*words: str) -> str:
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16] + ".json"

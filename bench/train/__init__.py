@@ -1,0 +1,1 @@
+"""One training: the model, the loop, its probe, checkpoints, determinism, evaluation."""

@@ -1,0 +1,105 @@
+"""The kept weights of a cell, measured again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from bench.data.dataset import Dataset
+from bench.errors import UsageError
+from bench.results import cell_folders as shelf
+from bench.results import weight_files as weights
+from bench.results.provenance import cpu_name
+from bench.results.record import Record
+from bench.train import model, trainer
+
+MOST_THREADS = 256  # whatever a record says
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Accuracy, top-1 and top-5 as fractions, of one of a record's kept weights."""
+
+    which: str  # last or best
+    now: tuple[float, ...]
+    then: tuple[float, ...]  # as the record has it
+    known: bool  # are these the weights that were recorded?
+    device: str  # where it was measured then; "" if that is here
+
+    @property
+    def holds(self) -> bool:
+        """Is it as recorded, as far as this machine can tell?"""
+        return self.known and (self.now == self.then or bool(self.device))
+
+
+def again(cell: str, root: Path, data: Path | None) -> Iterator[tuple[str, bool]]:
+    """
+    Yield a line for the last and the best weights, and whether it agrees with the record.
+
+    Raises:
+        UsageError: no such cell, no weights, or weights that do not load.
+        DataError: the cell's data is not there or changed.
+    """
+    record = shelf.recorded(root, cell)
+    shelf.add_plugins(root, shelf.plans(root))
+    if record.best_epoch is None or not record.curves.get("test_acc"):
+        message = f"{record.cell.slug}: {record.status} ({record.reason}); nothing to measure"
+        raise UsageError(message)
+    left_out: list[str] = []
+    found = model.dataset(record.cell, data).to(torch.device("cpu"), report=left_out.append)
+    for which in kinds(record):
+        measured = measure(record, root, found, which)
+        same = measured.now == measured.then
+        words = ["as recorded" if same else f"record says {percent(measured.then)}"]
+        if measured.device and not same:
+            words.append(f"which was measured on {measured.device}")
+        if not measured.known:
+            words.append("the weights are not the ones that were recorded")
+        if left_out:
+            words.append(f"{len(left_out)} damaged files left out")
+        text = f"{record.cell.slug} {which}: {percent(measured.now)} on {found.label}"
+        yield f"{text}, {', '.join(words)}", measured.holds
+
+
+def kinds(record: Record) -> list[str]:
+    """Which of a record's weights have an accuracy: those that diverged have none."""
+    if record.best_epoch is None:
+        return []
+    return ["last", "best"] if record.status == "ok" else ["best"]
+
+
+def measure(record: Record, root: Path, found: Dataset, which: str) -> Measured:
+    """
+    Measure the `which` weights of a record on data that is on the CPU.
+
+    Raises:
+        UsageError: no weights, or weights that do not load.
+        PluginError: a plugin of the cell is missing or broken.
+    """
+    torch.set_num_threads(sorted((1, record.provenance.threads, MOST_THREADS))[1])
+    net = model.restore(record, root, which)
+    now = trainer.accuracy(net, found)
+    epoch = -1 if which == "last" else record.best_epoch or 0
+    curves = (record.curves["test_acc"], record.curves.get("test_top5"))
+    then = tuple(acc if c is None else c[epoch] for acc, c in zip(now, curves, strict=True))
+    recorded = weights.recorded(record, which)
+    here = record.provenance.device == cpu_name()
+    return Measured(
+        which=which,
+        now=now,
+        then=then,
+        known=not recorded or digest(net) == recorded,
+        device="" if here else record.provenance.device,
+    )
+
+
+def percent(accuracy: tuple[float, ...]) -> str:
+    """Top-1 and top-5 accuracy, fractions, as people read them."""
+    return f"{100 * accuracy[0]:.2f} % (top-5 {100 * accuracy[1]:.2f} %)"
+
+
+def digest(net: nn.Module) -> str:
+    """The digest that a record keeps of a network's weights."""
+    return trainer.digest(trainer.snapshot(net))

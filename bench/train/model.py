@@ -1,0 +1,156 @@
+"""From a cell to a network: built, or loaded with the weights that it was trained to."""
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from torch import nn
+
+from bench.data.dataset import Dataset
+from bench.data.sources import Source, data_folder, named
+from bench.errors import DataError, UsageError
+from bench.nn.contract import Backbone
+from bench.nn.layers import Layers
+from bench.nn.sign import Clock
+from bench.registry import BACKBONES, ESTIMATORS, P, Registry, add_folders
+from bench.results import cell_folders as shelf
+from bench.results import store
+from bench.results.record import Record
+from bench.spec.cell import Cell, Ref, Role
+from bench.spec.suite import misuse
+
+
+@dataclass(frozen=True)
+class Model:
+    """A cell's network and its clock."""
+
+    net: nn.Module
+    clock: Clock
+
+
+def build(cell: Cell) -> Model:
+    """
+    Build a cell's network on the CPU, initialized from the cell's seed, and `settle` for it.
+
+    Raises:
+        PluginError: a plugin of the cell is missing or broken.
+        UsageError: it, or the data set, has no such parameters, or not any more.
+    """
+    settle(cell.seed)
+    clock = Clock()
+    refs: dict[Role, Ref | None] = {"W": cell.weights, "A": cell.activations}
+    roles = {r: ref and _plugin(ESTIMATORS, ref) for r, ref in refs.items()}
+
+    def binarizer(role: Role, shape: tuple[int, ...]) -> nn.Module:
+        estimator = roles[role]
+        if estimator is None:
+            return nn.Identity()
+        return estimator.binarizer(role, shape, clock, cell.binarization.sign0)
+
+    layers = Layers(None if cell.weights is None else binarizer, cell.binarization)
+    source = _source(cell)
+    return Model(backbone(cell).build(source.num_classes, source.channels, layers), clock)
+
+
+def backbone(cell: Cell) -> Backbone:
+    """
+    A cell's backbone, with the cell's parameters.
+
+    Raises:
+        PluginError: it is missing or broken.
+        UsageError: it has no such parameters, or not any more.
+    """
+    return _plugin(BACKBONES, cell.backbone)
+
+
+def settle(seed: int) -> None:
+    """Leave nothing to chance: seed whatever a plugin may draw from, and fix cuDNN's algorithms."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - it is the global one that would be unseeded
+    torch.manual_seed(seed)
+    torch.backends.cudnn.deterministic = True
+
+
+def dataset(cell: Cell, folder: Path | None = None) -> Dataset:
+    """
+    Load a cell's data.
+
+    Raises:
+        DataError: missing, damaged, or not what the cell was planned with.
+        UsageError: there is no such data set, or it has no such parameters.
+    """
+    found = _source(cell).load(folder or data_folder())
+    if found.fingerprint != cell.data.fingerprint:
+        message = (
+            f"{cell.data.name}: fingerprint {found.fingerprint}, the cell was planned with "
+            f"{cell.data.fingerprint}: the data or its transform changed"
+        )
+        raise DataError(message)
+    return found
+
+
+def _source(cell: Cell) -> Source:
+    kind = named(cell.data.name)
+    try:
+        return kind.model_validate(cell.data.params)
+    except ValidationError as error:
+        raise misuse(cell.data.name, error, kind) from None
+
+
+def _plugin(registry: Registry[P], ref: Ref) -> P:
+    """A plugin of a cell, which may be older than the plugin."""
+    try:
+        return registry.build(ref.name, ref.params)
+    except ValidationError as error:
+        raise misuse(ref.name, error, registry.load(ref.name)) from None
+
+
+def load(
+    cell: str,
+    results: str | Path = "results",
+    *,
+    which: str = "last",
+    plugins: Iterable[str | Path] = (),
+) -> nn.Module:
+    """
+    Return a trained model in evaluation mode.
+
+    Args:
+        cell: id, or any unambiguous part of a cell's name, as `bench plan` prints it.
+        results: the results folder.
+        which: "last" or "best" epoch's weights.
+        plugins: folders of local plugins, as the suite named them.
+
+    Raises:
+        UsageError: no such cell, or its weights are not there.
+    """
+    add_folders(map(Path, plugins))
+    return restore(shelf.recorded(Path(results), cell), Path(results), which)
+
+
+def restore(record: Record, root: Path, which: str) -> nn.Module:
+    """The model of `record` with its `which` weights, in evaluation mode."""
+    from safetensors.torch import load as parse
+
+    path = store.home(root, record.cell) / f"{which}.safetensors"
+    if not path.is_file():
+        message = f"no weights at `{path}`; run the cell again to have them"
+        raise UsageError(message)
+    try:
+        state = parse(path.read_bytes())
+    except (OSError, SafetensorError) as error:
+        message = f"`{path}` cannot be read: {error}"
+        raise UsageError(message) from None
+    model = build(record.cell).net
+    try:
+        model.load_state_dict(state)
+    except RuntimeError:
+        message = f"`{path}` does not fit the network of its cell; it is another cell's, or old"
+        raise UsageError(message) from None
+    model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    return model.eval()

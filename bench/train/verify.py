@@ -1,0 +1,162 @@
+"""
+Is what lies in a results folder what was measured?
+
+A cell's record is read, its identity and seal are computed again, so are the digests of the kept
+weights and of checkpoints, and the accuracy, from data. What cannot be checked is said.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import torch
+
+from bench.base.text import count
+from bench.data.dataset import Dataset
+from bench.errors import BenchError, DataError, UsageError
+from bench.results import cell_folders as shelf
+from bench.results import source_digest as identity
+from bench.results import weight_files as weights
+from bench.results.cell_folders import Kept
+from bench.results.record import Record
+from bench.train import checkpoint, evaluation, model
+
+State: TypeAlias = Literal["ok", "partly", "not", "DIFFERS"]
+WORDS: dict[State, str] = {
+    "ok": "as recorded",
+    "partly": "as recorded where it could be checked",
+    "not": "could not be checked",
+    "DIFFERS": "DIFFER",
+}
+
+
+@dataclass
+class Checked:
+    """What was checked of one cell, what differs, and what nobody could check."""
+
+    cell: str
+    checked: list[str] = field(default_factory=list[str])
+    wrong: list[str] = field(default_factory=list[str])
+    unchecked: list[str] = field(default_factory=list[str])
+
+    @property
+    def state(self) -> State:
+        if self.wrong:
+            return "DIFFERS"
+        if self.unchecked:
+            return "partly" if self.checked else "not"
+        return "ok"
+
+    def __str__(self) -> str:
+        parts = ["; ".join(self.wrong) or ", ".join(self.checked)]
+        parts.append(f"not checked: {', '.join(self.unchecked)}" if self.unchecked else "")
+        return f"{self.state:8}{self.cell}: {'; '.join(part for part in parts if part)}"
+
+
+class Verifier:
+    """Checks cells one by one; a data set is loaded once."""
+
+    def __init__(self, root: Path, data: Path | None, *, accuracy: bool) -> None:
+        self.root, self.data, self.accuracy = root, data, accuracy
+        self.sets: dict[str, Dataset | str] = {}  # or why there is none
+
+    def check(self, kept: Kept) -> Checked:
+        """Everything about one cell; nothing that is wrong with it is raised."""
+        result = Checked(kept.slug)
+        for path, problem in checkpoint.check(kept.home, kept.slug.rpartition("__")[2]):
+            where = result.wrong if problem else result.checked
+            where.append(f"checkpoint {path.name}{f': {problem}' * bool(problem)}")
+        record = kept.record
+        if record is None:
+            where = result.unchecked if kept.unfinished else result.wrong
+            where.append(kept.problem)
+            return result
+        result.checked.append("record")
+        if shelf.seal(record) == "holds":
+            result.checked.append("seal")
+        else:
+            result.unchecked.append("seal (the record has none)")
+        if not record.measured:
+            result.unchecked.append(f"nothing was measured: {record.status}, {record.reason}")
+            return result
+        sound = [w for w in ("last", "best") if self._weights(kept, record, w, result)]
+        for which in evaluation.kinds(record) if self.accuracy else ():
+            if which in sound:
+                self._accuracy(record, which, result)
+        return result
+
+    def _weights(self, kept: Kept, record: Record, which: str, result: Checked) -> bool:
+        """Compare the digest of kept weights with the record's; are they there to be measured?"""
+        path = kept.home / f"{which}.safetensors"
+        recorded = weights.recorded(record, which)
+        if not path.is_file():
+            if which == "last" or record.best_epoch is not None:
+                result.unchecked.append(f"{which} weights (not kept)")
+            return False
+        if problem := weights.problem(path, recorded):
+            result.wrong.append(problem)
+        elif recorded:
+            result.checked.append(f"{which} weights")
+        else:
+            result.unchecked.append(f"digest of the {which} weights (the record has none)")
+        return not problem
+
+    def _accuracy(self, record: Record, which: str, result: Checked) -> None:
+        what = f"accuracy of the {which} weights"
+        if changes := identity.changes(record.cell, identity.now(record.cell)):
+            result.unchecked.append(f"{what}: {', '.join(changes)} since")
+            return
+        found = self._dataset(record)
+        if isinstance(found, str):
+            result.unchecked.append(f"{what}: {found}")
+            return
+        try:
+            measured = evaluation.measure(record, self.root, found, which)
+        except UsageError as error:
+            result.wrong.append(str(error))
+            return
+        except BenchError as error:  # a plugin that is not here
+            result.unchecked.append(f"{what}: {error}")
+            return
+        now, then = (evaluation.percent(x) for x in (measured.now, measured.then))
+        if measured.now == measured.then:
+            result.checked.append(f"{which} {100 * measured.now[0]:.2f} %")
+        elif measured.device:
+            result.unchecked.append(f"{what}: {now} here, {then} on {measured.device}")
+        else:
+            result.wrong.append(f"{what} is {now}, the record says {then}")
+
+    def _dataset(self, record: Record) -> Dataset | str:
+        key = record.cell.data.model_dump_json()
+        if key not in self.sets:
+            try:
+                found = model.dataset(record.cell, self.data)
+                self.sets[key] = found.to(torch.device("cpu"))
+            except DataError as error:
+                self.sets[key] = str(error).splitlines()[0]
+        return self.sets[key]
+
+
+def summary(results: list[Checked]) -> str:
+    """One line for all cells."""
+    counts = Counter(result.state for result in results)
+    told = (f"{counts[state]} {words}" for state, words in WORDS.items() if counts[state])
+    return f"{count(len(results), 'cell')}: {', '.join(told) or 'nothing to check'}"
+
+
+def verify(
+    root: Path, names: list[str], data: Path | None, *, accuracy: bool = True
+) -> Iterator[tuple[int, int, Checked]]:
+    """
+    Yield number, count and result of each cell that `names` stand for; all of no names.
+
+    Raises:
+        UsageError: a name stands for nothing, or `root` is no results folder.
+    """
+    chosen, plans = shelf.chosen(root, names)
+    shelf.add_plugins(root, [*plans, *shelf.plans(root)])
+    verifier = Verifier(root, data, accuracy=accuracy)
+    for number, kept in enumerate(chosen, start=1):
+        yield number, len(chosen), verifier.check(kept)

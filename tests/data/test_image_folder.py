@@ -1,0 +1,359 @@
+"""Image files: listed, decoded by threads, left out where they are damaged."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from bench.data import image_folder as folder
+from bench.results import store
+from bench.run import worker
+from bench.cli.app import main
+from bench.planning.planner import plan
+from bench.data.dataset import normalize
+from bench.errors import DataError
+from bench.data.image_folder import Folder
+from bench.data.image import evaluation_view
+from bench.data.prefetch import Lane, Sent
+from bench.data.sources import ImageNet
+
+CLASSES = ("ant", "bee", "cat")
+CPU = torch.device("cpu")
+SUITE = """
+estimators: [ste]
+backbones:
+  resnet20: {width: 2}
+data:
+  imagenet: {classes: 3, image: 32}
+seeds: [0]
+train: {epochs: 2, batch_size: 10, lr: 0.1}
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Three classes of 8 training and 4 validation images: colour, greyscale, CMYK, and a PNG."""
+    rng = np.random.default_rng(0)
+    for split, n in (("train", 8), ("val", 4)):
+        for name in CLASSES:
+            place = tmp_path / "imagenet" / split / name
+            place.mkdir(parents=True)
+            for i in range(n):
+                pixels = rng.integers(0, 256, (5, 5, 3), dtype=np.uint8)
+                image = Image.fromarray(pixels).resize((40 + 3 * i, 52 - 2 * i))
+                mode = {1: "L", 2: "CMYK"}.get(i, "RGB")
+                form = "PNG" if i == 3 else "JPEG"
+                image.convert(mode if form == "JPEG" else "RGB").save(place / f"{i}.JPEG", form)
+    return tmp_path
+
+
+def found(home: Path, **fields: object) -> Folder:
+    source = ImageNet.model_validate({"classes": 3, "image": 16} | fields)
+    data = source.load(home)
+    assert isinstance(data, Folder)
+    return data
+
+
+def damage(home: Path) -> list[Path]:
+    """A truncated, an empty and a foreign file in the training split; one that will be missing."""
+    train = home / "imagenet" / "train"
+    paths = [train / "ant" / "0.JPEG", train / "bee" / "5.JPEG", train / "cat" / "7.JPEG"]
+    content = paths[0].read_bytes()
+    paths[0].write_bytes(content[: len(content) * 9 // 10])
+    paths[1].write_bytes(b"")
+    paths[2].write_text("not an image")
+    return [*paths, train / "ant" / "4.JPEG"]
+
+
+def epoch(data: Folder, seed: int = 0, size: int = 5) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    return list(data.epoch(size, torch.Generator().manual_seed(seed)))
+
+
+def test_a_folder_is_listed(home: Path) -> None:
+    """Classes sorted, sizes, shape, and images in rounds of one of each class."""
+    (home / "imagenet" / "train" / "ant" / "readme.txt").write_text("no image")
+    data = found(home)
+
+    assert data.label == "ImageNet (3 classes), 16x16"
+    assert data.sizes == {"train": 24, "test": 12}
+    assert data.shape == (3, 16, 16)
+    assert data.labels("train").tolist() == [0, 1, 2] * 8
+    assert data.train.paths[:4] == (
+        "train/ant/0.JPEG", "train/bee/0.JPEG", "train/cat/0.JPEG", "train/ant/1.JPEG",
+    )  # fmt: skip
+
+
+def test_evaluation_is_pils_pixels(home: Path) -> None:
+    """Batches of the test split are the decoded views, normalized, in order."""
+    data = found(home)
+    batches = list(data.batches("test", 5))
+    images = [Image.open(data.test.root / path).convert("RGB") for path in data.test.paths]
+    views = np.stack([np.asarray(evaluation_view(image, 16)) for image in images])
+    expected = normalize(torch.from_numpy(views).permute(0, 3, 1, 2), data.transform)
+
+    assert [len(y) for _, y in batches] == [5, 5, 2]
+    assert torch.equal(torch.cat([x for x, _ in batches]), expected)
+    assert torch.equal(torch.cat([y for _, y in batches]), data.labels("test"))
+
+
+def test_threads_change_no_number(home: Path) -> None:
+    """0, 1 and 4 threads give the same batches, bit for bit; another seed gives others."""
+    runs = [epoch(found(home).to(CPU, workers)) for workers in (0, 1, 4)]
+    other = epoch(found(home), seed=1)
+
+    for run in runs[1:]:
+        for (x, y), (expected, labels) in zip(run, runs[0], strict=True):
+            assert torch.equal(x, expected)
+            assert torch.equal(y, labels)
+    assert not all(torch.equal(a, b) for (a, _), (b, _) in zip(runs[0], other, strict=True))
+
+
+def test_an_epoch_shows_every_image_once(home: Path) -> None:
+    """Complete, shuffled, the last batch smaller, and cropped anew in the next epoch."""
+    data, rng = found(home), torch.Generator().manual_seed(0)
+    first, second = list(data.epoch(5, rng)), list(data.epoch(5, rng))
+
+    assert [len(y) for _, y in first] == [5, 5, 5, 5, 4]
+    labels = torch.cat([y for _, y in first])
+    assert torch.bincount(labels).tolist() == [8, 8, 8]
+    assert not torch.equal(labels, torch.cat([y for _, y in second]))
+    assert first[0][0].shape == (5, 3, 16, 16)
+    assert first[0][0].is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_damaged_files_are_left_out(home: Path, workers: int) -> None:
+    """Each is reported once with its reason, its batch is smaller, and the rest is untouched."""
+    whole = epoch(found(home))
+    *broken, missing = damage(home)
+    said: list[str] = []
+    data = found(home).to(CPU, workers, said.append)
+    missing.unlink()
+    batches = epoch(data)
+    epoch(data, seed=1)
+
+    assert sum(len(y) for _, y in batches) == 24 - 4
+    assert [len(y) for _, y in whole] != [len(y) for _, y in batches]
+    assert len(said) == 4
+    reasons = ("truncated", "empty file", "not an image", "No such file")
+    for path, reason in zip([*broken, missing], reasons, strict=True):
+        assert any(f"{path}: " in line and reason in line for line in said)
+    sharp = {tuple(x.flatten()[:9].tolist()) for images, _ in whole for x in images}
+    assert {tuple(x.flatten()[:9].tolist()) for images, _ in batches for x in images} < sharp
+
+
+def test_a_damaged_file_can_stop(home: Path) -> None:
+    """damaged: stop raises at the first, with path and reason."""
+    path = damage(home)[0]
+    for other in ("bee/5", "cat/7"):
+        (home / "imagenet" / "train" / f"{other}.JPEG").unlink()
+
+    with pytest.raises(DataError, match=rf"^{path}: image file is truncated"):
+        epoch(found(home, damaged="stop").to(CPU, 2))
+
+
+def test_a_batch_of_one_is_dropped_and_none_is_an_error(home: Path) -> None:
+    """A training batch that damage leaves with fewer than two is no batch."""
+    data = found(home)
+    for path in data.train.paths[:-3]:
+        (data.train.root / path).write_bytes(b"")
+    sizes = [len(y) for _, y in epoch(data, size=2)]
+    for path in data.test.paths:
+        (data.test.root / path).write_bytes(b"")
+
+    assert set(sizes) <= {2}
+    with pytest.raises(DataError, match="not one of 12 images can be decoded"):
+        list(data.batches("test", 4))
+
+
+def test_a_fingerprint_is_of_names_and_sizes(home: Path) -> None:
+    """A new size, a new name or another crop changes it; contents, threads and damaged do not."""
+    first = found(home).fingerprint
+    path = home / "imagenet" / "val" / "bee" / "1.JPEG"
+    content = path.read_bytes()
+    path.write_bytes(bytes(len(content)))
+    same = [found(home), found(home, damaged="stop"), found(home).to(CPU, 3)]
+    others = [found(home, image=17), found(home, crop_area=[0.08, 1.25]), found(home, train=9)]
+    path.write_bytes(content + b"x")
+    longer = found(home).fingerprint
+    path.rename(path.with_name("9.JPEG"))
+
+    assert {data.fingerprint for data in same} == {first}
+    prints = {data.fingerprint for data in others} | {first, longer, found(home).fingerprint}
+    assert len(prints) == 6
+
+
+def test_wrong_folders_are_named(home: Path, tmp_path: Path) -> None:
+    """No folder, another number of classes, other classes in val, an empty class: each says so."""
+    with pytest.raises(DataError, match=r"no `.*nowhere/imagenet/train`; `bench data prepare"):
+        ImageNet().find(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"train` holds 3 classes, expected 1000.*`classes: 3`"):
+        ImageNet().find(home)
+    val = home / "imagenet" / "val"
+    (val / "bee").rename(val / "bug")
+    with pytest.raises(DataError, match=r"class `bee` is in train/ and not in val/"):
+        found(home)
+    (val / "bug").rename(val / "ape")
+    with pytest.raises(DataError, match=r"class `ape` is in val/ and not in train/"):
+        found(home)
+    for path in (val / "cat").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match=r"imagenet/val/cat` holds no image"):
+        found(home)
+
+
+def test_part_of_a_folder_is_held_out(home: Path) -> None:
+    """A quarter of every class's training images, disjoint and complete; val is not touched."""
+    data = found(home, held_out=0.25)
+    whole = set(found(home).train.paths)
+
+    assert data.label.endswith("25 % of train held out for tuning")
+    assert data.sizes == {"train": 18, "test": 6}
+    assert torch.bincount(data.labels("test")).tolist() == [2, 2, 2]
+    assert {*data.train.paths} | {*data.test.paths} == whole
+    assert {*data.train.paths}.isdisjoint(data.test.paths)
+    assert all(path.startswith("train/") for path in data.test.paths)
+    assert len(list(data.batches("test", 4))) == 2
+
+
+def test_damage_is_found_and_counted(home: Path) -> None:
+    """Every file is decoded, and the damaged ones are named."""
+    broken = damage(home)[:3]
+    counts: list[tuple[int, int]] = []
+    wrong = found(home).to(CPU, 2).damaged(lambda *n: counts.append(n))
+
+    assert [*wrong] == [str(path) for path in sorted(broken, key=lambda p: int(p.stem))]
+    assert counts == [(36, 36)]
+
+
+def test_verify_decodes_and_list_does_not(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`data verify` names every damaged file and exits with 5; `data list` only counts files."""
+
+    def bench(*args: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["bench", "data", *args, "--data", str(home)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        return int(stop.value.code or 0), "".join(capsys.readouterr())
+
+    code, text = bench("verify", "imagenet", "classes=3")
+    assert code == 0
+    assert "36 of 36 files decoded" in text
+    assert "24 train, 12 test, 3x224x224, 3 classes, fingerprint" in text
+    broken = damage(home)[:3]
+    code, text = bench("verify", "imagenet", "classes=3", "image=32")
+    assert code == 5
+    assert "3 of 36 files are damaged" in text
+    assert all(f"error: {path}: " in text for path in broken)
+    monkeypatch.setattr("bench.data.image_folder.decode", None)
+    assert "holds 3 classes, expected 1000" in bench("list")[1]
+    assert (
+        "imagenet: clases: unknown key; did you mean `classes`?"
+        in bench("verify", "imagenet", "clases=3")[1]
+    )
+    assert bench("verify", "imagenet", "classes")[0] == 2
+
+
+@pytest.mark.usefixtures("here")
+def test_two_epochs_end_to_end(
+    home: Path, ask: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`bench run` trains on files, its log names the damaged one once, `bench eval` agrees."""
+    path = damage(home)[0]
+    (home / "files.yaml").write_text(SUITE, encoding="utf-8")
+    monkeypatch.chdir(home)
+
+    def bench(*args: str) -> str:
+        code, out, err = ask(*args, "--data", home)
+        assert code == 0, err
+        return out
+
+    bench("run", "files.yaml", "--workers", "2", "--device", "cpu")
+    (log,) = home.rglob("log.txt")
+    text = log.read_text(encoding="utf-8")
+    (cell,) = plan(home / "files.yaml", data=home).cells
+    record = store.find(home / "results", cell)
+
+    assert text.count(f"left out, damaged: {path}: image file is truncated") == 1
+    assert text.count("left out") == 3
+    assert record
+    assert record.status == "ok"
+    assert len(record.curves["test_acc"]) == len(record.curves["test_top5"]) == 2
+    assert record.last_top5 == 1.0  # of three classes
+    assert bench("eval", "ste").count("as recorded") == 2
+
+
+def test_stop_fails_the_cell(home: Path) -> None:
+    """With damaged: stop the cell is a failed one, and its reason is the file's."""
+    damage(home)
+    (home / "files.yaml").write_text(SUITE.replace("image: 32", "image: 32, damaged: stop"))
+    (cell,) = plan(home / "files.yaml", data=home).cells
+    job = worker.Job(cell, home / "results", "cpu", 1, 2, False, home, (), (), 300.0)
+    worker.run(job)
+    record = store.find(home / "results", cell)
+
+    assert record
+    assert record.status == "failed"
+    assert record.reason.startswith(f"{home / 'imagenet' / 'train'}/")
+
+
+def test_batches_for_a_gpu_are_pinned(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads write into pinned memory, which a GPU copies from without waiting."""
+    asked: list[bool] = []
+    plain = torch.empty
+
+    def empty(*shape: Any, pin_memory: bool, **kinds: Any) -> torch.Tensor:
+        asked.append(pin_memory)
+        return plain(*shape, **kinds)
+
+    monkeypatch.setattr(torch, "empty", empty)
+    for device in ("cpu", "cuda"):
+        data = found(home).to(torch.device(device), 0)
+        batch = folder._Batch(data, data.train, torch.arange(4), None, map)  # pyright: ignore
+        assert list(batch.reasons) == [""] * 4
+
+    assert asked == [False, True]
+
+
+def test_the_next_batch_is_on_its_way_before_this_one_is_used(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batch k + 1 is sent before batch k is received, none is received twice or out of order."""
+    order: list[tuple[str, int]] = []
+    sent: list[Sent] = []
+    send, receive = Lane.send, Lane.receive
+
+    def sending(self: Lane, *tensors: torch.Tensor) -> Sent:
+        order.append(("send", len(sent)))
+        sent.append(send(self, *tensors))
+        return sent[-1]
+
+    def receiving(self: Lane, batch: Sent) -> tuple[torch.Tensor, ...]:
+        order.append(("receive", [one is batch for one in sent].index(True)))
+        return receive(self, batch)
+
+    monkeypatch.setattr(Lane, "send", sending)
+    monkeypatch.setattr(Lane, "receive", receiving)
+    for k, _ in enumerate(found(home).to(CPU, 2).epoch(8, torch.Generator().manual_seed(0))):
+        order.append(("use", k))
+
+    assert order == [
+        ("send", 0), ("send", 1), ("receive", 0), ("use", 0),
+        ("send", 2), ("receive", 1), ("use", 1), ("receive", 2), ("use", 2),
+    ]  # fmt: skip
+
+
+@pytest.mark.gpu
+def test_a_gpu_sees_the_same_batches(home: Path) -> None:
+    """Through pinned memory to the GPU and normalized there, the images are the CPU's."""
+    here, there = (epoch(found(home).to(torch.device(d), 2)) for d in ("cpu", "cuda"))
+
+    for (x, y), (expected, labels) in zip(there, here, strict=True):
+        torch.testing.assert_close(x.cpu(), expected, rtol=0, atol=1e-6)
+        assert torch.equal(y.cpu(), labels)

@@ -1,0 +1,154 @@
+"""LaTeX of a board: everything escaped, every number named, and it compiles."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from samples import board_of, board_of_four, board_of_ledger
+
+from bench.leaderboard.board import Board, Line
+from bench.leaderboard.tables import latex, render
+from bench.leaderboard.tables.paper import STYLES
+
+HOSTILE = [
+    "_ & % $ # { } ~ ^ \\", "\\input{/etc/passwd}", "\\end{table}", "% gone", "[x] *", "--- ?` !`",
+    "\"quoted\" 'so' `code` ``", "naïve Ångström ǖ ąė Łódź ß", "Σ α ω √ ² ₃ ± ½ ﬁ … “x” ‘y’ → ≤ 5°",
+    "مرحبا עברית", "中文 한국어", "😀👩‍👧", "a\tb\nc\x1b[31m\u202ered\x00",
+    "^(a_{b", "_{x}^(y)^{z}",
+]  # fmt: skip
+ALLOWED = re.compile(
+    r"\\[A-Za-z]+(\{\})?"  # a command
+    r"|\\[{}$&#%_]"  # a character that would be one
+    r"|\\[`'^~\"=.]\{[ -~]?\}"  # an accent
+    r"|[^\\$&#%_^~\n]"
+)
+LINE = board_of().sections[0].lines[0]
+PAGE = r"""\documentclass{article}
+\usepackage[a4paper,margin=15mm]{geometry}
+\usepackage{booktabs,graphicx}
+\begin{document}
+%s
+\end{document}
+"""
+
+
+def hostile() -> Board:
+    """The ordinary board, every text of it replaced by one that LaTeX would take for markup."""
+    plain = board_of()
+    first = plain.sections[0].lines[0]
+    lines = [
+        replace(first, label=text, formula=text, kind=text, confounds=[text], lost={text: 1})
+        for text in HOSTILE
+    ]
+    section = replace(plain.sections[0], backbone=HOSTILE[0], recipe=HOSTILE[1], lines=lines)
+    return replace(plain, suite=HOSTILE[0], sections=[section], notes=HOSTILE)
+
+
+@given(st.text(max_size=40))
+@example("".join(HOSTILE))
+@settings(max_examples=25, deadline=None)
+def test_no_text_is_markup(text: str) -> None:
+    """Whatever the text, it is ASCII, its braces match, and no character of it is a command."""
+    for said in (latex.escaped(text), latex.formula(text), latex.prose(text)):
+        assert said.isascii()
+        assert ALLOWED.sub("", said) == ""
+        bare = re.sub(r"\\[{}]", "", said)
+        depth = [bare[:i].count("{") - bare[:i].count("}") for i in range(len(bare) + 1)]
+        assert min(depth) == depth[-1] == 0
+    assert "\n" not in latex.comment(text)
+
+
+def test_what_latex_has_a_sign_for_is_that_sign() -> None:
+    """Formulas, accents and minus signs as LaTeX sets them; the rest as code points."""
+    assert latex.escaped("α² ≤ √Ω") == (
+        r"\ensuremath{\alpha}\textsuperscript{2} \ensuremath{\leq} "
+        r"\ensuremath{\surd}\ensuremath{\Omega}"
+    )
+    assert latex.escaped("é Å") == r"\'{e} \r{A}"
+    assert latex.escaped("😀") == r"\texttt{U+1F600}"
+    assert latex.formula("|z|^(1/o)") == r"\textbar{}z\textbar{}\textsuperscript{1/o}"
+    assert latex.formula("Σ_{i=0}^{k} x") == (
+        r"\ensuremath{\Sigma}\textsubscript{i=0}\textsuperscript{k} x"
+    )
+    assert latex.prose("see `a_b` here") == r"see \texttt{a\_b} here"
+    assert latex.number("-1.10e-05") == r"\ensuremath{-}1.10\ensuremath{\times10^{-5}}"
+    assert latex.number("1–2") == r"1\textendash{}2"
+
+
+def names(lines: list[Line]) -> dict[str, str]:
+    """Every definition, by its name."""
+    found = [
+        re.fullmatch(r"\\newcommand\{\\([A-Za-z]+)\}\{(.*)\}", x) for x in latex.definitions(lines)
+    ]
+    assert all(found)
+    assert len({match[1] for match in found if match}) == len(found)
+    return {match[1]: match[2] for match in found if match}
+
+
+@given(st.lists(st.text(max_size=12), max_size=6, unique=True))
+@example(["ab", "a b", "a-b", "é", "e", "中", "文", "x1", "x-1", "xOne"])
+@settings(max_examples=15, deadline=None)
+def test_every_number_has_a_name_of_its_own(labels: list[str]) -> None:
+    """Names are letters, no two are equal, and none depends on the order of the rows."""
+    lines = [replace(LINE, label=label) for label in labels]
+
+    assert names(lines) == names(lines[::-1])
+
+
+def test_numbers_have_the_names_that_a_paper_writes() -> None:
+    """Label, net, W/A and what it is; names that would be equal are both made longer."""
+    lines = board_of().sections[0].lines
+    found = names(lines)
+
+    assert found["benchResteResnetTwoZeroOneOneAcc"] == "54.00"
+    assert found["benchResteResnetTwoZeroOneOneAccPm"] == "6.57"
+    assert found["benchSteResnetTwoZeroOneOnePublished"] == "84.44"
+    both = names([*lines, replace(lines[0], label="RESTE"), replace(lines[0], label="re-ste")])
+    assert "benchReSteResnetTwoZeroOneOneAcc" in both
+    assert "benchRESTEResnetTwoZeroOneOneAcc" in both
+    assert "benchResteResnetTwoZeroOneOneAcc" in both
+    alike = names([lines[0], replace(lines[0], label="reste!")])
+    assert "benchResteResnetTwoZeroOneOneAcc" not in alike
+    assert len(alike) == 2 * len(names(lines[:1]))
+
+
+def test_a_table_says_what_it_rests_on() -> None:
+    """Run ids beside their row, tiers apart, bold and intervals as in the other formats."""
+    shown = render.text(board_of_four(), "tex")
+    rows = shown.splitlines()
+    (row,) = [text for text in rows if text.startswith(r"1\textendash{}2 & alike")]
+    clear = render.text(board_of_four({"a": {0: 0.9, 1: 0.91}, "b": {0: 0.1, 1: 0.11}}), "tex")
+
+    assert row.endswith(r"\\ % " + " ".join(board_of_four().sections[0].lines[0].cells))
+    assert rows[rows.index(next(x for x in rows if "worse &" in x)) - 1] == r"\midrule"
+    assert r"81.50 \ensuremath{\pm} 0.92" in row
+    assert r"\textbf{a} & \textbf{90.50" in clear
+    assert r"\textbf{" not in shown
+    assert "lost: lost on resnet20, 1/1, 1 of 4 seeds, diverged: the loss" in shown
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex; `make system` installs it")
+def test_it_compiles(tmp_path: Path) -> None:
+    """An ordinary board, a hostile one and every style of the paper, with pdflatex alone."""
+    files = {"board": render.text(board_of(), "tex"), "hostile": render.text(hostile(), "tex")}
+    for style in STYLES:
+        name = style.removeprefix("paper:")
+        files[name] = render.text(board_of_ledger(name), "tex", style)
+    for name, text in files.items():
+        (tmp_path / f"{name}.tex").write_text(text, encoding="ascii")
+    inputs = "\n".join(rf"\begingroup\input{{{name}}}\clearpage\endgroup" for name in files)
+    (tmp_path / "page.tex").write_text(PAGE % inputs, encoding="ascii")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "page.tex"],
+        cwd=tmp_path, capture_output=True, check=False,
+    )  # fmt: skip
+    log = (tmp_path / "page.log").read_text(encoding="latin-1")
+
+    assert done.returncode == 0, log[-2000:]
+    assert (tmp_path / "page.pdf").stat().st_size > 10_000
+    assert "Missing character" not in log

@@ -1,0 +1,252 @@
+"""Who works on a cell: one at a time, the dead are found, and no clock is trusted."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench.errors import EnvironmentProblem
+from bench.planning.planner import plan
+from bench.results import lease, store
+from bench.results.lease import Lease, Leases, Owner, alive, holder, myself
+from bench.spec.cell import Cell
+
+
+class Clock:
+    """A clock that moves when told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def cell(tiny: Path) -> Cell:
+    return plan(tiny).cells[0]
+
+
+def foreign() -> Owner:
+    return myself().model_copy(update={"host": "far", "place": "another boot", "pid": 7})
+
+
+def write(root: Path, cell: Cell, owner: Owner, beat: int = 1, at: str = "") -> Path:
+    text = Lease(owner=owner, beat=beat, at=at).model_dump_json()
+    return store.write(store.folder(root, cell) / "lease.json", text)
+
+
+def test_a_cell_has_one_owner(cell: Cell, tmp_path: Path) -> None:
+    """The second run is told who has it, and has it when the first lets go."""
+    first, second = Leases(tmp_path, myself()), Leases(tmp_path, myself())
+
+    assert first.take(cell).ours
+    assert first.take(cell).ours
+    answer = second.take(cell)
+    assert (answer.ours, answer.other) == (False, first.owner)
+    assert holder(store.folder(tmp_path, cell)) == str(first.owner)
+    second.release(cell)
+    assert not second.take(cell).ours
+    first.release(cell)
+    assert second.take(cell).ours
+    assert second.take(cell).other is None
+
+
+@pytest.mark.linux
+def test_a_killed_owner_is_followed(cell: Cell, tmp_path: Path) -> None:
+    """A process that is gone holds nothing; who takes over knows whose it was."""
+    script = f"""
+import os, signal
+from pathlib import Path
+from bench.cell import Cell
+from bench.lease import Leases, myself
+leases = Leases(Path({str(tmp_path)!r}), myself())
+assert leases.take(Cell.model_validate_json({cell.model_dump_json()!r})).ours
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    process = subprocess.Popen([sys.executable, "-c", script])
+    process.wait()
+    answer = Leases(tmp_path, myself()).take(cell)
+
+    assert answer.ours
+    assert answer.other is not None
+    assert answer.other.pid == process.pid
+
+
+@pytest.mark.linux
+def test_a_number_used_again_is_another_process(cell: Cell, tmp_path: Path) -> None:
+    """A living process with the owner's number but another beginning is not the owner."""
+    write(tmp_path, cell, myself().model_copy(update={"began": "1"}))
+
+    assert alive(myself()) is True
+    assert alive(myself().model_copy(update={"began": "1"})) is False
+    assert Leases(tmp_path, myself()).take(cell).ours
+
+
+def test_a_machine_that_was_booted_again_has_no_owners() -> None:
+    """Same host, other boot: dead. Another container of it, another machine: nobody can tell."""
+    me = myself()
+    boot, space = me.place.split(" ", 1)
+
+    assert alive(me.model_copy(update={"place": f"another {space}"})) is False
+    assert alive(me.model_copy(update={"place": f"{boot} pid:[7]"})) is None
+    assert alive(me.model_copy(update={"place": f"another {space}", "host": "far"})) is None
+    assert alive(me.model_copy(update={"place": ""})) is None
+
+
+def test_without_proc_a_process_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system tells no more, a number that a process of this host has is alive."""
+    monkeypatch.setattr(lease, "_place", lambda: "")
+    me = myself()
+    process = subprocess.Popen(["true"])
+    process.wait()
+
+    assert alive(me) is True
+    assert alive(me.model_copy(update={"pid": process.pid})) is False
+    assert alive(me.model_copy(update={"host": "far"})) is None
+
+
+def test_a_folder_is_moved_only_while_nobody_has_it(cell: Cell, tmp_path: Path) -> None:
+    """In the meantime nobody takes it; one that has it is named; its owner may."""
+    leases, home = Leases(tmp_path, myself()), store.folder(tmp_path, cell)
+    assert leases.take(cell).ours
+    for where in (home, None):
+        with (
+            pytest.raises(lease.Held, match=rf"process {os.getpid()} has this cell; wait"),
+            lease.idle(tmp_path, where),
+        ):
+            pass
+    with lease.idle(tmp_path, home, leases.owner):
+        pass
+    leases.release(cell)
+    with lease.idle(tmp_path, home), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lease, "LOCK_S", 0.1)
+        with pytest.raises(EnvironmentProblem, match="is locked"):
+            Leases(tmp_path, myself()).take(cell)
+
+
+def test_one_lease_that_cannot_be_written_stops_no_other(tiny: Path, tmp_path: Path) -> None:
+    """A beat shows life for every cell that it can."""
+    clock = Clock()
+    leases = Leases(tmp_path, myself(), clock)
+    bad, good = plan(tiny).cells
+    for one in (bad, good):
+        leases.take(one)
+    (store.folder(tmp_path, bad) / "lease.json").unlink()
+    (store.folder(tmp_path, bad) / "lease.json").mkdir()
+    clock.now = 11
+
+    assert leases.beat() == []
+    path = store.folder(tmp_path, good) / "lease.json"
+    assert json.loads(path.read_text(encoding="utf-8"))["beat"] == 1
+
+
+@pytest.mark.linux
+def test_a_process_that_nobody_buried_is_dead() -> None:
+    """A zombie owns nothing."""
+    process = subprocess.Popen(["true"])
+    deadline = time.monotonic() + 30
+    while lease._began(process.pid):  # pyright: ignore[reportPrivateUsage]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert Path(f"/proc/{process.pid}").exists()
+    process.wait()
+
+
+def test_an_owner_elsewhere_lives_as_long_as_it_beats(cell: Cell, tmp_path: Path) -> None:
+    """Of another machine only the counter counts: unchanged for a minute of ours, it is dead."""
+    clock = Clock()
+    leases = Leases(tmp_path, myself(), clock)
+    write(tmp_path, cell, foreign(), beat=1)
+    assert not leases.take(cell).ours
+    clock.now = 59
+    assert not leases.take(cell).ours
+    write(tmp_path, cell, foreign(), beat=2)
+    clock.now = 61
+    assert not leases.take(cell).ours
+    clock.now = 120
+    assert not leases.take(cell).ours
+    clock.now = 122
+    answer = leases.take(cell)
+
+    assert answer.ours
+    assert answer.other == foreign().model_copy(update={"run": answer.other.run})  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("at", ["1970-01-01T00:00:00+00:00", "2999-01-01T00:00:00+00:00", "never"])
+def test_what_an_owner_calls_the_time_is_ignored(cell: Cell, tmp_path: Path, at: str) -> None:
+    """Clocks that disagree, or jump, make no owner dead and none immortal."""
+    clock = Clock()
+    leases = Leases(tmp_path, myself(), clock)
+    write(tmp_path, cell, foreign(), at=at)
+
+    assert not leases.take(cell).ours
+    clock.now = 61
+    assert leases.take(cell).ours
+
+
+def test_a_lease_that_cannot_be_read_may_be_somebodys(cell: Cell, tmp_path: Path) -> None:
+    """Damaged, it is waited for like one of another machine."""
+    clock = Clock()
+    leases = Leases(tmp_path, myself(), clock)
+    store.write(store.folder(tmp_path, cell) / "lease.json", b"\xff{")
+
+    answer = leases.take(cell)
+    assert (answer.ours, answer.other) == (False, None)
+    clock.now = 61
+    assert leases.take(cell).ours
+
+
+def test_a_beat_shows_life_and_finds_losses(cell: Cell, tmp_path: Path) -> None:
+    """Every ten seconds the counter rises; what another run took over is ours no more."""
+    clock = Clock()
+    leases = Leases(tmp_path, myself(), clock)
+    leases.take(cell)
+    path = store.folder(tmp_path, cell) / "lease.json"
+    clock.now = 9
+    assert leases.beat() == []
+    assert json.loads(path.read_text(encoding="utf-8"))["beat"] == 0
+    clock.now = 11
+    assert leases.beat() == []
+    assert json.loads(path.read_text(encoding="utf-8"))["beat"] == 1
+    other = foreign()
+    write(tmp_path, cell, other)
+    clock.now = 22
+
+    assert leases.beat() == [cell]
+    leases.release_all()
+    assert holder(store.folder(tmp_path, cell)) == str(other)
+
+
+def test_a_folder_without_locks_is_refused(
+    cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the file system cannot lock, two runs could do one cell: the error says what to do."""
+    import errno
+    import fcntl
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+
+    with pytest.raises(EnvironmentProblem, match=r"cannot lock `.*`: .*; give --results on a file"):
+        Leases(tmp_path, myself()).take(cell)
+
+
+def test_a_lock_that_is_never_free_is_an_error(
+    cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that keeps the lock is not waited for without end."""
+    from filelock import FileLock
+
+    monkeypatch.setattr(lease, "LOCK_S", 0.1)
+    with (
+        FileLock(tmp_path / ".lock"),
+        pytest.raises(EnvironmentProblem, match="is locked by another program"),
+    ):
+        Leases(tmp_path, myself()).take(cell)

@@ -1,0 +1,267 @@
+"""What a cell was made by: digests of sources, and what makes a record stale."""
+
+import ast
+import importlib
+import json
+import shutil
+from pathlib import Path
+
+import exact_curves
+import pytest
+from samples import cell
+
+from bench.errors import UsageError
+from bench.planning.planner import plan
+from bench.registry import BACKBONES, ESTIMATORS
+from bench.results import source_digest as identity
+from bench.spec.cell import CORE, Cell, DataRef, Ref
+
+SOURCE = '''
+"""What it is."""
+
+import math
+
+
+class Mine:  # a comment
+    """What it does."""
+
+    t: float = 1.5
+
+    def value(self, z):
+        return f"a{{b{z!r:>{self.t}}c" "d" if z else -math.pi * 1e-3
+'''
+ALIKE = {
+    "comments": SOURCE.replace("# a comment", "# another, longer comment"),
+    "docstrings": SOURCE.replace("What it does.", "What else it does.").replace("is.", "was."),
+    "no docstring": SOURCE.replace('    """What it does."""\n', ""),
+    "layout": SOURCE.replace("        return", "        return \\\n            "),
+    "quotes": SOURCE.replace('"d"', "'d'"),
+    "a string cut otherwise": SOURCE.replace('c" "d"', 'cd"'),
+    "idle": SOURCE.replace("    t: float", "    pass\n    t: float"),
+}
+OTHER = {
+    "a constant": SOURCE.replace("1.5", "1.25"),
+    "a string": SOURCE.replace('"d"', '"e"'),
+    "a name": SOURCE.replace("z):", "z, o=1):"),
+    "an operator": SOURCE.replace("* 1e-3", "/ 1e-3"),
+    "a sign": SOURCE.replace("-math", "math"),
+    "an order": SOURCE.replace("import math\n", "") + "\nimport math\n",
+    "a type": SOURCE.replace("1.5", "'1.5'"),
+}
+
+
+@pytest.mark.parametrize("text", ALIKE.values(), ids=ALIKE.keys())
+def test_a_better_comment_changes_no_digest(text: str) -> None:
+    """Comments, docstrings, layout and quotes are no part of what code says."""
+    assert text != SOURCE
+    assert identity.digest(text.encode()) == identity.digest(SOURCE.encode())
+
+
+@pytest.mark.parametrize("text", OTHER.values(), ids=OTHER.keys())
+def test_every_change_of_code_changes_the_digest(text: str) -> None:
+    """A constant, a string, a name, an operator, a sign, an order, a type: none goes unnoticed."""
+    assert text != SOURCE
+    assert identity.digest(text.encode()) != identity.digest(SOURCE.encode())
+
+
+def test_the_digest_is_the_same_on_every_python() -> None:
+    """Pinned: CPython 3.11, 3.12 and 3.13 gave it; another would make every record stale."""
+    assert identity.digest(SOURCE.encode()) == "f7a1fcc12559d118"
+
+
+@pytest.mark.parametrize("text", [b"def (", b"a\x00b", b"\xff", b"(" * 5000, b"-" * 100_000 + b"1"])
+def test_what_does_not_parse_has_a_digest(text: bytes) -> None:
+    """No file is refused for what is in it: code that is none is digested byte by byte."""
+    assert len(identity.digest(text)) == 16
+    assert identity.digest(text) != identity.digest(text + b" ")
+
+
+def test_no_numeric_file_is_forgotten() -> None:
+    """All that a numeric file imports of the harness is numeric, or is known not to be."""
+    home = Path(identity.__file__).parent
+    names = {path.stem for path in home.glob("*.py")}
+    for name in (*identity.NUMERIC, "plugin"):
+        tree = ast.parse((home / f"{name}.py").read_text(encoding="utf-8"))
+        found = {
+            (node.module or "").removeprefix("bench").strip(".") or alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bench")
+            for alias in node.names
+        }
+        assert found & names <= {*identity.NUMERIC, *identity.OTHER}, f"bench/{name}.py"
+    plugin = ast.parse((home / "plugin.py").read_text(encoding="utf-8"))
+    kinds = {type(node) for node in plugin.body}
+    assert kinds <= {ast.ImportFrom, ast.Import, ast.Expr, ast.Assign}
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the harness, whose sources are digested in place of ours."""
+    home = tmp_path / "bench"
+    shutil.copytree(identity.HOME, home, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(identity, "HOME", home)
+    monkeypatch.setattr(identity, "DECLARED", home / identity.DECLARED.name)
+    return home
+
+
+def test_the_core_is_the_code_of_its_files(elsewhere: Path) -> None:
+    """A comment in a numeric file changes no digest; a constant changes that file's alone."""
+    before, trainer = identity.numerics(), elsewhere / "trainer.py"
+    text = trainer.read_text(encoding="utf-8")
+    trainer.write_text(text + "\n# a comment\n", encoding="utf-8")
+    commented = identity.numerics()
+    trainer.write_text(text.replace("EVAL_BATCH = 500", "EVAL_BATCH = 501"), encoding="utf-8")
+    changed = identity.numerics()
+
+    assert commented == before
+    assert {k for k in changed if before.get(k) != changed[k]} == {"bench/trainer.py"}
+
+
+MOVED = """
+from bench.binary import Clock, sign as signs
+from bench import elementary
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    from bench.cell import Recipe
+def f(x: "Recipe"): return signs(elementary.power(x)) + Clock().at
+"""
+
+
+def test_how_a_file_imports_the_harness_is_no_part_of_it(elsewhere: Path) -> None:
+    """Names that are imported otherwise, from elsewhere or under another name say the same."""
+    (elsewhere / "nn").mkdir()
+    (elsewhere / "nn" / "sign.py").touch()
+    others = [
+        MOVED.replace("bench.nn.sign", "bench.nn.sign").replace("signs", "s"),
+        MOVED.replace("import elementary", "import elementary as e").replace("elementary.p", "e.p"),
+        MOVED.replace("import elementary", "import binary").replace("elementary.p", "binary.p"),
+        MOVED.replace("from bench import elementary", "from bench.elementary import power").replace(
+            "elementary.power", "power"
+        ),
+        MOVED.replace("bench.cell import Recipe", "bench.spec import Recipe, Cell"),
+    ]
+    digests = {identity.digest(text.encode(), elsewhere) for text in (MOVED, *others)}
+
+    assert len(digests) == 1
+    assert identity.digest(MOVED.encode()) not in digests
+    other = MOVED.replace("power(x)", "tanh(x)")
+    assert identity.digest(other.encode(), elsewhere) not in digests
+
+
+def test_the_code_is_the_declared_one() -> None:
+    """After a change of the core: `make declare` if no bit changed, `make renew` if numbers did."""
+    declared = json.loads(identity.DECLARED.read_bytes())
+
+    assert set(identity.core_code().values()) == set(declared["code"].values())
+    assert identity.numerics() == declared["carried"]
+
+
+@pytest.mark.parametrize("name", exact_curves.NAMES)
+@pytest.mark.parametrize(
+    "compiled", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["eager", "compiled"]
+)
+def test_declared_code_computes_the_golden_bits(name: str, compiled: bool) -> None:
+    """Every golden curve is what it was to the last bit, where it was ever seen."""
+    if not (kept := exact_curves.kept(compiled=compiled)):
+        here = exact_curves.environment(compiled=compiled)
+        pytest.skip(f"nobody has seen the curves of {here}; `make renew` notes them")
+
+    assert exact_curves.curve(name, compiled=compiled) == kept[name]
+
+
+def made(**change: object) -> Cell:
+    """A cell as it is planned now; `change` replaces fields."""
+    ref = Ref(name="ste", params={"clip": 1.0}, source="a" * 16)
+    fields = {"numerics": {"bench/data.py": "1", "bench/trainer.py": "2"}, "weights": ref}
+    return cell(**(fields | {"activations": ref} | change))
+
+
+REF = Ref(name="ste", params={"clip": 1.0}, source="b" * 16)
+REASONS: dict[str, dict[str, object]] = {
+    "bench/trainer.py changed": {"numerics": {"bench/data.py": "1", "bench/trainer.py": "3"}},
+    "bench/new.py changed": {"numerics": made().numerics | {"bench/new.py": "1"}},
+    "estimators/ste.py changed": {"weights": REF, "activations": REF},
+    "backbones/resnet20.py changed": {
+        "backbone": Ref(name="resnet20", params={"width": 8}, source="c")
+    },
+    "version of ste 1 -> 2": {"weights": REF.model_copy(update={"version": 2})},
+    f"numeric core {CORE} -> {CORE + 1}": {"core": CORE + 1},
+    f"the data changed (fingerprint {'0' * 16} -> {'1' * 16})": {
+        "data": DataRef(name="digits", fingerprint="1" * 16)
+    },
+}
+
+
+@pytest.mark.parametrize(("reason", "change"), REASONS.items(), ids=REASONS.keys())
+def test_every_change_has_its_reason(reason: str, change: dict[str, object]) -> None:
+    """Each thing that a cell was made by is told by name, once, and is no part of its key."""
+    assert identity.changes(made(), made(**change)) == [reason]
+    assert made(**change).key == made().key
+    assert made(**change).id != made().id
+
+
+def test_a_cell_older_than_digests_says_so() -> None:
+    """What was made before has one reason, keeps its id, and has the key of what is made now."""
+    assert identity.changes(cell(), made()) == [identity.OLD]
+    assert cell().key == made().key
+    assert "source" not in cell().model_dump_json()
+    assert "numerics" not in cell().model_dump_json()
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"activations": None}, {"recipe": {"epochs": 3}}])
+def test_what_a_person_asks_for_is_the_key(change: dict[str, object]) -> None:
+    """Cells that mean something else have another key."""
+    assert cell(**change).key != cell().key
+
+
+PLUGIN = '''"""Mine."""
+
+from bench.plugin import Surrogate
+
+
+class Mine(Surrogate):
+    def value(self, z, _, /):
+        return z * 0.5
+'''
+
+
+def test_a_plan_knows_its_plugins_files(tiny: Path, tmp_path: Path) -> None:
+    """A local plugin's comment keeps every id, a constant changes those of its own cells alone."""
+    mine = tmp_path / "plugins" / "mine.py"
+    mine.parent.mkdir()
+    tiny.write_text(
+        tiny.read_text("utf-8").replace("[ste, reste]", "[ste, mine]") + "plugins: [./plugins]\n"
+    )
+    texts = [PLUGIN, PLUGIN.replace("Mine.", "My own."), PLUGIN.replace("0.5", "0.25")]
+    found: list[list[Cell]] = []
+    for text in texts:
+        mine.write_text(text, encoding="utf-8")
+        found.append(plan(tiny).cells)
+    first, commented, changed = found
+
+    assert first[0].numerics == identity.numerics()
+    assert [c.id for c in commented] == [c.id for c in first]
+    assert changed[0] == first[0]
+    assert identity.changes(first[1], changed[1]) == [f"{mine} changed"]
+    assert identity.drift(first) == [f"{mine} changed"]
+    with pytest.raises(UsageError, match=rf"{mine} changed since mine-resnet20-\S+ was planned"):
+        identity.confirm(first[1])
+    identity.confirm(changed[1])
+    mine.unlink()
+    assert identity.drift(first) == []  # nobody can tell
+
+
+def test_an_installed_plugin_is_its_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file behind an entry point is found and not run; without one there is no digest."""
+    (tmp_path / "strange_module.py").write_text("raise SystemExit\n", encoding="utf-8")
+    info = tmp_path / "strange-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1.0\n")
+    entries = "[bench.estimators]\nodd = strange_module:Mine\ngone = no_such_module.of:Mine\n"
+    (info / "entry_points.txt").write_text(entries)
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.invalidate_caches()
+
+    assert identity.source(ESTIMATORS, "odd") == identity.digest(b"raise SystemExit\n")
+    assert identity.source(ESTIMATORS, "gone") == identity.source(ESTIMATORS, "nothing") == ""
+    assert identity.source(BACKBONES, "resnet20") != identity.source(ESTIMATORS, "ste") != ""

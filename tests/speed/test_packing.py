@@ -1,0 +1,87 @@
+"""How many cells train at once, by what was measured; and when they end."""
+
+import pytest
+
+from bench.errors import UsageError
+from bench.run import executor
+from bench.run.worker_process import Slot
+from bench.speed import packing
+from bench.speed.makespan import ends, largest
+from bench.speed.throughput import Tempo
+
+RATES = {1: 100.0, 2: 190.0, 4: 300.0, 8: 320.0, 16: 900.0}  # images/s of so many copies together
+
+
+def tempo(**fields: float | None) -> Tempo:
+    given = {"mib": 3000.0, "host_mib": 2000.0, "reserved_mib": 3072.0, "free_mib": 60_000.0}
+    return Tempo.model_validate(
+        {
+            "graph": "g", "place": "1 x cuda:0", "environment": "e", "host": "h", "copies": 1,
+            "threads": 1, "images_per_s": 100.0, "epoch_s": 1.0, "start_s": 0.0, "first_s": 0.0,
+            "made": "",
+        }
+        | given
+        | fields
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rates", "most", "best"),
+    [
+        (RATES, 16, 4),  # 8 are not a tenth faster than 4, and 16 are not tried
+        (RATES, 3, 2),  # no memory for 4
+        ({1: 100.0, 2: 100.0}, 16, 1),
+        ({1: 100.0, 2: None}, 16, 1),  # out of memory
+        ({1: None}, 16, 1),
+    ],
+)
+def test_copies_double_while_it_pays(rates: dict[int, float | None], most: int, best: int) -> None:
+    """Twice as many copies are taken if together they are a tenth faster, and fit."""
+    assert packing.doubled(rates.__getitem__, most) == best
+
+
+def test_the_memory_that_is_short_decides() -> None:
+    """The GPU's, a context for each process and a margin included, or the host's."""
+    assert packing.room(tempo(), 1e6) == 1 + int(60_000 * 0.95 / 4096)
+    assert packing.room(tempo(), 10_000) == 4
+    assert packing.room(tempo(free_mib=None), 10_000) == 4  # a CPU
+    assert packing.room(tempo(free_mib=1000.0), 1e6) == 1  # the one that was there
+
+
+def test_layouts_use_every_core() -> None:
+    """From one thread for each cell to one cell."""
+    assert [(len(way), way[0].threads) for way in packing.layouts(8)] == [
+        (8, 1), (4, 2), (2, 4), (1, 8),
+    ]  # fmt: skip
+    assert [len(way) for way in packing.layouts(1)] == [1]
+
+
+def test_slots_of_each_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many on every GPU, in turn; one where nothing is said; `-j` counts all of them."""
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    two = (Slot("cuda:0", 1), Slot("cuda:1", 1))
+
+    assert executor.slots("auto", None, None, 1, 3) == two * 3
+    assert executor.slots("auto", None, None, 1) == two
+    assert executor.slots("cuda", [1], 4, 1) == (Slot("cuda:1", 1),) * 4
+    with pytest.raises(UsageError, match="-j counts all cells at a time, --slots-per-gpu those"):
+        executor.slots("auto", None, 2, 1, 3)
+
+
+def test_slots_per_gpu_are_of_gpus() -> None:
+    """On the CPU the option is refused, and `-j` named."""
+    with pytest.raises(UsageError, match="cells run on the CPU here, where -j says"):
+        executor.slots("cpu", None, None, 1, 2)
+
+
+def test_cells_go_to_the_slot_that_is_free_first() -> None:
+    """In their order, after the start; a short one may end before a long one that began sooner."""
+    assert ends([5, 1, 1, 4], 2) == [5, 1, 2, 6]
+    assert ends([1, 1], 4, start_s=10) == [11, 11]
+    assert ends([], 2) == []
+
+
+def test_the_largest_that_fits() -> None:
+    """Found by halving; 0 if not even 1 fits, the most if all do."""
+    assert [largest(lambda n: n <= 7, 100), largest(lambda _: False, 5)] == [7, 0]
+    assert largest(lambda _: True, 20) == 20

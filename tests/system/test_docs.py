@@ -1,0 +1,277 @@
+"""The site: every command on it is run, every example computed, and what is generated is whole."""
+
+import doctest
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from typer.main import get_command
+
+from bench.cli import streams as terminal
+from bench.cli.app import app
+from bench.planning import planner as crossing
+from bench.registry import BACKBONES, ESTIMATORS
+from docs import commands, formula, gallery, plot, tables
+
+ROOT = Path(__file__).parent.parent
+PAGES = {path.stem: path for path in sorted((ROOT / "docs" / "pages").glob("*.md"))}
+FENCE = re.compile(r'^```(\w+)(?: title="([^"]*)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+MACHINE = f"torch {torch.__version__.partition('+')[0]}, {torch.backends.cpu.get_cpu_capability()}"
+MEASURED = {
+    "run",
+    "power",
+    "logs",
+    "merge",
+    "verify",
+}  # whose numbers are those of one kind of machine
+PRIVATE = {"make", "status"}  # which tell of one machine
+ASKS = re.compile(  # another machine for something
+    r'src(set)?="?(https?:)?//|<link[^>]*href="?(https?:)?//|url\(["\']?(https?:)?//|@import'
+)
+REWRITE = bool(os.environ.get("REWRITE"))  # outputs that are no longer so
+
+Ask = Callable[..., tuple[int, str, str]]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A line after `$ ` and what the page says that it prints; `...` stands for any lines."""
+
+    line: str
+    printed: str
+
+    @property
+    def words(self) -> list[str]:
+        return shlex.split(self.line)
+
+    @property
+    def verb(self) -> str:
+        return self.words[1] if self.words[0] == "bench" else self.words[0]
+
+    @property
+    def fails(self) -> bool:
+        return self.printed.startswith("error: ")
+
+
+def steps(text: str) -> list[tuple[str, Path | Command]]:
+    """The files that a page has one write, with their text, and its commands, in order."""
+    found: list[tuple[str, Path | Command]] = []
+    for kind, title, body in FENCE.findall(text):
+        if title:
+            found.append((body, Path(title)))
+        elif kind == "console":
+            parts = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", body, re.MULTILINE)
+            found += [("", Command(line, printed)) for line, printed in parts]
+    return found
+
+
+@pytest.fixture
+def at(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Command], str]:
+    """Run a command in an empty folder, as a process of its own would; returns what it prints."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(terminal.out, "width", 104)
+    (tmp_path / "shipped").symlink_to(ROOT / "results")
+
+    def call(command: Command) -> str:
+        if command.verb == "make":
+            subprocess.run([*command.words, "--dry-run"], cwd=ROOT, check=True, capture_output=True)
+            return ""
+        for registry in (ESTIMATORS, BACKBONES):
+            monkeypatch.setattr(registry, "_loaded", {})
+        code, out, err = ask(*command.words[1:])
+        assert (code != 0) == command.fails, f"{command.line}\n{out}{err}"
+        return "".join(f"{line.rstrip()}\n" for line in (out + err).splitlines())
+
+    return call
+
+
+def lasting(text: str) -> str:
+    """What is printed, without times, speeds, ids of cells and empty lines at the end."""
+    text = re.sub(r"^.* seed \d+: epoch .*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r", about [\d:]+ left|,? [\d,]+ (images/s|bytes)", "", text)
+    text = re.sub(r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])", "ID", text)
+    text = re.sub(r"\d{4}-\d\d-\d\d.\d\d:\d\d:\d\d", "TIME", text)
+    tables = re.split(r"(\n\n\n)", text)  # one empty line divides tiers
+    return "".join(_without_speeds(table) for table in tables).rstrip() + "\n"
+
+
+def _without_speeds(table: str) -> str:
+    """A table whose last columns are images/s and other costs, without their numbers."""
+    head = re.search(r"images/s(  .*)?\n", table)
+    if not head:
+        return table
+    costs = len(re.split(r" {2,}", head[0].strip()))
+    return re.sub(rf"(?: +[\d,.]+){{1,{costs}}}$", "", table, flags=re.MULTILINE)
+
+
+def agrees(printed: str, found: str) -> bool:
+    """Is that what the page says? A line `...` of it stands for any lines."""
+    parts = re.split(r"^\.\.\.\n", lasting(printed), flags=re.MULTILINE)
+    pattern = r".*?".join(re.escape(part) for part in parts)
+    return re.fullmatch(pattern, lasting(found), re.DOTALL) is not None
+
+
+def walk(page: str, at: Callable[[Command], str]) -> None:
+    """Do what a page says, in order."""
+    text = PAGES[page].read_text(encoding="utf-8")
+    elsewhere = MACHINE not in text and not REWRITE
+    wrong: list[str] = []
+    for body, step in steps(text):
+        if isinstance(step, Path):
+            step.parent.mkdir(exist_ok=True)
+            step.write_text(body, encoding="utf-8")
+            continue
+        found = at(step)
+        if step.verb in PRIVATE or (step.verb in MEASURED and elsewhere):
+            continue
+        if not agrees(step.printed, found):
+            wrong.append(f"$ {step.line}\n{found}")
+            text = text.replace(f"$ {step.line}\n{step.printed}", wrong[-1], 1)
+    if wrong and REWRITE:
+        PAGES[page].write_text(text, encoding="utf-8")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("page", sorted(PAGES.keys() - {"tutorial"}))
+def test_commands_print_what_pages_say(page: str, at: Callable[[Command], str]) -> None:
+    """Every command of a page is run, in order, and prints what stands below it."""
+    walk(page, at)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("here")
+def test_the_tutorial_can_be_followed(at: Callable[[Command], str]) -> None:
+    """Its files are written, its commands run, and print what stands below them."""
+    walk("tutorial", at)
+
+
+def test_examples_are_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each number in the examples of the statistics is what the program computes."""
+    monkeypatch.chdir(tmp_path)
+    blocks = [body for kind, _, body in FENCE.findall(PAGES["statistics"].read_text("utf-8"))
+              if kind == "pycon"]  # fmt: skip
+    example = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, "statistics", None, None)
+    found = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS, verbose=False).run(example)
+
+    assert len(blocks) == 12
+    assert found.failed == 0
+
+
+@pytest.mark.parametrize("page", ["suites", "surviving", "tutorial"])
+def test_suites_can_be_read(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every suite on a page is one that `bench run` takes."""
+    monkeypatch.chdir(tmp_path)
+    files = [(body, step) for body, step in steps(PAGES[page].read_text("utf-8")) if body]
+    for body, path in files:
+        assert isinstance(path, Path)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(body, encoding="utf-8")
+    suites = [path for _, path in files if isinstance(path, Path) and path.suffix == ".yaml"]
+
+    assert suites
+    for path in suites:
+        assert crossing.resolve(path)[1].estimators
+
+
+def test_commands_in_the_text_exist() -> None:
+    """Every `bench ...` that a page or a generated page mentions is a command of the program."""
+    known = set(get_command(app).commands)  # type: ignore[attr-defined]
+    texts = [path.read_text(encoding="utf-8") for path in PAGES.values()]
+    named = {word for text in texts for word in re.findall(r"`bench ([\w-]+)", text)}
+
+    assert {"run", "check", "trace"} <= named
+    assert named <= known
+
+
+def test_every_command_and_option_is_on_its_page() -> None:
+    """Also those in groups, with what `--help` says of each."""
+    page = commands.page()
+
+    for name in ("bench run", "bench data prepare", "bench new estimator"):
+        assert f"\n## {name}\n" in page
+    assert "| Where cells run | |" in page
+    assert "<code>--format &lt;rich&#124;md" in page
+    assert "default: 5m" in page
+
+
+def test_every_key_of_a_suite_has_its_meaning() -> None:
+    """No key without one, none for a key that is not there."""
+    for model, meanings in tables.MODELS.items():
+        assert list(meanings) == list(model.model_fields), model.__name__
+    page = PAGES["suites"].read_text("utf-8")
+    assert all(f"\n{{{{ {name} }}}}\n" in page for name in tables.tables())
+
+
+def test_an_estimators_page_is_its_files() -> None:
+    """Rule, parameters, verdicts with witnesses, reference and BibTeX of ReSTE; no table breaks."""
+    page = gallery.page("reste", ESTIMATORS.build("reste", {}))  # type: ignore[arg-type]
+
+    assert page.startswith("# reste\n\nReSTE, the rectified straight-through estimator")
+    assert "```text\nforward    y = sign(z)\n" in page
+    assert "| `o_end` | `3.0` | number, at least 1 |" in page
+    assert "| as printed | yes | yes |  |" in page
+    assert "| as it trains | yes | little | sign is not reached" in page
+    assert "certified: rational (to 1e-9) at every real z, every o in [1, ∞)" in page
+    assert "@inproceedings{wu2023estimator" in page
+    for table in re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE):
+        assert len({line.count("|") for line in table.splitlines()}) == 1
+
+
+def test_every_estimator_has_its_bibliography() -> None:
+    """All but those that say that they are taken from nowhere; no entry is nobody's."""
+    text = gallery.BIBLIOGRAPHY.read_text(encoding="utf-8")
+    named = {name for entry in text.split("\n@")[1:] for name in gallery.keywords(entry)}
+    for name in gallery.shipped():
+        said = (ROOT / "estimators" / f"{name}.py").read_text(encoding="utf-8")
+        assert gallery.bibtex(name) or "Reference: none" in said, name
+
+    assert named <= set(gallery.shipped())
+    assert len(gallery.bibtex("ste")) == 2
+
+
+def test_figures_are_drawn_for_both_backgrounds() -> None:
+    """A curve for each of five moments, or of a learned knob's values; the same file every time."""
+    for name in ("reste", "dsq"):
+        estimator = ESTIMATORS.build(name, {})
+        light, dark = (plot.draw(estimator, ink) for ink in plot.INKS.values())  # type: ignore[arg-type]
+
+        assert light.count('id="line2d_') == dark.count('id="line2d_') > 2 * len(plot.MOMENTS)
+        assert plot.INKS["light"] in light
+        assert plot.INKS["light"] not in dark
+    assert dark == plot.draw(estimator, plot.INKS["dark"])  # type: ignore[arg-type]
+
+
+def test_formulas_take_the_texts_colour() -> None:
+    """One image for each line, with its source for those who cannot see it."""
+    image = formula.svg(r"\frac{a}{b} < c" "\n" r"\bar{x}")
+
+    assert image.count("<svg ") == 2
+    assert 'aria-label="\\frac{a}{b} &lt; c"' in image
+    assert "currentColor" in image
+    assert formula.INK not in image
+
+
+@pytest.mark.slow
+def test_the_site_is_built(tmp_path: Path) -> None:
+    """Without a warning; every page is there, and none asks another machine for anything."""
+    build = (sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict")
+    done = subprocess.run(
+        [*build, "-f", "docs/mkdocs.yml", "-d", tmp_path],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+    made = {str(path.relative_to(tmp_path)): path for path in tmp_path.rglob("*.*")}
+    shown = {name: path for name, path in made.items() if path.suffix in {".html", ".css", ".svg"}}
+    assert {f"estimators/{name}.html" for name in gallery.shipped()} <= made.keys()
+    assert [name for name, path in shown.items() if ASKS.search(path.read_text("utf-8"))] == []
+    assert "{{" not in made["suites.html"].read_text("utf-8")

@@ -1,0 +1,109 @@
+"""The shipped suites: each asks a question, is sound, and runs in its small twin."""
+
+from pathlib import Path
+
+import pytest
+
+import suites
+from bench.leaderboard import board as leaderboard
+from bench.leaderboard.tables import render
+from bench.planning import planner as crossing
+from bench.planning.explain import describe
+from bench.results.cell_state import Standings
+from bench.run.executor import Settings, Slot
+from bench.run.session import run
+from bench.spec.published import ledger
+from bench.spec.suite import load
+
+HOME = Path(suites.__path__[0])
+SHIPPED = sorted(path.stem for path in HOME.glob("*.yaml"))
+TWINS = [name for name in SHIPPED if name.endswith("-mini")]
+PAPER = (
+    *("table1", "table2", "table3", "appendix-table1", "appendix-table2", "appendix-table3"),
+    *("figure2", "figure3", "figure4", "figure5", "figure6"),
+    *("figure-a1", "figure-a2", "figure-a3", "readme", "controls", "tuned"),
+)
+
+
+def test_every_table_and_figure_has_a_suite_and_a_twin() -> None:
+    """The ReSTE paper's tables 1-3, figures 2-6, its appendix, its README; controls and tuning."""
+    assert set(PAPER) <= set(SHIPPED)
+    assert {f"{name}-mini" for name in PAPER} == set(TWINS)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_suite_is_headed_by_its_question(name: str) -> None:
+    """The first comment asks what the suite answers; a twin asks the same."""
+    text = describe(HOME / f"{name}.yaml", [])
+    head = " ".join(text.split("\n\n")[0].split())
+
+    assert "?" in head
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_a_twin_has_the_rows_of_its_suite(name: str) -> None:
+    """Same estimators, backbones, W/A, schedules, includes, excludes and published rows."""
+    full, twin = (load(HOME / f"{n}.yaml")[1] for n in (name.removesuffix("-mini"), name))
+    assert full
+    assert twin
+
+    assert twin.estimators == full.estimators
+    assert list(twin.backbones) == list(full.backbones)
+    for field in ("wa", "schedules", "include", "exclude", "baseline", "published", "preset"):
+        assert getattr(twin, field) == getattr(full, field)
+
+
+def smallest(name: str) -> list[str]:
+    """Overrides that leave one seed, one epoch and a few images of a twin."""
+    _, suite, _ = load(HOME / f"{name}.yaml")
+    assert suite
+    tiny = {"digits": {"train": 100 if suite.tune else 24, "test": 10}}
+    said = ["train.epochs=1", "train.batch_size=12", "seeds=0"]
+    said.append(f"train.histograms={[0] * bool(suite.train.histograms)}")
+    for place, data in [("data", suite.data)] + [
+        (f"backbones.{label}.data", net["data"])
+        for label, net in suite.backbones.items()
+        if "data" in net
+    ]:
+        said += [f"{place}.digits.{k}={v}" for k, v in tiny["digits"].items()]
+        assert list(data) == ["digits"]
+    for label, net in suite.backbones.items():
+        if "train" in net:
+            said += [f"backbones.{label}.train.{k}" for k in ("epochs=1", "batch_size=12")]
+            said += [f"backbones.{label}.train.histograms=[0]"] * ("histograms" in net["train"])
+    return said
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("name", TWINS)
+def test_a_twin_runs_in_its_smallest_form(name: str, tmp_path: Path) -> None:
+    """Every row trains to its end, every claim has its line, every format prints."""
+    from rich.console import Console
+
+    plan = crossing.plan(HOME / f"{name}.yaml", smallest(name))
+    settings = Settings(root=tmp_path, data=tmp_path, slots=(Slot("cpu", 1),))
+    with (tmp_path / "out.txt").open("w") as file:
+        console = Console(file=file, width=200)
+        fine = run(plan, plan.possible, settings, console, console)
+    board = leaderboard.rank(plan, Standings(tmp_path, plan.possible).records(stale=False))
+    lines = [line for section in board.sections for line in section.lines]
+
+    assert fine, (tmp_path / "out.txt").read_text()
+    assert board.recorded == board.total
+    assert all(line.absent or line.acc or line.lost for line in lines)
+    assert all(line.verdict for line in lines if line.claim and not line.absent)
+    for text in (render.markdown(board), render.csv(board), render.as_json(board)):
+        assert len(text.splitlines()) > len(lines)
+
+
+def test_every_claim_of_a_paper_suite_is_on_its_board() -> None:
+    """Tables 1 to 3, the appendix and the README: no published row is silently absent."""
+    for name in ("table1", "table2", "table3", "appendix-table1", "appendix-table2", "readme"):
+        plan = crossing.plan(HOME / f"{name}-mini.yaml", smallest(f"{name}-mini"))
+        shown = [row.claim for row in plan.rows if row.claim]
+        shown += [absent.claim for absent in plan.absent]
+
+        assert sorted(c.model_dump_json() for c in shown) == sorted(
+            c.model_dump_json() for c in ledger(name, HOME)
+        )

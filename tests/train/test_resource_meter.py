@@ -1,0 +1,143 @@
+"""Memory and energy of a cell: Linux's counters as they are, NVIDIA's driver and CUDA faked."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from bench.results import store
+from bench.run import worker
+from bench.spec.cell import Cell
+from bench.train import gpu_energy as nvml
+from bench.train import resource_meter as meter
+from bench.train.resource_meter import Meter
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda:1")
+
+
+class Driver:
+    """What `pynvml` is to `bench.nvml`: one GPU, which takes 1.5 J between two looks."""
+
+    class NVMLError(Exception):
+        pass
+
+    NVML_DEVICE_MIG_ENABLE = 1
+
+    def __init__(self, *, lacks: str = "", divided: bool = False) -> None:
+        self.lacks, self.divided, self.taken = lacks, divided, 7_000
+
+    def _do(self, name: str) -> None:
+        if name == self.lacks:
+            raise self.NVMLError(name)
+
+    def nvmlInit(self) -> None:  # noqa: N802
+        self._do("init")
+
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> str:  # noqa: N802
+        self._do("uuid")
+        assert uuid == "GPU-of-cuda:1"
+        return uuid
+
+    def nvmlDeviceGetMigMode(self, _handle: str) -> list[int]:  # noqa: N802
+        self._do("mig")
+        return [int(self.divided), int(self.divided)]
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, _handle: str) -> int:  # noqa: N802
+        self._do("energy")
+        self.taken += 1_500
+        return self.taken
+
+
+def install(patch: pytest.MonkeyPatch, driver: Driver) -> None:
+    """A machine with that driver and torch's side of its GPU."""
+    patch.setattr(nvml, "pynvml", driver)
+    patch.setattr(torch.cuda, "get_device_properties", lambda d: SimpleNamespace(uuid=f"of-{d}"))
+    patch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _: None)
+    patch.setattr(torch.cuda, "max_memory_allocated", lambda _: 3 * 2**20)
+
+
+@pytest.mark.parametrize(
+    ("driver", "alone", "joules"),
+    [
+        (Driver(), True, 1.5),
+        (Driver(lacks="mig"), True, 1.5),
+        (Driver(), False, None),
+        (Driver(divided=True), True, None),
+        (Driver(lacks="init"), True, None),
+        (Driver(lacks="uuid"), True, None),
+        (Driver(lacks="energy"), True, None),
+    ],
+    ids=["counts", "cannot-be-divided", "shared", "divided", "no-driver", "unknown", "old"],
+)
+def test_energy(
+    monkeypatch: pytest.MonkeyPatch, driver: Driver, alone: bool, joules: float | None
+) -> None:
+    """Joules between two looks at the GPU's own counter, if one cell has all of it."""
+    install(monkeypatch, driver)
+    found = Meter(GPU, alone=alone)
+
+    assert found.energy_j() == joules
+    assert found.peak_mib() == 3
+
+
+def test_a_counter_that_stops_ends_no_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that fails when training is over leaves the cell without energy."""
+    driver = Driver()
+    install(monkeypatch, driver)
+    found = Meter(GPU, alone=True)
+    driver.lacks = "energy"
+
+    assert found.energy_j() is None
+
+
+@pytest.mark.linux
+def test_peak_is_the_cells_own() -> None:
+    """What was freed before does not count, not even in the heap; what was freed since does."""
+    before = [torch.zeros(2**14) for _ in range(1500)]
+    high = Meter(CPU, alone=True).peak_mib()
+    del before[:-1]
+    found = Meter(CPU, alone=True)
+    low = found.peak_mib()
+    after = [torch.zeros(2**14) for _ in range(1500)]
+    del after
+
+    assert low < high - 64
+    assert found.peak_mib() > low + 64
+    assert found.energy_j() is None
+
+
+def test_peak_without_proc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Elsewhere it is the process's since it began."""
+    monkeypatch.setattr(meter, "PROCESS", tmp_path / "none")
+
+    assert Meter(CPU, alone=True).peak_mib() > 50
+
+
+def test_a_record_tells_what_its_cell_took(
+    measured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Energy and cells at a time are with the process that trained; an interrupted one's, too."""
+    cell = store.find_plan(measured, "tiny").cells[0]
+
+    class Fake(Meter):
+        def energy_j(self) -> float | None:
+            return 2.5
+
+    monkeypatch.setattr(meter, "Meter", Fake)
+    asked = iter([False] * 3)
+    monkeypatch.setattr(worker, "_stopping", lambda: next(asked, True))
+    train(cell, tmp_path)
+    monkeypatch.setattr(worker, "_stopping", lambda: False)
+    train(cell, tmp_path)
+    record: Any = store.find(tmp_path, cell)
+
+    made = [*record.earlier, record.provenance]
+    assert [(p.energy_j, p.cells_at_once) for p in made] == [(2.5, 3), (2.5, 3)]
+    assert store.sealed(record)
+
+
+def train(cell: Cell, root: Path) -> None:
+    job = worker.Job(cell, root, "cpu", 1, 0, False, root, (), (), 1e9, cells_at_once=3)
+    worker.run(job)
