@@ -24,8 +24,8 @@ from torchvision.datasets import (  # pyright: ignore[reportMissingTypeStubs] - 
 )
 
 from bench.data.dataset import Report
-from bench.errors import DataError
 from bench.data.sources import named
+from bench.errors import DataError
 
 TIMEOUT_S, PAUSE_S = 30.0, 1.0  # of one wait for bytes; between two tries of a mirror
 TRIES = 3  # in a row that bring nothing new

@@ -27,11 +27,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench.base.machine import cores
 from bench.data.dataset import Count, Name, Report, Split, Transform, normalize, silent
-from bench.errors import DataError
 from bench.data.image import Area, decode, evaluation_view, training_view
 from bench.data.prefetch import ahead, lane
-from bench.base.machine import cores
+from bench.errors import DataError
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 CPU = torch.device("cpu")

@@ -16,11 +16,11 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 from torch import Tensor
 
+from bench.base.yaml_document import suggest
 from bench.data import file_formats as formats
 from bench.data.dataset import Dataset, Split, Tensors, Transform, held_out
-from bench.base.yaml_document import suggest
-from bench.errors import DataError, UsageError
 from bench.data.image_folder import Folder, listed
+from bench.errors import DataError, UsageError
 
 Found = TypeVar("Found", bound=Dataset)
 Constants = tuple[tuple[float, ...], tuple[float, ...]]  # mean and std per channel

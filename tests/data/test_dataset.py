@@ -11,8 +11,8 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from bench.data.dataset import Tensors, Transform, crop, held_out, normalize
-from bench.errors import DataError
 from bench.data.sources import IMAGENET, Digits
+from bench.errors import DataError
 
 
 def digits(**fields: object) -> Tensors:

@@ -10,17 +10,17 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.data import image_folder as folder
-from bench.results import store
-from bench.run import worker
 from bench.cli.app import main
-from bench.planning.planner import plan
+from bench.data import image_folder as folder
 from bench.data.dataset import normalize
-from bench.errors import DataError
-from bench.data.image_folder import Folder
 from bench.data.image import evaluation_view
+from bench.data.image_folder import Folder
 from bench.data.prefetch import Lane, Sent
 from bench.data.sources import ImageNet
+from bench.errors import DataError
+from bench.planning.planner import plan
+from bench.results import store
+from bench.run import worker
 
 CLASSES = ("ant", "bee", "cat")
 CPU = torch.device("cpu")

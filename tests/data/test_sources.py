@@ -12,8 +12,16 @@ import pytest
 import torchvision.datasets
 from pydantic import ValidationError
 
+from bench.data.sources import (
+    SOURCES,
+    Cifar10,
+    Cifar10Partial,
+    Cifar100,
+    FashionMnist,
+    ImageNet,
+    data_folder,
+)
 from bench.errors import DataError
-from bench.data.sources import SOURCES, Cifar10, Cifar10Partial, Cifar100, FashionMnist, ImageNet, data_folder
 
 
 def batch(n: int, seed: int = 0, labels: list[int] | None = None) -> bytes:
