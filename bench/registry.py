@@ -26,7 +26,7 @@ from bench.base.yaml_document import suggest
 from bench.errors import PluginError
 
 if TYPE_CHECKING:  # listing names must not import torch
-    from bench.plugin import Backbone, Estimator, Plugin
+    from bench.nn.contract import Backbone, Estimator, Plugin
 
 P = TypeVar("P", bound="Plugin")
 

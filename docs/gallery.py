@@ -9,8 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from bench.plugin import Surrogate
-from bench.properties import check_text as check_view
-from bench.properties import verdicts as properties
+from bench.properties import check_text, verdicts
 from bench.properties.check import knob_text
 from bench.registry import ESTIMATORS
 from bench.spec.plan import Properties
@@ -74,7 +73,7 @@ def pages() -> Iterator[tuple[str, str]]:
 def page(name: str, estimator: Surrogate) -> str:
     """The Markdown of one estimator."""
     said = rule(import_module(type(estimator).__module__).__doc__ or "")
-    ((text, _),) = check_view.reports([name])
+    ((text, _),) = check_text.reports([name])
     entries = bibtex(name)
     return "\n\n".join(
         [
@@ -114,8 +113,8 @@ def keywords(entry: str) -> list[str]:
 
 def _judged(estimator: Surrogate) -> dict[str, Properties]:
     """Each verdict by what it is of."""
-    trained = {role: properties.trained(estimator, role) for role in ("W", "A")}
-    found = {"as printed": properties.printed(estimator)}
+    trained = {role: verdicts.trained(estimator, role) for role in ("W", "A")}
+    found = {"as printed": verdicts.printed(estimator)}
     if trained["W"] == trained["A"]:
         return found | {"as it trains": trained["W"]}
     return found | {f"as it trains, {role}": p for role, p in trained.items()}
@@ -132,7 +131,7 @@ def _verdicts(estimator: Surrogate) -> str:
 
 
 def _row(name: str, estimator: Surrogate) -> str:
-    printed, trained = properties.printed(estimator), properties.trained(estimator, "W")
+    printed, trained = verdicts.printed(estimator), verdicts.trained(estimator, "W")
     words = [_both(printed.rational, trained.rational)]
     words.append(_both(FLEXIBLE[printed.flexible], FLEXIBLE[trained.flexible]))
     cells = f"[{name}]({name}.md)", _escaped(estimator.formula), estimator.kind, *words

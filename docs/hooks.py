@@ -10,7 +10,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from rich.console import Console
 
-from bench.leaderboard import saved as kept
+from bench.leaderboard import saved
 from bench.leaderboard.tables import render
 from docs import commands, gallery, tables
 
@@ -44,7 +44,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def leaderboard() -> str:
     """The first section of the results that ship, without notes, as a terminal shows it."""
-    _, board, _ = kept.board(RESULTS, "cifar10-partial", stale=True)
+    _, board, _ = saved.board(RESULTS, "cifar10-partial", stale=True)
     board = replace(board, sections=board.sections[:1], notes=[])
     console = Console(width=WIDTH, record=True, file=io.StringIO(), color_system="truecolor")
     console.print(render.rich_table(board, WIDTH))

@@ -11,17 +11,15 @@ import torch
 from fakes import TINY
 
 from bench.base.text import Terminal
-from bench.cli import app as cli
-from bench.cli import results as shelf_cli
+from bench.cli import app, results
 from bench.cli.streams import UNBOUND
-from bench.leaderboard import board as leaderboard
+from bench.leaderboard.board import rank
 from bench.leaderboard.tables import render
-from bench.planning import planner as crossing
+from bench.planning import planner
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.results import store
 from bench.results.cell_state import Standings
-from bench.run import worker
-from bench.run import worker_process as seat
+from bench.run import worker, worker_process
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -51,13 +49,13 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("measured")
     suite = home / "tiny.yaml"
     suite.write_text(TINY, encoding="utf-8")
-    plan = crossing.plan(suite)
+    plan = planner.plan(suite)
     root = home / "results"
     store.save_plan(root, plan)
     for cell in plan.cells:
         command = ("run", "tiny.yaml")
         worker.run(worker.Job(cell, root, "cpu", 1, 1, False, home, (), command, 60.0))
-    board = leaderboard.rank(plan, Standings(root, plan.possible).records(stale=False))
+    board = rank(plan, Standings(root, plan.possible).records(stale=False))
     store.write(root / "suites" / "tiny" / "leaderboard.md", render.markdown(board))
     return root
 
@@ -65,7 +63,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cells are trained in this process, for tests that ask nothing of workers."""
-    monkeypatch.setattr(seat, "ProcessPool", fakes.Here)
+    monkeypatch.setattr(worker_process, "ProcessPool", fakes.Here)
     monkeypatch.setattr(worker, "_queue", None)
     monkeypatch.setattr(worker, "_halt", None)
 
@@ -99,9 +97,9 @@ def ask(
 
     def call(*args: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["bench", *map(str, args)])
-        monkeypatch.setattr(shelf_cli, "out", Terminal(width=UNBOUND))
+        monkeypatch.setattr(results, "out", Terminal(width=UNBOUND))
         with pytest.raises(SystemExit) as stop:
-            cli.main()
+            app.main()
         text = capsys.readouterr()
         code = stop.value.code
         return (code if isinstance(code, int) else 0), text.out, text.err

@@ -24,7 +24,7 @@ from bench.nn.layers import Layers
 from bench.nn.sign import Clock
 from bench.plugin import ResNet
 from bench.registry import ESTIMATORS
-from bench.results import source_digest as identity
+from bench.results import source_digest
 from bench.spec.cell import Binarization, Recipe
 from bench.train.trainer import digest, train
 
@@ -91,16 +91,16 @@ def _main(what: str) -> None:
         ]
         if differ:
             sys.exit(f"not equal to the bit: {', '.join(differ)}; see the head of this file")
-        carried = json.loads(identity.DECLARED.read_bytes())["carried"]
+        carried = json.loads(source_digest.DECLARED.read_bytes())["carried"]
     else:
         _write(KEPT, places if _changed() else json.loads(KEPT.read_bytes()) | places)
-        carried = identity.numerics()
-    _write(identity.DECLARED, {"carried": carried, "code": identity.core_code()})
+        carried = source_digest.numerics()
+    _write(source_digest.DECLARED, {"carried": carried, "code": source_digest.core_code()})
 
 
 def _changed() -> bool:
     """Is the code not the declared one? Then curves of other environments are of other numbers."""
-    return identity.numerics() != json.loads(identity.DECLARED.read_bytes())["carried"]
+    return source_digest.numerics() != json.loads(source_digest.DECLARED.read_bytes())["carried"]
 
 
 def _write(path: Path, value: object) -> None:

@@ -1,18 +1,22 @@
 """Cells, records, plans, boards and results folders, small and made by hand."""
 
+import hashlib
+import io
+import json
+import tarfile
 from pathlib import Path
 
 import torch
 
-from bench.leaderboard import board as leaderboard
-from bench.results import store
+from bench.leaderboard import board
+from bench.results import archive, store
 from bench.results.record import Provenance, Record
-from bench.spec import published as claim
 from bench.spec.cell import CORE, Binarization, Cell, DataRef, Recipe, Ref
 from bench.spec.plan import Absent, Plan, Properties, RoleInfo, Row, Witness
-from bench.spec.published import Claim
+from bench.spec.published import Claim, ledger
 from bench.train.trainer import Outcome, Snapshot, State
 
+Entry = tuple[str | tarfile.TarInfo, bytes]  # of an archive
 ORIGIN = Provenance(
     commit="c", dirty=False, versions={"torch": "2"}, device="cpu", threads=1, compiled=False,
     host="h", command="bench run", started="2026-01-01T00:00:00+00:00", wall_s=1.0,
@@ -71,7 +75,7 @@ def made(label: str, accs: dict[int, float | None]) -> tuple[list[Cell], list[Re
     return cells, records
 
 
-def board_of(definition: str = "paper") -> leaderboard.Board:
+def board_of(definition: str = "paper") -> board.Board:
     a, a_records = made("ste", {0: 0.50, 1: 0.52, 2: 0.54})
     b, b_records = made("reste", {0: 0.51, 1: 0.55, 2: 0.56})
     c, c_records = made("wild|*", {0: 0.40, 1: None, 2: None})
@@ -85,24 +89,22 @@ def board_of(definition: str = "paper") -> leaderboard.Board:
         suite="s", source="s.yaml", source_digest="0", baseline="ste", rows=rows,
     )  # fmt: skip
     records = [*a_records, *b_records, *c_records, record(real[0])]
-    return leaderboard.rank(plan, records, definition)  # type: ignore[arg-type]
+    return board.rank(plan, records, definition)  # type: ignore[arg-type]
 
 
-def board_of_four(
-    accs: dict[str, dict[int, float | None]] = ACCS, **more: str
-) -> leaderboard.Board:
+def board_of_four(accs: dict[str, dict[int, float | None]] = ACCS, **more: str) -> board.Board:
     cells = {label: made(label, values) for label, values in accs.items()}
     plan = Plan(
         suite="s", source="s.yaml", source_digest="0", baseline="ste",
         rows=[row(label, own) for label, (own, _) in cells.items()],
     )  # fmt: skip
     records = [record for _, found in cells.values() for record in found]
-    return leaderboard.rank(plan, records, **more)  # type: ignore[arg-type]
+    return board.rank(plan, records, **more)  # type: ignore[arg-type]
 
 
-def board_of_ledger(name: str, own: str = "") -> leaderboard.Board:
+def board_of_ledger(name: str, own: str = "") -> board.Board:
     """A board that measured every third row of a ledger, and one row that is not in it."""
-    claims = claim.ledger(name, Path())
+    claims = ledger(name, Path())
     rows: list[Row] = []
     records: list[Record] = []
     for number, one in enumerate(claims):
@@ -120,7 +122,7 @@ def board_of_ledger(name: str, own: str = "") -> leaderboard.Board:
     plan = Plan(
         suite="s", source="s", source_digest="0", baseline=None, rows=rows, absent=absent
     )  # fmt: skip
-    return leaderboard.rank(plan, [*records, *found])
+    return board.rank(plan, [*records, *found])
 
 
 def results(root: Path) -> Path:
@@ -167,3 +169,15 @@ def snapshot(step: int = 1, epoch: int = 2) -> Snapshot:
         seconds=[1.0, 2.0],
         outcome=Outcome(curves=curves, best_epoch=0, best=WEIGHTS),
     )
+
+
+def build(path: Path, entries: list[Entry], form: int = tarfile.USTAR_FORMAT) -> Path:
+    """An archive of these entries, with a manifest that is right about them."""
+    known = {n if isinstance(n, str) else n.name: hashlib.sha256(c).hexdigest() for n, c in entries}
+    manifest = json.dumps({"format": archive.FORMAT, "sha256": known}).encode()
+    with tarfile.open(path, "w:gz", format=form) as tar:
+        for name, content in [*entries, (archive.MANIFEST, manifest)]:
+            info = tarfile.TarInfo(name) if isinstance(name, str) else name
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return path

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import __version__
-from bench.base import signals as stop
+from bench.base import signals
 from bench.base.text import Terminal, plain, quietly, say
 from bench.cli import completion
 from bench.cli.completion import offering
@@ -235,7 +235,7 @@ def run(
     from bench.speed import calibration, packing
     from bench.speed.measure import Gauge
 
-    stop.listen(requeue=requeue)
+    signals.listen(requeue=requeue)
     one_thread()
     whole = not (filter_ or rerun)
     _refuse(until_separated and not whole, "--until-separated goes over the whole suite")
@@ -285,12 +285,12 @@ def leaderboard(
     As in `bench leaderboard quickstart`, `bench leaderboard table3 --style paper:table3`, or
     `bench leaderboard table1 --format tex > table.tex`, which a paper takes in as it is.
     """
-    from bench.leaderboard import saved as kept
+    from bench.leaderboard import saved
     from bench.leaderboard.tables import render
     from bench.spec.suite import name_of
 
     name = name_of(suite, overrides or [])
-    plan, board, notes = kept.board(results, name, equilibrium, correction, stale=allow_stale)
+    plan, board, notes = saved.board(results, name, equilibrium, correction, stale=allow_stale)
     _warn_if_changed(plan, suite, overrides or [])
     render.render(board, form, out, style)
     if form == "csv":  # which has no place for them
@@ -350,13 +350,13 @@ def logs(
 
     As in `bench logs ste-resnet20-w1a1-s0 --follow`.
     """
-    from bench.run import log_reader as texts
+    from bench.run import log_reader
 
-    path = texts.find(results, cell)
+    path = log_reader.find(results, cell)
     if follow:
-        texts.follow(results, path, _raw)
+        log_reader.follow(results, path, _raw)
     else:
-        texts.show(path, _raw)
+        log_reader.show(path, _raw)
 
 
 @app.command("list")
@@ -391,16 +391,16 @@ def show(
     As in `bench show estimator reste`, or `bench show suite table1 train.lr=0.2`.
     """
     from bench.cli import catalogue
-    from bench.planning import explain as origin
-    from bench.spec import published as claim
+    from bench.planning import explain
+    from bench.spec import published
 
     if kind == "suite":
-        _say(origin.describe(Path(name), overrides or []))
+        _say(explain.describe(Path(name), overrides or []))
     elif overrides:
         message = f"overrides are of suites; a {kind} takes none"
         raise UsageError(message)
     elif kind == "ledger":
-        for text in claim.describe(claim.ledger(name, Path())):
+        for text in published.describe(published.ledger(name, Path())):
             _say(text)
     else:
         _say(catalogue.describe(kind, name))
@@ -443,8 +443,7 @@ def check(
 
     As in `bench check reste`, `bench check rbnn t_min=1.4143`, or `bench check --all --study`.
     """
-    from bench.properties import check_text as check_view
-    from bench.properties import latents as latent
+    from bench.properties import check_text, latents
 
     unnamed = not words and not all_
     _refuse(unnamed, "name an estimator, or give --all; `bench list estimators` names them")
@@ -453,16 +452,16 @@ def check(
     _refuse(
         bool(cell) and definition not in {None, "trained"}, "--cell is for --definition trained"
     )
-    measured = latent.measured(cell, results, data) if cell else None
+    measured = latents.measured(cell, results, data) if cell else None
     if study:
-        for part in quietly(check_view.study(words or [], measured)):
+        for part in quietly(check_text.study(words or [], measured)):
             out.print(part, markup=False, highlight=False)
         return
-    lines = check_view.reports(words or [])
+    lines = check_text.reports(words or [])
     if definition or baseline or form or cell:
         asked = definition or ("trained" if cell else "p")
         question = asked, baseline or "identity", form or "pure"
-        lines = check_view.answers(words or [], question, measured)
+        lines = check_text.answers(words or [], question, measured)
     ok = True
     for text, fine in quietly(lines):
         _say(text)
@@ -560,21 +559,21 @@ def indicators(
 
     As in `bench indicators ste-resnet20-w1a1-s0 --format csv`.
     """
-    from bench.leaderboard import per_layer as layerwise
-    from bench.results import cell_folders as shelf
+    from bench.leaderboard import per_layer
+    from bench.results import cell_folders
 
     if (form == "csv") + histograms + curves > 1:
         message = "--format csv, --histograms and --curves are three tables; ask for one of them"
         raise UsageError(message)
-    record = shelf.recorded(results, cell)
+    record = cell_folders.recorded(results, cell)
     if histograms:
-        _raw(layerwise.histograms(record).to_csv(index=False))
+        _raw(per_layer.histograms(record).to_csv(index=False))
     elif curves:
-        _raw(layerwise.curves(record).to_csv(index=False))
+        _raw(per_layer.curves(record).to_csv(index=False))
     elif form == "csv":
-        _raw(layerwise.frame(record, equilibrium).to_csv(index=False))
+        _raw(per_layer.frame(record, equilibrium).to_csv(index=False))
     else:
-        out.print(layerwise.table(record, equilibrium))
+        out.print(per_layer.table(record, equilibrium))
 
 
 @app.command()
@@ -766,7 +765,7 @@ def _warn_if_changed(plan: "Plan", suite: Path, overrides: list[str]) -> None:
 
 def main() -> None:
     """Run the command; a BenchError is the user's to fix and needs no traceback."""
-    stop.listen()
+    signals.listen()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # where ± or … has no place in the encoding
@@ -774,20 +773,20 @@ def main() -> None:
         app(prog_name="bench")
     except BenchError as error:
         _fail("\n".join(f"error: {line}" for line in str(error).splitlines()), error.exit_code)
-    except stop.Stopped as stopped:
+    except signals.Stopped as stopped:
         _fail(str(stopped), stopped.exit_code)
     except BrokenPipeError:  # the reader of a pipe went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception:  # what a C module makes of a signal
-        if (stopped := stop.raised()) is None:
+        if (stopped := signals.raised()) is None:
             raise
         _fail(str(stopped), stopped.exit_code)
     finally:
-        stop.deafen()
+        signals.deafen()
 
 
 def _fail(text: str, code: int) -> None:
-    stop.deafen()
+    signals.deafen()
     with suppress(SystemExit):  # rich's answer to a pipe without a reader
         say(err, text)
     sys.exit(code)

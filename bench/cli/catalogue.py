@@ -87,10 +87,10 @@ def _doc(plugin: Any) -> str:
 
 def _cost(backbone: Any) -> str:
     """What a backbone costs at its default parameters, or why that is not known."""
-    from bench.nn import macs as cost
+    from bench.nn import macs
 
     try:
-        return cost.describe(backbone())
+        return macs.describe(backbone())
     except Exception as error:  # whatever a stranger's network does
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         return f"cost: cannot be counted, {reason}"

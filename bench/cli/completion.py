@@ -91,9 +91,9 @@ def overrides(_: typer.Context) -> Iterable[str]:
 
 
 def trackers(_: typer.Context) -> Iterable[str]:
-    from bench.run import tracking as tracker
+    from bench.run import tracking
 
-    return tracker.names()
+    return tracking.names()
 
 
 def described(ctx: typer.Context) -> Iterable[str]:

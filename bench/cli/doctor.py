@@ -293,15 +293,15 @@ def _determinism(question: Question) -> Findings:
         yield Finding("warn", "determinism", "not looked at without torch")
         return
     from bench.results.record_diff import first_step
-    from bench.train import determinism as receipt
+    from bench.train import determinism
 
     cuda = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    kept = list(receipt.kept(question.results))
+    kept = list(determinism.kept(question.results))
     for device in question.devices or ("cpu", *cuda):
         if device != "cpu" and device not in {"cuda", *cuda}:
             yield Finding("fail", device, "no such device here", "ask for cpu, or leave --device")
             continue
-        made = receipt.make(device, question.threads)
+        made = determinism.make(device, question.threads)
         yield _agreement(device, made.first_difference, len(made.steps))
         for other in kept:
             step = first_step(made.steps, other.steps)

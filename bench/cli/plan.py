@@ -61,7 +61,7 @@ def plan(
     As in `bench plan quickstart seeds=0..4`. What it costs on this machine is measured, and kept
     under ROOT/paces: `bench plan quickstart --calibrate`, `bench plan table3 --budget 6h`.
     """
-    from bench.cli import plan_text as plan_view
+    from bench.cli import plan_text
     from bench.run import session
     from bench.speed import quote
     from bench.speed.measure import Gauge
@@ -85,7 +85,7 @@ def plan(
     if calibrate or limit is not None:
         gauge = Gauge(results, data, compile_, workers, partial(say, err))
         place = where(device, gpus, jobs, threads, slots_per_gpu)
-        plan_view.show(quote.quote(asked, place, gauge, limit), out, as_json=as_json)
+        plan_text.show(quote.quote(asked, place, gauge, limit), out, as_json=as_json)
         return
     if as_json:
         message = "--json goes with --calibrate or --budget"

@@ -46,14 +46,14 @@ def plot(
     As in `bench plot figure4-mini`, `bench plot quickstart --kind curves`, `bench plot gallery`.
     The same records give the same bytes.
     """
-    from bench.report.figures import files as plots
+    from bench.report.figures import files
 
-    forms = plots.formats(form)
+    forms = files.formats(form)
     words = tuple(overrides or ()), tuple(kind or ())
-    asked = plots.Asked(suite, *words, results, equilibrium, allow_stale)
-    drawn, notes = plots.figures(asked)
+    asked = files.Asked(suite, *words, results, equilibrium, allow_stale)
+    drawn, notes = files.figures(asked)
     for note in notes:
         say(err, f"note: {note}")
     for figure in drawn:
-        for path in plots.write(figure, output, forms):
+        for path in files.write(figure, output, forms):
             say(out, f"wrote {path}")

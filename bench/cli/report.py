@@ -36,12 +36,12 @@ def report(
     Leaderboard, figures, properties with witnesses and certificates, published numbers, failures
     with logs, recipe; each number opens what it is made of. The same records give the same bytes.
     """
-    from bench.report.page import write as edition
+    from bench.report.page import write
     from bench.spec.suite import name_of
 
     name = name_of(suite, overrides or [])
-    asked = edition.Asked(
+    asked = write.Asked(
         name, results, equilibrium, allow_stale, figures=not no_figures, code=not records_only
     )
-    path, size = edition.write(asked, output or Path(f"{name}.html"))
+    path, size = write.write(asked, output or Path(f"{name}.html"))
     say(out, f"wrote {path} ({size / 1e6:.2f} MB)")

@@ -15,9 +15,7 @@ from bench.cli.completion import offering
 from bench.cli.options import AllowStale, Data, Equilibrium, Results
 from bench.cli.streams import out
 from bench.errors import EmptyMatch
-from bench.results import archive
-from bench.results import cell_folders as shelf
-from bench.results import weight_files as tensors
+from bench.results import archive, cell_folders, weight_files
 
 shelf_app = typer.Typer()
 
@@ -62,16 +60,16 @@ def trace(
     A row's numbers are shown with the values by seed that they are means of, then every cell.
     """
     from bench.leaderboard import trace as traces
-    from bench.leaderboard.tables import trace_text as trail_view
+    from bench.leaderboard.tables import trace_text
 
     found = traces.trace(target, words or [], results, equilibrium, stale=allow_stale)
     if form == "json":
         _json([asdict(row) for row in found] if isinstance(found, list) else asdict(found))
     elif isinstance(found, list):
         for row in found:
-            trail_view.row(row, out)
+            trace_text.row(row, out)
     else:
-        trail_view.trail(found, out)
+        trace_text.trail(found, out)
 
 
 @shelf_app.command()
@@ -96,14 +94,14 @@ def diff(
     Cells that differ in more than estimator and seed cannot be compared.
     Exit code 3: they cannot, or one cell came to other bits, or the folders differ.
     """
-    from bench.cli import diff_text as diff_view
+    from bench.cli import diff_text
     from bench.results import diff as diffs
 
     found = diffs.diff(a, b, results)
     if form == "json":
         _json(asdict(found))
     else:
-        diff_view.show(found, out)
+        diff_text.show(found, out)
     if not found.agree:
         raise typer.Exit(3)
 
@@ -123,13 +121,13 @@ def export(
     As in `bench export quickstart -o quickstart.tar.gz`.
     The same results give the same bytes.
     """
-    chosen, plans = shelf.chosen(results, names or [])
+    chosen, plans = cell_folders.chosen(results, names or [])
     taken = [k for k in chosen if k.record or (k.unfinished and checkpoints)]
     for kept in (kept for kept in chosen if kept not in taken):
         _say(f"left out: {kept.slug}: {kept.problem}")
     members = [m for plan in plans for m in archive.tables(results, plan)]
     for kept in taken:
-        found = tensors.judged(kept) if weights else {}
+        found = weight_files.judged(kept) if weights else {}
         for why in filter(None, found.values()):
             _say(f"left out: {kept.slug}: {why}")
         sound = [name for name, why in found.items() if not why]

@@ -50,20 +50,19 @@ def power(
     As in `bench power quickstart`. If a pair differs as it seems to, that many seeds of both rows
     tell it apart with a chance of 80 %: Welch's t test at 5 % over the number of pairs.
     """
-    from bench.leaderboard import saved as kept
-    from bench.leaderboard import undecided_pairs as undecided
+    from bench.leaderboard import saved, undecided_pairs
     from bench.spec.suite import name_of
 
-    _, board, notes = kept.board(results, name_of(suite, overrides or []), stale=allow_stale)
+    _, board, notes = saved.board(results, name_of(suite, overrides or []), stale=allow_stale)
     for note in notes:
         say(err, f"note: {note}")
-    found = undecided.undecided(board, chance)
+    found = undecided_pairs.undecided(board, chance)
     if form == "json":
         out.file.write(json.dumps([_fields(p) for p in found], ensure_ascii=False) + "\n")
         return
     if found:
         out.print(_table(found))
-    pairs = undecided.number(board)
+    pairs = undecided_pairs.number(board)
     level = f"{100 * board.alpha:.3g} %"
     say(out, f"{len(found)} of {pairs} pairs of rows cannot be told apart (Welch, Holm, {level}).")
 
@@ -95,7 +94,7 @@ def compare(
     `bench compare table3 --results A --results B`, or `bench compare --results A B`, shows each row
     of both folders, their difference by seed, and whether their bits are equal.
     """
-    from bench.leaderboard import saved as kept
+    from bench.leaderboard import saved
     from bench.leaderboard.tables import render
     from bench.results import diff
 
@@ -103,12 +102,12 @@ def compare(
     roots = [*(results or []), *map(Path, folders)] or [Path("results")]
     suites = [word for word in words or [] if word not in folders]
     _refuse_odd(roots, suites)
-    names = list(dict.fromkeys(kept.ran(roots[0], word) for word in suites))
+    names = list(dict.fromkeys(saved.ran(roots[0], word) for word in suites))
     if len(roots) == 1:
-        board = kept.joined(roots[0], names, equilibrium, correction, stale=allow_stale)
+        board = saved.joined(roots[0], names, equilibrium, correction, stale=allow_stale)
     else:
-        suite = names[0] if names else kept.shared(roots)
-        board = kept.sides(roots[0], roots[1], suite, equilibrium, stale=allow_stale)
+        suite = names[0] if names else saved.shared(roots)
+        board = saved.sides(roots[0], roots[1], suite, equilibrium, stale=allow_stale)
     render.render(board, form, out, style)
     if form == "csv":  # which has no place for them
         for note in board.notes:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 from torch import Tensor
 
 from bench.base.yaml_document import suggest
-from bench.data import file_formats as formats
+from bench.data import file_formats
 from bench.data.dataset import Dataset, Split, Tensors, Transform, held_out
 from bench.data.image_folder import Folder, listed
 from bench.errors import DataError, UsageError
@@ -151,8 +151,11 @@ class Cifar10Partial(Cifar10):
         names = [[f"data_batch_{i}" for i in range(1, 6)], ["test_batch"]]
         found = [[home / n for n in group if (home / n).is_file()] for group in names]
         if not all(found):
-            raise DataError(formats.missing("cifar10-partial", home / "data_batch_1"))
-        parts = [[formats.batch(formats.read(p), p, "labels") for p in group] for group in found]
+            raise DataError(file_formats.missing("cifar10-partial", home / "data_batch_1"))
+        parts = [
+            [file_formats.batch(file_formats.read(p), p, "labels") for p in group]
+            for group in found
+        ]
         n = sum(len(images) for group in parts for images, _ in group)
         norm = IMAGENET if self.norm == "imagenet" else CIFAR
         return _cifar(f"CIFAR-10 ({n:,}-image copy)", parts, 10, norm)
@@ -183,8 +186,8 @@ class FashionMnist(InMemory):
         homes = [folder / "fashion-mnist", folder, Path("/usr/share/datasets/fashion-mnist")]
         splits: list[Split] = []
         for kind, n in (("train", 60_000), ("t10k", 10_000)):
-            images = formats.idx(homes, f"{kind}-images-idx3-ubyte", (n, 28, 28))
-            labels = formats.idx(homes, f"{kind}-labels-idx1-ubyte", (n,))
+            images = file_formats.idx(homes, f"{kind}-images-idx3-ubyte", (n, 28, 28))
+            labels = file_formats.idx(homes, f"{kind}-labels-idx1-ubyte", (n,))
             splits.append((images.unsqueeze(1), labels.long()))
         transform = Transform(mean=(0.286,), std=(0.353,), pad=2, flip=True)
         return Tensors("Fashion-MNIST", splits[0], splits[1], 10, transform)
@@ -276,17 +279,22 @@ def _where(images: Tensor, labels: Tensor, chosen: Tensor) -> Split:
     return images[chosen].contiguous(), labels[chosen].contiguous()
 
 
-def _official(published: Any, folder: Path, name: str, key: str) -> list[list[formats.Batch]]:
+def _official(published: Any, folder: Path, name: str, key: str) -> list[list[file_formats.Batch]]:
     """The batches of both splits of a torchvision data set, their checksums checked."""
     home = folder / published.base_folder
     files = (published.train_list, published.test_list)
     return [
-        [formats.batch(formats.checked(home / f, md5, name), home / f, key) for f, md5 in group]
+        [
+            file_formats.batch(file_formats.checked(home / f, md5, name), home / f, key)
+            for f, md5 in group
+        ]
         for group in files
     ]
 
 
-def _cifar(label: str, parts: list[list[formats.Batch]], classes: int, norm: Constants) -> Tensors:
+def _cifar(
+    label: str, parts: list[list[file_formats.Batch]], classes: int, norm: Constants
+) -> Tensors:
     splits: list[Split] = []
     for part in parts:
         pixels = np.concatenate([images for images, _ in part]).reshape(-1, 3, 32, 32)

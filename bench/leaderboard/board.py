@@ -17,8 +17,7 @@ from typing import TypeAlias
 
 from bench.base.text import count
 from bench.leaderboard import confounds as confound
-from bench.leaderboard import resources as expense
-from bench.leaderboard import tuning
+from bench.leaderboard import resources, tuning
 from bench.leaderboard.equilibrium import indicators
 from bench.leaderboard.replication import verdict
 from bench.leaderboard.stats.friedman import Across, across
@@ -297,7 +296,7 @@ def _line(
     definition: Definition,
 ) -> Line:
     found = [known[cell.id] for cell in cells if cell.id in known]
-    took = expense.of(found, [known[c.id] for c in ste.cells if c.id in known] if ste else [])
+    took = resources.of(found, [known[c.id] for c in ste.cells if c.id in known] if ste else [])
     accs = _accs(cells, known)
     ended = [record for record in found if record.status == "ok"]
     pairs = [pair for record in ended if (pair := indicators(record, definition))]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import geometric_mean
 
-from bench.leaderboard import confounds as confound
+from bench.leaderboard import confounds
 from bench.leaderboard.stats.intervals import LARGEST, mean
 from bench.results.record import Record
 
@@ -53,11 +53,11 @@ def step_ratio(ours: Record, ste: Record) -> float | None:
 
 def unlike(ours: Record, ste: Record) -> str:
     """On what else their throughput depends: `threads 2, STE's 1`."""
-    return "; ".join(f"{name} {a}, STE's {b}" for name, a, b in confound.of_speed(ours, ste))
+    return "; ".join(f"{name} {a}, STE's {b}" for name, a, b in confounds.of_speed(ours, ste))
 
 
 def energy_j(record: Record) -> float | None:
     """Of every process that worked on it; None if one did not count."""
-    parts = [origin.energy_j for origin in confound.made([record])]
+    parts = [origin.energy_j for origin in confounds.made([record])]
     known = [part for part in parts if part is not None]
     return min(sum(known), LARGEST) if len(known) == len(parts) else None

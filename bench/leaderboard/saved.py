@@ -5,13 +5,10 @@ from pathlib import Path
 
 from bench.base.yaml_document import suggest
 from bench.errors import UsageError
-from bench.leaderboard import board as leaderboard
 from bench.leaderboard import compare
-from bench.leaderboard.board import Board
+from bench.leaderboard.board import Board, rank
 from bench.leaderboard.stats.pairwise import Correction
-from bench.results import cell_folders as shelf
-from bench.results import cell_state as standing
-from bench.results import store
+from bench.results import cell_folders, cell_state, store
 from bench.spec.cell import Definition
 from bench.spec.plan import Plan
 from bench.spec.suite import name_of
@@ -35,9 +32,9 @@ def board(
         UsageError: the suite never ran here, or its plan cannot be read.
     """
     plan = store.find_plan(root, suite)
-    found, notes = standing.of_kept(root, plan)
+    found, notes = cell_state.of_kept(root, plan)
     records = found.records(stale=stale)
-    ranked = leaderboard.rank(plan, records, definition, found.stale, notes, correction)
+    ranked = rank(plan, records, definition, found.stale, notes, correction)
     return plan, ranked, notes
 
 
@@ -56,9 +53,9 @@ def joined(
         UsageError: one never ran here, or they cannot be compared.
     """
     plan, said = compare.joined([_plan(root, suite, definition) for suite in suites])
-    found, notes = standing.of_kept(root, plan)
+    found, notes = cell_state.of_kept(root, plan)
     records = found.records(stale=stale)
-    board = leaderboard.rank(plan, records, definition, found.stale, notes, correction)
+    board = rank(plan, records, definition, found.stale, notes, correction)
     return replace(board, notes=[*said, *board.notes])
 
 
@@ -76,7 +73,7 @@ def sides(
 
 
 def _side(root: Path, plan: Plan, *, stale: bool) -> compare.Side:
-    found, notes = standing.of_kept(root, plan)
+    found, notes = cell_state.of_kept(root, plan)
     return compare.Side(str(root), plan, found.records(stale=stale), found.stale, notes)
 
 
@@ -87,7 +84,7 @@ def ran(root: Path, word: str) -> str:
     Raises:
         UsageError: none of that name ran here.
     """
-    known = shelf.suites(root)
+    known = cell_folders.suites(root)
     name = word if word in known else name_of(Path(word), [])
     if name not in known:
         message = f"no suite `{word}` ran in `{root}`{suggest(word, known)}"
@@ -102,7 +99,7 @@ def shared(roots: list[Path]) -> str:
     Raises:
         UsageError: there is none, or more than one.
     """
-    first, *others = (shelf.suites(root) for root in roots)
+    first, *others = (cell_folders.suites(root) for root in roots)
     names = [name for name in first if all(name in other for other in others)]
     if len(names) != 1:
         found = f"{', '.join(names)} ran in all folders" if names else "no suite ran in all folders"

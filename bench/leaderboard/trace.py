@@ -15,14 +15,10 @@ from typing import Any, TypeAlias
 
 from bench.base.yaml_document import is_file, suggest
 from bench.errors import UsageError
-from bench.leaderboard import board as leaderboard
-from bench.leaderboard import resources as expense
-from bench.leaderboard import tuning
+from bench.leaderboard import board, resources, tuning
 from bench.leaderboard.board import Line
 from bench.leaderboard.equilibrium import indicators
-from bench.results import cell_folders as shelf
-from bench.results import cell_state as standing
-from bench.results import store
+from bench.results import cell_folders, cell_state, store
 from bench.results.cell_folders import Kept
 from bench.results.record import Record
 from bench.spec.cell import Cell, Definition, Role
@@ -117,10 +113,10 @@ def trace(
     plan, rest = _plan(target, words, root)
     if plan is None:
         if words:
-            known = ", ".join(shelf.suites(root)) or "none"
+            known = ", ".join(cell_folders.suites(root)) or "none"
             message = f"no suite `{target}` ran in `{root}`; there: {known}"
             raise UsageError(message)
-        return trail(shelf.named(root, target), root, shelf.plans(root))
+        return trail(cell_folders.named(root, target), root, cell_folders.plans(root))
     return Rows(plan, root, definition or plan.equilibrium, stale=stale).fitting(rest)
 
 
@@ -129,7 +125,7 @@ def _plan(target: str, words: list[str], root: Path) -> tuple[Plan | None, list[
     overrides = [word for word in words if OVERRIDE.fullmatch(word)]
     others = [word for word in words if word not in overrides]
     for name, rest in ((name_of(Path(target), overrides), others), (target, words)):
-        if shelf.is_suite(root, name):
+        if cell_folders.is_suite(root, name):
             return store.find_plan(root, name), rest
     return None, words
 
@@ -140,12 +136,12 @@ class Rows:
     def __init__(self, plan: Plan, root: Path, definition: Definition, *, stale: bool) -> None:
         self.plan, self.root = plan, root
         self.definition: Definition = definition
-        standings, self.notes = standing.of_kept(root, plan)
+        standings, self.notes = cell_state.of_kept(root, plan)
         records = standings.records(stale=stale)
         self.standings = standings.of
         self.known = {record.cell.id: record for record in records}
-        self.board = leaderboard.rank(plan, records, definition, standings.stale, self.notes)
-        self.plans = shelf.plans(root)
+        self.board = board.rank(plan, records, definition, standings.stale, self.notes)
+        self.plans = cell_folders.plans(root)
 
     def fitting(self, words: list[str]) -> list[RowTrail]:
         """
@@ -172,8 +168,8 @@ class Rows:
         trial = tuning.chosen(row, self.known) if line.chosen else None
         cells = trial.cells if trial else row.cells
         tuned = trial is not None
-        theirs = self._cells(leaderboard.baseline(self.plan, row), tuned=tuned)
-        ste = self._cells(leaderboard.yardstick(self.plan, row), tuned=tuned)
+        theirs = self._cells(board.baseline(self.plan, row), tuned=tuned)
+        ste = self._cells(board.yardstick(self.plan, row), tuned=tuned)
         return RowTrail(
             suite=self.plan.suite,
             line=line,
@@ -212,7 +208,7 @@ class Rows:
     def trail(self, cell: Cell) -> Trail:
         record = self.standings[cell.id].record
         home = store.home(self.root, record.cell if record else cell)
-        return trail(shelf.read(home), self.root, self.plans)
+        return trail(cell_folders.read(home), self.root, self.plans)
 
 
 def _is(row: Row, line: Line) -> bool:
@@ -236,8 +232,8 @@ def _values(
         *(ours, record.best_acc, record.last_top5),
         *(None if ours is None or theirs is None else ours - theirs, *pair),
         record.images_per_s or None,
-        expense.step_ratio(record, ste) if ste else None,
-        *(record.peak_mib or None, expense.energy_j(record)),
+        resources.step_ratio(record, ste) if ste else None,
+        *(record.peak_mib or None, resources.energy_j(record)),
     )
     return {name: value for name, value in zip(NUMBERS, found, strict=True) if value is not None}
 
@@ -258,7 +254,7 @@ def trail(kept: Kept, root: Path, plans: list[Plan]) -> Trail:
         id=cell_id,
         state=kept.state + reason,
         outcome=_outcome(record) if record else "",
-        seal=shelf.seal(record) if record else "",
+        seal=cell_folders.seal(record) if record else "",
         record=_there(home / "record.json"),
         processes=[process.model_dump(mode="json") for process in made],
         receipt=record.receipt.model_dump(mode="json") if record and record.receipt else None,

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.nn import integer_conv as integer
+from bench.nn import integer_conv
 from bench.nn.sign import tap
 from bench.spec.cell import Binarization, Role
 
@@ -83,8 +83,8 @@ class BinaryConv2d(BinaryLayer, nn.Conv2d):
             a, padding = F.pad(a, (padding,) * 4, value=self.options.padding), 0
         if self.whole:
             gradients = getattr(torch, self.options.gradients)
-            return integer.conv2d(a, w, scale, self.stride[0], padding, gradients)
-        return integer.scaled(F.conv2d(a, w, None, self.stride, padding), scale)
+            return integer_conv.conv2d(a, w, scale, self.stride[0], padding, gradients)
+        return integer_conv.scaled(F.conv2d(a, w, None, self.stride, padding), scale)
 
 
 class BinaryLinear(BinaryLayer, nn.Linear):

@@ -20,7 +20,7 @@ from bench.base.yaml_document import Document, Path_, Problem, items, mapping
 from bench.data import sources
 from bench.errors import PluginError, UsageError
 from bench.registry import BACKBONES, ESTIMATORS, Registry, add_folders
-from bench.results import source_digest as identity
+from bench.results import source_digest
 from bench.spec.cell import Recipe, Role
 from bench.spec.suite import problems
 
@@ -187,7 +187,7 @@ def _plugin(
     try:
         plugin = registry.load(name)(**{str(k): v for k, v in params.items()})
         plugin.ref(name)  # as cells will name it
-        return Named(name, plugin, identity.source(registry, name))
+        return Named(name, plugin, source_digest.source(registry, name))
     except PluginError as error:
         axes.problems.append(Problem(path, str(error)))
     except ValidationError as error:

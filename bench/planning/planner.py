@@ -12,10 +12,9 @@ import torch
 from bench.base.yaml_document import Document, Path_, Problem, suggest
 from bench.data.sources import data_folder
 from bench.errors import SuiteError
-from bench.planning import axes as axes_
-from bench.planning.axes import Axes
+from bench.nn.contract import Estimator, Surrogate
+from bench.planning.axes import Axes, build
 from bench.planning.rows import ROLES, Combination, Rows, has_schedule
-from bench.plugin import Estimator, Surrogate
 from bench.registry import ESTIMATORS
 from bench.spec.cell import WA, Cell
 from bench.spec.plan import Absent, LeftOut, Plan, Row
@@ -73,7 +72,7 @@ def resolve(path: Path, overrides: Iterable[str] = ()) -> tuple[Document, Suite,
         SuiteError: anything wrong with the suite or what it says of plugins, all at once.
     """
     document, suite, wrong = load(path, overrides)
-    axes = axes_.build(document)
+    axes = build(document)
     axes.problems += wrong
     sound = suite or without(document, wrong)
     if sound:

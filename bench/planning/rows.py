@@ -7,11 +7,11 @@ from typing import Any
 from bench.base.yaml_document import Document, Path_, Problem
 from bench.data.dataset import Dataset
 from bench.errors import SuiteError
+from bench.nn.contract import Estimator, Surrogate
 from bench.planning.axes import Axes, Named, Net
 from bench.planning.tuning_trials import Trials, with_values
-from bench.plugin import Estimator, Surrogate
-from bench.properties import verdicts as properties
-from bench.results import source_digest as identity
+from bench.properties import verdicts
+from bench.results import source_digest
 from bench.spec.cell import CORE, WA, Cell, DataRef, Recipe, Ref, Role
 from bench.spec.plan import Properties, RoleInfo, Row
 from bench.spec.suite import Suite
@@ -39,7 +39,7 @@ class Rows:
         self.suite, self.axes, self.document, self.folder = suite, axes, document, folder
         self.found: dict[str, tuple[DataRef, Dataset]] = {}
         self.infos: dict[tuple[str, Role], RoleInfo] = {}
-        self.numerics = identity.numerics()
+        self.numerics = source_digest.numerics()
         self.trials = suite.tune and Trials(suite, suite.tune, axes, document)
 
     def row(self, c: Combination, seeds: list[int]) -> Row:
@@ -168,6 +168,6 @@ def _judged(plugin: Estimator, role: Role) -> tuple[Properties | None, Propertie
     if not isinstance(plugin, Surrogate):
         return None, None
     try:
-        return properties.printed(plugin), properties.trained(plugin, role)
+        return verdicts.printed(plugin), verdicts.trained(plugin, role)
     except Exception:  # a stranger's f: `bench check` shows what it raises, its cells fail alone
         return None, None

@@ -11,10 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bench.nn.contract import Estimator, Surrogate, SurrogateBinarizer
 from bench.nn.sign import Clock, sign
-from bench.plugin import Estimator, Surrogate, SurrogateBinarizer
-from bench.properties import estimating_error as gap
-from bench.properties import verdicts as properties
+from bench.properties import estimating_error, verdicts
 from bench.spec.cell import Role
 from bench.spec.plan import Properties
 
@@ -60,8 +59,8 @@ def check(estimator: Estimator) -> Report:
     knob = checks.pop() if checks[-1].ok else checks[-1]
     if not all(c.ok for c in checks):
         return Report(checks, knob.detail, None, {})
-    trained: dict[Role, Properties] = {role: properties.trained(estimator, role) for role in ROLES}
-    return Report(checks, knob.detail, properties.printed(estimator), trained)
+    trained: dict[Role, Properties] = {role: verdicts.trained(estimator, role) for role in ROLES}
+    return Report(checks, knob.detail, verdicts.printed(estimator), trained)
 
 
 def knob_text(surrogate: Surrogate) -> str:
@@ -72,7 +71,7 @@ def knob_text(surrogate: Surrogate) -> str:
     low, high = knob.limits
     limits = f"identity end {low:g}, sign end {high:g}"
     if knob.learned:
-        seen = sorted(properties.visited(knob))
+        seen = sorted(verdicts.visited(knob))
         span = f"visits [{seen[0]:g}, {seen[-1]:g}]"
         return f"{knob.name}, learned from {knob.start:g}, {span}; {limits}"
     schedule = getattr(surrogate, "schedule", "fixed")
@@ -130,7 +129,7 @@ def _finite(estimator: Estimator) -> tuple[str, str]:
 
 def _slope(surrogate: Surrogate) -> tuple[str, str]:
     """At every z the slope lies between the left and right difference quotients of value."""
-    z = gap.grid()
+    z = estimating_error.grid()
     worst = 0.0
     for role in ROLES:
         for p in PROGRESS:

@@ -9,9 +9,9 @@ from rich.table import Table
 
 from bench.base.yaml_document import settings
 from bench.errors import PluginError, UsageError
-from bench.plugin import Knob, Surrogate
+from bench.nn.contract import Knob, Surrogate
 from bench.properties import study as studies
-from bench.properties import verdicts as properties
+from bench.properties import verdicts
 from bench.properties.check import check
 from bench.properties.estimating_error import TOLERANCE, Baseline, Rise, Sample
 from bench.properties.proof import certificate, violation
@@ -191,13 +191,13 @@ def certificates(plugin: Surrogate, role: Role | None) -> list[Certificate]:
     """What can be proved beyond the grid, of f as `role` trains with it; if None, as printed."""
     if role is None:
         pure = plugin.pure()
-        return _proofs(properties.variants(pure), properties.seen(pure, "W"), pure.knob())
-    at = properties.seen(plugin, role)
+        return _proofs(verdicts.variants(pure), verdicts.seen(pure, "W"), pure.knob())
+    at = verdicts.seen(plugin, role)
     return _proofs((plugin,), at, at)
 
 
 def _proofs(fs: tuple[Surrogate, ...], at: Knob | None, along: Knob | None) -> list[Certificate]:
-    worst = [(f, w) for f in fs if (w := properties.rational((f,), at))]
+    worst = [(f, w) for f in fs if (w := verdicts.rational((f,), at))]
     if worst:
         f, witness = max(worst, key=lambda pair: pair[1].gap)
         z, knob = witness.z or 0.0, witness.knob or 0.0
@@ -205,7 +205,7 @@ def _proofs(fs: tuple[Surrogate, ...], at: Knob | None, along: Knob | None) -> l
     else:
         found = [certificate.rational(f, at) for f in fs]
     turns = along is not None and (along.learned or along.start != along.end)
-    if turns and Rise.of(properties.errors(fs[0], along)).largest <= TOLERANCE:
+    if turns and Rise.of(verdicts.errors(fs[0], along)).largest <= TOLERANCE:
         found.append(certificate.gradual(fs[0], along))
     return found
 

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from bench.plugin import Surrogate
+from bench.nn.contract import Surrogate
 
 STEP = 5e-4
 TOLERANCE = 1e-9  # of rational and of rises, float64

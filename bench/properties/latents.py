@@ -7,9 +7,9 @@ from torch import Tensor
 
 from bench.errors import UsageError
 from bench.nn.layers import binary_inputs, binary_layers, latent, latent_inputs
-from bench.properties import estimating_error as gap
+from bench.properties import estimating_error
 from bench.properties.estimating_error import Sample
-from bench.results import cell_folders as shelf
+from bench.results import cell_folders
 from bench.spec.cell import Role
 from bench.train import model
 
@@ -26,7 +26,7 @@ def measured(cell: str, root: Path, data: Path | None) -> dict[Role, Sample]:
         UsageError: no such cell, no weights, or no binary layers.
         DataError: the cell's data is not there or changed.
     """
-    record = shelf.recorded(root, cell)
+    record = cell_folders.recorded(root, cell)
     net = model.restore(record, root, "last")
     layers = binary_layers(net)
     if not layers:
@@ -42,7 +42,7 @@ def measured(cell: str, root: Path, data: Path | None) -> dict[Role, Sample]:
         values["A"] = [*latent_inputs(net, images).values()]
     named = {"W": "latent weights", "A": "latent activations"}
     return {
-        role: gap.empirical(
+        role: estimating_error.empirical(
             f"{named[role]} of {record.cell.slug}", torch.cat([x.flatten() for x in v])
         )
         for role, v in values.items()

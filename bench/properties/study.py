@@ -20,9 +20,8 @@ from typing import Literal, TypeAlias, get_args
 
 import torch
 
-from bench.plugin import Knob, Surrogate
-from bench.properties import estimating_error as gap
-from bench.properties import verdicts as properties
+from bench.nn.contract import Knob, Surrogate
+from bench.properties import estimating_error, verdicts
 from bench.properties.estimating_error import TOLERANCE, Baseline, Sample
 from bench.spec.cell import Role
 from bench.spec.plan import Properties, Witness
@@ -58,20 +57,20 @@ def verdict(
     """
     pure = question.form == "pure"
     f = surrogate.pure() if pure else surrogate
-    at = properties.seen(f, "W")
+    at = verdicts.seen(f, "W")
     along = f.knob() if pure else at
     match question.definition:
         case "l2-uniform":
-            return _norms(f, [("W", gap.uniform())], question)
+            return _norms(f, [("W", estimating_error.uniform())], question)
         case "l2-normal":
-            return _norms(f, [("W", gap.normal())], question)
+            return _norms(f, [("W", estimating_error.normal())], question)
         case "trained":
             return _norms(f, (measured or {}).items(), question)
         case "p-fixed":
-            return properties.judge((f,), along, at, question.baseline)
+            return verdicts.judge((f,), along, at, question.baseline)
         case "p" | "end":
             held = at if question.definition == "p" else end(at)
-            return properties.judge(properties.variants(f), along, held, question.baseline)
+            return verdicts.judge(verdicts.variants(f), along, held, question.baseline)
 
 
 def end(knob: Knob | None) -> Knob | None:
@@ -92,17 +91,17 @@ def _norms(f: Surrogate, samples: Iterable[tuple[Role, Sample]], question: Quest
     against: list[Witness] = []
     changes = False
     for role, sample in samples:
-        at = properties.seen(f, role)
+        at = verdicts.seen(f, role)
         along = f.knob(role) if question.form == "pure" else at
-        limit = sample.norm(gap.of_baseline(sample.z, question.baseline)).item()
+        limit = sample.norm(estimating_error.of_baseline(sample.z, question.baseline)).item()
         worst += _excess(_path(f, sample, at), limit, at, sample)
         path = _path(f, sample, along)
         against += _rise(path, along, sample)
-        against += [w for w in properties.ends(f, along) if w not in against]
-        changes = changes or properties.any_change(path[:, None])
-    flexible, witness = ("not", properties.UNCHANGED)
+        against += [w for w in verdicts.ends(f, along) if w not in against]
+        changes = changes or verdicts.any_change(path[:, None])
+    flexible, witness = ("not", verdicts.UNCHANGED)
     if changes:
-        flexible, witness = properties.sum_up(against)
+        flexible, witness = verdicts.sum_up(against)
     return Properties(
         rational="no" if worst else "yes",
         flexible=flexible,
@@ -113,8 +112,8 @@ def _norms(f: Surrogate, samples: Iterable[tuple[Role, Sample]], question: Quest
 
 def _path(f: Surrogate, sample: Sample, knob: Knob | None) -> torch.Tensor:
     """‖sign z - f‖ at every visited value of the knob."""
-    values = properties.visited(knob)
-    return torch.stack([sample.norm(gap.error(f, sample.z, k)) for k in values])
+    values = verdicts.visited(knob)
+    return torch.stack([sample.norm(estimating_error.error(f, sample.z, k)) for k in values])
 
 
 def _excess(norms: torch.Tensor, limit: float, knob: Knob | None, sample: Sample) -> list[Witness]:
@@ -123,7 +122,7 @@ def _excess(norms: torch.Tensor, limit: float, knob: Knob | None, sample: Sample
     row = int(over.argmax())
     if over[row] <= TOLERANCE:
         return []
-    values = properties.visited(knob)
+    values = verdicts.visited(knob)
     wrong = [values[i] for i in range(len(values)) if over[i] > TOLERANCE]
     where = f", {knob.name} = {values[row]:.4g}" if knob else ""
     span = f" ({knob.name} from {wrong[0]:.4g} to {wrong[-1]:.4g})" if knob else ""
@@ -134,10 +133,10 @@ def _excess(norms: torch.Tensor, limit: float, knob: Knob | None, sample: Sample
 
 def _rise(norms: torch.Tensor, knob: Knob | None, sample: Sample) -> list[Witness]:
     """(b) of the norm."""
-    rise = gap.Rise.of(norms[:, None])
+    rise = estimating_error.Rise.of(norms[:, None])
     if rise.largest <= TOLERANCE or knob is None:
         return []
-    peak = properties.visited(knob)[rise.row]
+    peak = verdicts.visited(knob)[rise.row]
     text = f"on {sample.name} the error rises by {rise.largest:.4g} to {knob.name} = {peak:.3g}"
     return [Witness(z=None, knob=peak, gap=rise.largest, text=text)]
 
@@ -178,6 +177,6 @@ def _turn(found: dict[Question, Properties], question: Question) -> str:
 
 def _equal(f: Surrogate) -> bool:
     """Whether f is as far from sign as the identity at every z."""
-    z = gap.grid()
-    off = properties.errors(f, properties.seen(f, "W")) - gap.of_baseline(z)
+    z = estimating_error.grid()
+    off = verdicts.errors(f, verdicts.seen(f, "W")) - estimating_error.of_baseline(z)
     return bool(off.abs().max() <= TOLERANCE)

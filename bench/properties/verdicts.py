@@ -22,7 +22,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from bench.plugin import Knob, Surrogate
+from bench.nn.contract import Knob, Surrogate
 from bench.properties.estimating_error import TOLERANCE, Baseline, Rise, error, grid, of_baseline
 from bench.spec.cell import Role
 from bench.spec.plan import Properties, Witness

@@ -13,9 +13,7 @@ from pathlib import Path
 
 from bench.base import machine
 from bench.errors import EnvironmentProblem
-from bench.results import cell_folders as shelf
-from bench.results import lease, store
-from bench.results import source_digest as identity
+from bench.results import cell_folders, lease, source_digest, store
 from bench.results.cell_folders import Kept
 from bench.spec.cell import Cell
 
@@ -60,10 +58,10 @@ def leftovers(root: Path) -> list[Leftover]:
             nobody knows what is wanted.
     """
     if not (root / "suites").is_dir():  # as a run leaves it that ended before its first cell
-        shelf.homes(root)
+        cell_folders.homes(root)
     kept = sorted((root / "suites").glob("*/plan.json"))
     plans = [store.find_plan(root, path.parent.name) for path in kept]
-    shelf.add_plugins(root, plans)
+    cell_folders.add_plugins(root, plans)
     wanted = [cell for plan in plans for cell in plan.possible]
     by_key = {cell.key: cell for cell in wanted}
     slugs = {cell.slug for cell in wanted}
@@ -85,7 +83,7 @@ def leftovers(root: Path) -> list[Leftover]:
 
 def _of_cell(home: Path, slugs: set[str], by_key: dict[str, Cell]) -> Iterator[tuple[Path, str]]:
     """What is left over of a cell's folder, or in it, and why."""
-    kept = shelf.read(home)
+    kept = cell_folders.read(home)
     needed = {home.name} if kept.record is None else {home.name, kept.record.cell.slug}
     if home.is_symlink() or not needed & slugs:
         yield home, _why(kept, by_key)
@@ -120,7 +118,7 @@ def _why(kept: Kept, by_key: dict[str, Cell]) -> str:
         return f"a link, to `{kept.home.readlink()}`"
     record = kept.record
     if record and record.measured and record.cell.key in by_key:
-        changes = identity.changes(record.cell, by_key[record.cell.key])
+        changes = source_digest.changes(record.cell, by_key[record.cell.key])
         return f"stale: {', '.join(changes)}"
     return "no kept plan wants it"
 

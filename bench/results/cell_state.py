@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from bench.errors import UsageError
-from bench.results import cell_folders as shelf
-from bench.results import source_digest as identity
-from bench.results import store
+from bench.results import cell_folders, source_digest, store
 from bench.results.record import Record
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan
@@ -51,9 +49,9 @@ class Standing:
 
 def of_kept(root: Path, plan: Plan) -> tuple["Standings", list[str]]:
     """How the cells of a plan kept earlier stand now, and what must be said of its table."""
-    shelf.add_plugins(root, [plan])
+    cell_folders.add_plugins(root, [plan])
     found = Standings(root, plan.possible)
-    reasons = ", ".join(identity.drift(plan.possible))
+    reasons = ", ".join(source_digest.drift(plan.possible))
     drift = [f"these numbers may not be of the code as it is now: {reasons}"] * bool(reasons)
     return found, [*drift, *found.damaged]
 
@@ -98,7 +96,7 @@ class Standings:
         if own or not older:
             return Standing(cell, own[0] if own else None, damage=damage)
         newest = max(older, key=lambda record: record.provenance.started)
-        return Standing(cell, newest, tuple(identity.changes(newest.cell, cell)), damage)
+        return Standing(cell, newest, tuple(source_digest.changes(newest.cell, cell)), damage)
 
     def _damage(self, cell: Cell) -> str:
         """Why the file in the place of a cell's record is none, if there is one."""

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from bench.errors import UsageError
-from bench.results import cell_folders as shelf
-from bench.results import store
-from bench.results import weight_files as weights
+from bench.results import cell_folders, store, weight_files
 from bench.results.cell_folders import Kept
 from bench.results.record import Receipt, Record
 from bench.results.record_diff import Difference, differences, first_step, percent
@@ -108,7 +106,7 @@ def _record(text: str, root: Path) -> Record:
     if path.exists() and ("/" in text or not (root / "cells").is_dir()):
         message = f"`{text}` is no results folder and no cell's: no `cells`, no record.json in it"
         raise UsageError(message)
-    kept = shelf.named(root, text)
+    kept = cell_folders.named(root, text)
     if kept.record is None:
         message = f"`{kept.home}`: {kept.problem}; there is nothing to compare"
         raise UsageError(message)
@@ -243,7 +241,7 @@ def _causes(made: list[Difference], a: Receipt | None, b: Receipt | None) -> lis
 
 def folders(a: Path, b: Path) -> Folders:
     """Two results folders, cell by cell."""
-    ours, theirs = ({kept.slug: kept for kept in shelf.cells(root)} for root in (a, b))
+    ours, theirs = ({kept.slug: kept for kept in cell_folders.cells(root)} for root in (a, b))
     code = _by_other_code(ours, theirs)
     paired = {name for pair in code for name in (pair.a, pair.b)}
     found = Folders(
@@ -265,7 +263,7 @@ def folders(a: Path, b: Path) -> Folders:
 def _damaged(root: Path, kept: dict[str, Kept]) -> Iterator[str]:
     """What is wrong with weights files of a results folder, a line each."""
     for slug, one in kept.items():
-        yield from (f"{root}: {slug}: {why}" for why in weights.judged(one).values() if why)
+        yield from (f"{root}: {slug}: {why}" for why in weight_files.judged(one).values() if why)
 
 
 def _sort(name: str, ours: Kept, theirs: Kept, found: Folders) -> None:

@@ -18,9 +18,7 @@ from typing import Literal, TypeAlias
 
 from bench.base.text import count
 from bench.errors import BenchError, EnvironmentProblem, UsageError
-from bench.results import archive, attic, lease, store
-from bench.results import cell_folders as shelf
-from bench.results import weight_files as weights
+from bench.results import archive, attic, cell_folders, lease, store, weight_files
 from bench.results.cell_folders import Kept
 from bench.results.record import Record
 from bench.results.record_diff import differences, percent
@@ -75,9 +73,9 @@ def merge(
             (tree / "cells").mkdir(parents=True)
             archive.unpack(source, tree)
         join = _Join(tree, root, Path(scratch), prefer, dry)
-        for kept in shelf.cells(tree):
+        for kept in cell_folders.cells(tree):
             yield from join.cell(kept)
-        for name in shelf.suites(tree):
+        for name in cell_folders.suites(tree):
             yield join.suite(name)
 
 
@@ -118,7 +116,7 @@ class _Join:
 
     def cell(self, theirs: Kept) -> Iterator[Step]:
         """Decide on one cell, and do it; weights that are damaged are told apart."""
-        found = weights.judged(theirs)
+        found = weight_files.judged(theirs)
         sound = tuple(name for name, why in found.items() if not why)
         try:
             yield self._cell(_Offer(theirs.home, theirs.record, theirs.problem, sound))
@@ -137,7 +135,7 @@ class _Join:
             return Step("refused", theirs.slug, text)
         if not home.exists():
             return self._new(theirs, home)
-        ours = shelf.read(home)
+        ours = cell_folders.read(home)
         if theirs.record is None:
             return Step("kept", theirs.slug, f"theirs is unfinished, ours: {ours.state}")
         if ours.record is None:
@@ -171,7 +169,7 @@ class _Join:
     def _complete(self, theirs: _Offer, ours: Kept) -> Step:
         """The same outcome: what is missing here, and weights damaged here, come from there."""
         have = {path.name for path in ours.home.iterdir()}
-        bad = {name: why for name, why in weights.judged(ours).items() if why}
+        bad = {name: why for name, why in weight_files.judged(ours).items() if why}
         there = [path for _, path in archive.files(theirs, theirs.sound, checkpoints=False)]
         wanted = [path for path in there if path.name not in have or path.name in bad]
         if not wanted:
@@ -209,7 +207,7 @@ class _Join:
             yield
             return
         with lease.idle(self.root, ours.home):
-            if shelf.read(ours.home) != ours:
+            if cell_folders.read(ours.home) != ours:
                 message = "a run has just ended it here; merge again"
                 raise lease.Held(message)
             yield

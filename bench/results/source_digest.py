@@ -26,29 +26,20 @@ from bench.errors import UsageError
 from bench.registry import BACKBONES, ESTIMATORS, Registry
 from bench.spec.cell import CORE, Cell, Ref
 
-NUMERIC = (  # every file of the harness between a batch of images and a record's numbers
-    "binary",  # forward and backward of sign, the knob's value
-    "contract",  # from f to the binarizer that trains
-    "data",  # order, crops and flips, normalization
-    "folder",  # the same of image files
-    "image",
-    "graph",  # what a compiler is told, on which a compiled step's rounding depends
-    "integer",  # convolutions of signs
-    "indicators",  # what e and s are made of
-    "lane",  # the copy to the device
-    "layers",  # binary convolutions and their scale
-    "model",  # the seed, and how the network is put together
-    "elementary",  # of slopes that are powers
-    "residual",  # the base of the residual networks
-    "schedule",  # a knob's path
-    "trainer",
-)
-OTHER = (  # imported by those, but what numbers owe to them stands in the cell, or is nothing
-    *("cell", "errors", "record", "registry", "store", "suite"),
-    "machine",  # how many threads decode, which changes no pixel
-    "plugin",  # names, and nothing of its own
-    "shelf",  # finds records by name
-    "sources",  # what it loads is in the data's fingerprint
+NUMERIC = ("nn", "data", "train")  # packages between a batch of images and a record's numbers
+SCHEDULE = "spec/schedule.py"  # a knob's path
+ASIDE = (  # of those packages; what numbers owe to them stands in the cell, or is nothing
+    "nn/macs.py",  # counts
+    "data/download.py",  # what is loaded is in the data's fingerprint
+    "data/file_formats.py",
+    "data/sources.py",
+    "train/checkpoint.py",  # what continues is, bit for bit, what would have been
+    "train/compile_policy.py",  # which of them a cell gets stands in its record
+    "train/determinism.py",  # these observe
+    "train/evaluation.py",
+    "train/gpu_energy.py",
+    "train/resource_meter.py",
+    "train/verify.py",
 )
 HOME = Path(__file__).parent.parent  # of the package
 DECLARED = HOME / "results" / "numeric_core.json"
@@ -149,8 +140,11 @@ def _is_idle(node: Any) -> bool:
 
 
 def core_files() -> list[Path]:
-    """Every file of the numeric core, sorted."""
-    return sorted(HOME / f"{name}.py" for name in NUMERIC)
+    """Every file of the numeric core, sorted; a file new in its packages is one of them."""
+    files = [path for package in NUMERIC for path in (HOME / package).rglob("*.py")]
+    aside = {HOME / name for name in ASIDE}
+    kept = [path for path in files if path not in aside and path.name != "__init__.py"]
+    return sorted([*kept, HOME / SCHEDULE])
 
 
 def core_code() -> dict[str, str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from bench.base import signals as stop
+from bench.base import signals
 from bench.base.machine import cores
 from bench.base.text import count, plain
 from bench.errors import BenchError, EnvironmentProblem, UsageError
@@ -27,7 +27,7 @@ from bench.results import store
 from bench.results.lease import Leases, Owner, myself
 from bench.results.provenance import provenance
 from bench.results.record import Record, Status
-from bench.run import worker_process as seat
+from bench.run import worker_process
 from bench.run.cell_log import Log
 from bench.run.work_queue import Agenda
 from bench.run.worker import Event, Job
@@ -138,7 +138,7 @@ def execute(
         EnvironmentProblem: the results folder cannot be written or locked; what ran has ended.
         BenchError: so many cells failed that the run was to stop.
     """
-    with stop.requests() as asked:
+    with signals.requests() as asked:
         crew = _Crew(list(cells), settings, watch, asked, owner or myself(), anew=anew)
         try:
             while crew.busy:
@@ -161,7 +161,7 @@ class _Crew:
         cells: list[Cell],
         settings: Settings,
         watch: Callable[[Event], None],
-        asked: stop.Requests,
+        asked: signals.Requests,
         owner: Owner,
         *,
         anew: bool,
@@ -212,7 +212,7 @@ class _Crew:
 
     def listen(self) -> None:
         """Pass on the news there is; wait a little for the first."""
-        seat.await_news(self.seats, 0.1)
+        worker_process.await_news(self.seats, 0.1)
         for each in self.running:
             for event in each.news():
                 self._tell(event)
@@ -297,13 +297,13 @@ class _Crew:
         if each.killed:
             limit = timedelta(seconds=self.settings.timeout_s or 0)
             return "timeout", f"took longer than {limit} (--timeout)"
-        if each.exit_code == -signal.SIGKILL and seat.oom_kills() > each.oom_kills:
+        if each.exit_code == -signal.SIGKILL and worker_process.oom_kills() > each.oom_kills:
             return "out_of_memory", "the kernel killed its worker process for want of memory"
         error = each.error
         if isinstance(error, BenchError):
             return "failed", "; ".join(str(error).splitlines())
         if error is None or each.exit_code is not None:
-            return "failed", seat.death(each.exit_code)
+            return "failed", worker_process.death(each.exit_code)
         return "failed", f"{type(error).__name__}: {error}".splitlines()[0]
 
     def _write(self, cell: Cell, slot: Slot, status: Status, reason: str) -> None:
@@ -354,7 +354,7 @@ class _Crew:
             left += f", {self.checkpointed} of them checkpointed"
         how = f"{left}; what is recorded stays, run again to continue"
         if self.asked.numbers:
-            raise stop.Stopped(self.asked.numbers[0], how)
+            raise signals.Stopped(self.asked.numbers[0], how)
         if self.problems:
             raise EnvironmentProblem("\n".join([*dict.fromkeys(self.problems), how]))
         if self.closing and len(over) < n:

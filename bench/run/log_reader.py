@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.base.signals import Stopped
 from bench.errors import UsageError
-from bench.results import cell_folders as shelf
+from bench.results import cell_folders
 from bench.run.cell_log import NAME
 from bench.run.status import Sight, sights
 
@@ -25,7 +25,7 @@ def find(root: Path, cell: str) -> Path:
         UsageError: none, or several; their logs are listed.
     """
     names = _names(root)
-    fitting = shelf.fitting(cell, [path.parent.name for path in names])
+    fitting = cell_folders.fitting(cell, [path.parent.name for path in names])
     found = (
         [path for path, shown in names.items() if cell in shown]
         or [path for path in names if path.parent.name in fitting]

@@ -9,20 +9,17 @@ from rich.console import Console
 
 from bench.base.text import count, say
 from bench.errors import UsageError
-from bench.leaderboard import board as leaderboard
 from bench.leaderboard import sequential
+from bench.leaderboard.board import rank
 from bench.leaderboard.tables import render
 from bench.leaderboard.tuning import tuned
-from bench.results import cell_folders as shelf
-from bench.results import store
+from bench.results import cell_folders, store
 from bench.results.cell_state import Standing, Standings
-from bench.run import display as live
-from bench.run import executor, journal
-from bench.run import tracking as tracker
+from bench.run import display, executor, journal
 from bench.run.executor import Settings, Tally
 from bench.run.journal import Journal
 from bench.run.json_stream import Stream
-from bench.run.tracking import Tracking
+from bench.run.tracking import Tracking, opened
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan
 
@@ -72,8 +69,8 @@ class _Session:
     def _watched(self, plan: Plan, cells: list[Cell], *, anew: bool) -> None:
         """Run cells, shown and written to a journal."""
         settings, out = self.settings, self.out
-        board = live.board(plan, [cell.id for cell in cells], settings.root)
-        view = live.Terminal if live.redraws(out) else live.Plain
+        board = display.board(plan, [cell.id for cell in cells], settings.root)
+        view = display.Terminal if display.redraws(out) else display.Plain
         entries = journal.entries(cells, board.names)
         echo = (self.stream.tell,) if self.stream else ()
         book = Journal(settings.root, plan.suite, entries, settings.argv, *echo)
@@ -112,8 +109,8 @@ def run(
     """
     choice = choice or Choice()
     _refuse_namesake(plan, settings.root)
-    trackers = tracker.opened(choice.track, settings.root, plan.suite)
-    notes = out if live.redraws(out) else err  # a table is torn by what others print
+    trackers = opened(choice.track, settings.root, plan.suite)
+    notes = out if display.redraws(out) else err  # a table is torn by what others print
     tracking = Tracking(trackers, settings.root, lambda text: say(notes, text))
     for told in trackers.values():
         say(out, f"tracked: `{told.command}` shows it")
@@ -154,7 +151,7 @@ def _separated(session: _Session, plan: Plan) -> Plan:
     for n in sizes[1:]:
         found = Standings(root, plan.possible)
         records = found.records(stale=session.choice.allow_stale)
-        names = sequential.wanting(leaderboard.rank(plan, records, stale=found.stale))
+        names = sequential.wanting(rank(plan, records, stale=found.stale))
         more = sequential.grown(plan, names, n)
         if more != plan:
             old = {cell.id for cell in plan.cells}
@@ -192,7 +189,7 @@ def _again(standings: dict[str, Standing], rerun: tuple[str, ...]) -> list[str]:
         if word in {"failed", "stale"}:
             wanted |= {i for i, standing in standings.items() if standing.state == word}
             continue
-        named = shelf.fitting(word, slugs)
+        named = cell_folders.fitting(word, slugs)
         if len(named) != 1:
             found = ", ".join(named[:5]) or "none"
             message = f"--rerun `{word}` names {len(named)} cells of this suite: {found}"
@@ -264,7 +261,7 @@ def _table(plan: Plan, root: Path, choice: Choice, consoles: tuple[Console, Cons
     plan = continued(plan, root)  # another run may have added seeds meanwhile
     found = Standings(root, plan.possible)
     records = found.records(stale=choice.allow_stale)
-    board = leaderboard.rank(plan, records, stale=found.stale, notes=found.damaged)
+    board = rank(plan, records, stale=found.stale, notes=found.damaged)
     render.render(board, "rich", out)
     home = store.suite_folder(root, plan.suite)
     if not records and found.stale and (home / "plan.json").is_file():

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from bench.base.signals import Stopped
 from bench.base.text import say
-from bench.run import display as live
+from bench.run import display
 from bench.run.journal import Run, runs
 from bench.run.worker import Event
 
@@ -31,7 +31,7 @@ class Sight:
 
     def __init__(self, run: Run, root: Path) -> None:
         self.run, self.root = run, root
-        self.board = live.Board("", {})
+        self.board = display.Board("", {})
 
     def look(self) -> list[Event]:
         """Read on; returns the news."""
@@ -39,12 +39,12 @@ class Sight:
         header = self.run.header
         if header and not self.board.states:
             states = {
-                cell.id: live.State(
+                cell.id: display.State(
                     cell.name, cell.epochs, self.root / "cells" / cell.folder / "log.txt"
                 )
                 for cell in header.cells
             }
-            self.board = live.Board(header.suite, states, _steady(header.at))
+            self.board = display.Board(header.suite, states, _steady(header.at))
         for at, event in news:
             self.board.hear(event, _steady(at))
         if not self.going and header and self.run.heard:
@@ -55,7 +55,7 @@ class Sight:
         """Nothing runs any more."""
         self.board.ended = _steady(at)
         for state in self.board.states.values():
-            if state.state in live.IN_MOTION:
+            if state.state in display.IN_MOTION:
                 state.state, state.reason = "interrupted", "its run died"
 
     @property
@@ -149,7 +149,7 @@ def watch(root: Path, out: Console) -> None:
     """Show what goes on until it ends or Ctrl-C: tables on a terminal, lines elsewhere."""
     found = sights(root)
     try:
-        if live.redraws(out):
+        if display.redraws(out):
             _redraw(found, root, out)
         else:
             _follow(found, root, out)
@@ -163,7 +163,7 @@ def _going(found: list[Sight], out: Console) -> None:
     for sight in (s for s in found if s.going):
         say(out, sight.line)
         if out.is_terminal:
-            out.print(live.table(sight.board, out, len(sight.board.states) + 9))
+            out.print(display.table(sight.board, out, len(sight.board.states) + 9))
         else:
             for line in sight.lines():
                 say(out, line)
@@ -180,14 +180,14 @@ def _redraw(found: list[Sight], root: Path, out: Console) -> None:
 def _tables(going: list[Sight], out: Console, room: int) -> Iterator[RenderableType]:
     for sight in going:
         yield Text(sight.line, style="dim", overflow="ellipsis", no_wrap=True)
-        yield live.table(sight.board, out, room)
+        yield display.table(sight.board, out, room)
 
 
 def _follow(found: list[Sight], root: Path, out: Console) -> None:
     _going(found, out)
     while any(s.going for s in found):
         for sight, news in _wait(found, root):
-            view = live.Plain(sight.board, out)
+            view = display.Plain(sight.board, out)
             for event in news:
                 view.tell(event)
 

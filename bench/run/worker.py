@@ -268,14 +268,13 @@ def _measure(job: Job, log: Log, origin: _Origin) -> "Record":
 
     from bench.results import store
     from bench.results.record import Record
-    from bench.train import checkpoint, trainer
-    from bench.train import compile_policy as engine
+    from bench.train import checkpoint, compile_policy, trainer
     from bench.train.resource_meter import Meter
 
     _prepare(job)
     device = torch.device(job.device)
     data = _dataset(job, device).to(device, job.workers, log.line)
-    compiled, why = engine.chosen(job.compiled, job.cell, data, job.device)
+    compiled, why = compile_policy.chosen(job.compiled, job.cell, data, job.device)
     log.line(why)
     origin.meter = meter = Meter(device, alone=job.cells_at_once == 1)
     threads = count(job.threads, "thread")
@@ -286,7 +285,7 @@ def _measure(job: Job, log: Log, origin: _Origin) -> "Record":
         _vouch(job, compiled, log, origin)
         net, outcome = _train(job, data, home, log, origin)
     except Exception as error:
-        if job.compiled or not (compiled and engine.uncompilable(error)):
+        if job.compiled or not (compiled and compile_policy.uncompilable(error)):
             raise
         # nobody asked for it
         log.line(f"eager, for nothing can be compiled here: {_reason(error)}")
@@ -390,19 +389,19 @@ def _prepare(job: Job) -> None:
     import torch
 
     from bench.registry import add_folders
-    from bench.results import source_digest as identity
+    from bench.results import source_digest
 
     torch.set_num_threads(job.threads)
     add_folders(job.plugins)
-    identity.confirm(job.cell)
+    source_digest.confirm(job.cell)
 
 
 def _vouch(job: Job, compiled: bool, log: Log, origin: _Origin) -> None:
     """Note how the cell trains, and whether two equal trainings agree here."""
-    from bench.train import determinism as receipt
+    from bench.train import determinism
 
     origin.compiled = compiled
-    origin.receipt = found = receipt.of(job.root, job.device, job.threads, compiled)
+    origin.receipt = found = determinism.of(job.root, job.device, job.threads, compiled)
     if found.first_difference is not None:
         log.line(f"note: two equal trainings here differ from step {found.first_difference} on")
 

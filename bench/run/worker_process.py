@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pebble import ProcessPool
 
-from bench.base import signals as stop
+from bench.base import signals
 from bench.run.worker import Event, Halt, Job, attend, run, start
 from bench.spec.cell import Cell
 
@@ -78,7 +78,7 @@ class Seat:
         if self._worker is not None and _gone(self._worker):
             self._renew()
         self.began, self.oom_kills = time.monotonic(), oom_kills()
-        with stop.ignored_by_children():
+        with signals.ignored_by_children():
             self._future: Future[None] = self._pool.schedule(attend, args=[run, job])
         self._worker = self._process()
 

@@ -21,22 +21,20 @@ from typing import Any, TypeAlias
 
 import torch
 
-from bench.base import signals as stop
+from bench.base import signals
 from bench.base.machine import cores
 from bench.data.dataset import Dataset, silent
 from bench.errors import BenchError, exhausted
 from bench.registry import ESTIMATORS, add_folders
-from bench.run import worker_process as seat
+from bench.run import worker_process
 from bench.run.cell_log import redirect
 from bench.run.worker import child
 from bench.run.worker_process import Slot
 from bench.spec.cell import Cell
-from bench.speed import throughput as tempo
+from bench.speed import throughput
 from bench.speed.step_time import Pace, pace
 from bench.speed.throughput import Tempo
-from bench.train import compile_policy as engine
-from bench.train import determinism as receipt
-from bench.train import model, trainer
+from bench.train import compile_policy, determinism, model, trainer
 from bench.train.resource_meter import resident_mib
 
 STEPS, WARMUP = 20, 3
@@ -105,11 +103,11 @@ class Gauge:
         Raises:
             Unmeasured: it cannot be trained, or not in so many copies.
         """
-        place, graph = tempo.place(slot.device for slot in slots), tempo.graph(cell)
+        place, graph = throughput.place(slot.device for slot in slots), throughput.graph(cell)
         for compiled in (False, True) if self.compiled is None else (self.compiled,):
             environment = _environment(slots[0], compiled)
             found = self._known.get((graph, place, environment))
-            found = found or tempo.find(self.root, graph, place, environment)
+            found = found or throughput.find(self.root, graph, place, environment)
             if found and (self.settled or self._compiles(cell, found, slots[0]) == compiled):
                 return found
         if problem := self._failed.get((graph, place)):
@@ -127,13 +125,13 @@ class Gauge:
         names = {"graph": graph, "place": place, "environment": environment}
         found = _tempo(copies, threads=slots[0].threads, **names)
         self._known[graph, place, environment] = found
-        tempo.keep(self.root, found)
+        throughput.keep(self.root, found)
         return found
 
     def _compiles(self, cell: Cell, found: Tempo, slot: Slot) -> bool:
         """Would the cell compile, whose epochs take as many operations as they did?"""
         if self.compiled is None:
-            return engine.compiles(cell.recipe.epochs * found.operations, slot.device)[0]
+            return compile_policy.compiles(cell.recipe.epochs * found.operations, slot.device)[0]
         return self.compiled
 
     def _task(self, cell: Cell, slot: Slot, slots: int) -> Task:
@@ -151,13 +149,13 @@ def together(tasks: Sequence[Task]) -> list[Copy]:
     """
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(len(tasks))
-    kills, copies = seat.oom_kills(), list[Copy]()
+    kills, copies = worker_process.oom_kills(), list[Copy]()
     running: dict[Post, BaseProcess] = {}
     try:
         for task in tasks:
             reader, writer = context.Pipe(duplex=False)
             running[reader] = context.Process(target=_attend, args=(writer, barrier, task))
-            with stop.ignored_by_children():
+            with signals.ignored_by_children():
                 running[reader].start()
             writer.close()
         while len(copies) < len(tasks):
@@ -168,7 +166,7 @@ def together(tasks: Sequence[Task]) -> list[Copy]:
     finally:
         for process in running.values():
             process.kill()
-            seat.end_group(process)
+            worker_process.end_group(process)
             process.join()
     return copies
 
@@ -184,8 +182,8 @@ def _heard(reader: Post, process: BaseProcess, kills: int) -> Copy:
         found = reader.recv()
     except EOFError:
         process.join()
-        killed = seat.oom_kills() > kills
-        found = "out of memory" if killed else seat.death(process.exitcode)
+        killed = worker_process.oom_kills() > kills
+        found = "out of memory" if killed else worker_process.death(process.exitcode)
     if isinstance(found, str):
         raise Unmeasured(found)
     return found
@@ -218,9 +216,11 @@ def _copy(task: Task, ready: Callable[[], object]) -> Copy:
     built = model.build(task.cell)
     built.net.to(device)
     start_s = time.monotonic() - task.asked
-    operations, compiled = engine.operations(task.cell, whole), task.compiled
+    operations, compiled = compile_policy.operations(task.cell, whole), task.compiled
     if compiled is None:
-        compiled, _ = engine.compiles(task.cell.recipe.epochs * operations, task.slot.device)
+        compiled, _ = compile_policy.compiles(
+            task.cell.recipe.epochs * operations, task.slot.device
+        )
     found = pace(
         built, part, task.cell.recipe, steps=STEPS, warmup=WARMUP, compiled=compiled, ready=ready
     )
@@ -256,7 +256,7 @@ def _evaluation_s(built: model.Model, data: Dataset) -> float:
 
 
 def _environment(slot: Slot, compiled: bool) -> str:
-    return receipt.environment(slot.device, slot.threads, compiled)
+    return determinism.environment(slot.device, slot.threads, compiled)
 
 
 def _tempo(copies: Sequence[Copy], **names: Any) -> Tempo:

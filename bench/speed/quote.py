@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.planning import planner as crossing
+from bench.planning import planner
 from bench.run import session
 from bench.spec import filters
 from bench.spec.cell import Cell
@@ -34,7 +34,7 @@ class Asked:
 
     def plan(self, *more: str) -> tuple[Plan, list[Cell]]:
         """What it means with more overrides, and the cells that it chooses."""
-        found = crossing.plan(self.suite, self.over(*more), self.data)
+        found = planner.plan(self.suite, self.over(*more), self.data)
         found = session.continued(found, self.results)
         return found, filters.select(found, self.filter_)
 

@@ -9,8 +9,8 @@ the cell is trained alike whenever it is trained; where nothing can be compiled 
 import shutil
 
 from bench.data.dataset import Dataset
-from bench.nn import macs as cost
-from bench.plugin import Native
+from bench.nn import macs
+from bench.nn.contract import Native
 from bench.spec.cell import Cell
 from bench.train import model
 
@@ -26,7 +26,7 @@ def operations(cell: Cell, data: Dataset) -> float:
     channels, _, side = data.shape
     task = Native(side, data.num_classes, channels)
     try:
-        counted = cost.cost(model.backbone(cell), binary=cell.weights is not None, task=task)
+        counted = macs.cost(model.backbone(cell), binary=cell.weights is not None, task=task)
     except Exception:  # a stranger's network; what is wrong with it shows in training
         return 0.0
     return 6.0 * (counted.binary_macs + counted.real_macs) * data.sizes["train"]

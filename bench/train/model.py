@@ -18,8 +18,7 @@ from bench.nn.contract import Backbone
 from bench.nn.layers import Layers
 from bench.nn.sign import Clock
 from bench.registry import BACKBONES, ESTIMATORS, P, Registry, add_folders
-from bench.results import cell_folders as shelf
-from bench.results import store
+from bench.results import cell_folders, store
 from bench.results.record import Record
 from bench.spec.cell import Cell, Ref, Role
 from bench.spec.suite import misuse
@@ -130,7 +129,7 @@ def load(
         UsageError: no such cell, or its weights are not there.
     """
     add_folders(map(Path, plugins))
-    return restore(shelf.recorded(Path(results), cell), Path(results), which)
+    return restore(cell_folders.recorded(Path(results), cell), Path(results), which)
 
 
 def restore(record: Record, root: Path, which: str) -> nn.Module:

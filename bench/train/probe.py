@@ -14,8 +14,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from bench.nn.contract import Surrogate, SurrogateBinarizer
 from bench.nn.layers import BinaryLayer, binary_inputs, binary_layers, latent, latent_inputs
-from bench.plugin import Surrogate, SurrogateBinarizer
 from bench.results.record import Histogram, LayerIndicators
 from bench.spec.cell import Role
 

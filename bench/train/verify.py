@@ -16,9 +16,7 @@ import torch
 from bench.base.text import count
 from bench.data.dataset import Dataset
 from bench.errors import BenchError, DataError, UsageError
-from bench.results import cell_folders as shelf
-from bench.results import source_digest as identity
-from bench.results import weight_files as weights
+from bench.results import cell_folders, source_digest, weight_files
 from bench.results.cell_folders import Kept
 from bench.results.record import Record
 from bench.train import checkpoint, evaluation, model
@@ -74,7 +72,7 @@ class Verifier:
             where.append(kept.problem)
             return result
         result.checked.append("record")
-        if shelf.seal(record) == "holds":
+        if cell_folders.seal(record) == "holds":
             result.checked.append("seal")
         else:
             result.unchecked.append("seal (the record has none)")
@@ -90,12 +88,12 @@ class Verifier:
     def _weights(self, kept: Kept, record: Record, which: str, result: Checked) -> bool:
         """Compare the digest of kept weights with the record's; are they there to be measured?"""
         path = kept.home / f"{which}.safetensors"
-        recorded = weights.recorded(record, which)
+        recorded = weight_files.recorded(record, which)
         if not path.is_file():
             if which == "last" or record.best_epoch is not None:
                 result.unchecked.append(f"{which} weights (not kept)")
             return False
-        if problem := weights.problem(path, recorded):
+        if problem := weight_files.problem(path, recorded):
             result.wrong.append(problem)
         elif recorded:
             result.checked.append(f"{which} weights")
@@ -105,7 +103,7 @@ class Verifier:
 
     def _accuracy(self, record: Record, which: str, result: Checked) -> None:
         what = f"accuracy of the {which} weights"
-        if changes := identity.changes(record.cell, identity.now(record.cell)):
+        if changes := source_digest.changes(record.cell, source_digest.now(record.cell)):
             result.unchecked.append(f"{what}: {', '.join(changes)} since")
             return
         found = self._dataset(record)
@@ -155,8 +153,8 @@ def verify(
     Raises:
         UsageError: a name stands for nothing, or `root` is no results folder.
     """
-    chosen, plans = shelf.chosen(root, names)
-    shelf.add_plugins(root, [*plans, *shelf.plans(root)])
+    chosen, plans = cell_folders.chosen(root, names)
+    cell_folders.add_plugins(root, [*plans, *cell_folders.plans(root)])
     verifier = Verifier(root, data, accuracy=accuracy)
     for number, kept in enumerate(chosen, start=1):
         yield number, len(chosen), verifier.check(kept)

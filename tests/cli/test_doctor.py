@@ -15,7 +15,7 @@ from bench.base import machine
 from bench.cli import doctor
 from bench.cli.doctor import Finding, Question
 from bench.results.record import Receipt
-from bench.train import determinism as receipt
+from bench.train import determinism
 
 GIB = 2**30
 
@@ -125,7 +125,7 @@ def test_a_gpu(major: int, free: int, state: str) -> None:
 def test_a_driver_without_a_gpu_for_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with a driver whose GPU torch does not see is no machine without a GPU."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(receipt, "driver", lambda: "580.1")
+    monkeypatch.setattr(determinism, "driver", lambda: "580.1")
     (found,) = findings("gpu", asked(tmp_path))
 
     assert found.state == "warn"
@@ -237,7 +237,7 @@ def kept(root: Path, environment: str, steps: list[str]) -> None:
 def test_receipts_of_a_folder_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another environment may compute otherwise; this very one must not."""
     here = Receipt(environment="here", steps=["a", "b"], first_difference=None, made="now")
-    monkeypatch.setattr(receipt, "make", lambda *_: here)
+    monkeypatch.setattr(determinism, "make", lambda *_: here)
     kept(tmp_path, "there", ["a", "x"])
     kept(tmp_path, "like", ["a", "b"])
     kept(tmp_path, "here", ["a", "b"])
@@ -258,7 +258,7 @@ def test_receipts_of_a_folder_are_compared(tmp_path: Path, monkeypatch: pytest.M
 def test_trainings_that_differ_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The step is named; so is a device that is not there."""
     unsteady = Receipt(environment="here", steps=["a", "b"], first_difference=2, made="now")
-    monkeypatch.setattr(receipt, "make", lambda *_: unsteady)
+    monkeypatch.setattr(determinism, "make", lambda *_: unsteady)
     cpu, other = findings("determinism", asked(tmp_path, devices=("cpu", "cuda:99")))
 
     assert (cpu.state, cpu.found) == ("fail", "two equal trainings differ first at step 2")

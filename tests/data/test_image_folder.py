@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from bench.cli.app import main
-from bench.data import image_folder as folder
+from bench.data import image_folder
 from bench.data.dataset import normalize
 from bench.data.image import evaluation_view
 from bench.data.image_folder import Folder
@@ -315,7 +315,7 @@ def test_batches_for_a_gpu_are_pinned(home: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(torch, "empty", empty)
     for device in ("cpu", "cuda"):
         data = found(home).to(torch.device(device), 0)
-        batch = folder._Batch(data, data.train, torch.arange(4), None, map)  # pyright: ignore
+        batch = image_folder._Batch(data, data.train, torch.arange(4), None, map)  # pyright: ignore
         assert list(batch.reasons) == [""] * 4
 
     assert asked == [False, True]

@@ -17,17 +17,15 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 from safetensors.torch import load, save
-from test_archive import build
+from samples import build
 from torch import Tensor
 
 from bench.base.signals import Stopped
 from bench.base.text import Terminal, plain
 from bench.errors import BenchError, DataError
-from bench.results import archive, lease, store
-from bench.results import cell_folders as shelf
+from bench.results import archive, cell_folders, lease, store
 from bench.results.record import Record
-from bench.run import display as live
-from bench.run import journal, status, worker
+from bench.run import display, journal, status, worker
 from bench.run.worker import Event
 from bench.spec.cell import Cell
 from bench.train import checkpoint
@@ -348,7 +346,7 @@ def _shown(box: Box, rng: Random, rests: dict[Path, bytes]) -> None:
         reports.terminal(sight.line)
         reports.terminal("\n".join(sight.lines()))
         place = Terminal(file=io.StringIO(), width=rng.choice([20, 30, 100]))
-        reports.terminal(live.table(sight.board, place, rng.choice([3, 50])))
+        reports.terminal(display.table(sight.board, place, rng.choice([3, 50])))
 
 
 def _watched(box: Box, _: Random, rests: dict[Path, bytes]) -> None:
@@ -414,7 +412,7 @@ def _merged(box: Box, argv: list[str]) -> None:
     strange = {path.name for path in box.results.iterdir()} - known
     strange |= {str(p) for p in box.results.rglob("*") if not (p.is_file() or p.is_dir())}
     if (box.results / "cells").is_dir():
-        landed = shelf.cells(box.results)
+        landed = cell_folders.cells(box.results)
         strange |= {kept.slug for kept in landed if not (kept.record or kept.unfinished)}
     if strange:
         message = f"landed: {strange}"

@@ -9,8 +9,8 @@ from random import Random
 
 from bench.base.text import CONTROLS, Terminal
 from bench.errors import BenchError
-from bench.leaderboard import board as leaderboard
-from bench.leaderboard import per_layer as layerwise
+from bench.leaderboard import per_layer
+from bench.leaderboard.board import rank
 from bench.leaderboard.tables import render
 from bench.results import store
 from bench.results.cell_state import Standings
@@ -39,7 +39,7 @@ def every(box: Box, rng: Random, plan: Plan) -> None:
 
 def table(box: Box, plan: Plan) -> None:
     """The leaderboard in every format, on wide and on narrow terminals."""
-    board = leaderboard.rank(plan, Standings(box.results, plan.possible).records(stale=False))
+    board = rank(plan, Standings(box.results, plan.possible).records(stale=False))
     for width in (60, 200):
         terminal(render.rich_table(board, width), width)
     sound(render.text(board, "tex"))
@@ -55,8 +55,8 @@ def table(box: Box, plan: Plan) -> None:
 
 def record(one: Record) -> None:
     """What `bench indicators` shows of a cell."""
-    terminal(layerwise.table(one, "paper"), 100)
-    for frame in (layerwise.frame(one, "code"), layerwise.curves(one), layerwise.histograms(one)):
+    terminal(per_layer.table(one, "paper"), 100)
+    for frame in (per_layer.frame(one, "code"), per_layer.curves(one), per_layer.histograms(one)):
         frame.to_csv(index=False)
 
 

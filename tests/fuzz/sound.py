@@ -7,9 +7,9 @@ import sys
 
 import torch
 
-from bench.cli import app as cli
+from bench.cli import app
 from bench.errors import UsageError
-from bench.planning import planner as crossing
+from bench.planning import planner
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.results import store
 from bench.run import worker
@@ -41,7 +41,7 @@ def measured(box: Box) -> tuple[Plan, list[str]]:
     if "measured" not in box.known:
         path = box.put("tiny.yaml", TINY)
         fresh()
-        plan = crossing.plan(path)
+        plan = planner.plan(path)
         store.save_plan(box.results, plan)
         clear, checkpoint.clear = checkpoint.clear, lambda _: None
         for cell in plan.cells:
@@ -76,7 +76,7 @@ def command(argv: list[str]) -> None:
     sys.argv = ["bench", *argv]
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            cli.main()
+            app.main()
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 0
     finally:

@@ -23,14 +23,12 @@ from PIL import Image
 
 from bench.base.yaml_document import parse
 from bench.cli import catalogue
-from bench.data import file_formats as formats
+from bench.data import file_formats
 from bench.data.image import decode, evaluation_view, training_view
 from bench.data.sources import SOURCES
 from bench.errors import BenchError, DataError, PluginError, UsageError
-from bench.planning import explain as origin
-from bench.planning import planner as crossing
-from bench.results import cell_folders as shelf
-from bench.results import store
+from bench.planning import explain, planner
+from bench.results import cell_folders, store
 from bench.results.record import Record
 from bench.spec import preset
 from bench.spec.published import describe, ledger
@@ -78,8 +76,8 @@ def suites(box: Box, rng: Random) -> Read:
 def _planned(box: Box, rng: Random, path: Path, overrides: list[str]) -> None:
     fresh()
     if rng.random() < 0.2:
-        reports.terminal(origin.describe(path, overrides), 200)
-    plan = crossing.plan(path, overrides, box.inside / "data")
+        reports.terminal(explain.describe(path, overrides), 200)
+    plan = planner.plan(path, overrides, box.inside / "data")
     reports.every(box, rng, plan)
 
 
@@ -154,7 +152,7 @@ def records(box: Box, rng: Random) -> Read:
         if rng.random() < 0.05:
             reports_of = rng.choice([["indicators"], ["indicators", "--curves"], ["eval"]])
             command([*reports_of, cell.id])
-        reports.record(shelf.recorded(box.results, cell.id))
+        reports.record(cell_folders.recorded(box.results, cell.id))
 
     return read
 
@@ -242,7 +240,7 @@ def idx(box: Box, rng: Random) -> Read:
     (box.inside / name).write_bytes(mutate.raw(rng, content))
 
     def read() -> None:
-        formats.idx([box.inside], "x", (3, 4, 4))
+        file_formats.idx([box.inside], "x", (3, 4, 4))
 
     return read
 
@@ -381,7 +379,7 @@ def _plugged(box: Box, rng: Random, base: str, name: str) -> None:
         fresh()
     problem = None
     try:
-        plan = crossing.plan(path)
+        plan = planner.plan(path)
         reports.every(box, rng, plan)
         model.build(plan.cells[0])
     except BenchError as error:
@@ -437,7 +435,7 @@ def ledgers(box: Box, rng: Random) -> Read:
         fresh()
         for line in describe(ledger("mine", box.inside)):
             reports.terminal(line)
-        reports.every(box, rng, crossing.plan(path))
+        reports.every(box, rng, planner.plan(path))
 
     return read
 
@@ -457,7 +455,7 @@ def presets(box: Box, rng: Random) -> Read:
         fresh()
         honest, preset.files = preset.files, lambda _: box.inside  # type: ignore[assignment]
         try:
-            reports.every(box, rng, crossing.plan(path))
+            reports.every(box, rng, planner.plan(path))
         finally:
             preset.files = honest
 
@@ -480,7 +478,7 @@ def names(box: Box, rng: Random) -> Read:
         store.find_plan(box.results, suite)
         reports.table(box, moved)
         with contextlib.suppress(UsageError):
-            shelf.recorded(box.results, chosen)
+            cell_folders.recorded(box.results, chosen)
 
     return read
 

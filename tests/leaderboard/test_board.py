@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from samples import board_of, cell, made, row
 
-from bench.leaderboard import board as leaderboard
+from bench.leaderboard.board import rank
 from bench.leaderboard.stats.intervals import estimate, paired
 from bench.leaderboard.tables import render
 from bench.results import store
@@ -65,7 +65,7 @@ def test_a_row_that_lost_a_seed_stands_below() -> None:
         suite="s", source="s.yaml", source_digest="0", baseline=None,
         rows=[row("steady", a), row("lucky", b)],
     )  # fmt: skip
-    lines = leaderboard.rank(plan, [*a_records, *b_records]).sections[0].lines
+    lines = rank(plan, [*a_records, *b_records]).sections[0].lines
 
     assert [(x.label, x.rank) for x in lines] == [("steady", 1), ("lucky", 2)]
 
@@ -77,7 +77,7 @@ def test_an_estimator_without_a_kind_is_not_full_precision() -> None:
         update={"roles": {"W": RoleInfo(plugin="mine", formula="", kind="")}}
     )
     plan = Plan(suite="s", source="s", source_digest="0", baseline=None, rows=[bare])
-    text = render.markdown(leaderboard.rank(plan, records))
+    text = render.markdown(rank(plan, records))
 
     assert "full precision" not in text
     assert "| mine | - |" in text
@@ -138,7 +138,7 @@ def test_stale_rows_are_marked_in_every_format() -> None:
         b[0].id: Standing(b[0], old[1], ("x.py changed",)),
         "other": Standing(a[0]),
     }
-    board = leaderboard.rank(plan, a_records, stale=stale, notes=["mind the gap"])
+    board = rank(plan, a_records, stale=stale, notes=["mind the gap"])
     line, unused = board.sections[0].lines
     console = Console(width=240, record=True, file=io.StringIO())
     console.print(render.rich_table(board, 240))
@@ -186,7 +186,7 @@ def test_mixtures_are_named() -> None:
     plan = Plan(
         suite="s", source="s", source_digest="0", baseline=None, rows=[row("ste", a)],
     )  # fmt: skip
-    notes = " ".join(leaderboard.rank(plan, mixed).notes)
+    notes = " ".join(rank(plan, mixed).notes)
 
     assert "several devices: cpu, gpu" in notes
     assert "several engines: compiled, eager" in notes
@@ -199,7 +199,7 @@ def test_a_cell_that_moved_is_a_mixture_of_its_own() -> None:
     plan = Plan(
         suite="s", source="s", source_digest="0", baseline=None, rows=[row("ste", a)],
     )  # fmt: skip
-    notes = " ".join(leaderboard.rank(plan, [record.model_copy(update={"earlier": [first]})]).notes)
+    notes = " ".join(rank(plan, [record.model_copy(update={"earlier": [first]})]).notes)
 
     assert "several devices: cpu, gpu" in notes
     assert "several threads per cell: 1, 8" in notes

@@ -9,8 +9,8 @@ import pytest
 from samples import cell, made, record, row
 
 from bench.errors import UsageError
-from bench.leaderboard import board as leaderboard
 from bench.leaderboard import compare
+from bench.leaderboard.board import rank
 from bench.leaderboard.compare import Side
 from bench.leaderboard.tables import render
 from bench.results import store
@@ -55,7 +55,7 @@ def test_equal_sections_are_one() -> None:
     plan, notes = compare.joined(
         [plan_of("a", rows_of("ste", "reste")), plan_of("b", [ste, *rows_of("ede")])]
     )
-    (section,) = leaderboard.rank(plan, measured_records(plan)).sections
+    (section,) = rank(plan, measured_records(plan)).sections
 
     assert (plan.suite, plan.baseline, notes) == ("a + b", "ste", [])
     assert {line.label: line.n for line in section.lines} == {"ste": 4, "reste": 3, "ede": 1}
@@ -67,7 +67,7 @@ def test_what_differs_is_named_and_apart() -> None:
     """Another recipe is another section, called after its suite; the note says what differs."""
     longer = [other(one, recipe=Recipe(epochs=5)) for one in rows_of("ste", "reste")]
     plan, notes = compare.joined([plan_of("a", rows_of("ste", "reste")), plan_of("b", longer)])
-    board = leaderboard.rank(plan, measured_records(plan))
+    board = rank(plan, measured_records(plan))
 
     assert notes == ["resnet20: a and b differ in train.epochs 2 and 5"]
     assert [s.backbone for s in board.sections] == ["resnet20 (a)", "resnet20 (b)"]
@@ -126,7 +126,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
     plans = [plan_of(f"t{i}", [r], held_out=0.1) for i, r in enumerate(tuned)]
     with pytest.raises(UsageError, match="`t0` is tuned with 1 trials on 10% held out, `t1` with"):
         compare.joined(plans)
-    board = leaderboard.rank(compare.joined([a, plans[1]])[0], [])
+    board = rank(compare.joined([a, plans[1]])[0], [])
     assert any("tuned: 2 trials" in note for note in board.notes)
 
 

@@ -7,7 +7,7 @@ import pytest
 from samples import record
 
 from bench.errors import UsageError
-from bench.leaderboard import per_layer as layerwise
+from bench.leaderboard import per_layer
 from bench.leaderboard.equilibrium import indicators, of, series
 from bench.leaderboard.stats.intervals import Estimate, estimate
 from bench.results.record import LayerIndicators, Record
@@ -82,7 +82,7 @@ def test_what_stood_for_infinity_has_a_mean(definition: Definition) -> None:
 
 def test_the_frame_has_a_row_for_each_layer_role_and_epoch() -> None:
     """What a plot needs: layer, role, epoch, e, s, sizes, zeros, knob."""
-    frame = layerwise.frame(observed(), "paper")
+    frame = per_layer.frame(observed(), "paper")
 
     assert list(frame.columns) == ["layer", "role", "epoch", "e", "s", "n", "zeros", "knob"]
     assert len(frame) == 3 * 2
@@ -94,7 +94,7 @@ def test_the_frame_has_a_row_for_each_layer_role_and_epoch() -> None:
 def test_a_record_without_indicators_says_so() -> None:
     """Full precision, or `indicators: off`: an error that names the cell."""
     with pytest.raises(UsageError, match="has no indicators: no binary layers, or indicators: off"):
-        layerwise.frame(record(), "paper")
+        per_layer.frame(record(), "paper")
 
 
 def with_histograms() -> Record:
@@ -109,7 +109,7 @@ def with_histograms() -> Record:
 
 def test_histograms_have_a_row_for_each_bin() -> None:
     """Edges and counts of every bin, layer by layer; one value is one bin without width."""
-    found = layerwise.histograms(with_histograms())
+    found = per_layer.histograms(with_histograms())
     bins = list(zip(found["low"], found["high"], found["count"], strict=True))
 
     assert [*found.columns] == ["layer", "role", "epoch", "quantity", "low", "high", "count"]
@@ -121,16 +121,16 @@ def test_histograms_have_a_row_for_each_bin() -> None:
 def test_no_histograms_say_how_to_get_them() -> None:
     """A record without any: the error names the override that keeps them."""
     with pytest.raises(UsageError, match=r'no histograms; .* "train.histograms=\[0, 9\]"'):
-        layerwise.histograms(observed())
+        per_layer.histograms(observed())
     with pytest.raises(UsageError, match="has no indicators"):
-        layerwise.histograms(record())
+        per_layer.histograms(record())
 
 
 def test_curves_have_a_row_for_each_epoch() -> None:
     """The record's own values; a record from before top-5 has that column empty."""
     curves = {"train_loss": [2.5, 1.25], "test_acc": [0.5, 0.75], "lr": [0.1, 0.05]}
-    whole = layerwise.curves(record(curves=curves | {"test_top5": [0.875, 1.0]}))
-    old = layerwise.curves(record(curves=curves))
+    whole = per_layer.curves(record(curves=curves | {"test_top5": [0.875, 1.0]}))
+    old = per_layer.curves(record(curves=curves))
 
     assert [*whole.columns] == ["epoch", "train_loss", "test_acc", "test_top5", "lr"]
     assert whole.to_csv(index=False).splitlines()[1:] == [
@@ -143,4 +143,4 @@ def test_a_cell_without_an_epoch_has_no_curves() -> None:
     """A cell that diverged at once: the error gives its reason."""
     gone = record(status="diverged", reason="the training loss is not finite in epoch 0", curves={})
     with pytest.raises(UsageError, match="has no curves: diverged, the training loss is not"):
-        layerwise.curves(gone)
+        per_layer.curves(gone)

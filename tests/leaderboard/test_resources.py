@@ -12,11 +12,9 @@ import pytest
 from rich.console import Console
 from samples import cell, record, row
 
-from bench.leaderboard import board as leaderboard
 from bench.leaderboard import trace
-from bench.leaderboard.board import Line
-from bench.leaderboard.tables import latex, render
-from bench.leaderboard.tables import layout as sheet
+from bench.leaderboard.board import Board, Line, rank
+from bench.leaderboard.tables import latex, layout, render
 from bench.results import store
 from bench.results.record import Record
 from bench.spec.cell import Ref
@@ -46,13 +44,13 @@ def on(found: Record, process: Mapping[str, object], *earlier: Mapping[str, obje
     return found.model_copy(update={"provenance": origin, "earlier": past})
 
 
-def board(*rows: Mine) -> leaderboard.Board:
+def board(*rows: Mine) -> Board:
     planned = [planned for planned, _ in rows]
     plan = Plan(suite="s", source="s", source_digest="0", baseline=None, rows=planned)
-    return leaderboard.rank(plan, [record for _, records in rows for record in records])
+    return rank(plan, [record for _, records in rows for record in records])
 
 
-def lines(found: leaderboard.Board) -> dict[str, Line]:
+def lines(found: Board) -> dict[str, Line]:
     return {line.label: line for section in found.sections for line in section.lines}
 
 
@@ -159,12 +157,12 @@ def test_every_format_has_the_costs() -> None:
     assert frame.loc["mine", ["step_ratio", "peak_mib", "energy_j"]].tolist() == [2, 500, 1234]
     assert {x["label"]: x["step_ratio"] for x in rows} == {"ste": 1, "mine": 2}
     for text in (render.markdown(found), render.text(found, "html"), render.text(found, "tex")):
-        assert all(head in text for head in sheet.EXPENSES)
+        assert all(head in text for head in layout.EXPENSES)
     assert "kJ" not in render.markdown(bare)
     assert {r"\newcommand{\benchMineResnetTwoZeroOneOneStep}{2.00}",
             r"\newcommand{\benchMineResnetTwoZeroOneOnePeak}{500}",
             r"\newcommand{\benchMineResnetTwoZeroOneOneEnergy}{1.23}"} <= {
-        *latex.text(sheet.of(found)).splitlines()
+        *latex.text(layout.of(found)).splitlines()
     }  # fmt: skip
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from samples import ACCS, made, row
 
-from bench.leaderboard import board as leaderboard
 from bench.leaderboard import sequential
+from bench.leaderboard.board import rank
 from bench.leaderboard.stats.pairwise import ALPHA, apart
 from bench.spec.plan import Plan
 
@@ -33,7 +33,7 @@ def test_only_rows_that_are_not_told_apart_grow() -> None:
     """Two of four: the third differs from both, the fourth lost a seed and is not compared."""
     plan = planned()
     records = [record for label, accs in ACCS.items() for record in made(label, accs)[1]]
-    names = sequential.wanting(leaderboard.rank(plan, records))
+    names = sequential.wanting(rank(plan, records))
     more = sequential.grown(plan, names, 6)
 
     assert {label for label, *_ in names} == {"ste", "alike"}
@@ -67,7 +67,7 @@ def test_a_kept_plan_keeps_its_seeds() -> None:
 def test_the_board_is_as_strict_as_it_was_looked_at_often() -> None:
     """5 % over all looks, and the note says so."""
     records = [record for label, accs in ACCS.items() for record in made(label, accs)[1]]
-    board = leaderboard.rank(planned(2, 4, 6, 8), records)
+    board = rank(planned(2, 4, 6, 8), records)
 
     assert board.alpha == ALPHA / 4
     assert "5 % for any, divided by the 4 looks at which seeds could be added" in board.notes[0]

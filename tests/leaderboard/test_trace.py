@@ -11,10 +11,9 @@ from statistics import fmean
 import pandas as pd
 import pytest
 
-from bench.leaderboard import board as leaderboard
+from bench.leaderboard.board import rank
 from bench.leaderboard.trace import RowTrail, Trail, trace
-from bench.results import cell_folders as shelf
-from bench.results import store
+from bench.results import cell_folders, store
 from bench.results.cell_state import Standings
 
 Ask = Callable[..., tuple[int, str, str]]
@@ -29,7 +28,7 @@ def rows(target: str, words: list[str], root: Path) -> list[RowTrail]:
 def test_every_number_is_the_mean_of_its_column(measured: Path) -> None:
     """What a row prints is the mean of the values that its trail names, in files that are there."""
     plan = store.find_plan(measured, "tiny")
-    board = leaderboard.rank(plan, Standings(measured, plan.possible).records(stale=False))
+    board = rank(plan, Standings(measured, plan.possible).records(stale=False))
     found = {row.line.label: row for row in rows("tiny", [], measured)}
 
     assert set(found) == {"ste", "reste"}
@@ -74,7 +73,7 @@ def test_a_cell_leads_to_all_its_files(measured: Path, tmp_path: Path) -> None:
     assert found.others == [str(home / "notes.txt")]
     assert found.journals == {str(journal): 2}
     assert found.rows == ["tiny ste resnet20 1/1"]
-    record = shelf.recorded(root, "ste-")
+    record = cell_folders.recorded(root, "ste-")
     assert found.weights[str(home / "last.safetensors")] == record.weights_digest
 
 
@@ -82,7 +81,7 @@ def test_a_lost_seed_says_why(measured: Path, tmp_path: Path) -> None:
     """A row whose cell failed, and one whose cell is gone, are traced with what there is."""
     root = tmp_path / "results"
     shutil.copytree(measured, root)
-    record = shelf.recorded(root, "reste-")
+    record = cell_folders.recorded(root, "reste-")
     failed = record.model_copy(update={"status": "failed", "reason": "OSError: x", "curves": {}})
     store.save(root, failed)
     shutil.rmtree(next((root / "cells").glob("ste-*")))
@@ -100,7 +99,7 @@ def test_a_lost_seed_says_why(measured: Path, tmp_path: Path) -> None:
 def stale(measured: Path, tmp_path: Path) -> tuple[Path, str]:
     """A folder in which the record of ste is of other code, and that record's id."""
     root = Path(shutil.copytree(measured, tmp_path / "results"))
-    record = shelf.recorded(root, "ste-")
+    record = cell_folders.recorded(root, "ste-")
     numerics = record.cell.numerics | {"bench/trainer.py": "0" * 16}
     old = record.cell.model_copy(update={"numerics": numerics})
     store.folder(root, record.cell).rename(store.folder(root, old))
@@ -155,7 +154,7 @@ def test_trace_prints(measured: Path, ask: Ask, tmp_path: Path) -> None:
     """Numbers and trail for people, everything as JSON, and nothing that commands a terminal."""
     code, out, err = ask("trace", "tiny.yaml", "reste", "resnet20", "--results", measured)
     assert (code, err) == (0, "")
-    acc = f"{100 * (shelf.recorded(measured, 'reste-').last_acc or 0):.2f}"
+    acc = f"{100 * (cell_folders.recorded(measured, 'reste-').last_acc or 0):.2f}"
     assert acc in out
     for word in ("command  bench run tiny.yaml", "record.json", "log.txt", "last.safetensors", "Δ"):
         assert word in out
@@ -163,7 +162,7 @@ def test_trace_prints(measured: Path, ask: Ask, tmp_path: Path) -> None:
     assert {row["line"]["label"] for row in told} == {"ste", "reste"}
     root = tmp_path / "results"
     shutil.copytree(measured, root)
-    record = shelf.recorded(root, "reste-")
+    record = cell_folders.recorded(root, "reste-")
     store.save(root, record.model_copy(update={"status": "failed", "reason": "\x1b[2J"}))
     code, out, _ = ask("trace", "reste-", "--results", root)
     assert code == 0

@@ -7,10 +7,10 @@ import pytest
 from rich.console import Console
 
 from bench.errors import SuiteError
-from bench.leaderboard import board as leaderboard
 from bench.leaderboard import tuning
+from bench.leaderboard.board import rank
 from bench.leaderboard.tables import render
-from bench.planning import planner as crossing
+from bench.planning import planner
 from bench.results.cell_state import Standings
 from bench.results.record import Record
 from bench.run.executor import Settings, Slot
@@ -32,7 +32,7 @@ tune: {train: {lr: [0.05, 0.2]}, estimators: {reste: {o_end: [2, 3]}}, held_out:
 
 def planned(folder: Path, text: str = SUITE) -> Plan:
     (folder / "x.yaml").write_text(text, encoding="utf-8")
-    return crossing.plan(folder / "x.yaml")
+    return planner.plan(folder / "x.yaml")
 
 
 def refused(folder: Path, text: str) -> str:
@@ -161,7 +161,7 @@ def test_tuned_rows_stand_beside_untuned_ones(tmp_path: Path) -> None:
     said = io.StringIO()
     console = Console(file=said, width=200)
     ok = run(plan, plan.possible, settings, console, console)
-    board = leaderboard.rank(plan, Standings(settings.root, plan.possible).records(stale=False))
+    board = rank(plan, Standings(settings.root, plan.possible).records(stale=False))
     section = next(s for s in board.sections if s.tuned)
     text = render.markdown(board)
 
@@ -245,6 +245,6 @@ def test_a_seed_filter_keeps_the_trials(tmp_path: Path) -> None:
 
 def test_what_is_not_tuned_yet_is_said(tmp_path: Path) -> None:
     """A row whose trials have no records is named below the table."""
-    notes = leaderboard.rank(planned(tmp_path), []).notes
+    notes = rank(planned(tmp_path), []).notes
 
     assert "not tuned yet: ste on resnet20, 1/1, 3 of 3 held-out cells lack" in notes

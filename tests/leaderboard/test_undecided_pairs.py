@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from samples import ACCS, board_of_four, made, row
 
-from bench.leaderboard import board as leaderboard
-from bench.leaderboard import confounds as confound
+from bench.leaderboard import board, confounds
 from bench.leaderboard.stats.pairwise import Place, dunnett
 from bench.leaderboard.tables import render
 from bench.leaderboard.tables.layout import best
@@ -72,7 +71,7 @@ def test_each_schedule_is_tested_in_one_family() -> None:
         rows.append(row(label, cells).model_copy(update={"schedule": schedule}))
         records += found
     plan = Plan(suite="s", source="s", source_digest="0", baseline="ste", rows=rows)
-    lines = leaderboard.rank(plan, records).sections[0].lines
+    lines = board.rank(plan, records).sections[0].lines
     control, *others = ([x + 0.004 * i for x in rng] for i in range(4))
     p = dict(zip(("cosine", "linear", "exp"), dunnett(others, control), strict=True))
 
@@ -111,7 +110,7 @@ def test_sections_are_compared_by_ranks() -> None:
     rows = [row(label, own) for label, (own, _) in cells.items()]
     other = [r.model_copy(update={"backbone": "another"}) for r in rows]
     plan = Plan(suite="s", source="s", source_digest="0", baseline="ste", rows=[*rows, *other])
-    found = leaderboard.rank(plan, [r for _, records in cells.values() for r in records])
+    found = board.rank(plan, [r for _, records in cells.values() for r in records])
 
     assert board_of_four().across is None
     assert found.across
@@ -136,7 +135,7 @@ def test_a_row_of_another_machine_is_marked() -> None:
         suite="s", source="s", source_digest="0", baseline=None,
         rows=[row("ste", a), row("reste", b), row("dsq", c)],
     )  # fmt: skip
-    found = leaderboard.rank(plan, [*first, *second, *third])
+    found = board.rank(plan, [*first, *second, *third])
     said = {x.label: x.confounds for x in found.sections[0].lines}
 
     assert said == {
@@ -147,7 +146,7 @@ def test_a_row_of_another_machine_is_marked() -> None:
     assert "| reste* |" in text
     assert "* reste on resnet20, 1/1: device gpu, others cpu; engine compiled" in text
     assert "device gpu, others cpu" in render.csv(found)
-    assert confound.found([second, second, []]) == [[], [], []]
+    assert confounds.found([second, second, []]) == [[], [], []]
 
 
 def test_what_a_pair_lacks() -> None:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from bench.nn import integer_conv as integer
+from bench.nn import integer_conv
 from bench.nn.integer_conv import holds, in_int8, on_gpu
 from bench.nn.layers import BinaryConv2d, Layers, binary_layers
 from bench.nn.sign import Clock
@@ -36,10 +36,10 @@ def halves(a: Tensor, w: Tensor, stride: int, padding: int) -> Tensor:
 
 
 needs_bytes = pytest.mark.skipif(
-    not integer.MULTIPLIES_BYTES, reason="this processor has no int8 products"
+    not integer_conv.MULTIPLIES_BYTES, reason="this processor has no int8 products"
 )
 needs_halves = pytest.mark.skipif(
-    not integer.WRITES_HALVES, reason="this processor does not compute in float16"
+    not integer_conv.WRITES_HALVES, reason="this processor does not compute in float16"
 )
 WAYS = [
     pytest.param(bytes_, marks=needs_bytes, id="int8"),
@@ -113,7 +113,7 @@ def test_gradients_are_those_of_a_convolution() -> None:
         for _ in range(2)
     )
     dy = torch.randn(4, 32, 8, 8, generator=rng)
-    integer.conv2d(ours[0], ours[1], None, 2, 1).backward(dy)
+    integer_conv.conv2d(ours[0], ours[1], None, 2, 1).backward(dy)
     F.conv2d(plain[0], plain[1], None, 2, 1).backward(dy)
 
     for one, other in zip(ours, plain, strict=True):
@@ -130,7 +130,7 @@ def test_gradients_may_be_rounded() -> None:
     for dtype in (torch.float32, torch.bfloat16):
         a = torch.sign(torch.randn(4, 16, 8, 8, generator=rng.manual_seed(1))).requires_grad_()
         w = torch.sign(torch.randn(16, 16, 3, 3, generator=rng.manual_seed(2))).requires_grad_()
-        y = integer.conv2d(a, w, None, 1, 1, dtype)
+        y = integer_conv.conv2d(a, w, None, 1, 1, dtype)
         y.backward(dy)
         assert a.grad is not None
         assert w.grad is not None
@@ -154,7 +154,7 @@ def test_gradients_of_a_scale(shape: tuple[int, ...]) -> None:
     dy = torch.randn(4, 16, 8, 8, generator=rng)
     ours = [x.clone().requires_grad_() for x in leaves]
     exact = [x.double().requires_grad_() for x in leaves]
-    y = integer.conv2d(ours[0], ours[1], ours[2], 1, 1)
+    y = integer_conv.conv2d(ours[0], ours[1], ours[2], 1, 1)
     wanted = F.conv2d(exact[0], exact[1], None, 1, 1) * exact[2].view(-1, 1, 1)
     y.backward(dy)
     wanted.backward(dy.double())
@@ -177,7 +177,7 @@ def test_one_gradient_needs_no_other(of: str) -> None:
         "scale": torch.rand(3, 1, 1, 1, generator=rng),
     }
     a, w, scale = (x.requires_grad_(name == of) for name, x in leaves.items())
-    integer.conv2d(a, w, scale, 1, 1).sum().backward()
+    integer_conv.conv2d(a, w, scale, 1, 1).sum().backward()
     found, leaves[of].grad = leaves[of].grad, None
     (F.conv2d(a, w, None, 1, 1) * scale.view(-1, 1, 1)).sum().backward()
     wanted = leaves[of].grad
@@ -196,7 +196,7 @@ def test_a_scale_s_gradient_is_never_rounded() -> None:
     dy, found = torch.randn(2, 8, 8, 8, generator=rng), list[Tensor]()
     for dtype in (torch.float32, torch.bfloat16):
         scale = torch.full((8, 1, 1, 1), 0.3, requires_grad=True)
-        integer.conv2d(a, w.requires_grad_(), scale, 1, 1, dtype).backward(dy)
+        integer_conv.conv2d(a, w.requires_grad_(), scale, 1, 1, dtype).backward(dy)
         assert scale.grad is not None
         found.append(scale.grad)
 
@@ -209,7 +209,7 @@ def test_signs_are_kept_in_a_byte() -> None:
     a = torch.sign(torch.randn(2, 16, 8, 8)).requires_grad_()
     w = torch.sign(torch.randn(16, 16, 3, 3)).requires_grad_()
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
-        integer.conv2d(a, w, None, 1, 1)
+        integer_conv.conv2d(a, w, None, 1, 1)
 
     assert sum(t.nbytes for t in kept) == a.numel() + w.numel()
 
@@ -220,7 +220,7 @@ def test_bytes_are_used_where_they_pay() -> None:
     for side, expected in ((4, False), (32, True)):
         a, w = torch.sign(torch.randn(4, 16, side, side)), torch.sign(torch.randn(16, 16, 3, 3))
         with profile(activities=[ProfilerActivity.CPU]) as seen:
-            y = integer.conv2d(a, w, None, 1, 1)
+            y = integer_conv.conv2d(a, w, None, 1, 1)
 
         assert ("signbench::conv2d_int8" in {e.key for e in seen.key_averages()}) is expected
         assert torch.equal(y, F.conv2d(a, w, None, 1, 1))
@@ -231,7 +231,7 @@ def test_other_types_are_convolved_as_they_are(dtype: torch.dtype) -> None:
     """float64, as oracles use it, and bfloat16 stay what they are."""
     a, w = torch.ones(1, 2, 3, 3, dtype=dtype), torch.ones(2, 2, 3, 3, dtype=dtype)
 
-    assert integer.conv2d(a, w, None, 1, 1).dtype == dtype
+    assert integer_conv.conv2d(a, w, None, 1, 1).dtype == dtype
 
 
 def test_only_signs_are_whole() -> None:

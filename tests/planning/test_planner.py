@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench.errors import DataError, SuiteError
-from bench.planning import planner as crossing
+from bench.planning import planner
 from bench.spec.plan import Plan
 
 LINES = {
@@ -38,7 +38,7 @@ def write(folder: Path, **lines: str) -> Path:
 
 def planned(folder: Path, *overrides: str, **lines: str) -> Plan:
     """The plan of that suite."""
-    return crossing.plan(write(folder, **lines), overrides)
+    return planner.plan(write(folder, **lines), overrides)
 
 
 def refused(folder: Path, *overrides: str, **lines: str) -> list[str]:
@@ -91,7 +91,7 @@ plugin: here
     )
 
     with pytest.raises(SuiteError) as caught:
-        crossing.plan(path)
+        planner.plan(path)
 
     assert str(caught.value).replace(f"{path}:", "").splitlines() == [
         "2:11: estimators.reste.o_end: must be greater than or equal to 1, got 0.5",
@@ -444,7 +444,7 @@ exclude: [{estimator: power, wa: 1/32, reason: none}]
 """
     )
     mine = {cell.id for cell in planned(tmp_path, estimators="[ste, reste]").cells}
-    other = {cell.id for cell in crossing.plan(path).cells}
+    other = {cell.id for cell in planner.plan(path).cells}
 
     assert len(mine) == 2
     assert len(other) == 4
@@ -516,7 +516,7 @@ def test_a_plan_says_what_it_resolves(tmp_path: Path) -> None:
 
 def test_the_shipped_suite_is_table_3() -> None:
     """The quickstart compares six estimators and full precision, three seeds each."""
-    plan = crossing.plan(Path("quickstart"))
+    plan = planner.plan(Path("quickstart"))
 
     assert [row.label for row in plan.rows] == [
         "ste",

@@ -6,11 +6,9 @@ from typing import get_args
 import pytest
 import torch
 
-from bench.cli import app as cli
+from bench.cli import app
 from bench.plugin import Knob, Surrogate
-from bench.properties import estimating_error as gap
-from bench.properties import study
-from bench.properties import verdicts as properties
+from bench.properties import estimating_error, study, verdicts
 from bench.properties.estimating_error import Course, Gap, Sample
 from bench.properties.study import Baseline, Definition, FormName, Question
 from bench.registry import ESTIMATORS
@@ -45,7 +43,7 @@ def test_table_3_is_p_identity_pure(name: str) -> None:
     found = study.verdict(surrogate(name), Question())
 
     assert (found.rational, found.flexible) == TABLE_3[name]
-    assert found == properties.printed(surrogate(name))
+    assert found == verdicts.printed(surrogate(name))
 
 
 RATIONAL: list[tuple[str, Definition, Baseline, FormName, str]] = [
@@ -93,16 +91,18 @@ def test_ede_fails_at_the_end_by_4e_9() -> None:
 
 def test_ede_beats_ste_in_the_mean_from_t_1_13() -> None:
     """On U(-1, 1) EDE is worse than the identity for t < 1.13 alone, on N(0, 1) never."""
-    f, uniform = surrogate("ede"), gap.uniform()
+    f, uniform = surrogate("ede"), estimating_error.uniform()
 
-    assert gap.ratio(f, 1.129, uniform) > 1 > gap.ratio(f, 1.131, uniform)
-    assert all(gap.ratio(f, t, gap.normal()) < 1 for t in (0.1, 0.5, 1, 1.13, 10))
+    assert estimating_error.ratio(f, 1.129, uniform) > 1 > estimating_error.ratio(f, 1.131, uniform)
+    assert all(
+        estimating_error.ratio(f, t, estimating_error.normal()) < 1 for t in (0.1, 0.5, 1, 1.13, 10)
+    )
 
 
 @pytest.mark.parametrize("t", [0.01, 0.5, 1, 1.3, 10])
 def test_rbnn_beats_ste_in_the_mean_at_every_t(t: float) -> None:
     """On U(-1, 1), while it fails definition P until t = √2."""
-    assert gap.ratio(surrogate("rbnn"), t, gap.uniform()) < 1
+    assert estimating_error.ratio(surrogate("rbnn"), t, estimating_error.uniform()) < 1
 
 
 def test_against_the_clipped_ste() -> None:
@@ -115,15 +115,15 @@ def test_against_the_clipped_ste() -> None:
     assert (part.largest, part.z) == (pytest.approx(0.1447, abs=5e-5), pytest.approx(1.5))
     assert part.all == pytest.approx(2 / 3, abs=1e-3)
     assert Gap.of(surrogate("ede"), 10, "hardtanh").largest == pytest.approx(4e-9, rel=0.1)
-    assert Gap.of(surrogate("rbnn"), 1.4143, "hardtanh").largest <= gap.TOLERANCE
+    assert Gap.of(surrogate("rbnn"), 1.4143, "hardtanh").largest <= estimating_error.TOLERANCE
 
 
 def test_ede_moves_away_before_it_moves_towards() -> None:
     """The errors at z = .5 of EDE and RBNN along t, as worked out."""
     half = torch.tensor([0.5], dtype=torch.float64)
-    ede = [gap.error(surrogate("ede"), half, t).item() for t in (0.1, 0.5, 1, 2, 10)]
+    ede = [estimating_error.error(surrogate("ede"), half, t).item() for t in (0.1, 0.5, 1, 2, 10)]
     knobs = (0.01, 0.1, 0.5, 1, math.sqrt(2), 10)
-    rbnn = [gap.error(surrogate("rbnn"), half, t).item() for t in knobs]
+    rbnn = [estimating_error.error(surrogate("rbnn"), half, t).item() for t in knobs]
 
     assert ede == pytest.approx([0.5004, 0.5102, 0.5379, 0.2384, 9e-5], abs=6e-5)
     assert rbnn == pytest.approx([0.2941, 0.3054, 0.3554, 0.4179, 0.2500, 0], abs=6e-5)
@@ -158,9 +158,9 @@ def test_truncated_reste_moves_gradually_but_not_to_sign() -> None:
 def test_on_measured_values() -> None:
     """All values beyond 1: RBNN at t = .01 overshoots, which U(-1, 1) does not see."""
     values = torch.tensor([2.5, -2.5, 3.0])
-    measured: dict[Role, Sample] = {"W": gap.empirical("three values", values)}
+    measured: dict[Role, Sample] = {"W": estimating_error.empirical("three values", values)}
     found = study.verdict(surrogate("rbnn"), Question("trained"), measured)
-    inner: dict[Role, Sample] = {"W": gap.empirical("small values", values / 10)}
+    inner: dict[Role, Sample] = {"W": estimating_error.empirical("small values", values / 10)}
 
     assert found.rational == "no"
     assert found.rational_witness
@@ -170,7 +170,7 @@ def test_on_measured_values() -> None:
 
 def test_a_sample_is_thinned_evenly() -> None:
     """At most so many values, in double precision, each with the same weight."""
-    sample = gap.empirical("many", torch.arange(100_000.0))
+    sample = estimating_error.empirical("many", torch.arange(100_000.0))
 
     assert len(sample.z) == 20_000
     assert sample.z.dtype == torch.float64
@@ -180,7 +180,7 @@ def test_a_sample_is_thinned_evenly() -> None:
 
 def test_the_command_line_offers_what_there_is() -> None:
     """--definition takes the study's definitions, which the cli may not import to say so."""
-    assert get_args(cli.Reading) == study.DEFINITIONS
+    assert get_args(app.Reading) == study.DEFINITIONS
 
 
 def test_a_course_of_one_value_never_rises() -> None:
@@ -193,5 +193,5 @@ def test_dsq_would_be_flexible_if_alpha_went_to_1() -> None:
     f = surrogate("dsq")
     wide = Knob("α", 0.999, 0.001, limits=(1 - 1e-9, 0))
 
-    assert properties.flexible((f,), wide)[0] == "yes"
-    assert properties.flexible((f,), f.knob())[0] == "little"
+    assert verdicts.flexible((f,), wide)[0] == "yes"
+    assert verdicts.flexible((f,), f.knob())[0] == "little"

@@ -21,10 +21,18 @@ from bench.leaderboard.stats.friedman import critical_difference
 from bench.leaderboard.stats.intervals import estimate
 from bench.nn.contract import Surrogate
 from bench.registry import ESTIMATORS
-from bench.report.figures import accuracy, cost, equilibrium, gallery, histograms, layers, style
-from bench.report.figures import files as plot
-from bench.report.figures import kinds as atlas
-from bench.report.figures import panels as material
+from bench.report.figures import (
+    accuracy,
+    cost,
+    equilibrium,
+    files,
+    gallery,
+    histograms,
+    layers,
+    panels,
+    style,
+)
+from bench.report.figures.kinds import KINDS, figures
 from bench.results import store
 from bench.results.cell_state import Standings
 from bench.results.record import Histogram, LayerIndicators, Record
@@ -96,7 +104,7 @@ def suite(*labels: str, seeds: int = 3) -> tuple[Plan, list[Record]]:
 
 
 def figure(kind: str, plan: Plan, records: list[Record]) -> Figure:
-    ((_, _, found),) = atlas.figures(plan, records, [kind])
+    ((_, _, found),) = figures(plan, records, [kind])
     return found
 
 
@@ -158,7 +166,7 @@ def test_the_equilibrium_is_the_table() -> None:
 def test_heat_maps_hold_every_layer_and_epoch() -> None:
     """A cell of the map is the mean over seeds of that layer's e at that epoch."""
     plan, records = suite("ste")
-    (panel,) = material.of(plan, records).panels
+    (panel,) = panels.of(plan, records).panels
     grid = layers.grid(panel.runs[0], "paper", "W", 0)
 
     assert grid == (["a", "b"], [[2, 4, 6], [2, 4, 6]])
@@ -169,7 +177,7 @@ def test_heat_maps_hold_every_layer_and_epoch() -> None:
 def test_histograms_keep_their_mass() -> None:
     """Bins of all layers are shared out by overlap; one without width falls into its own."""
     plan, records = suite("ste", seeds=1)
-    (panel,) = material.of(plan, records).panels
+    (panel,) = panels.of(plan, records).panels
     kept = histograms.histograms(panel.runs[0])
     edges = np.array([-1.0, -1 / 3, 0.0, 1 / 3, 1.0])
     assert histograms.shares(kept["gradient", 0], edges) == pytest.approx([0.25] * 4)
@@ -185,7 +193,7 @@ def test_a_sweep_is_rows_that_differ_in_one_number() -> None:
     assert [*ours.get_xdata()] == [0, 1, 2]  # type: ignore[misc]
     assert [*map(float, ours.get_ydata())] == pytest.approx([31, 32, 33])  # type: ignore[arg-type]
     assert "published" in texts(figure("sweep", plan, records))
-    assert not [*atlas.figures(*suite("a", "b", "c"), kinds=["sweep"])]
+    assert not [*figures(*suite("a", "b", "c"), kinds=["sweep"])]
 
 
 def test_nothing_beats_the_front() -> None:
@@ -211,7 +219,7 @@ def test_energy_is_drawn_where_it_was_counted() -> None:
 def test_trained_weights_are_one_bit_where_binary() -> None:
     """1,600 binary weights of 2,000 parameters take 200 bytes, the other 400 take 1,600."""
     plan, records = suite("ste")
-    (panel,) = material.of(plan, records).panels
+    (panel,) = panels.of(plan, records).panels
 
     assert cost.kibibytes(panel.runs[0]) == pytest.approx(1800 / 1024)
 
@@ -220,12 +228,12 @@ def test_trained_weights_are_one_bit_where_binary() -> None:
 def page() -> dict[str, str]:
     """Every kind of figure of one suite, as it stands in a page."""
     plan, records = suite("x(o_end=0)", "x(o_end=1)", "x(o_end=2)")
-    return {name: style.svg(f, name, f"<{name}>") for name, _, f in atlas.figures(plan, records)}
+    return {name: style.svg(f, name, f"<{name}>") for name, _, f in figures(plan, records)}
 
 
 def test_every_figure_says_where_it_comes_from(page: dict[str, str]) -> None:
     """Each kind is drawn; suite, seeds and version stand below it; it is small."""
-    assert set(page) == set(atlas.KINDS) - {"ranks"}  # of one table there are none
+    assert set(page) == set(KINDS) - {"ranks"}  # of one table there are none
     for drawn in page.values():
         said = " ".join(" ".join(ET.fromstring(drawn).itertext()).split())
         assert "Suite s, 3 seeds, signbench " in said
@@ -257,7 +265,7 @@ def test_extreme_indicators_are_drawn(value: float) -> None:
         assert style.encode(figure(kind, plan, extreme), "svg")
 
 
-@pytest.mark.parametrize("form", plot.FORMATS)
+@pytest.mark.parametrize("form", files.FORMATS)
 def test_the_same_records_give_the_same_bytes(form: style.Format) -> None:
     """No date, no random id."""
     plan, records = suite("ste", seeds=2)
@@ -385,10 +393,10 @@ def test_an_f_that_raises_is_named() -> None:
 
 def test_the_figures_of_the_paper_are_suites() -> None:
     """Each has its suite and its small twin, and is of kinds that there are."""
-    for name, kinds in plot.PAPER.items():
+    for name, kinds in files.PAPER.items():
         assert find(Path(name))
         assert find(Path(f"{name}-mini"))
-        assert {*kinds} <= {*plot.KINDS}
+        assert {*kinds} <= {*files.KINDS}
 
 
 @pytest.mark.parametrize(
@@ -417,14 +425,14 @@ def test_missing_records_are_told(tmp_path: Path) -> None:
     """Which cells lack and what makes them; if all do, that is an error."""
     plan, records = suite("ste")
     store.save_plan(tmp_path, plan)
-    asked = plot.Asked(Path("s"), (), ("accuracy",), tmp_path)
+    asked = files.Asked(Path("s"), (), ("accuracy",), tmp_path)
     with pytest.raises(
         EmptyMatch, match=r"3 of 3 cells without result.*`bench run s.yaml` makes them"
     ):
-        plot.figures(asked)
+        files.figures(asked)
     for found in records[:2]:
         store.save(tmp_path, found)
-    drawn, notes = plot.figures(asked)
+    drawn, notes = files.figures(asked)
 
     assert [name for name, _ in drawn] == ["s-accuracy"]
     assert f"1 of 3 cells without result: {records[2].cell.slug}; `bench run s.yaml`" in notes[-1]
@@ -436,14 +444,14 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     drawn = ("s", figure("accuracy", plan, records))
     with pytest.raises(EnvironmentProblem, match=r"cannot write `.*s\.svg`"):
-        list(plot.write(drawn, tmp_path / "file", ["svg"]))
+        list(files.write(drawn, tmp_path / "file", ["svg"]))
 
 
 def test_a_format_is_written_once() -> None:
     """Words in any order and twice."""
-    assert plot.formats("pdf, svg,svg") == ["svg", "pdf"]
+    assert files.formats("pdf, svg,svg") == ["svg", "pdf"]
     with pytest.raises(UsageError, match="--format ``"):
-        plot.formats("")
+        files.formats("")
 
 
 def test_full_precision_stands_beside_the_binary_net() -> None:
@@ -451,10 +459,10 @@ def test_full_precision_stands_beside_the_binary_net() -> None:
     plan, records = suite("ste", seeds=1)
     real = cell(weights=None, activations=None, recipe=Recipe(epochs=3))
     rows = [*plan.rows, row("none", [real], wa="32/32")]
-    (panel,) = material.of(plan.model_copy(update={"rows": rows}), [*records, record(real)]).panels
+    (panel,) = panels.of(plan.model_copy(update={"rows": rows}), [*records, record(real)]).panels
 
     assert [run.name for run in panel.everything] == ["ste", "full precision"]
-    assert accuracy.draw(material.of(plan, records), panel)
+    assert accuracy.draw(panels.of(plan, records), panel)
 
 
 def test_ranks_stand_where_they_belong() -> None:
@@ -472,7 +480,7 @@ def test_ranks_stand_where_they_belong() -> None:
     for rank, name in enumerate(("dsq", "ede", "reste", "ste"), start=1):
         assert f"{name}  {rank}.00" in said
     assert "Tables: x 1/1, y 1/1, z 1/1" in said
-    assert not [*atlas.figures(plan, records, ["ranks"])]
+    assert not [*figures(plan, records, ["ranks"])]
 
 
 def test_what_lost_every_seed_says_why_nothing_is_drawn(tmp_path: Path) -> None:
@@ -483,9 +491,9 @@ def test_what_lost_every_seed_says_why_nothing_is_drawn(tmp_path: Path) -> None:
         lost = {"status": "diverged", "reason": "the loss", "curves": {}, "indicators": []}
         store.save(tmp_path, found.model_copy(update=lost))
     with pytest.raises(UsageError, match=r"accuracy: no cell came to its end\n") as caught:
-        plot.figures(plot.Asked(Path("s"), (), (), tmp_path))
+        files.figures(files.Asked(Path("s"), (), (), tmp_path))
 
-    assert all(f"{kind}: " in str(caught.value) for kind in atlas.KINDS)
+    assert all(f"{kind}: " in str(caught.value) for kind in KINDS)
 
 
 def test_what_stood_for_infinity_has_a_mean() -> None:
@@ -493,7 +501,7 @@ def test_what_stood_for_infinity_has_a_mean() -> None:
     plan, records = suite("ste", seeds=2)
     most = indicators(sys.float_info.max / 3.5)
     wild = [record.model_copy(update={"indicators": most}) for record in records]
-    ((run,),) = (panel.runs for panel in material.of(plan, wild).panels)
+    ((run,),) = (panel.runs for panel in panels.of(plan, wild).panels)
     found = layers.grid(run, "paper", "W", 0)
     e, s = equilibrium.path(wild, "paper")
 

@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 from samples import made, results, row
 
-from bench.report.page import from_code as code
-from bench.report.page import suite_data as dossier
-from bench.report.page import write as edition
+from bench.report.page import from_code, suite_data, write
 from bench.report.page.page import Extra, html
 from bench.results import store
 from bench.spec.plan import Plan, Properties, RoleInfo
@@ -24,7 +22,7 @@ Ask = Callable[..., tuple[int, str, str]]
 def text(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The page of `results`, without figures and certificates."""
     root = results(tmp_path_factory.mktemp("page"))
-    return html(dossier.gather(root, "s", stale=False), root, Extra())
+    return html(suite_data.gather(root, "s", stale=False), root, Extra())
 
 
 def test_text_of_strangers_stays_text(text: str) -> None:
@@ -66,8 +64,8 @@ def test_numbers_and_failures_are_told(text: str) -> None:
 def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
     """Two pages of one folder are one page, figures included: nothing in it is of now."""
     root = results(tmp_path / "r")
-    asked = edition.Asked("s", root, code=False)
-    sizes = [edition.write(asked, tmp_path / name)[1] for name in ("a.html", "b.html")]
+    asked = write.Asked("s", root, code=False)
+    sizes = [write.write(asked, tmp_path / name)[1] for name in ("a.html", "b.html")]
 
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
     assert sizes == [(tmp_path / "a.html").stat().st_size] * 2
@@ -133,10 +131,10 @@ def test_an_estimator_that_is_gone_has_no_certificate(tmp_path: Path, ask: Ask) 
 def test_a_suite_that_changed_is_told(measured: Path) -> None:
     """Values of a suite that no longer says what it said when it ran are marked as those of now."""
     plan = store.find_plan(measured, "tiny")
-    changed = code.origins(plan.model_copy(update={"source_digest": "0"}))
+    changed = from_code.origins(plan.model_copy(update={"source_digest": "0"}))
 
     assert changed.startswith("The suite changed since it ran")
-    assert code.origins(plan) in changed
+    assert from_code.origins(plan) in changed
 
 
 @pytest.mark.parametrize("allowed", [False, True])
@@ -147,7 +145,7 @@ def test_stale_rows_are_told(tmp_path: Path, allowed: bool) -> None:
     plan = Plan(suite="s", source="s", source_digest="0", baseline=None, rows=[row("ste", [now])])
     store.save_plan(tmp_path, plan)
     store.save(tmp_path, records[0])
-    page = html(dossier.gather(tmp_path, "s", stale=allowed), tmp_path, Extra())
+    page = html(suite_data.gather(tmp_path, "s", stale=allowed), tmp_path, Extra())
 
     assert ("ste (stale)" in page) == allowed
     assert (">50.00<" in page) == allowed

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from samples import results
 
-from bench.report.page import write as edition
+from bench.report.page import write
 
 api = pytest.importorskip("playwright.sync_api", reason="no playwright")
 CHROMIUM = shutil.which("chromium")
@@ -65,8 +65,8 @@ def browser() -> Iterator[Any]:
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with two tiers, a row that lost seeds and one that is not run."""
     home = tmp_path_factory.mktemp("browser")
-    asked = edition.Asked("s", results(home / "results"), code=False)
-    return edition.write(asked, home / "page.html")[0]
+    asked = write.Asked("s", results(home / "results"), code=False)
+    return write.write(asked, home / "page.html")[0]
 
 
 @pytest.fixture

@@ -13,20 +13,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from samples import cell, record
+from samples import Entry, build, cell, record
 
 from bench.errors import BenchError, EnvironmentProblem, UsageError
-from bench.results import archive, merge, store
-from bench.results import cell_folders as shelf
+from bench.results import archive, cell_folders, merge, store
 
 Ask = Callable[..., tuple[int, str, str]]
-Entry = tuple[str | tarfile.TarInfo, bytes]
 CELL = "cells/ste-resnet20-w1a1-s0__0123456789ab"
 
 
 def export(root: Path, target: Path) -> Path:
-    members = [m for kept in shelf.cells(root) for m in archive.files(kept)]
-    members += [m for plan in shelf.plans(root) for m in archive.tables(root, plan)]
+    members = [m for kept in cell_folders.cells(root) for m in archive.files(kept)]
+    members += [m for plan in cell_folders.plans(root) for m in archive.tables(root, plan)]
     archive.pack(target, members)
     return target
 
@@ -44,18 +42,6 @@ def files(root: Path) -> dict[str, bytes]:
         for p in root.rglob("*")
         if p.is_file() and p.parent.name != "receipts"  # records hold theirs
     }
-
-
-def build(path: Path, entries: list[Entry], form: int = tarfile.USTAR_FORMAT) -> Path:
-    """An archive of these entries, with a manifest that is right about them."""
-    known = {n if isinstance(n, str) else n.name: hashlib.sha256(c).hexdigest() for n, c in entries}
-    manifest = json.dumps({"format": archive.FORMAT, "sha256": known}).encode()
-    with tarfile.open(path, "w:gz", format=form) as tar:
-        for name, content in [*entries, (archive.MANIFEST, manifest)]:
-            info = tarfile.TarInfo(name) if isinstance(name, str) else name
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return path
 
 
 def test_the_same_results_give_the_same_bytes(measured: Path, tmp_path: Path) -> None:

@@ -12,8 +12,7 @@ from samples import record
 
 from bench.errors import UsageError
 from bench.planning.planner import plan
-from bench.results import attic, lease, store
-from bench.results import source_digest as identity
+from bench.results import attic, lease, source_digest, store
 from bench.results.cell_state import Standings
 from bench.run import executor, session
 from bench.run.executor import Settings, Slot, Tally
@@ -312,7 +311,7 @@ def test_old_records_are_stale(planned: Plan, tmp_path: Path, run: Run) -> None:
     ok, out, _, ran = run()
 
     assert (ok, ran) == (False, [])
-    assert f"stale, not used: 2 cells, {identity.OLD}; " in out
+    assert f"stale, not used: 2 cells, {source_digest.OLD}; " in out
 
 
 MINE = """\"\"\"Mine.\"\"\"

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from samples import cell, record
 
-from bench.results import cell_folders as shelf
-from bench.results import store
+from bench.results import cell_folders, store
 from bench.results.diff import cells, diff, folders
 from bench.results.record import Receipt, Record
 from bench.spec.cell import Binarization, DataRef, Recipe, Ref
@@ -147,7 +146,7 @@ def test_diff_prints(measured: Path, ask: Ask, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(measured, copy)
     assert ask("diff", measured, copy)[0] == 0
-    told = shelf.recorded(copy, "ste-")
+    told = cell_folders.recorded(copy, "ste-")
     store.save(copy, told.model_copy(update={"weights_digest": "0" * 64}))
     code, out, _ = ask("diff", ste, copy / "cells" / ste.name / "record.json")
     assert code == 3

@@ -13,7 +13,7 @@ from samples import cell
 from bench.errors import UsageError
 from bench.planning.planner import plan
 from bench.registry import BACKBONES, ESTIMATORS
-from bench.results import source_digest as identity
+from bench.results import source_digest
 from bench.spec.cell import CORE, Cell, DataRef, Ref
 
 SOURCE = '''
@@ -54,43 +54,58 @@ OTHER = {
 def test_a_better_comment_changes_no_digest(text: str) -> None:
     """Comments, docstrings, layout and quotes are no part of what code says."""
     assert text != SOURCE
-    assert identity.digest(text.encode()) == identity.digest(SOURCE.encode())
+    assert source_digest.digest(text.encode()) == source_digest.digest(SOURCE.encode())
 
 
 @pytest.mark.parametrize("text", OTHER.values(), ids=OTHER.keys())
 def test_every_change_of_code_changes_the_digest(text: str) -> None:
     """A constant, a string, a name, an operator, a sign, an order, a type: none goes unnoticed."""
     assert text != SOURCE
-    assert identity.digest(text.encode()) != identity.digest(SOURCE.encode())
+    assert source_digest.digest(text.encode()) != source_digest.digest(SOURCE.encode())
 
 
 def test_the_digest_is_the_same_on_every_python() -> None:
     """Pinned: CPython 3.11, 3.12 and 3.13 gave it; another would make every record stale."""
-    assert identity.digest(SOURCE.encode()) == "f7a1fcc12559d118"
+    assert source_digest.digest(SOURCE.encode()) == "f7a1fcc12559d118"
 
 
 @pytest.mark.parametrize("text", [b"def (", b"a\x00b", b"\xff", b"(" * 5000, b"-" * 100_000 + b"1"])
 def test_what_does_not_parse_has_a_digest(text: bytes) -> None:
     """No file is refused for what is in it: code that is none is digested byte by byte."""
-    assert len(identity.digest(text)) == 16
-    assert identity.digest(text) != identity.digest(text + b" ")
+    assert len(source_digest.digest(text)) == 16
+    assert source_digest.digest(text) != source_digest.digest(text + b" ")
 
 
 def test_no_numeric_file_is_forgotten() -> None:
     """All that a numeric file imports of the harness is numeric, or is known not to be."""
-    home = Path(identity.__file__).parent
-    names = {path.stem for path in home.glob("*.py")}
-    for name in (*identity.NUMERIC, "plugin"):
-        tree = ast.parse((home / f"{name}.py").read_text(encoding="utf-8"))
-        found = {
-            (node.module or "").removeprefix("bench").strip(".") or alias.name
-            for node in ast.walk(tree)
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bench")
-            for alias in node.names
-        }
-        assert found & names <= {*identity.NUMERIC, *identity.OTHER}, f"bench/{name}.py"
-    plugin = ast.parse((home / "plugin.py").read_text(encoding="utf-8"))
+    home, files = source_digest.HOME, set(source_digest.core_files())
+    aside = {home / name for name in (*source_digest.ASIDE, *BESIDE)}
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bench."):
+                module = home.parent / str(node.module).replace(".", "/")
+                named = [module / alias.name for alias in node.names] if module.is_dir() else []
+                for found in named or [module]:
+                    assert found.with_suffix(".py") in files | aside, f"{path} imports {found}"
+
+
+BESIDE = (  # of other packages: their values stand in the cell or its record
+    "base/machine.py",  # how many threads decode, which changes no pixel
+    "errors.py",
+    "registry.py",
+    "results/cell_folders.py",  # finds records by name
+    "results/record.py",
+    "results/store.py",
+    "spec/cell.py",
+    "spec/suite.py",
+)
+
+
+def test_what_plugins_import_holds_names_only() -> None:
+    """`bench.plugin` is no numeric file, so it defines nothing."""
+    plugin = ast.parse((source_digest.HOME / "plugin.py").read_text(encoding="utf-8"))
     kinds = {type(node) for node in plugin.body}
+
     assert kinds <= {ast.ImportFrom, ast.Import, ast.Expr, ast.Assign}
 
 
@@ -98,28 +113,45 @@ def test_no_numeric_file_is_forgotten() -> None:
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the harness, whose sources are digested in place of ours."""
     home = tmp_path / "bench"
-    shutil.copytree(identity.HOME, home, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(identity, "HOME", home)
-    monkeypatch.setattr(identity, "DECLARED", home / identity.DECLARED.name)
+    shutil.copytree(source_digest.HOME, home, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(source_digest, "HOME", home)
+    monkeypatch.setattr(source_digest, "DECLARED", home / source_digest.DECLARED.name)
     return home
 
 
 def test_the_core_is_the_code_of_its_files(elsewhere: Path) -> None:
     """A comment in a numeric file changes no digest; a constant changes that file's alone."""
-    before, trainer = identity.numerics(), elsewhere / "trainer.py"
+    before, trainer = source_digest.numerics(), elsewhere / "train" / "trainer.py"
     text = trainer.read_text(encoding="utf-8")
     trainer.write_text(text + "\n# a comment\n", encoding="utf-8")
-    commented = identity.numerics()
+    commented = source_digest.numerics()
     trainer.write_text(text.replace("EVAL_BATCH = 500", "EVAL_BATCH = 501"), encoding="utf-8")
-    changed = identity.numerics()
+    changed = source_digest.numerics()
 
     assert commented == before
-    assert {k for k in changed if before.get(k) != changed[k]} == {"bench/trainer.py"}
+    assert {k for k in changed if before.get(k) != changed[k]} == {"bench/train/trainer.py"}
+
+
+def test_a_file_that_moves_keeps_every_cell(elsewhere: Path, tiny: Path) -> None:
+    """A numeric file moved and renamed, and all that import it after it: the ids are the same."""
+    before = [cell.id for cell in plan(tiny).cells]
+    (elsewhere / "nn" / "binary").mkdir()
+    (elsewhere / "nn" / "sign.py").rename(elsewhere / "nn" / "binary" / "of_sign.py")
+    for path in elsewhere.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        moved = text.replace("from bench.nn.sign import", "from bench.nn.binary.of_sign import")
+        path.write_text(moved.replace("from bench.nn import sign\n", ""), encoding="utf-8")
+    after = [cell.id for cell in plan(tiny).cells]
+    (elsewhere / "nn" / "layers.py").unlink()
+
+    assert "bench/nn/binary/of_sign.py" in source_digest.core_code()
+    assert after == before
+    assert [cell.id for cell in plan(tiny).cells] != before
 
 
 MOVED = """
-from bench.binary import Clock, sign as signs
-from bench import elementary
+from bench.nn.binary import Clock, sign as signs
+from bench.nn import elementary
 from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bench.cell import Recipe
@@ -129,31 +161,29 @@ def f(x: "Recipe"): return signs(elementary.power(x)) + Clock().at
 
 def test_how_a_file_imports_the_harness_is_no_part_of_it(elsewhere: Path) -> None:
     """Names that are imported otherwise, from elsewhere or under another name say the same."""
-    (elsewhere / "nn").mkdir()
-    (elsewhere / "nn" / "sign.py").touch()
     others = [
         MOVED.replace("bench.nn.sign", "bench.nn.sign").replace("signs", "s"),
         MOVED.replace("import elementary", "import elementary as e").replace("elementary.p", "e.p"),
-        MOVED.replace("import elementary", "import binary").replace("elementary.p", "binary.p"),
-        MOVED.replace("from bench import elementary", "from bench.elementary import power").replace(
-            "elementary.power", "power"
-        ),
+        MOVED.replace("import elementary", "import layers").replace("elementary.p", "layers.p"),
+        MOVED.replace(
+            "from bench.nn import elementary", "from bench.elementary import power"
+        ).replace("elementary.power", "power"),
         MOVED.replace("bench.cell import Recipe", "bench.spec import Recipe, Cell"),
     ]
-    digests = {identity.digest(text.encode(), elsewhere) for text in (MOVED, *others)}
+    digests = {source_digest.digest(text.encode(), elsewhere) for text in (MOVED, *others)}
 
     assert len(digests) == 1
-    assert identity.digest(MOVED.encode()) not in digests
+    assert source_digest.digest(MOVED.encode()) not in digests
     other = MOVED.replace("power(x)", "tanh(x)")
-    assert identity.digest(other.encode(), elsewhere) not in digests
+    assert source_digest.digest(other.encode(), elsewhere) not in digests
 
 
 def test_the_code_is_the_declared_one() -> None:
     """After a change of the core: `make declare` if no bit changed, `make renew` if numbers did."""
-    declared = json.loads(identity.DECLARED.read_bytes())
+    declared = json.loads(source_digest.DECLARED.read_bytes())
 
-    assert set(identity.core_code().values()) == set(declared["code"].values())
-    assert identity.numerics() == declared["carried"]
+    assert set(source_digest.core_code().values()) == set(declared["code"].values())
+    assert source_digest.numerics() == declared["carried"]
 
 
 @pytest.mark.parametrize("name", exact_curves.NAMES)
@@ -195,14 +225,14 @@ REASONS: dict[str, dict[str, object]] = {
 @pytest.mark.parametrize(("reason", "change"), REASONS.items(), ids=REASONS.keys())
 def test_every_change_has_its_reason(reason: str, change: dict[str, object]) -> None:
     """Each thing that a cell was made by is told by name, once, and is no part of its key."""
-    assert identity.changes(made(), made(**change)) == [reason]
+    assert source_digest.changes(made(), made(**change)) == [reason]
     assert made(**change).key == made().key
     assert made(**change).id != made().id
 
 
 def test_a_cell_older_than_digests_says_so() -> None:
     """What was made before has one reason, keeps its id, and has the key of what is made now."""
-    assert identity.changes(cell(), made()) == [identity.OLD]
+    assert source_digest.changes(cell(), made()) == [source_digest.OLD]
     assert cell().key == made().key
     assert "source" not in cell().model_dump_json()
     assert "numerics" not in cell().model_dump_json()
@@ -239,16 +269,16 @@ def test_a_plan_knows_its_plugins_files(tiny: Path, tmp_path: Path) -> None:
         found.append(plan(tiny).cells)
     first, commented, changed = found
 
-    assert first[0].numerics == identity.numerics()
+    assert first[0].numerics == source_digest.numerics()
     assert [c.id for c in commented] == [c.id for c in first]
     assert changed[0] == first[0]
-    assert identity.changes(first[1], changed[1]) == [f"{mine} changed"]
-    assert identity.drift(first) == [f"{mine} changed"]
+    assert source_digest.changes(first[1], changed[1]) == [f"{mine} changed"]
+    assert source_digest.drift(first) == [f"{mine} changed"]
     with pytest.raises(UsageError, match=rf"{mine} changed since mine-resnet20-\S+ was planned"):
-        identity.confirm(first[1])
-    identity.confirm(changed[1])
+        source_digest.confirm(first[1])
+    source_digest.confirm(changed[1])
     mine.unlink()
-    assert identity.drift(first) == []  # nobody can tell
+    assert source_digest.drift(first) == []  # nobody can tell
 
 
 def test_an_installed_plugin_is_its_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,6 +292,12 @@ def test_an_installed_plugin_is_its_module(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.syspath_prepend(tmp_path)
     importlib.invalidate_caches()
 
-    assert identity.source(ESTIMATORS, "odd") == identity.digest(b"raise SystemExit\n")
-    assert identity.source(ESTIMATORS, "gone") == identity.source(ESTIMATORS, "nothing") == ""
-    assert identity.source(BACKBONES, "resnet20") != identity.source(ESTIMATORS, "ste") != ""
+    assert source_digest.source(ESTIMATORS, "odd") == source_digest.digest(b"raise SystemExit\n")
+    assert (
+        source_digest.source(ESTIMATORS, "gone")
+        == source_digest.source(ESTIMATORS, "nothing")
+        == ""
+    )
+    assert (
+        source_digest.source(BACKBONES, "resnet20") != source_digest.source(ESTIMATORS, "ste") != ""
+    )

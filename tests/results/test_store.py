@@ -11,8 +11,7 @@ import pytest
 from samples import cell, record
 
 from bench.errors import EnvironmentProblem, UsageError
-from bench.results import cell_folders as shelf
-from bench.results import store
+from bench.results import cell_folders, store
 from bench.results.record import Record
 from bench.spec.cell import CORE, Binarization, DataRef, Recipe, Ref
 from bench.spec.plan import Plan, Row
@@ -81,7 +80,7 @@ def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
 
     assert unsealed(store.find(tmp_path, clipped)) == saved
     assert store.find(tmp_path, cell()) is None
-    assert unsealed(shelf.recorded(tmp_path, clipped.id)) == saved
+    assert unsealed(cell_folders.recorded(tmp_path, clipped.id)) == saved
 
 
 def test_a_seal_shows_every_edit(tmp_path: Path) -> None:
@@ -111,7 +110,7 @@ def test_a_damaged_record_is_no_record(tmp_path: Path, content: str) -> None:
 
     assert store.find(tmp_path, cell()) is None
     with pytest.raises(UsageError, match="is damaged"):
-        shelf.recorded(tmp_path, cell().id)
+        cell_folders.recorded(tmp_path, cell().id)
 
 
 def test_a_pipe_is_no_record(tmp_path: Path) -> None:
@@ -133,7 +132,7 @@ def test_a_changed_record_is_no_record(tmp_path: Path) -> None:
         path.write_text(text, encoding="utf-8")
         assert store.find(tmp_path, cell()) is None
         with pytest.raises(UsageError, match="its record was changed after it was written"):
-            shelf.recorded(tmp_path, cell().id)
+            cell_folders.recorded(tmp_path, cell().id)
         assert store.set_aside(tmp_path, cell()) == path.with_name(name)
     store.save(tmp_path, record())
     assert store.set_aside(tmp_path, cell()) is None
@@ -155,7 +154,7 @@ def test_a_disk_that_does_not_answer_makes_no_record_damaged(
             with pytest.raises(EnvironmentProblem, match=r"cannot read `.*json`: Input/output"):
                 ask(tmp_path, cell())
         with pytest.raises(EnvironmentProblem, match="Input/output"):
-            shelf.cells(tmp_path)
+            cell_folders.cells(tmp_path)
     assert [*path.parent.iterdir()] == [path]
 
 
@@ -164,7 +163,7 @@ def test_a_folder_named_by_an_older_version_is_read(tmp_path: Path) -> None:
     home = store.save(tmp_path, record()).parent
     home.rename(home.with_name(f"{cell().name}__0123456789ab"))
 
-    assert unsealed(shelf.recorded(tmp_path, "0123456789ab")) == record()
+    assert unsealed(cell_folders.recorded(tmp_path, "0123456789ab")) == record()
 
 
 def test_a_file_is_on_disk_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,9 +202,9 @@ def test_an_ambiguous_name_lists_what_it_names(tmp_path: Path) -> None:
         store.save(tmp_path, record(cell(seed=seed)))
 
     with pytest.raises(UsageError, match=r"`ste` names 2 cells of.*ste-resnet20-w1a1-s0__"):
-        shelf.recorded(tmp_path, "ste")
+        cell_folders.recorded(tmp_path, "ste")
     with pytest.raises(UsageError, match=r"no cell of `.*` is called `nothing`"):
-        shelf.recorded(tmp_path, "nothing")
+        cell_folders.recorded(tmp_path, "nothing")
 
 
 def test_nothing_is_written_outside(tmp_path: Path) -> None:

@@ -9,9 +9,7 @@ import torch
 from safetensors.torch import save
 
 from bench.errors import UsageError
-from bench.results import cell_folders as shelf
-from bench.results import store
-from bench.results import weight_files as weights
+from bench.results import cell_folders, store, weight_files
 from bench.train import trainer
 
 Ask = Callable[..., tuple[int, str, str]]
@@ -44,7 +42,7 @@ def test_the_digest_is_the_trainers(tmp_path: Path) -> None:
     path = tmp_path / NAME
     path.write_bytes(save(state))
 
-    assert weights.digest(path) == trainer.digest(state)
+    assert weight_files.digest(path) == trainer.digest(state)
 
 
 @pytest.mark.parametrize(
@@ -54,9 +52,9 @@ def test_what_holds_no_weights(tmp_path: Path, content: bytes) -> None:
     """A file that is none, or of types that no network here has, is an error that names it."""
     (tmp_path / NAME).write_bytes(content)
     with pytest.raises(UsageError, match=f"{NAME} cannot be read: "):
-        weights.digest(tmp_path / NAME)
+        weight_files.digest(tmp_path / NAME)
     with pytest.raises(UsageError, match="No such file"):
-        weights.digest(tmp_path / "none")
+        weight_files.digest(tmp_path / "none")
 
 
 def test_export_leaves_damaged_weights_out(harmed: Path, ask: Ask, tmp_path: Path) -> None:
@@ -81,7 +79,7 @@ def test_a_record_lands_without_its_damaged_weights(
     code, out, _ = ask("merge", harmed, "--into", root)
     assert code == 3
     assert f"refused   {slug}: {WHY}" in out
-    assert (shelf.read(root / "cells" / slug).state, path_of_or_none(root)) == ("ok", None)
+    assert (cell_folders.read(root / "cells" / slug).state, path_of_or_none(root)) == ("ok", None)
     assert ask("merge", measured, "--into", root)[0] == 0
     code, out, _ = ask("merge", harmed, "--into", root)
     assert (code, f"{root}: 3 equal, 1 refused" in out) == (3, True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.planning.planner import plan
-from bench.run import cell_log as log
+from bench.run import cell_log
 
 SCRIPT = """
 import ctypes, sys
@@ -44,7 +44,7 @@ def test_no_print_ends_a_process(tmp_path: Path) -> None:
 
 def test_lines_begin_where_lines_end(tiny: Path, tmp_path: Path) -> None:
     """Whatever was printed before; an end without a reason is a word."""
-    one = log.Log(tmp_path, plan(tiny).cells[0])
+    one = cell_log.Log(tmp_path, plan(tiny).cells[0])
     one.end("ok", "")
     with one.path.open("a", encoding="utf-8") as file:
         file.write("cut")

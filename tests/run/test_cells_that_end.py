@@ -18,15 +18,13 @@ import fakes
 import pytest
 from rich.console import Console
 
-from bench.base import signals as stop
+from bench.base import signals
 from bench.errors import BenchError
 from bench.planning.planner import plan
 from bench.results import lease, store
 from bench.results.lease import Lease, Leases, Owner, myself
 from bench.results.record import Record
-from bench.run import executor, journal, session
-from bench.run import work_queue as agenda
-from bench.run import worker_process as seat
+from bench.run import executor, journal, session, work_queue, worker_process
 from bench.run.executor import Settings, Slot, Tally, execute
 from bench.run.worker import Event, Job
 from bench.spec.cell import Cell
@@ -36,8 +34,8 @@ from bench.spec.cell import Cell
 def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
     """Workers that train nothing, waits that are short, and this process's signals put back."""
     before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
-    monkeypatch.setattr(seat, "run", fakes.run)
-    monkeypatch.setattr(agenda, "LOOK_S", 0.1)
+    monkeypatch.setattr(worker_process, "run", fakes.run)
+    monkeypatch.setattr(work_queue, "LOOK_S", 0.1)
     monkeypatch.setattr(executor, "ECHO_S", 0.1)
     monkeypatch.setattr(lease, "BEAT_S", 0.1)
     yield
@@ -163,7 +161,7 @@ def test_a_kill_for_memory_is_called_so(
 ) -> None:
     """Where the kernel's count of such kills rose meanwhile, the cell ran out of memory."""
     counts = iter([3, 4])
-    monkeypatch.setattr(seat, "oom_kills", lambda: next(counts))
+    monkeypatch.setattr(worker_process, "oom_kills", lambda: next(counts))
     execute(cells[:1], settings(tmp_path, "kill"), Heard())
     record = store.find(tmp_path, cells[0])
 
@@ -185,9 +183,9 @@ def test_a_lost_cell_has_its_own_threads(cells: list[Cell], tmp_path: Path) -> N
 @pytest.mark.linux
 def test_the_kernel_is_asked_for_its_count() -> None:
     """The count is there on Linux, in whichever file this machine has it."""
-    files = [p for p in seat._counters() if p.is_file()]  # pyright: ignore[reportPrivateUsage]
+    files = [p for p in worker_process._counters() if p.is_file()]  # pyright: ignore[reportPrivateUsage]
 
-    assert seat.oom_kills() >= 0
+    assert worker_process.oom_kills() >= 0
     assert any("oom_kill " in path.read_text(encoding="ascii") for path in files)
 
 
@@ -213,7 +211,7 @@ def jumping(monkeypatch: pytest.MonkeyPatch) -> None:
             return super().now(tz) + timedelta(seconds=next(jumps))
 
     monkeypatch.setattr(time, "time", lambda: real() + next(jumps))
-    for module in (agenda, executor, journal, lease, seat):
+    for module in (work_queue, executor, journal, lease, worker_process):
         monkeypatch.setattr(module, "datetime", Jumping, raising=False)
     monkeypatch.setattr("datetime.datetime", Jumping)
 
@@ -315,7 +313,7 @@ def test_after_enough_failures_the_first_signal_is_the_first(
     cells: list[Cell], tmp_path: Path
 ) -> None:
     """Ctrl-C while cells checkpoint after --max-failures leaves them the time for it."""
-    stop.listen()
+    signals.listen()
     heard = Heard(stop=lambda _: len(heard.of("stop")) == 1 and signal.raise_signal(signal.SIGINT))
     deeds = ("obey late", "fail", *["ok"] * 4)
     with stopped() as caught:
@@ -332,12 +330,12 @@ def test_after_enough_failures_the_first_signal_is_the_first(
 
 
 @contextlib.contextmanager
-def stopped() -> Generator[list[stop.Stopped], None, None]:
+def stopped() -> Generator[list[signals.Stopped], None, None]:
     """Catches what no `pytest.raises` should be asked to: a BaseException that is no exception."""
-    found: list[stop.Stopped] = []
+    found: list[signals.Stopped] = []
     try:
         yield found
-    except stop.Stopped as error:
+    except signals.Stopped as error:
         found.append(error)
 
 
@@ -349,7 +347,7 @@ def test_a_signal_lets_cells_checkpoint(
     cells: list[Cell], tmp_path: Path, number: int, requeue: bool, code: int
 ) -> None:
     """Once: running cells stop in order, nothing else starts, and the exit code is the signal's."""
-    stop.listen(requeue=requeue)
+    signals.listen(requeue=requeue)
     heard = Heard(progress=lambda _: signal.raise_signal(number))
     with stopped() as caught:
         execute(cells[:3], settings(tmp_path, "obey", "ok", "ok", slots=1), heard)
@@ -368,10 +366,10 @@ def test_a_signal_lets_cells_checkpoint(
 
 def test_a_second_signal_waits_for_nobody(cells: list[Cell], tmp_path: Path) -> None:
     """Twice: a worker that does not stop is killed at once, and leaves no record."""
-    stop.listen()
+    signals.listen()
 
     def again(_: Event) -> None:
-        time.sleep(2 * stop.SAME_S)
+        time.sleep(2 * signals.SAME_S)
         signal.raise_signal(signal.SIGINT)
 
     heard = Heard(progress=lambda _: signal.raise_signal(signal.SIGINT), stop=again)
@@ -385,11 +383,11 @@ def test_a_second_signal_waits_for_nobody(cells: list[Cell], tmp_path: Path) -> 
 
 def test_two_signals_between_two_looks_are_two(cells: list[Cell], tmp_path: Path) -> None:
     """The second counts, though the run was busy when the first came."""
-    stop.listen()
+    signals.listen()
 
     def twice(_: Event) -> None:
         signal.raise_signal(signal.SIGINT)
-        time.sleep(2 * stop.SAME_S)
+        time.sleep(2 * signals.SAME_S)
         signal.raise_signal(signal.SIGINT)
 
     heard = Heard(progress=twice)
@@ -405,7 +403,7 @@ def test_a_worker_that_ignores_the_halt_is_killed(
 ) -> None:
     """A hang does not outlast the grace that checkpoints are given."""
     monkeypatch.setattr(executor, "GRACE_S", 0.3)
-    stop.listen()
+    signals.listen()
     heard = Heard(progress=lambda _: signal.raise_signal(signal.SIGTERM))
     with stopped() as caught:
         execute(cells[:1], settings(tmp_path, "hang"), heard)
@@ -416,8 +414,8 @@ def test_a_worker_that_ignores_the_halt_is_killed(
 
 def test_a_signal_sent_twice_at_once_counts_once() -> None:
     """`timeout` sends its signal to the process and to its group."""
-    stop.listen()
-    with stop.requests() as asked:
+    signals.listen()
+    with signals.requests() as asked:
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGTERM)
 
@@ -550,7 +548,7 @@ def test_a_cell_that_runs_anew_is_kept(cells: list[Cell], tmp_path: Path) -> Non
 
 def test_no_cell_is_moved_before_its_turn(cells: list[Cell], tmp_path: Path) -> None:
     """Ctrl-C in the first cell: the numbers of the others are where they were."""
-    stop.listen()
+    signals.listen()
     old = [again(tmp_path, cell) for cell in cells[:3]]
     heard = Heard(progress=lambda _: signal.raise_signal(signal.SIGINT))
     with stopped():

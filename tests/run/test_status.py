@@ -13,8 +13,7 @@ from bench.base.signals import Stopped
 from bench.errors import BenchError, UsageError
 from bench.results import store
 from bench.results.lease import Owner, myself
-from bench.run import log_reader as logs
-from bench.run import status
+from bench.run import log_reader, status
 from bench.run.journal import Entry, Journal
 from bench.run.worker import Event
 
@@ -165,7 +164,7 @@ def test_leaving_a_watch_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(time, "sleep", interrupt)
     out = console()
     status.watch(tmp_path, out)
-    logs.follow(tmp_path, tmp_path / "none", lambda _: None)
+    log_reader.follow(tmp_path, tmp_path / "none", lambda _: None)
 
     assert "alive" in written(out)
 
@@ -177,14 +176,14 @@ def test_logs_are_found_by_any_name(tmp_path: Path) -> None:
     for i, cell in enumerate(CELLS):
         path = tmp_path / "cells" / cell.folder / "log.txt"
         for word in (cell.id, cell.folder, cell.name, f"seed {i}"):
-            assert logs.find(tmp_path, word) == path
+            assert log_reader.find(tmp_path, word) == path
     with pytest.raises(UsageError, match="not begun; -f waits for it"):
-        logs.show(logs.find(tmp_path, B), lambda _: None)
+        log_reader.show(log_reader.find(tmp_path, B), lambda _: None)
     end(book)
 
-    assert logs.find(tmp_path, "seed 0")
+    assert log_reader.find(tmp_path, "seed 0")
     with pytest.raises(UsageError, match=r"no cell of .* is called `seed 2`; `bench status`"):
-        logs.find(tmp_path, "seed 2")
+        log_reader.find(tmp_path, "seed 2")
 
 
 def test_a_name_is_that_of_the_cell_that_begins_so(tmp_path: Path) -> None:
@@ -192,18 +191,18 @@ def test_a_name_is_that_of_the_cell_that_begins_so(tmp_path: Path) -> None:
     for folder in ("ste-s0__00000000000a", "reste-s0__00000000000b"):
         store.append(tmp_path / "cells" / folder / "log.txt", "failed: its worker process died\n")
 
-    assert logs.find(tmp_path, "ste").parent.name == "ste-s0__00000000000a"
-    assert logs.find(tmp_path, "reste").parent.name == "reste-s0__00000000000b"
-    assert logs.find(tmp_path, "00000000000b").parent.name == "reste-s0__00000000000b"
+    assert log_reader.find(tmp_path, "ste").parent.name == "ste-s0__00000000000a"
+    assert log_reader.find(tmp_path, "reste").parent.name == "reste-s0__00000000000b"
+    assert log_reader.find(tmp_path, "00000000000b").parent.name == "reste-s0__00000000000b"
     with pytest.raises(UsageError, match="names 2 cells"):
-        logs.find(tmp_path, "s0")
+        log_reader.find(tmp_path, "s0")
 
 
 def test_a_name_of_several_lists_their_logs(tmp_path: Path) -> None:
     """Which one is meant can be read from the error."""
     begin(tmp_path)
     with pytest.raises(UsageError) as caught:
-        logs.find(tmp_path, "ste")
+        log_reader.find(tmp_path, "ste")
 
     paths = [f"  {tmp_path}/cells/{cell.folder}/log.txt" for cell in CELLS]
     assert str(caught.value).splitlines()[1:] == paths
@@ -213,12 +212,12 @@ def test_a_log_is_followed_from_before_it_exists(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whole lines as they come, until the cell has ended, though its run goes on."""
-    monkeypatch.setattr(logs, "EVERY_S", 0.01)
-    monkeypatch.setattr(logs, "LOOK_S", 0.02)
+    monkeypatch.setattr(log_reader, "EVERY_S", 0.01)
+    monkeypatch.setattr(log_reader, "LOOK_S", 0.02)
     book = begin(tmp_path)
-    path = logs.find(tmp_path, C)
+    path = log_reader.find(tmp_path, C)
     said: list[str] = []
-    follower = threading.Thread(target=logs.follow, args=(tmp_path, path, said.append))
+    follower = threading.Thread(target=log_reader.follow, args=(tmp_path, path, said.append))
     follower.start()
     book(Event(C, "start"))
     store.append(path, "one\ntw")

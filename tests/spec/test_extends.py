@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import SuiteError
-from bench.planning import explain as origin
-from bench.planning import planner as crossing
+from bench.planning import explain, planner
 from bench.spec.suite import Suite, load
 
 BASE = """\
@@ -40,7 +39,7 @@ def loaded(path: Path, *overrides: str) -> Suite:
 
 def refused(path: Path) -> str:
     with pytest.raises(SuiteError) as caught:
-        crossing.plan(path)
+        planner.plan(path)
     return str(caught.value).replace(f"{path.parent}/", "")
 
 
@@ -114,13 +113,13 @@ def test_plugins_of_the_base_lie_beside_the_base(tmp_path: Path) -> None:
     top = tmp_path / "far" / "top.yaml"
     top.write_text("extends: ../base.yaml\nestimators: {mine: }\n")
 
-    assert [row.label for row in crossing.plan(top).rows] == ["a", "b", "mine"]
+    assert [row.label for row in planner.plan(top).rows] == ["a", "b", "mine"]
 
 
 def test_backbones_carry_recipe_and_data(tmp_path: Path) -> None:
     """A net's own epochs and data go before the suite's; its rows are planned with them."""
     top = "backbones:\n  small: {plugin: resnet20, width: 2, data: {digits: {train: 99}}}\n"
-    plan = crossing.plan(suites(tmp_path, top))
+    plan = planner.plan(suites(tmp_path, top))
     found = {row.backbone: (row.recipe.epochs, row.recipe.batch_size) for row in plan.rows}
 
     assert found == {"resnet20": (29, 64), "small": (23, 64)}
@@ -174,7 +173,7 @@ def test_presets_reach_plugins_under_any_label(tmp_path: Path) -> None:
         "  both: {plugin: ste, matrix: {clip: [1, 2]}}\n"
         "backbones: {n: {plugin: resnet20, width: 2}}\ndata: digits\nseeds: 0\ntrain: {epochs: 1}\n"
     )
-    plan = crossing.plan(tmp_path / "x.yaml")
+    plan = planner.plan(tmp_path / "x.yaml")
     clips = {
         row.label: [ref.params["clip"] for ref in (row.cells[0].weights, row.cells[0].activations)
                     if ref]
@@ -188,7 +187,7 @@ def test_presets_reach_plugins_under_any_label(tmp_path: Path) -> None:
 def test_show_suite_says_where_each_value_is_from(tmp_path: Path) -> None:
     """Top suite, base, override, preset, default: each value has one origin."""
     path = suites(tmp_path, "train: {batch_size: 32}\n")
-    text = origin.describe(path, ["preset=reference", "train.lr=0.2"])
+    text = explain.describe(path, ["preset=reference", "train.lr=0.2"])
     found = {line.split()[0]: " ".join(line.split()) for line in text.splitlines() if line}
 
     assert found["train.batch_size"].endswith("32 top.yaml:2")
@@ -221,7 +220,7 @@ def test_data_that_names_nothing_is_an_error(tmp_path: Path, data: str) -> None:
 
 def refused_with(path: Path, override: str) -> str:
     with pytest.raises(SuiteError) as caught:
-        crossing.plan(path, [override])
+        planner.plan(path, [override])
     return str(caught.value)
 
 
@@ -233,7 +232,7 @@ def test_a_preset_stays_below_what_both_roles_share(tmp_path: Path) -> None:
     )
     base = BASE.replace("baseline: a\n", "").replace("published", "#")
     base = base.replace("  a: {plugin: ste, clip: 2}\n", "")
-    plan = crossing.plan(suites(tmp_path, top, base), ["preset=reference"])
+    plan = planner.plan(suites(tmp_path, top, base), ["preset=reference"])
     found = {r.label: r.cells[0].weights.params for r in plan.rows if r.cells[0].weights}
 
     assert found["a"]["clip"] == 1.5
@@ -247,7 +246,7 @@ def test_narrowing_keeps_what_is_said_of_the_rest(tmp_path: Path) -> None:
         .replace("{a: 1, b: 2}", '{a: 1, "b(o_end=2)": 2}')
         .replace("baseline: a", "baseline: a\ninclude: [{estimator: a, wa: 1/32}]")
     )
-    plan = crossing.plan(suites(tmp_path, "estimators: [b]\n", base))
+    plan = planner.plan(suites(tmp_path, "estimators: [b]\n", base))
 
     assert [row.label for row in plan.rows] == ["b(o_end=2)", "b(o_end=3)"]
     assert [row.claim.acc for row in plan.rows if row.claim] == [2]
@@ -258,12 +257,12 @@ def test_shipped_suites_can_be_narrowed(tmp_path: Path) -> None:
     """One network of Table 1, one estimator: no error about what was left behind."""
     for line in ("backbones: [resnet20]", "estimators: [reste]"):
         (tmp_path / "x.yaml").write_text(f"extends: table1-mini\n{line}\n")
-        assert crossing.plan(tmp_path / "x.yaml").rows
+        assert planner.plan(tmp_path / "x.yaml").rows
 
 
 def test_an_override_reaches_a_nets_own_recipe(tmp_path: Path) -> None:
     """`train.epochs=25` is the last word, also where a backbone says otherwise."""
-    plan = crossing.plan(suites(tmp_path, "seeds: 0\n"), ["train.epochs=25"])
+    plan = planner.plan(suites(tmp_path, "seeds: 0\n"), ["train.epochs=25"])
 
     assert {row.recipe.epochs for row in plan.rows} == {25}
 
@@ -293,7 +292,7 @@ def test_a_ledger_beside_the_base_is_found(tmp_path: Path) -> None:
     )
     (tmp_path / "far").mkdir()
     (tmp_path / "far" / "top.yaml").write_text("extends: ../base.yaml\nseeds: 0\n")
-    plan = crossing.plan(tmp_path / "far" / "top.yaml")
+    plan = planner.plan(tmp_path / "far" / "top.yaml")
 
     assert [row.claim.acc for row in plan.rows if row.claim] == [5]
 
@@ -301,6 +300,6 @@ def test_a_ledger_beside_the_base_is_found(tmp_path: Path) -> None:
 def test_a_number_without_a_row_is_listed(tmp_path: Path) -> None:
     """What is published for a W/A that the suite does not have is named as absent."""
     top = "published: {source: me, wa: 1/32, acc: {a: 80}}\n"
-    plan = crossing.plan(suites(tmp_path, top, BASE.replace("published", "#")))
+    plan = planner.plan(suites(tmp_path, top, BASE.replace("published", "#")))
 
     assert [(a.claim.acc, a.reason) for a in plan.absent] == [(80, "not in this suite")]

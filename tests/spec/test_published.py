@@ -7,11 +7,11 @@ import pytest
 from samples import cell
 
 from bench.errors import SuiteError
-from bench.leaderboard import board as leaderboard
+from bench.leaderboard.board import rank
 from bench.leaderboard.replication import verdict
 from bench.leaderboard.stats.intervals import Estimate, estimate, spread
 from bench.leaderboard.tables import render
-from bench.planning import planner as crossing
+from bench.planning import planner
 from bench.spec.published import Claim, describe, differences, ledger
 
 SUITE = """\
@@ -112,7 +112,7 @@ def test_an_unstated_protocol_decides_nothing() -> None:
 def test_whatever_is_changed_is_named(change: str, said: str) -> None:
     """Any known value of Table 1's ReSTE row, trained otherwise, makes it not comparable."""
     base = ["data={digits: {resize: 32}}", "estimators.dsq={}"]
-    plan = crossing.plan(Path("table1"), [*base, change])
+    plan = planner.plan(Path("table1"), [*base, change])
     row = next(r for r in plan.rows if (r.label, r.backbone, r.wa) == ("reste", "resnet18", "1/1"))
     assert row.claim
 
@@ -140,8 +140,8 @@ def test_ledgers_join_rows_and_nothing_is_silently_absent(tmp_path: Path) -> Non
     """A claim stands beside its row; one without a row is listed, with the reason."""
     ledger_of(tmp_path, LEDGER)
     (tmp_path / "x.yaml").write_text(SUITE + "published: mine\n")
-    plan = crossing.plan(tmp_path / "x.yaml")
-    board = leaderboard.rank(plan, [])
+    plan = planner.plan(tmp_path / "x.yaml")
+    board = rank(plan, [])
     text = render.markdown(board)
 
     assert {(r.label, r.wa): r.claim and r.claim.acc for r in plan.rows} == {
@@ -163,7 +163,7 @@ def test_several_ledgers_may_be_named(tmp_path: Path) -> None:
     """`published: [mine, table3]`: those beside the suite go first."""
     ledger_of(tmp_path, LEDGER)
     (tmp_path / "x.yaml").write_text(SUITE + "published: [mine, table3]\n")
-    plan = crossing.plan(tmp_path / "x.yaml")
+    plan = planner.plan(tmp_path / "x.yaml")
     ste = next(row for row in plan.rows if row.label == "ste")
 
     assert ste.claim
@@ -205,6 +205,6 @@ def test_a_missing_ledger_is_told_where_it_is_named(tmp_path: Path) -> None:
     """The suite's line, the name, and one that is near."""
     (tmp_path / "x.yaml").write_text(SUITE + "published: tabel1\n")
     with pytest.raises(SuiteError) as caught:
-        crossing.plan(tmp_path / "x.yaml")
+        planner.plan(tmp_path / "x.yaml")
 
     assert "x.yaml:7:1: published: no ledger `tabel1`; did you mean `table1`?" in str(caught.value)

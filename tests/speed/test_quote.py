@@ -10,8 +10,7 @@ from bench.planning.planner import plan
 from bench.registry import ESTIMATORS
 from bench.results import store
 from bench.run.worker_process import Slot
-from bench.speed import budget, calibration, packing
-from bench.speed import measure as gauge
+from bench.speed import budget, calibration, measure, packing
 from bench.speed.measure import Copy, Gauge, Task, Unmeasured
 from bench.speed.step_time import Pace
 from bench.speed.throughput import graph
@@ -35,7 +34,7 @@ def steady(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[Task]]:
         pace, epoch_s = Pace((1.0,), 2.0, 64, 500.0), 10.0 * tasks[0].slot.threads
         return [Copy(pace, 64.0, epoch_s, 3.0, 600.0, 0.0, None)] * len(tasks)
 
-    monkeypatch.setattr(gauge, "together", together)
+    monkeypatch.setattr(measure, "together", together)
     monkeypatch.setattr(calibration, "cores", lambda: 2)
     monkeypatch.setattr(budget, "MOST_EPOCHS", 3)
     monkeypatch.setattr(budget, "MOST_SEEDS", 3)
@@ -178,8 +177,8 @@ def test_a_failure_is_a_reason(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> N
         def fail(*_: object, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr(gauge, "pace", fail)
-        found = gauge.measured(task, lambda: None)
+        monkeypatch.setattr(measure, "pace", fail)
+        found = measure.measured(task, lambda: None)
         assert isinstance(found, str)
         return found
 

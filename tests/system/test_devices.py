@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from bench.data.sources import Digits
-from bench.nn import integer_conv as integer
+from bench.nn import integer_conv
 from bench.nn.layers import Layers
 from bench.nn.sign import Clock
 from bench.plugin import Surrogate
@@ -105,7 +105,7 @@ def test_products_of_signs_are_exact(channels: int, device: str) -> None:
     w = torch.sign(torch.randn(32, channels, 3, 3, generator=rng))
     a[0] = 1
     w[0] = 1
-    y = integer.conv2d(a.to(device), w.to(device), None, 1, 1)
+    y = integer_conv.conv2d(a.to(device), w.to(device), None, 1, 1)
 
     assert torch.equal(y.double().cpu(), F.conv2d(a.double(), w.double(), None, 1, 1))
 

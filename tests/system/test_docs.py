@@ -14,9 +14,9 @@ import pytest
 import torch
 from typer.main import get_command
 
-from bench.cli import streams as terminal
+from bench.cli import streams
 from bench.cli.app import app
-from bench.planning import planner as crossing
+from bench.planning import planner
 from bench.registry import BACKBONES, ESTIMATORS
 from docs import commands, formula, gallery, plot, tables
 
@@ -76,7 +76,7 @@ def steps(text: str) -> list[tuple[str, Path | Command]]:
 def at(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Command], str]:
     """Run a command in an empty folder, as a process of its own would; returns what it prints."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(terminal.out, "width", 104)
+    monkeypatch.setattr(streams.out, "width", 104)
     (tmp_path / "shipped").symlink_to(ROOT / "results")
 
     def call(command: Command) -> str:
@@ -178,7 +178,7 @@ def test_suites_can_be_read(page: str, tmp_path: Path, monkeypatch: pytest.Monke
 
     assert suites
     for path in suites:
-        assert crossing.resolve(path)[1].estimators
+        assert planner.resolve(path)[1].estimators
 
 
 def test_commands_in_the_text_exist() -> None:

@@ -21,9 +21,8 @@ from bench.base.text import Terminal, plain
 from bench.errors import SuiteError, UsageError
 from bench.leaderboard.board import rank
 from bench.leaderboard.tables import render
-from bench.planning import planner as crossing
-from bench.results import cell_folders as shelf
-from bench.results import store
+from bench.planning import planner
+from bench.results import cell_folders, store
 from bench.spec.suite import name_of
 
 FEW = dict.fromkeys(TARGETS, 12) | {
@@ -146,7 +145,7 @@ def test_a_label_breaks_no_report(tmp_path: Path, label: str) -> None:
         f'published: {{source: "{quoted}", acc: {{"{quoted}": 50}}}}\n',
         encoding="utf-8",
     )
-    plan = crossing.plan(path)
+    plan = planner.plan(path)
     board = rank(plan, [])
     box = Box(tmp_path / "box")
     reports.table(box, plan)
@@ -184,7 +183,7 @@ def test_too_many_cells_are_refused(tmp_path: Path) -> None:
     ):
         path.write_text(text + lines, encoding="utf-8")
         with pytest.raises(SuiteError, match=said):
-            crossing.plan(path)
+            planner.plan(path)
 
 
 def test_a_damaged_record_is_none(box: Box) -> None:
@@ -202,4 +201,4 @@ def test_a_damaged_record_is_none(box: Box) -> None:
         store.write(path, damaged)
         assert store.find(box.results, cell) is None
         with pytest.raises(UsageError, match="is damaged"):
-            shelf.recorded(box.results, cell.id)
+            cell_folders.recorded(box.results, cell.id)

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import SuiteError
-from bench.planning import explain as origin
-from bench.planning import planner as crossing
+from bench.planning import explain, planner
 from bench.properties.check import check
 from bench.registry import ESTIMATORS
 from bench.spec.schedule import SCHEDULES
@@ -38,7 +37,7 @@ def test_the_suite_plans(tmp_path: Path) -> None:
     text, _ = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
     path = tmp_path / "suite.yaml"
     path.write_text(text, encoding="utf-8")
-    plan = crossing.plan(path)
+    plan = planner.plan(path)
 
     assert {row.label for row in plan.rows} == {
         "ste", "reste(o_end=2)", "reste(o_end=3)", "mixed", "ste-wide", "none",
@@ -55,7 +54,7 @@ def test_the_error_is_the_one_printed(tmp_path: Path) -> None:
     wrong = text.replace("{matrix: {o_end: [2, 3]}}     ", "{t: 1.5, o_edn: 3} ")
     path.write_text(wrong, encoding="utf-8")
     with pytest.raises(SuiteError) as error:
-        crossing.plan(path)
+        planner.plan(path)
 
     assert f"suite.yaml:{shown}" in str(error.value)
 
@@ -65,7 +64,7 @@ def test_the_suite_that_extends_is_sound(tmp_path: Path) -> None:
     _, text = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
     path = tmp_path / "suite.yaml"
     path.write_text(text, encoding="utf-8")
-    _, suite, axes = crossing.resolve(path)
+    _, suite, axes = planner.resolve(path)
 
     assert list(axes.estimators) == ["ste", "reste"]
     assert axes.backbones["resnet20"].recipe.epochs == 400
@@ -75,7 +74,7 @@ def test_the_suite_that_extends_is_sound(tmp_path: Path) -> None:
 
 def test_origins_are_the_ones_printed() -> None:
     """The lines of `bench show suite` that README shows are that command's own."""
-    said = " ".join(origin.describe(find(Path("table1")), ["train.lr=0.2"]).split())
+    said = " ".join(explain.describe(find(Path("table1")), ["train.lr=0.2"]).split())
     shown = re.findall(r"^    ((?:train|backbones|estimators)\.\S+ .*)$", TEXT, re.MULTILINE)
 
     assert len(shown) == 4

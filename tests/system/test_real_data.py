@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.planning import planner as crossing
+from bench.planning import planner
 from bench.results import store
 from bench.run import executor
 from bench.run.executor import Settings, Slot
@@ -30,7 +30,7 @@ def test_real_images_are_learned(tmp_path: Path) -> None:
     unpack = [sys.executable, f"{COPY}/unpack.py", str(tmp_path), "--mini"]
     subprocess.run(unpack, check=True, capture_output=True)
     (tmp_path / "mini.yaml").write_text(MINI, encoding="utf-8")
-    plan = crossing.plan(tmp_path / "mini.yaml", data=tmp_path)
+    plan = planner.plan(tmp_path / "mini.yaml", data=tmp_path)
     settings = Settings(root=tmp_path / "results", data=tmp_path, slots=(Slot("cpu", 1),) * 2)
     executor.execute(plan.cells, settings, lambda _: None)
 

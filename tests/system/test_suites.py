@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 import suites
-from bench.leaderboard import board as leaderboard
+from bench.leaderboard.board import rank
 from bench.leaderboard.tables import render
-from bench.planning import planner as crossing
+from bench.planning import planner
 from bench.planning.explain import describe
 from bench.results.cell_state import Standings
 from bench.run.executor import Settings, Slot
@@ -81,12 +81,12 @@ def test_a_twin_runs_in_its_smallest_form(name: str, tmp_path: Path) -> None:
     """Every row trains to its end, every claim has its line, every format prints."""
     from rich.console import Console
 
-    plan = crossing.plan(HOME / f"{name}.yaml", smallest(name))
+    plan = planner.plan(HOME / f"{name}.yaml", smallest(name))
     settings = Settings(root=tmp_path, data=tmp_path, slots=(Slot("cpu", 1),))
     with (tmp_path / "out.txt").open("w") as file:
         console = Console(file=file, width=200)
         fine = run(plan, plan.possible, settings, console, console)
-    board = leaderboard.rank(plan, Standings(tmp_path, plan.possible).records(stale=False))
+    board = rank(plan, Standings(tmp_path, plan.possible).records(stale=False))
     lines = [line for section in board.sections for line in section.lines]
 
     assert fine, (tmp_path / "out.txt").read_text()
@@ -100,7 +100,7 @@ def test_a_twin_runs_in_its_smallest_form(name: str, tmp_path: Path) -> None:
 def test_every_claim_of_a_paper_suite_is_on_its_board() -> None:
     """Tables 1 to 3, the appendix and the README: no published row is silently absent."""
     for name in ("table1", "table2", "table3", "appendix-table1", "appendix-table2", "readme"):
-        plan = crossing.plan(HOME / f"{name}-mini.yaml", smallest(f"{name}-mini"))
+        plan = planner.plan(HOME / f"{name}-mini.yaml", smallest(f"{name}-mini"))
         shown = [row.claim for row in plan.rows if row.claim]
         shown += [absent.claim for absent in plan.absent]
 

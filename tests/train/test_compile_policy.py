@@ -14,8 +14,7 @@ from bench.nn.layers import Layers
 from bench.nn.sign import Clock
 from bench.registry import ESTIMATORS
 from bench.spec.cell import CORE, Binarization, Cell, DataRef, Recipe, Ref
-from bench.train import compile_policy as engine
-from bench.train import model, trainer
+from bench.train import compile_policy, model, trainer
 
 
 def cell(epochs: int, backbone: str = "resnet20") -> Cell:
@@ -39,47 +38,49 @@ def images(n: int) -> Tensors:
 
 def test_operations_of_a_training() -> None:
     """ResNet-20 takes 242 MFLOP an image, forward and backward, counted by hand: 40.6 M MACs."""
-    one = engine.operations(cell(1), images(100)) / 100
+    one = compile_policy.operations(cell(1), images(100)) / 100
 
     assert one == pytest.approx(6 * 40.6e6, rel=0.01)
-    assert engine.operations(cell(1, "resnet18"), images(100)) / 100 == pytest.approx(3.33e9, 0.01)
+    assert compile_policy.operations(cell(1, "resnet18"), images(100)) / 100 == pytest.approx(
+        3.33e9, 0.01
+    )
 
 
 def test_short_trainings_are_eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """The law looks at the cell, says why, and needs a compiler on a CPU alone."""
     data = images(1000)
-    long = int(engine.WORTH / engine.operations(cell(1), data)) + 1
+    long = int(compile_policy.WORTH / compile_policy.operations(cell(1), data)) + 1
 
-    assert engine.chosen(None, cell(1), data, "cpu")[0] is False
-    assert "earn compilation back" in engine.chosen(None, cell(1), data, "cpu")[1]
+    assert compile_policy.chosen(None, cell(1), data, "cpu")[0] is False
+    assert "earn compilation back" in compile_policy.chosen(None, cell(1), data, "cpu")[1]
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")  # pyright: ignore
-    assert engine.chosen(None, cell(long), data, "cpu")[0] is True
+    assert compile_policy.chosen(None, cell(long), data, "cpu")[0] is True
     monkeypatch.setattr("shutil.which", lambda _: None)  # pyright: ignore
-    refused, why = engine.chosen(None, cell(long), data, "cpu")
+    refused, why = compile_policy.chosen(None, cell(long), data, "cpu")
     assert not refused
     assert "no C++ compiler" in why
-    assert engine.chosen(None, cell(long), data, "cuda:0")[0] is True
+    assert compile_policy.chosen(None, cell(long), data, "cuda:0")[0] is True
 
 
 def test_a_network_that_cannot_be_counted_is_eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stranger's backbone may not run on the meta device; it trains nevertheless."""
-    monkeypatch.setattr(engine.cost, "cost", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(compile_policy.macs, "cost", lambda *_, **__: 1 / 0)
 
-    assert engine.chosen(None, cell(10**9), images(10), "cpu")[0] is False
+    assert compile_policy.chosen(None, cell(10**9), images(10), "cpu")[0] is False
 
 
 def test_what_is_asked_for_is_done() -> None:
     """--compile and --no-compile overrule the law."""
-    assert engine.chosen(True, cell(1), images(10), "cpu")[0] is True
-    assert engine.chosen(False, cell(1000), images(10), "cpu")[0] is False
+    assert compile_policy.chosen(True, cell(1), images(10), "cpu")[0] is True
+    assert compile_policy.chosen(False, cell(1000), images(10), "cpu")[0] is False
 
 
 def test_only_compilation_fails_uncompilable() -> None:
     """An error of the step itself is no reason to train without compiling."""
     from torch._dynamo.exc import BackendCompilerFailed
 
-    assert engine.uncompilable(BackendCompilerFailed(print, ValueError("no"), None))
-    assert not engine.uncompilable(ValueError("no"))
+    assert compile_policy.uncompilable(BackendCompilerFailed(print, ValueError("no"), None))
+    assert not compile_policy.uncompilable(ValueError("no"))
 
 
 @pytest.mark.parametrize("name", ["dsq", "reste"])

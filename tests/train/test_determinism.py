@@ -14,51 +14,51 @@ from bench.results.record import Receipt
 from bench.results.record_diff import first_step
 from bench.run.worker import Job, run
 from bench.spec.cell import Cell
-from bench.train import determinism as receipt
+from bench.train import determinism
 
 
 @pytest.fixture(autouse=True)
 def _forget() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
     """A process keeps its receipts; a test's are its own."""
-    receipt.of.cache_clear()
+    determinism.of.cache_clear()
     yield
-    receipt.of.cache_clear()
+    determinism.of.cache_clear()
 
 
 def test_two_trainings_agree() -> None:
     """Six steps, each with weights of its own, twice the same."""
-    made = receipt.make("cpu", 1)
+    made = determinism.make("cpu", 1)
 
     assert made.first_difference is None
     assert len(set(made.steps)) == len(made.steps) == 6
-    assert made.environment == receipt.environment("cpu", 1)
+    assert made.environment == determinism.environment("cpu", 1)
     assert f"torch {torch.__version__}" in made.environment
 
 
 def test_the_step_that_differs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights that are others after the fourth step of the second training: step 4."""
-    honest, calls = receipt.trainer.digest, iter(range(1, 100))
+    honest, calls = determinism.trainer.digest, iter(range(1, 100))
 
     def digest(state: dict[str, torch.Tensor]) -> str:
         return honest(state) + "x" * (next(calls) == 6 + 4)
 
-    monkeypatch.setattr(receipt.trainer, "digest", digest)
+    monkeypatch.setattr(determinism.trainer, "digest", digest)
 
-    assert receipt.make("cpu", 1).first_difference == 4
+    assert determinism.make("cpu", 1).first_difference == 4
 
 
 def test_generators_and_threads_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     """What trains after a receipt draws the numbers that it would have drawn without."""
 
     def train(*_: object) -> list[str]:
-        receipt.model.settle(0)
+        determinism.model.settle(0)
         return [str(torch.rand(1))]
 
-    monkeypatch.setattr(receipt, "_train", train)
+    monkeypatch.setattr(determinism, "_train", train)
     torch.manual_seed(3)
     before = torch.get_rng_state(), random.getstate(), str(np.random.get_state())  # noqa: NPY002
     threads, fixed = torch.get_num_threads(), torch.backends.cudnn.deterministic
-    receipt.make("cpu", threads + 1)
+    determinism.make("cpu", threads + 1)
 
     assert torch.equal(torch.get_rng_state(), before[0])
     assert (random.getstate(), str(np.random.get_state())) == before[1:]  # noqa: NPY002
@@ -82,30 +82,30 @@ def test_a_folder_keeps_one_for_each_environment(
 
     def make(device: str, threads: int, compiled: bool = False) -> Receipt:
         made.append(threads)
-        environment = receipt.environment(device, threads, compiled)
+        environment = determinism.environment(device, threads, compiled)
         return Receipt(environment=environment, steps=["a"], first_difference=None, made="now")
 
-    monkeypatch.setattr(receipt, "make", make)
-    first = receipt.of(tmp_path, "cpu", 1)
-    receipt.of.cache_clear()  # as another process
-    again = receipt.of(tmp_path, "cpu", 1)
-    receipt.of(tmp_path, "cpu", 2)
+    monkeypatch.setattr(determinism, "make", make)
+    first = determinism.of(tmp_path, "cpu", 1)
+    determinism.of.cache_clear()  # as another process
+    again = determinism.of(tmp_path, "cpu", 1)
+    determinism.of(tmp_path, "cpu", 2)
 
     assert made == [1, 2]
     assert first == again
     with monkeypatch.context() as elsewhere:
         for name, value in (("platform.node", "twin"), ("bench.base.machine.boot", "later")):
             elsewhere.setattr(name, lambda value=value: value)
-            receipt.of.cache_clear()
-            assert receipt.of(tmp_path, "cpu", 1) == first
+            determinism.of.cache_clear()
+            assert determinism.of(tmp_path, "cpu", 1) == first
     assert made == [1, 2, 1, 1]
-    assert sorted(r.environment for r in receipt.kept(tmp_path)) == sorted(
-        receipt.environment("cpu", n) for n in (1, 1, 1, 2)
+    assert sorted(r.environment for r in determinism.kept(tmp_path)) == sorted(
+        determinism.environment("cpu", n) for n in (1, 1, 1, 2)
     )
     for path in (tmp_path / "receipts").iterdir():
         path.write_text("{")
-    receipt.of.cache_clear()
-    assert receipt.of(tmp_path, "cpu", 1) == first  # a damaged one is made again
+    determinism.of.cache_clear()
+    assert determinism.of(tmp_path, "cpu", 1) == first  # a damaged one is made again
     assert made == [1, 2, 1, 1, 1]
 
 
@@ -115,20 +115,20 @@ def test_a_folder_that_cannot_be_written_is_no_problem(
     """The receipt is then used, and not kept."""
     (tmp_path / "receipts").write_text("a file where the folder would be")
     known = Receipt(environment="here", steps=["a"], first_difference=None, made="now")
-    monkeypatch.setattr(receipt, "make", lambda *_: known)
+    monkeypatch.setattr(determinism, "make", lambda *_: known)
 
-    assert receipt.of(tmp_path, "cpu", 1) is known
-    assert list(receipt.kept(tmp_path)) == []
+    assert determinism.of(tmp_path, "cpu", 1) is known
+    assert list(determinism.kept(tmp_path)) == []
 
 
 def test_every_record_holds_the_receipt(tiny: Path, tmp_path: Path) -> None:
     """A cell's record carries it; where trainings differ its log and the table say so."""
-    from bench.planning import planner as crossing
+    from bench.planning import planner
 
-    plan = crossing.plan(tiny)
-    known = receipt.environment("cpu", 1)
+    plan = planner.plan(tiny)
+    known = determinism.environment("cpu", 1)
     unsteady = Receipt(environment=known, steps=["a", "b"], first_difference=2, made="now")
-    store.write(receipt._path(tmp_path, known), unsteady.model_dump_json())  # pyright: ignore[reportPrivateUsage]
+    store.write(determinism._path(tmp_path, known), unsteady.model_dump_json())  # pyright: ignore[reportPrivateUsage]
     cell: Cell = plan.cells[0]
     run(Job(cell, tmp_path, "cpu", 1, 0, False, tmp_path, (), (), 1e9))
     record = store.find(tmp_path, cell)

@@ -10,8 +10,7 @@ import torch
 from bench.results import store
 from bench.run import worker
 from bench.spec.cell import Cell
-from bench.train import gpu_energy as nvml
-from bench.train import resource_meter as meter
+from bench.train import gpu_energy, resource_meter
 from bench.train.resource_meter import Meter
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda:1")
@@ -52,7 +51,7 @@ class Driver:
 
 def install(patch: pytest.MonkeyPatch, driver: Driver) -> None:
     """A machine with that driver and torch's side of its GPU."""
-    patch.setattr(nvml, "pynvml", driver)
+    patch.setattr(gpu_energy, "pynvml", driver)
     patch.setattr(torch.cuda, "get_device_properties", lambda d: SimpleNamespace(uuid=f"of-{d}"))
     patch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _: None)
     patch.setattr(torch.cuda, "max_memory_allocated", lambda _: 3 * 2**20)
@@ -110,7 +109,7 @@ def test_peak_is_the_cells_own() -> None:
 
 def test_peak_without_proc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Elsewhere it is the process's since it began."""
-    monkeypatch.setattr(meter, "PROCESS", tmp_path / "none")
+    monkeypatch.setattr(resource_meter, "PROCESS", tmp_path / "none")
 
     assert Meter(CPU, alone=True).peak_mib() > 50
 
@@ -125,7 +124,7 @@ def test_a_record_tells_what_its_cell_took(
         def energy_j(self) -> float | None:
             return 2.5
 
-    monkeypatch.setattr(meter, "Meter", Fake)
+    monkeypatch.setattr(resource_meter, "Meter", Fake)
     asked = iter([False] * 3)
     monkeypatch.setattr(worker, "_stopping", lambda: next(asked, True))
     train(cell, tmp_path)

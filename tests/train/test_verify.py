@@ -7,12 +7,10 @@ from pathlib import Path
 import pytest
 from samples import ORIGIN, snapshot
 
-from bench.cli import streams as terminal
-from bench.planning import planner as crossing
+from bench.cli import streams
+from bench.planning import planner
 from bench.registry import BACKBONES, ESTIMATORS
-from bench.results import cell_folders as shelf
-from bench.results import source_digest as identity
-from bench.results import store
+from bench.results import cell_folders, source_digest, store
 from bench.run import worker
 from bench.train import checkpoint
 
@@ -35,7 +33,10 @@ def test_what_was_measured_is_verified(measured: Path, ask: Ask) -> None:
     for line in lines[:2]:
         assert "record" in line
         assert "last weights" in line
-        assert f"last {100 * (shelf.recorded(measured, line[8:14]).last_acc or 0):.2f} %" in line
+        assert (
+            f"last {100 * (cell_folders.recorded(measured, line[8:14]).last_acc or 0):.2f} %"
+            in line
+        )
     assert lines[2].startswith("2 cells: 2 as recorded")
     assert "accuracy" not in ask("verify", "--no-accuracy", "tiny", "--results", measured)[1]
 
@@ -54,7 +55,7 @@ def cut(root: Path) -> str:
 
 
 def edited(root: Path) -> str:
-    record = shelf.recorded(root, "ste-")
+    record = cell_folders.recorded(root, "ste-")
     curve = [*record.curves["test_acc"][:-1], 0.99]
     store.save(root, record.model_copy(update={"curves": record.curves | {"test_acc": curve}}))
     return "accuracy of the last weights is"
@@ -105,7 +106,7 @@ def test_what_cannot_be_checked_is_said(root: Path, ask: Ask, tmp_path: Path) ->
     """Weights that were not kept, unfinished cells, and failures are no difference."""
     (ste,) = (root / "cells").glob("ste-*")
     (ste / "last.safetensors").unlink()
-    record = shelf.recorded(root, "reste-")
+    record = cell_folders.recorded(root, "reste-")
     failed = record.model_copy(update={"status": "failed", "reason": "OSError: x", "curves": {}})
     store.save(root, failed)
     (root / "cells" / "x__0123456789ab").mkdir()
@@ -132,8 +133,8 @@ def test_what_other_code_measured_is_not_judged_by_this(
 ) -> None:
     """Where a file changed since, accuracy is not measured again, and the file is named."""
     edited(root)
-    now = identity.numerics() | {"bench/trainer.py": "0"}
-    monkeypatch.setattr(identity, "numerics", lambda: now)
+    now = source_digest.numerics() | {"bench/trainer.py": "0"}
+    monkeypatch.setattr(source_digest, "numerics", lambda: now)
     code, out, _ = ask("verify", "--results", root)
 
     assert code == 0
@@ -142,7 +143,7 @@ def test_what_other_code_measured_is_not_judged_by_this(
 
 def test_without_the_data_digests_are_checked(root: Path, ask: Ask, tmp_path: Path) -> None:
     """Data that is not there is said, of each cell, and what is wrong is found all the same."""
-    for record in [shelf.recorded(root, name) for name in ("ste-", "reste-")]:
+    for record in [cell_folders.recorded(root, name) for name in ("ste-", "reste-")]:
         home = store.folder(root, record.cell)
         other = record.cell.data.model_copy(update={"name": "cifar10", "params": {}})
         moved = record.cell.model_copy(update={"data": other})
@@ -175,7 +176,7 @@ def own(tiny: Path, tmp_path: Path) -> Path:
     store.write(file, MINE)
     text = tiny.read_text(encoding="utf-8").replace("[ste, reste]", "[mine]")
     tiny.write_text(text.replace("baseline: ste", "plugins: [./plugins]"), encoding="utf-8")
-    plan, root = crossing.plan(tiny), tmp_path / "results"
+    plan, root = planner.plan(tiny), tmp_path / "results"
     store.save_plan(root, plan)
     job = worker.Job(plan.cells[0], root, "cpu", 1, 1, False, tmp_path, (), (), 60.0)
     worker.run(job)
@@ -213,10 +214,10 @@ def test_one_reason_everywhere(
     own: Path, tiny: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever says that a plugin of a suite changed names its file."""
-    monkeypatch.setattr(terminal.out, "width", terminal.UNBOUND)
+    monkeypatch.setattr(streams.out, "width", streams.UNBOUND)
     file = own.parent / "plugins" / "mine.py"
     file.write_text(MINE.replace("0.5", "0.25"), encoding="utf-8")
-    store.save_plan(own, crossing.plan(tiny))
+    store.save_plan(own, planner.plan(tiny))
     for words in (("leaderboard", "tiny"), ("trace", "tiny"), ("gc",), ("verify",)):
         forget()
         assert f"{file} changed" in ask(*words, "--results", own)[1], words

@@ -15,7 +15,7 @@ from bench.errors import UsageError
 from bench.leaderboard.board import Board, Line, Section
 from bench.leaderboard.tables import layout as sheet
 from bench.leaderboard.tables.layout import Column, Kind, Part, Row, Sheet, Table
-from bench.spec import published as claim
+from bench.spec import published
 from bench.spec.published import Claim
 
 
@@ -134,7 +134,7 @@ def layout(board: Board, name: str, *, whole: bool = False) -> Sheet:
         message = f"no style `{name}`{suggest(name, STYLES)}"
         raise UsageError(message)
     style = STYLES[name]
-    claims = claim.ledger(style.ledger, Path())
+    claims = published.ledger(style.ledger, Path())
     sections = [section for section in board.sections if not section.tuned]
     lines = [(line, line in sheet.best(section)) for section in sections for line in section.lines]
     entries = [*_printed(claims, lines), *_others(claims, lines)]

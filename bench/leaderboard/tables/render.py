@@ -14,9 +14,7 @@ from bench.base.text import plain
 from bench.errors import UsageError
 from bench.leaderboard.board import Board, Line
 from bench.leaderboard.stats.intervals import Estimate
-from bench.leaderboard.tables import html as html_table
-from bench.leaderboard.tables import latex, paper
-from bench.leaderboard.tables import layout as sheet
+from bench.leaderboard.tables import html, latex, layout, paper
 from bench.leaderboard.tables import markdown as md
 from bench.leaderboard.tables.layout import COST, ESTIMATOR, RESULT, WHOLE, Row, Sheet
 
@@ -65,14 +63,14 @@ def text(board: Board, form: Literal["md", "tex", "html", "csv", "json"], style:
     if form == "md":
         return md.text(paper.layout(board, style)) if style else markdown(board)
     if form == "tex":
-        stacked = sheet.of(board, (RESULT, ESTIMATOR, COST))  # all beside each other fit no page
+        stacked = layout.of(board, (RESULT, ESTIMATOR, COST))  # all beside each other fit no page
         return latex.text(paper.layout(board, style) if style else stacked)
-    return html_table.page(paper.layout(board, style) if style else sheet.of(board))
+    return html.page(paper.layout(board, style) if style else layout.of(board))
 
 
 def markdown(board: Board) -> str:
     """One wide table per section, and the notes."""
-    return md.text(sheet.of(board, tiers=True))
+    return md.text(layout.of(board, tiers=True))
 
 
 def csv(board: Board) -> str:
@@ -97,7 +95,7 @@ def rich_table(board: Board, width: int, style: str = "") -> Group:
         laid = replace(laid, parts=stacked)
     else:
         groups = next(groups for needed, groups in LAYOUTS.items() if width >= needed)
-        laid = sheet.of(board, groups)
+        laid = layout.of(board, groups)
     parts: list[Any] = []
     for part in laid.parts:
         title = f"{laid.title}: {part.title}"
@@ -111,7 +109,7 @@ def rich_table(board: Board, width: int, style: str = "") -> Group:
     return Group(*parts, *(Text(f"· {note}", style="dim") for note in laid.notes))
 
 
-def _table(title: str, laid: sheet.Table) -> Table:
+def _table(title: str, laid: layout.Table) -> Table:
     table = Table(title=Text(title) if title else None, box=box.SIMPLE_HEAD, title_justify="left")
     for column in laid.columns:
         right = column.kind == "number"

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from flint import arb
 
-from bench.plugin import Knob, Surrogate
+from bench.nn.contract import Knob, Surrogate
 from bench.properties.estimating_error import TOLERANCE
 from bench.properties.proof.enclosure import NotEnclosed
 from bench.properties.proof.interval import Interval, number

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.leaderboard import resources as expense
+from bench.leaderboard import resources
 from bench.leaderboard.equilibrium import of
 from bench.leaderboard.stats.intervals import estimate
 from bench.report.figures.intervals import whisker
@@ -67,7 +67,7 @@ def milliseconds(run: Runs) -> float | None:
 
 def kilojoules(run: Runs) -> float | None:
     """That a GPU took for a cell: the mean over seeds."""
-    found = expense.of(run.ended, []).energy_j
+    found = resources.of(run.ended, []).energy_j
     return found / 1000 if found else None
 
 

@@ -9,12 +9,10 @@ from matplotlib.figure import Figure
 
 from bench.base.yaml_document import suggest
 from bench.errors import EmptyMatch, UsageError
-from bench.report.figures import gallery
+from bench.report.figures import gallery, panels
 from bench.report.figures import kinds as atlas
-from bench.report.figures import panels as material
 from bench.report.figures.style import Format, encode, styled
-from bench.results import cell_folders as shelf
-from bench.results import store
+from bench.results import cell_folders, store
 from bench.results.cell_state import Standings, of_kept
 from bench.results.record import Record
 from bench.spec.cell import Definition
@@ -130,7 +128,7 @@ def _recorded(asked: Asked, kinds: Sequence[str]) -> tuple[list[tuple[str, Figur
     notes += _missing(asked, plan, records, standings)
     if not records:
         raise EmptyMatch("\n".join(notes))
-    suite = material.of(plan, records, asked.definition)
+    suite = panels.of(plan, records, asked.definition)
     drawn: list[tuple[str, Figure]] = []
     wanting: list[str] = []
     for kind in kinds:
@@ -143,7 +141,7 @@ def _recorded(asked: Asked, kinds: Sequence[str]) -> tuple[list[tuple[str, Figur
 
 
 def _plan(asked: Asked) -> Plan:
-    if asked.name in (ran := shelf.suites(asked.root)):
+    if asked.name in (ran := cell_folders.suites(asked.root)):
         return store.find_plan(asked.root, asked.name)
     find(asked.suite)
     twin = f"{asked.suite.stem}-mini"

@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from bench import __version__
 from bench.errors import PluginError
 from bench.nn.contract import Knob, Surrogate
-from bench.planning import planner as crossing
+from bench.planning import planner
 from bench.properties.curve import grid
 from bench.properties.estimating_error import ROUNDING, error, of_baseline
 from bench.properties.verdicts import seen, visited
@@ -60,7 +60,7 @@ def of_suite(suite: Path, overrides: Sequence[str]) -> list[Exhibit]:
     Raises:
         SuiteError: anything wrong with the suite or what it says of plugins, all at once.
     """
-    _, _, axes = crossing.resolve(suite, overrides)
+    _, _, axes = planner.resolve(suite, overrides)
     found: list[Exhibit] = []
     for name, roles in axes.estimators.items():
         plugins: list[tuple[Role, object]] = [(role, named.plugin) for role, named in roles.items()]

@@ -6,8 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from bench import __version__
-from bench.leaderboard import board as leaderboard
-from bench.leaderboard.board import Line
+from bench.leaderboard.board import Line, rank
 from bench.leaderboard.equilibrium import indicators
 from bench.leaderboard.stats.friedman import Across
 from bench.leaderboard.stats.intervals import Estimate, estimate
@@ -96,7 +95,7 @@ class Material:
 def of(plan: Plan, records: Iterable[Record], definition: Definition | None = None) -> Material:
     """Join a plan with its records, as the leaderboard does; what was not measured is left out."""
     known = {record.cell.id: record for record in records if record.measured}
-    board = leaderboard.rank(plan, known.values(), definition)
+    board = rank(plan, known.values(), definition)
     seen = looks(name for row in plan.rows for name in (row.label, base(row.label)))
     panels: list[Panel] = []
     for section in board.sections:

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from bench.errors import BenchError
 from bench.leaderboard.trace import RowTrail
-from bench.planning import explain as origin
-from bench.plugin import Surrogate
+from bench.nn.contract import Surrogate
+from bench.planning import explain
 from bench.properties.check_text import certificates
 from bench.properties.verdicts import seen
 from bench.registry import ESTIMATORS
@@ -56,7 +56,7 @@ def origins(plan: Plan) -> str:
     path = Path(plan.source)
     try:
         document, _, _ = load(path, plan.overrides)
-        text = origin.describe(path, plan.overrides)
+        text = explain.describe(path, plan.overrides)
     except BenchError as error:
         return f"The suite cannot be read where it was: {error}"
     changed = digest(document) != plan.source_digest

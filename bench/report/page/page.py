@@ -16,7 +16,7 @@ from bench.base.text import plain
 from bench.leaderboard.board import Line
 from bench.leaderboard.tables.layout import summary
 from bench.leaderboard.tables.trace_text import facts
-from bench.report.page import property_cards as properties
+from bench.report.page import property_cards
 from bench.report.page.page_figures import Drawn
 from bench.report.page.property_cards import Prove
 from bench.report.page.published_cards import published
@@ -62,11 +62,11 @@ def html(found: Dossier, root: Path, extra: Extra) -> str:
 
 def _values(found: Dossier, extra: Extra) -> dict[str, Any]:
     rows = [behind(row, f"row-{n}") for n, row in enumerate(found.rows, start=1)]
-    exhibits = properties.exhibits(found.rows, extra.prove)
+    exhibits = property_cards.exhibits(found.rows, extra.prove)
     claims = published(found.board)
     targets = {id(claim.line): Targets(claim=claim.id) for claim in claims}
     for row, of in zip(found.rows, rows, strict=True):
-        one = exhibits.get(properties.key(row))
+        one = exhibits.get(property_cards.key(row))
         claim = targets.get(id(row.line), Targets()).claim
         targets[id(row.line)] = Targets(of.id, one.id if one else "", claim)
 

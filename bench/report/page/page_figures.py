@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from bench.report.figures import kinds as atlas
+from bench.report.figures import kinds
 from bench.report.figures.style import svg
 from bench.results.record import Record
 from bench.spec.cell import Definition
@@ -33,4 +33,4 @@ def drawn(name: str, caption: str, figure: Figure) -> Drawn:
 
 def figures(plan: Plan, records: Iterable[Record], definition: Definition) -> list[Drawn]:
     """Every figure that can be drawn of what was measured."""
-    return [drawn(*found) for found in atlas.figures(plan, records, definition=definition)]
+    return [drawn(*found) for found in kinds.figures(plan, records, definition=definition)]

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from bench.base.yaml_document import is_file
 from bench.errors import BenchError
-from bench.leaderboard import trace
-from bench.leaderboard import undecided_pairs as undecided
+from bench.leaderboard import trace, undecided_pairs
 from bench.leaderboard.board import Board, Line
 from bench.leaderboard.trace import RowTrail, Trail
 from bench.leaderboard.undecided_pairs import Pair
@@ -74,8 +73,8 @@ def gather(root: Path, suite: str, definition: Definition | None = None, *, stal
         question=_question(plan),
         rows=rows,
         losses=_losses(rows),
-        pairs=undecided.undecided(found.board),
-        compared=undecided.number(found.board),
+        pairs=undecided_pairs.undecided(found.board),
+        compared=undecided_pairs.number(found.board),
     )
 
 

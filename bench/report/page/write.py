@@ -48,8 +48,8 @@ def _extra(asked: Asked, found: Dossier) -> Extra:
     if asked.figures:
         drawn = figures(found.plan, found.records, found.definition)
     if asked.code:
-        from bench.report.page import from_code as code  # torch
+        from bench.report.page import from_code  # torch
 
-        prove, origins = code.proofs, code.origins(found.plan)
-        drawn += code.estimators_drawn(found.rows) if asked.figures else []
+        prove, origins = from_code.proofs, from_code.origins(found.plan)
+        drawn += from_code.estimators_drawn(found.rows) if asked.figures else []
     return Extra(drawn, prove, origins)

@@ -20,8 +20,7 @@ from bench.nn.compiler import graph
 from bench.nn.sign import Clock
 from bench.spec.cell import Recipe
 from bench.speed.step_time import pace
-from bench.speed.survey import memory, oracle, roofline
-from bench.speed.survey import networks as net
+from bench.speed.survey import memory, networks, oracle, roofline
 from bench.speed.survey.stopwatch import in_turn, repeated, seconds
 from bench.train import trainer
 from bench.train.model import Model
@@ -112,7 +111,7 @@ def step(at: Setting, backbone: str, wa: str) -> Case:
 
 def _products(at: Setting, backbone: str) -> Run:
     """The multiplications of a step, at the rate of large matrices."""
-    image = roofline.flops(lambda: net.skeleton(backbone, at.params), net.IMAGE)
+    image = roofline.flops(lambda: networks.skeleton(backbone, at.params), networks.IMAGE)
     return roofline.product(at.images(backbone) * image, at.device, torch.float32)
 
 
@@ -170,7 +169,7 @@ def _held(at: Setting, backbone: str, wa: str, way: str) -> int:
 
 
 def _model(at: Setting, backbone: str, wa: str, way: str = "eager") -> Model:
-    return net.build(
+    return networks.build(
         backbone,
         at.params,
         ESTIMATOR,
@@ -185,16 +184,16 @@ def _recipe(batch: int) -> Recipe:
 
 
 def _batch(at: Setting, n: int) -> Split:
-    images = torch.randn(n, *net.IMAGE, device=at.device)
-    return images, torch.randint(net.CLASSES, (n,), device=at.device)
+    images = torch.randn(n, *networks.IMAGE, device=at.device)
+    return images, torch.randint(networks.CLASSES, (n,), device=at.device)
 
 
 def _data(at: Setting, n: int, transform: Transform) -> Tensors:
     """Noise in the shape of CIFAR-10."""
-    images = torch.randint(256, (n, *net.IMAGE), dtype=torch.uint8)
-    labels = torch.randint(net.CLASSES, (n,))
+    images = torch.randint(256, (n, *networks.IMAGE), dtype=torch.uint8)
+    labels = torch.randint(networks.CLASSES, (n,))
     tested = images[:2], labels[:2]
-    return Tensors("noise", (images, labels), tested, net.CLASSES, transform).to(at.device)
+    return Tensors("noise", (images, labels), tested, networks.CLASSES, transform).to(at.device)
 
 
 def _latent(at: Setting, dtype: str) -> Tensor:
@@ -203,8 +202,10 @@ def _latent(at: Setting, dtype: str) -> Tensor:
 
 def _crossing(at: Setting, name: str, dtype: str, way: str) -> Run:
     clock = Clock()
-    module = net.binarizer(name, clock, plain=way == "oracle")("A", at.shape[1:2]).to(at.device)
-    clock.set(net.HALFWAY)
+    module = networks.binarizer(name, clock, plain=way == "oracle")("A", at.shape[1:2]).to(
+        at.device
+    )
+    clock.set(networks.HALFWAY)
     z = _latent(at, dtype)
     dy, asked = torch.randn_like(z), [z, *module.parameters()]
     cross = graph(module, at.device) if way == "compiled" else module

@@ -15,8 +15,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from bench.base import machine
-from bench.base import signals as stop
+from bench.base import machine, signals
 from bench.errors import EnvironmentProblem
 from bench.speed.survey.cases import Case, Run, Setting, stepping
 
@@ -41,7 +40,7 @@ def processes(at: Setting, k: int, way: str) -> float:
     ]
     try:
         for process, (_, end) in zip(started, pipes, strict=True):
-            with stop.ignored_by_children():
+            with signals.ignored_by_children():
                 process.start()
             end.close()
         return _sum([share for share, _ in pipes])

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from bench.nn import macs as cost
+from bench.nn import macs
+from bench.nn.contract import Native
 from bench.nn.layers import Layers, MakeBinarizer
 from bench.nn.sign import Clock
-from bench.plugin import Native
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.spec.cell import Binarization, Role
 from bench.speed.survey import oracle
@@ -61,4 +61,4 @@ def build(
 def skeleton(backbone: str, params: dict[str, Any]) -> nn.Module:
     """A network that multiplies what those do, and binarizes nothing."""
     task = Native(IMAGE[1], CLASSES, IMAGE[0])
-    return cost.skeleton(BACKBONES.build(backbone, params), task)
+    return macs.skeleton(BACKBONES.build(backbone, params), task)

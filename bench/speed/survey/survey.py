@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
-from bench.base import signals as stop
+from bench.base import signals
 from bench.results.provenance import cpu_name, version
-from bench.speed.survey import cases, roofline
-from bench.speed.survey import concurrent as together
+from bench.speed.survey import cases, concurrent, roofline
 from bench.speed.survey.cases import Case, Setting
 from bench.speed.survey.table import Row, rows
 
@@ -47,7 +46,7 @@ class Survey:
 
 def every(at: Setting) -> list[Case]:
     """All that is measured."""
-    return [*cases.cases(at), *together.cases(at)]
+    return [*cases.cases(at), *concurrent.cases(at)]
 
 
 def survey(at: Setting, tell: Callable[[str], None]) -> Survey:
@@ -68,7 +67,7 @@ def survey(at: Setting, tell: Callable[[str], None]) -> Survey:
             tell(f"[{i}/{len(asked)}] {case.group}: {case.name}")
             with threads(at.threads):
                 found += rows(case, case.measure())
-    except (KeyboardInterrupt, stop.Stopped):
+    except (KeyboardInterrupt, signals.Stopped):
         whole = False
     tell("the machine's limits")
     return described(at, found, whole=whole)

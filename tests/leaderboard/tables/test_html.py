@@ -7,9 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from samples import board_of, board_of_four
 
-from bench.leaderboard.tables import html as html_table
-from bench.leaderboard.tables import layout as sheet
-from bench.leaderboard.tables import render
+from bench.leaderboard.tables import html, layout, render
 
 VOID = {"meta"}
 PLAIN = board_of()
@@ -51,7 +49,7 @@ def test_no_text_is_markup(label: str) -> None:
     lines = [replace(section.lines[0], label=label)]
     sections = [replace(section, recipe=label, lines=lines)]
     named = replace(PLAIN, suite=label, notes=[label], sections=sections)
-    page = Page(html_table.fragment(sheet.of(named)))
+    page = Page(html.fragment(layout.of(named)))
 
     assert lines[0].title in page.cells
     assert not page.open

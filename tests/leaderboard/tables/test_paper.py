@@ -11,9 +11,9 @@ from rich.console import Console
 from samples import board_of, board_of_ledger, made, row
 
 from bench.errors import UsageError
-from bench.leaderboard import board as leaderboard
+from bench.leaderboard import board
 from bench.leaderboard.tables import paper, render
-from bench.spec import published as claim
+from bench.spec import published
 from bench.spec.plan import Absent, Plan
 
 
@@ -21,7 +21,7 @@ from bench.spec.plan import Absent, Plan
 def test_rows_are_the_papers_in_its_order(style: str) -> None:
     """Every printed number once, in order; ours beside those that were measured."""
     name = style.removeprefix("paper:")
-    claims = claim.ledger(name, Path())
+    claims = published.ledger(name, Path())
     text = render.text(board_of_ledger(name), "csv", style)
     rows = [*csv.DictReader(io.StringIO(text))]
     head = "Acc(%)" if "Acc(%)" in rows[0] else "Top-1(%)"
@@ -64,7 +64,7 @@ def test_nets_are_apart_and_named_once() -> None:
 
 def test_what_is_not_measured_says_so() -> None:
     """Not in the suite, not built, not run yet, or lost: each in a word."""
-    claims = claim.ledger("table3", Path())
+    claims = published.ledger("table3", Path())
     rows = [
         row(one.label, made(one.label, {0: 0.5})[0]).model_copy(update={"claim": one})
         for one in claims[:3]
@@ -74,7 +74,7 @@ def test_what_is_not_measured_says_so() -> None:
         absent=[Absent(claim=claims[3], reason="not built")],
     )  # fmt: skip
     records = [made(claims[0].label, {0: 0.5})[1][0], made(claims[1].label, {0: None})[1][0]]
-    (table,) = paper.layout(leaderboard.rank(plan, records), "paper:table3").parts[0].tables
+    (table,) = paper.layout(board.rank(plan, records), "paper:table3").parts[0].tables
 
     assert [r.words[8] for r in table.rows] == [
         "50.00", "lost", "not measured", "not built", "not in this suite", "not in this suite",
@@ -109,7 +109,7 @@ def test_what_is_surely_best_is_bold() -> None:
     """The measured accuracy alone, and the marks of a row stand beside its printed name."""
     found = board_of_ledger("table3")
     lines = found.sections[0].lines
-    sure = replace(lines[0], place=leaderboard.Place(1, 1, 1), confounds=["device gpu, others cpu"])
+    sure = replace(lines[0], place=board.Place(1, 1, 1), confounds=["device gpu, others cpu"])
     found = replace(found, sections=[replace(found.sections[0], lines=[sure, *lines[1:]])])
     text = render.text(found, "md", "paper:table3")
 

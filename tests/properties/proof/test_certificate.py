@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from bench.plugin import Knob, Role, Surrogate
-from bench.properties import estimating_error as gap
-from bench.properties import verdicts as properties
+from bench.properties import estimating_error, verdicts
 from bench.properties.proof import certificate, violation
 from bench.registry import ESTIMATORS
 
@@ -50,7 +49,7 @@ class Own(Surrogate):
 )
 def test_rational_is_certified(f: Surrogate, over: str) -> None:
     """Each over the whole real line and the named range of the knob."""
-    found = certificate.rational(f, properties.seen(f, "W"))
+    found = certificate.rational(f, verdicts.seen(f, "W"))
 
     assert found.proved, found.text
     assert over in found.text
@@ -239,7 +238,7 @@ def test_what_fails_beyond_training_is_claimed_of_training_alone() -> None:
 def test_the_ends_of_training_that_just_fail() -> None:
     """EDE at t = 10 violates by 4e-9, above the tolerance: not certified, and its interval is."""
     f = surrogate("ede", t_min=10)
-    witness = properties.rational((f,), f.knob())
+    witness = verdicts.rational((f,), f.knob())
 
     assert not certificate.rational(f, f.knob()).proved
     assert witness
@@ -276,7 +275,7 @@ def test_violations_are_bracketed(
         near = side * torch.tensor(
             [end + inwards * 1e-7, end - inwards * 1e-7], dtype=torch.float64
         )
-        inside, outside = gap.error(f, near, knob) - gap.of_baseline(near)
+        inside, outside = estimating_error.error(f, near, knob) - estimating_error.of_baseline(near)
         assert inside > 0 >= outside
 
 
@@ -321,7 +320,7 @@ def test_what_cannot_be_proved_says_why() -> None:
 def test_unit_gain_is_certified_as_it_trains() -> None:
     """f/f'(0) of DSQ no longer passes through 1: the certificate is about that function."""
     f = surrogate("dsq", gain="unit", learn="off")
-    witness = properties.rational((f,), f.knob())
+    witness = verdicts.rational((f,), f.knob())
 
     assert witness
     assert witness.z

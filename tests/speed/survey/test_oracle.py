@@ -6,13 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.data import dataset as data
+from bench.data import dataset
 from bench.errors import UsageError
 from bench.nn.layers import binary_layers
 from bench.nn.sign import Clock
 from bench.spec.cell import Binarization, Recipe
-from bench.speed.survey import networks as net
-from bench.speed.survey import oracle
+from bench.speed.survey import networks, oracle
 from bench.train import trainer
 
 
@@ -28,7 +27,7 @@ def latent(name: str) -> Tensor:
 def passes(name: str, z: Tensor, p: float, *, plain: bool) -> list[Tensor]:
     """Forward at progress p, and the gradients of z and of what the estimator learns."""
     clock = Clock()
-    module = net.binarizer(name, clock, plain=plain)("W", (1,)).to(z.dtype)
+    module = networks.binarizer(name, clock, plain=plain)("W", (1,)).to(z.dtype)
     clock.set(p)
     z = z.clone().requires_grad_()
     dy = torch.cos(torch.arange(len(z))).to(z.dtype)
@@ -54,16 +53,18 @@ def test_estimators_equal_the_oracle(name: str, dtype: torch.dtype, close: float
 @pytest.mark.parametrize("name", ["dsq", "reste"])
 def test_training_equals_the_oracle(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four steps in float64, halfway through the schedule, end at the same weights."""
-    whole = data.normalize
-    monkeypatch.setattr(data, "normalize", lambda x, t: whole(x, t).double())
-    monkeypatch.setattr(trainer, "progress", lambda *_: net.HALFWAY)
+    whole = dataset.normalize
+    monkeypatch.setattr(dataset, "normalize", lambda x, t: whole(x, t).double())
+    monkeypatch.setattr(trainer, "progress", lambda *_: networks.HALFWAY)
     rng = torch.Generator().manual_seed(0)
-    images = torch.randint(256, (32, *net.IMAGE), dtype=torch.uint8, generator=rng)
-    split = images, torch.arange(32) % net.CLASSES
-    noise = data.Tensors("noise", split, split, net.CLASSES, data.Transform((0.5,) * 3, (0.3,) * 3))
+    images = torch.randint(256, (32, *networks.IMAGE), dtype=torch.uint8, generator=rng)
+    split = images, torch.arange(32) % networks.CLASSES
+    noise = dataset.Tensors(
+        "noise", split, split, networks.CLASSES, dataset.Transform((0.5,) * 3, (0.3,) * 3)
+    )
     recipe = Recipe(epochs=1, batch_size=8, lr=0.01, indicators="off")
     plain, ours = (
-        net.build("resnet20", {"width": 2}, name, torch.device("cpu"), plain=plain)
+        networks.build("resnet20", {"width": 2}, name, torch.device("cpu"), plain=plain)
         for plain in (True, False)
     )
     for _, layer in binary_layers(plain.net):

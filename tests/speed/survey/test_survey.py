@@ -10,14 +10,21 @@ from torch import nn
 
 from bench.base import machine
 from bench.base.text import Terminal
-from bench.cli import perf as perf_cli
+from bench.cli import perf
 from bench.cli.streams import UNBOUND
 from bench.errors import EnvironmentProblem
 from bench.nn.macs import cost
 from bench.registry import BACKBONES
-from bench.speed.survey import cases, memory, roofline, stopwatch, survey, table
-from bench.speed.survey import concurrent as together
-from bench.speed.survey import networks as net
+from bench.speed.survey import (
+    cases,
+    concurrent,
+    memory,
+    networks,
+    roofline,
+    stopwatch,
+    survey,
+    table,
+)
 from bench.speed.survey.cases import LIMIT, Case, Setting
 from bench.speed.survey.survey import Survey
 
@@ -42,7 +49,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(roofline, "SIDES", {"cpu": 8})
     monkeypatch.setattr(roofline, "COPIED", {"cpu": 64})
     monkeypatch.setattr(stopwatch, "ROUND_S", 0.0)
-    monkeypatch.setattr(together, "LAYOUTS", {"processes": lambda _at, k, _way: 100.0 * k})
+    monkeypatch.setattr(concurrent, "LAYOUTS", {"processes": lambda _at, k, _way: 100.0 * k})
     monkeypatch.setattr(machine, "cores", lambda: 2)
 
 
@@ -89,11 +96,11 @@ def test_operations_are_three_times_the_forwards(name: str) -> None:
     """Forward, gradient of the input, gradient of the weights; nobody wants that of the images."""
     plugin = BACKBONES.build(name, {})
     one = cost(plugin)
-    first = next(m for m in net.skeleton(name, {}).modules() if isinstance(m, nn.Conv2d))
+    first = next(m for m in networks.skeleton(name, {}).modules() if isinstance(m, nn.Conv2d))
     images = 32 * 32 * first.weight.numel()
 
     expected = 2 * (3 * (one.binary_macs + one.real_macs) - images)
-    assert roofline.flops(lambda: net.skeleton(name, {}), net.IMAGE) == expected
+    assert roofline.flops(lambda: networks.skeleton(name, {}), networks.IMAGE) == expected
 
 
 def test_memory_is_counted_once() -> None:
@@ -109,16 +116,16 @@ def test_memory_is_counted_once() -> None:
 def test_numbers_of_trainings() -> None:
     """Powers of two: past a CPU's cores by one, and up to 16 on a GPU."""
     for n, expected in ((1, [1, 2]), (2, [1, 2, 4]), (6, [1, 2, 4, 8])):
-        assert together.counts(CPU, n) == expected
-    assert together.counts(torch.device("cuda"), 2) == [1, 2, 4, 8, 16]
+        assert concurrent.counts(CPU, n) == expected
+    assert concurrent.counts(torch.device("cuda"), 2) == [1, 2, 4, 8, 16]
 
 
 @pytest.mark.slow
 def test_processes_train_at_a_time() -> None:
     """Two processes begin together, and the images of both count; one that dies is no hang."""
-    assert together.processes(TINY, 2, "eager") > 0
+    assert concurrent.processes(TINY, 2, "eager") > 0
     with pytest.raises(EnvironmentProblem, match="one of 2 trainings at a time died"):
-        together.processes(replace(TINY, params={"breadth": 2}), 2, "eager")
+        concurrent.processes(replace(TINY, params={"breadth": 2}), 2, "eager")
 
 
 def test_the_command_prints_tables_or_json(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +139,7 @@ def test_the_command_prints_tables_or_json(ask: Ask, monkeypatch: pytest.MonkeyP
         return Survey("a machine", "2.15", at.threads, {"float32": 2e11, "copy": 1e10}, [row])
 
     monkeypatch.setattr(survey, "survey", fake)
-    monkeypatch.setattr(perf_cli, "out", Terminal(width=UNBOUND))
+    monkeypatch.setattr(perf, "out", Terminal(width=UNBOUND))
     code, printed, err = ask("perf", "--threads", "3", "--quick")
     _, text, _ = ask("perf", "--device", "cpu", "--json", "--compile")
 
