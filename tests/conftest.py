@@ -77,7 +77,7 @@ def torchless() -> Callable[..., subprocess.CompletedProcess[str]]:
         "    def find_spec(name, *_):\n"
         "        if name == 'torch': raise ImportError(name)\n"
         "sys.meta_path.insert(0, NoTorch)\n"
-        "from bench.cli import main\n"
+        "from bench.cli.app import main\n"
         "sys.argv[0] = 'bench'\n"
         "main()"
     )

@@ -12,7 +12,7 @@ import pytest
 from bench.cli import completion
 from bench.data.sources import SOURCES
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 Bench = Callable[..., tuple[int, str, str]]
 Offered = Callable[..., list[str]]
 
@@ -100,7 +100,7 @@ def test_no_torch_is_imported() -> None:
     """An answer must not wait for it."""
     code = (
         "import sys; sys.argv = ['bench']\n"
-        "from bench.cli import main\n"
+        "from bench.cli.app import main\n"
         "try: main()\n"
         "finally: assert 'torch' not in sys.modules"
     )
@@ -123,7 +123,7 @@ def test_a_real_bash_completes(ask: Bench, tmp_path: Path) -> None:
     program = tmp_path / "bench"
     program.write_text(
         f"#!/bin/sh\nexec {sys.executable} -c "
-        '\'import sys; sys.argv[0] = "bench"; from bench.cli import main; main()\' "$@"\n',
+        '\'import sys; sys.argv[0] = "bench"; from bench.cli.app import main; main()\' "$@"\n',
         encoding="utf-8",
     )
     program.chmod(0o755)

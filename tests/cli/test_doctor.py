@@ -32,7 +32,7 @@ def findings(name: str, question: Question) -> list[Finding]:
 
 def called(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     """`bench doctor` in a process whose imports look into `folder` first."""
-    path = os.pathsep.join([str(folder), str(Path(__file__).parent.parent)])
+    path = os.pathsep.join([str(folder), str(Path(__file__).parent.parent.parent)])
     return subprocess.run(
         [sys.executable, "-m", "bench", "doctor", *args],
         cwd=folder, env=os.environ | {"PYTHONPATH": path, "COLUMNS": "80"},

@@ -62,8 +62,8 @@ def test_a_killed_owner_is_followed(cell: Cell, tmp_path: Path) -> None:
     script = f"""
 import os, signal
 from pathlib import Path
-from bench.cell import Cell
-from bench.lease import Leases, myself
+from bench.spec.cell import Cell
+from bench.results.lease import Leases, myself
 leases = Leases(Path({str(tmp_path)!r}), myself())
 assert leases.take(Cell.model_validate_json({cell.model_dump_json()!r})).ours
 os.kill(os.getpid(), signal.SIGKILL)

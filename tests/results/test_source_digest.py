@@ -115,7 +115,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "bench"
     shutil.copytree(source_digest.HOME, home, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(source_digest, "HOME", home)
-    monkeypatch.setattr(source_digest, "DECLARED", home / source_digest.DECLARED.name)
+    declared = home / "results" / source_digest.DECLARED.name
+    monkeypatch.setattr(source_digest, "DECLARED", declared)
     return home
 
 
@@ -154,7 +155,7 @@ from bench.nn.binary import Clock, sign as signs
 from bench.nn import elementary
 from typing import TYPE_CHECKING
 if TYPE_CHECKING:
-    from bench.cell import Recipe
+    from bench.spec.cell import Recipe
 def f(x: "Recipe"): return signs(elementary.power(x)) + Clock().at
 """
 

@@ -274,7 +274,7 @@ def test_a_full_disk_leaves_the_old_record(tmp_path: Path) -> None:
     script = f"""
 import resource, signal
 from pathlib import Path
-from bench import store
+from bench.results import store
 from bench.errors import EnvironmentProblem
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))

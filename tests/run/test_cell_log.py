@@ -12,10 +12,10 @@ from bench.run import cell_log
 SCRIPT = """
 import ctypes, sys
 from pathlib import Path
-from bench import log
-log.attach()
+from bench.run import cell_log
+cell_log.attach()
 for path in map(Path, sys.argv[1:]):
-    log.redirect(path)
+    cell_log.redirect(path)
     for stream in (sys.stdout, sys.stderr):
         stream.write(f"{stream.fileno()} says \\udc80\\n")
     ctypes.CDLL(None).puts(b"C says so")

@@ -173,7 +173,11 @@ def test_what_cannot_track_is_one_error(
     message: str,
 ) -> None:
     """A strange name, a missing package and a broken plugin are named before anything runs."""
-    added = {"absent": "no_such_package:Tracker", "broken": "bench.cell:Tracker", "fake": "x:y"}
+    added = {
+        "absent": "no_such_package:Tracker",
+        "broken": "bench.spec.cell:Tracker",
+        "fake": "x:y",
+    }
 
     def found(**asked: str) -> list[EntryPoint]:
         named = [EntryPoint(k, v, tracker.GROUP) for k, v in added.items()]
@@ -196,7 +200,7 @@ def test_the_extras_are_the_trackers() -> None:
     """For each tracker here there is an extra of its name to install."""
     import tomllib
 
-    text = (Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8")
+    text = (Path(__file__).parent.parent.parent / "pyproject.toml").read_text(encoding="utf-8")
     extras = tomllib.loads(text)["project"]["optional-dependencies"]
     others = {entry.name for entry in entry_points(group=tracker.GROUP)}
 

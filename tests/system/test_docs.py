@@ -20,7 +20,7 @@ from bench.planning import planner
 from bench.registry import BACKBONES, ESTIMATORS
 from docs import commands, formula, gallery, plot, tables
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 PAGES = {path.stem: path for path in sorted((ROOT / "docs" / "pages").glob("*.md"))}
 FENCE = re.compile(r'^```(\w+)(?: title="([^"]*)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 MACHINE = f"torch {torch.__version__.partition('+')[0]}, {torch.backends.cpu.get_cpu_capability()}"

@@ -13,15 +13,15 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import fakes
-from bench import seat
-from bench.cell import Cell
+from bench.run import worker_process
+from bench.spec.cell import Cell
 from bench.errors import BenchError
-from bench.executor import Settings, Slot, execute
-from bench.journal import Entry, Journal
-from bench.standing import Standings
+from bench.run.executor import Settings, Slot, execute
+from bench.run.journal import Entry, Journal
+from bench.results.cell_state import Standings
 root = Path(sys.argv[1])
 cells = [Cell.model_validate_json(line) for line in Path(sys.argv[2]).read_text().splitlines()]
-seat.run = fakes.run
+worker_process.run = fakes.run
 
 
 def left(root):
@@ -51,7 +51,7 @@ def inside(tmp_path: Path, tiny: Path, script: str, mount: str = "") -> list[str
     )
     (tmp_path / "disk").mkdir()
     body = 'if __name__ == "__main__":\n' + textwrap.indent(textwrap.dedent(script), "    ")
-    head = PRELUDE.format(tests=str(Path(__file__).parent))
+    head = PRELUDE.format(tests=str(Path(__file__).parent.parent))
     (tmp_path / "script.py").write_text(head + body, encoding="utf-8")
     call = (
         f"{mount.format(disk=tmp_path / 'disk')} exec {sys.executable} script.py disk cells.jsonl"

@@ -1,7 +1,7 @@
 """
 Runs that are killed and run again end in the record of a run that never was.
 
-    KILLS=50 python -m pytest -m slow -s tests/test_kill.py -k random_moments
+    KILLS=50 python -m pytest -m slow -s tests/system/test_kill.py -k random_moments
 
 kills that many training processes, at moments drawn uniformly over the time that the uninterrupted
 training took, and prints what became of them; KILL_SEED draws others. Each is a process of its

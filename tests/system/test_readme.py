@@ -12,7 +12,7 @@ from bench.registry import ESTIMATORS
 from bench.spec.schedule import SCHEDULES
 from bench.spec.suite import find
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

@@ -46,7 +46,7 @@ def test_real_images_are_learned(tmp_path: Path) -> None:
 
 def test_the_wheel_works_from_an_empty_directory(tmp_path: Path) -> None:
     """Built, unpacked alone and run elsewhere, the wheel finds its plugins and its suites."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parent.parent.parent
     source = tmp_path / "source"
     ignored = shutil.ignore_patterns(".venv", ".git", "results", "tests", "data")
     shutil.copytree(root, source, ignore=ignored)
@@ -69,7 +69,7 @@ def test_the_wheel_works_from_an_empty_directory(tmp_path: Path) -> None:
 
     def bench(*args: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-c", "from bench.cli import main; main()", *args],
+            [sys.executable, "-c", "from bench.cli.app import main; main()", *args],
             cwd=empty, env=os.environ | {"PYTHONPATH": str(place)}, capture_output=True, text=True,
             check=False,
         )  # fmt: skip

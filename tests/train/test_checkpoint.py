@@ -593,8 +593,8 @@ ls {root}/cells/*
 """
 RUN = """
 from pathlib import Path
-from bench.cell import Cell
-from bench.worker import Job, run
+from bench.spec.cell import Cell
+from bench.run.worker import Job, run
 cell = Cell.model_validate_json(Path("{cell}").read_text())
 run(Job(cell, Path("{root}"), "cpu", 1, 0, False, Path("data"), (), (), 0.0))
 """

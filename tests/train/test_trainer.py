@@ -33,7 +33,7 @@ from bench.train.trainer import (
     train,
 )
 
-GOLDEN = Path(__file__).parent / "golden" / "curves.json"
+GOLDEN = Path(__file__).parent.parent / "golden" / "curves.json"
 
 
 def data(n: int = 96) -> Tensors:
