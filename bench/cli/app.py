@@ -5,8 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
-from contextlib import nullcontext, suppress
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,36 +15,27 @@ from rich.text import Text
 
 from bench import __version__
 from bench.base import signals
-from bench.base.text import Terminal, plain, quietly, say
+from bench.base.text import plain, quietly, say
 from bench.cli import completion
 from bench.cli.completion import offering
 from bench.cli.options import (
     AllowStale,
-    Compile,
     Correction,
     Data,
-    Device,
     Equilibrium,
-    Filter,
-    Gpus,
-    Jobs,
     Layout,
     Overrides,
     Results,
-    SlotsPerGpu,
     Style,
     Suite,
-    Threads,
-    Workers,
     one_thread,
-    seconds,
-    where,
 )
 from bench.cli.perf import perf_app
 from bench.cli.plan import plan_app
 from bench.cli.plot import plot_app
 from bench.cli.report import report_app
 from bench.cli.results import shelf_app
+from bench.cli.run import run
 from bench.cli.streams import err, out
 from bench.cli.tables import table_app
 from bench.errors import BenchError, EnvironmentProblem, UsageError
@@ -79,12 +69,6 @@ OneData = Annotated[
         help="As `bench data list` prints it.", autocompletion=offering(completion.data)
     ),
 ]
-SHOWN, SEEDS, TROUBLE = (
-    "What is shown",
-    "Seeds where they are needed",
-    "When something goes wrong",
-)
-MAX_SEEDS = 20
 Reading = Literal["p", "p-fixed", "end", "l2-uniform", "l2-normal", "trained"]
 Kind = Literal["estimators", "backbones", "data", "schedules", "suites"]
 
@@ -121,152 +105,7 @@ def _all(
         _plugins(plugins)
 
 
-@app.command()
-def run(
-    suite: Suite,
-    overrides: Overrides = None,
-    results: Results = Path("results"),
-    data: Data = None,
-    filter_: Filter = "",
-    device: Device = "auto",
-    gpus: Gpus = None,
-    slots_per_gpu: SlotsPerGpu = None,
-    jobs: Jobs = None,
-    threads: Threads = 1,
-    workers: Workers = None,
-    compile_: Compile = None,
-    rerun: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="failed|stale|CELL",
-            help="Run these and no others; repeatable.",
-            autocompletion=offering(lambda _: ("failed", "stale"), completion.cells),
-        ),
-    ] = None,
-    allow_stale: AllowStale = False,
-    track: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME[:FOLDER]",
-            help="Tell a tracker: tensorboard, trackio; repeatable.",
-            autocompletion=offering(completion.trackers),
-            rich_help_panel=SHOWN,
-        ),
-    ] = None,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json", help="JSON lines on stdout, all else on stderr.", rich_help_panel=SHOWN
-        ),
-    ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Only what went wrong.", rich_help_panel=SHOWN)
-    ] = False,
-    until_separated: Annotated[
-        bool,
-        typer.Option(
-            "--until-separated",
-            help="Add seeds to rows until they can be told apart.",
-            rich_help_panel=SEEDS,
-        ),
-    ] = False,
-    max_seeds: Annotated[
-        int | None,
-        typer.Option(
-            min=2,
-            help="The most seeds of a row; 20 if not given.",
-            rich_help_panel=SEEDS,
-        ),
-    ] = None,
-    timeout: Annotated[
-        str | None,
-        typer.Option(
-            help="Of one try at a cell, its process's start included: 90 (seconds), 30m, 2h, 1d.",
-            metavar="TIME",
-            rich_help_panel=TROUBLE,
-        ),
-    ] = None,
-    retries: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Tries more for a cell that fails; a divergence is none.",
-            rich_help_panel=TROUBLE,
-        ),
-    ] = 0,
-    max_failures: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Stop the run after so many failed cells.", rich_help_panel=TROUBLE
-        ),
-    ] = None,
-    fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="As --max-failures 1.", rich_help_panel=TROUBLE)
-    ] = False,
-    requeue: Annotated[
-        bool,
-        typer.Option(
-            "--requeue",
-            help="Stopped by a signal, SIGUSR1 too, exit with 75.",
-            rich_help_panel=TROUBLE,
-        ),
-    ] = False,
-    checkpoint_every: Annotated[
-        str,
-        typer.Option(
-            help="Time between two checkpoints of a cell.", metavar="TIME", rich_help_panel=TROUBLE
-        ),
-    ] = "5m",
-) -> None:
-    """Run every cell of SUITE that has no record yet, then print its leaderboard.
-
-    Running again continues: measured cells are kept, failed ones are tried again, and those that
-    are stale (measured by other code, or on other data) are named and left alone.
-
-    As in `bench run quickstart`, `bench run quickstart train.epochs=3 --filter "seed=0" -j 2`,
-    `bench run quickstart --json --track tensorboard`, or `bench run table3 --slots-per-gpu auto`.
-    """
-    from bench.data.sources import data_folder
-    from bench.leaderboard import sequential
-    from bench.planning.planner import plan
-    from bench.run import executor, session
-    from bench.run.json_stream import Stream
-    from bench.spec import filters
-    from bench.speed import calibration, packing
-    from bench.speed.measure import Gauge
-
-    signals.listen(requeue=requeue)
-    one_thread()
-    whole = not (filter_ or rerun)
-    _refuse(until_separated and not whole, "--until-separated goes over the whole suite")
-    _refuse(bool(max_seeds) and not until_separated, "--max-seeds goes with --until-separated")
-    resolved = plan(suite, overrides or [], data)
-    looks = sequential.looks(resolved, max_seeds or MAX_SEEDS) if until_separated else []
-    resolved = session.continued(resolved, results)
-    chosen = filters.select(resolved, filter_)
-    gauge = Gauge(results, data, compile_, workers, partial(say, err))
-    settings = executor.Settings(
-        root=results,
-        data=data or data_folder(),
-        slots=packing.slots(
-            where(device, gpus, jobs, threads, slots_per_gpu),
-            lambda: chosen if rerun else calibration.left(resolved, chosen, results),
-            gauge,
-        ),
-        compiled=compile_,
-        workers=workers,
-        argv=tuple(sys.argv[1:]),
-        checkpoint_s=seconds("--checkpoint-every", checkpoint_every),
-        timeout_s=None if timeout is None else seconds("--timeout", timeout),
-        retries=retries,
-        max_failures=1 if fail_fast else max_failures,
-    )
-    choice = session.Choice(tuple(rerun or ()), allow_stale, tuple(looks), tuple(track or ()))
-    place = Terminal(quiet=True) if quiet else err if as_json else out
-    lines = Stream(sys.stdout, resolved.suite, results, settings.argv) if as_json else None
-    with lines or nullcontext():
-        if not session.run(resolved, chosen, settings, place, err, choice, lines):
-            raise typer.Exit(1)
+app.command()(run)
 
 
 @app.command()

@@ -194,7 +194,6 @@ def run(job: Job) -> None:
     _tell(Event(job.cell.id, "start"))  # before torch, which takes its time
     from bench.results import store
     from bench.results.provenance import checkout, provenance
-    from bench.results.record import Record
     from bench.train import checkpoint
     from bench.train.trainer import Stopped
 
@@ -204,24 +203,38 @@ def run(job: Job) -> None:
     origin = _Origin(partial(provenance, started, job.device, argv=argv, cells_at_once=crowd))
     log = Log(job.root, job.cell)
     try:
-        record = _measure(job, log, origin)
+        record = _record(job, log, origin)
     except Stopped as stopped:
         log.line(f"interrupted: {stopped}")
         _tell(Event(job.cell.id, "end", epoch=stopped.epoch, status="interrupted"))
         return
-    except Exception as error:  # the boundary: one bad plugin must not end the suite
-        if not isinstance(error, BenchError):
-            log.line(traceback.format_exc())
-        if isinstance(error, EnvironmentProblem) and not isinstance(error, DataError):
-            raise
-        status, reason = _failure(error, job)
-        record = Record(cell=job.cell, status=status, reason=reason, **origin.fields())
     store.save(job.root, record)
     if record.measured:
         checkpoint.clear(log.path.parent)
     log.end(record.status, record.reason)
     acc = record.last_acc
     _tell(Event(job.cell.id, "end", acc=acc, status=record.status, reason=record.reason))
+
+
+def _record(job: Job, log: Log, origin: _Origin) -> "Record":
+    """
+    The cell's record, of a measurement or of what an exception says.
+
+    Raises:
+        EnvironmentProblem: the machine is to blame, not the cell.
+        Stopped: the run is to stop.
+    """
+    from bench.results.record import Record
+
+    try:
+        return _measure(job, log, origin)
+    except Exception as error:  # the boundary: one bad plugin must not end the suite
+        if not isinstance(error, BenchError):
+            log.line(traceback.format_exc())
+        if isinstance(error, EnvironmentProblem) and not isinstance(error, DataError):
+            raise
+        status, reason = _failure(error, job)
+        return Record(cell=job.cell, status=status, reason=reason, **origin.fields())
 
 
 def _follow_parent() -> None:
