@@ -126,7 +126,7 @@ def leaderboard(
     """
     from bench.leaderboard import saved
     from bench.leaderboard.tables import render
-    from bench.spec.suite import name_of
+    from bench.spec.plan import name_of
 
     name = name_of(suite, overrides or [])
     plan, board, notes = saved.board(results, name, equilibrium, correction, stale=allow_stale)

@@ -37,7 +37,7 @@ def report(
     with logs, recipe; each number opens what it is made of. The same records give the same bytes.
     """
     from bench.report.page import write
-    from bench.spec.suite import name_of
+    from bench.spec.plan import name_of
 
     name = name_of(suite, overrides or [])
     asked = write.Asked(

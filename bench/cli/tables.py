@@ -51,7 +51,7 @@ def power(
     tell it apart with a chance of 80 %: Welch's t test at 5 % over the number of pairs.
     """
     from bench.leaderboard import saved, undecided_pairs
-    from bench.spec.suite import name_of
+    from bench.spec.plan import name_of
 
     _, board, notes = saved.board(results, name_of(suite, overrides or []), stale=allow_stale)
     for note in notes:

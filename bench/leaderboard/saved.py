@@ -10,8 +10,7 @@ from bench.leaderboard.board import Board, rank
 from bench.leaderboard.stats.pairwise import Correction
 from bench.results import cell_folders, cell_state, store
 from bench.spec.cell import Definition
-from bench.spec.plan import Plan
-from bench.spec.suite import name_of
+from bench.spec.plan import Plan, name_of
 
 
 def board(

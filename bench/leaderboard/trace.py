@@ -22,8 +22,7 @@ from bench.results import cell_folders, cell_state, store
 from bench.results.cell_folders import Kept
 from bench.results.record import Record
 from bench.spec.cell import Cell, Definition, Role
-from bench.spec.plan import Plan, RoleInfo, Row
-from bench.spec.suite import name_of
+from bench.spec.plan import Plan, RoleInfo, Row, name_of
 
 Values: TypeAlias = dict[str, float]
 MAIN = ("record.json", "log.txt", "last.safetensors", "best.safetensors")

@@ -16,13 +16,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bench.base.validation import problems
 from bench.base.yaml_document import Document, Path_, Problem, items, mapping
 from bench.data import sources
 from bench.errors import PluginError, UsageError
 from bench.registry import BACKBONES, ESTIMATORS, Registry, add_folders
 from bench.results import source_digest
 from bench.spec.cell import Recipe, Role
-from bench.spec.suite import problems
 
 MOST = 1_000  # labels of one matrix
 

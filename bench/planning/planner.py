@@ -17,9 +17,9 @@ from bench.planning.axes import Axes, build
 from bench.planning.rows import ROLES, Combination, Rows, has_schedule
 from bench.registry import ESTIMATORS
 from bench.spec.cell import WA, Cell
-from bench.spec.plan import Absent, LeftOut, Plan, Row
+from bench.spec.plan import Absent, LeftOut, Plan, Row, name_of
 from bench.spec.published import Claim, ledger
-from bench.spec.suite import Suite, digest, load, name_of, without
+from bench.spec.suite import Suite, digest, load, without
 
 NO_KNOB = "{} has no scheduled knob; it runs once, not once per schedule"
 MOMENTS = (0.0, 0.5, 0.999)  # of the schedule, where a knob is looked at

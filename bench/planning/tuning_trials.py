@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypeAlias
 from pydantic import ValidationError
 
 from bench.base.text import count
+from bench.base.validation import problems
 from bench.base.yaml_document import Document, Path_, Problem, suggest
 from bench.errors import SuiteError
 from bench.leaderboard import tuning
@@ -19,7 +20,7 @@ from bench.leaderboard.tuning import Grid, Values
 from bench.planning.axes import Axes, Named, Net
 from bench.spec.cell import Cell, Recipe, Role
 from bench.spec.plan import RoleInfo, Trial
-from bench.spec.suite import Suite, Tune, problems
+from bench.spec.suite import Suite, Tune
 
 Roles: TypeAlias = dict[Role, Named]
 Make: TypeAlias = Callable[[Roles, Net, Named, list[int]], list[Cell]]

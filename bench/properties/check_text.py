@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from rich.console import RenderableType
 from rich.table import Table
 
+from bench.base.validation import misuse
 from bench.base.yaml_document import settings
 from bench.errors import PluginError, UsageError
 from bench.nn.contract import Knob, Surrogate
@@ -20,7 +21,6 @@ from bench.properties.study import Definition, FormName, Question
 from bench.registry import ESTIMATORS
 from bench.spec.cell import Role
 from bench.spec.plan import Properties
-from bench.spec.suite import misuse
 
 FLEXIBLE = {"yes": "flexible", "little": "little flexible", "not": "not flexible"}
 

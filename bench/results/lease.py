@@ -26,9 +26,10 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from bench.base import machine
+from bench.base.validation import Frozen
 from bench.errors import EnvironmentProblem
 from bench.results import store
-from bench.spec.cell import Cell, Frozen
+from bench.spec.cell import Cell
 
 NAME = "lease.json"
 BEAT_S = 10.0

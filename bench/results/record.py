@@ -5,7 +5,8 @@ from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import FiniteFloat, model_validator
 
-from bench.spec.cell import Cell, Frozen, Role
+from bench.base.validation import Frozen
+from bench.spec.cell import Cell, Role
 
 Status: TypeAlias = Literal["ok", "diverged", "failed", "timeout", "out_of_memory"]
 

@@ -19,13 +19,14 @@ from typing import Annotated, Any, Self, get_args
 from pydantic import AwareDatetime, Field, TypeAdapter
 
 from bench.base.text import plain
+from bench.base.validation import Frozen
 from bench.base.yaml_document import is_file
 from bench.errors import EnvironmentProblem
 from bench.results import store
 from bench.results.lease import Owner, alive, myself
 from bench.results.record import Status
 from bench.run.worker import Event
-from bench.spec.cell import Cell, Frozen
+from bench.spec.cell import Cell
 
 DEFAULTS = {f.name: f.default for f in fields(Event)}
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

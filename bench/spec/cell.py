@@ -6,8 +6,6 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -15,6 +13,8 @@ from pydantic import (
     PositiveInt,
     model_validator,
 )
+
+from bench.base.validation import Frozen
 
 WA: TypeAlias = Literal["32/32", "1/32", "1/1"]
 Role: TypeAlias = Literal["W", "A"]  # weights, activations
@@ -33,12 +33,6 @@ def _empty(value: Any) -> bool:
 def _is_float32(value: Any) -> bool:
     """Is it what there was before there was a choice? Then older cells keep their ids."""
     return value == "float32"
-
-
-class Frozen(BaseModel):
-    """A validated value: unknown keys are errors, nothing changes after birth."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Ref(Frozen):

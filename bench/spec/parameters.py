@@ -8,8 +8,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
+from bench.base.validation import misuse
 from bench.base.yaml_document import mapping, settings
-from bench.spec.suite import misuse
 
 Model = TypeVar("Model", bound=BaseModel)
 LIMITS = {

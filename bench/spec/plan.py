@@ -4,12 +4,18 @@ A plan: a suite resolved into rows and cells, with everything that a table needs
 `bench run` keeps it beside the records; `bench leaderboard` reads it and imports no plugin.
 """
 
+import hashlib
+import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt
 
-from bench.spec.cell import WA, Cell, Definition, Frozen, Recipe, Role
+from bench.base.text import CONTROLS
+from bench.base.validation import Frozen
+from bench.errors import SuiteError
+from bench.spec.cell import WA, Cell, Definition, Recipe, Role
 from bench.spec.published import Claim
 
 Verdict = Literal["yes", "no", "little", "not"]
@@ -135,6 +141,25 @@ class Plan(Frozen):
     def cell(self, cell_id: str) -> Cell:
         """The cell of that id, which must be one of the plan's."""
         return next(cell for _, _, cell in self.every() if cell.id == cell_id)
+
+
+def name_of(path: Path, overrides: Iterable[str]) -> str:
+    """
+    What a suite's results are called: its file's name, and its overrides.
+
+    Raises:
+        SuiteError: its file has no name that a folder can have.
+    """
+    if path.stem in {"", ".", ".."} or CONTROLS.search(path.stem):
+        message = f"`{path}`: a suite's results are called after its file; give it another name"
+        raise SuiteError(message)
+    words = sorted(overrides)
+    if not words:
+        return path.stem
+    text = re.sub(r"[^\w.=+-]", "_", ",".join(words))
+    if len(text) > 60:
+        text = hashlib.sha256(",".join(words).encode(errors="surrogatepass")).hexdigest()[:12]
+    return f"{path.stem}@{text}"
 
 
 def _evenly(groups: Iterable[list[Cell]]) -> list[Cell]:

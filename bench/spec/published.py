@@ -13,9 +13,10 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import FiniteFloat, ValidationError
 
+from bench.base.validation import Frozen
 from bench.base.yaml_document import Problem, is_file, items, mapping, read, suggest
 from bench.errors import SuiteError
-from bench.spec.cell import Cell, Frozen
+from bench.spec.cell import Cell
 
 Metric: TypeAlias = Literal["best", "last", "unstated"]
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     Field,
     FiniteFloat,
@@ -21,12 +20,10 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
-from bench.base.text import CONTROLS
-from bench.base.yaml_document import Document, Path_, Problem, dotted, items, suggest
-from bench.errors import SuiteError, UsageError
-from bench.spec.cell import WA, Binarization, Definition, Frozen, Recipe
+from bench.base.validation import Frozen, problems
+from bench.base.yaml_document import Document, Problem, items
+from bench.spec.cell import WA, Binarization, Definition, Recipe
 from bench.spec.extends import find, whole
 from bench.spec.published import Protocol
 from bench.spec.schedule import ScheduleName
@@ -179,75 +176,6 @@ def question(path: Path) -> list[str]:
     return [line.lstrip("# ") for line in head if "yaml-language-server" not in line]
 
 
-def name_of(path: Path, overrides: Iterable[str]) -> str:
-    """
-    What a suite's results are called: its file's name, and its overrides.
-
-    Raises:
-        SuiteError: its file has no name that a folder can have.
-    """
-    if path.stem in {"", ".", ".."} or CONTROLS.search(path.stem):
-        message = f"`{path}`: a suite's results are called after its file; give it another name"
-        raise SuiteError(message)
-    words = sorted(overrides)
-    if not words:
-        return path.stem
-    text = re.sub(r"[^\w.=+-]", "_", ",".join(words))
-    if len(text) > 60:
-        text = hashlib.sha256(",".join(words).encode(errors="surrogatepass")).hexdigest()[:12]
-    return f"{path.stem}@{text}"
-
-
 def digest(document: Document) -> str:
     """Of what the file and the overrides say, comments left aside."""
     return hashlib.sha256(repr(document.data).encode()).hexdigest()[:16]
-
-
-def problems(error: ValidationError, path: Path_, model: type[BaseModel]) -> list[Problem]:
-    """What pydantic found, in the words and places of a suite's reader."""
-    return [_problem(detail, path, model) for detail in error.errors(include_url=False)]
-
-
-def misuse(name: str, error: ValidationError, model: type[BaseModel]) -> UsageError:
-    """The same about parameters on a command line, one line each."""
-    found = problems(error, (), model)
-    where = (f"{dotted(p.path)}: " if p.path else "" for p in found)
-    return UsageError(
-        "\n".join(f"{name}: {w}{p.message}" for w, p in zip(where, found, strict=True))
-    )
-
-
-def _problem(detail: ErrorDetails, path: Path_, model: type[BaseModel]) -> Problem:
-    where = (*path, *detail["loc"])
-    got, kind = detail["input"], detail["type"]
-    context: dict[str, Any] = detail.get("ctx", {})
-    if kind == "extra_forbidden":
-        known = _fields(model, detail["loc"][:-1])
-        return Problem(where, f"unknown key{suggest(str(detail['loc'][-1]), known)}")
-    if kind == "missing":
-        return Problem(where, "required, and not there")
-    if kind == "literal_error":
-        expected = str(context["expected"]).replace("'", "`")
-        choices = re.findall(r"`([^`]*)`", expected)
-        hint = suggest(str(got), choices) if "did you" in suggest(str(got), choices) else ""
-        return Problem(where, f"must be {expected}, got {_show(got)}{hint}")
-    if kind == "value_error":
-        return Problem(where, str(context["error"]))
-    text = detail["msg"].replace("Input should be ", "must be ")
-    return Problem(where, f"{text[:1].lower()}{text[1:]}, got {_show(got)}")
-
-
-def _show(value: Any) -> str:
-    text = f"`{' '.join(value.split())}`" if isinstance(value, str) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    """Field names of the model that stands at `loc` inside `model`; none if none stands there."""
-    for key in (key for key in loc if isinstance(key, str)):
-        words = re.findall(r"\w+", str(model.model_fields[key].annotation))
-        nested = [m for m in Frozen.__subclasses__() if m.__name__ in words]
-        if not nested:
-            return []
-        model = nested[0]
-    return list(model.model_fields)

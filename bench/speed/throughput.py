@@ -18,9 +18,10 @@ from typing import Literal
 
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError
 
+from bench.base.validation import Frozen
 from bench.errors import EnvironmentProblem
 from bench.results import store
-from bench.spec.cell import Cell, Frozen, Recipe
+from bench.spec.cell import Cell, Recipe
 
 COSTS = {"batch_size", "optimizer", "indicators"}  # of a recipe; the rest is numbers
 

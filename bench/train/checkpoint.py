@@ -25,10 +25,10 @@ import torch
 from pydantic import Field, FiniteFloat, NonNegativeInt, ValidationError, field_validator
 from torch import Tensor
 
+from bench.base.validation import Frozen
 from bench.errors import EnvironmentProblem, exhausted
 from bench.results import store
 from bench.results.record import LayerIndicators, Provenance
-from bench.spec.cell import Frozen
 from bench.train.trainer import Misfit, Outcome, Snapshot, State
 
 Name: TypeAlias = Literal["weights.safetensors", "state.pt", "best.safetensors"]

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from torch import nn
 
+from bench.base.validation import misuse
 from bench.data.dataset import Dataset
 from bench.data.sources import Source, data_folder, named
 from bench.errors import DataError, UsageError
@@ -21,7 +22,6 @@ from bench.registry import BACKBONES, ESTIMATORS, P, Registry, add_folders
 from bench.results import cell_folders, store
 from bench.results.record import Record
 from bench.spec.cell import Cell, Ref, Role
-from bench.spec.suite import misuse
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ from bench.planning import explain, planner
 from bench.results import cell_folders, store
 from bench.results.record import Record
 from bench.spec import preset
+from bench.spec.plan import name_of
 from bench.spec.published import describe, ledger
-from bench.spec.suite import name_of
 from bench.train import model
 from fuzz import mutate, reports
 from fuzz.box import Box, Target

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from bench.errors import SuiteError
-from bench.spec.suite import Suite, digest, find, load, name_of
+from bench.spec.plan import name_of
+from bench.spec.suite import Suite, digest, find, load
 
 TEXT = """\
 estimators: [ste]

@@ -23,7 +23,7 @@ from bench.leaderboard.board import rank
 from bench.leaderboard.tables import render
 from bench.planning import planner
 from bench.results import cell_folders, store
-from bench.spec.suite import name_of
+from bench.spec.plan import name_of
 
 FEW = dict.fromkeys(TARGETS, 12) | {
     "suites": 20,

@@ -17,8 +17,7 @@ from bench.results.cell_state import Standings, of_kept
 from bench.results.record import Record
 from bench.spec.cell import Definition
 from bench.spec.extends import find
-from bench.spec.plan import Plan
-from bench.spec.suite import name_of
+from bench.spec.plan import Plan, name_of
 
 GALLERY = "gallery"  # needs plugins, and no records
 KINDS = (*atlas.KINDS, GALLERY)

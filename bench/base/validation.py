@@ -1,0 +1,90 @@
+"""
+Validated values, and what pydantic finds wrong with them in the words of who wrote them.
+
+Here is the base class of everything that the harness validates: suites, cells, plans, records.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from bench.base.yaml_document import Path_, Problem, dotted, suggest
+from bench.errors import UsageError
+
+LONGEST_VALUE = 60  # characters of a wrong value that an error shows
+
+
+class Frozen(BaseModel):
+    """A validated value: unknown keys are errors, nothing changes after birth."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+def problems(error: ValidationError, path: Path_, model: type[BaseModel]) -> list[Problem]:
+    """
+    Say what is wrong with the value at `path` of a document, which should be a `model`.
+
+    Returns one problem for each of the error's details, at the place of the value that it is about.
+    """
+    return [_problem(detail, path, model) for detail in error.errors(include_url=False)]
+
+
+def misuse(name: str, error: ValidationError, model: type[BaseModel]) -> UsageError:
+    """Make of the same the error of a command line that gives parameters of `name`, a line each."""
+    lines: list[str] = []
+    for problem in problems(error, (), model):
+        place = f"{dotted(problem.path)}: " if problem.path else ""
+        lines.append(f"{name}: {place}{problem.message}")
+    return UsageError("\n".join(lines))
+
+
+def _problem(detail: ErrorDetails, path: Path_, model: type[BaseModel]) -> Problem:
+    """Word one of pydantic's details."""
+    where = (*path, *detail["loc"])
+    value, kind = detail["input"], detail["type"]
+    context: dict[str, Any] = detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = _field_names(model, detail["loc"][:-1])
+        return Problem(where, f"unknown key{suggest(str(detail['loc'][-1]), known)}")
+    if kind == "missing":
+        return Problem(where, "required, and not there")
+    if kind == "literal_error":
+        expected = str(context["expected"]).replace("'", "`")
+        choices = re.findall(r"`([^`]*)`", expected)
+        hint = suggest(str(value), choices)
+        hint = hint if "did you" in hint else ""  # all the choices are named anyway
+        return Problem(where, f"must be {expected}, got {_shown(value)}{hint}")
+    if kind == "value_error":
+        return Problem(where, str(context["error"]))
+    text = detail["msg"].replace("Input should be ", "must be ")
+    return Problem(where, f"{text[:1].lower()}{text[1:]}, got {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    """Show a wrong value on one line, cut if it is long."""
+    text = f"`{' '.join(value.split())}`" if isinstance(value, str) else repr(value)
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 3] + "..."
+
+
+def _field_names(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """Name the fields of the model that stands at `loc` inside `model`; none if none does."""
+    for key in loc:
+        field = model.model_fields.get(str(key))
+        if field is None:  # an index, a mapping's key or a member of a union: it names no field
+            continue
+        nested = next(_models(field.annotation), None)
+        if nested is None:
+            return []
+        model = nested
+    return list(model.model_fields)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models that an annotation names: `Tune` of `Tune | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
