@@ -18,6 +18,7 @@ from bench.base import signals
 from bench.base.text import plain, quietly, say
 from bench.cli import completion
 from bench.cli.completion import offering
+from bench.cli.doctor import doctor
 from bench.cli.options import (
     AllowStale,
     Correction,
@@ -38,10 +39,9 @@ from bench.cli.results import shelf_app
 from bench.cli.run import run
 from bench.cli.streams import err, out
 from bench.cli.tables import table_app
-from bench.errors import BenchError, EnvironmentProblem, UsageError
+from bench.errors import BenchError, UsageError
 
 if TYPE_CHECKING:  # only commands that train or check import torch
-    from bench.cli.doctor import Finding
     from bench.spec.plan import Plan
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
@@ -327,34 +327,7 @@ def schema(
         _raw(text)
 
 
-@app.command()
-def doctor(
-    results: Results = Path("results"),
-    data: Data = None,
-    device: Annotated[
-        list[str] | None, typer.Option(help="cpu, cuda or cuda:N; every one if not given.")
-    ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads per cell.")] = 1,
-    json_: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
-) -> None:
-    """Is this machine fit to run suites, and does it compute the same thing twice?
-
-    As in `bench doctor --device cpu`.
-    """
-    from dataclasses import asdict
-
-    from bench.cli import doctor as doctors
-
-    asked = doctors.Question(results, data, tuple(device or ()), threads)
-    found: list[doctors.Finding] = []
-    for finding in doctors.examine(asked):
-        found.append(finding)
-        if not json_:
-            out.print(_finding(finding))
-    if json_:
-        _raw(json.dumps([asdict(f) for f in found], ensure_ascii=False, indent=1) + "\n")
-    if any(finding.state == "fail" for finding in found):
-        raise typer.Exit(EnvironmentProblem.exit_code)
+app.command()(doctor)
 
 
 @app.command("eval")
@@ -560,18 +533,6 @@ def _entries(entries: Iterable[tuple[str, str, bool]]) -> None:
             out.print(head + Text(f"  {text}"), soft_wrap=True)
     if table.rows:
         out.print(table)
-
-
-def _finding(finding: "Finding") -> Table:
-    """Its state, what it is about, and below what was found what to do."""
-    style = {"ok": "green", "warn": "yellow", "fail": "bold red"}[finding.state]
-    table = Table.grid(padding=(0, 1))
-    for width in (4, 12, None):
-        table.add_column(width=width, overflow="fold")
-    table.add_row(Text(finding.state, style), Text(finding.what), Text(finding.found))
-    if finding.advice:
-        table.add_row("", "", Text(f"→ {finding.advice}", style))
-    return table
 
 
 def _say(text: str) -> None:

@@ -1,10 +1,12 @@
 """Where commands print."""
 
+import json
 import os
 import sys
-from typing import TextIO
+from collections.abc import Callable
+from typing import Any, TextIO
 
-from bench.base.text import Terminal
+from bench.base.text import Terminal, plain
 
 UNBOUND = 200  # columns of a file or pipe, which has none of its own
 
@@ -15,3 +17,16 @@ def _width(stream: TextIO) -> int | None:
 
 out = Terminal(emoji=False, width=_width(sys.stdout))
 err = Terminal(stderr=True, emoji=False, width=_width(sys.stderr))
+
+
+def write(text: str) -> None:
+    """Write text to stdout as a pipe wants it: no line is broken or styled."""
+    out.file.write(plain(text))
+    out.file.flush()
+
+
+def write_json(
+    value: Any, *, indent: int | None = 1, default: Callable[[Any], Any] | None = None
+) -> None:
+    """Write a value to stdout as JSON; `default` turns what JSON lacks into what it has."""
+    write(json.dumps(value, ensure_ascii=False, indent=indent, default=default) + "\n")

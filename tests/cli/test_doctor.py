@@ -12,22 +12,23 @@ import pytest
 import torch
 
 from bench.base import machine
-from bench.cli import doctor
-from bench.cli.doctor import Finding, Question
+from bench.cli.health import checks, hardware, software, storage
+from bench.cli.health.finding import Finding, Setup
 from bench.results.record import Receipt
 from bench.train import determinism
 
 GIB = 2**30
 
 
-def asked(results: Path, **change: Any) -> Question:
+def asked(results: Path, **change: Any) -> Setup:
     fields: dict[str, Any] = {"data": results, "devices": ("cpu",), "threads": 1}
-    return Question(results=results, **fields | change)
+    return Setup(results=results, **fields | change)
 
 
-def findings(name: str, question: Question) -> list[Finding]:
+def findings(name: str, setup: Setup) -> list[Finding]:
     """What one check finds."""
-    return list(getattr(doctor, f"_{name}")(question))
+    (check,) = (check for check in checks.CHECKS if check.__name__ == f"check_{name}")
+    return list(check(setup))
 
 
 def called(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
@@ -76,12 +77,12 @@ def test_without_torch_all_else_is_looked_at(tmp_path: Path) -> None:
 def test_a_check_that_breaks_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next checks are made."""
 
-    def _boom(_: Question) -> Any:
+    def check_boom(_: Setup) -> Any:
         message = "two\nlines"
         raise OSError(message)
 
-    monkeypatch.setattr(doctor, "CHECKS", (_boom, doctor.CHECKS[0]))
-    first, second = doctor.examine(asked(tmp_path))
+    monkeypatch.setattr(checks, "CHECKS", (check_boom, software.check_python))
+    first, second = checks.examine(asked(tmp_path))
 
     assert first == Finding("fail", "boom", "could not be looked at: OSError: two lines")
     assert (second.state, second.what) == ("ok", "python")
@@ -89,7 +90,7 @@ def test_a_check_that_breaks_is_a_finding(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_versions_below_the_minima_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each package that is too old, or not there, is named with what is needed."""
-    meta = doctor.importlib.metadata
+    meta = software.importlib.metadata
     known = {"torch": "2.9.1+cpu", "rich": "14.0"}
 
     def version(name: str) -> str:
@@ -105,6 +106,32 @@ def test_versions_below_the_minima_fail(tmp_path: Path, monkeypatch: pytest.Monk
     assert found.found == "torch 2.9.1+cpu, 2.11 or newer is needed; numpy is not installed"
 
 
+def test_an_extra_that_is_not_installed_is_not_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is what another platform needs; what is there is held to every bound, not the first."""
+    meta = software.importlib.metadata
+    known = {"torch": "2.11.0+cpu", "rich": "14.0"}
+
+    def version(name: str) -> str:
+        if name not in known:
+            raise meta.PackageNotFoundError
+        return known[name]
+
+    needs = [
+        "torch>=2.11", "rich>=13,<15", 'trackio>=0.43; extra == "trackio"',
+        'colorama; sys_platform == "win32"',
+    ]  # fmt: skip
+    monkeypatch.setattr(meta, "requires", lambda _: needs)
+    monkeypatch.setattr(meta, "version", version)
+    (fit,) = findings("packages", asked(tmp_path))
+    needs[1] = "rich>=13,<14"
+    (unfit,) = findings("packages", asked(tmp_path))
+
+    assert (fit.state, fit.found) == ("ok", "2 as pyproject.toml asks for them")
+    assert (unfit.state, unfit.found) == ("fail", "rich 14.0, <14,>=13 is needed")
+
+
 @pytest.mark.parametrize(
     ("major", "free", "state"), [(9, 79, "ok"), (9, 40, "warn"), (6, 79, "fail")]
 )
@@ -116,7 +143,7 @@ def test_a_gpu(major: int, free: int, state: str) -> None:
         get_arch_list=lambda: ["sm_75", "sm_90"],
     )
     torch = SimpleNamespace(cuda=cuda, version=SimpleNamespace(cuda="13.2"))
-    found = doctor._one_gpu(torch, 0, "580.1")  # pyright: ignore[reportPrivateUsage]
+    found = hardware.examine_gpu(torch, 0, "580.1")
 
     assert (found.state, found.what) == (state, "cuda:0")
     assert f"driver 580.1, CUDA 13.2, {free}.0 of 80.0 GiB free" in found.found
@@ -186,11 +213,11 @@ def test_a_network_file_system_is_a_warning(
 
 def test_a_clock_that_went_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A time before signbench's own files, or another than the disk's, is said."""
-    now = doctor.time.time()
+    now = storage.time.time()
     assert [f.state for f in findings("clock", asked(tmp_path))] == ["ok"]
-    monkeypatch.setattr(doctor.time, "time", lambda: now + 100)
+    monkeypatch.setattr(storage.time, "time", lambda: now + 100)
     assert "files are -100 s off" in findings("clock", asked(tmp_path))[0].found
-    monkeypatch.setattr(doctor.time, "time", lambda: 0.0)
+    monkeypatch.setattr(storage.time, "time", lambda: 0.0)
     assert "1970-01-01" in findings("clock", asked(tmp_path))[0].found
 
 

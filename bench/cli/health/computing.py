@@ -1,0 +1,48 @@
+"""Does this machine compute the same thing twice, and what other environments computed?"""
+
+from bench.base.text import count
+from bench.cli.health.finding import Finding, Findings, Setup, import_or_explain
+
+
+def check_determinism(setup: Setup) -> Findings:
+    """Train shortly twice on each device, and compare with what other environments computed."""
+    torch, problem = import_or_explain("torch")
+    if problem:
+        yield Finding("warn", "determinism", "not looked at without torch")
+        return
+    from bench.results.record_diff import first_step
+    from bench.train import determinism
+
+    cuda = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    kept = list(determinism.kept(setup.results))
+    for device in setup.devices or ("cpu", *cuda):
+        if device != "cpu" and device not in {"cuda", *cuda}:
+            yield Finding("fail", device, "no such device here", "ask for cpu, or leave --device")
+            continue
+        made = determinism.make(device, setup.threads)
+        yield _judge_repetition(device, made.first_difference, len(made.steps))
+        for other in kept:
+            step = first_step(made.steps, other.steps)
+            yield from _compare_receipts(device, other.environment, made.environment, step)
+
+
+def _judge_repetition(device: str, step: int | None, steps: int) -> Finding:
+    """Of two trainings alike: at which step, if at any, they differ first."""
+    if step is None:
+        return Finding("ok", device, f"two trainings of {count(steps, 'step')} agree to the bit")
+    advice = (
+        "its records will say so, and a resumed run is not what it would have been: try "
+        "--threads 1, unset what tunes kernels, and test the machine's memory"
+    )
+    return Finding("fail", device, f"two equal trainings differ first at step {step}", advice)
+
+
+def _compare_receipts(device: str, theirs: str, ours: str, step: int | None) -> Findings:
+    """Against one receipt that the results folder keeps; `step` is the first that differs."""
+    if theirs == ours and step is not None:
+        text = f"this environment computed other bits before, from step {step} on"
+        advice = "something changed that versions do not tell: libraries, firmware, memory"
+        yield Finding("fail", device, text, advice)
+    elif theirs != ours:
+        how = "the same bits" if step is None else f"other bits from step {step} on"
+        yield Finding("ok", device, f"another environment computed {how}: {theirs}")
