@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from bench.base.yaml_document import suggest
+from bench.base.text import suggest
 from bench.errors import PluginError
 
 if TYPE_CHECKING:  # listing names must not import torch

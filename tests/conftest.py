@@ -10,7 +10,8 @@ import pytest
 import torch
 from fakes import TINY
 
-from bench.base.text import Terminal
+from bench.base.console import Terminal
+from bench.base.files import write_file
 from bench.cli import app, results
 from bench.cli.streams import UNBOUND
 from bench.leaderboard.board import rank
@@ -56,7 +57,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
         command = ("run", "tiny.yaml")
         worker.run(worker.Job(cell, root, "cpu", 1, 1, False, home, (), command, 60.0))
     board = rank(plan, Standings(root, plan.possible).records(stale=False))
-    store.write(root / "suites" / "tiny" / "leaderboard.md", render.markdown(board))
+    write_file(root / "suites" / "tiny" / "leaderboard.md", render.markdown(board))
     return root
 
 

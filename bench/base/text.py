@@ -1,26 +1,19 @@
 """
-Text of strangers made plain: control characters are shown, and command no terminal.
+Text of strangers made printable: control characters are shown, and command no terminal.
 
 Labels, formulas, reasons, paths and logs come from suites, plugins, records and file names. What
-goes to a terminal passes a `Terminal`, what goes into a file or a pipe `plain`.
+goes to a terminal passes a `Terminal`, what goes into a file or a pipe `printable`.
 """
 
-import contextlib
-import io
+import difflib
 import re
-from collections.abc import Generator, Iterable, Iterator
-from itertools import islice
-from typing import TypeVar
+from collections.abc import Iterable
 
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.segment import Segment
-
-T = TypeVar("T")
 # All but tab and newline, what reorders a line, and halves of surrogate pairs.
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def plain(text: str) -> str:
+def printable(text: str) -> str:
     """`text` with every control character but tab and newline as a picture: ESC is `␛`."""
     return CONTROLS.sub(_picture, text)
 
@@ -30,38 +23,13 @@ def count(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'s' * (n != 1)}"
 
 
-@contextlib.contextmanager
-def hushed() -> Generator[None, None, None]:
-    """Within, what a stranger's code prints is lost: it might command the terminal."""
-    lost = io.StringIO()
-    with contextlib.redirect_stdout(lost), contextlib.redirect_stderr(lost):
-        yield
-
-
-def quietly(items: Iterable[T]) -> Iterator[T]:
-    """The items, hushed while each is made."""
-    left = iter(items)
-    while True:
-        with hushed():
-            found = list(islice(left, 1))
-        if not found:
-            return
-        yield found[0]
-
-
-def say(console: Console, text: str) -> None:
-    """Print text as it stands: nothing in it is markup, and lines are not broken."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-class Terminal(Console):
-    """A console that prints nothing but plain text and its own styles."""
-
-    def render(
-        self, renderable: RenderableType, options: ConsoleOptions | None = None
-    ) -> Iterable[Segment]:
-        for text, style, control in super().render(renderable, options):
-            yield Segment(text if control else plain(text), style, control)
+def suggest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean `x`?`, or the known words where none is near."""
+    words = [str(w) for w in known]
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean `{close[0]}`?"
+    return f"; known: {', '.join(words)}" if words else ""
 
 
 def _picture(found: "re.Match[str]") -> str:

@@ -11,7 +11,9 @@ from typing import Any, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from bench.base.yaml_document import Path_, Problem, dotted, suggest
+from bench.base.plain_data import KeyPath, dotted
+from bench.base.text import suggest
+from bench.base.yaml_document import Problem
 from bench.errors import UsageError
 
 LONGEST_VALUE = 60  # characters of a wrong value that an error shows
@@ -23,7 +25,7 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
-def problems(error: ValidationError, path: Path_, model: type[BaseModel]) -> list[Problem]:
+def problems(error: ValidationError, path: KeyPath, model: type[BaseModel]) -> list[Problem]:
     """
     Say what is wrong with the value at `path` of a document, which should be a `model`.
 
@@ -41,7 +43,7 @@ def misuse(name: str, error: ValidationError, model: type[BaseModel]) -> UsageEr
     return UsageError("\n".join(lines))
 
 
-def _problem(detail: ErrorDetails, path: Path_, model: type[BaseModel]) -> Problem:
+def _problem(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> Problem:
     """Word one of pydantic's details."""
     where = (*path, *detail["loc"])
     value, kind = detail["input"], detail["type"]

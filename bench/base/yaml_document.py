@@ -6,21 +6,20 @@ the second of two equal keys silently wins. Here numbers are YAML 1.2's, only tr
 are booleans, and a duplicate key is an error with its line.
 """
 
-import difflib
 import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import Any, TypeAlias, cast
+from typing import Any
 
 import yaml
 from yaml.scanner import ScannerError
 
+from bench.base.plain_data import KeyPath, as_list, as_mapping, dotted
 from bench.base.text import CONTROLS
 from bench.errors import SuiteError, UsageError
 
-Path_: TypeAlias = tuple[Hashable, ...]
 PLAIN = frozenset(
     f"tag:yaml.org,2002:{t}" for t in ("bool", "int", "float", "null", "str", "seq", "map", "merge")
 )
@@ -80,7 +79,7 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _float)
 class Problem:
     """One thing that is wrong, and the path in the document where it stands."""
 
-    path: Path_
+    path: KeyPath
     message: str
     place: str = ""  # where, if not where the path stands
 
@@ -91,9 +90,9 @@ class Document:
 
     source: str
     data: Any
-    places: dict[Path_, str] = field(default_factory=dict[Path_, str])
+    places: dict[KeyPath, str] = field(default_factory=dict[KeyPath, str])
 
-    def where(self, path: Path_) -> str:
+    def where(self, path: KeyPath) -> str:
         """The place of `path`, or of the nearest thing above it that stands in the file."""
         while path and path not in self.places:
             path = path[:-1]
@@ -109,7 +108,7 @@ class Document:
 
     def inherit(self, below: "Document") -> None:
         """Take from `below` what is not said here; mappings merge, anything else is replaced."""
-        own = {p for p in self.places if mapping(self._at(p)) is None}
+        own = {p for p in self.places if as_mapping(self._at(p)) is None}
         kept = {
             p: at
             for p, at in below.places.items()
@@ -118,10 +117,10 @@ class Document:
         self.places = kept | self.places
         self.data = _merged(self.data, below.data)
 
-    def _at(self, path: Path_) -> Any:
+    def _at(self, path: KeyPath) -> Any:
         node: Any = self.data
         for key in path:
-            node = (mapping(node) or {}).get(str(key))
+            node = (as_mapping(node) or {}).get(str(key))
         return node
 
     def override(self, text: str) -> None:
@@ -140,7 +139,9 @@ class Document:
         if not equals or not all(key.split(".")):
             message = f"{place}: expected `key.path=value`, as in `train.epochs=3`"
             raise SuiteError(message)
-        path: Path_ = tuple(int(k) if re.fullmatch("[0-9]{1,9}", k) else k for k in key.split("."))
+        path: KeyPath = tuple(
+            int(k) if re.fullmatch("[0-9]{1,9}", k) else k for k in key.split(".")
+        )
         parent = self._parent(path, place)
         fresh = parse(value, place)
         parent[path[-1]] = fresh.data
@@ -149,12 +150,12 @@ class Document:
         self.places = {p: at for p, at in self.places.items() if p[: len(path)] != path}
         self.places |= {path + p: place for p in fresh.places} | {path: place}
 
-    def _parent(self, path: Path_, place: str) -> Any:
+    def _parent(self, path: KeyPath, place: str) -> Any:
         """The mapping or list that holds the last key of `path`; mappings on the way are made."""
         node: Any = self.data
         for depth, key in enumerate(path):
-            keyed = mapping(node)
-            listed = items(node)
+            keyed = as_mapping(node)
+            listed = as_list(node)
             if keyed is None and not (isinstance(key, int) and key < len(listed)):
                 what = dotted(path[:depth]) or "the suite"
                 message = f"{place}: `{what}` is not a mapping, so it has no `{key}`"
@@ -255,52 +256,11 @@ def _apart(value: Any) -> Any:
 
 
 def _merged(above: Any, below: Any) -> Any:
-    over, under = mapping(above), mapping(below)
+    over, under = as_mapping(above), as_mapping(below)
     if over is None or under is None:
         return above
     both = {k: _merged(v, under[k]) if k in under else v for k, v in over.items()}
     return {k: v for k, v in under.items() if k not in over} | both
-
-
-def mapping(value: Any) -> dict[str, Any] | None:
-    """`value` if it is a mapping, else None."""
-    return value if isinstance(value, dict) else None  # pyright: ignore
-
-
-def items(value: Any) -> list[Any]:
-    """The items of a list, none of anything else."""
-    return value if isinstance(value, list) else []  # pyright: ignore
-
-
-def is_file(path: Path) -> bool:
-    """Is it a file? Not if its name is one that no file can have."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
-
-
-def leaves(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """`{"recipe": {"lr": 0.1}}` as `recipe.lr` and 0.1."""
-    for key, inner in value.items():
-        if isinstance(inner, dict):
-            yield from leaves(cast("dict[str, Any]", inner), f"{above}{key}.")
-        else:
-            yield above + key, inner
-
-
-def dotted(path: Path_) -> str:
-    """`estimators.reste.o_end`."""
-    return " ".join(".".join(str(key) for key in path).split())
-
-
-def suggest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean `x`?`, or the known words where none is near."""
-    words = [str(w) for w in known]
-    close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean `{close[0]}`?"
-    return f"; known: {', '.join(words)}" if words else ""
 
 
 class _Walk:
@@ -310,7 +270,7 @@ class _Walk:
         self.document = document
         self.seen = 0
 
-    def visit(self, node: yaml.Node, path: Path_) -> list[Problem]:
+    def visit(self, node: yaml.Node, path: KeyPath) -> list[Problem]:
         self.seen += 1
         if self.seen > MAX_NODES:
             message = f"{self.document.source}: more than {MAX_NODES} nodes after its aliases"
@@ -330,7 +290,7 @@ class _Walk:
             return self._mapping(node, path)
         return []
 
-    def _mapping(self, node: yaml.MappingNode, path: Path_) -> list[Problem]:
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> list[Problem]:
         problems: list[Problem] = []
         first: dict[Hashable, str] = {}
         for key_node, value in node.value:

@@ -15,7 +15,8 @@ from rich.text import Text
 
 from bench import __version__
 from bench.base import signals
-from bench.base.text import plain, quietly, say
+from bench.base.console import iterate_silently, print_text
+from bench.base.text import printable
 from bench.cli import completion
 from bench.cli.completion import offering
 from bench.cli.doctor import doctor
@@ -134,7 +135,7 @@ def leaderboard(
     render.render(board, form, out, style)
     if form == "csv":  # which has no place for them
         for note in notes:
-            say(err, f"note: {note}")
+            print_text(err, f"note: {note}")
 
 
 @app.command()
@@ -293,7 +294,7 @@ def check(
     )
     measured = latents.measured(cell, results, data) if cell else None
     if study:
-        for part in quietly(check_text.study(words or [], measured)):
+        for part in iterate_silently(check_text.study(words or [], measured)):
             out.print(part, markup=False, highlight=False)
         return
     lines = check_text.reports(words or [])
@@ -302,7 +303,7 @@ def check(
         question = asked, baseline or "identity", form or "pure"
         lines = check_text.answers(words or [], question, measured)
     ok = True
-    for text, fine in quietly(lines):
+    for text, fine in iterate_silently(lines):
         _say(text)
         ok = ok and fine
     if not ok:
@@ -317,12 +318,12 @@ def schema(
 
     As in `bench schema -o suite.schema.json`.
     """
+    from bench.base.files import write_file
     from bench.planning.json_schema import schema as build
-    from bench.results import store
 
     text = json.dumps(build(), indent=1, ensure_ascii=False) + "\n"
     if output:
-        _say(f"wrote {store.write(output, text)}")
+        _say(f"wrote {write_file(output, text)}")
     else:
         _raw(text)
 
@@ -536,12 +537,12 @@ def _entries(entries: Iterable[tuple[str, str, bool]]) -> None:
 
 
 def _say(text: str) -> None:
-    say(out, text)
+    print_text(out, text)
 
 
 def _raw(text: str) -> None:
     """For pipes: as it is."""
-    out.file.write(plain(text))
+    out.file.write(printable(text))
     out.file.flush()
 
 
@@ -560,7 +561,7 @@ def _warn_if_changed(plan: "Plan", suite: Path, overrides: list[str]) -> None:
         return  # its results can be read without it
     if digest(document) != plan.source_digest:
         text = f"note: {document.source} changed since it ran; this is the table of that run"
-        say(err, text)
+        print_text(err, text)
 
 
 def main() -> None:
@@ -588,5 +589,5 @@ def main() -> None:
 def _fail(text: str, code: int) -> None:
     signals.deafen()
     with suppress(SystemExit):  # rich's answer to a pipe without a reader
-        say(err, text)
+        print_text(err, text)
     sys.exit(code)

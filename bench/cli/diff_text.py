@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.base.text import say
+from bench.base.console import print_text
 from bench.results.diff import Cells, Folders, Pair
 
 
@@ -20,15 +20,15 @@ def show(found: Cells | Folders, console: Console) -> None:
 
 
 def _cells(found: Cells, console: Console) -> None:
-    say(console, f"a  {found.a}\nb  {found.b}")
+    print_text(console, f"a  {found.a}\nb  {found.b}")
     parts = {"cell": found.cell, "made on": found.made_on, "outcome": found.outcome}
     for title, differences in parts.items():
         if differences:
             rows = ((d.name, d.a, d.b) for d in differences)
             console.print(_table((title, "a", "b"), rows))
-    say(console, f"\n{verdict(found)}")
+    print_text(console, f"\n{verdict(found)}")
     for cause in found.causes:
-        say(console, f"  may be why: {cause}")
+        print_text(console, f"  may be why: {cause}")
 
 
 def verdict(found: Cells) -> str:
@@ -41,7 +41,7 @@ def verdict(found: Cells) -> str:
 
 
 def _folders(found: Folders, console: Console) -> None:
-    say(console, f"a  {found.a}\nb  {found.b}")
+    print_text(console, f"a  {found.a}\nb  {found.b}")
     listed = {
         "only in a": found.only_a,
         "only in b": found.only_b,
@@ -49,8 +49,8 @@ def _folders(found: Folders, console: Console) -> None:
     }
     for title, names in listed.items():
         if names:
-            say(console, f"\n{title}: {len(names)}")
-            say(console, "\n".join(f"  {name}" for name in names))
+            print_text(console, f"\n{title}: {len(names)}")
+            print_text(console, "\n".join(f"  {name}" for name in names))
     lists: dict[str, list[Pair]] = {
         "in both, other numbers": found.other,
         "in both, not measured in one": found.states,
@@ -58,10 +58,10 @@ def _folders(found: Folders, console: Console) -> None:
     }
     for title, pairs in lists.items():
         if pairs:
-            say(console, f"\n{title}: {len(pairs)}")
+            print_text(console, f"\n{title}: {len(pairs)}")
             rows = ((p.name, p.a, p.b, ", ".join(p.differ)) for p in pairs)
             console.print(_table(("cell", "a", "b", "what differs"), rows))
-    say(console, f"\nin both, the same: {len(found.same)}")
+    print_text(console, f"\nin both, the same: {len(found.same)}")
 
 
 def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:

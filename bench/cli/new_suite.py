@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from bench.base.files import write_file
 from bench.base.text import CONTROLS
 from bench.errors import UsageError
-from bench.results import store
 
 TEMPLATE = """\
 # yaml-language-server: $schema=suite.schema.json
@@ -81,4 +81,4 @@ def new_suite(name: str, *, force: bool) -> Path:
     if path.exists() and not force:
         message = f"`{path}` is there already; choose another name, or --force replaces it"
         raise UsageError(message)
-    return store.write(path, TEMPLATE.format(file=path))
+    return write_file(path, TEMPLATE.format(file=path))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.base.text import Terminal, say
+from bench.base.console import Terminal, print_text
 from bench.cli.streams import err, out
 
 perf_app = typer.Typer()
@@ -59,7 +59,7 @@ def _telling(console: Terminal) -> Generator[Callable[[str], None], None, None]:
     from bench.run.display import redraws
 
     if not redraws(console):
-        yield lambda text: say(console, text)
+        yield lambda text: print_text(console, text)
         return
     with console.status("") as status:
         yield status.update

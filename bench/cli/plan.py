@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bench.base.text import say
+from bench.base.console import print_text
 from bench.cli.options import (
     Compile,
     Data,
@@ -83,7 +83,7 @@ def plan(
     given += [] if compile_ is None else ["--compile" if compile_ else "--no-compile"]
     asked = quote.Asked(suite, tuple(overrides or ()), results, data, filter_, tuple(given))
     if calibrate or limit is not None:
-        gauge = Gauge(results, data, compile_, workers, partial(say, err))
+        gauge = Gauge(results, data, compile_, workers, partial(print_text, err))
         place = where(device, gpus, jobs, threads, slots_per_gpu)
         plan_text.show(quote.quote(asked, place, gauge, limit), out, as_json=as_json)
         return
@@ -91,4 +91,4 @@ def plan(
         message = "--json goes with --calibrate or --budget"
         raise UsageError(message)
     for line in session.states(*asked.plan(), results):
-        say(out, line)
+        print_text(out, line)

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.base.text import count, plain, say
+from bench.base.console import print_text
+from bench.base.text import count, printable
 from bench.speed.budget import Budget
 from bench.speed.calibration import Calibration, Line, name
 from bench.speed.quote import Quote
@@ -24,16 +25,16 @@ def show(quote: Quote, out: Console, *, as_json: bool) -> None:
     """Print all of it."""
     if as_json:
         text = json.dumps(document(quote), ensure_ascii=False, indent=1)
-        out.file.write(plain(text) + "\n")
+        out.file.write(printable(text) + "\n")
         return
     if quote.found.lines:
         out.print(_table(HEADS, map(_graph, quote.found.lines)))
     if quote.budget:
         for line in _cells(quote, quote.budget):
-            say(out, line)
+            print_text(out, line)
         out.print(_seeds(quote.budget))
     for line in (*_notes(quote), *_advice(quote)):
-        say(out, line)
+        print_text(out, line)
 
 
 def _graph(line: Line) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bench.base.text import say
+from bench.base.console import print_text
 from bench.cli import completion
 from bench.cli.completion import offering
 from bench.cli.options import AllowStale, Equilibrium, RanWith, Results
@@ -53,7 +53,7 @@ def plot(
     asked = files.Asked(suite, *words, results, equilibrium, allow_stale)
     drawn, notes = files.figures(asked)
     for note in notes:
-        say(err, f"note: {note}")
+        print_text(err, f"note: {note}")
     for figure in drawn:
         for path in files.write(figure, output, forms):
-            say(out, f"wrote {path}")
+            print_text(out, f"wrote {path}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bench.base.text import say
+from bench.base.console import print_text
 from bench.cli.options import AllowStale, Equilibrium, Ran, RanWith, Results
 from bench.cli.streams import out
 
@@ -44,4 +44,4 @@ def report(
         name, results, equilibrium, allow_stale, figures=not no_figures, code=not records_only
     )
     path, size = write.write(asked, output or Path(f"{name}.html"))
-    say(out, f"wrote {path} ({size / 1e6:.2f} MB)")
+    print_text(out, f"wrote {path} ({size / 1e6:.2f} MB)")

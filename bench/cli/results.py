@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from bench.base.text import count, say
+from bench.base.console import print_text
+from bench.base.text import count
 from bench.cli import completion
 from bench.cli.completion import offering
 from bench.cli.options import AllowStale, Data, Equilibrium, Results
@@ -223,4 +224,4 @@ def _plain(value: Any) -> Any:
 
 
 def _say(text: str) -> None:
-    say(out, text)
+    print_text(out, text)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bench.base import signals
-from bench.base.text import Terminal, say
+from bench.base.console import Terminal, print_text
 from bench.cli import completion
 from bench.cli.completion import offering
 from bench.cli.options import (
@@ -165,7 +165,7 @@ def run(
     looks = sequential.looks(resolved, max_seeds or MAX_SEEDS) if until_separated else []
     resolved = session.continued(resolved, results)
     chosen = filters.select(resolved, filter_)
-    gauge = Gauge(results, data, compile_, workers, partial(say, err))
+    gauge = Gauge(results, data, compile_, workers, partial(print_text, err))
     settings = executor.Settings(
         root=results,
         data=data or data_folder(),

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from bench.base.text import Terminal, plain
+from bench.base.console import Terminal
+from bench.base.text import printable
 
 UNBOUND = 200  # columns of a file or pipe, which has none of its own
 
@@ -21,7 +22,7 @@ err = Terminal(stderr=True, emoji=False, width=_width(sys.stderr))
 
 def write(text: str) -> None:
     """Write text to stdout as a pipe wants it: no line is broken or styled."""
-    out.file.write(plain(text))
+    out.file.write(printable(text))
     out.file.flush()
 
 

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from bench.base.text import say
+from bench.base.console import print_text
 from bench.cli import completion
 from bench.cli.completion import offering
 from bench.cli.options import (
@@ -55,7 +55,7 @@ def power(
 
     _, board, notes = saved.board(results, name_of(suite, overrides or []), stale=allow_stale)
     for note in notes:
-        say(err, f"note: {note}")
+        print_text(err, f"note: {note}")
     found = undecided_pairs.undecided(board, chance)
     if form == "json":
         out.file.write(json.dumps([_fields(p) for p in found], ensure_ascii=False) + "\n")
@@ -64,7 +64,9 @@ def power(
         out.print(_table(found))
     pairs = undecided_pairs.number(board)
     level = f"{100 * board.alpha:.3g} %"
-    say(out, f"{len(found)} of {pairs} pairs of rows cannot be told apart (Welch, Holm, {level}).")
+    print_text(
+        out, f"{len(found)} of {pairs} pairs of rows cannot be told apart (Welch, Holm, {level})."
+    )
 
 
 @table_app.command()
@@ -111,7 +113,7 @@ def compare(
     render.render(board, form, out, style)
     if form == "csv":  # which has no place for them
         for note in board.notes:
-            say(err, f"note: {note}")
+            print_text(err, f"note: {note}")
 
 
 def _refuse_odd(roots: list[Path], suites: list[str]) -> None:

@@ -16,7 +16,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 from torch import Tensor
 
-from bench.base.yaml_document import suggest
+from bench.base.text import suggest
 from bench.data import file_formats
 from bench.data.dataset import Dataset, Split, Tensors, Transform, held_out
 from bench.data.image_folder import Folder, listed

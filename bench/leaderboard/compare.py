@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
-from bench.base.yaml_document import leaves
+from bench.base.plain_data import flatten
 from bench.errors import UsageError
 from bench.leaderboard import confounds as confound
 from bench.leaderboard.board import OWN, Board, Line, Section, Stale, rank
@@ -185,7 +185,7 @@ def _told_apart(
 def _way(ways: list[Way], suite: str, row: Row, *, code: bool) -> Way:
     """The way that a suite trains the row's net: one that another suite has, or a new one."""
     shared = row.cells[0].model_dump(mode="json", exclude=OWN)
-    facts = {k: _text(v) for k, v in leaves(shared) if code or not k.startswith(CODE)}
+    facts = {k: _text(v) for k, v in flatten(shared) if code or not k.startswith(CODE)}
     way = next((w for w in ways if w.facts == facts and suite not in w.suites), None)
     if way is None:
         way = Way(row.backbone, facts, [])

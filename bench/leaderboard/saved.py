@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from bench.base.yaml_document import suggest
+from bench.base.text import suggest
 from bench.errors import UsageError
 from bench.leaderboard import compare
 from bench.leaderboard.board import Board, rank

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from bench.base.yaml_document import is_file, suggest
+from bench.base.files import is_file
+from bench.base.text import suggest
 from bench.errors import UsageError
 from bench.leaderboard import board, resources, tuning
 from bench.leaderboard.board import Line

@@ -16,8 +16,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bench.base.plain_data import KeyPath, as_list, as_mapping
 from bench.base.validation import problems
-from bench.base.yaml_document import Document, Path_, Problem, items, mapping
+from bench.base.yaml_document import Document, Problem
 from bench.data import sources
 from bench.errors import PluginError, UsageError
 from bench.registry import BACKBONES, ESTIMATORS, Registry, add_folders
@@ -84,10 +85,10 @@ def build(document: Document) -> Axes:
     return axes
 
 
-def _recipe(document: Document, own: Any, path: Path_, axes: Axes) -> Recipe | None:
+def _recipe(document: Document, own: Any, path: KeyPath, axes: Axes) -> Recipe | None:
     """The suite's recipe under `own`; what is wrong with the suite's own is told by its model."""
-    shared = mapping(document.data.get("train"))
-    over = mapping(own)
+    shared = as_mapping(document.data.get("train"))
+    over = as_mapping(own)
     if shared is None or over is None:
         if over is None:
             axes.problems.append(Problem(path, "must be a mapping, as the suite's train is"))
@@ -100,14 +101,14 @@ def _recipe(document: Document, own: Any, path: Path_, axes: Axes) -> Recipe | N
     return None
 
 
-def _own(problem: Problem, path: Path_, own: dict[str, Any]) -> bool:
+def _own(problem: Problem, path: KeyPath, own: dict[str, Any]) -> bool:
     """Is this said of what stands at `path` itself, and not of the suite's recipe below it?"""
     return len(problem.path) == len(path) or problem.path[len(path)] in own
 
 
 def _add_folders(document: Document, axes: Axes) -> None:
     folders: Any = document.data.get("plugins", [])
-    for folder in items(folders) or [folders]:
+    for folder in as_list(folders) or [folders]:
         if isinstance(folder, str):
             try:
                 there = (Path(document.source).parent / folder).is_dir()
@@ -122,22 +123,22 @@ def _add_folders(document: Document, axes: Axes) -> None:
 
 def _entries(document: Document, axis: str) -> list[tuple[str, dict[str, Any]]]:
     """The entries of one axis that have the shape of one; the suite's own check names the rest."""
-    found = mapping(document.data.get(axis)) or {}
-    shaped = ((str(label), mapping(entry)) for label, entry in found.items())
+    found = as_mapping(document.data.get(axis)) or {}
+    shaped = ((str(label), as_mapping(entry)) for label, entry in found.items())
     return [(label, entry) for label, entry in shaped if entry is not None]
 
 
 def _matrix(
-    entry: dict[str, Any], path: Path_, axes: Axes
-) -> Iterator[tuple[str, dict[str, Any], Path_]]:
+    entry: dict[str, Any], path: KeyPath, axes: Axes
+) -> Iterator[tuple[str, dict[str, Any], KeyPath]]:
     """An entry once, or once per combination of its `matrix: {parameter: [values]}`."""
     rest = {k: v for k, v in entry.items() if k != "matrix"}
-    matrix = mapping(entry.get("matrix", {}))
-    if matrix is None or not all(items(v) for v in matrix.values()):
+    matrix = as_mapping(entry.get("matrix", {}))
+    if matrix is None or not all(as_list(v) for v in matrix.values()):
         message = "must map parameters to lists of values, as in {o_end: [1, 2, 3]}"
         axes.problems.append(Problem((*path, "matrix"), message))
         return
-    if math.prod(len(items(v)) for v in matrix.values()) > MOST:
+    if math.prod(len(as_list(v)) for v in matrix.values()) > MOST:
         axes.problems.append(Problem((*path, "matrix"), f"has more than {MOST:,} combinations"))
         return
     for key in matrix.keys() & rest.keys():
@@ -150,7 +151,7 @@ def _matrix(
 
 
 def _add_estimator(
-    label: str, plugin: str, params: dict[str, Any], path: Path_, axes: Axes
+    label: str, plugin: str, params: dict[str, Any], path: KeyPath, axes: Axes
 ) -> None:
     """One label: one estimator for both roles, or `{W: ..., A: ...}` apart."""
     if label == "none":
@@ -163,9 +164,9 @@ def _add_estimator(
     rest = {k: v for k, v in params.items() if k not in sources}
     for role in sources:
         value: Any = params.get(role)
-        own: dict[str, Any] = mapping(value) or {"plugin": value}
+        own: dict[str, Any] = as_mapping(value) or {"plugin": value}
         chosen, place = (rest | own, (*path, role)) if apart else ({"plugin": plugin} | rest, path)
-        built = _plugin(ESTIMATORS, chosen, place if not apart or mapping(value) else path, axes)
+        built = _plugin(ESTIMATORS, chosen, place if not apart or as_mapping(value) else path, axes)
         if built:
             roles[role] = built
             if "schedule" in chosen:
@@ -175,7 +176,7 @@ def _add_estimator(
 
 
 def _plugin(
-    registry: Registry[Any], params: dict[str, Any], path: Path_, axes: Axes
+    registry: Registry[Any], params: dict[str, Any], path: KeyPath, axes: Axes
 ) -> Named | None:
     """Build one plugin; what is wrong goes to the problems."""
     params = dict(params)
@@ -197,10 +198,12 @@ def _plugin(
     return None
 
 
-def _source(value: Any, path: Path_, axes: Axes) -> Named | None:
+def _source(value: Any, path: KeyPath, axes: Axes) -> Named | None:
     """The one data set that stands at `path`."""
-    found = mapping(value) or {}
-    entries = [(str(name), e) for name, entry in found.items() if (e := mapping(entry)) is not None]
+    found = as_mapping(value) or {}
+    entries = [
+        (str(name), e) for name, entry in found.items() if (e := as_mapping(entry)) is not None
+    ]
     if len(entries) != 1:
         axes.problems.append(Problem(path, f"names {len(entries) or 'no'} data sets, needs one"))
         return None

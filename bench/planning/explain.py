@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from bench.base.yaml_document import Document, items, mapping
+from bench.base.plain_data import as_list, as_mapping
+from bench.base.yaml_document import Document
 from bench.planning.axes import Net
 from bench.planning.planner import resolve
 from bench.spec.suite import Suite, question
@@ -76,8 +77,8 @@ def _net(document: Document, label: str, net: Net) -> list[tuple[Place, Any]]:
     """A backbone, and what it says for itself of recipe and data."""
     place: Place = ("backbones", label)
     lines: list[tuple[Place, Any]] = [((*place, "plugin"), net.name), *_values(net.plugin, place)]
-    said = mapping(document.data.get("backbones")) or {}
-    entry = mapping(said.get(label.partition("(")[0])) or {}
+    said = as_mapping(document.data.get("backbones")) or {}
+    entry = as_mapping(said.get(label.partition("(")[0])) or {}
     lines += [((*place, "train", k), getattr(net.recipe, k)) for k in entry.get("train", {})]
     if "data" in entry:
         lines += _values(net.source.plugin, (*place, "data", net.source.name))
@@ -104,5 +105,5 @@ def _short(place: str) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
-    listed = items(json.loads(json.dumps(value, default=str)))  # a tuple, too
+    listed = as_list(json.loads(json.dumps(value, default=str)))  # a tuple, too
     return ", ".join(map(str, listed)) if listed else str(value)

@@ -9,7 +9,9 @@ from typing import Any
 
 import torch
 
-from bench.base.yaml_document import Document, Path_, Problem, suggest
+from bench.base.plain_data import KeyPath
+from bench.base.text import suggest
+from bench.base.yaml_document import Document, Problem
 from bench.data.sources import data_folder
 from bench.errors import SuiteError
 from bench.nn.contract import Estimator, Surrogate
@@ -113,7 +115,7 @@ def _gains(axes: Axes) -> Iterator[Problem]:
                 yield Problem(("estimators", label), problem)
 
 
-def _uses(suite: Suite) -> Iterator[tuple[Path_, str, bool]]:
+def _uses(suite: Suite) -> Iterator[tuple[KeyPath, str, bool]]:
     """Where a label is used, the label, and whether it may be `none`, full precision."""
     if suite.baseline is not None:
         yield ("baseline",), suite.baseline, False

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.base.yaml_document import Document, Path_, Problem
+from bench.base.plain_data import KeyPath
+from bench.base.yaml_document import Document, Problem
 from bench.data.dataset import Dataset
 from bench.errors import SuiteError
 from bench.nn.contract import Estimator, Surrogate
@@ -124,7 +125,7 @@ class Rows:
                 f"{n} training images leave a last batch of 1, which BatchNorm cannot normalize; "
                 "choose another size"
             )
-            own: Path_ = ("backbones", c.backbone, "train", "batch_size")
+            own: KeyPath = ("backbones", c.backbone, "train", "batch_size")
             return Problem(own if own in self.document.places else own[2:], message)
         needed = self.axes.backbones[c.backbone].plugin.only_image
         if needed in {None, side}:

@@ -11,9 +11,10 @@ from typing import Any, NoReturn, TypeAlias
 
 from pydantic import ValidationError
 
-from bench.base.text import count
+from bench.base.plain_data import KeyPath
+from bench.base.text import count, suggest
 from bench.base.validation import problems
-from bench.base.yaml_document import Document, Path_, Problem, suggest
+from bench.base.yaml_document import Document, Problem
 from bench.errors import SuiteError
 from bench.leaderboard import tuning
 from bench.leaderboard.tuning import Grid, Values
@@ -152,7 +153,7 @@ class Trials:
             found = problems(error, ("tune", *place), plugin.__class__)
             raise SuiteError(self.document.report(found)) from None
 
-    def _refuse(self, place: Path_, message: str) -> NoReturn:
+    def _refuse(self, place: KeyPath, message: str) -> NoReturn:
         raise SuiteError(self.document.report([Problem(("tune", *place), message)]))
 
 

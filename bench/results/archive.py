@@ -24,8 +24,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from bench.base.files import open_atomic
 from bench.errors import EnvironmentProblem, UsageError
-from bench.results import store
 from bench.results.cell_folders import Kept
 from bench.spec.plan import Plan
 
@@ -77,7 +77,7 @@ def pack(target: Path, members: Iterable[tuple[str, Path]]) -> int:
         message = f"`{target}` exists; name another file, or remove it"
         raise UsageError(message)
     try:
-        with store.whole(target) as file:
+        with open_atomic(target) as file:
             _write(file, sorted(members))
         return target.stat().st_size
     except (OSError, ValueError) as error:  # tarfile's word for a name that is too long

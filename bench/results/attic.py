@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.base import machine
+from bench.base.files import sync_folder
 from bench.errors import EnvironmentProblem
 from bench.results import cell_folders, lease, source_digest, store
 from bench.results.cell_folders import Kept
@@ -181,8 +182,8 @@ def move(path: Path, to: Path) -> None:
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         path.rename(to)
-        store.sync(to.parent)
-        store.sync(path.parent)
+        sync_folder(to.parent)
+        sync_folder(path.parent)
     except OSError as error:
         message = f"cannot move `{path}` to `{to}`: {error.strerror or error}"
         raise EnvironmentProblem(message) from None

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from bench.base.text import count
-from bench.base.yaml_document import suggest
+from bench.base.text import count, suggest
 from bench.errors import UsageError
 from bench.registry import add_folders
 from bench.results import store

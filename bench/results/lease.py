@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from bench.base import machine
+from bench.base.files import write_file
 from bench.base.validation import Frozen
 from bench.errors import EnvironmentProblem
 from bench.results import store
@@ -246,7 +247,7 @@ class Leases:
     def _write(self, cell: Cell) -> None:
         at = datetime.now(UTC).isoformat(timespec="seconds")
         lease = Lease(owner=self.owner, beat=self._beat, at=at)
-        store.write(self._path(cell), lease.model_dump_json() + "\n")
+        write_file(self._path(cell), lease.model_dump_json() + "\n")
 
     def _path(self, cell: Cell) -> Path:
         return store.folder(self.root, cell) / NAME

@@ -8,7 +8,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.base.text import plain
+from bench.base.text import printable
 from bench.results.record import Provenance
 
 PACKAGES = ("signbench", "torch", "torchvision", "numpy", "scikit-learn")
@@ -36,7 +36,7 @@ def provenance(
         threads=torch.get_num_threads(),
         compiled=compiled,
         host=platform.node(),
-        command=plain(shlex.join(["bench", *argv])),
+        command=printable(shlex.join(["bench", *argv])),
         started=started.isoformat(timespec="seconds"),
         wall_s=round((datetime.now(UTC) - started).total_seconds(), 3),
         cells_at_once=cells_at_once,

@@ -5,27 +5,25 @@ Records on disk: a folder for each cell, so that results merge like any other fi
     ROOT/suites/<suite>/plan.json  leaderboard.{md,csv,json}
 """
 
-import errno
 import hashlib
 import json
 import os
 import stat
-import uuid
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from pydantic import ValidationError
 
-from bench.base.yaml_document import dotted
+from bench.base.files import write_file
+from bench.base.plain_data import dotted
 from bench.errors import EnvironmentProblem, UsageError
 from bench.results.record import Record
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan
 
 RECORD_BYTES = 2**28  # no record comes near it
-NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 def folder(root: Path, cell: Cell) -> Path:
@@ -66,106 +64,19 @@ def inside(root: Path, kind: str, name: str) -> Path:
     return path
 
 
-def write(path: Path, content: str | bytes) -> Path:
-    """
-    Write a file whole or not at all.
-
-    Raises:
-        EnvironmentProblem: the disk is full, or the folder cannot be written.
-    """
-    try:
-        with whole(path) as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-    except OSError as error:
-        message = f"cannot write `{path}`: {error.strerror or error}"
-        raise EnvironmentProblem(message) from None
-    return path
-
-
-@contextmanager
-def whole(path: Path) -> Generator[IO[bytes], None, None]:
-    """
-    A file that is at `path`, and on disk, when all of it is written, or leaves nothing.
-
-    Raises:
-        OSError: the disk is full, or the folder cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # others may read it
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    sync(path.parent)
-
-
-def deliver(path: Path, content: bytes) -> Path:
-    """
-    Write a file where a person asked for it; through a link, and never over what is no file.
-
-    Raises:
-        EnvironmentProblem: something else is there, the disk is full, or it cannot be written.
-    """
-    if path.exists() and not path.is_file():
-        message = f"cannot write `{path}`: it is there and no file; name another"
-        raise EnvironmentProblem(message)
-    write(path.resolve(), content)
-    return path
-
-
-def sync(folder: Path) -> None:
-    """
-    Have a folder's entries on disk, where its file system can do that.
-
-    Raises:
-        OSError: the disk fails.
-    """
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in NO_FOLDER_SYNC:
-            raise
-    finally:
-        os.close(handle)
-
-
-def append(path: Path, text: str) -> None:
-    """
-    Add to a log.
-
-    Raises:
-        EnvironmentProblem: the disk is full, or the folder cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW  # a link may lead anywhere
-        with os.fdopen(os.open(path, flags, 0o666), "a", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        message = f"cannot write `{path}`: {error.strerror or error}"
-        raise EnvironmentProblem(message) from None
-
-
 def save_weights(path: Path, state: dict[str, Any]) -> Path:
-    """Write a model's tensors, as `write` does."""
+    """Write a model's tensors, as `write_file` does."""
     from safetensors.torch import save as dump
 
-    return write(path, dump({k: v.contiguous() for k, v in state.items()}))
+    return write_file(path, dump({k: v.contiguous() for k, v in state.items()}))
 
 
 def save(root: Path, record: Record) -> Path:
-    """Write a cell's record with its seal, as `write` does."""
+    """Write a cell's record with its seal, as `write_file` does."""
     path = folder(root, record.cell) / "record.json"
     whole = Record.model_validate_json(record.model_dump_json())  # every field is one that was set
     record = whole.model_copy(update={"seal": _seal(whole)})
-    return write(path, record.model_dump_json() + "\n")
+    return write_file(path, record.model_dump_json() + "\n")
 
 
 def sealed(record: Record) -> bool | None:
@@ -271,7 +182,7 @@ def set_aside(root: Path, cell: Cell) -> Path | None:
 
 def save_plan(root: Path, plan: Plan) -> Path:
     """Keep what a suite meant when it ran, so that its table needs nothing but results."""
-    return write(suite_folder(root, plan.suite) / "plan.json", plan.model_dump_json() + "\n")
+    return write_file(suite_folder(root, plan.suite) / "plan.json", plan.model_dump_json() + "\n")
 
 
 def find_plan(root: Path, suite: str) -> Plan:

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.base.text import plain
+from bench.base.files import append_text
+from bench.base.text import printable
 from bench.errors import EnvironmentProblem
 from bench.results import store
 from bench.spec.cell import Cell
@@ -37,7 +38,7 @@ class Log:
         stamp = datetime.now(UTC).isoformat(timespec="seconds")
         start = "\n" if self._cut() else ""  # what was printed last may have no end
         with contextlib.suppress(EnvironmentProblem):  # no log is worth a cell
-            store.append(self.path, f"{start}{stamp} {plain(text.rstrip())}\n")
+            append_text(self.path, f"{start}{stamp} {printable(text.rstrip())}\n")
 
     def end(self, status: str, reason: str) -> None:
         """How the cell ended."""

@@ -20,7 +20,7 @@ import torch
 
 from bench.base import signals
 from bench.base.machine import cores
-from bench.base.text import count, plain
+from bench.base.text import count, printable
 from bench.errors import BenchError, EnvironmentProblem, UsageError
 from bench.registry import ESTIMATORS
 from bench.results import store
@@ -311,7 +311,7 @@ class _Crew:
             datetime.now(UTC), "cpu", bool(self.settings.compiled), list(self.settings.argv)
         )
         origin = origin.model_copy(update={"device": slot.device, "threads": slot.threads})
-        record = Record(cell=cell, status=status, reason=plain(reason), provenance=origin)
+        record = Record(cell=cell, status=status, reason=printable(reason), provenance=origin)
         try:
             store.save(self.settings.root, record)
         except EnvironmentProblem as problem:

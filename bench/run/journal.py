@@ -18,9 +18,9 @@ from typing import Annotated, Any, Self, get_args
 
 from pydantic import AwareDatetime, Field, TypeAdapter
 
-from bench.base.text import plain
+from bench.base.files import append_text, is_file
+from bench.base.text import printable
 from bench.base.validation import Frozen
-from bench.base.yaml_document import is_file
 from bench.errors import EnvironmentProblem
 from bench.results import store
 from bench.results.lease import Owner, alive, myself
@@ -124,7 +124,7 @@ class Journal:
         start = "\n" if self._torn else ""  # what an earlier try may have left is a line of its own
         try:
             path = store.inside(self.root, "events", self.path.name)
-            store.append(path, start + plain(json.dumps(line, ensure_ascii=False)) + "\n")
+            append_text(path, start + printable(json.dumps(line, ensure_ascii=False)) + "\n")
             self._torn = False
         except EnvironmentProblem as problem:
             self._torn = True

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from bench.base.signals import Stopped
-from bench.base.text import plain
+from bench.base.text import printable
 from bench.errors import BenchError
 
 VERSION = 1
@@ -66,7 +66,7 @@ class Stream:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = {"version": VERSION, "at": at, "suite": self.suite, "kind": kind, **more}
         try:
-            self.file.write(plain(json.dumps(line, ensure_ascii=False)) + "\n")
+            self.file.write(printable(json.dumps(line, ensure_ascii=False)) + "\n")
             self.file.flush()
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.base.text import count, say
+from bench.base.console import print_text
+from bench.base.files import write_file
+from bench.base.text import count
 from bench.errors import UsageError
 from bench.leaderboard import sequential
 from bench.leaderboard.board import rank
@@ -54,14 +56,14 @@ class _Session:
         missing = [s.cell for s in standings if anew or s.state in {"to run", "failed"}]
         stale = [s for s in standings if s.state == "stale" and not anew]
         for s in stale:
-            say(self.err, f"stale: {s.cell.slug}: {s.note}")
+            print_text(self.err, f"stale: {s.cell.slug}: {s.note}")
         self.stale.extend(s.cell for s in stale)
         n = len(standings)
         if self.stream:
             self.stream.counts.update(recorded=n - len(missing) - len(stale), stale=len(stale))
         counts = f"{n - len(missing) - len(stale)} recorded"
         counts += f", {len(stale)} stale" * bool(stale)
-        say(self.out, f"{part}{count(n, 'cell')}, {counts}, {len(missing)} to run")
+        print_text(self.out, f"{part}{count(n, 'cell')}, {counts}, {len(missing)} to run")
         if missing:
             store.save_plan(self.settings.root, continued(plan, self.settings.root))
             self._watched(plan, missing, anew=anew)
@@ -83,7 +85,7 @@ class _Session:
             self.tally.ended.update(found.ended)
         finally:
             if book.problem:
-                say(self.err, f"note: the journal has gaps: {book.problem}")
+                print_text(self.err, f"note: the journal has gaps: {book.problem}")
 
 
 def run(
@@ -111,27 +113,27 @@ def run(
     _refuse_namesake(plan, settings.root)
     trackers = opened(choice.track, settings.root, plan.suite)
     notes = out if display.redraws(out) else err  # a table is torn by what others print
-    tracking = Tracking(trackers, settings.root, lambda text: say(notes, text))
+    tracking = Tracking(trackers, settings.root, lambda text: print_text(notes, text))
     for told in trackers.values():
-        say(out, f"tracked: `{told.command}` shows it")
+        print_text(out, f"tracked: `{told.command}` shows it")
     session = _Session(settings, out, err, choice, stream, tracking)
     with closing(tracking):
         for part, standings in _parts(plan, chosen, settings.root, choice):
             session.execute(plan, part, standings)
         plan = _separated(session, plan)
     written = [*_table(plan, settings.root, choice, (out, err)), *session.journals]
-    say(out, "files:")
+    print_text(out, "files:")
     for line in _files(written, plan, settings.root):
-        say(out, f"  {line}")
+        print_text(out, f"  {line}")
     for event in session.tally.failed:
         cell = plan.cell(event.cell_id)
         log = store.folder(settings.root, cell) / "log.txt"
-        say(err, f"failed: {cell.slug}: {event.reason}; log: {log}")
+        print_text(err, f"failed: {cell.slug}: {event.reason}; log: {log}")
     undone = 0 if choice.allow_stale else len(session.stale)
     if undone:
         hint = "--rerun stale measures them again, --allow-stale shows what there is"
         cells = "1 cell was" if undone == 1 else f"{undone} cells were"
-        say(err, f"stale: {cells} measured by other code or on other data; {hint}")
+        print_text(err, f"stale: {cells} measured by other code or on other data; {hint}")
     return not (session.tally.failed or undone)
 
 
@@ -265,10 +267,10 @@ def _table(plan: Plan, root: Path, choice: Choice, consoles: tuple[Console, Cons
     render.render(board, "rich", out)
     home = store.suite_folder(root, plan.suite)
     if not records and found.stale and (home / "plan.json").is_file():
-        say(err, f"note: all records are stale; the table in `{home}` stays as it was")
+        print_text(err, f"note: all records are stale; the table in `{home}` stays as it was")
         return []
     forms = {"md": render.markdown, "csv": render.csv, "json": render.as_json}
-    tables = [store.write(home / f"leaderboard.{end}", form(board)) for end, form in forms.items()]
+    tables = [write_file(home / f"leaderboard.{end}", form(board)) for end, form in forms.items()]
     return [store.save_plan(root, plan), *tables]
 
 

@@ -16,8 +16,8 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from bench.base.console import print_text
 from bench.base.signals import Stopped
-from bench.base.text import say
 from bench.run import display
 from bench.run.journal import Run, runs
 from bench.run.worker import Event
@@ -142,7 +142,7 @@ def show(root: Path, out: Console) -> None:
     found = sights(root)
     _going(found, out)
     for line in _ended(found, root):
-        say(out, line)
+        print_text(out, line)
 
 
 def watch(root: Path, out: Console) -> None:
@@ -156,17 +156,17 @@ def watch(root: Path, out: Console) -> None:
     except Stopped:  # how one leaves
         return
     for line in _ended(found, root):
-        say(out, line)
+        print_text(out, line)
 
 
 def _going(found: list[Sight], out: Console) -> None:
     for sight in (s for s in found if s.going):
-        say(out, sight.line)
+        print_text(out, sight.line)
         if out.is_terminal:
             out.print(display.table(sight.board, out, len(sight.board.states) + 9))
         else:
             for line in sight.lines():
-                say(out, line)
+                print_text(out, line)
 
 
 def _redraw(found: list[Sight], root: Path, out: Console) -> None:

@@ -15,7 +15,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from bench.base.yaml_document import leaves, suggest
+from bench.base.plain_data import flatten
+from bench.base.text import suggest
 from bench.errors import EnvironmentProblem, UsageError
 from bench.leaderboard import equilibrium
 from bench.leaderboard.stats.intervals import mean
@@ -156,7 +157,7 @@ def parameters(cell: Cell) -> dict[str, str | float]:
     """All that was asked for, as `recipe.lr: 0.1`; digests of sources are left out."""
     asked = cell.model_dump(mode="json", exclude={"numerics": True, "core": True, **_DIGESTS})
     found: dict[str, str | float] = {"wa": cell.wa}
-    for name, value in leaves(asked):
+    for name, value in flatten(asked):
         known = isinstance(value, (int, float))
         found[name.replace("params.", "")] = value if known else str(value)
     return found

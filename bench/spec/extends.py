@@ -9,7 +9,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from bench.base.yaml_document import Document, Path_, is_file, items, mapping, read, suggest
+from bench.base.files import is_file
+from bench.base.plain_data import KeyPath, as_list, as_mapping
+from bench.base.text import suggest
+from bench.base.yaml_document import Document, read
 from bench.errors import SuiteError
 from bench.spec import preset
 from bench.spec.published import find as ledger_file
@@ -58,8 +61,8 @@ def find(path: Path) -> Path:
 def _reach(document: Document, text: str) -> None:
     """An override of `train` goes before what backbones say of it themselves."""
     key = text.partition("=")[0]
-    for entry in (mapping(document.data.get("backbones")) or {}).values():
-        own = mapping((mapping(entry) or {}).get("train")) or {}
+    for entry in (as_mapping(document.data.get("backbones")) or {}).values():
+        own = as_mapping((as_mapping(entry) or {}).get("train")) or {}
         if key.startswith("train."):
             own.pop(key.split(".")[1], None)
 
@@ -70,9 +73,9 @@ def _read(path: Path, above: tuple[Path, ...]) -> Document:
     if not isinstance(document.data, dict):
         message = f"{document.source}:1:1: a suite is a mapping; `bench schema` describes it"
         raise SuiteError(message)
-    named = [axis for axis in AXES if mapping(document.data.get(axis)) is None]
+    named = [axis for axis in AXES if as_mapping(document.data.get(axis)) is None]
     _spread(document)
-    base = (mapping(document.data) or {}).get("extends")
+    base = (as_mapping(document.data) or {}).get("extends")
     if not isinstance(base, str):
         return document
     place = document.where(("extends",))
@@ -87,12 +90,12 @@ def _read(path: Path, above: tuple[Path, ...]) -> Document:
         message = f"{place}: extends: {error}"
         raise SuiteError(message) from None
     folders = below.data.get("plugins", [])
-    if folders := [folders] if isinstance(folders, str) else items(folders):
+    if folders := [folders] if isinstance(folders, str) else as_list(folders):
         below.data["plugins"] = [str((there.parent / str(f)).resolve()) for f in folders]
     _rebase(below, there.parent)
     _choose_data(document, below)
     for axis in (axis for axis in named if axis in document.data):
-        _narrow(below, axis, set(mapping(document.data[axis]) or {}))
+        _narrow(below, axis, set(as_mapping(document.data[axis]) or {}))
     document.inherit(below)
     return document
 
@@ -100,7 +103,7 @@ def _read(path: Path, above: tuple[Path, ...]) -> Document:
 def _rebase(below: Document, home: Path) -> None:
     """Ledgers beside the suite that is extended are found from wherever it is extended."""
     said = below.data.get("published")
-    names = [said] if isinstance(said, str) else items(said)
+    names = [said] if isinstance(said, str) else as_list(said)
     if names and home.resolve() != Path(str(files("suites"))).resolve():
         found = [ledger_file(str(name), home / "published") for name in names]
         below.data["published"] = [
@@ -114,10 +117,10 @@ def _choose_data(document: Document, below: Document) -> None:
     if "data" in document.data:
         below.data.pop("data", None)
         below.places = {p: at for p, at in below.places.items() if p[:1] != ("data",)}
-    theirs = mapping(below.data.get("backbones")) or {}
-    for label, entry in (mapping(document.data.get("backbones")) or {}).items():
-        if "data" in (mapping(entry) or {}):
-            (mapping(theirs.get(label)) or {}).pop("data", None)
+    theirs = as_mapping(below.data.get("backbones")) or {}
+    for label, entry in (as_mapping(document.data.get("backbones")) or {}).items():
+        if "data" in (as_mapping(entry) or {}):
+            (as_mapping(theirs.get(label)) or {}).pop("data", None)
 
 
 def _narrow(below: Document, axis: str, chosen: set[str]) -> None:
@@ -126,8 +129,8 @@ def _narrow(below: Document, axis: str, chosen: set[str]) -> None:
     for place in ((axis,), ("published", "acc"), ("tune", axis)) if chosen else ():
         node: Any = said
         for key in place[:-1]:
-            node = mapping(node.get(key)) or {}
-        labels = mapping(node.get(place[-1])) or {}
+            node = as_mapping(node.get(key)) or {}
+        labels = as_mapping(node.get(place[-1])) or {}
         for label in [x for x in labels if x.partition("(")[0] not in {*chosen, "none"}]:
             del labels[label]
     if chosen:
@@ -138,8 +141,8 @@ def _narrow_rules(said: dict[str, Any], field: str, chosen: set[str]) -> None:
     """Includes, excludes and the baseline that speak of what is left."""
     for rules in ("include", "exclude"):
         if rules in said:
-            said[rules] = [r for r in items(said[rules]) if _about(r, field, chosen)]
-    for rule in (r for r in items(said.get("exclude")) if items(r.get(field))):
+            said[rules] = [r for r in as_list(said[rules]) if _about(r, field, chosen)]
+    for rule in (r for r in as_list(said.get("exclude")) if as_list(r.get(field))):
         rule[field] = [x for x in rule[field] if str(x).partition("(")[0] in chosen or "*" in x]
     if field == "estimator" and str(said.get("baseline")).partition("(")[0] not in chosen:
         said.pop("baseline", None)
@@ -147,8 +150,8 @@ def _narrow_rules(said: dict[str, Any], field: str, chosen: set[str]) -> None:
 
 def _about(rule: Any, field: str, chosen: set[str]) -> bool:
     """Does a rule speak of what is left?"""
-    value: Any = (mapping(rule) or {}).get(field)
-    names = [str(x).partition("(")[0] for x in (items(value) or [value])]
+    value: Any = (as_mapping(rule) or {}).get(field)
+    names = [str(x).partition("(")[0] for x in (as_list(value) or [value])]
     return value in (None, "none") or any(name in chosen or "*" in name for name in names)
 
 
@@ -157,22 +160,22 @@ def _spread(document: Document) -> None:
     for axis in ("estimators", "backbones", "data"):
         if axis in document.data:
             document.data[axis] = _axis(document, document.data[axis], (axis,))
-    for entry in (mapping(document.data.get("estimators")) or {}).values():
-        for role in [r for r in ("W", "A") if isinstance((mapping(entry) or {}).get(r), str)]:
+    for entry in (as_mapping(document.data.get("estimators")) or {}).values():
+        for role in [r for r in ("W", "A") if isinstance((as_mapping(entry) or {}).get(r), str)]:
             entry[role] = {"plugin": entry[role]}
-    for label, entry in (mapping(document.data.get("backbones")) or {}).items():
-        if mapping(entry) and "data" in entry:
+    for label, entry in (as_mapping(document.data.get("backbones")) or {}).items():
+        if as_mapping(entry) and "data" in entry:
             entry["data"] = _axis(document, entry["data"], ("backbones", label, "data"))
 
 
-def _axis(document: Document, value: Any, path: Path_) -> Any:
-    names = [value] if isinstance(value, str) else items(value)
+def _axis(document: Document, value: Any, path: KeyPath) -> Any:
+    names = [value] if isinstance(value, str) else as_list(value)
     if names and all(isinstance(name, str) for name in names):
         for index, name in enumerate(names):
             place = document.places.get((*path, index))
             document.places |= {(*path, name): place} if place else {}
         value = dict.fromkeys(names)
-    entries = mapping(value)
+    entries = as_mapping(value)
     return value if entries is None else {k: _entry(v) for k, v in entries.items()}
 
 

@@ -8,7 +8,7 @@ Terms joined by `&` must all hold; a term's comma-separated words are alternativ
 import re
 from fnmatch import fnmatchcase
 
-from bench.base.yaml_document import suggest
+from bench.base.text import suggest
 from bench.errors import EmptyMatch, UsageError
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan, Row

@@ -8,8 +8,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
+from bench.base.plain_data import as_mapping
 from bench.base.validation import misuse
-from bench.base.yaml_document import mapping, settings
+from bench.base.yaml_document import settings
 
 Model = TypeVar("Model", bound=BaseModel)
 LIMITS = {
@@ -95,5 +96,5 @@ def _kind(schema: dict[str, Any], root: dict[str, Any]) -> str:
     kind = schema.get("type", "anything")
     if kind == "boolean":
         return "true | false"
-    items = mapping(schema.get("items"))
+    items = as_mapping(schema.get("items"))
     return f"list of {takes(items, root)}" if kind == "array" and items else str(kind)

@@ -13,8 +13,11 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import FiniteFloat, ValidationError
 
+from bench.base.files import is_file
+from bench.base.plain_data import as_list, as_mapping
+from bench.base.text import suggest
 from bench.base.validation import Frozen
-from bench.base.yaml_document import Problem, is_file, items, mapping, read, suggest
+from bench.base.yaml_document import Problem, read
 from bench.errors import SuiteError
 from bench.spec.cell import Cell
 
@@ -79,13 +82,13 @@ def ledger(name: str, beside: Path) -> list[Claim]:
         message = f"no ledger `{name}`{suggest(name, sorted(p.stem for p in home.glob('*.yaml')))}"
         raise SuiteError(message)
     document = read(path)
-    head = mapping(document.data) or {}
+    head = as_mapping(document.data) or {}
     shared = {k: v for k, v in head.items() if k not in {"claims", "common"}}
     found: list[Claim] = []
     wrong: list[Problem] = []
-    for index, raw in enumerate(items(head.get("claims"))):
-        claim = mapping(raw) or {}
-        rules = [_without_names(r) for r in items(head.get("common")) if _meant(r, claim)]
+    for index, raw in enumerate(as_list(head.get("claims"))):
+        claim = as_mapping(raw) or {}
+        rules = [_without_names(r) for r in as_list(head.get("common")) if _meant(r, claim)]
         layers = [shared, *rules, claim]
         try:
             found.append(Claim.model_validate(_together(layers)))
@@ -120,7 +123,7 @@ def describe(claims: list[Claim]) -> Iterator[str]:
 
 def _meant(rule: Any, claim: dict[str, Any]) -> bool:
     """Does an entry of `common` speak of this claim?"""
-    keys = [k for k in ("label", "backbone") if k in (mapping(rule) or {})]
+    keys = [k for k in ("label", "backbone") if k in (as_mapping(rule) or {})]
     named = bool(keys) and all(k in claim for k in keys)
     return named and all(fnmatchcase(str(claim[k]), str(rule[k])) for k in keys)
 
@@ -134,7 +137,7 @@ def _together(layers: list[dict[str, Any]]) -> dict[str, Any]:
     whole: dict[str, Any] = {}
     for layer in layers:
         below, above = whole.get("protocol", {}), layer.get("protocol", {})
-        both = mapping(above) is not None and mapping(below) is not None
+        both = as_mapping(above) is not None and as_mapping(below) is not None
         whole = whole | layer | {"protocol": below | above if both else above}
     return whole
 

@@ -21,8 +21,9 @@ from pydantic import (
     model_validator,
 )
 
+from bench.base.plain_data import as_list
 from bench.base.validation import Frozen, problems
-from bench.base.yaml_document import Document, Problem, items
+from bench.base.yaml_document import Document, Problem
 from bench.spec.cell import WA, Binarization, Definition, Recipe
 from bench.spec.extends import find, whole
 from bench.spec.published import Protocol
@@ -97,7 +98,7 @@ class Published(Frozen):
 
 def _ledgers(value: Any) -> Any:
     """`table3` and `[table3, readme]` for `{ledgers: ...}`."""
-    return {"ledgers": value} if isinstance(value, str) or items(value) else value
+    return {"ledgers": value} if isinstance(value, str) or as_list(value) else value
 
 
 class Tune(Frozen):

@@ -18,6 +18,7 @@ from typing import Literal
 
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError
 
+from bench.base.files import write_file
 from bench.base.validation import Frozen
 from bench.errors import EnvironmentProblem
 from bench.results import store
@@ -86,7 +87,7 @@ def keep(root: Path, tempo: Tempo) -> None:
     """Keep a tempo; a folder that cannot be written is no problem, it is measured again then."""
     name = _name(tempo.graph, tempo.place, tempo.environment, tempo.host)
     with contextlib.suppress(EnvironmentProblem):
-        store.write(store.inside(root, "paces", name), tempo.model_dump_json() + "\n")
+        write_file(store.inside(root, "paces", name), tempo.model_dump_json() + "\n")
 
 
 def _name(*words: str) -> str:

@@ -25,9 +25,9 @@ import torch
 from pydantic import Field, FiniteFloat, NonNegativeInt, ValidationError, field_validator
 from torch import Tensor
 
+from bench.base.files import sync_folder, write_file
 from bench.base.validation import Frozen
 from bench.errors import EnvironmentProblem, exhausted
-from bench.results import store
 from bench.results.record import LayerIndicators, Provenance
 from bench.train.trainer import Misfit, Outcome, Snapshot, State
 
@@ -146,7 +146,7 @@ def write(home: Path, cell_id: str, snapshot: Snapshot, processes: list[Provenan
             _remove(part)
             raise
         for each in (path, root):
-            store.sync(each)
+            sync_folder(each)
         for old in _found(home)[KEPT:]:
             _remove(old)
     except OSError as error:
@@ -241,7 +241,7 @@ def clear(home: Path) -> None:
 def _fill(part: Path, cell_id: str, snapshot: Snapshot, processes: list[Provenance]) -> None:
     files: dict[Name, str] = {}
     for name, content in _contents(snapshot):
-        store.write(part / name, content)
+        write_file(part / name, content)
         files[name] = hashlib.sha256(content).hexdigest()
     progress = Progress(
         cell_id=cell_id,
@@ -256,7 +256,7 @@ def _fill(part: Path, cell_id: str, snapshot: Snapshot, processes: list[Provenan
         processes=processes,
         files=files,
     )
-    store.write(part / "progress.json", progress.sealed().model_dump_json() + "\n")
+    write_file(part / "progress.json", progress.sealed().model_dump_json() + "\n")
 
 
 def _contents(snapshot: Snapshot) -> Iterator[tuple[Name, bytes]]:

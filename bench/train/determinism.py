@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from bench.base import machine
+from bench.base.files import write_file
 from bench.data.dataset import Tensors, Transform
 from bench.errors import EnvironmentProblem
 from bench.nn.contract import Knob, Surrogate
@@ -69,7 +70,7 @@ def of(root: Path, device: str, threads: int, compiled: bool = False) -> Receipt
         found = make(device, threads, compiled)
         with contextlib.suppress(EnvironmentProblem):
             kept = store.inside(root, "receipts", path.name)
-            store.write(kept, found.model_dump_json() + "\n")
+            write_file(kept, found.model_dump_json() + "\n")
     return found
 
 

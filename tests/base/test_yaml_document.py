@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bench.base.yaml_document import Document, Problem, parse, read, suggest
+from bench.base.text import suggest
+from bench.base.yaml_document import Document, Problem, parse, read
 from bench.errors import SuiteError
 
 SHIPPED = [

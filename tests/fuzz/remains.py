@@ -20,8 +20,9 @@ from safetensors.torch import load, save
 from samples import build
 from torch import Tensor
 
+from bench.base.console import Terminal
 from bench.base.signals import Stopped
-from bench.base.text import Terminal, plain
+from bench.base.text import printable
 from bench.errors import BenchError, DataError
 from bench.results import archive, cell_folders, lease, store
 from bench.results.record import Record
@@ -329,7 +330,7 @@ LINES = [b"[" * 100_000, b'{"a":' * 100_000, b"9" * 10_000, b"\xff\x00" * 50_000
 def _as_json(box: Box, _: Random, rests: dict[Path, bytes]) -> None:
     """For programs: JSON as it is defined, which has no NaN."""
     _grow(rests)
-    json.loads(plain(status.as_json(box.results)), parse_constant=_no_constant)
+    json.loads(printable(status.as_json(box.results)), parse_constant=_no_constant)
 
 
 def _no_constant(word: str) -> None:

@@ -7,7 +7,9 @@ import json
 import re
 from random import Random
 
-from bench.base.text import CONTROLS, Terminal
+from bench.base.console import Terminal
+from bench.base.files import write_file
+from bench.base.text import CONTROLS
 from bench.errors import BenchError
 from bench.leaderboard import per_layer
 from bench.leaderboard.board import rank
@@ -49,7 +51,7 @@ def table(box: Box, plan: Plan) -> None:
     for end, form in forms.items():
         text = form(board)
         sound(text)
-        store.write(home / f"leaderboard.{end}", text)
+        write_file(home / f"leaderboard.{end}", text)
         {"md": _markdown, "csv": _csv, "json": json.loads}[end](text)
 
 

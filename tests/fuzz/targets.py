@@ -21,6 +21,7 @@ import numpy as np
 import torchvision.datasets
 from PIL import Image
 
+from bench.base.files import write_file
 from bench.base.yaml_document import parse
 from bench.cli import catalogue
 from bench.data import file_formats
@@ -144,7 +145,7 @@ def records(box: Box, rng: Random) -> Read:
         data = mutate.structure(rng, json.loads(whole))
         content = json.dumps(data).encode()
     cell = Record.model_validate_json(whole).cell
-    store.write(store.folder(box.results, cell) / "record.json", content)
+    write_file(store.folder(box.results, cell) / "record.json", content)
 
     def read() -> None:
         reports.every(box, rng, plan)
@@ -165,7 +166,7 @@ def plans(box: Box, rng: Random) -> Read:
         content = mutate.raw(rng, whole.encode())
     else:
         content = json.dumps(mutate.structure(rng, json.loads(whole))).encode()
-    store.write(store.suite_folder(box.results, "tiny") / "plan.json", content)
+    write_file(store.suite_folder(box.results, "tiny") / "plan.json", content)
 
     def read() -> None:
         if rng.random() < 0.05:
@@ -182,7 +183,7 @@ def weights(box: Box, rng: Random) -> Read:
     cell = plan.cells[0]
     content: bytes = box.known["files"][f"cells/{cell.slug}/last.safetensors"]
     content = mutate.raw(rng, content) if rng.random() < 0.5 else mutate.tensors(rng, content)
-    store.write(store.folder(box.results, cell) / "last.safetensors", content)
+    write_file(store.folder(box.results, cell) / "last.safetensors", content)
     record = Record.model_validate_json(box.known["measured"][1][0])
     return lambda: _restored(box, record)
 
@@ -370,7 +371,7 @@ def _plugged(box: Box, rng: Random, base: str, name: str) -> None:
     suite = parse(TINY, "").data | {"plugins": "own", axis: {name: {}}, "baseline": None}
     suite |= {"include": [], "published": {}}
     path = box.inside / "x.yaml"
-    store.write(box.results / "x.yaml", json.dumps(suite).replace('"own"', '"../own"'))
+    write_file(box.results / "x.yaml", json.dumps(suite).replace('"own"', '"../own"'))
     path = box.results / "x.yaml"
     if rng.random() < 0.05:
         kind = base.lower()

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 from samples import record
 
+from bench.base.files import write_file
 from bench.errors import UsageError
 from bench.planning.planner import plan
 from bench.results import attic, lease, source_digest, store
@@ -182,7 +183,7 @@ def test_an_empty_table_replaces_none(planned: Plan, tmp_path: Path, run: Run) -
     for cell in planned.cells:
         store.save(root, record(older(cell)))
     store.save_plan(root, planned.model_copy(update={"baseline": None}))
-    store.write(home / "leaderboard.md", "before")
+    write_file(home / "leaderboard.md", "before")
     before = files(root)
     ok, out, err, ran = run()
 
@@ -201,16 +202,16 @@ def littered(planned: Plan, tmp_path: Path) -> tuple[Path, dict[Path, str]]:
     ste, reste = planned.cells
     store.save_plan(root, planned)
     wanted = store.save(root, record(ste))
-    part = store.write(wanted.with_name(".record.json.abcd_123"), "half")
-    damaged = store.write(store.folder(root, reste) / "record.json", "{")
-    aside = store.write(damaged.with_name("record.json.damaged-2"), "{")
+    part = write_file(wanted.with_name(".record.json.abcd_123"), "half")
+    damaged = write_file(store.folder(root, reste) / "record.json", "{")
+    aside = write_file(damaged.with_name("record.json.damaged-2"), "{")
     points = damaged.parent / "checkpoints"
-    store.write(points / "000001-00000002" / "state.pt", "sound")
-    store.write(points / ".part" / ".state.pt.abcd_123", "half")
-    store.write(points / "000001-00000001.damaged" / "state.pt", "{")
+    write_file(points / "000001-00000002" / "state.pt", "sound")
+    write_file(points / ".part" / ".state.pt.abcd_123", "half")
+    write_file(points / "000001-00000001.damaged" / "state.pt", "{")
     scratch = [root / ".merge-abcd_123", root / ".doctor-abcd_123"]
     for path in scratch:
-        store.write(path / "x" / ".y.abcd_123", "half")
+        write_file(path / "x" / ".y.abcd_123", "half")
     link = root / "cells" / "link"
     link.symlink_to(tmp_path)
     told = "its record is damaged: Invalid JSON: EOF while parsing an object at line 1 column 1"
@@ -276,7 +277,7 @@ def test_gc_asks_again_before_it_moves(
     locked = lease.locked
 
     def late(path: Path) -> AbstractContextManager[None]:
-        store.write(orphan / lease.NAME, "{}")
+        write_file(orphan / lease.NAME, "{}")
         return locked(path)
 
     monkeypatch.setattr(lease, "locked", late)
@@ -288,13 +289,13 @@ def test_gc_asks_again_before_it_moves(
 
 def test_gc_does_not_guess(planned: Plan, tmp_path: Path) -> None:
     """Without a plan that can be read nobody knows what is wanted; no folder is an error, too."""
-    store.write(store.suite_folder(tmp_path, "tiny") / "plan.json", "{")
+    write_file(store.suite_folder(tmp_path, "tiny") / "plan.json", "{")
 
     with pytest.raises(UsageError, match="is damaged, or of another version"):
         attic.leftovers(tmp_path)
     with pytest.raises(UsageError, match="is no results folder: there is no such folder"):
         attic.leftovers(tmp_path / "nowhere")
-    mine = store.write(tmp_path / "home" / ".notes.original", "not of a cut write")
+    mine = write_file(tmp_path / "home" / ".notes.original", "not of a cut write")
     with pytest.raises(UsageError, match="is no results folder: it has no folder `cells`"):
         attic.leftovers(mine.parent)
 

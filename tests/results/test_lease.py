@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.base.files import write_file
 from bench.errors import EnvironmentProblem
 from bench.planning.planner import plan
 from bench.results import lease, store
@@ -37,7 +38,7 @@ def foreign() -> Owner:
 
 def write(root: Path, cell: Cell, owner: Owner, beat: int = 1, at: str = "") -> Path:
     text = Lease(owner=owner, beat=beat, at=at).model_dump_json()
-    return store.write(store.folder(root, cell) / "lease.json", text)
+    return write_file(store.folder(root, cell) / "lease.json", text)
 
 
 def test_a_cell_has_one_owner(cell: Cell, tmp_path: Path) -> None:
@@ -193,7 +194,7 @@ def test_a_lease_that_cannot_be_read_may_be_somebodys(cell: Cell, tmp_path: Path
     """Damaged, it is waited for like one of another machine."""
     clock = Clock()
     leases = Leases(tmp_path, myself(), clock)
-    store.write(store.folder(tmp_path, cell) / "lease.json", b"\xff{")
+    write_file(store.folder(tmp_path, cell) / "lease.json", b"\xff{")
 
     answer = leases.take(cell)
     assert (answer.ours, answer.other) == (False, None)

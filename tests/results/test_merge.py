@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from samples import cell, record
 
+from bench.base.files import write_file
 from bench.errors import EnvironmentProblem, UsageError
 from bench.results import lease, merge, store
 from bench.results.merge import Prefer, Step
@@ -87,7 +88,7 @@ def test_what_a_run_has_is_not_replaced(tmp_path: Path, dry: bool) -> None:
     """A failure that a run tries again keeps its folder, whoever has measured it elsewhere."""
     ours = folder(tmp_path / "ours", record(status="failed", reason="OSError: x", curves={}))
     theirs = folder(tmp_path / "theirs", record())
-    store.write(store.folder(ours, cell()) / "lease.json", "{}")
+    write_file(store.folder(ours, cell()) / "lease.json", "{}")
     before = files(ours)
     (step,) = join(theirs, ours, "theirs", dry=dry)
 
@@ -252,7 +253,7 @@ def test_suites(measured: Path, tmp_path: Path) -> None:
 def test_a_damaged_plan_is_refused(measured: Path, tmp_path: Path) -> None:
     """Theirs stays behind, with what is wrong with it; a sound one of theirs replaces ours."""
     ours, theirs = (Path(shutil.copytree(measured, tmp_path / name)) for name in "ab")
-    store.write(theirs / "suites" / "tiny" / "plan.json", "{")
+    write_file(theirs / "suites" / "tiny" / "plan.json", "{")
     step = join(theirs, ours)[-1]
     assert (step.kind, step.name) == ("refused", "suites/tiny")
     assert step.text.startswith("its plan is damaged, or of another version")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from samples import cell, record
 
+from bench.base.files import append_text, write_file
 from bench.errors import EnvironmentProblem, UsageError
 from bench.results import cell_folders, store
 from bench.results.record import Record
@@ -179,19 +180,19 @@ def test_a_file_is_on_disk_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(os, "fsync", note)
     wrong = 0
-    store.write(tmp_path / "x", "")
+    write_file(tmp_path / "x", "")
     assert told == [False, True]
     wrong = errno.EINVAL
-    store.write(tmp_path / "x", "")
+    write_file(tmp_path / "x", "")
     wrong = errno.EIO
     with pytest.raises(EnvironmentProblem, match="Input/output"):
-        store.write(tmp_path / "x", "")
+        write_file(tmp_path / "x", "")
 
 
 def test_a_record_of_another_cell_is_no_record(tmp_path: Path) -> None:
     """A record that was copied into the wrong folder does not count."""
     wrong = store.folder(tmp_path, cell()) / "record.json"
-    store.write(wrong, record(cell(seed=5)).model_dump_json())
+    write_file(wrong, record(cell(seed=5)).model_dump_json())
 
     assert store.find(tmp_path, cell()) is None
 
@@ -233,7 +234,7 @@ def test_a_log_is_no_link(tmp_path: Path) -> None:
     (tmp_path / "log.txt").symlink_to(tmp_path / "secret")
 
     with pytest.raises(EnvironmentProblem, match=r"cannot write `.*log\.txt`"):
-        store.append(tmp_path / "log.txt", "more")
+        append_text(tmp_path / "log.txt", "more")
     assert (tmp_path / "secret").read_text(encoding="utf-8") == "mine"
 
 
@@ -253,7 +254,7 @@ def test_a_plan_that_names_another_suite_is_refused(tmp_path: Path) -> None:
         data="digits", classes=10, roles={}, cells=[record().cell],
     )  # fmt: skip
     plan = Plan(suite="../../x", source="s", source_digest="0", baseline=None, rows=[row])
-    store.write(store.suite_folder(tmp_path, "mine") / "plan.json", plan.model_dump_json())
+    write_file(store.suite_folder(tmp_path, "mine") / "plan.json", plan.model_dump_json())
 
     with pytest.raises(UsageError, match=r"is the plan of `\.\./\.\./x`; `bench run` makes it"):
         store.find_plan(tmp_path, "mine")
@@ -274,12 +275,12 @@ def test_a_full_disk_leaves_the_old_record(tmp_path: Path) -> None:
     script = f"""
 import resource, signal
 from pathlib import Path
-from bench.results import store
+from bench.base.files import write_file
 from bench.errors import EnvironmentProblem
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
 try:
-    store.write(Path({str(store.folder(tmp_path, cell()) / "record.json")!r}), "x" * 10_000)
+    write_file(Path({str(store.folder(tmp_path, cell()) / "record.json")!r}), "x" * 10_000)
 except EnvironmentProblem as error:
     print(error)
 """

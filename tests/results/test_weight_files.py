@@ -8,8 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save
 
+from bench.base.files import write_file
 from bench.errors import UsageError
-from bench.results import cell_folders, store, weight_files
+from bench.results import cell_folders, weight_files
 from bench.train import trainer
 
 Ask = Callable[..., tuple[int, str, str]]
@@ -100,7 +101,7 @@ def test_sound_weights_replace_damaged_ones(
     code, out, _ = ask(*asked, "--dry-run")
     assert (code, path_of(harmed).read_bytes()) == (0, damaged)
     assert f"completed {home.name}: {NAME}; ours: {WHY}" in out
-    store.write(home / "lease.json", "{}")
+    write_file(home / "lease.json", "{}")
     code, out, _ = ask(*asked)
     assert (code, "has this cell; wait" in out) == (3, True)
     (home / "lease.json").unlink()

@@ -19,6 +19,7 @@ import pytest
 from rich.console import Console
 
 from bench.base import signals
+from bench.base.files import write_file
 from bench.errors import BenchError
 from bench.planning.planner import plan
 from bench.results import lease, store
@@ -238,7 +239,7 @@ def test_a_clock_that_jumps_ages_no_lease(cells: list[Cell], tmp_path: Path) -> 
     anew = fresh(lease)  # so that even its defaults are taken from that clock
     far = myself().model_copy(update={"place": "elsewhere", "host": "far"})
     path = store.folder(tmp_path, cells[0]) / "lease.json"
-    store.write(path, Lease(owner=far, beat=1, at="").model_dump_json())
+    write_file(path, Lease(owner=far, beat=1, at="").model_dump_json())
     leases = anew.Leases(tmp_path, anew.myself())
 
     assert [leases.take(cells[0]).ours for _ in range(3)] == [False] * 3
@@ -496,7 +497,7 @@ def test_a_run_whose_cell_was_taken_over_leaves_it(cells: list[Cell], tmp_path: 
     def take(_: Event) -> None:
         if not (tmp_path / "taken").exists():
             (tmp_path / "taken").touch()
-            store.write(path, Lease(owner=foreign, beat=1, at="").model_dump_json())
+            write_file(path, Lease(owner=foreign, beat=1, at="").model_dump_json())
 
     heard = Heard(progress=take, elsewhere=lambda _: path.unlink())
     execute(cells[:1], settings(tmp_path, "hang once"), heard)
@@ -578,7 +579,7 @@ def test_two_runs_anew_measure_once(cells: list[Cell], tmp_path: Path) -> None:
 
 def test_a_damaged_record_is_kept(cells: list[Cell], tmp_path: Path) -> None:
     """What cannot be used is moved aside when its cell's turn comes."""
-    path = store.write(store.folder(tmp_path, cells[0]) / "record.json", "{")
+    path = write_file(store.folder(tmp_path, cells[0]) / "record.json", "{")
     heard = Heard()
     execute(cells[:1], settings(tmp_path, "ok"), heard)
 

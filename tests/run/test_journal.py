@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.base.files import write_file
 from bench.errors import BenchError, EnvironmentProblem
-from bench.results import store
 from bench.run.journal import Entry, Journal, Run, runs
 from bench.run.worker import Event
 
@@ -124,7 +124,7 @@ def test_damaged_lines_are_counted(tmp_path: Path, line: str) -> None:
 
 def test_a_header_that_cannot_be_read(tmp_path: Path) -> None:
     """Nobody's journal is no run that goes on."""
-    store.write(tmp_path / "events" / "x.jsonl", "?\n")
+    write_file(tmp_path / "events" / "x.jsonl", "?\n")
     run, events = read(tmp_path)
 
     assert (run.header, run.alive, run.damaged, events) == (None, False, 1, [])
@@ -179,7 +179,7 @@ def test_a_full_disk_leaves_a_gap_and_no_error(
                 message = "no space"
                 raise EnvironmentProblem(message)
 
-            patch.setattr(store, "append", half)
+            patch.setattr("bench.run.journal.append_text", half)
             book(Event(A, "start"))
         book(Event(A, "end", status="ok"))
     run, events = read(tmp_path)

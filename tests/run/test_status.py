@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from bench.base.files import append_text
 from bench.base.signals import Stopped
 from bench.errors import BenchError, UsageError
-from bench.results import store
 from bench.results.lease import Owner, myself
 from bench.run import log_reader, status
 from bench.run.journal import Entry, Journal
@@ -172,7 +172,7 @@ def test_leaving_a_watch_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_logs_are_found_by_any_name(tmp_path: Path) -> None:
     """Id, folder, name, a part of one; also of a cell that has not begun, while its run goes on."""
     book = begin(tmp_path)
-    store.append(tmp_path / "cells" / CELLS[0].folder / "log.txt", "hello\n")
+    append_text(tmp_path / "cells" / CELLS[0].folder / "log.txt", "hello\n")
     for i, cell in enumerate(CELLS):
         path = tmp_path / "cells" / cell.folder / "log.txt"
         for word in (cell.id, cell.folder, cell.name, f"seed {i}"):
@@ -189,7 +189,7 @@ def test_logs_are_found_by_any_name(tmp_path: Path) -> None:
 def test_a_name_is_that_of_the_cell_that_begins_so(tmp_path: Path) -> None:
     """As for other commands `ste` is not `reste`; and no record is needed."""
     for folder in ("ste-s0__00000000000a", "reste-s0__00000000000b"):
-        store.append(tmp_path / "cells" / folder / "log.txt", "failed: its worker process died\n")
+        append_text(tmp_path / "cells" / folder / "log.txt", "failed: its worker process died\n")
 
     assert log_reader.find(tmp_path, "ste").parent.name == "ste-s0__00000000000a"
     assert log_reader.find(tmp_path, "reste").parent.name == "reste-s0__00000000000b"
@@ -220,11 +220,11 @@ def test_a_log_is_followed_from_before_it_exists(
     follower = threading.Thread(target=log_reader.follow, args=(tmp_path, path, said.append))
     follower.start()
     book(Event(C, "start"))
-    store.append(path, "one\ntw")
+    append_text(path, "one\ntw")
     wait_for(lambda: said == ["one\n"])
-    store.append(path, "o\n")
+    append_text(path, "o\n")
     wait_for(lambda: said == ["one\n", "two\n"])
-    store.append(path, "ok\n")
+    append_text(path, "ok\n")
     book(Event(C, "end", status="ok", acc=0.5))
     follower.join(30)
 

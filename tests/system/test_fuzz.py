@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from rich.live import Live
 from rich.table import Table
 
-from bench.base.text import Terminal, plain
+from bench.base.console import Terminal
+from bench.base.files import write_file
+from bench.base.text import printable
 from bench.errors import SuiteError, UsageError
 from bench.leaderboard.board import rank
 from bench.leaderboard.tables import render
@@ -106,7 +108,7 @@ def test_the_sandbox_sees_what_it_must(box: Box, monkeypatch: pytest.MonkeyPatch
     box.clear()
     (box.results / "link").symlink_to(box.outside)
     with watched(box):
-        store.write(box.results / "link" / "evil2", "x")
+        write_file(box.results / "link" / "evil2", "x")
     assert any("evil2" in wrong for wrong in box.wrong)
     for path in (*box.outside.glob("evil*"), box.outside / "worse"):
         path.unlink(missing_ok=True)
@@ -114,7 +116,7 @@ def test_the_sandbox_sees_what_it_must(box: Box, monkeypatch: pytest.MonkeyPatch
 
 def test_control_characters_are_shown() -> None:
     """ESC and its like become pictures, text stays as it is."""
-    assert plain("a\x1b[31mb\x00\x7f\x9b\u202ec\td\né") == "a␛[31mb␀␡��c\td\né"
+    assert printable("a\x1b[31mb\x00\x7f\x9b\u202ec\td\né") == "a␛[31mb␀␡��c\td\né"
 
 
 def test_a_terminal_obeys_nobody_else() -> None:
@@ -198,7 +200,7 @@ def test_a_damaged_record_is_none(box: Box) -> None:
         texts[0].replace('"test_acc":[', '"test_acc":[7.5,', 1),
         texts[0].replace('"zeros":[', '"zeros":[1,', 1),
     ):
-        store.write(path, damaged)
+        write_file(path, damaged)
         assert store.find(box.results, cell) is None
         with pytest.raises(UsageError, match="is damaged"):
             cell_folders.recorded(box.results, cell.id)

@@ -19,6 +19,7 @@ import torch
 from pydantic import ValidationError
 from samples import ORIGIN, snapshot
 
+from bench.base.files import write_file
 from bench.errors import EnvironmentProblem
 from bench.planning.planner import plan
 from bench.results import store
@@ -298,8 +299,8 @@ def full(monkeypatch: pytest.MonkeyPatch) -> None:
             return whole(path, _)  # pyright: ignore[reportArgumentType]
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    whole = store.write
-    monkeypatch.setattr(store, "write", write)
+    whole = write_file
+    monkeypatch.setattr(checkpoint, "write_file", write)
 
 
 def problem(home: Path) -> str:
@@ -476,10 +477,10 @@ def test_weights_that_find_no_room_cost_no_checkpoint(
             raise EnvironmentProblem(message)
         return whole(path, content)
 
-    home, whole = store.folder(job.root, job.cell), store.write
+    home, whole = store.folder(job.root, job.cell), write_file
     job = replace(job, checkpoint_s=0.0)
     with monkeypatch.context() as no_room:
-        no_room.setattr(store, "write", write)
+        no_room.setattr(store, "write_file", write)
         with pytest.raises(EnvironmentProblem, match=r"best\.safetensors`: No space left"):
             worker.run(job)
     assert store.find(job.root, job.cell) is None
@@ -495,7 +496,7 @@ def test_a_record_without_weights_is_better_than_none(
     job: Job, news: News, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where nothing can be written but the record, and there is no checkpoint, it is written."""
-    home, whole = store.folder(job.root, job.cell), store.write
+    home, whole = store.folder(job.root, job.cell), write_file
 
     def write(path: Path, content: bytes) -> Path:
         if path.suffix == ".safetensors":
@@ -503,7 +504,7 @@ def test_a_record_without_weights_is_better_than_none(
             raise EnvironmentProblem(message)
         return whole(path, content)
 
-    monkeypatch.setattr(store, "write", write)
+    monkeypatch.setattr(store, "write_file", write)
     worker.run(job)
 
     assert found(job).status == "ok"

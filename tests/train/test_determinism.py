@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from bench.base.files import write_file
 from bench.leaderboard.board import rank
 from bench.results import store
 from bench.results.record import Receipt
@@ -128,7 +129,7 @@ def test_every_record_holds_the_receipt(tiny: Path, tmp_path: Path) -> None:
     plan = planner.plan(tiny)
     known = determinism.environment("cpu", 1)
     unsteady = Receipt(environment=known, steps=["a", "b"], first_difference=2, made="now")
-    store.write(determinism._path(tmp_path, known), unsteady.model_dump_json())  # pyright: ignore[reportPrivateUsage]
+    write_file(determinism._path(tmp_path, known), unsteady.model_dump_json())  # pyright: ignore[reportPrivateUsage]
     cell: Cell = plan.cells[0]
     run(Job(cell, tmp_path, "cpu", 1, 0, False, tmp_path, (), (), 1e9))
     record = store.find(tmp_path, cell)

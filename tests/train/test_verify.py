@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from samples import ORIGIN, snapshot
 
+from bench.base.files import write_file
 from bench.cli import streams
 from bench.planning import planner
 from bench.registry import BACKBONES, ESTIMATORS
@@ -173,7 +174,7 @@ class Mine(Surrogate):
 def own(tiny: Path, tmp_path: Path) -> Path:
     """A results folder of a suite that has a plugin of its own; nobody knows its folder now."""
     file = tmp_path / "plugins" / "mine.py"
-    store.write(file, MINE)
+    write_file(file, MINE)
     text = tiny.read_text(encoding="utf-8").replace("[ste, reste]", "[mine]")
     tiny.write_text(text.replace("baseline: ste", "plugins: [./plugins]"), encoding="utf-8")
     plan, root = planner.plan(tiny), tmp_path / "results"
@@ -202,7 +203,7 @@ def test_plugins_of_a_suite_are_found_again(own: Path, ask: Ask) -> None:
 def test_nothing_in_results_is_run(own: Path, ask: Ask) -> None:
     """A plan that says its plugins lie among results, which may be anybody's, is not heard."""
     evil = own / "cells" / "x__0123456789ab" / "checkpoints" / "1"
-    store.write(evil / "mine.py", MINE.replace('"""Mine."""', "raise SystemExit('evil')"))
+    write_file(evil / "mine.py", MINE.replace('"""Mine."""', "raise SystemExit('evil')"))
     plan = store.find_plan(own, "tiny")
     store.save_plan(own, plan.model_copy(update={"plugins": [str(evil)]}))
     code, out, _ = ask("verify", "mine-", "--results", own)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from html import escape
 
-from bench.base.text import plain
+from bench.base.text import printable
 from bench.leaderboard.tables.layout import Row, Sheet, Table
 
 STYLE = """\
@@ -25,7 +25,7 @@ def page(sheet: Sheet) -> str:
     title = escape(sheet.title)
     head = f'<meta charset="utf-8">\n<title>{title}</title>\n<style>\n{STYLE}\n</style>'
     body = f"<h1>{title}</h1>\n{fragment(sheet)}"
-    return plain(f'<!doctype html>\n<html lang="en">\n{head}\n{body}</html>\n')
+    return printable(f'<!doctype html>\n<html lang="en">\n{head}\n{body}</html>\n')
 
 
 def fragment(sheet: Sheet) -> str:
@@ -39,7 +39,7 @@ def fragment(sheet: Sheet) -> str:
             caption = ""
         lines += _list(part.notes)
     lines += [f"<p>{escape(sentence)}</p>" for sentence in sheet.summary]
-    return plain("\n".join([*lines, *_list(sheet.notes)]) + "\n")
+    return printable("\n".join([*lines, *_list(sheet.notes)]) + "\n")
 
 
 def _table(table: Table) -> Iterator[str]:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from unicodedata import name
 
-from bench.base.text import plain
+from bench.base.text import printable
 from bench.leaderboard.board import Line
 from bench.leaderboard.tables.layout import Row, Sheet, Table, chance, expense, percent
 
@@ -80,7 +80,7 @@ def text(sheet: Sheet) -> str:
 
 def escaped(text: str) -> str:
     """Text that stands in LaTeX as it was written, whatever it is."""
-    signs = "".join(map(_sign, " ".join(plain(text).split())))
+    signs = "".join(map(_sign, " ".join(printable(text).split())))
     return re.sub("-(?=-)", "-{}", signs)  # no dash
 
 
@@ -113,7 +113,7 @@ def number(text: str) -> str:
 
 def comment(text: str) -> str:
     """Text for one line after `%`."""
-    return " ".join(plain(text).split()).encode("ascii", "backslashreplace").decode()
+    return " ".join(printable(text).split()).encode("ascii", "backslashreplace").decode()
 
 
 def definitions(lines: list[Line]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bench.base.text import plain
+from bench.base.text import printable
 from bench.leaderboard.tables.layout import Row, Sheet, Table
 
 
@@ -17,7 +17,7 @@ def text(sheet: Sheet) -> str:
         lines += [*(f"- {escaped(note)}" for note in part.notes), *[""] * bool(part.notes)]
     for sentence in sheet.summary:
         lines += [escaped(sentence), ""]
-    return plain("\n".join([*lines, *(f"- {escaped(note)}" for note in sheet.notes)]) + "\n")
+    return printable("\n".join([*lines, *(f"- {escaped(note)}" for note in sheet.notes)]) + "\n")
 
 
 def escaped(text: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, groupby, zip_longest
 from pathlib import Path
 
-from bench.base.yaml_document import suggest
+from bench.base.text import suggest
 from bench.errors import UsageError
 from bench.leaderboard.board import Board, Line, Section
 from bench.leaderboard.tables import layout as sheet

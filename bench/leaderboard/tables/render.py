@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from bench.base.text import plain
+from bench.base.text import printable
 from bench.errors import UsageError
 from bench.leaderboard.board import Board, Line
 from bench.leaderboard.stats.intervals import Estimate
@@ -78,13 +78,13 @@ def csv(board: Board) -> str:
     tests = {"correction": board.correction, "alpha": board.alpha}
     whole = dict.fromkeys(("rank", "rank_first", "rank_last", "tier", "difference_n"), "Int64")
     frame = pd.DataFrame([_flat(line) | tests for line in _lines(board)]).astype(whole)
-    return plain(frame.to_csv(index=False))
+    return printable(frame.to_csv(index=False))
 
 
 def as_json(board: Board) -> str:
     """Everything, for machines."""
     text = json.dumps(asdict(board), ensure_ascii=False, indent=1, default=_dumped, allow_nan=False)
-    return plain(text + "\n")
+    return printable(text + "\n")
 
 
 def rich_table(board: Board, width: int, style: str = "") -> Group:
@@ -143,7 +143,7 @@ def _styled(laid: Sheet) -> str:
                 record[f"{column.head} ±"] = spread
         records.append({k: "" if v == "-" else v for k, v in record.items()})
         records[-1]["cells"] = " ".join(i for line in row.lines for i in line.cells)
-    return plain(pd.DataFrame(records).to_csv(index=False))
+    return printable(pd.DataFrame(records).to_csv(index=False))
 
 
 def _dumped(value: Any) -> Any:

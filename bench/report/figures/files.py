@@ -7,7 +7,8 @@ from typing import get_args
 
 from matplotlib.figure import Figure
 
-from bench.base.yaml_document import suggest
+from bench.base.files import write_output
+from bench.base.text import suggest
 from bench.errors import EmptyMatch, UsageError
 from bench.report.figures import gallery, panels
 from bench.report.figures import kinds as atlas
@@ -78,7 +79,7 @@ def write(drawn: tuple[str, Figure], folder: Path, forms: Iterable[Format]) -> I
     """
     name, figure = drawn
     for form in forms:
-        yield store.deliver(folder / f"{name}.{form}", encode(figure, form))
+        yield write_output(folder / f"{name}.{form}", encode(figure, form))
 
 
 def figures(asked: Asked) -> tuple[list[tuple[str, Figure]], list[str]]:

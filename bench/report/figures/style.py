@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from bench.base.text import plain
+from bench.base.text import printable
 
 Traits: TypeAlias = dict[str, Any]  # keywords of an artist
 Format: TypeAlias = Literal["svg", "pdf", "png"]
@@ -164,7 +164,7 @@ def styled() -> Generator[None, None, None]:
 
 def label(text: str) -> str:
     """A stranger's text, in one line of a length that a figure has room for."""
-    line = " ".join(plain(text).split())
+    line = " ".join(printable(text).split())
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
 
@@ -173,7 +173,7 @@ def sheet(
 ) -> tuple[Figure, list[list[Axes]]]:
     """A figure in inches with its title, and its axes by row and column."""
     figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(plain(title), x=0.01, ha="left")
+    figure.suptitle(printable(title), x=0.01, ha="left")
     grid = figure.subplots(rows, columns, squeeze=False, **more)
     return figure, [list(row) for row in grid]
 
@@ -181,7 +181,7 @@ def sheet(
 def footnote(figure: Figure, text: str) -> None:
     """What must be said of a figure, below it."""
     wide = int(figure.get_figwidth() * 20)
-    lines = "\n".join(textwrap.wrap(plain(text), wide))
+    lines = "\n".join(textwrap.wrap(printable(text), wide))
     figure.supxlabel(lines, x=0.01, ha="left", fontsize=6, color="#444444")
 
 
@@ -255,5 +255,5 @@ def svg(figure: Figure, name: str, caption: str = "") -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     own = re.sub(r"[^A-Za-z0-9]+", "-", name)
     text = re.sub(r'(\sid="|="#|url\(#)', lambda found: f"{found[0]}{own}-", text)
-    titled = f'<svg role="img" aria-label="{escape(plain(caption or name))}"'
+    titled = f'<svg role="img" aria-label="{escape(printable(caption or name))}"'
     return text.replace("<svg", titled, 1)

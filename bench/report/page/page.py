@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from bench import __version__
-from bench.base.text import plain
+from bench.base.text import printable
 from bench.leaderboard.board import Line
 from bench.leaderboard.tables.layout import summary
 from bench.leaderboard.tables.trace_text import facts
@@ -57,7 +57,7 @@ def html(found: Dossier, root: Path, extra: Extra) -> str:
         keep_trailing_newline=True,
     )
     pages.filters["ticked"] = _ticked
-    return plain(pages.get_template("page.html").render(values))
+    return printable(pages.get_template("page.html").render(values))
 
 
 def _values(found: Dossier, extra: Extra) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.base.yaml_document import is_file
+from bench.base.files import is_file
 from bench.errors import BenchError
 from bench.leaderboard import trace, undecided_pairs
 from bench.leaderboard.board import Board, Line

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.base.text import hushed
+from bench.base.console import discard_output
+from bench.base.files import write_output
 from bench.errors import UsageError
 from bench.report.page.page import Extra, html
 from bench.report.page.page_figures import Drawn, figures
 from bench.report.page.suite_data import Dossier, gather
-from bench.results import store
 from bench.spec.cell import Definition
 
 
@@ -37,9 +37,9 @@ def write(asked: Asked, path: Path) -> tuple[Path, int]:
         message = f"--output `{path}`: a page's name ends in .html"
         raise UsageError(message)
     found = gather(asked.root, asked.name, asked.definition, stale=asked.stale)
-    with hushed():
+    with discard_output():
         content = html(found, asked.root, _extra(asked, found)).encode()
-    return store.deliver(path, content), len(content)
+    return write_output(path, content), len(content)
 
 
 def _extra(asked: Asked, found: Dossier) -> Extra:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from bench.base import machine
-from bench.base.text import Terminal
+from bench.base.console import Terminal
 from bench.cli import perf
 from bench.cli.streams import UNBOUND
 from bench.errors import EnvironmentProblem

@@ -1,0 +1,108 @@
+"""Files that are written whole or not at all, and are on disk when the writer is told so."""
+
+import errno
+import os
+import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from bench.errors import EnvironmentProblem
+
+NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+
+
+def is_file(path: Path) -> bool:
+    """Is it a file? Not if its name is one that no file can have."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def write_file(path: Path, content: str | bytes) -> Path:
+    """
+    Write a file whole or not at all.
+
+    Raises:
+        EnvironmentProblem: the disk is full, or the folder cannot be written.
+    """
+    try:
+        with open_atomic(path) as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        message = f"cannot write `{path}`: {error.strerror or error}"
+        raise EnvironmentProblem(message) from None
+    return path
+
+
+@contextmanager
+def open_atomic(path: Path) -> Generator[IO[bytes], None, None]:
+    """
+    A file that is at `path`, and on disk, when all of it is written, or leaves nothing.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # others may read it
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def write_output(path: Path, content: bytes) -> Path:
+    """
+    Write a file where a person asked for it; through a link, and never over what is no file.
+
+    Raises:
+        EnvironmentProblem: something else is there, the disk is full, or it cannot be written.
+    """
+    if path.exists() and not path.is_file():
+        message = f"cannot write `{path}`: it is there and no file; name another"
+        raise EnvironmentProblem(message)
+    write_file(path.resolve(), content)
+    return path
+
+
+def append_text(path: Path, text: str) -> None:
+    """
+    Add to a log.
+
+    Raises:
+        EnvironmentProblem: the disk is full, or the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW  # a link may lead anywhere
+        with os.fdopen(os.open(path, flags, 0o666), "a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        message = f"cannot write `{path}`: {error.strerror or error}"
+        raise EnvironmentProblem(message) from None
+
+
+def sync_folder(folder: Path) -> None:
+    """
+    Have a folder's entries on disk, where its file system can do that.
+
+    Raises:
+        OSError: the disk fails.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(handle)
