@@ -231,10 +231,11 @@ def show(
     As in `bench show estimator reste`, or `bench show suite table1 train.lr=0.2`.
     """
     from bench.cli import catalogue
-    from bench.planning import explain
     from bench.spec import published
 
     if kind == "suite":
+        from bench.planning import explain
+
         _say(explain.describe(Path(name), overrides or []))
     elif overrides:
         message = f"overrides are of suites; a {kind} takes none"

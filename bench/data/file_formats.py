@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench.data.presence import missing
 from bench.errors import DataError
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
@@ -38,13 +39,6 @@ def read(path: Path) -> bytes:
     except OSError as error:
         message = f"cannot read `{path}`: {error.strerror}"
         raise DataError(message) from None
-
-
-def missing(name: str, path: Path) -> str:
-    return (
-        f"no `{path}`; run `bench data prepare {name}`, or point --data or BENCH_DATA at the "
-        f"folder that holds `{path.parent.name}/`"
-    )
 
 
 def batch(content: bytes, path: Path, key: str) -> Batch:
@@ -84,24 +78,21 @@ class _Plain(pickle.Unpickler):
         raise pickle.UnpicklingError(message)
 
 
-def idx(homes: list[Path], name: str, shape: tuple[int, ...]) -> Tensor:
-    """One IDX file of bytes, found gzipped or plain in the first of `homes` that has it."""
-    for path in (home / f"{name}{end}" for home in homes for end in ("", ".gz")):
-        if not path.is_file():
-            continue
-        try:
-            content = gzip.decompress(path.read_bytes()) if path.suffix else path.read_bytes()
-            head = 4 + 4 * len(shape)
-            found = struct.unpack(f">{len(shape)}I", content[4:head])
-            if found != shape or content[2] != 8 or len(content) - head != np.prod(shape):
-                message = f"holds {found}, expected {shape}"
-                raise ValueError(message)
-        except (OSError, EOFError, ValueError, struct.error, zlib.error, IndexError) as error:
-            message = f"{path}: not the IDX file it should be: {error}"
-            raise DataError(message) from None
-        return torch.frombuffer(bytearray(content[head:]), dtype=torch.uint8).reshape(shape)
-    message = (
-        f"no `{name}[.gz]`; put Fashion-MNIST's four IDX files into "
-        f"`{homes[0]}/`, or on Debian: apt-get install dataset-fashion-mnist"
-    )
-    raise DataError(message)
+def idx(path: Path, shape: tuple[int, ...]) -> Tensor:
+    """
+    One IDX file of bytes, gzipped or plain.
+
+    Raises:
+        DataError: it is none, or is of another shape.
+    """
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix else path.read_bytes()
+        head = 4 + 4 * len(shape)
+        found = struct.unpack(f">{len(shape)}I", content[4:head])
+        if found != shape or content[2] != 8 or len(content) - head != np.prod(shape):
+            message = f"holds {found}, expected {shape}"
+            raise ValueError(message)
+    except (OSError, EOFError, ValueError, struct.error, zlib.error, IndexError) as error:
+        message = f"{path}: not the IDX file it should be: {error}"
+        raise DataError(message) from None
+    return torch.frombuffer(bytearray(content[head:]), dtype=torch.uint8).reshape(shape)

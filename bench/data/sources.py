@@ -1,32 +1,35 @@
 """
-Where data sets come from: found in a package or under the data folder, checked, split.
+What data sets there are: their names, their parameters, and the files that they lie in.
 
-Nothing is downloaded here: `bench.download` fetches what a source says it may.
+What is absent is known without torch, which `bench.data.reading` imports to read what is there.
+Nothing is downloaded here: `bench.data.download` fetches what a source says it may.
 """
+
+from __future__ import annotations
 
 import math
 import os
 from abc import ABC, abstractmethod
-from itertools import zip_longest
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-import numpy as np
-import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
-from torch import Tensor
 
 from bench.base.text import suggest
-from bench.data import file_formats
-from bench.data.dataset import Dataset, Split, Tensors, Transform, held_out
-from bench.data.image_folder import Folder, listed
+from bench.data import presence
 from bench.errors import DataError, UsageError
 
-Found = TypeVar("Found", bound=Dataset)
-Constants = tuple[tuple[float, ...], tuple[float, ...]]  # mean and std per channel
-IMAGENET: Constants = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-CIFAR: Constants = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
-CIFAR100: Constants = ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))
+if TYPE_CHECKING:  # naming data sets needs no torch
+    from bench.data.dataset import Dataset, Tensors
+    from bench.data.image_folder import Folder
+
+CIFAR10_TRAIN = tuple(f"data_batch_{i}" for i in range(1, 6))
+FASHION_MNIST = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 
 
 def data_folder() -> Path:
@@ -60,6 +63,11 @@ class Source(BaseModel, ABC):
         """Known before the data is read."""
         return 10
 
+    @classmethod
+    def files(cls, folder: Path) -> list[Path] | None:
+        """Every file that may be read, there or not; None: they are too many to look at."""
+        return []
+
     @abstractmethod
     def find(self, folder: Path) -> Dataset:
         """
@@ -71,25 +79,10 @@ class Source(BaseModel, ABC):
 
     def load(self, folder: Path) -> Dataset:
         """Load the data set as its fields say; raises as `find` does."""
-        return self._cut(self.find(folder))
+        found = self.find(folder)
+        from bench.data.reading import cut
 
-    def _cut(self, found: Found) -> Found:
-        """The data set cut to the sizes asked for, its test images held out of training."""
-        if (self.train, self.test, self.held_out) == (None, None, None):
-            return found
-        train = _first(self.train, torch.arange(found.sizes["train"]))
-        if self.held_out is None:
-            test = _first(self.test, torch.arange(found.sizes["test"]))
-            return found.part(f"{found.label}, first {len(train)} + {len(test)}", train, test)
-        chosen = held_out(found.labels("train")[train], self.held_out)
-        train, test = train[~chosen], train[chosen]
-        if not len(train) or not len(test):
-            message = f"held_out: {self.held_out} of {len(chosen)} training images by class leaves "
-            raise DataError(f"{message}{len(train)} to train on and {len(test)} to test on")
-        label = found.label if self.train is None else f"{found.label}, first {self.train} of train"
-        label += f", {100 * self.held_out:g} % of train held out for tuning"
-        label += "" if self.test is None else f", first {self.test} of them"
-        return found.part(label, train, _first(self.test, test), "train")
+        return cut(found, self.train, self.test, self.held_out)
 
 
 class InMemory(Source):
@@ -104,7 +97,10 @@ class InMemory(Source):
     def find(self, folder: Path) -> Tensors: ...
 
     def load(self, folder: Path) -> Tensors:
-        found = self._cut(self.find(folder))
+        found = self.find(folder)
+        from bench.data.reading import cut
+
+        found = cut(found, self.train, self.test, self.held_out)
         return found if self.resize is None else found.resized(self.resize)
 
 
@@ -118,47 +114,41 @@ class Digits(InMemory):
     channels = 1
 
     def find(self, folder: Path) -> Tensors:
-        from sklearn.datasets import load_digits
+        from bench.data import reading
 
-        digits: Any = load_digits()  # pyright: ignore[reportUnknownVariableType]
-        images = torch.tensor(digits.images).to(torch.uint8).unsqueeze(1)
-        targets = torch.tensor(digits.target, dtype=torch.int64)
-        tested = torch.zeros(len(targets), dtype=torch.bool)
-        for digit in range(10):
-            tested[torch.nonzero(targets == digit).flatten()[4::5]] = True
-        transform = Transform(mean=(0.305,), std=(0.376,), scale=1 / 16, pad=1)
-        train, test = _where(images, targets, ~tested), _where(images, targets, tested)
-        return Tensors("digits (8x8)", train, test, 10, transform)
+        return reading.digits()
 
 
 class Cifar10(InMemory):
     """CIFAR-10 in torchvision's layout, `cifar-10-batches-py/`, official checksums."""
 
+    home: ClassVar[str] = "cifar-10-batches-py"
     norm: Literal["imagenet", "cifar"] = "imagenet"  # imagenet: as the reference normalizes
 
-    def find(self, folder: Path) -> Tensors:
-        from torchvision.datasets import CIFAR10
+    @classmethod
+    def files(cls, folder: Path) -> list[Path]:
+        return [folder / cls.home / name for name in (*CIFAR10_TRAIN, "test_batch")]
 
-        parts = _official(CIFAR10, folder, "cifar10", "labels")
-        return _cifar("CIFAR-10", parts, 10, IMAGENET if self.norm == "imagenet" else CIFAR)
+    def find(self, folder: Path) -> Tensors:
+        presence.need_file("cifar10", self.files(folder)[0])
+        from bench.data import reading
+
+        return reading.cifar10(folder, self.norm)
 
 
 class Cifar10Partial(Cifar10):
     """An incomplete copy of CIFAR-10, `cifar-10-partial-py/`; never called the official set."""
 
+    home = "cifar-10-partial-py"
+
     def find(self, folder: Path) -> Tensors:
-        home = folder / "cifar-10-partial-py"
-        names = [[f"data_batch_{i}" for i in range(1, 6)], ["test_batch"]]
-        found = [[home / n for n in group if (home / n).is_file()] for group in names]
-        if not all(found):
-            raise DataError(file_formats.missing("cifar10-partial", home / "data_batch_1"))
-        parts = [
-            [file_formats.batch(file_formats.read(p), p, "labels") for p in group]
-            for group in found
-        ]
-        n = sum(len(images) for group in parts for images, _ in group)
-        norm = IMAGENET if self.norm == "imagenet" else CIFAR
-        return _cifar(f"CIFAR-10 ({n:,}-image copy)", parts, 10, norm)
+        *train, test = self.files(folder)
+        there = [path for path in train if path.is_file()]
+        if not there or not test.is_file():
+            raise DataError(presence.missing("cifar10-partial", train[0]))
+        from bench.data import reading
+
+        return reading.cifar10_partial(there, [test], self.norm)
 
 
 class Cifar100(InMemory):
@@ -170,11 +160,15 @@ class Cifar100(InMemory):
     def num_classes(self) -> int:
         return 100
 
-    def find(self, folder: Path) -> Tensors:
-        from torchvision import datasets
+    @classmethod
+    def files(cls, folder: Path) -> list[Path]:
+        return [folder / "cifar-100-python" / name for name in ("train", "test")]
 
-        parts = _official(datasets.CIFAR100, folder, "cifar100", "fine_labels")
-        return _cifar("CIFAR-100", parts, 100, IMAGENET if self.norm == "imagenet" else CIFAR100)
+    def find(self, folder: Path) -> Tensors:
+        presence.need_file("cifar100", self.files(folder)[0])
+        from bench.data import reading
+
+        return reading.cifar100(folder, self.norm)
 
 
 class FashionMnist(InMemory):
@@ -182,15 +176,17 @@ class FashionMnist(InMemory):
 
     channels = 1
 
+    @classmethod
+    def files(cls, folder: Path) -> list[Path]:
+        homes = _fashion_mnist_homes(folder)
+        return [path for name in FASHION_MNIST for path in presence.idx_files(homes, name)]
+
     def find(self, folder: Path) -> Tensors:
-        homes = [folder / "fashion-mnist", folder, Path("/usr/share/datasets/fashion-mnist")]
-        splits: list[Split] = []
-        for kind, n in (("train", 60_000), ("t10k", 10_000)):
-            images = file_formats.idx(homes, f"{kind}-images-idx3-ubyte", (n, 28, 28))
-            labels = file_formats.idx(homes, f"{kind}-labels-idx1-ubyte", (n,))
-            splits.append((images.unsqueeze(1), labels.long()))
-        transform = Transform(mean=(0.286,), std=(0.353,), pad=2, flip=True)
-        return Tensors("Fashion-MNIST", splits[0], splits[1], 10, transform)
+        homes = _fashion_mnist_homes(folder)
+        paths = [presence.idx_file(homes, name) for name in FASHION_MNIST]
+        from bench.data import reading
+
+        return reading.fashion_mnist(paths)
 
 
 class ImageNet(Source):
@@ -225,21 +221,22 @@ class ImageNet(Source):
     def num_classes(self) -> int:
         return self.classes
 
+    @classmethod
+    def files(cls, folder: Path) -> None:
+        return None
+
     def find(self, folder: Path) -> Folder:
         home = folder / "imagenet"
-        (names, train), (others, test) = listed(home, "train"), listed(home, "val")
-        if len(names) != self.classes:
-            message = f"`{home / 'train'}` holds {len(names)} classes, expected {self.classes}"
-            raise DataError(f"{message}; a part of ImageNet needs `classes: {len(names)}`")
-        for name, other in zip_longest(names, others):
-            if name != other:
-                first = min(x for x in (name, other) if x is not None)
-                here, there = ("train", "val") if first == name else ("val", "train")
-                message = f"`{home}`: class `{first}` is in {here}/ and not in {there}/"
-                raise DataError(message)
+        for split in ("train", "val"):
+            presence.need_split(home, split)
+        from bench.data import reading
+        from bench.data.dataset import Transform
+        from bench.data.image_folder import Folder
+
+        train, test = reading.imagenet(home, self.classes)
         label = "ImageNet" if self.classes == 1000 else f"ImageNet ({self.classes} classes)"
         label += "" if self.image == 224 else f", {self.image}x{self.image}"
-        transform = Transform(*IMAGENET, flip=True)
+        transform = Transform(*reading.IMAGENET, flip=True)
         return Folder(
             label, train, test, self.classes, transform, self.image, self.crop_area, self.damaged
         )
@@ -268,45 +265,5 @@ def named(name: str) -> type[Source]:
     return SOURCES[name]
 
 
-def _first(n: int | None, rows: Tensor) -> Tensor:
-    if n is not None and n > len(rows):
-        message = f"asked for the first {n} images of a split that has {len(rows)}"
-        raise DataError(message)
-    return rows[:n]
-
-
-def _where(images: Tensor, labels: Tensor, chosen: Tensor) -> Split:
-    return images[chosen].contiguous(), labels[chosen].contiguous()
-
-
-def _official(published: Any, folder: Path, name: str, key: str) -> list[list[file_formats.Batch]]:
-    """The batches of both splits of a torchvision data set, their checksums checked."""
-    home = folder / published.base_folder
-    files = (published.train_list, published.test_list)
-    return [
-        [
-            file_formats.batch(file_formats.checked(home / f, md5, name), home / f, key)
-            for f, md5 in group
-        ]
-        for group in files
-    ]
-
-
-def _cifar(
-    label: str, parts: list[list[file_formats.Batch]], classes: int, norm: Constants
-) -> Tensors:
-    splits: list[Split] = []
-    for part in parts:
-        pixels = np.concatenate([images for images, _ in part]).reshape(-1, 3, 32, 32)
-        labels = [y for _, labels in part for y in labels]
-        if (
-            len(pixels) != len(labels)
-            or not labels
-            or not 0 <= min(labels) <= max(labels) < classes
-        ):
-            counts = f"{len(pixels)} images, {len(labels)} labels"
-            message = f"{label}: {counts}, or labels beyond 0-{classes - 1}"
-            raise DataError(message)
-        images = torch.from_numpy(np.ascontiguousarray(pixels))
-        splits.append((images, torch.tensor(labels, dtype=torch.int64)))
-    return Tensors(label, splits[0], splits[1], classes, Transform(*norm, pad=4, flip=True))
+def _fashion_mnist_homes(folder: Path) -> list[Path]:
+    return [folder / "fashion-mnist", folder, Path("/usr/share/datasets/fashion-mnist")]

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.base.text import printable
 from bench.results.record import Provenance
 
-PACKAGES = ("signbench", "torch", "torchvision", "numpy", "scikit-learn")
+PACKAGES = ("signbench", "torch", "torchvision", "numpy")
 
 
 def provenance(

@@ -32,6 +32,8 @@ ASIDE = (  # of those packages; what numbers owe to them stands in the cell, or 
     "nn/macs.py",  # counts
     "data/download.py",  # what is loaded is in the data's fingerprint
     "data/file_formats.py",
+    "data/presence.py",
+    "data/reading.py",
     "data/sources.py",
     "train/checkpoint.py",  # what continues is, bit for bit, what would have been
     "train/compile_policy.py",  # which of them a cell gets stands in its record

@@ -3,15 +3,19 @@
 import math
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from sklearn.datasets import load_digits
 from torch import Tensor
 from torchvision.transforms import v2
 
 from bench.data.dataset import Tensors, Transform, crop, held_out, normalize
-from bench.data.sources import IMAGENET, Digits
+from bench.data.reading import DIGITS, IMAGENET
+from bench.data.sources import Digits
 from bench.errors import DataError
 
 
@@ -29,6 +33,14 @@ def test_digits_are_split_once_and_for_all() -> None:
     assert data.train[0].dtype == torch.uint8
     assert data.train[0].max() == 16
     assert data.fingerprint == digits().fingerprint == "3c7801b3955ae5d9"
+
+
+def test_digits_are_scikit_learns() -> None:
+    """The images that the package holds are scikit-learn's, pixel by pixel and in its order."""
+    original: Any = load_digits()
+    with np.load(DIGITS) as file:
+        assert np.array_equal(file["images"], original.images)
+        assert np.array_equal(file["labels"], original.target)
 
 
 def test_digits_are_never_flipped() -> None:

@@ -241,7 +241,7 @@ def idx(box: Box, rng: Random) -> Read:
     (box.inside / name).write_bytes(mutate.raw(rng, content))
 
     def read() -> None:
-        file_formats.idx([box.inside], "x", (3, 4, 4))
+        file_formats.idx(box.inside / name, (3, 4, 4))
 
     return read
 
