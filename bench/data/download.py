@@ -18,18 +18,13 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from torchvision.datasets import (  # pyright: ignore[reportMissingTypeStubs] - has none
-    CIFAR10,
-    CIFAR100,
-)
-
 from bench.data.dataset import Report
 from bench.data.sources import named
 from bench.errors import DataError
 
 TIMEOUT_S, PAUSE_S = 30.0, 1.0  # of one wait for bytes; between two tries of a mirror
 TRIES = 3  # in a row that bring nothing new
-PUBLISHED = {"cifar10": CIFAR10, "cifar100": CIFAR100}  # what torchvision knows the MD5 of
+PUBLISHED = {"cifar10": "CIFAR10", "cifar100": "CIFAR100"}  # torchvision's classes, with MD5s
 BY_HAND = {
     "cifar10-partial": "`cifar-10-partial-py/test_batch` and any of its `data_batch_1` to `_5`",
     "fashion_mnist": "`fashion-mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz]`, four "
@@ -95,7 +90,9 @@ def _archive(name: str, folder: Path) -> Archive | None:
     """What there is to download of a data set."""
     if name not in PUBLISHED:
         return None
-    known = PUBLISHED[name]
+    from torchvision import datasets  # pyright: ignore[reportMissingTypeStubs] - a slow import
+
+    known = getattr(datasets, PUBLISHED[name])
     home, variable = folder / known.base_folder, f"BENCH_{name.upper()}_URL"
     return Archive(known.filename, known.tgz_md5, known.url, home, variable)
 

@@ -7,7 +7,6 @@ operations on bits instead, as exact as float32 lets them be but for a rounding 
 """
 
 import math
-import struct
 
 import torch
 from torch import Tensor
@@ -50,11 +49,15 @@ def _for_bits(r: Tensor) -> bool:
     return r.dtype in NARROW and r.device.type == "cpu" and not r.requires_grad
 
 
-@torch.compiler.assume_constant_result
 def _bits(x: float) -> int:
-    """A float32 number's bits, as an integer."""
-    number: int = struct.unpack("<i", struct.pack("<f", x))[0]
-    return number
+    """
+    Return the bits of the float32 number next to x as an integer; x is normal, or inf.
+
+    In arithmetic that torch's compiler computes while it traces. `struct` would need
+    `torch.compiler.assume_constant_result`, which imports the compiler wherever this file is.
+    """
+    fraction, exponent = math.frexp(min(x, 2.0**128))  # fraction in [1/2, 1) times 2^exponent
+    return ((exponent + 125) << 23) + round(fraction * 2**24)
 
 
 def power_by_bits(r: Tensor, c: Tensor, low: float, high: float) -> Tensor:

@@ -1,5 +1,7 @@
 """What the compiler is told: little is kept, numbers are made once, images stay as they lie."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -39,6 +41,15 @@ def step(net: nn.Module) -> tuple[Any, Tensor]:
         return net(x).square().mean()
 
     return graph(loss, CPU), images.contiguous(memory_format=torch.channels_last)
+
+
+def test_what_compiles_nothing_imports_no_compiler() -> None:
+    """Plugins, the trainer and data sets are imported without it: it takes a second and a half."""
+    code = "import sys, bench.plugin, bench.train.trainer, bench.train.model, bench.data.download"
+    code += "; print([x for x in ('torch._dynamo', 'torch._inductor') if x in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.slow
