@@ -16,10 +16,9 @@ from bench.base.text import count, suggest
 from bench.base.validation import problems
 from bench.base.yaml_document import Document, Problem
 from bench.errors import SuiteError
-from bench.leaderboard import tuning
-from bench.leaderboard.tuning import Grid, Values
 from bench.planning.axes import Axes, Named, Net
-from bench.spec.cell import Cell, Recipe, Role
+from bench.planning.grid import Grid, Point, draw, size
+from bench.spec.cell import FREE, Cell, Recipe, Role
 from bench.spec.plan import RoleInfo, Trial
 from bench.spec.suite import Suite, Tune
 
@@ -27,7 +26,6 @@ Roles: TypeAlias = dict[Role, Named]
 Make: TypeAlias = Callable[[Roles, Net, Named, list[int]], list[Cell]]
 Labels: TypeAlias = tuple[str, str]  # of an estimator and a backbone
 Infos: TypeAlias = Callable[[Roles], dict[Role, RoleInfo]]
-COSTLY = ("epochs", "batch_size", "indicators", "histograms")  # every trial costs the same
 
 
 class Trials:
@@ -45,7 +43,7 @@ class Trials:
         apart = Named(net.source.name, with_values(net.source.plugin, part))
         grid, own = self._grid(labels, roles), self._own(labels, roles, net)
         settings = [(own, net, roles)]
-        for values in tuning.draw(own, grid, self.budget - 1):
+        for values in draw(own, grid, self.budget - 1):
             train, mine, theirs = (
                 {k[1]: v for k, v in values.items() if k[0] == kind}
                 for kind in ("train", "estimators", "backbones")
@@ -78,8 +76,8 @@ class Trials:
             for label, roles in self._rows():
                 labels = (label, backbone)
                 grid, own = self._grid(labels, roles), self._own(labels, roles, net)
-                size = tuning.size(own, grid)
-                sizes[label] = min(size, sizes.get(label, size))
+                settings = size(own, grid)
+                sizes[label] = min(settings, sizes.get(label, settings))
         label, least = min(sizes.items(), key=lambda item: item[1])
         if least < max(self.tune.budget or 0, 2):
             there = f"{label} has {count(least, 'setting')} to try, its own among them"
@@ -106,10 +104,10 @@ class Trials:
         grid |= {("backbones", k): v for k, v in nets.items()}
         return {key: [*{repr(v): v for v in values}.values()] for key, values in grid.items()}
 
-    def _own(self, labels: Labels, roles: Roles, net: Net) -> Values:
+    def _own(self, labels: Labels, roles: Roles, net: Net) -> Point:
         """The suite's own values of what is tuned, once all that is tuned is sound."""
         for key, values in self.tune.train.items():
-            if key in COSTLY:
+            if Recipe.costs().get(key, FREE).trial:
                 self._refuse(("train", key), "is not tuned: every trial costs the same")
             for value in values:  # those that no trial draws, too
                 self._recipe(net, {key: value})

@@ -1,7 +1,16 @@
-"""A cell: one fully resolved training run, and the name it goes by for ever."""
+"""
+A cell: one fully resolved training run, and the name it goes by for ever.
+
+That name is the hash of the cell's JSON. To add a field to a class below without renaming every
+cell there ever was, give it a default that means what was done before there was a choice, and
+leave that default out of the JSON: `Annotated[str, _omitted_if("float32")] = "float32"`. A cell
+that takes the default keeps its name then, and with it its record. A field of `Recipe` also says
+its `Cost`.
+"""
 
 import hashlib
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import (
@@ -25,14 +34,28 @@ def _sorted_unique(epochs: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(set(epochs)))
 
 
-def _empty(value: Any) -> bool:
-    """Is a digest missing? Then it is not written, and a cell older than it keeps its id."""
-    return not value
+def _omitted_if(default: object) -> Any:
+    """Leave a field out of the JSON while it has its default; the head of this file says why."""
+    return Field(exclude_if=lambda value: value == default)
 
 
-def _is_float32(value: Any) -> bool:
-    """Is it what there was before there was a choice? Then older cells keep their ids."""
-    return value == "float32"
+@dataclass(frozen=True)
+class Cost:
+    """
+    What a field of the recipe changes of the time that training takes.
+
+    Attributes:
+        step: a step of training computes something else, so that forecasts time it apart.
+        trial: the whole training takes longer or shorter by much, so that tuning leaves the field
+            alone: its trials cost the same.
+    """
+
+    step: bool = False
+    trial: bool = False
+
+
+FREE = Cost()  # a number that a step computes with, whatever it is
+UNSAID = Cost(step=True, trial=True)
 
 
 class Ref(Frozen):
@@ -41,7 +64,7 @@ class Ref(Frozen):
     name: str
     version: PositiveInt = 1
     params: dict[str, Any] = {}
-    source: Annotated[str, Field(exclude_if=_empty)] = ""  # digest of its file, `bench.identity`
+    source: Annotated[str, _omitted_if("")] = ""  # digest of its file
 
 
 class Recipe(Frozen):
@@ -52,17 +75,19 @@ class Recipe(Frozen):
     warmup - 1 epochs; `clean` is the cosine from lr to 0 over the epochs after warm-up.
     """
 
-    epochs: PositiveInt
-    batch_size: Annotated[int, Field(ge=2)] = 256
-    optimizer: Literal["sgd", "adamw"] = "sgd"
-    lr: Annotated[PositiveFloat, Field(allow_inf_nan=False)] = 0.1
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9  # SGD's; AdamW's betas are torch's
-    weight_decay: Annotated[NonNegativeFloat, Field(allow_inf_nan=False)] = 1e-4
-    warmup: NonNegativeInt = 0  # epochs of lr·(e+1)/warmup
-    lr_rule: Literal["reference", "clean"] = "reference"
-    progress: Literal["e/E", "e/(E-1)"] = "e/E"  # of knobs; e/(E-1) reaches their end
-    indicators: Literal["on", "off"] = "on"
-    histograms: Annotated[tuple[int, ...], AfterValidator(_sorted_unique)] = ()  # epochs, from 0
+    epochs: Annotated[PositiveInt, Cost(trial=True)]
+    batch_size: Annotated[int, Field(ge=2), Cost(step=True, trial=True)] = 256
+    optimizer: Annotated[Literal["sgd", "adamw"], Cost(step=True)] = "sgd"
+    lr: Annotated[PositiveFloat, Field(allow_inf_nan=False), FREE] = 0.1
+    momentum: Annotated[float, Field(ge=0, lt=1), FREE] = 0.9  # SGD's; AdamW's betas are torch's
+    weight_decay: Annotated[NonNegativeFloat, Field(allow_inf_nan=False), FREE] = 1e-4
+    warmup: Annotated[NonNegativeInt, FREE] = 0  # epochs of lr·(e+1)/warmup
+    lr_rule: Annotated[Literal["reference", "clean"], FREE] = "reference"
+    progress: Annotated[Literal["e/E", "e/(E-1)"], FREE] = "e/E"  # of knobs; e/(E-1) reaches 1
+    indicators: Annotated[Literal["on", "off"], Cost(step=True, trial=True)] = "on"
+    histograms: Annotated[
+        tuple[int, ...], AfterValidator(_sorted_unique), Cost(trial=True)
+    ] = ()  # epochs, from 0
 
     @model_validator(mode="after")
     def _fits(self) -> "Recipe":
@@ -82,6 +107,14 @@ class Recipe(Frozen):
             raise ValueError("; ".join(wrong))
         return self
 
+    @classmethod
+    def costs(cls) -> dict[str, Cost]:
+        """Return what each field says that it costs; one that says nothing costs all there is."""
+        return {
+            name: next((m for m in field.metadata if isinstance(m, Cost)), UNSAID)
+            for name, field in cls.model_fields.items()
+        }
+
 
 class Binarization(Frozen):
     """
@@ -99,7 +132,7 @@ class Binarization(Frozen):
     padding: Literal[-1, 0, 1] = 0  # what surrounds a binarized input
     standardize: Literal["on", "off"] = "off"  # (w - mean)/std per filter before sign
     # of the products of signs and gradients in convolutions at 1/1; sums are float32 either way
-    gradients: Annotated[Literal["float32", "bfloat16"], Field(exclude_if=_is_float32)] = "float32"
+    gradients: Annotated[Literal["float32", "bfloat16"], _omitted_if("float32")] = "float32"
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -135,7 +168,7 @@ class Cell(Frozen):
     binarization: Binarization
     recipe: Recipe
     seed: NonNegativeInt
-    numerics: Annotated[dict[str, str], Field(exclude_if=_empty)] = {}  # file → digest
+    numerics: Annotated[dict[str, str], _omitted_if({})] = {}  # file → digest
 
     @property
     def id(self) -> str:

@@ -24,7 +24,7 @@ from bench.errors import EnvironmentProblem
 from bench.results import store
 from bench.spec.cell import Cell, Recipe
 
-COSTS = {"batch_size", "optimizer", "indicators"}  # of a recipe; the rest is numbers
+SAME_STEP = {name for name, cost in Recipe.costs().items() if not cost.step}
 
 
 class Tempo(Frozen):
@@ -56,8 +56,7 @@ class Tempo(Frozen):
 
 def graph(cell: Cell) -> str:
     """The digest of what a step of the cell's training computes."""
-    rest = set(Recipe.model_fields) - COSTS
-    text = cell.model_dump_json(exclude={"seed": True, "recipe": rest})
+    text = cell.model_dump_json(exclude={"seed": True, "recipe": SAME_STEP})
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

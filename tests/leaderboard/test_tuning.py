@@ -89,30 +89,6 @@ def test_the_suites_own_setting_is_the_first_trial(tmp_path: Path) -> None:
         assert [c.id for c in row.trials[0].cells] == [c.id for c in row.cells]
 
 
-def test_the_sample_of_a_large_grid_is_always_the_same() -> None:
-    """A budget below the grid draws points in the grid's order, the same ones each time."""
-    grid = {("train", "lr"): [1, 2, 3], ("train", "momentum"): [4, 5, 6]}
-    own = {("train", "lr"): 2, ("train", "momentum"): 4}
-    first = tuning.draw(own, grid, 4)
-
-    assert first == tuning.draw(own, grid, 4)
-    assert own not in first
-    assert len({tuple(p.values()) for p in first}) == 4
-    assert [tuple(p.values()) for p in tuning.draw(own, grid, 8)] == [
-        (a, b) for a in (1, 2, 3) for b in (4, 5, 6) if (a, b) != (2, 4)
-    ]
-    assert tuning.size(own, grid) == 9
-    assert tuning.size(own | {("train", "lr"): 9}, grid) == 10
-
-
-def test_a_huge_grid_is_never_written_out() -> None:
-    """Sampling costs what is drawn, not what there is: 10^18 points here."""
-    grid = {("train", str(i)): list(range(100)) for i in range(9)}
-    own = dict.fromkeys(grid, -1)
-
-    assert len(tuning.draw(own, grid, 5)) == 5
-
-
 def test_roles_keep_their_own_setting(tmp_path: Path) -> None:
     """W and A apart: the first trial is the row as it is, whatever the two say."""
     text = SUITE.replace("[ste, reste]", "{reste: {W: {plugin: reste, o_end: 2}, A: reste}, ste: }")
