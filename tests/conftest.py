@@ -10,9 +10,8 @@ import pytest
 import torch
 from fakes import TINY
 
-from bench.base.console import Terminal
 from bench.base.files import write_file
-from bench.cli import app, results
+from bench.cli import app, streams
 from bench.cli.streams import UNBOUND
 from bench.leaderboard.board import rank
 from bench.leaderboard.tables import render
@@ -98,7 +97,7 @@ def ask(
 
     def call(*args: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["bench", *map(str, args)])
-        monkeypatch.setattr(results, "out", Terminal(width=UNBOUND))
+        monkeypatch.setattr(streams.out, "_width", UNBOUND)
         with pytest.raises(SystemExit) as stop:
             app.main()
         text = capsys.readouterr()

@@ -8,27 +8,18 @@ import os
 from collections.abc import Callable, Iterable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.completion import get_completion_script  # pyright: ignore[reportPrivateImportUsage]
 
+from bench.cli.streams import write
 from bench.registry import BACKBONES, ESTIMATORS, Registry, add_folders
 from bench.spec.schedule import SCHEDULES
 
 Words = list[str]
 Names = Callable[[typer.Context], Iterable[str]]
 DATA = ("cifar10", "cifar10-partial", "cifar100", "digits", "fashion_mnist", "imagenet")
-
-
-def script(shell: Literal["bash", "zsh", "fish"]) -> str:
-    """What the shell is to source."""
-    text = get_completion_script(prog_name="bench", complete_var="_BENCH_COMPLETE", shell=shell)
-    if shell == "bash":  # no blank after `train.epochs=`
-        text = text.replace(
-            "return 0", '[[ "${COMPREPLY-}" == *= ]] && compopt -o nospace\n    return 0'
-        )
-    return text + "\n"
 
 
 def offering(*sources: Names) -> Callable[[typer.Context], Words]:
@@ -112,3 +103,24 @@ def _results(ctx: typer.Context) -> Path:
 def _plugins(ctx: typer.Context, registry: "Registry[Any]") -> Iterable[str]:
     add_folders(ctx.find_root().params.get("plugins") or [])
     return [name for name, origin in registry.origins().items() if not origin.problem]
+
+
+def completion_(
+    shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="For which shell.")],
+) -> None:
+    """Print a script by which a shell completes commands, suites, plugins, cells and keys.
+
+    As in `bench completion bash >> ~/.bashrc`, `bench completion zsh >> ~/.zshrc`, or
+    `bench completion fish > ~/.config/fish/completions/bench.fish`.
+    """
+    write(script(shell))
+
+
+def script(shell: Literal["bash", "zsh", "fish"]) -> str:
+    """What the shell is to source."""
+    text = get_completion_script(prog_name="bench", complete_var="_BENCH_COMPLETE", shell=shell)
+    if shell == "bash":  # no blank after `train.epochs=`
+        text = text.replace(
+            "return 0", '[[ "${COMPREPLY-}" == *= ]] && compopt -o nospace\n    return 0'
+        )
+    return text + "\n"

@@ -40,7 +40,7 @@ class {cls}(Surrogate):
 '''
 
 
-def new_estimator(name: str, folder: Path) -> Path:
+def write_estimator(name: str, folder: Path) -> Path:
     """
     Write `folder/NAME.py`.
 

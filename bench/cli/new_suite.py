@@ -66,7 +66,7 @@ train:
 """
 
 
-def new_suite(name: str, *, force: bool) -> Path:
+def write_suite(name: str, *, force: bool) -> Path:
     """
     Write `NAME.yaml`, or the file that NAME is.
 

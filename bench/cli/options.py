@@ -35,6 +35,23 @@ RanWith = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY.PATH=VALUE]...", help="Overrides that it ran with."),
 ]
+SuitesOrCells = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="SUITE|CELL",
+        help="Suites that ran, by name, and cells, by id or a part of the folder's name. "
+        "Everything, if none is named.",
+        autocompletion=offering(completion.ran, completion.cells),
+    ),
+]
+CellName = Annotated[
+    str,
+    typer.Argument(
+        help="A cell's id or name, or a unique part of it.",
+        autocompletion=offering(completion.cells),
+    ),
+]
+RichOrJson = Annotated[Literal["rich", "json"], typer.Option("--format", help="How to print it.")]
 Equilibrium = Annotated[
     Literal["paper", "code", "scale_free"] | None,
     typer.Option(help="Which e and s to show; the suite's choice if not given."),
@@ -110,6 +127,12 @@ Compile = Annotated[
 ]
 
 LONGEST_S = 1e9  # thirty years
+
+
+def refuse_if(wrong: bool, message: str) -> None:
+    """Raise a UsageError with this message if options do not go together."""
+    if wrong:
+        raise UsageError(message)
 
 
 def where(

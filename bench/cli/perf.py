@@ -1,6 +1,5 @@
 """The command that measures this machine's speed: parse, call, print."""
 
-import json
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Annotated
@@ -8,12 +7,9 @@ from typing import Annotated
 import typer
 
 from bench.base.console import Terminal, print_text
-from bench.cli.streams import err, out
-
-perf_app = typer.Typer()
+from bench.cli.streams import err, out, write_json
 
 
-@perf_app.command()
 def perf(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     threads: Annotated[
@@ -23,7 +19,7 @@ def perf(
         bool, typer.Option("--compile", help="What is compiled, too: a minute or two more a net.")
     ] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer rounds, so noisier.")] = False,
-    json_: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """Measure how fast training is here: against a plain oracle, and the machine's limits.
 
@@ -45,8 +41,8 @@ def perf(
     machine.keep_pages()  # as workers do; the oracle, too, gains by it
     with _telling(err) as tell:
         found = survey.survey(at, tell)
-    if json_:
-        out.file.write(json.dumps(asdict(found), ensure_ascii=False, indent=1) + "\n")
+    if as_json:
+        write_json(asdict(found))
     else:
         out.print(table.tables(found.rows, found.caption))
     if not found.whole:

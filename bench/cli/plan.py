@@ -24,13 +24,10 @@ from bench.cli.options import (
     seconds,
     where,
 )
-from bench.cli.streams import err, out
+from bench.cli.streams import err, out, write_json
 from bench.errors import UsageError
 
-plan_app = typer.Typer()
 
-
-@plan_app.command()
 def plan(
     suite: Suite,
     overrides: Overrides = None,
@@ -85,7 +82,11 @@ def plan(
     if calibrate or limit is not None:
         gauge = Gauge(results, data, compile_, workers, partial(print_text, err))
         place = where(device, gpus, jobs, threads, slots_per_gpu)
-        plan_text.show(quote.quote(asked, place, gauge, limit), out, as_json=as_json)
+        costs = quote.quote(asked, place, gauge, limit)
+        if as_json:
+            write_json(plan_text.document(costs))
+        else:
+            plan_text.show(costs, out)
         return
     if as_json:
         message = "--json goes with --calibrate or --budget"

@@ -1,6 +1,5 @@
 """How a quote is shown: tables for people, one document for programs."""
 
-import json
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
@@ -12,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.base.console import print_text
-from bench.base.text import count, printable
+from bench.base.text import count
 from bench.speed.budget import Budget
 from bench.speed.calibration import Calibration, Line, name
 from bench.speed.quote import Quote
@@ -21,12 +20,8 @@ from bench.speed.throughput import Tempo
 HEADS = ("graph", "images/s", "epoch, s", "first step, s", "memory, MiB", "cells left", "time left")
 
 
-def show(quote: Quote, out: Console, *, as_json: bool) -> None:
-    """Print all of it."""
-    if as_json:
-        text = json.dumps(document(quote), ensure_ascii=False, indent=1)
-        out.file.write(printable(text) + "\n")
-        return
+def show(quote: Quote, out: Console) -> None:
+    """Print all of it as tables and sentences."""
     if quote.found.lines:
         out.print(_table(HEADS, map(_graph, quote.found.lines)))
     if quote.budget:

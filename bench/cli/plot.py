@@ -11,10 +11,7 @@ from bench.cli.completion import offering
 from bench.cli.options import AllowStale, Equilibrium, RanWith, Results
 from bench.cli.streams import err, out
 
-plot_app = typer.Typer()
 
-
-@plot_app.command()
 def plot(
     suite: Annotated[
         Path,

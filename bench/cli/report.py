@@ -9,10 +9,7 @@ from bench.base.console import print_text
 from bench.cli.options import AllowStale, Equilibrium, Ran, RanWith, Results
 from bench.cli.streams import out
 
-report_app = typer.Typer()
 
-
-@report_app.command()
 def report(
     suite: Ran,
     overrides: RanWith = None,
@@ -40,8 +37,8 @@ def report(
     from bench.spec.plan import name_of
 
     name = name_of(suite, overrides or [])
-    asked = write.Asked(
+    wanted = write.Asked(
         name, results, equilibrium, allow_stale, figures=not no_figures, code=not records_only
     )
-    path, size = write.write(asked, output or Path(f"{name}.html"))
+    path, size = write.write(wanted, output or Path(f"{name}.html"))
     print_text(out, f"wrote {path} ({size / 1e6:.2f} MB)")

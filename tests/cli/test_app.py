@@ -19,7 +19,7 @@ from rich.console import Console
 
 import bench
 from bench import __main__
-from bench.cli import app, options
+from bench.cli import catalogue_text, options, streams
 from bench.cli.app import main
 from bench.cli.streams import UNBOUND
 from bench.run.journal import runs
@@ -33,7 +33,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
     def call(*args: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["bench", *map(str, args)])
-        monkeypatch.setattr(app, "out", Console(width=UNBOUND))
+        monkeypatch.setattr(streams.out, "_width", UNBOUND)
         with pytest.raises(SystemExit) as stop:
             main()
         text = capsys.readouterr()
@@ -238,7 +238,7 @@ def test_a_terminal_wraps_under_the_text(monkeypatch: pytest.MonkeyPatch) -> Non
     """What is longer than the terminal is wide goes on under its own column, a name does not."""
     screen = Terminal()
     monkeypatch.setattr(sys, "argv", ["bench", "list", "suites"])
-    monkeypatch.setattr(app, "out", Console(file=screen, width=60, color_system=None))
+    monkeypatch.setattr(catalogue_text, "out", Console(file=screen, width=60, color_system=None))
     with pytest.raises(SystemExit):
         main()
     lines = [line.rstrip() for line in screen.getvalue().splitlines()]

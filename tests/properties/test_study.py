@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 import torch
 
-from bench.cli import app
+from bench.cli import check
 from bench.plugin import Knob, Surrogate
 from bench.properties import estimating_error, study, verdicts
 from bench.properties.estimating_error import Course, Gap, Sample
@@ -180,7 +180,7 @@ def test_a_sample_is_thinned_evenly() -> None:
 
 def test_the_command_line_offers_what_there_is() -> None:
     """--definition takes the study's definitions, which the cli may not import to say so."""
-    assert get_args(app.Reading) == study.DEFINITIONS
+    assert get_args(check.Reading) == study.DEFINITIONS
 
 
 def test_a_course_of_one_value_never_rises() -> None:

@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from bench.base import machine
-from bench.base.console import Terminal
-from bench.cli import perf
+from bench.cli import streams
 from bench.cli.streams import UNBOUND
 from bench.errors import EnvironmentProblem
 from bench.nn.macs import cost
@@ -139,7 +138,7 @@ def test_the_command_prints_tables_or_json(ask: Ask, monkeypatch: pytest.MonkeyP
         return Survey("a machine", "2.15", at.threads, {"float32": 2e11, "copy": 1e10}, [row])
 
     monkeypatch.setattr(survey, "survey", fake)
-    monkeypatch.setattr(perf, "out", Terminal(width=UNBOUND))
+    monkeypatch.setattr(streams.out, "_width", UNBOUND)
     code, printed, err = ask("perf", "--threads", "3", "--quick")
     _, text, _ = ask("perf", "--device", "cpu", "--json", "--compile")
 

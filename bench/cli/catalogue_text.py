@@ -1,0 +1,24 @@
+"""How what there is is listed."""
+
+from collections.abc import Iterable
+
+from rich.table import Table
+from rich.text import Text
+
+from bench.cli.streams import out
+
+
+def show_entries(entries: Iterable[tuple[str, str, bool]]) -> None:
+    """Print a line for each; a terminal wraps what is too long for it under its own column."""
+    listed = [*entries]
+    width = max((len(name) for name, _, _ in listed), default=0)
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, width=width)
+    for name, text, broken in listed:
+        head = Text(name.ljust(width), style="red" if broken else "bold")
+        if out.file.isatty():
+            table.add_row(head, Text(text))
+        else:
+            out.print(head + Text(f"  {text}"), soft_wrap=True)
+    if table.rows:
+        out.print(table)

@@ -1,0 +1,77 @@
+"""The command that checks estimators against their formulas: parse, call, print."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from bench.base.console import iterate_silently, print_text
+from bench.cli import completion
+from bench.cli.completion import offering
+from bench.cli.options import Data, Results, one_thread, refuse_if
+from bench.cli.streams import out
+
+Reading = Literal["p", "p-fixed", "end", "l2-uniform", "l2-normal", "trained"]
+
+
+def check(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]... [KEY=VALUE]...",
+            help="Of one NAME also its parameters.",
+            autocompletion=offering(completion.estimators),
+        ),
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every installed estimator.")] = False,
+    study: Annotated[
+        bool, typer.Option("--study", help="One table: the verdicts by every definition.")
+    ] = False,
+    definition: Annotated[
+        Reading | None, typer.Option(help="What rational and flexible mean.")
+    ] = None,
+    baseline: Annotated[
+        Literal["identity", "hardtanh"] | None, typer.Option(help="Rational relative to this.")
+    ] = None,
+    form: Annotated[
+        Literal["pure", "truncated"] | None, typer.Option(help="f as printed, or as it trains.")
+    ] = None,
+    cell: Annotated[
+        str | None,
+        typer.Option(
+            help="A trained cell, whose values `trained` integrates over.",
+            autocompletion=offering(completion.cells),
+        ),
+    ] = None,
+    results: Results = Path("results"),
+    data: Data = None,
+) -> None:
+    """Is the estimator what its formula says? Is it rational, is it flexible, and if not, where?
+
+    As in `bench check reste`, `bench check rbnn t_min=1.4143`, or `bench check --all --study`.
+    """
+    from bench.properties import check_text, latents
+
+    unnamed = not words and not all_
+    refuse_if(unnamed, "name an estimator, or give --all; `bench list estimators` names them")
+    one_thread()
+    refuse_if(study and bool(definition or baseline or form), "--study asks every reading of them")
+    refuse_if(
+        bool(cell) and definition not in {None, "trained"}, "--cell is for --definition trained"
+    )
+    measured = latents.measured(cell, results, data) if cell else None
+    if study:
+        for part in iterate_silently(check_text.study(words or [], measured)):
+            out.print(part, markup=False, highlight=False)
+        return
+    lines = check_text.reports(words or [])
+    if definition or baseline or form or cell:
+        chosen = definition or ("trained" if cell else "p")
+        question = chosen, baseline or "identity", form or "pure"
+        lines = check_text.answers(words or [], question, measured)
+    passed = True
+    for text, holds in iterate_silently(lines):
+        print_text(out, text)
+        passed = passed and holds
+    if not passed:
+        raise typer.Exit(3)

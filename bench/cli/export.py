@@ -1,0 +1,48 @@
+"""The command that writes results to one archive: parse, call, print."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.base.console import print_text
+from bench.base.text import count
+from bench.cli.options import Results, SuitesOrCells
+from bench.cli.streams import out
+from bench.errors import EmptyMatch
+
+
+def export(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The archive, a .tar.gz file.")],
+    names: SuitesOrCells = None,
+    results: Results = Path("results"),
+    weights: Annotated[bool, typer.Option(help="Take the trained weights along.")] = True,
+    checkpoints: Annotated[
+        bool, typer.Option("--checkpoints", help="Take checkpoints and unfinished cells along.")
+    ] = False,
+) -> None:
+    """Write cells, and the plans and tables of suites, to one archive for `bench merge`.
+
+    As in `bench export quickstart -o quickstart.tar.gz`.
+    The same results give the same bytes.
+    """
+    from bench.results import archive, cell_folders, weight_files
+
+    chosen, plans = cell_folders.chosen(results, names or [])
+    taken = [kept for kept in chosen if kept.record or (kept.unfinished and checkpoints)]
+    for kept in chosen:
+        if kept not in taken:
+            print_text(out, f"left out: {kept.slug}: {kept.problem}")
+    members = [m for plan in plans for m in archive.tables(results, plan)]
+    for kept in taken:
+        problems = weight_files.judged(kept) if weights else {}
+        for problem in filter(None, problems.values()):
+            print_text(out, f"left out: {kept.slug}: {problem}")
+        sound = [name for name, problem in problems.items() if not problem]
+        members += archive.files(kept, sound, checkpoints)
+    if not members:
+        message = f"nothing to export from `{results}`: no cell has a record"
+        raise EmptyMatch(message)
+    size = archive.pack(output, members)
+    sums = {"cell": len(taken), "suite": len(plans), "file": len(members), "byte": size}
+    print_text(out, f"wrote {output}: {', '.join(count(n, noun) for noun, n in sums.items())}")

@@ -1,0 +1,47 @@
+"""The command that shows e and s of one cell by layer: parse, call, print."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from bench.cli.options import CellName, Results
+from bench.cli.streams import out, write
+from bench.errors import UsageError
+
+
+def indicators(
+    cell: CellName,
+    results: Results = Path("results"),
+    equilibrium: Annotated[
+        Literal["paper", "code", "scale_free"], typer.Option(help="Which e and s to show.")
+    ] = "paper",
+    form: Annotated[
+        Literal["rich", "csv"], typer.Option("--format", help="csv: every layer and epoch.")
+    ] = "rich",
+    histograms: Annotated[
+        bool, typer.Option("--histograms", help="Instead the histograms kept, as CSV.")
+    ] = False,
+    curves: Annotated[
+        bool, typer.Option("--curves", help="Instead loss and accuracy by epoch, as CSV.")
+    ] = False,
+) -> None:
+    """Show e and s of one cell layer by layer, weights and activations apart.
+
+    As in `bench indicators ste-resnet20-w1a1-s0 --format csv`.
+    """
+    from bench.leaderboard import per_layer
+    from bench.results import cell_folders
+
+    if (form == "csv") + histograms + curves > 1:
+        message = "--format csv, --histograms and --curves are three tables; ask for one of them"
+        raise UsageError(message)
+    record = cell_folders.recorded(results, cell)
+    if histograms:
+        write(per_layer.histograms(record).to_csv(index=False))
+    elif curves:
+        write(per_layer.curves(record).to_csv(index=False))
+    elif form == "csv":
+        write(per_layer.frame(record, equilibrium).to_csv(index=False))
+    else:
+        out.print(per_layer.table(record, equilibrium))

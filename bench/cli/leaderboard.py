@@ -1,0 +1,62 @@
+"""The command that prints the table of a suite that ran: parse, call, print."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.base.console import print_text
+from bench.cli.options import (
+    AllowStale,
+    Correction,
+    Equilibrium,
+    Layout,
+    Overrides,
+    Results,
+    Style,
+    Suite,
+)
+from bench.cli.streams import err, out
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.spec.plan import Plan
+
+
+def leaderboard(
+    suite: Suite,
+    overrides: Overrides = None,
+    results: Results = Path("results"),
+    form: Layout = "rich",
+    style: Style = "",
+    equilibrium: Equilibrium = None,
+    correction: Correction = "holm",
+    allow_stale: AllowStale = False,
+) -> None:
+    """Rebuild SUITE's table from what `bench run` left in the results folder; no torch needed.
+
+    As in `bench leaderboard quickstart`, `bench leaderboard table3 --style paper:table3`, or
+    `bench leaderboard table1 --format tex > table.tex`, which a paper takes in as it is.
+    """
+    from bench.leaderboard import saved
+    from bench.leaderboard.tables import render
+    from bench.spec.plan import name_of
+
+    name = name_of(suite, overrides or [])
+    plan, board, notes = saved.board(results, name, equilibrium, correction, stale=allow_stale)
+    _warn_if_changed(plan, suite, overrides or [])
+    render.render(board, form, out, style)
+    if form == "csv":  # which has no place for them
+        for note in notes:
+            print_text(err, f"note: {note}")
+
+
+def _warn_if_changed(plan: "Plan", suite: Path, overrides: list[str]) -> None:
+    """Say so if the suite no longer says what it said when it ran."""
+    from bench.spec.suite import digest, load
+
+    try:
+        document, _, _ = load(suite, overrides)
+    except BenchError:
+        return  # its results can be read without it
+    if digest(document) != plan.source_digest:
+        text = f"note: {document.source} changed since it ran; this is the table of that run"
+        print_text(err, text)

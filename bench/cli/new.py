@@ -1,0 +1,31 @@
+"""The commands that write a plugin to start from: parse, call, print."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.base.console import print_text
+from bench.cli.streams import out
+
+new_app = typer.Typer(no_args_is_help=True, help="Start a plugin of your own.")
+
+
+@new_app.command("estimator")
+def estimator(
+    name: Annotated[str, typer.Argument(help="The file's and the plugin's name.")],
+    into: Annotated[Path, typer.Option(help="The folder.")] = Path("estimators"),
+) -> None:
+    """Write a working estimator to start from; `bench list estimators` has it at once.
+
+    As in `bench new estimator mine`.
+    """
+    from bench.cli.new_estimator import write_estimator
+
+    path = write_estimator(name, into)
+    if into == Path("estimators"):  # where plugins are found without being named
+        check, suite = f"bench check {name}", "a suite"
+    else:
+        check = f"bench --plugins {into} check {name}"
+        suite = f"a suite that says `plugins: [{into}]`"
+    print_text(out, f"wrote {path}\nnext: edit it, `{check}`, and name it in {suite}")

@@ -1,0 +1,27 @@
+"""The command that writes the JSON Schema of suites: parse, call, print."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.base.console import print_text
+from bench.cli.streams import out, write
+
+
+def schema(
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it here.")] = None,
+) -> None:
+    """Write the JSON Schema of a suite, installed plugins included, for editors.
+
+    As in `bench schema -o suite.schema.json`.
+    """
+    from bench.base.files import write_file
+    from bench.planning import json_schema
+
+    text = json.dumps(json_schema.schema(), indent=1, ensure_ascii=False) + "\n"
+    if output:
+        print_text(out, f"wrote {write_file(output, text)}")
+    else:
+        write(text)

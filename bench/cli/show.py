@@ -1,0 +1,50 @@
+"""The command that describes one thing by its kind and name: parse, call, print."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from bench.base.console import print_text
+from bench.cli import completion
+from bench.cli.completion import offering
+from bench.cli.options import Overrides
+from bench.cli.streams import out
+from bench.errors import UsageError
+
+
+def show(
+    kind: Annotated[
+        Literal["estimator", "backbone", "data", "schedule", "suite", "ledger"],
+        typer.Argument(help="Of which kind."),
+    ],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Its name, as `bench list` prints it.",
+            autocompletion=offering(completion.described),
+        ),
+    ],
+    overrides: Overrides = None,
+) -> None:
+    """Describe one plugin, data set or schedule; of a suite, every value and where it is from.
+
+    Of a ledger: every published number as printed, its protocol and what must be said with it.
+    As in `bench show estimator reste`, or `bench show suite table1 train.lr=0.2`.
+    """
+    if kind == "suite":
+        from bench.planning import explain
+
+        print_text(out, explain.describe(Path(name), overrides or []))
+    elif overrides:
+        message = f"overrides are of suites; a {kind} takes none"
+        raise UsageError(message)
+    elif kind == "ledger":
+        from bench.spec import published
+
+        for text in published.describe(published.ledger(name, Path())):
+            print_text(out, text)
+    else:
+        from bench.cli import catalogue
+
+        print_text(out, catalogue.describe(kind, name))
