@@ -10,20 +10,13 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.nn.contract import (
-    Backbone,
-    Estimator,
-    Knob,
-    Native,
-    Network,
-    Plugin,
-    Surrogate,
-    SurrogateBinarizer,
-)
+from bench.nn.backbone import Backbone, Native, Network
+from bench.nn.clock import Clock
+from bench.nn.contract import Estimator, Knob, Plugin, Surrogate, SurrogateBinarizer
 from bench.nn.elementary import power
 from bench.nn.layers import Layers
 from bench.nn.resnet import Init, Order, RealBlock, ResNet, Shortcut, Stem, activation, initialize
-from bench.nn.sign import Clock, piecewise, sign, upto
+from bench.nn.sign import piecewise, sign, upto
 from bench.spec.cell import Role
 from bench.spec.schedule import ScheduleName
 

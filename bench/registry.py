@@ -26,7 +26,8 @@ from bench.base.text import suggest
 from bench.errors import PluginError
 
 if TYPE_CHECKING:  # listing names must not import torch
-    from bench.nn.contract import Backbone, Estimator, Plugin
+    from bench.nn.backbone import Backbone
+    from bench.nn.contract import Estimator, Plugin
 
 P = TypeVar("P", bound="Plugin")
 

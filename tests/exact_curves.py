@@ -20,8 +20,8 @@ from typing import TypeAlias
 import torch
 
 from bench.data.sources import Digits
+from bench.nn.clock import Clock
 from bench.nn.layers import Layers
-from bench.nn.sign import Clock
 from bench.plugin import ResNet
 from bench.registry import ESTIMATORS
 from bench.results import source_digest

@@ -1,5 +1,5 @@
 """
-What a plugin is: the classes that estimators and backbones subclass.
+What a plugin is, and the classes that estimators subclass.
 
 An estimator is written down as its paper writes it: f, the function whose derivative takes
 the place of d sign/dz. Everything else (training, checks, plots, indicators) calls that one
@@ -10,14 +10,14 @@ import json
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from bench.nn.layers import Layers
-from bench.nn.sign import Clock, cross, cross_learned
+from bench.nn.clock import Clock
+from bench.nn.sign import cross, cross_learned
 from bench.spec.cell import Ref, Role
 from bench.spec.schedule import SCHEDULES, ScheduleName
 
@@ -163,7 +163,7 @@ class Surrogate(Estimator):
 class SurrogateBinarizer(nn.Module):
     """sign(z) forward, f'(z) backward, at the knob that the clock or training has set."""
 
-    signs = True  # the promise of -1, 0 and 1 alone, which `bench.integer` multiplies exactly
+    signs = True  # the promise of -1, 0 and 1 alone, which `nn.integer_conv` multiplies exactly
 
     def __init_subclass__(cls) -> None:
         """Whoever has a forward of its own has to promise anew."""
@@ -194,55 +194,3 @@ class SurrogateBinarizer(nn.Module):
         if self.learned is None:
             return cross(z, self.dial.value, self.surrogate.df, self.zero)
         return cross_learned(z, self.knob, self.surrogate.f, self.zero)
-
-
-class Native(NamedTuple):
-    """The images that a backbone is made for; its cost is that of one of them."""
-
-    image: int = 32  # side
-    classes: int = 10
-    channels: int = 3
-
-
-class Backbone(Plugin):
-    """A network whose layers, where they may be binary, come from `layers`."""
-
-    native: ClassVar[Native] = Native()
-
-    @property
-    def only_image(self) -> int | None:
-        """The side of the only images that the network takes; None: any will do."""
-        return None
-
-    @abstractmethod
-    def build(self, num_classes: int, channels: int, layers: Layers) -> nn.Module:
-        """
-        Return a module mapping images (N, channels, H, W) to logits (N, num_classes).
-
-        Every layer that may be binary comes from `layers`, every other from `torch.nn`.
-        """
-
-
-class Network(nn.Sequential):
-    """
-    Parts in order, for images (N, C, H, W).
-
-    Args:
-        image: the side of the only images that it takes; None: any will do.
-
-    Raises:
-        ValueError: images of another size.
-    """
-
-    def __init__(self, *parts: nn.Module, image: int | None = None) -> None:
-        super().__init__(*parts)
-        self.image = image
-
-    def forward(self, input: Tensor) -> Tensor:
-        h, w = input.shape[-2:]
-        if self.image is not None and (h, w) != (self.image, self.image):
-            message = f"images are {h}x{w}, this network needs {self.image}x{self.image}"
-            raise ValueError(message)
-        for part in self:
-            input = part(input)
-        return input

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.nn import integer_conv
-from bench.nn.sign import tap
+from bench.nn.tap import tap
 from bench.spec.cell import Binarization, Role
 
 MakeBinarizer: TypeAlias = Callable[[Role, tuple[int, ...]], nn.Module]

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.nn.contract import Backbone, Native
+from bench.nn.backbone import Backbone, Native
 from bench.nn.layers import Layers, binary_layers
 from bench.spec.cell import Binarization, Role
 

@@ -31,7 +31,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from bench.nn.contract import Backbone, Network
+from bench.nn.backbone import Backbone, Network
 from bench.nn.layers import Layers
 
 Order: TypeAlias = Literal["relu_bn", "bn_hardtanh", "bn_prelu"]

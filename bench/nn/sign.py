@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
 Slope: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -98,68 +98,3 @@ def cross_learned(z: Tensor, knob: Tensor, value: Slope, zero: int = 0) -> Tenso
     """Return sign(z) with `value(z, knob)` differentiated in its place, knob included."""
     crossed: Tensor = _LearnedCrossing.apply(z, knob, value, zero)  # pyright: ignore[reportAssignmentType]
     return crossed
-
-
-class Dial(nn.Module):
-    """
-    One knob's current value, shared by all layers that use it.
-
-    A 0-d float64 tensor: refilling it never recompiles a graph and never waits for a
-    device, and, being 0-d, it leaves float32 and bfloat16 arithmetic in their own dtype.
-    """
-
-    value: Tensor
-
-    def __init__(self, path: Callable[[float], float]) -> None:
-        super().__init__()
-        self.path = path
-        self.register_buffer("value", torch.zeros((), dtype=torch.float64), persistent=False)
-        self.set(0.0)
-
-    def set(self, p: float) -> None:
-        """Turn the dial to progress p in [0, 1]."""
-        self.value.fill_(self.path(p))
-
-
-class Clock:
-    """Training progress p in [0, 1], and every dial that follows it."""
-
-    def __init__(self) -> None:
-        self.p = 0.0
-        self.dials: dict[object, Dial] = {}
-
-    def dial(self, key: object, path: Callable[[float], float]) -> Dial:
-        """Return the dial named `key`, made on first use; `path` maps p to the knob."""
-        if key not in self.dials:
-            self.dials[key] = Dial(path)
-        return self.dials[key]
-
-    def set(self, p: float) -> None:
-        """Move to progress p."""
-        self.p = p
-        for dial in self.dials.values():
-            dial.set(p)
-
-
-class _Tap(torch.autograd.Function):
-    """Identity on z; what reaches the tap as its gradient is (Σ|dz|, Σ dz²)."""
-
-    @staticmethod
-    def forward(ctx: Any, z: Tensor, out: Tensor) -> Tensor:
-        return z.view_as(z)
-
-    @staticmethod
-    def backward(ctx: Any, *dz: Tensor) -> tuple[Tensor, Tensor]:
-        g = dz[0].float()
-        return dz[0], torch.stack([torch.linalg.vector_norm(g, 1), g.square().sum()])
-
-
-def tap(z: Tensor, out: Tensor) -> Tensor:
-    """
-    Return z, and let `out.grad` (2,) gather (Σ|dz|, Σ dz²) of the gradient that reaches z.
-
-    Statistics that leave as a gradient need no hook: they survive compilation and never wait
-    for the device.
-    """
-    tapped: Tensor = _Tap.apply(z, out)  # pyright: ignore[reportAssignmentType]
-    return tapped

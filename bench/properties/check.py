@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bench.nn.clock import Clock
 from bench.nn.contract import Estimator, Surrogate, SurrogateBinarizer
-from bench.nn.sign import Clock, sign
+from bench.nn.sign import sign
 from bench.properties import estimating_error, verdicts
 from bench.spec.cell import Role
 from bench.spec.plan import Properties

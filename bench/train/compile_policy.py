@@ -10,7 +10,7 @@ import shutil
 
 from bench.data.dataset import Dataset
 from bench.nn import macs
-from bench.nn.contract import Native
+from bench.nn.backbone import Native
 from bench.spec.cell import Cell
 from bench.train import model
 

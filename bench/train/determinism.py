@@ -25,10 +25,10 @@ from bench.base import machine
 from bench.base.files import write_file
 from bench.data.dataset import Tensors, Transform
 from bench.errors import EnvironmentProblem
+from bench.nn.clock import Clock
 from bench.nn.contract import Knob, Surrogate
 from bench.nn.layers import Layers
 from bench.nn.resnet import ResNet
-from bench.nn.sign import Clock
 from bench.results import store
 from bench.results.provenance import cpu_name, version
 from bench.results.record import Receipt

@@ -15,9 +15,9 @@ from bench.base.validation import misuse
 from bench.data.dataset import Dataset
 from bench.data.sources import Source, data_folder, named
 from bench.errors import DataError, UsageError
-from bench.nn.contract import Backbone
+from bench.nn.backbone import Backbone
+from bench.nn.clock import Clock
 from bench.nn.layers import Layers
-from bench.nn.sign import Clock
 from bench.registry import BACKBONES, ESTIMATORS, P, Registry, add_folders
 from bench.results import cell_folders, store
 from bench.results.record import Record

@@ -24,8 +24,8 @@ from torch import Tensor, nn
 
 from bench.data.dataset import Dataset
 from bench.errors import DataError, exhausted
+from bench.nn.clock import Clock
 from bench.nn.compiler import graph
-from bench.nn.sign import Clock
 from bench.results.record import LayerIndicators
 from bench.spec.cell import Recipe
 from bench.train.probe import Probe

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from bench.nn.clock import Clock
 from bench.nn.compiler import OWN_PLACE, abridge, compute_once, graph, moments, partition
 from bench.nn.contract import Surrogate
 from bench.nn.integer_conv import WRITES_HALVES
 from bench.nn.layers import Layers
-from bench.nn.sign import Clock, piecewise, upto
+from bench.nn.sign import piecewise, upto
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.spec.cell import Binarization
 

@@ -16,8 +16,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from bench.nn.clock import Clock
 from bench.nn.layers import BinaryLayer, Layers, binary_layers
-from bench.nn.sign import Clock
 from bench.plugin import Surrogate
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.spec.cell import Binarization, Role

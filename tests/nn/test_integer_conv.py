@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from bench.nn import integer_conv
+from bench.nn.clock import Clock
 from bench.nn.integer_conv import holds, in_int8, on_gpu
 from bench.nn.layers import BinaryConv2d, Layers, binary_layers
-from bench.nn.sign import Clock
 from bench.plugin import SurrogateBinarizer
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.spec.cell import Binarization

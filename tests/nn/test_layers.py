@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench.nn.clock import Clock
 from bench.nn.layers import BinaryConv2d, BinaryLinear, Layers, binary_layers, latent_inputs
-from bench.nn.sign import Clock
 from bench.registry import ESTIMATORS
 from bench.spec.cell import Binarization
 

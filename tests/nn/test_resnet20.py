@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from bench.nn.clock import Clock
 from bench.nn.layers import BinaryConv2d, Layers
-from bench.nn.sign import Clock
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.spec.cell import Binarization
 

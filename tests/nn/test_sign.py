@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from bench.nn.clock import Clock
 from bench.nn.layers import Layers
-from bench.nn.sign import Clock, Slope, cross, cross_learned, sign, tap
+from bench.nn.sign import Slope, cross, cross_learned, sign
+from bench.nn.tap import tap
 from bench.plugin import Surrogate
 from bench.registry import ESTIMATORS
 from bench.spec.cell import Binarization

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from bench.data.sources import SOURCES
+from bench.nn.clock import Clock
 from bench.nn.layers import BinaryConv2d, BinaryLinear, Layers, binary_layers
-from bench.nn.sign import Clock
 from bench.plugin import ResNet
 from bench.registry import BACKBONES, ESTIMATORS, Registry
 from bench.spec.cell import Binarization, Recipe

@@ -57,7 +57,7 @@ def test_unit_gain_keeps_the_contract(name: str) -> None:
 @pytest.mark.parametrize("derived", [False, True])
 def test_unit_gain_teaches_dsq_its_knob(derived: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A learned knob's gradient is that of f/f'(0), with the slope given or derived."""
-    from bench.nn.sign import Clock
+    from bench.nn.clock import Clock
 
     dsq = surrogate("dsq", gain="unit")
     if derived:
@@ -170,7 +170,7 @@ def test_the_ramp_is_where_truncated_reste_ends() -> None:
 def test_weights_are_born_in_the_plateau(net: str, share: float) -> None:
     """The share of binary weights with |w| ≤ 0.1 at initialization, where ReSTE is a constant."""
     torch.manual_seed(0)
-    from bench.nn.sign import Clock
+    from bench.nn.clock import Clock
 
     def binarizer(role: str, shape: tuple[int, ...]) -> torch.nn.Module:
         return surrogate("reste").binarizer("W", shape, Clock(), 0)

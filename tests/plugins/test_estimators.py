@@ -137,7 +137,7 @@ def test_ste_clips_where_it_is_told() -> None:
 
 def test_dsq_learns_its_alpha_within_bounds() -> None:
     """α gets a gradient in both roles, and can come back from its bound."""
-    from bench.nn.sign import Clock
+    from bench.nn.clock import Clock
 
     module = surrogate("dsq").binarizer("A", (3,), Clock(), 0)
     (parameter,) = module.parameters()

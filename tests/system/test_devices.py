@@ -13,8 +13,8 @@ import torch.nn.functional as F
 
 from bench.data.sources import Digits
 from bench.nn import integer_conv
+from bench.nn.clock import Clock
 from bench.nn.layers import Layers
-from bench.nn.sign import Clock
 from bench.plugin import Surrogate
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.spec.cell import Binarization, Recipe

@@ -9,9 +9,9 @@ import torch
 
 from bench.data.dataset import Tensors, Transform
 from bench.data.sources import Digits
+from bench.nn.clock import Clock
 from bench.nn.compiler import graph
 from bench.nn.layers import Layers
-from bench.nn.sign import Clock
 from bench.registry import ESTIMATORS
 from bench.spec.cell import CORE, Binarization, Cell, DataRef, Recipe, Ref
 from bench.train import compile_policy, model, trainer

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 
 from bench.data.dataset import Tensors, Transform
 from bench.data.sources import Digits
+from bench.nn.clock import Clock
 from bench.nn.layers import BinaryConv2d, Layers
-from bench.nn.sign import Clock
 from bench.plugin import Surrogate
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.spec.cell import Binarization, Recipe

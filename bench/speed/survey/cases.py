@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench.data.dataset import Split, Tensors, Transform
+from bench.nn.clock import Clock
 from bench.nn.compiler import graph
-from bench.nn.sign import Clock
 from bench.spec.cell import Recipe
 from bench.speed.step_time import pace
 from bench.speed.survey import memory, networks, oracle, roofline

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from bench.nn import macs
-from bench.nn.contract import Native
+from bench.nn.backbone import Native
+from bench.nn.clock import Clock
 from bench.nn.layers import Layers, MakeBinarizer
-from bench.nn.sign import Clock
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.spec.cell import Binarization, Role
 from bench.speed.survey import oracle

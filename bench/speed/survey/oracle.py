@@ -17,9 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.errors import UsageError
+from bench.nn.clock import Clock
 from bench.nn.contract import Surrogate, SurrogateBinarizer
 from bench.nn.layers import MakeBinarizer
-from bench.nn.sign import Clock
 from bench.registry import ESTIMATORS
 from bench.spec.cell import Binarization, Recipe, Role
 

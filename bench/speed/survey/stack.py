@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.errors import UsageError
-from bench.nn.contract import Network, SurrogateBinarizer
+from bench.nn.backbone import Network
+from bench.nn.contract import SurrogateBinarizer
 from bench.nn.layers import BinaryConv2d, latent, magnitude
 from bench.nn.resnet import Block, Subsample
 

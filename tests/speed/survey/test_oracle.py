@@ -8,8 +8,8 @@ from torch import Tensor
 
 from bench.data import dataset
 from bench.errors import UsageError
+from bench.nn.clock import Clock
 from bench.nn.layers import binary_layers
-from bench.nn.sign import Clock
 from bench.spec.cell import Binarization, Recipe
 from bench.speed.survey import networks, oracle
 from bench.train import trainer

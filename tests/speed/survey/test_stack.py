@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from bench.data.dataset import Name, Split, Tensors
 from bench.data.sources import Digits, data_folder
 from bench.errors import UsageError
+from bench.nn.clock import Clock
 from bench.nn.layers import Layers
-from bench.nn.sign import Clock
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.spec.cell import Binarization, Recipe, Ref
 from bench.speed.survey.stack import Product, Stack
