@@ -20,6 +20,7 @@ from bench.registry import BACKBONES, ESTIMATORS
 from bench.results import store
 from bench.results.cell_state import Standings
 from bench.run import worker, worker_process
+from bench.run.job import Job
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -54,7 +55,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store.save_plan(root, plan)
     for cell in plan.cells:
         command = ("run", "tiny.yaml")
-        worker.run(worker.Job(cell, root, "cpu", 1, 1, False, home, (), command, 60.0))
+        worker.run(Job(cell, root, "cpu", 1, 1, False, home, (), command, 60.0))
     board = rank(plan, Standings(root, plan.possible).records(stale=False))
     write_file(root / "suites" / "tiny" / "leaderboard.md", render.markdown(board))
     return root

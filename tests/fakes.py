@@ -17,10 +17,13 @@ from concurrent.futures import Future
 from types import SimpleNamespace
 
 from bench.results import store
-from bench.results.record import Provenance, Record, Status
+from bench.results.record import Provenance, Record
 from bench.run import worker
-from bench.run.worker import Event, Halt, Job
+from bench.run.events import Ended, Event, Progressed, Started
+from bench.run.job import Job
+from bench.run.worker import Halt
 from bench.run.worker_process import Post
+from bench.spec.cell_status import CellStatus
 
 TINY = """
 estimators: [ste, reste]
@@ -37,7 +40,7 @@ train: {epochs: 2, batch_size: 32, lr: 0.1}
 
 def run(job: Job) -> None:
     """In place of `bench.worker.run`; imports no torch, so that it starts soon."""
-    _tell(Event(job.cell.id, "start"))
+    _tell(Started(job.cell.id))
     DEEDS[job.argv[job.cell.seed]](job)
 
 
@@ -64,12 +67,14 @@ class Here:
         """There is nothing to wait for."""
 
 
-def record(job: Job, status: Status, reason: str = "") -> Record:
+def record(job: Job, status: CellStatus, reason: str = "") -> Record:
     origin = Provenance(
         commit="", dirty=False, versions={}, device="cpu", threads=1, compiled=False, host="here",
         command="", started="2026-01-01T00:00:00+00:00", wall_s=time.monotonic(),
     )  # fmt: skip
-    curves = {"test_acc": [0.5], "train_loss": [1.0], "lr": [0.1]} if status == "ok" else {}
+    curves = (
+        {"test_acc": [0.5], "train_loss": [1.0], "lr": [0.1]} if status is CellStatus.OK else {}
+    )
     return Record(cell=job.cell, status=status, reason=reason, curves=curves, provenance=origin)
 
 
@@ -77,25 +82,25 @@ def _tell(event: Event) -> None:
     worker._tell(event)  # pyright: ignore[reportPrivateUsage]
 
 
-def _end(job: Job, status: Status, reason: str = "") -> None:
+def _end(job: Job, status: CellStatus, reason: str = "") -> None:
     store.save(job.root, record(job, status, reason))
-    _tell(Event(job.cell.id, "end", status=status, reason=reason))
+    _tell(Ended(job.cell.id, status=status, reason=reason))
 
 
 def _ok(job: Job) -> None:
-    _tell(Event(job.cell.id, "progress", epoch=1, acc=0.5))
-    _end(job, "ok")
+    _tell(Progressed(job.cell.id, epoch=1, acc=0.5))
+    _end(job, CellStatus.OK)
 
 
 def _obey(job: Job, seconds: float = 0.0) -> None:
     """Train until told to stop, and a while longer."""
     _wait(job)
     time.sleep(seconds)
-    _tell(Event(job.cell.id, "end", epoch=1, status="interrupted"))
+    _tell(Ended(job.cell.id, epoch=1, status=CellStatus.INTERRUPTED))
 
 
 def _wait(job: Job) -> None:
-    _tell(Event(job.cell.id, "progress", epoch=1, acc=0.5))
+    _tell(Progressed(job.cell.id, epoch=1, acc=0.5))
     halt = worker._halt  # pyright: ignore[reportPrivateUsage]
     while halt is None or not halt.is_set():
         time.sleep(0.02)
@@ -103,7 +108,7 @@ def _wait(job: Job) -> None:
 
 def _hang(job: Job) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _tell(Event(job.cell.id, "progress", epoch=1, acc=0.5))
+    _tell(Progressed(job.cell.id, epoch=1, acc=0.5))
     time.sleep(600)
 
 
@@ -162,8 +167,8 @@ DEEDS: dict[str, Callable[[Job], None]] = {
     "fail late": lambda job: (_wait(job), DEEDS["fail"](job))[1],
     "fill": _fill,
     "hang": _hang,
-    "fail": lambda job: _end(job, "failed", "RuntimeError: no"),
-    "diverge": lambda job: _end(job, "diverged", "the loss is nan in epoch 1"),
+    "fail": lambda job: _end(job, CellStatus.FAILED, "RuntimeError: no"),
+    "diverge": lambda job: _end(job, CellStatus.DIVERGED, "the loss is nan in epoch 1"),
     "fail once": lambda job: _once(job, DEEDS["fail"]),
     "hang once": lambda job: _once(job, _hang),
     "segfault": _segfault,

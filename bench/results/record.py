@@ -1,14 +1,13 @@
 """A record: what one cell measured, on what, and when. Written once, never edited."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self
 
 from pydantic import FiniteFloat, model_validator
 
 from bench.base.validation import Frozen
 from bench.spec.cell import Cell, Role
-
-Status: TypeAlias = Literal["ok", "diverged", "failed", "timeout", "out_of_memory"]
+from bench.spec.cell_status import CellStatus
 
 
 class Histogram(Frozen):
@@ -96,7 +95,7 @@ class Record(Frozen):
 
     schema_version: Literal[1] = 1
     cell: Cell
-    status: Status
+    status: CellStatus
     reason: str = ""
     curves: dict[str, list[FiniteFloat]] = {}  # train_loss, test_acc, test_top5, lr
     best_epoch: int | None = None  # the first with the highest test_acc
@@ -116,10 +115,10 @@ class Record(Frozen):
         """What a table reads is there: curves of one length, and accuracies that are fractions."""
         epochs = {len(curve) for curve in self.curves.values()}
         accs = [a for k in ("test_acc", "test_top5") for a in self.curves.get(k, [])]
-        wrong = ""
+        wrong = "" if self.status.over else f"no record says {self.status}"
         if len(epochs) > 1 or any(not 0 <= a <= 1 for a in accs):
             wrong = "curves of several lengths, or accuracies beyond [0, 1]"
-        elif self.status == "ok" and not self.curves.get("test_acc"):
+        elif self.status is CellStatus.OK and not self.curves.get("test_acc"):
             wrong = "ok, and no accuracy"
         elif epochs and self.best_epoch is not None and not 0 <= self.best_epoch < max(epochs):
             wrong = "best_epoch is none of its epochs"
@@ -130,28 +129,28 @@ class Record(Frozen):
     @property
     def measured(self) -> bool:
         """Is this a result, and not merely the trace of a failure? A divergence is one."""
-        return self.status in {"ok", "diverged"}
+        return self.status.measured
 
     @property
     def last_acc(self) -> float | None:
         """Test accuracy after the last epoch, None unless the cell came to its end."""
-        return self.curves["test_acc"][-1] if self.status == "ok" else None
+        return self.curves["test_acc"][-1] if self.status is CellStatus.OK else None
 
     @property
     def best_acc(self) -> float | None:
         """The best over epochs, chosen on the test split as papers do."""
-        return max(self.curves["test_acc"]) if self.status == "ok" else None
+        return max(self.curves["test_acc"]) if self.status is CellStatus.OK else None
 
     @property
     def last_top5(self) -> float | None:
         """Top-5 test accuracy after the last epoch, None where `last_acc` is, or in old records."""
         curve = self.curves.get("test_top5")
-        return curve[-1] if curve and self.status == "ok" else None
+        return curve[-1] if curve and self.status is CellStatus.OK else None
 
     @property
     def best_top5(self) -> float | None:
         """Top-5 test accuracy at `best_epoch`, the epoch of `best_acc`, not the best of its own."""
         curve = self.curves.get("test_top5")
-        if not curve or self.status != "ok" or self.best_epoch is None:
+        if not curve or self.status is not CellStatus.OK or self.best_epoch is None:
             return None
         return curve[self.best_epoch]

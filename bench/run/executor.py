@@ -10,9 +10,9 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,15 +26,16 @@ from bench.registry import ESTIMATORS
 from bench.results import store
 from bench.results.lease import Leases, Owner, myself
 from bench.results.provenance import provenance
-from bench.results.record import Record, Status
+from bench.results.record import Record
 from bench.run import worker_process
 from bench.run.cell_log import Log
+from bench.run.events import Ended, Event, Listener, Retrying, Stopping
+from bench.run.job import Job, Slot
 from bench.run.work_queue import Agenda
-from bench.run.worker import Event, Job
-from bench.run.worker_process import Seat, Slot
+from bench.run.worker_process import Seat
 from bench.spec.cell import Cell
+from bench.spec.cell_status import CellStatus
 
-FAILURES = {"failed", "timeout", "out_of_memory"}
 GRACE_S = 60.0  # for workers to checkpoint when the run stops
 TIMEOUT, TAKEN, UNSAVED = "timeout", "taken over", "stopped before it could checkpoint"
 ECHO_S = 2.0  # a signal that ended a worker reaches this process, too, within so long
@@ -60,11 +61,11 @@ class Settings:
 class Tally:
     """What became of the cells of one run."""
 
-    ended: dict[str, Event] = field(default_factory=dict[str, Event])
+    ended: dict[str, Ended] = field(default_factory=dict[str, Ended])
 
     @property
-    def failed(self) -> list[Event]:
-        return [event for event in self.ended.values() if event.status in FAILURES]
+    def failed(self) -> list[Ended]:
+        return [event for event in self.ended.values() if event.status.failed]
 
 
 def slots(
@@ -117,7 +118,7 @@ def slots(
 def execute(
     cells: Iterable[Cell],
     settings: Settings,
-    watch: Callable[[Event], None],
+    watch: Listener,
     owner: Owner | None = None,
     *,
     anew: bool = False,
@@ -160,7 +161,7 @@ class _Crew:
         self,
         cells: list[Cell],
         settings: Settings,
-        watch: Callable[[Event], None],
+        watch: Listener,
         asked: signals.Requests,
         owner: Owner,
         *,
@@ -246,21 +247,22 @@ class _Crew:
             each.close()
         self.leases.release_all()
 
-    def _settle(self, cell: Cell, event: Event, why: str) -> None:
+    def _settle(self, cell: Cell, event: Ended, why: str) -> None:
         """Decide what the end of a cell here means for the run."""
-        if why == TAKEN and event.status == "interrupted":
+        if why == TAKEN and event.status is CellStatus.INTERRUPTED:
             self.agenda.lose(cell)
             return
-        if event.status == "interrupted" and not why:
+        if event.status is CellStatus.INTERRUPTED and not why:
             if not self._stopping():
-                self._tell(replace(event, kind="retry", reason="its worker was told to stop"))
+                self._tell(_retrying(event, "its worker was told to stop"))
                 self.agenda.again(cell)
                 return
             self.checkpointed += 1
-        elif event.status in FAILURES:
+        elif event.status.failed:
             self.tries[cell.id] += 1
             if self.tries[cell.id] <= self.settings.retries and not self.closing:
-                self._tell(_again(event, self.tries[cell.id] + 1, self.settings.retries + 1))
+                n, tries = self.tries[cell.id] + 1, self.settings.retries + 1
+                self._tell(_retrying(event, f"{event.reason}; try {n} of {tries} follows"))
                 self.agenda.again(cell)
                 return
             self.failures += 1
@@ -269,44 +271,47 @@ class _Crew:
         if self.halted_at is None and self.failures >= (self.settings.max_failures or math.inf):
             self._halt(f"{self.failures} failed (--max-failures)")
 
-    def _lost(self, each: Seat, cell: Cell) -> Event:
+    def _lost(self, each: Seat, cell: Cell) -> Ended:
         """A worker ended without a word: find its record, or write one that says why."""
         done = self.agenda.record(cell)
         if done is not None and done.measured:  # it died, or its news is late, after the record
-            return Event(cell.id, "end", acc=done.last_acc, status=done.status, reason=done.reason)
+            return Ended(cell.id, done.status, done.reason, done.last_acc)
         stopped = each.exit_code == -signal.SIGTERM and self._stopping()
         if stopped or each.killed not in {"", TIMEOUT}:
-            event = Event(cell.id, "end", status="interrupted", reason=each.killed)
+            event = Ended(cell.id, CellStatus.INTERRUPTED, each.killed)
         else:
             event = self._failure(each, cell)
         with suppress(EnvironmentProblem):
             Log(self.settings.root, cell).end(event.status, event.reason)
         return event
 
-    def _failure(self, each: Seat, cell: Cell) -> Event:
+    def _failure(self, each: Seat, cell: Cell) -> Ended:
         """The end of a cell whose worker left no word; recorded, unless the disk is to blame."""
         status, reason = self._verdict(each)
         if isinstance(each.error, EnvironmentProblem):
             self._close(reason, cell)
         else:
             self._write(cell, each.slot, status, reason)
-        return Event(cell.id, "end", status=status, reason=reason)
+        return Ended(cell.id, status, reason)
 
-    def _verdict(self, each: Seat) -> tuple[Status, str]:
+    def _verdict(self, each: Seat) -> tuple[CellStatus, str]:
         """Status and reason of a cell whose worker left no word."""
         if each.killed:
             limit = timedelta(seconds=self.settings.timeout_s or 0)
-            return "timeout", f"took longer than {limit} (--timeout)"
+            return CellStatus.TIMEOUT, f"took longer than {limit} (--timeout)"
         if each.exit_code == -signal.SIGKILL and worker_process.oom_kills() > each.oom_kills:
-            return "out_of_memory", "the kernel killed its worker process for want of memory"
+            return (
+                CellStatus.OUT_OF_MEMORY,
+                "the kernel killed its worker process for want of memory",
+            )
         error = each.error
         if isinstance(error, BenchError):
-            return "failed", "; ".join(str(error).splitlines())
+            return CellStatus.FAILED, "; ".join(str(error).splitlines())
         if error is None or each.exit_code is not None:
-            return "failed", worker_process.death(each.exit_code)
-        return "failed", f"{type(error).__name__}: {error}".splitlines()[0]
+            return CellStatus.FAILED, worker_process.death(each.exit_code)
+        return CellStatus.FAILED, f"{type(error).__name__}: {error}".splitlines()[0]
 
-    def _write(self, cell: Cell, slot: Slot, status: Status, reason: str) -> None:
+    def _write(self, cell: Cell, slot: Slot, status: CellStatus, reason: str) -> None:
         origin = provenance(
             datetime.now(UTC), "cpu", bool(self.settings.compiled), list(self.settings.argv)
         )
@@ -337,16 +342,18 @@ class _Crew:
             each.halt.set()
         if self.running:
             cells = count(len(self.running), "cell")
-            self._tell(Event("", "stop", reason=f"waiting for {cells} to checkpoint; {then}"))
+            self._tell(Stopping(reason=f"waiting for {cells} to checkpoint; {then}"))
 
     def _tell(self, event: Event) -> None:
-        if event.kind == "end":
+        if isinstance(event, Ended):
             self.tally.ended[event.cell_id] = event
         self.watch(event)
 
     def conclude(self) -> None:
         """Say why the run ended before its cells did, if it did."""
-        ended = {i for i, event in self.tally.ended.items() if event.status != "interrupted"}
+        ended = {
+            i for i, event in self.tally.ended.items() if event.status is not CellStatus.INTERRUPTED
+        }
         over = ended - self.unrecorded
         n = len(self.cells)
         left = f"{n - len(over)} of {count(n, 'cell')} left"
@@ -363,8 +370,8 @@ class _Crew:
             raise BenchError(message)
 
 
-def _again(event: Event, this: int, tries: int) -> Event:
-    return replace(event, kind="retry", reason=f"{event.reason}; try {this} of {tries} follows")
+def _retrying(event: Ended, reason: str) -> Retrying:
+    return Retrying(event.cell_id, reason, event.status, event.epoch)
 
 
 def _job(cell: Cell, slot: Slot, settings: Settings) -> Job:

@@ -10,11 +10,11 @@ run it is and of which cells, the last one how it ended; a run that was killed h
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, Field, TypeAdapter
 
@@ -24,14 +24,8 @@ from bench.base.validation import Frozen
 from bench.errors import EnvironmentProblem
 from bench.results import store
 from bench.results.lease import Owner, alive, myself
-from bench.results.record import Status
-from bench.run.worker import Event
+from bench.run.events import LARGEST, Event, Progressed, Started, from_json, to_json
 from bench.spec.cell import Cell
-
-DEFAULTS = {f.name: f.default for f in fields(Event)}
-EVENT: TypeAdapter[Event] = TypeAdapter(Event)
-ENDS = {"interrupted", *get_args(Status)}
-MOST = 2**31  # epochs, or images in a second
 
 
 class Entry(Frozen):
@@ -40,7 +34,7 @@ class Entry(Frozen):
     id: str
     name: str
     folder: str
-    epochs: Annotated[int, Field(gt=0, lt=MOST)]
+    epochs: Annotated[int, Field(gt=0, lt=LARGEST)]
 
 
 class Header(Frozen):
@@ -54,9 +48,9 @@ class Header(Frozen):
     cells: list[Entry]
 
 
-class Journal:
+class JournalWriter:
     """
-    Writes the journal of one run. It hears the run's events as a view does.
+    Writes the journal of one run; it listens to the run's events as a view does.
 
     A journal that cannot be written ends no run; `problem` says why it could not. `echo` is given
     every line, written or not.
@@ -101,14 +95,13 @@ class Journal:
         self._append({"at": _now(), "kind": "over", "reason": reason})
 
     def __call__(self, event: Event) -> None:
-        if event.kind == "progress":  # the first tells where a cell goes on
+        if isinstance(event, Progressed):  # the first tells where a cell goes on
             if event.acc is None and event.cell_id in self._begun:
                 return
             self._begun.add(event.cell_id)
-        elif event.kind == "start":
+        elif isinstance(event, Started):
             self._begun.discard(event.cell_id)
-        told = {k: v for k, v in asdict(event).items() if v != DEFAULTS[k]}
-        self._append({"at": _now(), **told})
+        self._append({"at": _now(), **to_json(event)})
 
     def before(self, view: Callable[[Event], None]) -> Callable[[Event], None]:
         """Hear each event first, and pass it on."""
@@ -132,8 +125,8 @@ class Journal:
 
 
 @dataclass
-class Run:
-    """One journal, as far as it has been read; `more` reads on."""
+class JournalReader:
+    """One journal, as far as it has been read; `read` reads on."""
 
     path: Path
     header: Header | None = None  # None: its first line cannot be read
@@ -143,7 +136,7 @@ class Run:
     torn: bool = False  # the last line has no end, yet or for ever
     _offset: int = field(default=0, repr=False)
 
-    def more(self) -> Iterator[tuple[datetime, Event]]:
+    def read(self) -> Iterator[tuple[datetime, Event]]:
         """The events that were written since the last time; a line still being written waits."""
         try:
             with self.path.open("rb") as file:
@@ -177,26 +170,10 @@ class Run:
             if told.get("kind") == "over":
                 self.over = str(told.get("reason", ""))
                 return None
-            return at, _event(told)
+            return at, from_json(told)
         except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
             self.damaged += 1
             return None
-
-
-def _event(told: dict[str, Any]) -> Event:
-    """
-    The event that a line tells of.
-
-    Raises:
-        ValueError: no run has such an event.
-    """
-    event = EVENT.validate_python(told)
-    numbers = (event.epoch, event.fraction, event.acc or 0, event.images_per_s or 0)
-    endless = event.kind == "end" and event.status not in ENDS
-    if endless or not all(0 <= n < MOST for n in numbers):
-        message = "an end without a status, or a number that cannot be"
-        raise ValueError(message)
-    return event
 
 
 def entries(cells: Iterable[Cell], names: dict[str, str]) -> list[Entry]:
@@ -207,10 +184,10 @@ def entries(cells: Iterable[Cell], names: dict[str, str]) -> list[Entry]:
     ]
 
 
-def runs(root: Path) -> list[Run]:
-    """Every run that left a journal under `root`, oldest first, none of it read yet."""
+def journals(root: Path) -> list[JournalReader]:
+    """Every journal that runs left under `root`, oldest first, none of it read yet."""
     found = sorted((root / "events").glob("*.jsonl"))
-    return [Run(path) for path in found if is_file(path)]  # a pipe would be waited for
+    return [JournalReader(path) for path in found if is_file(path)]  # a pipe would be waited for
 
 
 _AT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)

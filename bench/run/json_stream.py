@@ -7,7 +7,7 @@ What `bench run --json` prints: JSON lines, of the run's journals and around the
     {..., "kind": "over", "reason": "done"}
     {..., "kind": "summary", "exit_code": 0, "recorded": 0, "ok": 2}
 
-A run may have several parts, or none. What an event does not say is as in `bench.worker.Event`.
+A run may have several parts, or none. What an event does not say is as `bench.run.events` has it.
 """
 
 import json

@@ -8,7 +8,7 @@ from bench.base.signals import Stopped
 from bench.errors import UsageError
 from bench.results import cell_folders
 from bench.run.cell_log import NAME
-from bench.run.status import Sight, sights
+from bench.run.status import RunStatus, all_runs
 
 EVERY_S = 0.3
 LOOK_S = 2.0  # between two looks at whether the cell has ended
@@ -16,8 +16,8 @@ LOOK_S = 2.0  # between two looks at whether the cell has ended
 
 def find(root: Path, cell: str) -> Path:
     """
-    The log of the cell that a run shows under this name, or that `shelf.fitting` finds by its
-    folder, or that no other has this part of its name.
+    The log of the cell that a run shows under this name, or whose folder `cell_folders.fitting`
+    finds, or that no other has this part of its name.
 
     Cells of a run that goes on count, though they have not begun and there is no file yet.
 
@@ -74,22 +74,22 @@ def _names(root: Path) -> dict[Path, set[str]]:
     """Each cell's log, and how runs show the cell."""
     logs = (root / "cells").glob(f"*/{NAME}")
     found: dict[Path, set[str]] = {path: set() for path in logs if path.is_file()}
-    for sight in sights(root):
-        for entry in sight.run.header.cells if sight.run.header else []:
+    for run in all_runs(root):
+        for entry in run.journal.header.cells if run.journal.header else []:
             path = root / "cells" / entry.folder / NAME
-            if sight.going or path in found:
+            if run.going or path in found:
                 found.setdefault(path, set()).add(entry.name)
     return found
 
 
 def _expected(root: Path, path: Path) -> bool:
     """Does a run go on in which the cell has not ended?"""
-    return any(_open(sight, path) for sight in sights(root) if sight.going)
+    return any(_open(run, path) for run in all_runs(root) if run.going)
 
 
-def _open(sight: Sight, path: Path) -> bool:
-    states = sight.board.states.values()
-    return any(state.log == path and state.open for state in states)
+def _open(run: RunStatus, path: Path) -> bool:
+    cells = run.progress.cells.values()
+    return any(cell.log == path and cell.open for cell in cells)
 
 
 def _more(path: Path, place: int, say: Callable[[str], None]) -> int:

@@ -19,8 +19,9 @@ from bench.results import cell_folders, store
 from bench.results.cell_state import Standing, Standings
 from bench.run import display, executor, journal
 from bench.run.executor import Settings, Tally
-from bench.run.journal import Journal
+from bench.run.journal import JournalWriter
 from bench.run.json_stream import Stream
+from bench.run.progress import run_progress
 from bench.run.tracking import Tracking, opened
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan
@@ -71,15 +72,15 @@ class _Session:
     def _watched(self, plan: Plan, cells: list[Cell], *, anew: bool) -> None:
         """Run cells, shown and written to a journal."""
         settings, out = self.settings, self.out
-        board = display.board(plan, [cell.id for cell in cells], settings.root)
-        view = display.Terminal if display.redraws(out) else display.Plain
-        entries = journal.entries(cells, board.names)
+        progress = run_progress(plan, [cell.id for cell in cells], settings.root)
+        view = display.TableView if display.redraws(out) else display.LineView
+        entries = journal.entries(cells, progress.names)
         echo = (self.stream.tell,) if self.stream else ()
-        book = Journal(settings.root, plan.suite, entries, settings.argv, *echo)
+        book = JournalWriter(settings.root, plan.suite, entries, settings.argv, *echo)
         self.tracking.cells |= {cell.id: cell for cell in cells}
         self.journals.append(book.path)
         try:
-            with book, view(board, out) as watch:
+            with book, view(progress, out) as watch:
                 hear = book.before(self.tracking.after(watch))
                 found = executor.execute(cells, settings, hear, book.header.owner, anew=anew)
             self.tally.ended.update(found.ended)

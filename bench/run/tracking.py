@@ -13,7 +13,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from bench.base.plain_data import flatten
 from bench.base.text import suggest
@@ -22,10 +22,9 @@ from bench.leaderboard import equilibrium
 from bench.leaderboard.stats.intervals import mean
 from bench.results import store
 from bench.results.record import Record
+from bench.run.events import Elsewhere, Ended, Event, Listener, Progressed, Retrying, Started
 from bench.spec.cell import Cell
-
-if TYPE_CHECKING:  # naming trackers needs no torch
-    from bench.run.worker import Event
+from bench.spec.cell_status import CellStatus
 
 GROUP = "bench.trackers"
 LIVE = "test_acc"  # what is told as it comes
@@ -64,24 +63,27 @@ class Tracking:
         self.cells: dict[str, Cell] = {}
         self._live: dict[str, bool] = {}  # cells that began here; was anything told as it came?
 
-    def __call__(self, event: "Event") -> None:
+    def __call__(self, event: Event) -> None:
         cell = self.cells.get(event.cell_id)
         if not self.trackers or cell is None:
             return
-        if event.kind == "start":
-            self._live[cell.id] = False
-            self._tell(lambda tracker: tracker.begin(cell, parameters(cell)))
-        elif event.kind == "progress" and event.acc is not None and cell.id in self._live:
-            self._live[cell.id] = True
-            values = {event.epoch: {LIVE: event.acc}}
-            self._tell(lambda tracker: tracker.log(cell, values))
-        elif event.kind in {"end", "retry", "elsewhere"} and cell.id in self._live:
-            self._end(cell, event, told=self._live.pop(cell.id))
+        match event:
+            case Started():
+                self._live[cell.id] = False
+                self._tell(lambda tracker: tracker.begin(cell, parameters(cell)))
+            case Progressed(acc=float(acc)) if cell.id in self._live:
+                self._live[cell.id] = True
+                values = {event.epoch: {LIVE: acc}}
+                self._tell(lambda tracker: tracker.log(cell, values))
+            case Ended() | Retrying() | Elsewhere() if cell.id in self._live:
+                self._end(cell, event, told=self._live.pop(cell.id))
+            case _:
+                pass
 
-    def after(self, view: "Callable[[Event], None]") -> "Callable[[Event], None]":
+    def after(self, view: Listener) -> Listener:
         """Let a view hear each event first."""
 
-        def both(event: "Event") -> None:
+        def both(event: Event) -> None:
             view(event)
             self(event)
 
@@ -91,9 +93,11 @@ class Tracking:
         """Tell trackers that the run is over."""
         self._tell(lambda tracker: tracker.close())
 
-    def _end(self, cell: Cell, event: "Event", *, told: bool) -> None:
-        record, status = None, event.status or "interrupted"
-        if status != "interrupted":
+    def _end(self, cell: Cell, event: Ended | Retrying | Elsewhere, *, told: bool) -> None:
+        record, status = None, CellStatus.INTERRUPTED
+        if not isinstance(event, Elsewhere):
+            status = event.status or CellStatus.INTERRUPTED
+        if status.over:
             with suppress(EnvironmentProblem):  # it cannot be read
                 record = store.find(self.root, cell)
         values = curves(record) if record else {}

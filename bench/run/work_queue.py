@@ -6,14 +6,14 @@ is in the way of its new record is moved then, and not before: a run that stops 
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from bench.results import attic, store
 from bench.results.cell_state import Standings
 from bench.results.lease import Leases
 from bench.results.record import Record
-from bench.run.worker import Event
+from bench.run.events import Elsewhere, Ended, Listener, Moved, TakenOver
 from bench.spec.cell import Cell
 
 LOOK_S = 2.0  # between two looks at what other runs do
@@ -32,7 +32,7 @@ class Agenda:
         cells: Iterable[Cell],
         root: Path,
         leases: Leases,
-        tell: Callable[[Event], None],
+        tell: Listener,
         *,
         anew: bool = False,
     ) -> None:
@@ -77,7 +77,7 @@ class Agenda:
     def lose(self, cell: Cell) -> None:
         """Leave a cell to the run that took it over."""
         self.elsewhere[cell.id] = cell
-        self.tell(Event(cell.id, "elsewhere", reason="another run took it over"))
+        self.tell(Elsewhere(cell.id, "another run took it over"))
 
     def record(self, cell: Cell) -> Record | None:
         """The cell's record: a measurement, or what the run did not begin with."""
@@ -92,10 +92,10 @@ class Agenda:
             if cell.id not in self.elsewhere:
                 self.elsewhere[cell.id] = cell
                 where = str(answer.other) if answer.other else "a lease that cannot be read"
-                self.tell(Event(cell.id, "elsewhere", reason=where))
+                self.tell(Elsewhere(cell.id, where))
             return False
         if answer.other:
-            self.tell(Event(cell.id, "takeover", reason=str(answer.other)))
+            self.tell(TakenOver(cell.id, str(answer.other)))
         if record := self.record(cell):
             self.leases.release(cell)
             self._ended(cell, record)
@@ -110,10 +110,10 @@ class Agenda:
         if self.anew and Standings(self.root, [cell]).of[cell.id].state == "recorded":
             moved = attic.put(self.root, cell, self.leases.owner)
         if moved:
-            self.tell(Event(cell.id, "moved", reason=str(moved)))
+            self.tell(Moved(cell.id, str(moved)))
 
     def _ended(self, cell: Cell, record: Record) -> None:
         """Another run ended it, well or badly; in this run it is not tried again."""
         self.elsewhere.pop(cell.id, None)
         reason = record.reason or "by another run"
-        self.tell(Event(cell.id, "end", acc=record.last_acc, status=record.status, reason=reason))
+        self.tell(Ended(cell.id, record.status, reason, record.last_acc))

@@ -23,7 +23,7 @@ from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from multiprocessing.queues import Queue
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_cache_path
 
@@ -31,54 +31,16 @@ from bench.base.machine import keep_pages
 from bench.base.text import count
 from bench.errors import BenchError, DataError, EnvironmentProblem, exhausted
 from bench.run.cell_log import Log, attach, redirect
-from bench.spec.cell import Cell
+from bench.run.events import Compiling, Ended, Event, Noted, Progressed, Started
+from bench.run.job import Job
+from bench.spec.cell_status import CellStatus
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from bench.results.record import Provenance, Receipt, Record, Status
+    from bench.results.record import Provenance, Receipt, Record
     from bench.train.resource_meter import Meter
     from bench.train.trainer import Outcome, Snapshot
-
-Kind = Literal[
-    "start", "compile", "progress", "note", "end", "retry", "elsewhere", "takeover", "moved", "stop"
-]
-
-
-@dataclass(frozen=True)
-class Job:
-    """Everything that a worker needs to know; small, and pickled across processes."""
-
-    cell: Cell
-    root: Path
-    device: str
-    threads: int
-    workers: int  # decoding threads, where images are files
-    compiled: bool | None  # None: as `bench.engine` decides
-    data: Path
-    plugins: tuple[Path, ...]  # folders of local plugins
-    argv: tuple[str, ...]
-    checkpoint_s: float  # seconds between checkpoints
-    cells_at_once: int = 1  # on its device, itself included
-
-
-@dataclass(frozen=True)
-class Event:
-    """
-    News of one cell.
-
-    `status` of an end is that of its record, or "interrupted": stopped, with a checkpoint to go on
-    from and no record.
-    """
-
-    cell_id: str
-    kind: Kind
-    epoch: int = 0
-    fraction: float = 0.0
-    acc: float | None = None
-    images_per_s: float | None = None
-    status: str = ""
-    reason: str = ""
 
 
 class Halt:
@@ -191,7 +153,7 @@ def run(job: Job) -> None:
         EnvironmentProblem: the record cannot be written, or the weights while there is a checkpoint
             to go on from, or checkpoints not be read; these stay, and there is no record.
     """
-    _tell(Event(job.cell.id, "start"))  # before torch, which takes its time
+    _tell(Started(job.cell.id))  # before torch, which takes its time
     from bench.results import store
     from bench.results.provenance import checkout, provenance
     from bench.train import checkpoint
@@ -206,14 +168,13 @@ def run(job: Job) -> None:
         record = _record(job, log, origin)
     except Stopped as stopped:
         log.line(f"interrupted: {stopped}")
-        _tell(Event(job.cell.id, "end", epoch=stopped.epoch, status="interrupted"))
+        _tell(Ended(job.cell.id, CellStatus.INTERRUPTED, epoch=stopped.epoch))
         return
     store.save(job.root, record)
     if record.measured:
         checkpoint.clear(log.path.parent)
     log.end(record.status, record.reason)
-    acc = record.last_acc
-    _tell(Event(job.cell.id, "end", acc=acc, status=record.status, reason=record.reason))
+    _tell(Ended(job.cell.id, record.status, record.reason, record.last_acc))
 
 
 def _record(job: Job, log: Log, origin: _Origin) -> "Record":
@@ -225,9 +186,12 @@ def _record(job: Job, log: Log, origin: _Origin) -> "Record":
         Stopped: the run is to stop.
     """
     from bench.results.record import Record
+    from bench.train.trainer import Stopped
 
     try:
         return _measure(job, log, origin)
+    except Stopped:
+        raise
     except Exception as error:  # the boundary: one bad plugin must not end the suite
         if not isinstance(error, BenchError):
             log.line(traceback.format_exc())
@@ -255,13 +219,16 @@ def _of_content(error: Exception) -> bool:
     return not (isinstance(error, others) or exhausted(error))
 
 
-def _failure(error: Exception, job: Job) -> "tuple[Status, str]":
+def _failure(error: Exception, job: Job) -> tuple[CellStatus, str]:
     """The status and the reason of a cell that an exception ended."""
     reason = _reason(error)
     if exhausted(error):
         size = job.cell.recipe.batch_size
-        return "out_of_memory", f"out of memory on {job.device} at batch size {size}: {reason}"
-    return "failed", reason
+        return (
+            CellStatus.OUT_OF_MEMORY,
+            f"out of memory on {job.device} at batch size {size}: {reason}",
+        )
+    return CellStatus.FAILED, reason
 
 
 def _reason(error: Exception) -> str:
@@ -309,7 +276,7 @@ def _measure(job: Job, log: Log, origin: _Origin) -> "Record":
     _keep_weights(job, home, outcome, log)
     return Record(
         cell=job.cell,
-        status="diverged" if outcome.diverged else "ok",
+        status=CellStatus.DIVERGED if outcome.diverged else CellStatus.OK,
         reason=outcome.diverged,
         curves=outcome.curves,
         best_epoch=outcome.best_epoch,
@@ -437,7 +404,7 @@ def _resumed(job: Job, log: Log, snapshot: "Snapshot", fraction: float) -> None:
     """Tell from where training goes on."""
     log.line(f"resumed in epoch {snapshot.epoch + 1}, before step {snapshot.step + 1}")
     acc = next(reversed(snapshot.outcome.curves.get("test_acc", [])), None)
-    _tell(Event(job.cell.id, "progress", epoch=snapshot.epoch, fraction=fraction, acc=acc))
+    _tell(Progressed(job.cell.id, snapshot.epoch, fraction, acc))
 
 
 def _compare(before: "Provenance", now: "Provenance", log: Log) -> None:
@@ -462,7 +429,7 @@ class _Watch:
         self.moved = place != self._first
         if progress.compiling:
             self.log.line("compiling the training step")
-            _tell(Event(self.cell_id, "compile", epoch=progress.epoch, fraction=progress.fraction))
+            _tell(Compiling(self.cell_id, progress.epoch, progress.fraction))
             return
         if progress.acc is not None:
             speed = f"{progress.images_per_s:.0f} images/s" if progress.images_per_s else ""
@@ -471,9 +438,8 @@ class _Watch:
             return
         self.told = time.monotonic()
         _tell(
-            Event(
+            Progressed(
                 self.cell_id,
-                "progress",
                 epoch=progress.epoch,
                 fraction=progress.fraction,
                 acc=progress.acc,
@@ -492,7 +458,7 @@ class _Notes:
         self.log.line(text)
         if not self.told:
             self.told = True
-            _tell(Event(self.cell_id, "note", reason=text))
+            _tell(Noted(self.cell_id, text))
 
 
 def _tell(event: Event) -> None:

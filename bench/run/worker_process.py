@@ -12,7 +12,6 @@ import signal
 import sys
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -20,20 +19,14 @@ from pathlib import Path
 from pebble import ProcessPool
 
 from bench.base import signals
-from bench.run.worker import Event, Halt, Job, attend, run, start
+from bench.run.events import Ended, Event
+from bench.run.job import Job, Slot
+from bench.run.worker import Halt, attend, run, start
 from bench.spec.cell import Cell
 
 SILENT_S = 2.0  # after which a worker that exited is known to leave no word
 # After a killed run Python's tracker of semaphores removes them, and would complain of the work.
 UNMOURNED = "ignore:resource_tracker:UserWarning"
-
-
-@dataclass(frozen=True)
-class Slot:
-    """Room for one cell at a time."""
-
-    device: str
-    threads: int
 
 
 class Post:
@@ -53,7 +46,7 @@ class Seat:
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
         self.cell: Cell | None = None
-        self.end: Event | None = None  # what the worker said last of its cell
+        self.end: Ended | None = None  # what the worker said last of its cell
         self.killed = ""  # why we ended it
         self._open()
 
@@ -88,8 +81,8 @@ class Seat:
         with contextlib.suppress(EOFError, OSError):
             while self._reader.poll():
                 heard.append(self._reader.recv())
-        self.end = next((e for e in reversed(heard) if e.kind == "end"), self.end)
-        return [event for event in heard if event.kind != "end"]
+        self.end = next((e for e in reversed(heard) if isinstance(e, Ended)), self.end)
+        return [event for event in heard if not isinstance(event, Ended)]
 
     @property
     def over(self) -> bool:

@@ -13,7 +13,7 @@ from bench.base.machine import cores
 from bench.leaderboard import tuning
 from bench.results import store
 from bench.results.cell_state import Standings
-from bench.run.worker_process import Slot
+from bench.run.job import Slot
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan, Row
 from bench.speed import packing

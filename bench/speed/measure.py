@@ -28,8 +28,8 @@ from bench.errors import BenchError, exhausted
 from bench.registry import ESTIMATORS, add_folders
 from bench.run import worker_process
 from bench.run.cell_log import redirect
+from bench.run.job import Slot
 from bench.run.worker import child
-from bench.run.worker_process import Slot
 from bench.spec.cell import Cell
 from bench.speed import throughput
 from bench.speed.step_time import Pace, pace

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from bench.base import machine
 from bench.run import executor
-from bench.run.worker_process import Slot
+from bench.run.job import Slot
 from bench.spec.cell import Cell
 from bench.speed.measure import Gauge, Unmeasured
 from bench.speed.throughput import Tempo, graphs

@@ -22,7 +22,7 @@ from bench import __main__
 from bench.cli import catalogue_text, options, streams
 from bench.cli.app import main
 from bench.cli.streams import UNBOUND
-from bench.run.journal import runs
+from bench.run.journal import journals
 
 Bench = Callable[..., tuple[int, str, str]]
 
@@ -458,7 +458,7 @@ def test_two_commands_share_a_folder(tmp_path: Path) -> None:
         subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
     outs = [process.communicate(timeout=300)[0] for process in both]
-    found = [[event for _, event in run.more()] for run in runs(tmp_path / "results")]
+    found = [[event for _, event in run.read()] for run in journals(tmp_path / "results")]
     starts = [event.cell_id for events in found for event in events if event.kind == "start"]
 
     assert [process.returncode for process in both] == [0, 0]

@@ -21,6 +21,7 @@ from bench.errors import DataError
 from bench.planning.planner import plan
 from bench.results import store
 from bench.run import worker
+from bench.run.job import Job
 
 CLASSES = ("ant", "bee", "cat")
 CPU = torch.device("cpu")
@@ -294,7 +295,7 @@ def test_stop_fails_the_cell(home: Path) -> None:
     damage(home)
     (home / "files.yaml").write_text(SUITE.replace("image: 32", "image: 32, damaged: stop"))
     (cell,) = plan(home / "files.yaml", data=home).cells
-    job = worker.Job(cell, home / "results", "cpu", 1, 2, False, home, (), (), 300.0)
+    job = Job(cell, home / "results", "cpu", 1, 2, False, home, (), (), 300.0)
     worker.run(job)
     record = store.find(home / "results", cell)
 

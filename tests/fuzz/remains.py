@@ -27,8 +27,19 @@ from bench.errors import BenchError, DataError
 from bench.results import archive, cell_folders, lease, store
 from bench.results.record import Record
 from bench.run import display, journal, status, worker
-from bench.run.worker import Event
+from bench.run.events import (
+    Elsewhere,
+    Ended,
+    Moved,
+    Progressed,
+    Retrying,
+    Started,
+    Stopping,
+    TakenOver,
+)
+from bench.run.job import Job
 from bench.spec.cell import Cell
+from bench.spec.cell_status import CellStatus
 from bench.train import checkpoint
 from bench.train.checkpoint import Progress
 from fuzz import mutate, reports
@@ -81,7 +92,7 @@ def _gone_on(box: Box, cell: Cell) -> None:
     fresh()
     home = store.folder(box.results, cell)
     list(checkpoint.check(home, cell.id))
-    worker.run(worker.Job(cell, box.results, "cpu", 1, 0, False, box.inside, (), (), 1e9))
+    worker.run(Job(cell, box.results, "cpu", 1, 0, False, box.inside, (), (), 1e9))
     log = (home / "log.txt").read_text(encoding="utf-8")
     record = store.find(box.results, cell)
     if "Traceback" in log or not record or not record.measured:
@@ -280,22 +291,22 @@ def _journal(box: Box) -> list[bytes]:
         plan, _ = measured(box)
         a, b, c, *_ = cells = [cell.id for cell in plan.cells]
         known = journal.entries(plan.cells, dict.fromkeys(cells, "a cell"))
-        with journal.Journal(box.results, "tiny", known, ["run", "tiny"]) as book:
+        with journal.JournalWriter(box.results, "tiny", known, ["run", "tiny"]) as book:
             for event in (
-                Event(a, "start"),
-                Event(a, "progress", 0, 0.5),
-                Event(a, "progress", 1, 0.0, 0.5, 900.0),
-                Event(a, "end", acc=0.5, status="ok"),
-                Event(b, "takeover", reason="host, process 3"),
-                Event(b, "start"),
-                Event(b, "retry", reason="its process died"),
-                Event(b, "start"),
-                Event(b, "progress", 1, 0.5, 0.5, 900.0),
-                Event(c, "elsewhere", reason="host, process 4"),
-                Event("", "stop", reason="SIGTERM"),
-                Event(b, "end", status="interrupted"),
-                Event(c, "moved", reason="attic/x"),
-                Event(c, "end", status="failed", reason="ValueError: x"),
+                Started(a),
+                Progressed(a, 0, 0.5),
+                Progressed(a, 1, 0.0, 0.5, 900.0),
+                Ended(a, acc=0.5, status=CellStatus.OK),
+                TakenOver(b, reason="host, process 3"),
+                Started(b),
+                Retrying(b, reason="its process died"),
+                Started(b),
+                Progressed(b, 1, 0.5, 0.5, 900.0),
+                Elsewhere(c, reason="host, process 4"),
+                Stopping(reason="SIGTERM"),
+                Ended(b, status=CellStatus.INTERRUPTED),
+                Moved(c, reason="attic/x"),
+                Ended(c, status=CellStatus.FAILED, reason="ValueError: x"),
             ):
                 book(event)
         box.known["journal"] = book.path.read_bytes().splitlines()
@@ -317,7 +328,7 @@ def _events(rng: Random, lines: list[bytes]) -> bytes:
         if "owner" in data and rng.random() < 0.5:
             data["owner"] = mutate.structure(rng, data["owner"])
         else:
-            data = mutate.structure(rng, data | asdict(Event("", "stop")) | data)
+            data = mutate.structure(rng, data | asdict(Stopping()) | data)
         said = json.dumps(data).encode()
         lines[place] = rng.choice([said, said, said, mutate.raw(rng, said), *LINES])
     content = b"\n".join(lines) + b"\n"
@@ -343,11 +354,11 @@ def _shown(box: Box, rng: Random, rests: dict[Path, bytes]) -> None:
     _grow(rests)
     if rng.random() < 0.1:
         command(["status"])
-    for sight in status.sights(box.results):
-        reports.terminal(sight.line)
-        reports.terminal("\n".join(sight.lines()))
+    for run in status.all_runs(box.results):
+        reports.terminal(run.line)
+        reports.terminal("\n".join(run.lines()))
         place = Terminal(file=io.StringIO(), width=rng.choice([20, 30, 100]))
-        reports.terminal(display.table(sight.board, place, rng.choice([3, 50])))
+        reports.terminal(display.table(run.progress, place, rng.choice([3, 50])))
 
 
 def _watched(box: Box, _: Random, rests: dict[Path, bytes]) -> None:

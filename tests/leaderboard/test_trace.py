@@ -15,6 +15,7 @@ from bench.leaderboard.board import rank
 from bench.leaderboard.trace import RowTrail, Trail, trace
 from bench.results import cell_folders, store
 from bench.results.cell_state import Standings
+from bench.spec.cell_status import CellStatus
 
 Ask = Callable[..., tuple[int, str, str]]
 
@@ -82,7 +83,9 @@ def test_a_lost_seed_says_why(measured: Path, tmp_path: Path) -> None:
     root = tmp_path / "results"
     shutil.copytree(measured, root)
     record = cell_folders.recorded(root, "reste-")
-    failed = record.model_copy(update={"status": "failed", "reason": "OSError: x", "curves": {}})
+    failed = record.model_copy(
+        update={"status": CellStatus.FAILED, "reason": "OSError: x", "curves": {}}
+    )
     store.save(root, failed)
     shutil.rmtree(next((root / "cells").glob("ste-*")))
     (ste,) = rows("tiny", ["ste"], root)
@@ -163,7 +166,7 @@ def test_trace_prints(measured: Path, ask: Ask, tmp_path: Path) -> None:
     root = tmp_path / "results"
     shutil.copytree(measured, root)
     record = cell_folders.recorded(root, "reste-")
-    store.save(root, record.model_copy(update={"status": "failed", "reason": "\x1b[2J"}))
+    store.save(root, record.model_copy(update={"status": CellStatus.FAILED, "reason": "\x1b[2J"}))
     code, out, _ = ask("trace", "reste-", "--results", root)
     assert code == 0
     assert "\x1b" not in out

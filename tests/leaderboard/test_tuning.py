@@ -13,7 +13,8 @@ from bench.leaderboard.tables import render
 from bench.planning import planner
 from bench.results.cell_state import Standings
 from bench.results.record import Record
-from bench.run.executor import Settings, Slot
+from bench.run.executor import Settings
+from bench.run.job import Slot
 from bench.run.session import run
 from bench.spec.filters import select
 from bench.spec.plan import Plan, Trial

@@ -37,6 +37,7 @@ from bench.results import store
 from bench.results.cell_state import Standings
 from bench.results.record import Histogram, LayerIndicators, Record
 from bench.spec.cell import Cell, Recipe, Ref
+from bench.spec.cell_status import CellStatus
 from bench.spec.extends import find
 from bench.spec.plan import Plan
 
@@ -142,7 +143,7 @@ def test_a_divergence_is_drawn_and_in_no_mean() -> None:
     """The mean is of the runs that ended; the one that did not stands alone, up to its end."""
     plan, records = suite("ste")
     curves = {"train_loss": [9.0], "test_acc": [0.1], "lr": [0.1]}
-    lost = records[0].model_copy(update={"status": "diverged", "curves": curves})
+    lost = records[0].model_copy(update={"status": CellStatus.DIVERGED, "curves": curves})
     left, _ = figure("curves", plan, [lost, *records[1:]]).axes
     mean, own = left.get_lines()
 
@@ -489,7 +490,7 @@ def test_what_lost_every_seed_says_why_nothing_is_drawn(tmp_path: Path) -> None:
     plan, records = suite("ste")
     store.save_plan(tmp_path, plan)
     for found in records:
-        lost = {"status": "diverged", "reason": "the loss", "curves": {}, "indicators": []}
+        lost = {"status": CellStatus.DIVERGED, "reason": "the loss", "curves": {}, "indicators": []}
         store.save(tmp_path, found.model_copy(update=lost))
     with pytest.raises(UsageError, match=r"accuracy: no cell came to its end\n") as caught:
         files.figures(files.Asked(Path("s"), (), (), tmp_path))

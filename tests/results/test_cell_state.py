@@ -16,10 +16,12 @@ from bench.planning.planner import plan
 from bench.results import attic, lease, source_digest, store
 from bench.results.cell_state import Standings
 from bench.run import executor, session
-from bench.run.executor import Settings, Slot, Tally
+from bench.run.events import Ended
+from bench.run.executor import Settings, Tally
+from bench.run.job import Slot
 from bench.run.session import Choice
-from bench.run.worker import Event
 from bench.spec.cell import Cell
+from bench.spec.cell_status import CellStatus
 from bench.spec.plan import Plan
 from bench.train import evaluation
 
@@ -46,7 +48,7 @@ def run(tmp_path: Path, planned: Plan, monkeypatch: pytest.MonkeyPatch) -> Run:
         assert anew == bool(asked)
         for cell in cells:
             store.save(settings.root, record(cell, weights_digest="new"))
-        return Tally(ended={cell.id: Event(cell.id, "end", status="ok") for cell in cells})
+        return Tally(ended={cell.id: Ended(cell.id, status=CellStatus.OK) for cell in cells})
 
     monkeypatch.setattr(executor, "execute", execute)
 

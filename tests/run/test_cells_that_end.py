@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from types import ModuleType
-from typing import Self
+from typing import Self, TypeVar
 
 import fakes
 import pytest
@@ -26,9 +26,11 @@ from bench.results import lease, store
 from bench.results.lease import Lease, Leases, Owner, myself
 from bench.results.record import Record
 from bench.run import executor, journal, session, work_queue, worker_process
-from bench.run.executor import Settings, Slot, Tally, execute
-from bench.run.worker import Event, Job
+from bench.run.events import Elsewhere, Ended, Event, Moved, Retrying, Started, Stopping
+from bench.run.executor import Settings, Tally, execute
+from bench.run.job import Job, Slot
 from bench.spec.cell import Cell
+from bench.spec.cell_status import CellStatus
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +52,9 @@ def cells(tiny: Path) -> list[Cell]:
     return plan(tiny, ["estimators=[ste]", "seeds=0..5"]).cells
 
 
+E = TypeVar("E", bound=Event)
+
+
 class Heard:
     """What a run told, in order; `on` is done when an event of that kind comes."""
 
@@ -63,11 +68,11 @@ class Heard:
         if callable(deed):
             deed(event)
 
-    def of(self, kind: str) -> list[Event]:
-        return [event for event in self.events if event.kind == kind]
+    def of(self, kind: type[E]) -> list[E]:
+        return [event for event in self.events if isinstance(event, kind)]
 
     def ends(self, cells: list[Cell]) -> list[str]:
-        status = {event.cell_id: event.status for event in self.of("end")}
+        status = {event.cell_id: event.status for event in self.of(Ended)}
         return [status.get(cell.id, "") for cell in cells]
 
 
@@ -221,12 +226,12 @@ def jumping(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_clock_that_jumps_ends_nothing(cells: list[Cell], tmp_path: Path) -> None:
     """Days that pass on the wall clock alone are not a cell's; its journal is whole."""
     heard = Heard()
-    book = journal.Journal(tmp_path, "tiny", [], [])
+    book = journal.JournalWriter(tmp_path, "tiny", [], [])
     limits = settings(tmp_path, "slow", "slow", timeout_s=60.0)
     with book:
         execute(cells[:2], limits, book.before(heard), book.header.owner)
-    (run,) = journal.runs(tmp_path)
-    told = [event for _, event in run.more()]
+    (run,) = journal.journals(tmp_path)
+    told = [event for _, event in run.read()]
 
     assert heard.ends(cells[:2]) == ["ok", "ok"]
     assert [event.kind for event in told].count("end") == 2
@@ -273,11 +278,11 @@ def test_failures_are_tried_again_and_divergence_is_not(cells: list[Cell], tmp_p
     heard = Heard()
     deeds = ("fail once", "diverge", "fail")
     tally = execute(cells[:3], settings(tmp_path, *deeds, retries=2), heard)
-    starts = [sum(e.cell_id == cell.id for e in heard.of("start")) for cell in cells[:3]]
+    starts = [sum(e.cell_id == cell.id for e in heard.of(Started)) for cell in cells[:3]]
 
     assert starts == [2, 1, 3]
     assert heard.ends(cells[:3]) == ["ok", "diverged", "failed"]
-    assert [e.reason for e in heard.of("retry") if e.cell_id == cells[2].id] == [
+    assert [e.reason for e in heard.of(Retrying) if e.cell_id == cells[2].id] == [
         "RuntimeError: no; try 2 of 3 follows",
         "RuntimeError: no; try 3 of 3 follows",
     ]
@@ -307,7 +312,7 @@ def test_enough_failures_stop_the_run_once(cells: list[Cell], tmp_path: Path) ->
         execute(cells, settings(tmp_path, *deeds, slots=3, max_failures=1), heard)
 
     assert heard.ends(cells) == ["failed", "interrupted", "failed", "", "", ""]
-    assert len(heard.of("stop")) == 1
+    assert len(heard.of(Stopping)) == 1
 
 
 def test_after_enough_failures_the_first_signal_is_the_first(
@@ -315,17 +320,19 @@ def test_after_enough_failures_the_first_signal_is_the_first(
 ) -> None:
     """Ctrl-C while cells checkpoint after --max-failures leaves them the time for it."""
     signals.listen()
-    heard = Heard(stop=lambda _: len(heard.of("stop")) == 1 and signal.raise_signal(signal.SIGINT))
+    heard = Heard(
+        stop=lambda _: len(heard.of(Stopping)) == 1 and signal.raise_signal(signal.SIGINT)
+    )
     deeds = ("obey late", "fail", *["ok"] * 4)
     with stopped() as caught:
         execute(cells, settings(tmp_path, *deeds, max_failures=1), heard)
 
     assert [e.exit_code for e in caught] == [130]
-    assert [e.reason for e in heard.of("stop")] == [
+    assert [e.reason for e in heard.of(Stopping)] == [
         "waiting for 1 cell to checkpoint; 1 failed (--max-failures)",
         "waiting for 1 cell to checkpoint; Ctrl-C again stops now",
     ]
-    assert [(e.status, e.reason) for e in heard.of("end") if e.cell_id == cells[0].id] == [
+    assert [(e.status, e.reason) for e in heard.of(Ended) if e.cell_id == cells[0].id] == [
         ("interrupted", "")
     ]
 
@@ -358,7 +365,7 @@ def test_a_signal_lets_cells_checkpoint(
         f"stopped by {signal.Signals(number).name}; 3 of 3 cells left, 1 of them checkpointed; "
         "what is recorded stays, run again to continue"
     )
-    assert [e.reason for e in heard.of("stop")] == [
+    assert [e.reason for e in heard.of(Stopping)] == [
         "waiting for 1 cell to checkpoint; Ctrl-C again stops now"
     ]
     assert heard.ends(cells[:3]) == ["interrupted", "", ""]
@@ -378,7 +385,7 @@ def test_a_second_signal_waits_for_nobody(cells: list[Cell], tmp_path: Path) -> 
         execute(cells[:1], settings(tmp_path, "hang"), heard)
 
     assert [e.exit_code for e in caught] == [130]
-    assert [e.reason for e in heard.of("end")] == ["stopped before it could checkpoint"]
+    assert [e.reason for e in heard.of(Ended)] == ["stopped before it could checkpoint"]
     assert reasons(tmp_path, cells[:1]) == ["no record"]
 
 
@@ -396,7 +403,7 @@ def test_two_signals_between_two_looks_are_two(cells: list[Cell], tmp_path: Path
         execute(cells[:1], settings(tmp_path, "hang"), heard)
 
     assert [e.exit_code for e in caught] == [130]
-    assert [e.reason for e in heard.of("end")] == ["stopped before it could checkpoint"]
+    assert [e.reason for e in heard.of(Ended)] == ["stopped before it could checkpoint"]
 
 
 def test_a_worker_that_ignores_the_halt_is_killed(
@@ -444,12 +451,12 @@ def test_two_runs_share_the_cells(cells: list[Cell], tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    starts = [event.cell_id for h in heard for event in h.of("start")]
+    starts = [event.cell_id for h in heard for event in h.of(Started)]
 
     assert sorted(starts) == sorted(cell.id for cell in cells)
-    assert all(h.of("start") for h in heard)
+    assert all(h.of(Started) for h in heard)
     assert [set(t.ended) for t in tallies] == [{cell.id for cell in cells}] * 2
-    assert heard[0].of("elsewhere")
+    assert heard[0].of(Elsewhere)
     assert leftovers(tmp_path) == []
 
 
@@ -459,7 +466,7 @@ def other_run(root: Path) -> Leases:
 
 def failure(cell: Cell, root: Path) -> Record:
     job = Job(cell, root, "cpu", 1, 1, False, root, (), (), 300.0)
-    return fakes.record(job, "failed", "by the other run")
+    return fakes.record(job, CellStatus.FAILED, "by the other run")
 
 
 def test_what_another_run_failed_at_is_not_tried_by_us(cells: list[Cell], tmp_path: Path) -> None:
@@ -474,7 +481,7 @@ def test_what_another_run_failed_at_is_not_tried_by_us(cells: list[Cell], tmp_pa
     heard = Heard(elsewhere=end)
     tally = execute(cells[:1], settings(tmp_path, "ok"), heard)
 
-    assert heard.of("start") == []
+    assert heard.of(Started) == []
     assert [event.reason for event in tally.failed] == ["by the other run"]
 
 
@@ -486,7 +493,7 @@ def test_what_another_run_lets_go_is_ours(cells: list[Cell], tmp_path: Path) -> 
     execute(cells[:1], settings(tmp_path, "ok"), heard)
 
     assert [e.kind for e in heard.events] == ["elsewhere", "start", "progress", "end"]
-    assert str(myself()) in heard.of("elsewhere")[0].reason
+    assert str(myself()) in heard.of(Elsewhere)[0].reason
 
 
 def test_a_run_whose_cell_was_taken_over_leaves_it(cells: list[Cell], tmp_path: Path) -> None:
@@ -502,7 +509,7 @@ def test_a_run_whose_cell_was_taken_over_leaves_it(cells: list[Cell], tmp_path: 
     heard = Heard(progress=take, elsewhere=lambda _: path.unlink())
     execute(cells[:1], settings(tmp_path, "hang once"), heard)
 
-    assert [e.reason for e in heard.of("elsewhere")] == ["another run took it over"]
+    assert [e.reason for e in heard.of(Elsewhere)] == ["another run took it over"]
     assert [e.kind for e in heard.events if e.kind != "progress"] == [
         "start", "elsewhere", "start", "end",
     ]  # fmt: skip
@@ -512,18 +519,19 @@ def test_a_run_whose_cell_was_taken_over_leaves_it(cells: list[Cell], tmp_path: 
 def test_what_is_measured_is_not_trained_again(cells: list[Cell], tmp_path: Path) -> None:
     """A record that another run wrote since we looked is the cell's end, without a worker."""
     job = Job(cells[0], tmp_path, "cpu", 1, 1, False, tmp_path, (), (), 300.0)
-    store.save(tmp_path, fakes.record(job, "ok"))
+    store.save(tmp_path, fakes.record(job, CellStatus.OK))
     heard = Heard()
     tally = execute(cells[:1], settings(tmp_path, "fail"), heard)
 
-    assert [(e.kind, e.status, e.reason) for e in heard.events] == [("end", "ok", "by another run")]
+    assert [(e.status, e.reason) for e in heard.of(Ended)] == [("ok", "by another run")]
+    assert len(heard.events) == 1
     assert tally.ended[cells[0].id].acc == 0.5
 
 
 def again(root: Path, cell: Cell, reason: str = "") -> Record:
     """A measurement by an earlier run, with its weights beside it."""
     job = Job(cell, root, "cpu", 1, 1, False, root, (), (), 300.0)
-    path = store.save(root, fakes.record(job, "ok", reason))
+    path = store.save(root, fakes.record(job, CellStatus.OK, reason))
     path.with_name("last.safetensors").write_bytes(b"weights")
     found = store.find(root, cell)
     assert found
@@ -538,7 +546,7 @@ def test_a_cell_that_runs_anew_is_kept(cells: list[Cell], tmp_path: Path) -> Non
     (kept,) = (tmp_path / "attic").iterdir()
 
     assert [e.kind for e in heard.events] == ["moved", "start", "progress", "end"]
-    assert heard.of("moved")[0].reason == str(kept)
+    assert heard.of(Moved)[0].reason == str(kept)
     assert kept.name.startswith(f"{cells[0].slug}@")
     assert {p.name for p in kept.iterdir()} == {"record.json", "last.safetensors"}
     assert store.parse(kept / "record.json") == old
@@ -583,6 +591,6 @@ def test_a_damaged_record_is_kept(cells: list[Cell], tmp_path: Path) -> None:
     heard = Heard()
     execute(cells[:1], settings(tmp_path, "ok"), heard)
 
-    assert [e.reason for e in heard.of("moved")] == [f"{path}.damaged"]
+    assert [e.reason for e in heard.of(Moved)] == [f"{path}.damaged"]
     assert path.with_name("record.json.damaged").read_text(encoding="utf-8") == "{"
     assert heard.ends(cells[:1]) == ["ok"]

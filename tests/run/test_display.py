@@ -10,8 +10,20 @@ import pytest
 from rich.console import Console
 
 from bench.planning.planner import plan
-from bench.run.display import Board, Plain, Terminal, board, counter, redraws, sparkline
-from bench.run.worker import Event
+from bench.run.display import LineView, TableView, counter, redraws, sparkline
+from bench.run.events import (
+    Elsewhere,
+    Ended,
+    Event,
+    Noted,
+    Progressed,
+    Retrying,
+    Started,
+    Stopping,
+    TakenOver,
+)
+from bench.run.progress import RunProgress, run_progress
+from bench.spec.cell_status import CellStatus
 from bench.spec.plan import Plan
 
 
@@ -26,37 +38,37 @@ def console(width: int, height: int = 40) -> Console:
     )
 
 
-def text_of(view: Terminal) -> str:
+def text_of(view: TableView) -> str:
     with view.console.capture() as captured:
         view.console.print(view._draw())  # pyright: ignore[reportPrivateUsage]
     return captured.get()
 
 
-def all_of(plan: Plan) -> Board:
-    return board(plan, [cell.id for cell in plan.cells], Path("results"))
+def all_of(plan: Plan) -> RunProgress:
+    return run_progress(plan, [cell.id for cell in plan.cells], Path("results"))
 
 
-def events(board: Board) -> list[Event]:
+def events(run: RunProgress) -> list[Event]:
     """Three cells that train, end and fail."""
-    ids = list(board.states)
+    ids = list(run.cells)
     return [
-        *(Event(cell, "start") for cell in ids[:3]),
-        Event(ids[0], "progress"),
-        Event(ids[0], "progress", epoch=3, fraction=0.5, acc=0.5, images_per_s=1234.0),
-        Event(ids[1], "end", status="ok", acc=0.75),
-        Event(ids[2], "progress", epoch=2, fraction=0.0, acc=0.1),
-        Event(ids[2], "end", status="failed", reason="RuntimeError: no"),
+        *(Started(cell) for cell in ids[:3]),
+        Progressed(ids[0]),
+        Progressed(ids[0], epoch=3, fraction=0.5, acc=0.5, images_per_s=1234.0),
+        Ended(ids[1], status=CellStatus.OK, acc=0.75),
+        Progressed(ids[2], epoch=2, fraction=0.0, acc=0.1),
+        Ended(ids[2], status=CellStatus.FAILED, reason="RuntimeError: no"),
     ]
 
 
 @pytest.mark.parametrize("width", [56, 64, 80, 100, 160])
 def test_every_state_can_be_read(quickstart: Plan, width: int) -> None:
     """Name, state, epoch and accuracy are whole at any width."""
-    states = all_of(quickstart)
-    view = Terminal(states, console(width))
-    for event in events(states):
-        states.hear(event)
-    first = next(iter(states.states.values()))
+    run = all_of(quickstart)
+    view = TableView(run, console(width))
+    for event in events(run):
+        run.update(event)
+    first = next(iter(run.cells.values()))
     assert first.since is not None
     first.since = (first.since[0] - 1000, first.since[1])
     text = text_of(view)
@@ -81,10 +93,10 @@ def test_every_state_can_be_read(quickstart: Plan, width: int) -> None:
 
 def test_a_short_terminal_counts_what_it_hides(quickstart: Plan) -> None:
     """Where not all cells have room, those in motion are shown and the others counted."""
-    states = all_of(quickstart)
-    view = Terminal(states, console(100, height=14))
-    for event in events(states):
-        states.hear(event)
+    run = all_of(quickstart)
+    view = TableView(run, console(100, height=14))
+    for event in events(run):
+        run.update(event)
     text = text_of(view)
 
     assert len(text.splitlines()) <= 14
@@ -98,10 +110,10 @@ def test_a_short_terminal_counts_what_it_hides(quickstart: Plan) -> None:
 @pytest.mark.parametrize("size", [(40, 24), (20, 24), (60, 10), (20, 10)])
 def test_a_small_terminal_is_not_overrun(quickstart: Plan, size: tuple[int, int]) -> None:
     """However small, no line is broken, a result or a state is whole, and the rest is counted."""
-    states = all_of(quickstart)
-    for event in events(states):
-        states.hear(event)
-    text = text_of(Terminal(states, console(*size)))
+    run = all_of(quickstart)
+    for event in events(run):
+        run.update(event)
+    text = text_of(TableView(run, console(*size)))
     lines = text.splitlines()
 
     assert len(lines) <= size[1]
@@ -130,19 +142,19 @@ def test_a_curve_in_blocks(values: list[float], drawn: str) -> None:
 
 def test_the_curve_stands_beside_the_accuracy(quickstart: Plan) -> None:
     """Accuracy by epoch, begun anew with the cell; none where the encoding has no blocks."""
-    states = all_of(quickstart)
-    cell = next(iter(states.states))
-    states.hear(Event(cell, "progress", epoch=9, acc=0.9))
-    states.hear(Event(cell, "start"))
+    run = all_of(quickstart)
+    cell = next(iter(run.cells))
+    run.update(Progressed(cell, epoch=9, acc=0.9))
+    run.update(Started(cell))
     for epoch, acc in enumerate([0.1, 0.2, 0.8], start=1):
-        states.hear(Event(cell, "progress", epoch=epoch, fraction=0.5))
-        states.hear(Event(cell, "progress", epoch=epoch, acc=acc))
-    states.hear(Event(cell, "end", status="ok", acc=0.8))
+        run.update(Progressed(cell, epoch=epoch, fraction=0.5))
+        run.update(Progressed(cell, epoch=epoch, acc=acc))
+    run.update(Ended(cell, status=CellStatus.OK, acc=0.8))
     latin = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
 
-    assert "curve" in text_of(Terminal(states, console(80)))
-    assert " ▁▂█ " in text_of(Terminal(states, console(80)))
-    assert "curve" not in text_of(Terminal(states, Console(file=latin, width=80)))
+    assert "curve" in text_of(TableView(run, console(80)))
+    assert " ▁▂█ " in text_of(TableView(run, console(80)))
+    assert "curve" not in text_of(TableView(run, Console(file=latin, width=80)))
 
 
 def test_a_dumb_terminal_has_lines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,10 +166,10 @@ def test_a_dumb_terminal_has_lines(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_plain_lines(quickstart: Plan) -> None:
     """Without a terminal each cell that ends has one line, with the reason of a failure."""
-    states = all_of(quickstart)
+    run = all_of(quickstart)
     out = Console(file=io.StringIO(), width=40)
-    with Plain(states, out) as hear:
-        for event in events(states):
+    with LineView(run, out) as hear:
+        for event in events(run):
             hear(event)
     lines = out.file.getvalue().splitlines()  # type: ignore[attr-defined]
 
@@ -189,12 +201,12 @@ def written(console: Console) -> str:
 
 def test_time_left_counts_from_where_a_cell_goes_on(quickstart: Plan) -> None:
     """Epochs of an earlier process took no time of this one: 2 in 100 s, so 8 in 400 s."""
-    states = all_of(quickstart)
-    cell, state = next(iter(states.states.items()))
-    states.hear(Event(cell, "start"), now=0.0)
-    states.hear(Event(cell, "progress", epoch=10), now=50.0)
+    run = all_of(quickstart)
+    cell, state = next(iter(run.cells.items()))
+    run.update(Started(cell), now=0.0)
+    run.update(Progressed(cell, epoch=10), now=50.0)
     assert state.left(now=60.0) == ""
-    states.hear(Event(cell, "progress", epoch=12, acc=0.5), now=150.0)
+    run.update(Progressed(cell, epoch=12, acc=0.5), now=150.0)
 
     assert state.left(now=150.0) == "0:06:40"
 
@@ -202,51 +214,51 @@ def test_time_left_counts_from_where_a_cell_goes_on(quickstart: Plan) -> None:
 def test_a_run_lasts_as_long_as_its_slowest_cell(quickstart: Plan) -> None:
     """One cell ran through its epochs while another did one: what that needs is what is left."""
     ids = [cell.id for cell in quickstart.cells[:2]]
-    states = board(quickstart, ids, Path("results"))
-    slow = states.states[ids[1]]
+    run = run_progress(quickstart, ids, Path("results"))
+    slow = run.cells[ids[1]]
     now = time.monotonic()
     for cell in ids:
-        states.hear(Event(cell, "start"), now=now - 100)
-        states.hear(Event(cell, "progress"), now=now - 100)
-    states.hear(Event(ids[0], "end", status="ok"), now=now)
-    states.hear(Event(ids[1], "progress", epoch=slow.epochs // 10, acc=0.5), now=now)
+        run.update(Started(cell), now=now - 100)
+        run.update(Progressed(cell), now=now - 100)
+    run.update(Ended(ids[0], status=CellStatus.OK), now=now)
+    run.update(Progressed(ids[1], epoch=slow.epochs // 10, acc=0.5), now=now)
 
-    assert states.left == slow.left(time.monotonic()) != ""
+    assert run.left == slow.left(time.monotonic()) != ""
 
 
 def test_a_cell_starts_before_it_runs(quickstart: Plan) -> None:
     """While its worker imports torch and reads data a cell says `starting`."""
-    states = all_of(quickstart)
-    cell, state = next(iter(states.states.items()))
-    states.hear(Event(cell, "start"))
-    assert state.state == "starting"
-    states.hear(Event(cell, "progress"))
-    assert state.state == "running"
+    run = all_of(quickstart)
+    cell, state = next(iter(run.cells.items()))
+    run.update(Started(cell))
+    assert state.status == "starting"
+    run.update(Progressed(cell))
+    assert state.status == "running"
 
 
 def test_a_run_that_stops_has_no_time_left(quickstart: Plan) -> None:
     """What is left of it is told by the cells, not by a time that nobody works for."""
-    states = board(quickstart, [cell.id for cell in quickstart.cells], Path("results"))
-    cell = next(iter(states.states))
+    run = run_progress(quickstart, [cell.id for cell in quickstart.cells], Path("results"))
+    cell = next(iter(run.cells))
     now = time.monotonic()
-    states.hear(Event(cell, "start"), now=now - 100)
-    states.hear(Event(cell, "progress"), now=now - 100)
-    states.hear(Event(cell, "progress", epoch=10, acc=0.5), now=now)
-    assert " left" in states.headline
-    states.hear(Event("", "stop", reason="waiting for 1 cell"))
-    states.hear(Event(cell, "end", status="interrupted"))
+    run.update(Started(cell), now=now - 100)
+    run.update(Progressed(cell), now=now - 100)
+    run.update(Progressed(cell, epoch=10, acc=0.5), now=now)
+    assert " left" in run.headline
+    run.update(Stopping(reason="waiting for 1 cell"))
+    run.update(Ended(cell, status=CellStatus.INTERRUPTED))
 
-    assert " left" not in states.headline
+    assert " left" not in run.headline
 
 
 @pytest.mark.parametrize("width", [56, 80, 100])
 def test_what_befalls_cells_can_be_read(quickstart: Plan, width: int) -> None:
     """Each state has its word in the table, and its count in the headline."""
-    states = all_of(quickstart)
-    view = Terminal(states, console(width))
-    ids = list(states.states)
+    run = all_of(quickstart)
+    view = TableView(run, console(width))
+    ids = list(run.cells)
     for event in befallen(ids):
-        states.hear(event)
+        run.update(event)
     text = text_of(view)
 
     assert max(map(len, text.splitlines())) <= width
@@ -261,31 +273,31 @@ def test_what_befalls_cells_can_be_read(quickstart: Plan, width: int) -> None:
 
 def befallen(ids: list[str]) -> list[Event]:
     return [
-        *(Event(cell, "start") for cell in ids[:4]),
-        Event(ids[0], "end", status="interrupted", epoch=7),
-        Event(ids[1], "end", status="timeout", reason="took longer than 1:00:00"),
-        Event(ids[2], "end", status="out_of_memory", reason="out of memory"),
-        Event(ids[3], "retry", status="failed", reason="RuntimeError: no; try 2 of 3 follows"),
-        Event(ids[4], "elsewhere", reason="far, process 7"),
+        *(Started(cell) for cell in ids[:4]),
+        Ended(ids[0], status=CellStatus.INTERRUPTED, epoch=7),
+        Ended(ids[1], status=CellStatus.TIMEOUT, reason="took longer than 1:00:00"),
+        Ended(ids[2], status=CellStatus.OUT_OF_MEMORY, reason="out of memory"),
+        Retrying(ids[3], status=CellStatus.FAILED, reason="RuntimeError: no; try 2 of 3 follows"),
+        Elsewhere(ids[4], reason="far, process 7"),
     ]
 
 
-@pytest.mark.parametrize("view", [Plain, Terminal])
-def test_failures_are_said_at_once_with_the_log(quickstart: Plan, view: type[Plain]) -> None:
+@pytest.mark.parametrize("view", [LineView, TableView])
+def test_failures_are_said_at_once_with_the_log(quickstart: Plan, view: type[LineView]) -> None:
     """What failed, is tried again or was taken over has its line, in pipes and on terminals."""
-    states = all_of(quickstart)
+    run = all_of(quickstart)
     out = Console(file=io.StringIO(), width=300)
-    ids = list(states.states)
-    hear = view(states, out)
+    ids = list(run.cells)
+    hear = view(run, out)
     for event in befallen(ids):
         hear(event)
-    hear(Event(ids[5], "takeover", reason="far, process 8"))
-    hear(Event(ids[6], "note", reason="no checkpoint: the disk is full"))
-    hear(Event("", "stop", reason="waiting for 2 cells"))
+    hear(TakenOver(ids[5], reason="far, process 8"))
+    hear(Noted(ids[6], reason="no checkpoint: the disk is full"))
+    hear(Stopping(reason="waiting for 2 cells"))
     text = written(out)
 
     for n in (1, 2, 3):
-        name, log = list(states.states.values())[n].name, f"results/cells/.*__{ids[n]}/log.txt"
+        name, log = list(run.cells.values())[n].name, f"results/cells/.*__{ids[n]}/log.txt"
         assert re.search(f"{name}: .*log: {log}", text)
     assert "try 2 of 3 follows" in text
     assert "was of a run that died (far, process 8), and is ours now" in text
@@ -305,9 +317,9 @@ def test_a_reader_that_went_away_ends_no_run(
 ) -> None:
     """`bench run | tee log` and Ctrl-C: tee is gone first, and the run goes on to checkpoint."""
     monkeypatch.setattr(Console, "on_broken_pipe", lambda _: sys.exit(1))  # all of it but dup2
-    states = all_of(quickstart)
-    with Plain(states, Console(file=Gone(), width=80)) as hear:
-        for event in events(states):
+    run = all_of(quickstart)
+    with LineView(run, Console(file=Gone(), width=80)) as hear:
+        for event in events(run):
             hear(event)
 
-    assert states.count("ok", "failed") == 2
+    assert run.count(CellStatus.OK, CellStatus.FAILED) == 2

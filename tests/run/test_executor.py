@@ -11,8 +11,9 @@ from bench.results import store
 from bench.results.cell_state import Standings
 from bench.results.record import Record
 from bench.results.record_diff import VOLATILE
-from bench.run.executor import Settings, Slot, Tally, execute, slots
-from bench.run.worker import Event
+from bench.run.events import Event
+from bench.run.executor import Settings, Tally, execute, slots
+from bench.run.job import Slot
 from bench.spec.cell import Cell
 
 PLUGIN = '''"""

@@ -9,15 +9,16 @@ import pytest
 
 from bench.base.files import write_file
 from bench.errors import BenchError, EnvironmentProblem
-from bench.run.journal import Entry, Journal, Run, runs
-from bench.run.worker import Event
+from bench.run.events import Ended, Event, Progressed, Retrying, Started, Stopping
+from bench.run.journal import Entry, JournalReader, JournalWriter, journals
+from bench.spec.cell_status import CellStatus
 
 CELLS = [Entry(id=f"{i:012}", name=f"ste seed {i}", folder=f"ste__{i:012}", epochs=4) for i in "01"]
 A = CELLS[0].id
 
 
-def journal(root: Path) -> Journal:
-    return Journal(root, "tiny", CELLS, ["run", "tiny"])
+def journal(root: Path) -> JournalWriter:
+    return JournalWriter(root, "tiny", CELLS, ["run", "tiny"])
 
 
 def write(root: Path, events: Iterable[Event]) -> Path:
@@ -27,21 +28,21 @@ def write(root: Path, events: Iterable[Event]) -> Path:
     return book.path
 
 
-def read(root: Path) -> tuple[Run, list[Event]]:
-    (run,) = runs(root)
-    return run, [event for _, event in run.more()]
+def read(root: Path) -> tuple[JournalReader, list[Event]]:
+    (run,) = journals(root)
+    return run, [event for _, event in run.read()]
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     """Header, events and end come back; of progress the first and the ends of epochs."""
     told = [
-        Event(A, "start"),
-        Event(A, "progress", epoch=2, fraction=0.5),
-        Event(A, "progress", epoch=2, fraction=0.7),
-        Event(A, "progress", epoch=3, acc=0.25, images_per_s=10.0),
-        Event(A, "retry", status="failed", reason="RuntimeError: no"),
-        Event("", "stop", reason="waiting"),
-        Event(A, "end", status="ok", acc=0.5),
+        Started(A),
+        Progressed(A, epoch=2, fraction=0.5),
+        Progressed(A, epoch=2, fraction=0.7),
+        Progressed(A, epoch=3, acc=0.25, images_per_s=10.0),
+        Retrying(A, status=CellStatus.FAILED, reason="RuntimeError: no"),
+        Stopping(reason="waiting"),
+        Ended(A, status=CellStatus.OK, acc=0.5),
     ]
     write(tmp_path, told)
     run, events = read(tmp_path)
@@ -55,7 +56,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_every_line_is_one_object_with_its_time(tmp_path: Path) -> None:
     """JSON lines, each with a time in UTC, whatever a reason holds."""
-    path = write(tmp_path, [Event(A, "end", status="failed", reason="a\nb\r\u2028 ö")])
+    path = write(tmp_path, [Ended(A, status=CellStatus.FAILED, reason="a\nb\r\u2028 ö")])
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
 
     assert len(lines) == 3
@@ -77,24 +78,24 @@ def test_a_run_that_goes_on_is_read_on(tmp_path: Path) -> None:
     """Each look yields what is new; a line that is still being written waits for its end."""
     book = journal(tmp_path)
     with book:
-        (run,) = runs(tmp_path)
-        assert list(run.more()) == []
+        (run,) = journals(tmp_path)
+        assert list(run.read()) == []
         assert run.alive is True
-        book(Event(A, "start"))
+        book(Started(A))
         with book.path.open("a", encoding="utf-8") as file:
             file.write('{"at": "2026-01-01T00:00:00Z", "cell_id": "x", ')
-        assert [event.kind for _, event in run.more()] == ["start"]
+        assert [event.kind for _, event in run.read()] == ["start"]
         assert run.torn
         with book.path.open("a", encoding="utf-8") as file:
             file.write('"kind": "start"}\n')
-        assert [event.cell_id for _, event in run.more()] == ["x"]
+        assert [event.cell_id for _, event in run.read()] == ["x"]
         assert not run.torn
 
 
 @pytest.mark.parametrize("cut", [1, 20, 60])
 def test_a_torn_last_line_costs_that_line(tmp_path: Path, cut: int) -> None:
     """Killed while it wrote, a run loses no more than the line."""
-    path = write(tmp_path, [Event(A, "start"), Event(A, "end", status="ok")])
+    path = write(tmp_path, [Started(A), Ended(A, status=CellStatus.OK)])
     path.write_bytes(path.read_bytes()[:-cut])
     run, events = read(tmp_path)
 
@@ -112,7 +113,7 @@ def test_a_torn_last_line_costs_that_line(tmp_path: Path, cut: int) -> None:
 )  # fmt: skip
 def test_damaged_lines_are_counted(tmp_path: Path, line: str) -> None:
     """A line that says nothing is passed over, and the next one read."""
-    path = write(tmp_path, [Event(A, "start")])
+    path = write(tmp_path, [Started(A)])
     header, start, over = path.read_text(encoding="utf-8").splitlines()
     path.write_text("\n".join([header, line, start, over, ""]), encoding="latin-1")
     run, events = read(tmp_path)
@@ -136,7 +137,7 @@ def test_what_is_no_file_is_no_journal(tmp_path: Path) -> None:
     os.mkfifo(path.with_name("a.jsonl"))
     path.with_name("b.jsonl").mkdir()
 
-    assert [run.path for run in runs(tmp_path)] == [path]
+    assert [run.path for run in journals(tmp_path)] == [path]
 
 
 def test_a_link_leads_no_journal_elsewhere(tmp_path: Path) -> None:
@@ -146,7 +147,7 @@ def test_a_link_leads_no_journal_elsewhere(tmp_path: Path) -> None:
     other.mkdir()
     (root / "events").symlink_to(other)
     with journal(root) as book:
-        book(Event(A, "start"))
+        book(Started(A))
 
     assert list(other.iterdir()) == []
     assert "leads out of the results folder" in book.problem
@@ -155,14 +156,15 @@ def test_a_link_leads_no_journal_elsewhere(tmp_path: Path) -> None:
 def test_names_that_no_text_can_hold_are_written(tmp_path: Path) -> None:
     """A path or a reason with bytes that are no UTF-8 stands in the journal, without them."""
     root = tmp_path / "r\udcff"
-    with Journal(root, "tiny", CELLS, ["run", "tiny", "--results", str(root)]) as book:
-        book(Event(A, "end", status="failed", reason="no \udcff"))
+    with JournalWriter(root, "tiny", CELLS, ["run", "tiny", "--results", str(root)]) as book:
+        book(Ended(A, status=CellStatus.FAILED, reason="no \udcff"))
     run, events = read(root)
 
     assert book.problem == ""
     assert run.header is not None
     assert run.header.root == f"{tmp_path}/r\N{REPLACEMENT CHARACTER}"
-    assert [event.reason for event in events] == ["no \N{REPLACEMENT CHARACTER}"]
+    reasons = [event.reason for event in events if isinstance(event, Ended)]
+    assert reasons == ["no \N{REPLACEMENT CHARACTER}"]
 
 
 def test_a_full_disk_leaves_a_gap_and_no_error(
@@ -180,8 +182,8 @@ def test_a_full_disk_leaves_a_gap_and_no_error(
                 raise EnvironmentProblem(message)
 
             patch.setattr("bench.run.journal.append_text", half)
-            book(Event(A, "start"))
-        book(Event(A, "end", status="ok"))
+            book(Started(A))
+        book(Ended(A, status=CellStatus.OK))
     run, events = read(tmp_path)
 
     assert book.problem == "no space"

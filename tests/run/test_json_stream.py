@@ -13,9 +13,10 @@ import typer
 
 from bench.base.signals import Stopped
 from bench.errors import EnvironmentProblem
-from bench.run.journal import Entry, Journal, runs
+from bench.run.events import Ended, Started
+from bench.run.journal import Entry, JournalWriter, journals
 from bench.run.json_stream import Stream
-from bench.run.worker import Event
+from bench.spec.cell_status import CellStatus
 
 Bench = Callable[..., tuple[int, str, str]]
 CELLS = [Entry(id="0" * 12, name="ste seed 0", folder="ste", epochs=4)]
@@ -31,7 +32,7 @@ def test_stdout_is_json_lines_and_nothing_else(tiny: Path, tmp_path: Path, ask: 
     call = ("run", tiny, "--results", tmp_path / "r", "--json", "-j", "1", "train.epochs=1")
     code, out, err = ask(*call)
     told = lines(out)
-    (run,) = runs(tmp_path / "r")
+    (run,) = journals(tmp_path / "r")
     written = [json.loads(line) for line in run.path.read_text(encoding="utf-8").splitlines()]
 
     assert code == 0
@@ -84,10 +85,10 @@ def test_the_last_line_has_the_exit_code(
     with (
         contextlib.suppress(type(error)),
         Stream(file, "tiny", tmp_path, ["run", "tiny"]) as stream,
-        Journal(tmp_path, "tiny", CELLS, [], stream.tell) as book,
+        JournalWriter(tmp_path, "tiny", CELLS, [], stream.tell) as book,
     ):
-        book(Event(CELLS[0].id, "start"))
-        book(Event(CELLS[0].id, "end", status="ok", acc=0.5))
+        book(Started(CELLS[0].id))
+        book(Ended(CELLS[0].id, status=CellStatus.OK, acc=0.5))
         raise error
     told = lines(file.getvalue())
     last = {k: v for k, v in told[-1].items() if k not in {"version", "at", "suite", "kind"}}

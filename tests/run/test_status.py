@@ -14,8 +14,9 @@ from bench.base.signals import Stopped
 from bench.errors import BenchError, UsageError
 from bench.results.lease import Owner, myself
 from bench.run import log_reader, status
-from bench.run.journal import Entry, Journal
-from bench.run.worker import Event
+from bench.run.events import Ended, Progressed, Started
+from bench.run.journal import Entry, JournalWriter
+from bench.spec.cell_status import CellStatus
 
 CELLS = [
     Entry(id=f"{i:012}", name=f"ste seed {i}", folder=f"ste-s{i}__{i:012}", epochs=10)
@@ -24,21 +25,21 @@ CELLS = [
 A, B, C = (cell.id for cell in CELLS)
 
 
-def begin(root: Path) -> Journal:
+def begin(root: Path) -> JournalWriter:
     """A run of this process: one cell ended, one at its fifth epoch of ten, one waits."""
-    book = Journal(root, "tiny", CELLS, ["run", "tiny"])
+    book = JournalWriter(root, "tiny", CELLS, ["run", "tiny"])
     book.__enter__()
     for event in (
-        Event(A, "start"),
-        Event(A, "end", status="ok", acc=0.75),
-        Event(B, "start"),
-        Event(B, "progress", epoch=5, acc=0.5),
+        Started(A),
+        Ended(A, status=CellStatus.OK, acc=0.75),
+        Started(B),
+        Progressed(B, epoch=5, acc=0.5),
     ):
         book(event)
     return book
 
 
-def end(book: Journal) -> None:
+def end(book: JournalWriter) -> None:
     book.__exit__(None, None, None)
 
 
@@ -94,7 +95,7 @@ def test_runs_that_ended_have_a_line(tmp_path: Path) -> None:
 def test_an_end_with_several_reasons_is_a_line(tmp_path: Path) -> None:
     """A journal may hold an error of several lines."""
     begin(tmp_path).__exit__(BenchError, BenchError("the disk is full\n2 of 3 cells left"), None)
-    (sight,) = status.sights(tmp_path)
+    (sight,) = status.all_runs(tmp_path)
 
     assert sight.line.endswith("UTC: the disk is full; 2 of 3 cells left)")
 
@@ -139,8 +140,8 @@ def test_watching_ends_with_the_runs(
     book = begin(tmp_path)
     steps = iter(
         [
-            lambda: book(Event(B, "end", status="failed", reason="RuntimeError: no")),
-            lambda: book(Event(C, "start")),
+            lambda: book(Ended(B, status=CellStatus.FAILED, reason="RuntimeError: no")),
+            lambda: book(Started(C)),
             lambda: end(book),
         ]
     )
@@ -219,13 +220,13 @@ def test_a_log_is_followed_from_before_it_exists(
     said: list[str] = []
     follower = threading.Thread(target=log_reader.follow, args=(tmp_path, path, said.append))
     follower.start()
-    book(Event(C, "start"))
+    book(Started(C))
     append_text(path, "one\ntw")
     wait_for(lambda: said == ["one\n"])
     append_text(path, "o\n")
     wait_for(lambda: said == ["one\n", "two\n"])
     append_text(path, "ok\n")
-    book(Event(C, "end", status="ok", acc=0.5))
+    book(Ended(C, status=CellStatus.OK, acc=0.5))
     follower.join(30)
 
     assert not follower.is_alive()

@@ -15,9 +15,10 @@ import pytest
 from bench.errors import EnvironmentProblem, UsageError
 from bench.results import store
 from bench.run import tracking as tracker
+from bench.run.events import Elsewhere, Ended, Progressed, Retrying, Started, Stopping
 from bench.run.tracking import Tracking
-from bench.run.worker import Event
 from bench.spec.cell import Cell
+from bench.spec.cell_status import CellStatus
 
 Bench = Callable[..., tuple[int, str, str]]
 
@@ -81,14 +82,14 @@ def test_accuracy_comes_at_once_and_the_rest_from_the_record(
     hear, _ = tracking(measured, cells, fake=fake)
     one, other = cells[0].id, cells[1].id
     for event in [
-        Event(one, "start"),
-        Event(one, "progress"),
-        Event(one, "progress", epoch=1, acc=0.25),
-        Event(one, "progress", epoch=1, fraction=0.5),
-        Event(other, "elsewhere", reason="far"),
-        Event(one, "end", status="ok", acc=0.5),
-        Event(other, "end", status="ok"),
-        Event("", "stop"),
+        Started(one),
+        Progressed(one),
+        Progressed(one, epoch=1, acc=0.25),
+        Progressed(one, epoch=1, fraction=0.5),
+        Elsewhere(other, reason="far"),
+        Ended(one, status=CellStatus.OK, acc=0.5),
+        Ended(other, status=CellStatus.OK),
+        Stopping(),
     ]:
         hear(event)
     hear.close()
@@ -111,8 +112,8 @@ def test_a_cell_that_was_never_heard_is_told_whole(measured: Path, cells: list[C
     """Where no epoch came while it trained, accuracy is told from the record."""
     fake = Fake()
     hear, _ = tracking(measured, cells, fake=fake)
-    hear(Event(cells[0].id, "start"))
-    hear(Event(cells[0].id, "end", status="ok"))
+    hear(Started(cells[0].id))
+    hear(Ended(cells[0].id, status=CellStatus.OK))
     record = store.find(measured, cells[0])
     assert record is not None
 
@@ -124,10 +125,10 @@ def test_every_try_has_its_end(tmp_path: Path, cells: list[Cell]) -> None:
     fake = Fake()
     hear, _ = tracking(tmp_path, cells, fake=fake)
     one = cells[0].id
-    hear(Event(one, "start"))
-    hear(Event(one, "retry", status="failed", reason="RuntimeError: no; try 2 of 2 follows"))
-    hear(Event(one, "start"))
-    hear(Event(one, "end", status="interrupted"))
+    hear(Started(one))
+    hear(Retrying(one, status=CellStatus.FAILED, reason="RuntimeError: no; try 2 of 2 follows"))
+    hear(Started(one))
+    hear(Ended(one, status=CellStatus.INTERRUPTED))
 
     assert [t[0] for t in fake.told] == ["begin", "end", "begin", "end"]
     assert [t[2] for t in fake.told if t[0] == "end"] == ["failed", "interrupted"]
@@ -138,8 +139,8 @@ def test_one_that_fails_is_told_no_more(tmp_path: Path, cells: list[Cell]) -> No
     bad, good = Fake(enough=1), Fake()
     hear, said = tracking(tmp_path, cells, bad=bad, good=good)
     for _ in range(3):
-        hear(Event(cells[0].id, "start"))
-        hear(Event(cells[0].id, "end", status="interrupted"))
+        hear(Started(cells[0].id))
+        hear(Ended(cells[0].id, status=CellStatus.INTERRUPTED))
     hear.close()
 
     assert said == ["note: bad is told no more: OSError: no disk"]

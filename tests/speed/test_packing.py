@@ -4,7 +4,7 @@ import pytest
 
 from bench.errors import UsageError
 from bench.run import executor
-from bench.run.worker_process import Slot
+from bench.run.job import Slot
 from bench.speed import packing
 from bench.speed.makespan import ends, largest
 from bench.speed.throughput import Tempo

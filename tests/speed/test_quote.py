@@ -9,7 +9,7 @@ import pytest
 from bench.planning.planner import plan
 from bench.registry import ESTIMATORS
 from bench.results import store
-from bench.run.worker_process import Slot
+from bench.run.job import Slot
 from bench.speed import budget, calibration, measure, packing
 from bench.speed.measure import Copy, Gauge, Task, Unmeasured
 from bench.speed.step_time import Pace

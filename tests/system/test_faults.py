@@ -16,8 +16,9 @@ import fakes
 from bench.run import worker_process
 from bench.spec.cell import Cell
 from bench.errors import BenchError
-from bench.run.executor import Settings, Slot, execute
-from bench.run.journal import Entry, Journal
+from bench.run.executor import Settings, execute
+from bench.run.job import Slot
+from bench.run.journal import Entry, JournalWriter
 from bench.results.cell_state import Standings
 root = Path(sys.argv[1])
 cells = [Cell.model_validate_json(line) for line in Path(sys.argv[2]).read_text().splitlines()]
@@ -30,7 +31,7 @@ def left(root):
 
 def run(root, *deeds):
     settings = Settings(root=root, data=Path("data"), slots=(Slot("cpu", 1),), argv=deeds)
-    book = Journal(root, "tiny", [], [])
+    book = JournalWriter(root, "tiny", [], [])
     try:
         with book:
             tally = execute(cells, settings, book)

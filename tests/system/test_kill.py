@@ -25,7 +25,7 @@ from bench.results import store
 from bench.results.record import Record
 from bench.results.record_diff import VOLATILE
 from bench.run import worker
-from bench.run.worker import Job
+from bench.run.job import Job
 from bench.spec.cell import Cell
 
 INTERVALS = (0.0, 0.02, 0.2)  # seconds between checkpoints: every step to one an epoch

@@ -10,7 +10,8 @@ from bench.leaderboard.tables import render
 from bench.planning import planner
 from bench.planning.explain import describe
 from bench.results.cell_state import Standings
-from bench.run.executor import Settings, Slot
+from bench.run.executor import Settings
+from bench.run.job import Slot
 from bench.run.session import run
 from bench.spec.published import ledger
 from bench.spec.suite import load

@@ -26,7 +26,8 @@ from bench.results import store
 from bench.results.record import Provenance, Record
 from bench.results.record_diff import VOLATILE
 from bench.run import worker
-from bench.run.worker import Event, Job
+from bench.run.events import Ended, Event, Noted, Progressed
+from bench.run.job import Job
 from bench.train import checkpoint, model
 from bench.train.checkpoint import Keeper, Progress
 from bench.train.trainer import Outcome, Snapshot
@@ -309,13 +310,20 @@ def problem(home: Path) -> str:
 
 
 class News(list[Event]):
-    """Stands for the queue of events; `react` hears of each."""
+    """Stands for the queue of events; `react` is told how far training is."""
 
-    react: Callable[[Event], object] = staticmethod(lambda _: None)
+    react: Callable[[Progressed], object] = staticmethod(lambda _: None)
 
     def put(self, event: Event) -> None:
         self.append(event)
-        self.react(event)
+        if isinstance(event, Progressed):
+            self.react(event)
+
+    @property
+    def end(self) -> Ended:
+        last = self[-1]
+        assert isinstance(last, Ended)
+        return last
 
 
 @pytest.fixture
@@ -356,7 +364,7 @@ def test_sigterm_interrupts_a_cell_and_it_goes_on(job: Job, news: News) -> None:
     worker.run(job)
 
     assert signal.getsignal(signal.SIGTERM) == before
-    assert (news[-1].kind, news[-1].status, news[-1].epoch) == ("end", "interrupted", 2)
+    assert (news.end.status, news.end.epoch) == ("interrupted", 2)
     assert store.find(job.root, job.cell) is None
     assert names(store.folder(job.root, job.cell)) == ["000002-00000000"]
     assert "interrupted: stopped in epoch 3, before step 1" in log(job)
@@ -369,7 +377,8 @@ def test_sigterm_interrupts_a_cell_and_it_goes_on(job: Job, news: News) -> None:
     assert [p.command for p in record.earlier] == ["bench"]
     assert record.provenance.command == "bench run again"
     first = news[1]
-    assert (first.kind, first.epoch, first.fraction) == ("progress", 2, 0.0)
+    assert isinstance(first, Progressed)
+    assert (first.epoch, first.fraction) == (2, 0.0)
     assert first.acc == record.curves["test_acc"][1]
     assert "resumed in epoch 3, before step 1" in log(job)
     assert not (store.folder(job.root, job.cell) / "checkpoints").exists()
@@ -397,9 +406,9 @@ def test_a_full_disk_costs_the_checkpoint_alone(
     full(monkeypatch)
     worker.run(replace(job, checkpoint_s=0.0))
 
-    assert news[-1].status == "ok"
+    assert news.end.status == "ok"
     assert log(job).count("no checkpoint: cannot write") == 6
-    (note,) = (event.reason for event in news if event.kind == "note")
+    (note,) = (event.reason for event in news if isinstance(event, Noted))
     assert note.startswith("no checkpoint: cannot write")
 
 
@@ -558,7 +567,7 @@ def test_out_of_memory_is_told_apart(
     worker.run(job)
     record = found(job)
 
-    assert (record.status, news[-1].status) == (status, status)
+    assert (record.status, news.end.status) == (status, status)
     assert str(error) in record.reason
     assert ("at batch size 32" in record.reason) == (status == "out_of_memory")
 

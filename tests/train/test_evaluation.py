@@ -5,7 +5,7 @@ from pathlib import Path
 from bench.planning.planner import plan
 from bench.results import store
 from bench.run import worker
-from bench.run.worker import Job
+from bench.run.job import Job
 from bench.train import evaluation
 
 

@@ -9,6 +9,7 @@ import torch
 
 from bench.results import store
 from bench.run import worker
+from bench.run.job import Job
 from bench.spec.cell import Cell
 from bench.train import gpu_energy, resource_meter
 from bench.train.resource_meter import Meter
@@ -138,5 +139,5 @@ def test_a_record_tells_what_its_cell_took(
 
 
 def train(cell: Cell, root: Path) -> None:
-    job = worker.Job(cell, root, "cpu", 1, 0, False, root, (), (), 1e9, cells_at_once=3)
+    job = Job(cell, root, "cpu", 1, 0, False, root, (), (), 1e9, cells_at_once=3)
     worker.run(job)

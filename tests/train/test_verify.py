@@ -13,6 +13,8 @@ from bench.planning import planner
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.results import cell_folders, source_digest, store
 from bench.run import worker
+from bench.run.job import Job
+from bench.spec.cell_status import CellStatus
 from bench.train import checkpoint
 
 Ask = Callable[..., tuple[int, str, str]]
@@ -108,7 +110,9 @@ def test_what_cannot_be_checked_is_said(root: Path, ask: Ask, tmp_path: Path) ->
     (ste,) = (root / "cells").glob("ste-*")
     (ste / "last.safetensors").unlink()
     record = cell_folders.recorded(root, "reste-")
-    failed = record.model_copy(update={"status": "failed", "reason": "OSError: x", "curves": {}})
+    failed = record.model_copy(
+        update={"status": CellStatus.FAILED, "reason": "OSError: x", "curves": {}}
+    )
     store.save(root, failed)
     (root / "cells" / "x__0123456789ab").mkdir()
     code, out, _ = ask("verify", "--results", root)
@@ -179,7 +183,7 @@ def own(tiny: Path, tmp_path: Path) -> Path:
     tiny.write_text(text.replace("baseline: ste", "plugins: [./plugins]"), encoding="utf-8")
     plan, root = planner.plan(tiny), tmp_path / "results"
     store.save_plan(root, plan)
-    job = worker.Job(plan.cells[0], root, "cpu", 1, 1, False, tmp_path, (), (), 60.0)
+    job = Job(plan.cells[0], root, "cpu", 1, 1, False, tmp_path, (), (), 60.0)
     worker.run(job)
     forget()
     return root

@@ -1,0 +1,31 @@
+"""What a worker is given: one cell, and everything it needs to know to train it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.spec.cell import Cell
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Room for one cell at a time."""
+
+    device: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """One cell to train; small, and pickled across processes."""
+
+    cell: Cell
+    root: Path
+    device: str
+    threads: int
+    workers: int  # decoding threads, where images are files
+    compiled: bool | None  # None: as `bench.train.compile_policy` decides
+    data: Path
+    plugins: tuple[Path, ...]  # folders of local plugins
+    argv: tuple[str, ...]
+    checkpoint_s: float  # seconds between checkpoints
+    cells_at_once: int = 1  # on its device, itself included
