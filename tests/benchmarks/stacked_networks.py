@@ -141,7 +141,7 @@ class Convolution(nn.Module):
 
 
 class BinaryConvolution(Convolution):
-    """The same of binary weights and input: `bench.layers.BinaryLayer`, K times."""
+    """The same of binary weights and input: `bench.nn.layers.BinaryLayer`, K times."""
 
     def __init__(self, convs: list[BinaryConv2d]) -> None:
         super().__init__(list(convs))

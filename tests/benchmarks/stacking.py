@@ -6,9 +6,9 @@ import sys
 from dataclasses import asdict
 
 import torch
+from stacking_ways import Row, Setting, rows
 
 from bench.base import machine
-from bench.speed.survey.stacking import Row, Setting, rows
 
 CHOICES = {  # of a setting, and what each is when nobody says
     "threads": machine.cores(),

@@ -26,12 +26,12 @@ from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
+from stacked_networks import Product, Stack
 from torch import Tensor, nn
 
 from bench.base import machine
 from bench.spec.cell import Recipe
 from bench.speed.survey.networks import CLASSES, IMAGE, build
-from bench.speed.survey.stack import Product, Stack
 from bench.train import trainer
 
 Step: TypeAlias = Callable[[], None]

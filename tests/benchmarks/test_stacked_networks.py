@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from samples import cell
+from stacked_networks import Product, Stack
 from torch import Tensor, nn
 
 from bench.data.dataset import Name, Split, Tensors
@@ -18,7 +19,6 @@ from bench.nn.clock import Clock
 from bench.nn.layers import Layers
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.spec.cell import Binarization, Recipe, Ref
-from bench.speed.survey.stack import Product, Stack
 from bench.train import model, trainer
 from bench.train.model import Model
 
