@@ -43,7 +43,7 @@ def compare(
     from bench.leaderboard.tables import render
     from bench.results import diff
 
-    folders = [word for word in words or [] if diff.is_results(word)]
+    folders = [word for word in words or [] if diff.is_results_folder(word)]
     roots = [*(results or []), *map(Path, folders)] or [Path("results")]
     suites = [word for word in words or [] if word not in folders]
     _check_sides(roots, suites)

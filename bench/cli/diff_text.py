@@ -8,18 +8,18 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.base.console import print_text
-from bench.results.diff import Cells, Folders, Pair
+from bench.results.diff import CellDiff, CellPair, FolderDiff
 
 
-def show(found: Cells | Folders, console: Console) -> None:
+def show(found: CellDiff | FolderDiff, console: Console) -> None:
     """Print two cells or two folders side by side."""
-    if isinstance(found, Cells):
+    if isinstance(found, CellDiff):
         _cells(found, console)
     else:
         _folders(found, console)
 
 
-def _cells(found: Cells, console: Console) -> None:
+def _cells(found: CellDiff, console: Console) -> None:
     print_text(console, f"a  {found.a}\nb  {found.b}")
     parts = {"cell": found.cell, "made on": found.made_on, "outcome": found.outcome}
     for title, differences in parts.items():
@@ -31,7 +31,7 @@ def _cells(found: Cells, console: Console) -> None:
         print_text(console, f"  may be why: {cause}")
 
 
-def verdict(found: Cells) -> str:
+def verdict(found: CellDiff) -> str:
     """What the two cells are to each other, in a line."""
     if found.obstacles:
         return f"not comparable: {'; '.join(found.obstacles)}"
@@ -40,7 +40,7 @@ def verdict(found: Cells) -> str:
     return "the same cell, other bits" if found.parted else "the same cell, the same bits"
 
 
-def _folders(found: Folders, console: Console) -> None:
+def _folders(found: FolderDiff, console: Console) -> None:
     print_text(console, f"a  {found.a}\nb  {found.b}")
     listed = {
         "only in a": found.only_a,
@@ -51,7 +51,7 @@ def _folders(found: Folders, console: Console) -> None:
         if names:
             print_text(console, f"\n{title}: {len(names)}")
             print_text(console, "\n".join(f"  {name}" for name in names))
-    lists: dict[str, list[Pair]] = {
+    lists: dict[str, list[CellPair]] = {
         "in both, other numbers": found.other,
         "in both, not measured in one": found.states,
         "the same training, other code": found.code,

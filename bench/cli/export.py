@@ -28,21 +28,21 @@ def export(
     """
     from bench.results import archive, cell_folders, weight_files
 
-    chosen, plans = cell_folders.chosen(results, names or [])
+    chosen, plans = cell_folders.select_folders(results, names or [])
     taken = [kept for kept in chosen if kept.record or (kept.unfinished and checkpoints)]
     for kept in chosen:
         if kept not in taken:
             print_text(out, f"left out: {kept.slug}: {kept.problem}")
-    members = [m for plan in plans for m in archive.tables(results, plan)]
+    members = [m for plan in plans for m in archive.list_suite_files(results, plan)]
     for kept in taken:
-        problems = weight_files.judged(kept) if weights else {}
+        problems = weight_files.check_weight_files(kept) if weights else {}
         for problem in filter(None, problems.values()):
             print_text(out, f"left out: {kept.slug}: {problem}")
         sound = [name for name, problem in problems.items() if not problem]
-        members += archive.files(kept, sound, checkpoints)
+        members += archive.list_cell_files(kept, sound, checkpoints)
     if not members:
         message = f"nothing to export from `{results}`: no cell has a record"
         raise EmptyMatch(message)
-    size = archive.pack(output, members)
+    size = archive.write_archive(output, members)
     sums = {"cell": len(taken), "suite": len(plans), "file": len(members), "byte": size}
     print_text(out, f"wrote {output}: {', '.join(count(n, noun) for noun, n in sums.items())}")

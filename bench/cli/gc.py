@@ -20,7 +20,7 @@ def gc(
 
     Nothing is deleted: `--move` puts it into ROOT/attic. As in `bench gc --move`.
     """
-    from bench.results import attic
+    from bench.results.garbage import report
 
-    for line in attic.report(results, move=move):
+    for line in report(results, move=move):
         print_text(out, line)

@@ -36,7 +36,7 @@ def indicators(
     if (form == "csv") + histograms + curves > 1:
         message = "--format csv, --histograms and --curves are three tables; ask for one of them"
         raise UsageError(message)
-    record = cell_folders.recorded(results, cell)
+    record = cell_folders.find_record(results, cell)
     if histograms:
         write(per_layer.histograms(record).to_csv(index=False))
     elif curves:

@@ -10,12 +10,11 @@ from rich.table import Table
 from bench.base.validation import misuse
 from bench.base.yaml_document import settings
 from bench.errors import PluginError, UsageError
-from bench.nn.contract import Knob, Surrogate
+from bench.nn.contract import Surrogate
 from bench.properties import study as studies
-from bench.properties import verdicts
+from bench.properties.certificates import certificates
 from bench.properties.check import check
-from bench.properties.estimating_error import TOLERANCE, Baseline, Rise, Sample
-from bench.properties.proof import certificate, violation
+from bench.properties.estimating_error import Baseline, Sample
 from bench.properties.proof.certificate import Certificate
 from bench.properties.study import Definition, FormName, Question
 from bench.registry import ESTIMATORS
@@ -185,29 +184,6 @@ def _verdict(title: str, found: Properties) -> list[str]:
     if found.flexible_witness:
         lines.append(f"    {FLEXIBLE[found.flexible]}: {found.flexible_witness.text}")
     return lines
-
-
-def certificates(plugin: Surrogate, role: Role | None) -> list[Certificate]:
-    """What can be proved beyond the grid, of f as `role` trains with it; if None, as printed."""
-    if role is None:
-        pure = plugin.pure()
-        return _proofs(verdicts.variants(pure), verdicts.seen(pure, "W"), pure.knob())
-    at = verdicts.seen(plugin, role)
-    return _proofs((plugin,), at, at)
-
-
-def _proofs(fs: tuple[Surrogate, ...], at: Knob | None, along: Knob | None) -> list[Certificate]:
-    worst = [(f, w) for f in fs if (w := verdicts.rational((f,), at))]
-    if worst:
-        f, witness = max(worst, key=lambda pair: pair[1].gap)
-        z, knob = witness.z or 0.0, witness.knob or 0.0
-        found = [violation.locate(f, at, knob, z)]
-    else:
-        found = [certificate.rational(f, at) for f in fs]
-    turns = along is not None and (along.learned or along.start != along.end)
-    if turns and Rise.of(verdicts.errors(fs[0], along)).largest <= TOLERANCE:
-        found.append(certificate.gradual(fs[0], along))
-    return found
 
 
 def _told(proofs: list[Certificate]) -> list[str]:

@@ -5,32 +5,13 @@ The attic: what is out of use is moved there, and nothing is ever deleted.
     ROOT/attic/gc@<UTC time>/        what `bench gc --move` took, each thing at its path below ROOT
 """
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.base import machine
 from bench.base.files import sync_folder
 from bench.errors import EnvironmentProblem
-from bench.results import cell_folders, lease, source_digest, store
-from bench.results.cell_folders import Kept
+from bench.results import lease, store
 from bench.spec.cell import Cell
-
-PART = re.compile(r"^\..+\.[a-z0-9_]{8}$")  # what `store.write` writes before it renames
-SCRATCH = ".merge-"  # how the folder begins that a merge works in
-
-
-@dataclass(frozen=True)
-class Leftover:
-    """Something below the results folder that no table needs."""
-
-    path: Path
-    reason: str
-    size: int  # bytes
-    home: Path | None = None  # of the cell that it is part of
-    held: bool = False  # by a run that is at work there, or anywhere if it is of no cell
 
 
 def put(root: Path, cell: Cell, owner: lease.Owner) -> Path:
@@ -48,122 +29,6 @@ def put(root: Path, cell: Cell, owner: lease.Owner) -> Path:
         if (kept / lease.NAME).exists():
             move(kept / lease.NAME, home / lease.NAME)
     return kept
-
-
-def leftovers(root: Path) -> list[Leftover]:
-    """
-    What no kept plan of `root` wants, what is stale or damaged, and what a cut write left behind.
-
-    Raises:
-        UsageError: `root` is no results folder, or a kept plan cannot be read, without which
-            nobody knows what is wanted.
-    """
-    if not (root / "suites").is_dir():  # as a run leaves it that ended before its first cell
-        cell_folders.homes(root)
-    kept = sorted((root / "suites").glob("*/plan.json"))
-    plans = [store.find_plan(root, path.parent.name) for path in kept]
-    cell_folders.add_plugins(root, plans)
-    wanted = [cell for plan in plans for cell in plan.possible]
-    by_key = {cell.key: cell for cell in wanted}
-    slugs = {cell.slug for cell in wanted}
-    found: list[Leftover] = []
-    for home in sorted((root / "cells").glob("*")):
-        held = bool(lease.holder(home))
-        found += [
-            Leftover(path, reason, _size(path), home, held)
-            for path, reason in _of_cell(home, slugs, by_key)
-        ]
-    told = {leftover.path for leftover in found}
-    at_work = bool(lease.held(root))
-    return found + [
-        Leftover(path, "left by what was cut short", _size(path), held=at_work)
-        for path in _cut(root)
-        if not told & {path, *path.parents} and root / "attic" not in path.parents
-    ]
-
-
-def _of_cell(home: Path, slugs: set[str], by_key: dict[str, Cell]) -> Iterator[tuple[Path, str]]:
-    """What is left over of a cell's folder, or in it, and why."""
-    kept = cell_folders.read(home)
-    needed = {home.name} if kept.record is None else {home.name, kept.record.cell.slug}
-    if home.is_symlink() or not needed & slugs:
-        yield home, _why(kept, by_key)
-        return
-    if kept.record is None and not kept.unfinished:
-        yield home / "record.json", kept.problem
-    for path in sorted(home.glob("record.json.damaged*")):
-        yield path, "a damaged record that was set aside"
-    checkpoints = home / "checkpoints"
-    if kept.record and kept.record.measured and checkpoints.exists():
-        yield checkpoints, "checkpoints of a measured cell"
-        return
-    for path in sorted(checkpoints.glob("*.damaged")):
-        yield path, "a damaged checkpoint"
-    if (checkpoints / ".part").exists():
-        yield checkpoints / ".part", "a checkpoint that was cut short"
-
-
-def _cut(root: Path) -> Iterator[Path]:
-    """What a write, a merge or a trial of the disk left when it was killed."""
-    for mark in (SCRATCH, machine.MARK):
-        yield from sorted(root.glob(f"{mark}*"))
-    for path in sorted(root.rglob(".*")):
-        of_scratch = path.relative_to(root).parts[0].startswith((SCRATCH, machine.MARK))
-        if PART.search(path.name) and path.is_file() and not of_scratch:
-            yield path
-
-
-def _why(kept: Kept, by_key: dict[str, Cell]) -> str:
-    """Why a folder that no plan names is there."""
-    if kept.home.is_symlink():
-        return f"a link, to `{kept.home.readlink()}`"
-    record = kept.record
-    if record and record.measured and record.cell.key in by_key:
-        changes = source_digest.changes(record.cell, by_key[record.cell.key])
-        return f"stale: {', '.join(changes)}"
-    return "no kept plan wants it"
-
-
-def _size(path: Path) -> int:
-    """Bytes of a file, or of all files of a folder; a link is nothing."""
-    files = [p for p in (path, *path.rglob("*")) if p.is_file() and not p.is_symlink()]
-    return 0 if path.is_symlink() else sum(p.stat().st_size for p in files)
-
-
-def report(root: Path, *, move: bool) -> Iterator[str]:
-    """
-    A line for each leftover; with `move` those that no run holds go to the attic.
-
-    Raises:
-        UsageError: as `leftovers`.
-        EnvironmentProblem: something cannot be moved; what was moved before it stays there.
-    """
-    found = leftovers(root)
-    for leftover in found:
-        held = "; a run is at work there, so it stays" * leftover.held
-        where = leftover.path.relative_to(root)
-        yield f"{where}  {leftover.size / 1e6:.1f} MB  {leftover.reason}{held}"
-    loose = [leftover for leftover in found if not leftover.held]
-    if not move or not loose:
-        yield _sum(loose) + "; --move takes them to the attic, nothing is deleted" * bool(loose)
-        return
-    to = room(root, "gc")
-    moved = [leftover for leftover in loose if _taken(leftover, root, to)]
-    yield f"{_sum(moved)}, moved to {to}; back with: cp -a {to}/. {root}/"
-
-
-def _sum(found: list[Leftover]) -> str:
-    return f"{len(found)} left over, {sum(leftover.size for leftover in found) / 1e6:.1f} MB"
-
-
-def _taken(leftover: Leftover, root: Path, to: Path) -> bool:
-    """Move a leftover, unless a run has begun to work there since it was found."""
-    try:
-        with lease.idle(root, leftover.home):
-            move(leftover.path, to / leftover.path.relative_to(root))
-    except lease.Held:
-        return False
-    return True
 
 
 def room(root: Path, name: str) -> Path:

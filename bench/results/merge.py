@@ -26,6 +26,7 @@ from bench.spec.plan import Plan
 
 Prefer: TypeAlias = Literal["ours", "theirs"]
 Kind: TypeAlias = Literal["new", "completed", "replaced", "equal", "kept", "conflict", "refused"]
+SCRATCH = ".merge-"  # how the folder begins that a merge works in
 DECIDE = "nothing was changed: --prefer ours or --prefer theirs"
 
 
@@ -84,7 +85,7 @@ def _scratch(root: Path, dry: bool) -> tempfile.TemporaryDirectory[str]:
     if dry:
         return tempfile.TemporaryDirectory(prefix="bench-merge-")
     root.mkdir(parents=True, exist_ok=True)
-    return tempfile.TemporaryDirectory(prefix=attic.SCRATCH, dir=root)
+    return tempfile.TemporaryDirectory(prefix=SCRATCH, dir=root)
 
 
 @contextmanager

@@ -30,9 +30,9 @@ from bench.nn.contract import Knob, Surrogate
 from bench.nn.layers import Layers
 from bench.nn.resnet import ResNet
 from bench.results import store
-from bench.results.provenance import cpu_name, version
+from bench.results.provenance import cpu_name, installed_version
 from bench.results.record import Receipt
-from bench.results.record_diff import first_step
+from bench.results.record_diff import first_differing_step
 from bench.spec.cell import CORE, Binarization, Recipe, Role
 from bench.train import model, trainer
 
@@ -69,7 +69,7 @@ def of(root: Path, device: str, threads: int, compiled: bool = False) -> Receipt
     if found is None or path != _path(root, found.environment):
         found = make(device, threads, compiled)
         with contextlib.suppress(EnvironmentProblem):
-            kept = store.inside(root, "receipts", path.name)
+            kept = store.path_inside(root, "receipts", path.name)
             write_file(kept, found.model_dump_json() + "\n")
     return found
 
@@ -85,7 +85,7 @@ def make(device: str, threads: int, compiled: bool = False) -> Receipt:
     return Receipt(
         environment=environment(device, threads, compiled),
         steps=first,
-        first_difference=first_step(first, second),
+        first_difference=first_differing_step(first, second),
         made=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -99,7 +99,7 @@ def kept(root: Path) -> Iterator[Receipt]:
 def environment(device: str, threads: int, compiled: bool = False) -> str:
     """One line of what numbers may depend on beside a cell."""
     words = [f"python {platform.python_version()}", f"torch {torch.__version__}"]
-    words += [f"numpy {version('numpy')}"]
+    words += [f"numpy {installed_version('numpy')}"]
     if device.startswith("cuda"):
         place = torch.cuda.get_device_name(device)
         words += [f"CUDA {torch.version.cuda}", f"cuDNN {torch.backends.cudnn.version()}"]

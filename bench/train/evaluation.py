@@ -41,8 +41,8 @@ def again(cell: str, root: Path, data: Path | None) -> Iterator[tuple[str, bool]
         UsageError: no such cell, no weights, or weights that do not load.
         DataError: the cell's data is not there or changed.
     """
-    record = cell_folders.recorded(root, cell)
-    cell_folders.add_plugins(root, cell_folders.plans(root))
+    record = cell_folders.find_record(root, cell)
+    cell_folders.add_plugins(root, cell_folders.read_plans(root))
     if record.best_epoch is None or not record.curves.get("test_acc"):
         message = f"{record.cell.slug}: {record.status} ({record.reason}); nothing to measure"
         raise UsageError(message)
@@ -83,7 +83,7 @@ def measure(record: Record, root: Path, found: Dataset, which: str) -> Measured:
     epoch = -1 if which == "last" else record.best_epoch or 0
     curves = (record.curves["test_acc"], record.curves.get("test_top5"))
     then = tuple(acc if c is None else c[epoch] for acc, c in zip(now, curves, strict=True))
-    recorded = weight_files.recorded(record, which)
+    recorded = weight_files.recorded_digest(record, which)
     here = record.provenance.device == cpu_name()
     return Measured(
         which=which,

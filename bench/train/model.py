@@ -129,14 +129,14 @@ def load(
         UsageError: no such cell, or its weights are not there.
     """
     add_folders(map(Path, plugins))
-    return restore(cell_folders.recorded(Path(results), cell), Path(results), which)
+    return restore(cell_folders.find_record(Path(results), cell), Path(results), which)
 
 
 def restore(record: Record, root: Path, which: str) -> nn.Module:
     """The model of `record` with its `which` weights, in evaluation mode."""
     from safetensors.torch import load as parse
 
-    path = store.home(root, record.cell) / f"{which}.safetensors"
+    path = store.find_cell_path(root, record.cell) / f"{which}.safetensors"
     if not path.is_file():
         message = f"no weights at `{path}`; run the cell again to have them"
         raise UsageError(message)

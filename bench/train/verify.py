@@ -17,7 +17,7 @@ from bench.base.text import count
 from bench.data.dataset import Dataset
 from bench.errors import BenchError, DataError, UsageError
 from bench.results import cell_folders, source_digest, weight_files
-from bench.results.cell_folders import Kept
+from bench.results.cell_folders import CellFolder
 from bench.results.record import Record
 from bench.train import checkpoint, evaluation, model
 
@@ -60,7 +60,7 @@ class Verifier:
         self.root, self.data, self.accuracy = root, data, accuracy
         self.sets: dict[str, Dataset | str] = {}  # or why there is none
 
-    def check(self, kept: Kept) -> Checked:
+    def check(self, kept: CellFolder) -> Checked:
         """Everything about one cell; nothing that is wrong with it is raised."""
         result = Checked(kept.slug)
         for path, problem in checkpoint.check(kept.home, kept.slug.rpartition("__")[2]):
@@ -72,7 +72,7 @@ class Verifier:
             where.append(kept.problem)
             return result
         result.checked.append("record")
-        if cell_folders.seal(record) == "holds":
+        if cell_folders.describe_seal(record) == "holds":
             result.checked.append("seal")
         else:
             result.unchecked.append("seal (the record has none)")
@@ -85,15 +85,15 @@ class Verifier:
                 self._accuracy(record, which, result)
         return result
 
-    def _weights(self, kept: Kept, record: Record, which: str, result: Checked) -> bool:
+    def _weights(self, kept: CellFolder, record: Record, which: str, result: Checked) -> bool:
         """Compare the digest of kept weights with the record's; are they there to be measured?"""
         path = kept.home / f"{which}.safetensors"
-        recorded = weight_files.recorded(record, which)
+        recorded = weight_files.recorded_digest(record, which)
         if not path.is_file():
             if which == "last" or record.best_epoch is not None:
                 result.unchecked.append(f"{which} weights (not kept)")
             return False
-        if problem := weight_files.problem(path, recorded):
+        if problem := weight_files.find_problem(path, recorded):
             result.wrong.append(problem)
         elif recorded:
             result.checked.append(f"{which} weights")
@@ -153,8 +153,8 @@ def verify(
     Raises:
         UsageError: a name stands for nothing, or `root` is no results folder.
     """
-    chosen, plans = cell_folders.chosen(root, names)
-    cell_folders.add_plugins(root, [*plans, *cell_folders.plans(root)])
+    chosen, plans = cell_folders.select_folders(root, names)
+    cell_folders.add_plugins(root, [*plans, *cell_folders.read_plans(root)])
     verifier = Verifier(root, data, accuracy=accuracy)
     for number, kept in enumerate(chosen, start=1):
         yield number, len(chosen), verifier.check(kept)

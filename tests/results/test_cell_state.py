@@ -13,8 +13,9 @@ from samples import record
 from bench.base.files import write_file
 from bench.errors import UsageError
 from bench.planning.planner import plan
-from bench.results import attic, lease, source_digest, store
+from bench.results import lease, source_digest, store
 from bench.results.cell_state import Standings
+from bench.results.garbage import leftovers, report
 from bench.run import executor, session
 from bench.run.events import Ended
 from bench.run.executor import Settings, Tally
@@ -243,16 +244,16 @@ def test_gc_lists_and_moves_what_nobody_wants(littered: tuple[Path, dict[Path, s
     """Orphans, stale and damaged records, cut writes: listed, moved if asked, and brought back."""
     root, reasons = littered
     before = files(root)
-    *lines, sums = attic.report(root, move=False)
+    *lines, sums = report(root, move=False)
 
-    assert {leftover.path: leftover.reason for leftover in attic.leftovers(root)} == reasons
+    assert {leftover.path: leftover.reason for leftover in leftovers(root)} == reasons
     assert len(lines) == len(reasons)
     assert sums.endswith("--move takes them to the attic, nothing is deleted")
     assert files(root) == before
-    *_, sums = attic.report(root, move=True)
+    *_, sums = report(root, move=True)
     assert {p.name for p in files(root)} == {"record.json", "plan.json", "state.pt"}
     assert len(files(root)) == 3
-    assert [*attic.report(root, move=True)] == ["0 left over, 0.0 MB"]
+    assert [*report(root, move=True)] == ["0 left over, 0.0 MB"]
     subprocess.run(sums.split("back with: ")[1].split(), check=True)
     assert files(root) == before
 
@@ -262,8 +263,8 @@ def test_gc_leaves_what_a_run_works_on(littered: tuple[Path, dict[Path, str]]) -
     root, reasons = littered
     orphan = next(path for path, reason in reasons.items() if reason == "no kept plan wants it")
     (orphan / lease.NAME).write_text("{}", encoding="utf-8")
-    lines = [*attic.report(root, move=True)]
-    left = {leftover.path: leftover.held for leftover in attic.leftovers(root)}
+    lines = [*report(root, move=True)]
+    left = {leftover.path: leftover.held for leftover in leftovers(root)}
 
     assert sum("a run is at work there, so it stays" in line for line in lines) == 4
     assert {reasons[path] for path in left} == {"no kept plan wants it", CUT}
@@ -283,7 +284,7 @@ def test_gc_asks_again_before_it_moves(
         return locked(path)
 
     monkeypatch.setattr(lease, "locked", late)
-    *_, sums = attic.report(root, move=True)
+    *_, sums = report(root, move=True)
 
     assert (orphan / "record.json").is_file()
     assert sums.startswith(f"{len(reasons) - 4} left over")
@@ -294,12 +295,12 @@ def test_gc_does_not_guess(planned: Plan, tmp_path: Path) -> None:
     write_file(store.suite_folder(tmp_path, "tiny") / "plan.json", "{")
 
     with pytest.raises(UsageError, match="is damaged, or of another version"):
-        attic.leftovers(tmp_path)
+        leftovers(tmp_path)
     with pytest.raises(UsageError, match="is no results folder: there is no such folder"):
-        attic.leftovers(tmp_path / "nowhere")
+        leftovers(tmp_path / "nowhere")
     mine = write_file(tmp_path / "home" / ".notes.original", "not of a cut write")
     with pytest.raises(UsageError, match="is no results folder: it has no folder `cells`"):
-        attic.leftovers(mine.parent)
+        leftovers(mine.parent)
 
 
 def test_old_records_are_stale(planned: Plan, tmp_path: Path, run: Run) -> None:

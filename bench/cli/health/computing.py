@@ -10,7 +10,7 @@ def check_determinism(setup: Setup) -> Findings:
     if problem:
         yield Finding("warn", "determinism", "not looked at without torch")
         return
-    from bench.results.record_diff import first_step
+    from bench.results.record_diff import first_differing_step
     from bench.train import determinism
 
     cuda = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
@@ -22,7 +22,7 @@ def check_determinism(setup: Setup) -> Findings:
         made = determinism.make(device, setup.threads)
         yield _judge_repetition(device, made.first_difference, len(made.steps))
         for other in kept:
-            step = first_step(made.steps, other.steps)
+            step = first_differing_step(made.steps, other.steps)
             yield from _compare_receipts(device, other.environment, made.environment, step)
 
 

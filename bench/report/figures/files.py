@@ -141,7 +141,7 @@ def _recorded(asked: Asked, kinds: Sequence[str]) -> tuple[list[tuple[str, Figur
 
 
 def _plan(asked: Asked) -> Plan:
-    if asked.name in (ran := cell_folders.suites(asked.root)):
+    if asked.name in (ran := cell_folders.list_suites(asked.root)):
         return store.find_plan(asked.root, asked.name)
     find(asked.suite)
     twin = f"{asked.suite.stem}-mini"

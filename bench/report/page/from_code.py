@@ -14,7 +14,7 @@ from bench.errors import BenchError
 from bench.leaderboard.trace import RowTrail
 from bench.nn.contract import Surrogate
 from bench.planning import explain
-from bench.properties.check_text import certificates
+from bench.properties.certificates import certificates
 from bench.properties.verdicts import seen
 from bench.registry import ESTIMATORS
 from bench.report.figures import gallery
