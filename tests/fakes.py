@@ -83,7 +83,7 @@ def _tell(event: Event) -> None:
 
 
 def _end(job: Job, status: CellStatus, reason: str = "") -> None:
-    store.save(job.root, record(job, status, reason))
+    store.save_record(job.root, record(job, status, reason))
     _tell(Ended(job.cell.id, status=status, reason=reason))
 
 

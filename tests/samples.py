@@ -140,7 +140,7 @@ def results(root: Path) -> Path:
     )  # fmt: skip
     store.save_plan(root, plan)
     for record in (*best_records, *base_records, *close_records, *lost_records):
-        home = store.save(root, record).parent
+        home = store.save_record(root, record).parent
         (home / "log.txt").write_text(f"epoch 1\n{EVIL}\x1b[31m\n", encoding="utf-8")
     return root
 

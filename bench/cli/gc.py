@@ -20,7 +20,7 @@ def gc(
 
     Nothing is deleted: `--move` puts it into ROOT/attic. As in `bench gc --move`.
     """
-    from bench.results.garbage import report
+    from bench.results.garbage import report_garbage
 
-    for line in report(results, move=move):
+    for line in report_garbage(results, move=move):
         print_text(out, line)

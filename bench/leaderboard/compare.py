@@ -22,7 +22,7 @@ from bench.leaderboard import confounds as confound
 from bench.leaderboard.board import OWN, Board, Line, Section, Stale, rank
 from bench.leaderboard.stats.intervals import paired
 from bench.results.record import Record
-from bench.results.record_diff import differences
+from bench.results.record_diff import diff_records
 from bench.spec.cell import Definition
 from bench.spec.plan import Absent, Plan, Row
 from bench.spec.published import Claim
@@ -323,7 +323,7 @@ def _bits(ours: list[Record], theirs: list[Record]) -> str:
     """Did the cells that both measured come to the same bits?"""
     others = {record.cell.seed: record for record in theirs if record.measured}
     parted = {
-        record.cell.seed: differences(record, others[record.cell.seed])
+        record.cell.seed: diff_records(record, others[record.cell.seed])
         for record in ours
         if record.measured and record.cell.seed in others
     }

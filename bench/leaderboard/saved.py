@@ -83,7 +83,7 @@ def ran(root: Path, word: str) -> str:
     Raises:
         UsageError: none of that name ran here.
     """
-    known = cell_folders.suites(root)
+    known = cell_folders.list_suites(root)
     name = word if word in known else name_of(Path(word), [])
     if name not in known:
         message = f"no suite `{word}` ran in `{root}`{suggest(word, known)}"
@@ -98,7 +98,7 @@ def shared(roots: list[Path]) -> str:
     Raises:
         UsageError: there is none, or more than one.
     """
-    first, *others = (cell_folders.suites(root) for root in roots)
+    first, *others = (cell_folders.list_suites(root) for root in roots)
     names = [name for name in first if all(name in other for other in others)]
     if len(names) != 1:
         found = f"{', '.join(names)} ran in all folders" if names else "no suite ran in all folders"

@@ -20,7 +20,7 @@ from bench.leaderboard import board, resources, tuning
 from bench.leaderboard.board import Line
 from bench.leaderboard.equilibrium import indicators
 from bench.results import cell_folders, cell_state, store
-from bench.results.cell_folders import Kept
+from bench.results.cell_folders import CellFolder
 from bench.results.record import Record
 from bench.spec.cell import Cell, Definition, Role
 from bench.spec.plan import Plan, RoleInfo, Row, name_of
@@ -113,10 +113,10 @@ def trace(
     plan, rest = _plan(target, words, root)
     if plan is None:
         if words:
-            known = ", ".join(cell_folders.suites(root)) or "none"
+            known = ", ".join(cell_folders.list_suites(root)) or "none"
             message = f"no suite `{target}` ran in `{root}`; there: {known}"
             raise UsageError(message)
-        return trail(cell_folders.named(root, target), root, cell_folders.plans(root))
+        return trail(cell_folders.find_folder(root, target), root, cell_folders.read_plans(root))
     return Rows(plan, root, definition or plan.equilibrium, stale=stale).fitting(rest)
 
 
@@ -141,7 +141,7 @@ class Rows:
         self.standings = standings.of
         self.known = {record.cell.id: record for record in records}
         self.board = board.rank(plan, records, definition, standings.stale, self.notes)
-        self.plans = cell_folders.plans(root)
+        self.plans = cell_folders.read_plans(root)
 
     def fitting(self, words: list[str]) -> list[RowTrail]:
         """
@@ -174,7 +174,7 @@ class Rows:
             suite=self.plan.suite,
             line=line,
             definition=self.definition,
-            table=str(store.suite_folder(self.root, self.plan.suite)),
+            table=str(store.suite_path(self.root, self.plan.suite)),
             source=self.plan.source,
             seeds=[self._seed(cell, theirs, ste) for cell in cells],
             baseline=[self._seed(cell) for cell in theirs],
@@ -207,8 +207,8 @@ class Rows:
 
     def trail(self, cell: Cell) -> Trail:
         record = self.standings[cell.id].record
-        home = store.home(self.root, record.cell if record else cell)
-        return trail(cell_folders.read(home), self.root, self.plans)
+        home = store.find_cell_path(self.root, record.cell if record else cell)
+        return trail(cell_folders.read_folder(home), self.root, self.plans)
 
 
 def _is(row: Row, line: Line) -> bool:
@@ -238,7 +238,7 @@ def _values(
     return {name: value for name, value in zip(NUMBERS, found, strict=True) if value is not None}
 
 
-def trail(kept: Kept, root: Path, plans: list[Plan]) -> Trail:
+def trail(kept: CellFolder, root: Path, plans: list[Plan]) -> Trail:
     """Everything that a results folder holds of one cell."""
     record, home = kept.record, kept.home
     made = [*record.earlier, record.provenance] if record else []
@@ -254,7 +254,7 @@ def trail(kept: Kept, root: Path, plans: list[Plan]) -> Trail:
         id=cell_id,
         state=kept.state + reason,
         outcome=_outcome(record) if record else "",
-        seal=cell_folders.seal(record) if record else "",
+        seal=cell_folders.describe_seal(record) if record else "",
         record=_there(home / "record.json"),
         processes=[process.model_dump(mode="json") for process in made],
         receipt=record.receipt.model_dump(mode="json") if record and record.receipt else None,

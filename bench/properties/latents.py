@@ -26,7 +26,7 @@ def measured(cell: str, root: Path, data: Path | None) -> dict[Role, Sample]:
         UsageError: no such cell, no weights, or no binary layers.
         DataError: the cell's data is not there or changed.
     """
-    record = cell_folders.recorded(root, cell)
+    record = cell_folders.find_record(root, cell)
     net = model.restore(record, root, "last")
     layers = binary_layers(net)
     if not layers:

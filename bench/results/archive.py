@@ -26,7 +26,7 @@ from typing import IO, Any
 
 from bench.base.files import open_atomic
 from bench.errors import EnvironmentProblem, UsageError
-from bench.results.cell_folders import Kept
+from bench.results.cell_folders import CellFolder
 from bench.spec.plan import Plan
 
 FORMAT, MANIFEST = "signbench results 1", "manifest.json"
@@ -44,8 +44,8 @@ SMALL, LARGE = 2**28, 2**32  # bytes: of what is read at once, and of tensors
 MANY = 1_000_000  # files
 
 
-def files(
-    kept: Kept, weights: Iterable[str] = TENSORS, checkpoints: bool = True
+def list_cell_files(
+    kept: CellFolder, weights: Iterable[str] = TENSORS, checkpoints: bool = True
 ) -> Iterator[tuple[str, Path]]:
     """Each file of a cell that travels, these weights among them, and its name; links do not."""
     paths = [kept.home / name for name in (*FILES, *weights)]
@@ -57,7 +57,7 @@ def files(
             yield name, path
 
 
-def tables(root: Path, plan: Plan) -> Iterator[tuple[str, Path]]:
+def list_suite_files(root: Path, plan: Plan) -> Iterator[tuple[str, Path]]:
     """The same of a suite."""
     for name in TABLES:
         path = root / "suites" / plan.suite / name
@@ -65,7 +65,7 @@ def tables(root: Path, plan: Plan) -> Iterator[tuple[str, Path]]:
             yield f"suites/{plan.suite}/{name}", path
 
 
-def pack(target: Path, members: Iterable[tuple[str, Path]]) -> int:
+def write_archive(target: Path, members: Iterable[tuple[str, Path]]) -> int:
     """
     Write files to an archive, whole or not at all; returns its size in bytes.
 
@@ -117,9 +117,9 @@ class _Hashed:
         return content
 
 
-def unpack(path: Path, into: Path) -> None:
+def read_archive(path: Path, into: Path) -> None:
     """
-    Read an archive of `pack` into the empty folder `into`.
+    Read an archive of `write_archive` into the empty folder `into`.
 
     Raises:
         UsageError: it is something else, cut short, damaged, or made to do harm.
@@ -178,7 +178,7 @@ def _entries(stream: gzip.GzipFile, into: Path) -> dict[str, str]:
 
 
 def _header(block: bytes) -> tarfile.TarInfo:
-    """One entry's name and size, if both are such as `pack` writes."""
+    """One entry's name and size, if both are such as `write_archive` writes."""
     try:
         info = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
     except (tarfile.HeaderError, ValueError):

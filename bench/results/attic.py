@@ -14,7 +14,7 @@ from bench.results import lease, store
 from bench.spec.cell import Cell
 
 
-def put(root: Path, cell: Cell, owner: lease.Owner) -> Path:
+def move_cell(root: Path, cell: Cell, owner: lease.Owner) -> Path:
     """
     Move a cell's folder away, all but its lease, so that it runs again; returns where to.
 
@@ -22,22 +22,22 @@ def put(root: Path, cell: Cell, owner: lease.Owner) -> Path:
         Held: a run that is not `owner` has the cell.
         EnvironmentProblem: it cannot be moved.
     """
-    home = store.home(root, cell)
-    kept = room(root, home.name)
+    home = store.find_cell_path(root, cell)
+    kept = new_path(root, home.name)
     with lease.idle(root, home, owner):
-        move(home, kept)
+        move_durably(home, kept)
         if (kept / lease.NAME).exists():
-            move(kept / lease.NAME, home / lease.NAME)
+            move_durably(kept / lease.NAME, home / lease.NAME)
     return kept
 
 
-def room(root: Path, name: str) -> Path:
+def new_path(root: Path, name: str) -> Path:
     """A place in the attic of `root` that is not taken."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    return store.inside(root, "attic", f"{name}@{stamp}")
+    return store.path_inside(root, "attic", f"{name}@{stamp}")
 
 
-def move(path: Path, to: Path) -> None:
+def move_durably(path: Path, to: Path) -> None:
     """
     Move a file or a folder at once, for good.
 

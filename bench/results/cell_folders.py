@@ -16,7 +16,7 @@ Seal: TypeAlias = Literal["holds", "none", "broken"]
 
 
 @dataclass(frozen=True)
-class Kept:
+class CellFolder:
     """A cell's folder: its record, or why there is none to use."""
 
     home: Path
@@ -41,7 +41,7 @@ class Kept:
 NO_RECORD = "no record"
 
 
-def read(home: Path) -> Kept:
+def read_folder(home: Path) -> CellFolder:
     """
     A cell's folder; a record that is damaged, was changed or is another cell's is none.
 
@@ -52,33 +52,33 @@ def read(home: Path) -> Kept:
     """
     path = home / "record.json"
     try:
-        record = store.parse(path)
+        record = store.read_record(path)
     except FileNotFoundError:
-        return Kept(home, None, NO_RECORD)
+        return CellFolder(home, None, NO_RECORD)
     except UsageError as error:
-        return Kept(home, None, str(error).replace(f"`{path}` ", "its record ", 1))
+        return CellFolder(home, None, str(error).replace(f"`{path}` ", "its record ", 1))
     if record.cell.name != home.name.rpartition("__")[0]:
-        return Kept(home, None, f"its record is that of `{record.cell.slug}`")
-    return Kept(home, record)
+        return CellFolder(home, None, f"its record is that of `{record.cell.slug}`")
+    return CellFolder(home, record)
 
 
-def seal(record: Record) -> Seal:
+def describe_seal(record: Record) -> Seal:
     """Is a record as it was written? Records of older versions have no seal."""
     seals: dict[bool | None, Seal] = {True: "holds", False: "broken", None: "none"}
-    return seals[store.sealed(record)]
+    return seals[store.seal_holds(record)]
 
 
-def cells(root: Path) -> list[Kept]:
+def read_folders(root: Path) -> list[CellFolder]:
     """
     Every cell's folder, by name.
 
     Raises:
         UsageError: `root` is no results folder.
     """
-    return [read(home) for home in homes(root)]
+    return [read_folder(home) for home in list_paths(root)]
 
 
-def homes(root: Path) -> list[Path]:
+def list_paths(root: Path) -> list[Path]:
     """
     The folders of all cells, sorted; what begins with a dot is somebody's unfinished work.
 
@@ -94,56 +94,56 @@ def homes(root: Path) -> list[Path]:
     return sorted(p for p in (root / "cells").iterdir() if p.is_dir() and p.name[0] != ".")
 
 
-def suites(root: Path) -> list[str]:
+def list_suites(root: Path) -> list[str]:
     """The names of the suites that ran here."""
     return sorted(path.parent.name for path in (root / "suites").glob("*/plan.json"))
 
 
-def named(root: Path, name: str) -> Kept:
+def find_folder(root: Path, name: str) -> CellFolder:
     """
-    The one cell that `name` stands for, as `fitting` says.
+    The one cell that `name` stands for, as `match_slugs` says.
 
     Raises:
         UsageError: none, or several; or `root` is no results folder.
     """
-    there = homes(root)
-    matches = fitting(name, [home.name for home in there])
+    there = list_paths(root)
+    matches = match_slugs(name, [home.name for home in there])
     if len(matches) == 1:
-        return read(root / "cells" / matches[0])
+        return read_folder(root / "cells" / matches[0])
     if matches:
         some = ", ".join(matches[:5])
         more = ", ..." if len(matches) > 5 else ""
         message = f"`{name}` names {len(matches)} cells of `{root}`: {some}{more}"
         raise UsageError(message)
-    names = [*suites(root), *(part for home in there for part in home.name.split("__"))]
+    names = [*list_suites(root), *(part for home in there for part in home.name.split("__"))]
     hint = suggest(name, dict.fromkeys(names))
     message = f"no suite and no cell of `{root}` is called `{name}`"
     there_are = f"; there: {count(len(there), 'cell')}"
     raise UsageError(message + (hint if len(hint) < 200 else there_are))
 
 
-def recorded(root: Path, name: str) -> Record:
+def find_record(root: Path, name: str) -> Record:
     """
-    The record of the one cell that `name` stands for, as `fitting` says.
+    The record of the one cell that `name` stands for, as `match_slugs` says.
 
     Raises:
         UsageError: none, or several; or its record is missing, damaged or was changed.
     """
-    kept = named(root, name)
+    kept = find_folder(root, name)
     if kept.record is None:
         message = f"`{kept.home}`: {kept.problem}"
         raise UsageError(message)
     return kept.record
 
 
-def fitting(name: str, slugs: Iterable[str]) -> list[str]:
+def match_slugs(name: str, slugs: Iterable[str]) -> list[str]:
     """The cells whose id `name` is or whose slug begins with it, or else those that contain it."""
     inside = [slug for slug in slugs if name in slug]
     first = [s for s in inside if s.startswith(name) or s.endswith(f"__{name}")]
     return first or inside
 
 
-def chosen(root: Path, names: list[str]) -> tuple[list[Kept], list[Plan]]:
+def select_folders(root: Path, names: list[str]) -> tuple[list[CellFolder], list[Plan]]:
     """
     The cells that names of suites and of cells stand for, and those suites; all of no names.
 
@@ -151,25 +151,25 @@ def chosen(root: Path, names: list[str]) -> tuple[list[Kept], list[Plan]]:
         UsageError: a name stands for nothing, or for several cells.
     """
     if not names:
-        return cells(root), plans(root)
-    found: dict[str, Kept] = {}
+        return read_folders(root), read_plans(root)
+    found: dict[str, CellFolder] = {}
     asked: list[Plan] = []
     for name in names:
         if not is_suite(root, name):
-            kept = named(root, name)
+            kept = find_folder(root, name)
             found[kept.slug] = kept
             continue
         plan = store.find_plan(root, name)
         asked.append(plan)
-        folders = (store.folder(root, cell) for cell in plan.possible)
-        found |= {home.name: read(home) for home in folders if home.is_dir()}
+        folders = (store.cell_path(root, cell) for cell in plan.possible)
+        found |= {home.name: read_folder(home) for home in folders if home.is_dir()}
     return [found[slug] for slug in sorted(found)], asked
 
 
-def plans(root: Path) -> list[Plan]:
+def read_plans(root: Path) -> list[Plan]:
     """The plans of all suites that ran here and can be read."""
     found: list[Plan] = []
-    for name in suites(root):
+    for name in list_suites(root):
         try:
             found.append(store.find_plan(root, name))
         except UsageError:  # damaged: `bench run` makes it again
@@ -190,4 +190,4 @@ def add_plugins(root: Path, plans: Iterable[Plan]) -> None:
 
 def is_suite(root: Path, name: str) -> bool:
     """Did a suite of that name run here?"""
-    return name in suites(root)
+    return name in list_suites(root)

@@ -84,11 +84,11 @@ class Standings:
         ]
 
     def _standing(self, cell: Cell) -> Standing:
-        if record := store.find(self.root, cell):
+        if record := store.find_record(self.root, cell):
             return Standing(cell, record)
         damage = self._damage(cell)
         if cell.name not in self.alike:
-            found = (record for _, record in store.alike(self.root, cell))
+            found = (record for _, record in store.find_namesakes(self.root, cell))
             self.alike[cell.name] = [record for record in found if record.measured]
         key = cell.key
         older = [record for record in self.alike[cell.name] if record.cell.key == key]
@@ -100,9 +100,9 @@ class Standings:
 
     def _damage(self, cell: Cell) -> str:
         """Why the file in the place of a cell's record is none, if there is one."""
-        path = store.folder(self.root, cell) / "record.json"
+        path = store.cell_path(self.root, cell) / "record.json"
         try:
-            return f"`{path}` is the record of `{store.parse(path).cell.slug}`"
+            return f"`{path}` is the record of `{store.read_record(path).cell.slug}`"
         except FileNotFoundError:
             return ""
         except UsageError as error:

@@ -13,9 +13,14 @@ from typing import Any, TypeGuard
 
 from bench.errors import UsageError
 from bench.results import cell_folders, store, weight_files
-from bench.results.cell_folders import Kept
+from bench.results.cell_folders import CellFolder
 from bench.results.record import Receipt, Record
-from bench.results.record_diff import Difference, differences, first_step, percent
+from bench.results.record_diff import (
+    FieldDifference,
+    describe_result,
+    diff_records,
+    first_differing_step,
+)
 from bench.spec.cell import Cell
 
 MAY_DIFFER = {"weights", "activations", "seed"}
@@ -23,16 +28,16 @@ CAUSES = {"device", "threads", "compiled", "versions.torch", "versions.python", 
 
 
 @dataclass(frozen=True)
-class Cells:
+class CellDiff:
     """Two cells side by side."""
 
     a: str
     b: str
     same_cell: bool
     obstacles: list[str]  # why they cannot be compared; empty: they can
-    cell: list[Difference]
-    made_on: list[Difference]
-    outcome: list[Difference]
+    cell: list[FieldDifference]
+    made_on: list[FieldDifference]
+    outcome: list[FieldDifference]
     causes: list[str] = field(default_factory=list[str])  # why bits may differ in one cell
 
     @property
@@ -47,7 +52,7 @@ class Cells:
 
 
 @dataclass(frozen=True)
-class Pair:
+class CellPair:
     """One cell, in both folders."""
 
     name: str
@@ -57,7 +62,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Folders:
+class FolderDiff:
     """Two results folders side by side; every cell is in one list."""
 
     a: str
@@ -65,9 +70,9 @@ class Folders:
     only_a: list[str]
     only_b: list[str]
     same: list[str]
-    other: list[Pair]  # measured in both, not the same bits
-    states: list[Pair]  # not measured in one of them
-    code: list[Pair]  # the same training by other code or on other data, so another cell
+    other: list[CellPair]  # measured in both, not the same bits
+    states: list[CellPair]  # not measured in one of them
+    code: list[CellPair]  # the same training by other code or on other data, so another cell
     damaged: list[str]  # weights files that are not what their record says
 
     @property
@@ -76,23 +81,23 @@ class Folders:
         return not (alone or self.other or self.states or self.code or self.damaged)
 
 
-def diff(a: str, b: str, root: Path) -> Cells | Folders:
+def diff(a: str, b: str, root: Path) -> CellDiff | FolderDiff:
     """
     Compare two results folders, or two cells: names in `root`, cell folders or record files.
 
     Raises:
         UsageError: one of them does not exist or cannot be read, or they are of two kinds.
     """
-    if is_results(a) and is_results(b):
-        return folders(Path(a), Path(b))
+    if is_results_folder(a) and is_results_folder(b):
+        return diff_folders(Path(a), Path(b))
     for one, other in ((a, b), (b, a)):
-        if is_results(one):
+        if is_results_folder(one):
             message = f"`{one}` is a results folder, `{other}` is not: it has no folder `cells`"
             raise UsageError(message)
-    return cells(_record(a, root), _record(b, root))
+    return diff_cells(_record(a, root), _record(b, root))
 
 
-def is_results(text: str) -> bool:
+def is_results_folder(text: str) -> bool:
     """Is this the path of a results folder?"""
     return (Path(text) / "cells").is_dir()
 
@@ -102,24 +107,24 @@ def _record(text: str, root: Path) -> Record:
     path = Path(text)
     file = path / "record.json" if path.is_dir() else path
     if file.is_file():
-        return store.parse(file)
+        return store.read_record(file)
     if path.exists() and ("/" in text or not (root / "cells").is_dir()):
         message = f"`{text}` is no results folder and no cell's: no `cells`, no record.json in it"
         raise UsageError(message)
-    kept = cell_folders.named(root, text)
+    kept = cell_folders.find_folder(root, text)
     if kept.record is None:
         message = f"`{kept.home}`: {kept.problem}; there is nothing to compare"
         raise UsageError(message)
     return kept.record
 
 
-def cells(a: Record, b: Record) -> Cells:
+def diff_cells(a: Record, b: Record) -> CellDiff:
     """Two records, field by field."""
     of_cell = _between(a.cell.model_dump(mode="json"), b.cell.model_dump(mode="json"))
     made = _between(_made(a), _made(b))
     same = a.cell.id == b.cell.id
-    outcome = _accuracies(a, b) + differences(a, b)
-    return Cells(
+    outcome = _accuracies(a, b) + diff_records(a, b)
+    return CellDiff(
         a=a.cell.slug,
         b=b.cell.slug,
         same_cell=same,
@@ -152,11 +157,11 @@ def _mapping(value: Any) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict)
 
 
-def _between(a: dict[str, Any], b: dict[str, Any]) -> list[Difference]:
+def _between(a: dict[str, Any], b: dict[str, Any]) -> list[FieldDifference]:
     """What differs between two mappings, by dotted name."""
     ours, theirs = _flat(a), _flat(b)
     return [
-        Difference(name, _show(ours.get(name)), _show(theirs.get(name)))
+        FieldDifference(name, _show(ours.get(name)), _show(theirs.get(name)))
         for name in dict.fromkeys([*ours, *theirs])
         if ours.get(name) != theirs.get(name)
     ]
@@ -168,15 +173,15 @@ def _show(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _obstacles(a: Cell, b: Cell, found: list[Difference]) -> list[str]:
+def _obstacles(a: Cell, b: Cell, found: list[FieldDifference]) -> list[str]:
     """What differs beside estimator and seed, one phrase each."""
     names = {difference.name for difference in found}
-    told = [Difference("W/A", a.wa, b.wa)] if a.wa != b.wa else []
+    told = [FieldDifference("W/A", a.wa, b.wa)] if a.wa != b.wa else []
     for difference in found:
         head, _, rest = difference.name.partition(".")
         other = f"{head}.name" in names and rest != "name"  # another one: its fields say no more
         if head not in MAY_DIFFER and not other:
-            told.append(Difference(_word(head, rest), difference.a, difference.b))
+            told.append(FieldDifference(_word(head, rest), difference.a, difference.b))
     return [str(difference) for difference in told]
 
 
@@ -189,32 +194,32 @@ def _word(head: str, rest: str) -> str:
     return head if rest == "name" else f"{head} {rest.removeprefix('params.')}"
 
 
-def _accuracies(a: Record, b: Record) -> list[Difference]:
+def _accuracies(a: Record, b: Record) -> list[FieldDifference]:
     """The two accuracies, where they differ."""
-    told: list[Difference] = []
+    told: list[FieldDifference] = []
     for name, x, y in (
         ("last accuracy", a.last_acc, b.last_acc),
         ("best accuracy", a.best_acc, b.best_acc),
     ):
         if x != y:
             words = ["-" if v is None else f"{100 * v:.2f} %" for v in (x, y)]
-            told.append(Difference(name, *words))
+            told.append(FieldDifference(name, *words))
     return told
 
 
-def _receipts(a: Receipt | None, b: Receipt | None) -> list[Difference]:
+def _receipts(a: Receipt | None, b: Receipt | None) -> list[FieldDifference]:
     """Where the two machines' short trainings part."""
-    told: list[Difference] = []
+    told: list[FieldDifference] = []
     for name, x, y in (
         ("receipt", *("none" if r is None else "made" for r in (a, b))),
         ("receipt, machine", *("" if r is None else r.environment for r in (a, b))),
         ("receipt, repeated alike", *("" if r is None else _repeats(r) for r in (a, b))),
     ):
         if x != y and x and y:
-            told.append(Difference(name, x, y))
-    if a and b and (step := first_step(a.steps, b.steps)) is not None:
+            told.append(FieldDifference(name, x, y))
+    if a and b and (step := first_differing_step(a.steps, b.steps)) is not None:
         pair = (r.steps[step][:12] if step < len(r.steps) else "-" for r in (a, b))
-        told.append(Difference(f"receipt, step {step}", *pair))
+        told.append(FieldDifference(f"receipt, step {step}", *pair))
     return told
 
 
@@ -223,14 +228,14 @@ def _repeats(receipt: Receipt) -> str:
     return "yes" if step is None else f"no, from step {step}"
 
 
-def _causes(made: list[Difference], a: Receipt | None, b: Receipt | None) -> list[str]:
+def _causes(made: list[FieldDifference], a: Receipt | None, b: Receipt | None) -> list[str]:
     """Why one cell may have come to other bits."""
     told = [str(difference) for difference in made if difference.name in CAUSES]
     for which, receipt in (("first", a), ("second", b)):
         if receipt and receipt.first_difference is not None:
             step = receipt.first_difference
             told.append(f"the {which} machine did not repeat itself, from step {step}")
-    if a and b and (step := first_step(a.steps, b.steps)) is not None:
+    if a and b and (step := first_differing_step(a.steps, b.steps)) is not None:
         told.append(f"the two machines' receipts differ from step {step}: they compute differently")
     elif a and b:
         told.append("the receipts agree, so the machines compute alike")
@@ -239,12 +244,14 @@ def _causes(made: list[Difference], a: Receipt | None, b: Receipt | None) -> lis
     return told or ["nothing recorded says why; `bench verify` tells whether the files are intact"]
 
 
-def folders(a: Path, b: Path) -> Folders:
+def diff_folders(a: Path, b: Path) -> FolderDiff:
     """Two results folders, cell by cell."""
-    ours, theirs = ({kept.slug: kept for kept in cell_folders.cells(root)} for root in (a, b))
+    ours, theirs = (
+        {kept.slug: kept for kept in cell_folders.read_folders(root)} for root in (a, b)
+    )
     code = _by_other_code(ours, theirs)
     paired = {name for pair in code for name in (pair.a, pair.b)}
-    found = Folders(
+    found = FolderDiff(
         a=str(a),
         b=str(b),
         only_a=[name for name in ours if name not in theirs and name not in paired],
@@ -260,35 +267,37 @@ def folders(a: Path, b: Path) -> Folders:
     return found
 
 
-def _damaged(root: Path, kept: dict[str, Kept]) -> Iterator[str]:
+def _damaged(root: Path, kept: dict[str, CellFolder]) -> Iterator[str]:
     """What is wrong with weights files of a results folder, a line each."""
     for slug, one in kept.items():
-        yield from (f"{root}: {slug}: {why}" for why in weight_files.judged(one).values() if why)
+        yield from (
+            f"{root}: {slug}: {why}" for why in weight_files.check_weight_files(one).values() if why
+        )
 
 
-def _sort(name: str, ours: Kept, theirs: Kept, found: Folders) -> None:
+def _sort(name: str, ours: CellFolder, theirs: CellFolder, found: FolderDiff) -> None:
     """Put a cell that both have into its list."""
     a, b = ours.record, theirs.record
     if a and b and a.measured and b.measured:
-        parted = differences(a, b)
+        parted = diff_records(a, b)
         if parted:
             names = [difference.name for difference in parted]
-            found.other.append(Pair(name, percent(a), percent(b), names))
+            found.other.append(CellPair(name, describe_result(a), describe_result(b), names))
             return
     elif ours.state != theirs.state:
-        x, y = (percent(k.record) if k.record else k.problem for k in (ours, theirs))
-        found.states.append(Pair(name, x, y, []))
+        x, y = (describe_result(k.record) if k.record else k.problem for k in (ours, theirs))
+        found.states.append(CellPair(name, x, y, []))
         return
     found.same.append(name)
 
 
-def _by_other_code(ours: dict[str, Kept], theirs: dict[str, Kept]) -> list[Pair]:
+def _by_other_code(ours: dict[str, CellFolder], theirs: dict[str, CellFolder]) -> list[CellPair]:
     """Cells that differ in code or data alone: one of them is stale."""
     cells = [[k.record.cell for k in x.values() if k.record] for x in (ours, theirs)]
     known = {cell.key: cell for cell in cells[1] if cell.slug not in ours}
-    pairs: list[Pair] = []
+    pairs: list[CellPair] = []
     for cell in (cell for cell in cells[0] if cell.slug not in theirs):
         if other := known.get(cell.key):
             parted = _between(cell.model_dump(mode="json"), other.model_dump(mode="json"))
-            pairs.append(Pair("same training", cell.slug, other.slug, [d.name for d in parted]))
+            pairs.append(CellPair("same training", cell.slug, other.slug, [d.name for d in parted]))
     return pairs

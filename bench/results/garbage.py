@@ -7,8 +7,8 @@ from pathlib import Path
 
 from bench.base import machine
 from bench.results import cell_folders, lease, source_digest, store
-from bench.results.attic import move, room
-from bench.results.cell_folders import Kept
+from bench.results.attic import move_durably, new_path
+from bench.results.cell_folders import CellFolder
 from bench.results.merge import SCRATCH
 from bench.spec.cell import Cell
 
@@ -26,29 +26,29 @@ class Leftover:
     held: bool = False  # by a run that is at work there, or anywhere if it is of no cell
 
 
-def report(root: Path, *, move: bool) -> Iterator[str]:
+def report_garbage(root: Path, *, move: bool) -> Iterator[str]:
     """
     A line for each leftover; with `move` those that no run holds go to the attic.
 
     Raises:
-        UsageError: as `leftovers`.
+        UsageError: as `find_leftovers`.
         EnvironmentProblem: something cannot be moved; what was moved before it stays there.
     """
-    found = leftovers(root)
+    found = find_leftovers(root)
     for leftover in found:
-        held = "; a run is at work there, so it stays" * leftover.held
+        held = "; a run is at work there, so it stays" if leftover.held else ""
         where = leftover.path.relative_to(root)
         yield f"{where}  {leftover.size / 1e6:.1f} MB  {leftover.reason}{held}"
     loose = [leftover for leftover in found if not leftover.held]
     if not move or not loose:
         yield _sum(loose) + "; --move takes them to the attic, nothing is deleted" * bool(loose)
         return
-    to = room(root, "gc")
+    to = new_path(root, "gc")
     moved = [leftover for leftover in loose if _taken(leftover, root, to)]
     yield f"{_sum(moved)}, moved to {to}; back with: cp -a {to}/. {root}/"
 
 
-def leftovers(root: Path) -> list[Leftover]:
+def find_leftovers(root: Path) -> list[Leftover]:
     """
     What no kept plan of `root` wants, what is stale or damaged, and what a cut write left behind.
 
@@ -57,7 +57,7 @@ def leftovers(root: Path) -> list[Leftover]:
             nobody knows what is wanted.
     """
     if not (root / "suites").is_dir():  # as a run leaves it that ended before its first cell
-        cell_folders.homes(root)
+        cell_folders.list_paths(root)
     kept = sorted((root / "suites").glob("*/plan.json"))
     plans = [store.find_plan(root, path.parent.name) for path in kept]
     cell_folders.add_plugins(root, plans)
@@ -82,7 +82,7 @@ def leftovers(root: Path) -> list[Leftover]:
 
 def _of_cell(home: Path, slugs: set[str], by_key: dict[str, Cell]) -> Iterator[tuple[Path, str]]:
     """What is left over of a cell's folder, or in it, and why."""
-    kept = cell_folders.read(home)
+    kept = cell_folders.read_folder(home)
     needed = {home.name} if kept.record is None else {home.name, kept.record.cell.slug}
     if home.is_symlink() or not needed & slugs:
         yield home, _why(kept, by_key)
@@ -111,7 +111,7 @@ def _cut(root: Path) -> Iterator[Path]:
             yield path
 
 
-def _why(kept: Kept, by_key: dict[str, Cell]) -> str:
+def _why(kept: CellFolder, by_key: dict[str, Cell]) -> str:
     """Why a folder that no plan names is there."""
     if kept.home.is_symlink():
         return f"a link, to `{kept.home.readlink()}`"
@@ -136,7 +136,7 @@ def _taken(leftover: Leftover, root: Path, to: Path) -> bool:
     """Move a leftover, unless a run has begun to work there since it was found."""
     try:
         with lease.idle(root, leftover.home):
-            move(leftover.path, to / leftover.path.relative_to(root))
+            move_durably(leftover.path, to / leftover.path.relative_to(root))
     except lease.Held:
         return False
     return True

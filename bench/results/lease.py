@@ -250,7 +250,7 @@ class Leases:
         write_file(self._path(cell), lease.model_dump_json() + "\n")
 
     def _path(self, cell: Cell) -> Path:
-        return store.folder(self.root, cell) / NAME
+        return store.cell_path(self.root, cell) / NAME
 
 
 def _read(path: Path) -> bytes | None:

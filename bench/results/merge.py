@@ -19,22 +19,24 @@ from typing import Literal, TypeAlias
 from bench.base.text import count
 from bench.errors import BenchError, EnvironmentProblem, UsageError
 from bench.results import archive, attic, cell_folders, lease, store, weight_files
-from bench.results.cell_folders import Kept
+from bench.results.cell_folders import CellFolder
 from bench.results.record import Record
-from bench.results.record_diff import differences, percent
+from bench.results.record_diff import describe_result, diff_records
 from bench.spec.plan import Plan
 
 Prefer: TypeAlias = Literal["ours", "theirs"]
-Kind: TypeAlias = Literal["new", "completed", "replaced", "equal", "kept", "conflict", "refused"]
+MergeKind: TypeAlias = Literal[
+    "new", "completed", "replaced", "equal", "kept", "conflict", "refused"
+]
 SCRATCH = ".merge-"  # how the folder begins that a merge works in
 DECIDE = "nothing was changed: --prefer ours or --prefer theirs"
 
 
 @dataclass(frozen=True)
-class Step:
+class MergeResult:
     """What became of one cell or suite of a source."""
 
-    kind: Kind
+    kind: MergeKind
     name: str
     text: str = ""
 
@@ -46,7 +48,7 @@ class Step:
 
 def merge(
     source: Path, root: Path, prefer: Prefer | None = None, *, dry: bool = False
-) -> Iterator[Step]:
+) -> Iterator[MergeResult]:
     """
     Bring the cells and plans of a source to `root`; yields what became of each.
 
@@ -72,11 +74,11 @@ def merge(
         if not source.is_dir():
             tree = Path(scratch) / "tree"
             (tree / "cells").mkdir(parents=True)
-            archive.unpack(source, tree)
+            archive.read_archive(source, tree)
         join = _Join(tree, root, Path(scratch), prefer, dry)
-        for kept in cell_folders.cells(tree):
+        for kept in cell_folders.read_folders(tree):
             yield from join.cell(kept)
-        for name in cell_folders.suites(tree):
+        for name in cell_folders.list_suites(tree):
             yield join.suite(name)
 
 
@@ -99,7 +101,7 @@ def _disk(root: Path) -> Generator[None, None, None]:
 
 
 @dataclass(frozen=True)
-class _Offer(Kept):
+class _Offer(CellFolder):
     """A cell of a source."""
 
     sound: tuple[str, ...] = ()  # its weights files that are what its record says
@@ -115,88 +117,94 @@ class _Join:
     prefer: Prefer | None
     dry: bool
 
-    def cell(self, theirs: Kept) -> Iterator[Step]:
+    def cell(self, theirs: CellFolder) -> Iterator[MergeResult]:
         """Decide on one cell, and do it; weights that are damaged are told apart."""
-        found = weight_files.judged(theirs)
+        found = weight_files.check_weight_files(theirs)
         sound = tuple(name for name, why in found.items() if not why)
         try:
             yield self._cell(_Offer(theirs.home, theirs.record, theirs.problem, sound))
         except lease.Held as held:
-            yield Step("refused", theirs.slug, str(held))
-        yield from (Step("refused", theirs.slug, why) for why in found.values() if why)
+            yield MergeResult("refused", theirs.slug, str(held))
+        yield from (MergeResult("refused", theirs.slug, why) for why in found.values() if why)
 
-    def _cell(self, theirs: _Offer) -> Step:
+    def _cell(self, theirs: _Offer) -> MergeResult:
         home = self.root / "cells" / theirs.slug
         if home.is_symlink() or (home.exists() and not home.is_dir()):
-            return Step("refused", theirs.slug, f"`{home}` is a link or a file, and stays")
+            return MergeResult("refused", theirs.slug, f"`{home}` is a link or a file, and stays")
         if theirs.record is None and not theirs.unfinished:
-            return Step("refused", theirs.slug, theirs.problem)
+            return MergeResult("refused", theirs.slug, theirs.problem)
         if theirs.record and theirs.record.cell.slug != theirs.slug:
             text = f"its record is that of `{theirs.record.cell.slug}`"
-            return Step("refused", theirs.slug, text)
+            return MergeResult("refused", theirs.slug, text)
         if not home.exists():
             return self._new(theirs, home)
-        ours = cell_folders.read(home)
+        ours = cell_folders.read_folder(home)
         if theirs.record is None:
-            return Step("kept", theirs.slug, f"theirs is unfinished, ours: {ours.state}")
+            return MergeResult("kept", theirs.slug, f"theirs is unfinished, ours: {ours.state}")
         if ours.record is None:
             return self._replace(theirs, ours, ours.problem)
         return self._over_record(theirs, ours, theirs.record, ours.record)
 
-    def _new(self, theirs: _Offer, home: Path) -> Step:
+    def _new(self, theirs: _Offer, home: Path) -> MergeResult:
         if theirs.record is None:
             if lease.holder(theirs.home) or not (theirs.home / "checkpoints").is_dir():
-                return Step("kept", theirs.slug, "theirs is unfinished")
+                return MergeResult("kept", theirs.slug, "theirs is unfinished")
             self._land(theirs, home)
-            return Step("new", theirs.slug, "unfinished, with its checkpoints")
+            return MergeResult("new", theirs.slug, "unfinished, with its checkpoints")
         self._land(theirs, home)
-        return Step("new", theirs.slug, percent(theirs.record))
+        return MergeResult("new", theirs.slug, describe_result(theirs.record))
 
-    def _over_record(self, theirs: _Offer, ours: Kept, new: Record, old: Record) -> Step:
+    def _over_record(
+        self, theirs: _Offer, ours: CellFolder, new: Record, old: Record
+    ) -> MergeResult:
         if not old.measured and new.measured:
-            return self._replace(theirs, ours, percent(old))
+            return self._replace(theirs, ours, describe_result(old))
         if not new.measured:
-            return Step("kept", theirs.slug, f"ours: {percent(old)}, theirs: {percent(new)}")
-        parted = differences(old, new)
+            return MergeResult(
+                "kept", theirs.slug, f"ours: {describe_result(old)}, theirs: {describe_result(new)}"
+            )
+        parted = diff_records(old, new)
         if not parted:
             return self._complete(theirs, ours)
         told = f"{'; '.join(map(str, parted[:3]))}; ours {_made(old)}; theirs {_made(new)}"
         if self.prefer == "theirs":
             return self._replace(theirs, ours, told)
         if self.prefer == "ours":
-            return Step("kept", theirs.slug, told)
-        return Step("conflict", theirs.slug, f"{told}; {DECIDE}")
+            return MergeResult("kept", theirs.slug, told)
+        return MergeResult("conflict", theirs.slug, f"{told}; {DECIDE}")
 
-    def _complete(self, theirs: _Offer, ours: Kept) -> Step:
+    def _complete(self, theirs: _Offer, ours: CellFolder) -> MergeResult:
         """The same outcome: what is missing here, and weights damaged here, come from there."""
         have = {path.name for path in ours.home.iterdir()}
-        bad = {name: why for name, why in weight_files.judged(ours).items() if why}
-        there = [path for _, path in archive.files(theirs, theirs.sound, checkpoints=False)]
+        bad = {name: why for name, why in weight_files.check_weight_files(ours).items() if why}
+        there = [
+            path for _, path in archive.list_cell_files(theirs, theirs.sound, checkpoints=False)
+        ]
         wanted = [path for path in there if path.name not in have or path.name in bad]
         if not wanted:
-            return Step("equal", theirs.slug)
-        room = attic.room(self.root, theirs.slug)
+            return MergeResult("equal", theirs.slug)
+        room = attic.new_path(self.root, theirs.slug)
         with self._idle(ours):
             for path in wanted if not self.dry else ():
                 copy = _copied(path, self.scratch / path.name)
                 if path.name in bad:
-                    attic.move(ours.home / path.name, room / path.name)
-                attic.move(copy, ours.home / path.name)
+                    attic.move_durably(ours.home / path.name, room / path.name)
+                attic.move_durably(copy, ours.home / path.name)
         told = [f"ours: {bad[p.name]}; it is kept in `{room}`" for p in wanted if p.name in bad]
-        return Step("completed", theirs.slug, "; ".join([*(p.name for p in wanted), *told]))
+        return MergeResult("completed", theirs.slug, "; ".join([*(p.name for p in wanted), *told]))
 
-    def _replace(self, theirs: _Offer, ours: Kept, why: str) -> Step:
+    def _replace(self, theirs: _Offer, ours: CellFolder, why: str) -> MergeResult:
         """Theirs lands, ours goes to the attic."""
-        room = attic.room(self.root, theirs.slug)
+        room = attic.new_path(self.root, theirs.slug)
         staged = None if self.dry else self._staged(theirs)
         with self._idle(ours):
             if staged:
-                attic.move(ours.home, room)
-                attic.move(staged, ours.home)
-        return Step("replaced", theirs.slug, f"{why}; ours is kept as `{room}`")
+                attic.move_durably(ours.home, room)
+                attic.move_durably(staged, ours.home)
+        return MergeResult("replaced", theirs.slug, f"{why}; ours is kept as `{room}`")
 
     @contextmanager
-    def _idle(self, ours: Kept) -> Generator[None, None, None]:
+    def _idle(self, ours: CellFolder) -> Generator[None, None, None]:
         """
         A time in which ours may be changed.
 
@@ -208,54 +216,54 @@ class _Join:
             yield
             return
         with lease.idle(self.root, ours.home):
-            if cell_folders.read(ours.home) != ours:
+            if cell_folders.read_folder(ours.home) != ours:
                 message = "a run has just ended it here; merge again"
                 raise lease.Held(message)
             yield
 
     def _land(self, theirs: _Offer, home: Path) -> None:
         if not self.dry:
-            attic.move(self._staged(theirs), home)
+            attic.move_durably(self._staged(theirs), home)
 
     def _staged(self, theirs: _Offer) -> Path:
         """The files of a cell that travel, in a folder on our disk."""
         staged = self.scratch / "staged" / theirs.slug
-        for name, path in archive.files(theirs, theirs.sound):
+        for name, path in archive.list_cell_files(theirs, theirs.sound):
             _copied(path, staged / Path(name).relative_to(f"cells/{theirs.slug}"))
         return staged
 
-    def suite(self, name: str) -> Step:
+    def suite(self, name: str) -> MergeResult:
         """Decide on one suite's plan, and do it; its tables come with it."""
         home, label = self.root / "suites" / name, f"suites/{name}"
         theirs, problem = _plan(self.tree, name)
         if theirs is None or home.is_symlink():
-            return Step("refused", label, problem or f"`{home}` is a link, and stays")
+            return MergeResult("refused", label, problem or f"`{home}` is a link, and stays")
         if not (home / "plan.json").exists():
             self._tables(theirs, home)
-            return Step("new", label)
+            return MergeResult("new", label)
         ours, _ = _plan(self.root, name)
         if ours and _same(ours, theirs):
-            return Step("equal", label)
+            return MergeResult("equal", label)
         told = "the suites differ" if ours else "ours is damaged"
         if self.prefer == "ours":
-            return Step("kept", label, told)
+            return MergeResult("kept", label, told)
         if ours and self.prefer is None:
-            return Step("conflict", label, f"{told}; {DECIDE}")
-        room = attic.room(self.root, name)
+            return MergeResult("conflict", label, f"{told}; {DECIDE}")
+        room = attic.new_path(self.root, name)
         if not self.dry:
-            attic.move(home, room)
+            attic.move_durably(home, room)
         self._tables(theirs, home)
-        return Step("replaced", label, f"{told}; ours is kept as `{room}`")
+        return MergeResult("replaced", label, f"{told}; ours is kept as `{room}`")
 
     def _tables(self, plan: Plan, home: Path) -> None:
         if self.dry:
             return
         staged = self.scratch / "suite" / plan.suite
-        for name, path in archive.tables(self.tree, plan):
+        for name, path in archive.list_suite_files(self.tree, plan):
             _copied(path, staged / Path(name).name)
         if home.exists():  # with tables, and no plan that they belong to
-            attic.move(home, attic.room(self.root, plan.suite))
-        attic.move(staged, home)
+            attic.move_durably(home, attic.new_path(self.root, plan.suite))
+        attic.move_durably(staged, home)
 
 
 def _plan(root: Path, name: str) -> tuple[Plan | None, str]:
@@ -278,7 +286,7 @@ def _made(record: Record) -> str:
     torch = p.versions.get("torch", "?")
     threads = count(p.threads, "thread")
     where = f"{p.host}, {p.device}, {threads}, torch {torch}, commit {p.commit[:7] or '?'}"
-    return f"{percent(record)} ({where}, {p.started})"
+    return f"{describe_result(record)} ({where}, {p.started})"
 
 
 def _copied(path: Path, to: Path) -> Path:

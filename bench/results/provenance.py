@@ -14,7 +14,7 @@ from bench.results.record import Provenance
 PACKAGES = ("signbench", "torch", "torchvision", "numpy")
 
 
-def provenance(
+def make_provenance(
     started: datetime,
     device: str,
     compiled: bool,
@@ -26,12 +26,13 @@ def provenance(
     """Describe a run on `device` that began at `started` (UTC) and ends now."""
     import torch  # the rest is read where there is none, too
 
-    commit, dirty = checkout()
+    commit, dirty = describe_checkout()
     on_gpu = device.startswith("cuda")
     return Provenance(
         commit=commit,
         dirty=dirty,
-        versions={"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
+        versions={"python": platform.python_version()}
+        | {p: installed_version(p) for p in PACKAGES},
         device=torch.cuda.get_device_name(device) if on_gpu else cpu_name(),
         threads=torch.get_num_threads(),
         compiled=compiled,
@@ -45,7 +46,7 @@ def provenance(
 
 
 @functools.cache
-def version(package: str) -> str:
+def installed_version(package: str) -> str:
     """The installed version of a distribution, or nothing."""
     try:
         return importlib.metadata.version(package)
@@ -54,7 +55,7 @@ def version(package: str) -> str:
 
 
 @functools.cache
-def checkout() -> tuple[str, bool]:
+def describe_checkout() -> tuple[str, bool]:
     """Commit and dirty flag of the checkout that holds this file; "" where there is none."""
     if not _git("ls-files", Path(__file__).name):
         return "", False  # installed, perhaps below somebody else's repository

@@ -108,7 +108,7 @@ class Record(Frozen):
     provenance: Provenance
     earlier: list[Provenance] = []  # processes that trained first and were stopped or killed
     receipt: Receipt | None = None
-    seal: str = ""  # SHA-256 of all the rest, put there by `store.save`; empty in old records
+    seal: str = ""  # SHA-256 of all the rest, put by `save_record`; empty in old ones
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -14,7 +14,7 @@ VOLATILE = frozenset({"provenance", "earlier", "receipt", "images_per_s", "peak_
 
 
 @dataclass(frozen=True)
-class Difference:
+class FieldDifference:
     """One thing that two records do not agree on, as people read it."""
 
     name: str
@@ -25,14 +25,14 @@ class Difference:
         return f"{self.name} {self.a} / {self.b}"
 
 
-def differences(a: Record, b: Record) -> list[Difference]:
+def diff_records(a: Record, b: Record) -> list[FieldDifference]:
     """
     Where the outcomes part; empty if they are the same to the bit.
 
     What one of them does not hold, since it is of an older version, is not compared.
     """
     found = [
-        Difference(name, str(x), str(y))
+        FieldDifference(name, str(x), str(y))
         for name, x, y in (
             ("status", a.status, b.status),
             ("reason", a.reason or "-", b.reason or "-"),
@@ -45,7 +45,7 @@ def differences(a: Record, b: Record) -> list[Difference]:
     for name in [n for n in a.curves if n in b.curves]:
         found += _parting(name, a.curves[name], b.curves[name])
     if a.indicators and b.indicators and a.indicators != b.indicators:
-        found.append(Difference("indicators", "differ", "differ"))
+        found.append(FieldDifference("indicators", "differ", "differ"))
     return found
 
 
@@ -53,23 +53,23 @@ def _epoch(index: int | None) -> str:
     return "" if index is None else str(index + 1)
 
 
-def _parting(name: str, a: list[float], b: list[float]) -> list[Difference]:
+def _parting(name: str, a: list[float], b: list[float]) -> list[FieldDifference]:
     """The first epoch, counted from 1, at which two curves differ."""
     for epoch, (x, y) in enumerate(zip(a, b, strict=False), start=1):
         if x != y:
-            return [Difference(f"{name} from epoch {epoch}", repr(x), repr(y))]
+            return [FieldDifference(f"{name} from epoch {epoch}", repr(x), repr(y))]
     if len(a) != len(b):
-        return [Difference(f"{name}, epochs", str(len(a)), str(len(b)))]
+        return [FieldDifference(f"{name}, epochs", str(len(a)), str(len(b)))]
     return []
 
 
-def first_step(steps: list[str], others: list[str]) -> int | None:
+def first_differing_step(steps: list[str], others: list[str]) -> int | None:
     """The first step, from 1, at which two trainings' weights differ; None: they never do."""
     pairs = enumerate(zip_longest(steps, others), start=1)
     return next((step for step, (one, other) in pairs if one != other), None)
 
 
-def percent(record: Record) -> str:
+def describe_result(record: Record) -> str:
     """Accuracy after the last epoch, or what became of the cell."""
     if record.last_acc is None:
         return f"{record.status}: {record.reason}" if record.reason else record.status

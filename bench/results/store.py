@@ -26,27 +26,27 @@ from bench.spec.plan import Plan
 RECORD_BYTES = 2**28  # no record comes near it
 
 
-def folder(root: Path, cell: Cell) -> Path:
+def cell_path(root: Path, cell: Cell) -> Path:
     """
     Where a cell's files live.
 
     Raises:
         EnvironmentProblem: a link there leads out of the results folder.
     """
-    return inside(root, "cells", cell.slug)
+    return path_inside(root, "cells", cell.slug)
 
 
-def suite_folder(root: Path, suite: str) -> Path:
+def suite_path(root: Path, suite: str) -> Path:
     """
     Where a suite's files live.
 
     Raises:
         EnvironmentProblem: a link there, or the name, leads out of the results folder.
     """
-    return inside(root, "suites", suite)
+    return path_inside(root, "suites", suite)
 
 
-def inside(root: Path, kind: str, name: str) -> Path:
+def path_inside(root: Path, kind: str, name: str) -> Path:
     """
     The path `root`/`kind`/`name`.
 
@@ -71,15 +71,15 @@ def save_weights(path: Path, state: dict[str, Any]) -> Path:
     return write_file(path, dump({k: v.contiguous() for k, v in state.items()}))
 
 
-def save(root: Path, record: Record) -> Path:
+def save_record(root: Path, record: Record) -> Path:
     """Write a cell's record with its seal, as `write_file` does."""
-    path = folder(root, record.cell) / "record.json"
+    path = cell_path(root, record.cell) / "record.json"
     whole = Record.model_validate_json(record.model_dump_json())  # every field is one that was set
     record = whole.model_copy(update={"seal": _seal(whole)})
     return write_file(path, record.model_dump_json() + "\n")
 
 
-def sealed(record: Record) -> bool | None:
+def seal_holds(record: Record) -> bool | None:
     """Is the record as it was written? None: nobody can tell, it is older than seals."""
     return record.seal == _seal(record) if record.seal else None
 
@@ -91,7 +91,7 @@ def _seal(record: Record) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def find(root: Path, cell: Cell) -> Record | None:
+def find_record(root: Path, cell: Cell) -> Record | None:
     """
     The record of `cell`; None while there is none, or only one that is damaged or was changed.
 
@@ -99,13 +99,13 @@ def find(root: Path, cell: Cell) -> Record | None:
         EnvironmentProblem: the disk does not let it be read.
     """
     try:
-        record = parse(folder(root, cell) / "record.json")
+        record = read_record(cell_path(root, cell) / "record.json")
     except (FileNotFoundError, UsageError):
         return None
     return record if record.cell.id == cell.id else None
 
 
-def parse(path: Path) -> Record:
+def read_record(path: Path) -> Record:
     """
     The record in a file.
 
@@ -128,46 +128,48 @@ def parse(path: Path) -> Record:
         message = f"cannot read `{path}`: {error.strerror or error}"
         raise EnvironmentProblem(message) from None
     except ValidationError as error:
-        message = f"`{path}` is damaged: {why(error)}"
+        message = f"`{path}` is damaged: {describe_invalid(error)}"
         raise UsageError(message) from None
-    if sealed(record) is False:
+    if seal_holds(record) is False:
         message = f"`{path}` was changed after it was written: the seal is broken"
         raise UsageError(message)
     return record
 
 
-def why(error: ValidationError) -> str:
+def describe_invalid(error: ValidationError) -> str:
     """The first thing that is wrong, in a line."""
     first = error.errors(include_url=False, include_input=False)[0]
     where = f"{dotted(first['loc'])}: " if first["loc"] else ""
     return f"{where}{first['msg']}"
 
 
-def alike(root: Path, cell: Cell) -> Iterator[tuple[Path, Record]]:
+def find_namesakes(root: Path, cell: Cell) -> Iterator[tuple[Path, Record]]:
     """The folders of cells whose name is this cell's, and the records in them that can be read."""
     for path in sorted((root / "cells").glob(f"{cell.name}__*/record.json")):
         if not path.parent.is_symlink():
             with suppress(FileNotFoundError, UsageError):
-                yield path.parent, parse(path)
+                yield path.parent, read_record(path)
 
 
-def home(root: Path, cell: Cell) -> Path:
+def find_cell_path(root: Path, cell: Cell) -> Path:
     """The folder that holds a cell's record, where an earlier version gave it another id, too."""
-    own = folder(root, cell)
+    own = cell_path(root, cell)
     if (own / "record.json").is_file():
         return own
-    return next((path for path, record in alike(root, cell) if record.cell == cell), own)
+    return next((path for path, record in find_namesakes(root, cell) if record.cell == cell), own)
 
 
-def set_aside(root: Path, cell: Cell) -> Path | None:
+def set_record_aside(root: Path, cell: Cell) -> Path | None:
     """
-    Move a record that `find` does not take out of the way; returns where to, None if there is none.
+    Move a record that `find_record` does not take out of the way.
+
+    Returns where to, None if there is none.
 
     Raises:
         EnvironmentProblem: the disk does not let it be read or moved.
     """
-    path = folder(root, cell) / "record.json"
-    if find(root, cell) is not None or not path.exists():
+    path = cell_path(root, cell) / "record.json"
+    if find_record(root, cell) is not None or not path.exists():
         return None
     aside, number = path.with_name("record.json.damaged"), 1
     while aside.exists():
@@ -182,7 +184,7 @@ def set_aside(root: Path, cell: Cell) -> Path | None:
 
 def save_plan(root: Path, plan: Plan) -> Path:
     """Keep what a suite meant when it ran, so that its table needs nothing but results."""
-    return write_file(suite_folder(root, plan.suite) / "plan.json", plan.model_dump_json() + "\n")
+    return write_file(suite_path(root, plan.suite) / "plan.json", plan.model_dump_json() + "\n")
 
 
 def find_plan(root: Path, suite: str) -> Plan:
@@ -192,7 +194,7 @@ def find_plan(root: Path, suite: str) -> Plan:
     Raises:
         UsageError: it never ran here, or its plan cannot be read.
     """
-    path = suite_folder(root, suite) / "plan.json"
+    path = suite_path(root, suite) / "plan.json"
     try:
         plan = Plan.model_validate_json(path.read_bytes())
     except FileNotFoundError:

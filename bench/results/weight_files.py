@@ -8,7 +8,7 @@ from typing import Any
 import safetensors
 
 from bench.errors import UsageError
-from bench.results.cell_folders import Kept
+from bench.results.cell_folders import CellFolder
 from bench.results.record import Record
 
 TYPES = {  # of safetensors, as torch calls them
@@ -24,7 +24,7 @@ TYPES = {  # of safetensors, as torch calls them
 }
 
 
-def digest(path: Path) -> str:
+def digest_file(path: Path) -> str:
     """
     What `trainer.digest` gives for the tensors in a file, from their bytes.
 
@@ -48,26 +48,26 @@ def _tensors(content: bytes) -> list[tuple[str, dict[str, Any]]]:
     return safetensors.deserialize(content)  # pyright: ignore[reportUnknownVariableType]
 
 
-def recorded(record: Record, which: str) -> str:
+def recorded_digest(record: Record, which: str) -> str:
     """The digest that a record has of its `last` or `best` weights; empty in old records."""
     return record.weights_digest if which == "last" else record.best_digest
 
 
-def judged(kept: Kept) -> dict[str, str]:
+def check_weight_files(kept: CellFolder) -> dict[str, str]:
     """The weights files of a cell, and why one is not what its record says; empty if it is."""
     record = kept.record
     paths = {which: kept.home / f"{which}.safetensors" for which in ("last", "best")}
     return {
-        path.name: problem(path, recorded(record, which) if record else "")
+        path.name: find_problem(path, recorded_digest(record, which) if record else "")
         for which, path in paths.items()
         if path.is_file() and not path.is_symlink()
     }
 
 
-def problem(path: Path, known: str) -> str:
+def find_problem(path: Path, known: str) -> str:
     """Why a file does not hold the tensors of the digest, or of any if none is known; or empty."""
     try:
-        now = digest(path)
+        now = digest_file(path)
     except UsageError as error:
         return str(error)
     if not known or now == known:

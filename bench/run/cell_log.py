@@ -32,7 +32,7 @@ class Log:
     """
 
     def __init__(self, root: Path, cell: Cell) -> None:
-        self.path = store.folder(root, cell) / NAME
+        self.path = store.cell_path(root, cell) / NAME
 
     def line(self, text: str) -> None:
         stamp = datetime.now(UTC).isoformat(timespec="seconds")

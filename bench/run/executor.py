@@ -25,7 +25,7 @@ from bench.errors import BenchError, EnvironmentProblem, UsageError
 from bench.registry import ESTIMATORS
 from bench.results import store
 from bench.results.lease import Leases, Owner, myself
-from bench.results.provenance import provenance
+from bench.results.provenance import make_provenance
 from bench.results.record import Record
 from bench.run import worker_process
 from bench.run.cell_log import Log
@@ -312,13 +312,13 @@ class _Crew:
         return CellStatus.FAILED, f"{type(error).__name__}: {error}".splitlines()[0]
 
     def _write(self, cell: Cell, slot: Slot, status: CellStatus, reason: str) -> None:
-        origin = provenance(
+        origin = make_provenance(
             datetime.now(UTC), "cpu", bool(self.settings.compiled), list(self.settings.argv)
         )
         origin = origin.model_copy(update={"device": slot.device, "threads": slot.threads})
         record = Record(cell=cell, status=status, reason=printable(reason), provenance=origin)
         try:
-            store.save(self.settings.root, record)
+            store.save_record(self.settings.root, record)
         except EnvironmentProblem as problem:
             self._close(str(problem), cell)
 

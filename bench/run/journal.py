@@ -116,7 +116,7 @@ class JournalWriter:
         self.echo(line)
         start = "\n" if self._torn else ""  # what an earlier try may have left is a line of its own
         try:
-            path = store.inside(self.root, "events", self.path.name)
+            path = store.path_inside(self.root, "events", self.path.name)
             append_text(path, start + printable(json.dumps(line, ensure_ascii=False)) + "\n")
             self._torn = False
         except EnvironmentProblem as problem:

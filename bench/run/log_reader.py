@@ -25,7 +25,7 @@ def find(root: Path, cell: str) -> Path:
         UsageError: none, or several; their logs are listed.
     """
     names = _names(root)
-    fitting = cell_folders.fitting(cell, [path.parent.name for path in names])
+    fitting = cell_folders.match_slugs(cell, [path.parent.name for path in names])
     found = (
         [path for path, shown in names.items() if cell in shown]
         or [path for path in names if path.parent.name in fitting]

@@ -185,7 +185,9 @@ def run_progress(plan: Plan, ids: Iterable[str], root: Path) -> RunProgress:
     """Those cells of a plan, none of them begun."""
     cells = {
         cell.id: CellProgress(
-            _name(plan, row, cell, part), cell.recipe.epochs, store.folder(root, cell) / "log.txt"
+            _name(plan, row, cell, part),
+            cell.recipe.epochs,
+            store.cell_path(root, cell) / "log.txt",
         )
         for row, part, cell in reversed([*plan.every()])  # a row's own name goes first
     }

@@ -128,7 +128,7 @@ def run(
         print_text(out, f"  {line}")
     for event in session.tally.failed:
         cell = plan.cell(event.cell_id)
-        log = store.folder(settings.root, cell) / "log.txt"
+        log = store.cell_path(settings.root, cell) / "log.txt"
         print_text(err, f"failed: {cell.slug}: {event.reason}; log: {log}")
     undone = 0 if choice.allow_stale else len(session.stale)
     if undone:
@@ -192,7 +192,7 @@ def _again(standings: dict[str, Standing], rerun: tuple[str, ...]) -> list[str]:
         if word in {"failed", "stale"}:
             wanted |= {i for i, standing in standings.items() if standing.state == word}
             continue
-        named = cell_folders.fitting(word, slugs)
+        named = cell_folders.match_slugs(word, slugs)
         if len(named) != 1:
             found = ", ".join(named[:5]) or "none"
             message = f"--rerun `{word}` names {len(named)} cells of this suite: {found}"
@@ -240,7 +240,7 @@ def _refuse_namesake(plan: Plan, root: Path) -> None:
     Raises:
         UsageError: the results folder holds one, and its suite still exists.
     """
-    if not (store.suite_folder(root, plan.suite) / "plan.json").is_file():
+    if not (store.suite_path(root, plan.suite) / "plan.json").is_file():
         return
     try:
         other = Path(store.find_plan(root, plan.suite).source)
@@ -266,7 +266,7 @@ def _table(plan: Plan, root: Path, choice: Choice, consoles: tuple[Console, Cons
     records = found.records(stale=choice.allow_stale)
     board = rank(plan, records, stale=found.stale, notes=found.damaged)
     render.render(board, "rich", out)
-    home = store.suite_folder(root, plan.suite)
+    home = store.suite_path(root, plan.suite)
     if not records and found.stale and (home / "plan.json").is_file():
         print_text(err, f"note: all records are stale; the table in `{home}` stays as it was")
         return []
@@ -279,7 +279,7 @@ def _files(written: list[Path], plan: Plan, root: Path) -> Iterator[str]:
     """Every file of this suite; a cell's files on one line."""
     yield from map(str, [*written, *sorted((root / "receipts").glob("*.json"))])
     for cell in plan.possible:
-        home = store.folder(root, cell)
+        home = store.cell_path(root, cell)
         names = sorted(p.name for p in home.glob("[!.]*")) if home.is_dir() else []
         if names:
             yield f"{home}/{{{','.join(names)}}}" if len(names) > 1 else f"{home}/{names[0]}"

@@ -99,7 +99,7 @@ class Tracking:
             status = event.status or CellStatus.INTERRUPTED
         if status.over:
             with suppress(EnvironmentProblem):  # it cannot be read
-                record = store.find(self.root, cell)
+                record = store.find_record(self.root, cell)
         values = curves(record) if record else {}
         for epoch in values.values():
             if told:

@@ -39,7 +39,7 @@ class Agenda:
         self.waiting = list(cells)
         self.elsewhere: dict[str, Cell] = {}
         self.root, self.leases, self.tell, self.anew = root, leases, tell, anew
-        self._before = {cell.id: store.find(root, cell) for cell in self.waiting}
+        self._before = {cell.id: store.find_record(root, cell) for cell in self.waiting}
         self._tried_at = self._looked_at = 0.0
 
     def next(self) -> Cell | None:
@@ -71,7 +71,7 @@ class Agenda:
 
     def again(self, cell: Cell) -> None:
         """Put back a cell that is to be tried once more; it stays ours."""
-        self._before[cell.id] = store.find(self.root, cell)
+        self._before[cell.id] = store.find_record(self.root, cell)
         self.waiting.append(cell)
 
     def lose(self, cell: Cell) -> None:
@@ -81,7 +81,7 @@ class Agenda:
 
     def record(self, cell: Cell) -> Record | None:
         """The cell's record: a measurement, or what the run did not begin with."""
-        record = store.find(self.root, cell)
+        record = store.find_record(self.root, cell)
         if record is None or (record.measured and not self.anew):
             return record
         return record if record != self._before[cell.id] else None
@@ -106,9 +106,9 @@ class Agenda:
 
     def _make_room(self, cell: Cell) -> None:
         """Move away what the cell's record would replace."""
-        moved = store.set_aside(self.root, cell)
+        moved = store.set_record_aside(self.root, cell)
         if self.anew and Standings(self.root, [cell]).of[cell.id].state == "recorded":
-            moved = attic.put(self.root, cell, self.leases.owner)
+            moved = attic.move_cell(self.root, cell, self.leases.owner)
         if moved:
             self.tell(Moved(cell.id, str(moved)))
 

@@ -155,14 +155,14 @@ def run(job: Job) -> None:
     """
     _tell(Started(job.cell.id))  # before torch, which takes its time
     from bench.results import store
-    from bench.results.provenance import checkout, provenance
+    from bench.results.provenance import describe_checkout, make_provenance
     from bench.train import checkpoint
     from bench.train.trainer import Stopped
 
     started = datetime.now(UTC)
-    checkout()  # as it is now, not as it may be when the cell ends
+    describe_checkout()  # as it is now, not as it may be when the cell ends
     crowd, argv = job.cells_at_once, list(job.argv)
-    origin = _Origin(partial(provenance, started, job.device, argv=argv, cells_at_once=crowd))
+    origin = _Origin(partial(make_provenance, started, job.device, argv=argv, cells_at_once=crowd))
     log = Log(job.root, job.cell)
     try:
         record = _record(job, log, origin)
@@ -170,7 +170,7 @@ def run(job: Job) -> None:
         log.line(f"interrupted: {stopped}")
         _tell(Ended(job.cell.id, CellStatus.INTERRUPTED, epoch=stopped.epoch))
         return
-    store.save(job.root, record)
+    store.save_record(job.root, record)
     if record.measured:
         checkpoint.clear(log.path.parent)
     log.end(record.status, record.reason)
@@ -259,7 +259,7 @@ def _measure(job: Job, log: Log, origin: _Origin) -> "Record":
     origin.meter = meter = Meter(device, alone=job.cells_at_once == 1)
     threads = count(job.threads, "thread")
     log.line(f"{job.cell.slug} on {job.device}, {threads}, {data.label}")
-    home = store.folder(job.root, job.cell)
+    home = store.cell_path(job.root, job.cell)
     checkpoint.sweep(home)
     try:
         _vouch(job, compiled, log, origin)

@@ -86,7 +86,7 @@ def keep(root: Path, tempo: Tempo) -> None:
     """Keep a tempo; a folder that cannot be written is no problem, it is measured again then."""
     name = _name(tempo.graph, tempo.place, tempo.environment, tempo.host)
     with contextlib.suppress(EnvironmentProblem):
-        write_file(store.inside(root, "paces", name), tempo.model_dump_json() + "\n")
+        write_file(store.path_inside(root, "paces", name), tempo.model_dump_json() + "\n")
 
 
 def _name(*words: str) -> str:

@@ -279,7 +279,7 @@ def test_two_epochs_end_to_end(
     (log,) = home.rglob("log.txt")
     text = log.read_text(encoding="utf-8")
     (cell,) = plan(home / "files.yaml", data=home).cells
-    record = store.find(home / "results", cell)
+    record = store.find_record(home / "results", cell)
 
     assert text.count(f"left out, damaged: {path}: image file is truncated") == 1
     assert text.count("left out") == 3
@@ -297,7 +297,7 @@ def test_stop_fails_the_cell(home: Path) -> None:
     (cell,) = plan(home / "files.yaml", data=home).cells
     job = Job(cell, home / "results", "cpu", 1, 2, False, home, (), (), 300.0)
     worker.run(job)
-    record = store.find(home / "results", cell)
+    record = store.find_record(home / "results", cell)
 
     assert record
     assert record.status == "failed"

@@ -70,7 +70,7 @@ def checkpoints(box: Box, rng: Random) -> Read:
     """A cell's two checkpoints, damaged, exchanged, or made up with digests that are right."""
     plan, _ = measured(box)
     cell = rng.choice(plan.cells[:2])
-    root = checkpoint.folder(store.folder(box.results, cell))
+    root = checkpoint.folder(store.cell_path(box.results, cell))
     _put(box, f"cells/{cell.slug}/checkpoints/")
     older, newer = sorted(root.iterdir())
     for path in rng.choice([[newer]] * 4 + [[older, newer], [older]]):
@@ -90,11 +90,11 @@ def _put(box: Box, start: str) -> None:
 def _gone_on(box: Box, cell: Cell) -> None:
     """Train the cell from them; where none is left the record is what it would have been."""
     fresh()
-    home = store.folder(box.results, cell)
+    home = store.cell_path(box.results, cell)
     list(checkpoint.check(home, cell.id))
     worker.run(Job(cell, box.results, "cpu", 1, 0, False, box.inside, (), (), 1e9))
     log = (home / "log.txt").read_text(encoding="utf-8")
-    record = store.find(box.results, cell)
+    record = store.find_record(box.results, cell)
     if "Traceback" in log or not record or not record.measured:
         raise AssertionError(log)
     reports.sound(log)
@@ -424,7 +424,7 @@ def _merged(box: Box, argv: list[str]) -> None:
     strange = {path.name for path in box.results.iterdir()} - known
     strange |= {str(p) for p in box.results.rglob("*") if not (p.is_file() or p.is_dir())}
     if (box.results / "cells").is_dir():
-        landed = cell_folders.cells(box.results)
+        landed = cell_folders.read_folders(box.results)
         strange |= {kept.slug for kept in landed if not (kept.record or kept.unfinished)}
     if strange:
         message = f"landed: {strange}"
@@ -548,7 +548,7 @@ PACKINGS: list[Packing] = [
 def leases(box: Box, rng: Random) -> Read:
     """A lease that says something else or is no file, and so the lock."""
     plan, _ = measured(box)
-    homes = [store.folder(box.results, cell) for cell in plan.cells]
+    homes = [store.cell_path(box.results, cell) for cell in plan.cells]
     for home in homes[:2]:
         home.mkdir(parents=True)
         told = lease.Lease(owner=lease.myself(), beat=3, at="2026-01-01").model_dump(mode="json")

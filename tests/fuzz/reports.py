@@ -46,7 +46,7 @@ def table(box: Box, plan: Plan) -> None:
         terminal(render.rich_table(board, width), width)
     sound(render.text(board, "tex"))
     sound(render.text(board, "html"))
-    home = store.suite_folder(box.results, plan.suite)
+    home = store.suite_path(box.results, plan.suite)
     forms = {"md": render.markdown, "csv": render.csv, "json": render.as_json}
     for end, form in forms.items():
         text = form(board)

@@ -145,7 +145,7 @@ def records(box: Box, rng: Random) -> Read:
         data = mutate.structure(rng, json.loads(whole))
         content = json.dumps(data).encode()
     cell = Record.model_validate_json(whole).cell
-    write_file(store.folder(box.results, cell) / "record.json", content)
+    write_file(store.cell_path(box.results, cell) / "record.json", content)
 
     def read() -> None:
         reports.every(box, rng, plan)
@@ -153,7 +153,7 @@ def records(box: Box, rng: Random) -> Read:
         if rng.random() < 0.05:
             reports_of = rng.choice([["indicators"], ["indicators", "--curves"], ["eval"]])
             command([*reports_of, cell.id])
-        reports.record(cell_folders.recorded(box.results, cell.id))
+        reports.record(cell_folders.find_record(box.results, cell.id))
 
     return read
 
@@ -166,7 +166,7 @@ def plans(box: Box, rng: Random) -> Read:
         content = mutate.raw(rng, whole.encode())
     else:
         content = json.dumps(mutate.structure(rng, json.loads(whole))).encode()
-    write_file(store.suite_folder(box.results, "tiny") / "plan.json", content)
+    write_file(store.suite_path(box.results, "tiny") / "plan.json", content)
 
     def read() -> None:
         if rng.random() < 0.05:
@@ -183,7 +183,7 @@ def weights(box: Box, rng: Random) -> Read:
     cell = plan.cells[0]
     content: bytes = box.known["files"][f"cells/{cell.slug}/last.safetensors"]
     content = mutate.raw(rng, content) if rng.random() < 0.5 else mutate.tensors(rng, content)
-    write_file(store.folder(box.results, cell) / "last.safetensors", content)
+    write_file(store.cell_path(box.results, cell) / "last.safetensors", content)
     record = Record.model_validate_json(box.known["measured"][1][0])
     return lambda: _restored(box, record)
 
@@ -479,7 +479,7 @@ def names(box: Box, rng: Random) -> Read:
         store.find_plan(box.results, suite)
         reports.table(box, moved)
         with contextlib.suppress(UsageError):
-            cell_folders.recorded(box.results, chosen)
+            cell_folders.find_record(box.results, chosen)
 
     return read
 

@@ -217,7 +217,7 @@ def test_leaderboard_needs_no_torch(
     )  # fmt: skip
     store.save_plan(tmp_path, plan)
     for r in records:
-        store.save(tmp_path, r)
+        store.save_record(tmp_path, r)
     for form in ("rich", "md", "csv", "json"):
         done = torchless("leaderboard", "quickstart", "--results", tmp_path, "--format", form)
         assert done.returncode == 0, done.stderr

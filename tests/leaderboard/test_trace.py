@@ -74,7 +74,7 @@ def test_a_cell_leads_to_all_its_files(measured: Path, tmp_path: Path) -> None:
     assert found.others == [str(home / "notes.txt")]
     assert found.journals == {str(journal): 2}
     assert found.rows == ["tiny ste resnet20 1/1"]
-    record = cell_folders.recorded(root, "ste-")
+    record = cell_folders.find_record(root, "ste-")
     assert found.weights[str(home / "last.safetensors")] == record.weights_digest
 
 
@@ -82,11 +82,11 @@ def test_a_lost_seed_says_why(measured: Path, tmp_path: Path) -> None:
     """A row whose cell failed, and one whose cell is gone, are traced with what there is."""
     root = tmp_path / "results"
     shutil.copytree(measured, root)
-    record = cell_folders.recorded(root, "reste-")
+    record = cell_folders.find_record(root, "reste-")
     failed = record.model_copy(
         update={"status": CellStatus.FAILED, "reason": "OSError: x", "curves": {}}
     )
-    store.save(root, failed)
+    store.save_record(root, failed)
     shutil.rmtree(next((root / "cells").glob("ste-*")))
     (ste,) = rows("tiny", ["ste"], root)
     (reste,) = rows("tiny", ["reste", "1/1"], root)
@@ -102,11 +102,11 @@ def test_a_lost_seed_says_why(measured: Path, tmp_path: Path) -> None:
 def stale(measured: Path, tmp_path: Path) -> tuple[Path, str]:
     """A folder in which the record of ste is of other code, and that record's id."""
     root = Path(shutil.copytree(measured, tmp_path / "results"))
-    record = cell_folders.recorded(root, "ste-")
+    record = cell_folders.find_record(root, "ste-")
     numerics = record.cell.numerics | {"bench/trainer.py": "0" * 16}
     old = record.cell.model_copy(update={"numerics": numerics})
-    store.folder(root, record.cell).rename(store.folder(root, old))
-    store.save(root, record.model_copy(update={"cell": old}))
+    store.cell_path(root, record.cell).rename(store.cell_path(root, old))
+    store.save_record(root, record.model_copy(update={"cell": old}))
     return root, old.id
 
 
@@ -157,7 +157,7 @@ def test_trace_prints(measured: Path, ask: Ask, tmp_path: Path) -> None:
     """Numbers and trail for people, everything as JSON, and nothing that commands a terminal."""
     code, out, err = ask("trace", "tiny.yaml", "reste", "resnet20", "--results", measured)
     assert (code, err) == (0, "")
-    acc = f"{100 * (cell_folders.recorded(measured, 'reste-').last_acc or 0):.2f}"
+    acc = f"{100 * (cell_folders.find_record(measured, 'reste-').last_acc or 0):.2f}"
     assert acc in out
     for word in ("command  bench run tiny.yaml", "record.json", "log.txt", "last.safetensors", "Δ"):
         assert word in out
@@ -165,8 +165,10 @@ def test_trace_prints(measured: Path, ask: Ask, tmp_path: Path) -> None:
     assert {row["line"]["label"] for row in told} == {"ste", "reste"}
     root = tmp_path / "results"
     shutil.copytree(measured, root)
-    record = cell_folders.recorded(root, "reste-")
-    store.save(root, record.model_copy(update={"status": CellStatus.FAILED, "reason": "\x1b[2J"}))
+    record = cell_folders.find_record(root, "reste-")
+    store.save_record(
+        root, record.model_copy(update={"status": CellStatus.FAILED, "reason": "\x1b[2J"})
+    )
     code, out, _ = ask("trace", "reste-", "--results", root)
     assert code == 0
     assert "\x1b" not in out

@@ -433,7 +433,7 @@ def test_missing_records_are_told(tmp_path: Path) -> None:
     ):
         files.figures(asked)
     for found in records[:2]:
-        store.save(tmp_path, found)
+        store.save_record(tmp_path, found)
     drawn, notes = files.figures(asked)
 
     assert [name for name, _ in drawn] == ["s-accuracy"]
@@ -491,7 +491,7 @@ def test_what_lost_every_seed_says_why_nothing_is_drawn(tmp_path: Path) -> None:
     store.save_plan(tmp_path, plan)
     for found in records:
         lost = {"status": CellStatus.DIVERGED, "reason": "the loss", "curves": {}, "indicators": []}
-        store.save(tmp_path, found.model_copy(update=lost))
+        store.save_record(tmp_path, found.model_copy(update=lost))
     with pytest.raises(UsageError, match=r"accuracy: no cell came to its end\n") as caught:
         files.figures(files.Asked(Path("s"), (), (), tmp_path))
 

@@ -118,7 +118,7 @@ def test_an_estimator_that_is_gone_has_no_certificate(tmp_path: Path, ask: Ask) 
     one = row("gone", cells).model_copy(update={"roles": {"W": info, "A": info}})
     plan = Plan(suite="s", source="s.yaml", source_digest="0", baseline=None, rows=[one])
     store.save_plan(tmp_path, plan)
-    store.save(tmp_path, records[0])
+    store.save_record(tmp_path, records[0])
     path = tmp_path / "page.html"
     code, _, _ = ask("report", "s", "--results", tmp_path, "-o", path, "--no-figures")
     page = path.read_text(encoding="utf-8")
@@ -144,7 +144,7 @@ def test_stale_rows_are_told(tmp_path: Path, allowed: bool) -> None:
     now = cells[0].model_copy(update={"numerics": {"trainer": "0"}})
     plan = Plan(suite="s", source="s", source_digest="0", baseline=None, rows=[row("ste", [now])])
     store.save_plan(tmp_path, plan)
-    store.save(tmp_path, records[0])
+    store.save_record(tmp_path, records[0])
     page = html(suite_data.gather(tmp_path, "s", stale=allowed), tmp_path, Extra())
 
     assert ("ste (stale)" in page) == allowed

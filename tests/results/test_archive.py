@@ -23,9 +23,11 @@ CELL = "cells/ste-resnet20-w1a1-s0__0123456789ab"
 
 
 def export(root: Path, target: Path) -> Path:
-    members = [m for kept in cell_folders.cells(root) for m in archive.files(kept)]
-    members += [m for plan in cell_folders.plans(root) for m in archive.tables(root, plan)]
-    archive.pack(target, members)
+    members = [m for kept in cell_folders.read_folders(root) for m in archive.list_cell_files(kept)]
+    members += [
+        m for plan in cell_folders.read_plans(root) for m in archive.list_suite_files(root, plan)
+    ]
+    archive.write_archive(target, members)
     return target
 
 
@@ -57,7 +59,7 @@ def test_the_same_results_give_the_same_bytes(measured: Path, tmp_path: Path) ->
 
 def test_what_is_packed_comes_back(measured: Path, whole: Path, tmp_path: Path) -> None:
     """Every file of cells and suites, and a manifest of their digests."""
-    archive.unpack(whole, tmp_path)
+    archive.read_archive(whole, tmp_path)
     found = files(tmp_path)
     manifest = json.loads(found.pop("manifest.json"))
 
@@ -98,7 +100,7 @@ def test_an_archive_is_written_whole_or_not_at_all(
     """A file that cannot be read leaves nothing behind; an archive that is there stays."""
     target = tmp_path / "out.tar.gz"
     with pytest.raises(EnvironmentProblem, match="cannot write"):
-        archive.pack(target, [(f"{CELL}/log.txt", tmp_path / "gone")])
+        archive.write_archive(target, [(f"{CELL}/log.txt", tmp_path / "gone")])
     assert not list(tmp_path.iterdir())
 
     def full(*_: object) -> None:
@@ -191,7 +193,7 @@ def test_extended_headers_and_bombs(tmp_path: Path) -> None:
         into = tmp_path / str(number)
         into.mkdir()
         with pytest.raises(UsageError, match="not an archive"):
-            archive.unpack(path, into)
+            archive.read_archive(path, into)
 
 
 def test_manifests_that_lie(measured: Path, tmp_path: Path) -> None:
@@ -217,10 +219,10 @@ def test_manifests_that_lie(measured: Path, tmp_path: Path) -> None:
                 if manifest is not None or name != archive.MANIFEST:
                     tar.addfile(info, io.BytesIO(content))
         if manifest is right:
-            archive.unpack(path, into)
+            archive.read_archive(path, into)
             continue
         with pytest.raises(UsageError, match="not those of its manifest"):
-            archive.unpack(path, into)
+            archive.read_archive(path, into)
 
 
 def damaged(content: bytes, count: int) -> Iterator[bytes]:
@@ -281,7 +283,7 @@ def test_damaged_archives(tmp_path: Path, memory: Path) -> None:
     """300 damaged archives: what lands is to the byte what was exported, or nothing lands."""
     root = tmp_path / "results"
     for seed in (0, 1):
-        path = store.save(root, record(cell(seed=seed)))
+        path = store.save_record(root, record(cell(seed=seed)))
         path.with_name("last.safetensors").write_bytes(bytes(700))
     content = export(root, tmp_path / "small.tar.gz").read_bytes()
 
@@ -312,4 +314,4 @@ def test_a_pipe_is_no_archive(tmp_path: Path) -> None:
     """It is not waited for."""
     os.mkfifo(tmp_path / "x.tar.gz")
     with pytest.raises(UsageError, match="it is no file"):
-        archive.unpack(tmp_path / "x.tar.gz", tmp_path)
+        archive.read_archive(tmp_path / "x.tar.gz", tmp_path)

@@ -15,7 +15,7 @@ from bench.errors import UsageError
 from bench.planning.planner import plan
 from bench.results import lease, source_digest, store
 from bench.results.cell_state import Standings
-from bench.results.garbage import leftovers, report
+from bench.results.garbage import find_leftovers, report_garbage
 from bench.run import executor, session
 from bench.run.events import Ended
 from bench.run.executor import Settings, Tally
@@ -48,7 +48,7 @@ def run(tmp_path: Path, planned: Plan, monkeypatch: pytest.MonkeyPatch) -> Run:
         ran.extend(cell.slug for cell in cells)
         assert anew == bool(asked)
         for cell in cells:
-            store.save(settings.root, record(cell, weights_digest="new"))
+            store.save_record(settings.root, record(cell, weights_digest="new"))
         return Tally(ended={cell.id: Ended(cell.id, status=CellStatus.OK) for cell in cells})
 
     monkeypatch.setattr(executor, "execute", execute)
@@ -77,12 +77,12 @@ def test_states_of_cells(planned: Plan, tmp_path: Path) -> None:
     def states() -> list[tuple[str, str]]:
         return [(s.state, s.note) for s in Standings(tmp_path, planned.cells).of.values()]
 
-    store.save(tmp_path, record(older(ste), status="failed", curves={}))
+    store.save_record(tmp_path, record(older(ste), status="failed", curves={}))
     assert states() == [("to run", ""), ("to run", "")]
-    store.save(tmp_path, record(older(ste)))
-    store.save(tmp_path, record(reste, status="failed", reason="no", curves={}))
+    store.save_record(tmp_path, record(older(ste)))
+    store.save_record(tmp_path, record(reste, status="failed", reason="no", curves={}))
     assert states() == [("stale", "bench/trainer.py changed"), ("failed", "failed: no")]
-    store.save(tmp_path, record(ste))
+    store.save_record(tmp_path, record(ste))
     assert states()[0] == ("recorded", "")
 
 
@@ -91,7 +91,7 @@ def test_the_newest_of_several_wins(planned: Plan, tmp_path: Path) -> None:
     ste = planned.cells[0]
     for day, file in (("02", "bench/data.py"), ("03", "bench/layers.py"), ("01", "bench/lane.py")):
         origin = record().provenance.model_copy(update={"started": f"2026-01-{day}T00:00:00+00:00"})
-        store.save(tmp_path, record(older(ste, file), provenance=origin))
+        store.save_record(tmp_path, record(older(ste, file), provenance=origin))
     standings = Standings(tmp_path, [ste])
     (shown,) = standings.records(stale=True)
 
@@ -104,23 +104,23 @@ def test_the_newest_of_several_wins(planned: Plan, tmp_path: Path) -> None:
 def test_a_record_in_an_older_versions_folder_counts(planned: Plan, tmp_path: Path) -> None:
     """A folder whose id an earlier version computed otherwise still holds its cell's record."""
     ste = planned.cells[0]
-    path = store.save(tmp_path, record(ste)).parent
+    path = store.save_record(tmp_path, record(ste)).parent
     path.rename(path.with_name(f"{ste.name}__0123456789ab"))
 
     assert Standings(tmp_path, [ste]).of[ste.id].state == "recorded"
-    assert store.home(tmp_path, ste).name.endswith("0123456789ab")
+    assert store.find_cell_path(tmp_path, ste).name.endswith("0123456789ab")
 
 
 def test_stale_cells_are_neither_run_nor_used(planned: Plan, tmp_path: Path, run: Run) -> None:
     """A run does what is missing, names what is stale, leaves it out, and ends with an error."""
     ste, reste = planned.cells
-    store.save(tmp_path / "r", record(older(ste)))
+    store.save_record(tmp_path / "r", record(older(ste)))
     ok, out, err, ran = run()
 
     assert (ok, ran) == (False, [reste.slug])
     assert "2 cells, 0 recorded, 1 stale, 1 to run" in out
     assert "1 of 2 cells recorded, 1 stale." in out
-    assert f"  {store.folder(tmp_path / 'r', reste) / 'record.json'}\n" in out
+    assert f"  {store.cell_path(tmp_path / 'r', reste) / 'record.json'}\n" in out
     assert f"stale: {ste.slug}: bench/trainer.py changed" in err
     assert "stale: 1 cell was measured by other code or on other data; --rerun stale" in err
     lines = [*session.states(planned, planned.cells, tmp_path / "r")]
@@ -132,7 +132,7 @@ def test_stale_cells_are_neither_run_nor_used(planned: Plan, tmp_path: Path, run
 def test_stale_records_are_shown_if_allowed(planned: Plan, tmp_path: Path, run: Run) -> None:
     """With --allow-stale the run ends well, and rows that rest on stale records say so."""
     for cell in planned.cells:
-        store.save(tmp_path / "r", record(older(cell)))
+        store.save_record(tmp_path / "r", record(older(cell)))
     ok, out, _, ran = run(allow_stale=True)
 
     assert (ok, ran) == (True, [])
@@ -144,12 +144,12 @@ def test_stale_records_are_shown_if_allowed(planned: Plan, tmp_path: Path, run: 
 def test_rerun_does_exactly_what_it_is_told(planned: Plan, tmp_path: Path, run: Run) -> None:
     """stale: those with only a stale record; failed: those that failed; and nothing else."""
     ste, reste = planned.cells
-    store.save(tmp_path / "r", record(older(ste)))
+    store.save_record(tmp_path / "r", record(older(ste)))
     assert run("failed")[3] == []
     ok, _, _, ran = run("stale")
     assert (ok, ran) == (True, [ste.slug])
-    assert store.find(tmp_path / "r", older(ste)) is not None  # until `bench gc`
-    store.save(tmp_path / "r", record(reste, status="failed", reason="no", curves={}))
+    assert store.find_record(tmp_path / "r", older(ste)) is not None  # until `bench gc`
+    store.save_record(tmp_path / "r", record(reste, status="failed", reason="no", curves={}))
     assert run("stale")[3] == []
     assert run("failed")[3] == [reste.slug]
     assert run("failed", "stale")[3] == []
@@ -158,7 +158,7 @@ def test_rerun_does_exactly_what_it_is_told(planned: Plan, tmp_path: Path, run: 
 def test_rerun_takes_names_as_everything_does(planned: Plan, tmp_path: Path, run: Run) -> None:
     """An id, the beginning of a name, or a part that one cell has; measured cells, too."""
     ste, reste = planned.cells
-    store.save(tmp_path / "r", record(ste))
+    store.save_record(tmp_path / "r", record(ste))
     assert run(ste.id)[3] == [ste.slug]
     assert run("ste-")[3] == [ste.slug]
     assert run("reste")[3] == [reste.slug]
@@ -171,7 +171,7 @@ def test_rerun_takes_names_as_everything_does(planned: Plan, tmp_path: Path, run
 def test_an_edited_record_is_not_used(planned: Plan, tmp_path: Path, run: Run) -> None:
     """A number that was changed by hand is in no table: its cell runs again."""
     ste, reste = planned.cells
-    path = store.save(tmp_path / "r", record(ste))
+    path = store.save_record(tmp_path / "r", record(ste))
     path.write_text(path.read_text(encoding="utf-8").replace("0.6,0.5", "0.6,0.999", 1), "utf-8")
     _, out, _, ran = run()
 
@@ -182,9 +182,9 @@ def test_an_edited_record_is_not_used(planned: Plan, tmp_path: Path, run: Run) -
 def test_an_empty_table_replaces_none(planned: Plan, tmp_path: Path, run: Run) -> None:
     """Where all records have become stale, the plan and the table of before stay."""
     root = tmp_path / "r"
-    home = store.suite_folder(root, "tiny")
+    home = store.suite_path(root, "tiny")
     for cell in planned.cells:
-        store.save(root, record(older(cell)))
+        store.save_record(root, record(older(cell)))
     store.save_plan(root, planned.model_copy(update={"baseline": None}))
     write_file(home / "leaderboard.md", "before")
     before = files(root)
@@ -204,9 +204,9 @@ def littered(planned: Plan, tmp_path: Path) -> tuple[Path, dict[Path, str]]:
     root = tmp_path / "r"
     ste, reste = planned.cells
     store.save_plan(root, planned)
-    wanted = store.save(root, record(ste))
+    wanted = store.save_record(root, record(ste))
     part = write_file(wanted.with_name(".record.json.abcd_123"), "half")
-    damaged = write_file(store.folder(root, reste) / "record.json", "{")
+    damaged = write_file(store.cell_path(root, reste) / "record.json", "{")
     aside = write_file(damaged.with_name("record.json.damaged-2"), "{")
     points = damaged.parent / "checkpoints"
     write_file(points / "000001-00000002" / "state.pt", "sound")
@@ -219,8 +219,8 @@ def littered(planned: Plan, tmp_path: Path) -> tuple[Path, dict[Path, str]]:
     link.symlink_to(tmp_path)
     told = "its record is damaged: Invalid JSON: EOF while parsing an object at line 1 column 1"
     return root, {
-        store.save(root, record(older(ste))).parent: "stale: bench/trainer.py changed",
-        store.save(root, record(seeded(ste, 9))).parent: "no kept plan wants it",
+        store.save_record(root, record(older(ste))).parent: "stale: bench/trainer.py changed",
+        store.save_record(root, record(seeded(ste, 9))).parent: "no kept plan wants it",
         damaged: told,
         aside: "a damaged record that was set aside",
         points / ".part": "a checkpoint that was cut short",
@@ -244,16 +244,16 @@ def test_gc_lists_and_moves_what_nobody_wants(littered: tuple[Path, dict[Path, s
     """Orphans, stale and damaged records, cut writes: listed, moved if asked, and brought back."""
     root, reasons = littered
     before = files(root)
-    *lines, sums = report(root, move=False)
+    *lines, sums = report_garbage(root, move=False)
 
-    assert {leftover.path: leftover.reason for leftover in leftovers(root)} == reasons
+    assert {leftover.path: leftover.reason for leftover in find_leftovers(root)} == reasons
     assert len(lines) == len(reasons)
     assert sums.endswith("--move takes them to the attic, nothing is deleted")
     assert files(root) == before
-    *_, sums = report(root, move=True)
+    *_, sums = report_garbage(root, move=True)
     assert {p.name for p in files(root)} == {"record.json", "plan.json", "state.pt"}
     assert len(files(root)) == 3
-    assert [*report(root, move=True)] == ["0 left over, 0.0 MB"]
+    assert [*report_garbage(root, move=True)] == ["0 left over, 0.0 MB"]
     subprocess.run(sums.split("back with: ")[1].split(), check=True)
     assert files(root) == before
 
@@ -263,8 +263,8 @@ def test_gc_leaves_what_a_run_works_on(littered: tuple[Path, dict[Path, str]]) -
     root, reasons = littered
     orphan = next(path for path, reason in reasons.items() if reason == "no kept plan wants it")
     (orphan / lease.NAME).write_text("{}", encoding="utf-8")
-    lines = [*report(root, move=True)]
-    left = {leftover.path: leftover.held for leftover in leftovers(root)}
+    lines = [*report_garbage(root, move=True)]
+    left = {leftover.path: leftover.held for leftover in find_leftovers(root)}
 
     assert sum("a run is at work there, so it stays" in line for line in lines) == 4
     assert {reasons[path] for path in left} == {"no kept plan wants it", CUT}
@@ -284,7 +284,7 @@ def test_gc_asks_again_before_it_moves(
         return locked(path)
 
     monkeypatch.setattr(lease, "locked", late)
-    *_, sums = report(root, move=True)
+    *_, sums = report_garbage(root, move=True)
 
     assert (orphan / "record.json").is_file()
     assert sums.startswith(f"{len(reasons) - 4} left over")
@@ -292,15 +292,15 @@ def test_gc_asks_again_before_it_moves(
 
 def test_gc_does_not_guess(planned: Plan, tmp_path: Path) -> None:
     """Without a plan that can be read nobody knows what is wanted; no folder is an error, too."""
-    write_file(store.suite_folder(tmp_path, "tiny") / "plan.json", "{")
+    write_file(store.suite_path(tmp_path, "tiny") / "plan.json", "{")
 
     with pytest.raises(UsageError, match="is damaged, or of another version"):
-        leftovers(tmp_path)
+        find_leftovers(tmp_path)
     with pytest.raises(UsageError, match="is no results folder: there is no such folder"):
-        leftovers(tmp_path / "nowhere")
+        find_leftovers(tmp_path / "nowhere")
     mine = write_file(tmp_path / "home" / ".notes.original", "not of a cut write")
     with pytest.raises(UsageError, match="is no results folder: it has no folder `cells`"):
-        leftovers(mine.parent)
+        find_leftovers(mine.parent)
 
 
 def test_old_records_are_stale(planned: Plan, tmp_path: Path, run: Run) -> None:
@@ -311,7 +311,7 @@ def test_old_records_are_stale(planned: Plan, tmp_path: Path, run: Run) -> None:
             role: getattr(cell, role).model_copy(update={"source": ""})
             for role in ("weights", "activations", "backbone")
         }
-        store.save(tmp_path / "r", record(cell.model_copy(update=refs | bare)))
+        store.save_record(tmp_path / "r", record(cell.model_copy(update=refs | bare)))
     ok, out, _, ran = run()
 
     assert (ok, ran) == (False, [])
@@ -356,6 +356,6 @@ def test_an_edited_plugin_from_end_to_end(tiny: Path, tmp_path: Path) -> None:
     assert all(same for _, same in evaluation.again(old.id, root, None))
     assert bench(changed, "stale") == (True, second)
     assert Standings(root, second.cells).stale == {}
-    assert store.find(root, old) is not None
+    assert store.find_record(root, old) is not None
     tally = executor.execute([old.model_copy(update={"seed": 1})], settings, lambda _: None)
     assert f"{mine} changed since {old.name[:-1]}1" in tally.failed[0].reason

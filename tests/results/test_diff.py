@@ -9,7 +9,7 @@ import pytest
 from samples import cell, record
 
 from bench.results import cell_folders, store
-from bench.results.diff import cells, diff, folders
+from bench.results.diff import diff, diff_cells, diff_folders
 from bench.results.record import Receipt, Record
 from bench.spec.cell import Binarization, DataRef, Recipe, Ref
 
@@ -40,7 +40,7 @@ def moved(of: Record, **change: object) -> Record:
 )
 def test_what_cannot_be_compared(change: dict[str, object], obstacle: str) -> None:
     """Anything but estimator and seed is an obstacle, named once with both values."""
-    found = cells(record(), record(cell(**change)))
+    found = diff_cells(record(), record(cell(**change)))
 
     assert len(found.obstacles) == 1
     assert found.obstacles[0].startswith(obstacle)
@@ -53,7 +53,7 @@ def test_every_process_that_trained_is_compared() -> None:
     first = record()
     elsewhere = moved(first, device="gpu", threads=8).provenance
     second = first.model_copy(update={"earlier": [elsewhere], "weights_digest": "1" * 64})
-    found = cells(first.model_copy(update={"weights_digest": "0" * 64}), second)
+    found = diff_cells(first.model_copy(update={"weights_digest": "0" * 64}), second)
 
     assert {d.name: d.b for d in found.made_on} == {
         "device": "gpu, then cpu",
@@ -65,7 +65,7 @@ def test_every_process_that_trained_is_compared() -> None:
 def test_estimators_and_seeds_may_differ() -> None:
     """Two estimators at two seeds are compared, field by dotted field."""
     other = cell(weights=Ref(name="reste", params={"o_end": 3.0}), seed=1)
-    found = cells(record(), record(other, curves=CURVES | {"test_acc": [0.6, 0.7]}))
+    found = diff_cells(record(), record(other, curves=CURVES | {"test_acc": [0.6, 0.7]}))
 
     assert found.agree
     told = {d.name: (d.a, d.b) for d in found.cell}
@@ -85,11 +85,11 @@ def test_one_cell_with_other_bits_is_explained() -> None:
     receipt = Receipt(environment="e", steps=["a", "b", "c"], first_difference=None, made="m")
     ours = record(receipt=receipt)
     theirs = moved(ours, device="gpu", threads=2, host="other", command="x")
-    assert cells(ours, theirs).agree  # the same bits, wherever they were made
+    assert diff_cells(ours, theirs).agree  # the same bits, wherever they were made
 
     steps = receipt.model_copy(update={"steps": ["a", "x", "y"]})
     update = {"curves": CURVES | {"train_loss": [2.0, 1.5]}, "receipt": steps}
-    found = cells(ours, theirs.model_copy(update=update))
+    found = diff_cells(ours, theirs.model_copy(update=update))
     assert found.same_cell
     assert not found.agree
     assert [d.name for d in found.outcome] == ["train_loss from epoch 2"]
@@ -104,7 +104,7 @@ def test_old_records_are_compared_by_what_they_hold() -> None:
     old = record(weights_digest="d")
     new = record(weights_digest="d", best_digest="b", curves=CURVES | {"test_top5": [0.9, 0.9]})
 
-    assert cells(old, new).agree
+    assert diff_cells(old, new).agree
 
 
 def test_two_folders(tmp_path: Path) -> None:
@@ -112,16 +112,16 @@ def test_two_folders(tmp_path: Path) -> None:
     a, b = tmp_path / "a", tmp_path / "b"
     for root in (a, b):
         for seed in range(4):
-            store.save(root, record(cell(seed=seed)))
-    assert folders(a, b).agree
-    store.save(a, record(cell(seed=7)))
-    store.save(b, record(cell(seed=8)))
-    store.save(b, record(cell(seed=1), curves=CURVES | {"test_acc": [0.6, 0.7]}))
-    store.save(b, record(cell(seed=2), status="failed", reason="OSError", curves={}))
-    store.save(a, record(cell(seed=9)))
+            store.save_record(root, record(cell(seed=seed)))
+    assert diff_folders(a, b).agree
+    store.save_record(a, record(cell(seed=7)))
+    store.save_record(b, record(cell(seed=8)))
+    store.save_record(b, record(cell(seed=1), curves=CURVES | {"test_acc": [0.6, 0.7]}))
+    store.save_record(b, record(cell(seed=2), status="failed", reason="OSError", curves={}))
+    store.save_record(a, record(cell(seed=9)))
     newer = cell(seed=9, weights=Ref(name="ste", version=2, params={"clip": 1.0}))
-    store.save(b, record(newer))
-    found = folders(a, b)
+    store.save_record(b, record(newer))
+    found = diff_folders(a, b)
 
     assert not found.agree
     assert found.only_a == [cell(seed=7).slug]
@@ -146,8 +146,8 @@ def test_diff_prints(measured: Path, ask: Ask, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(measured, copy)
     assert ask("diff", measured, copy)[0] == 0
-    told = cell_folders.recorded(copy, "ste-")
-    store.save(copy, told.model_copy(update={"weights_digest": "0" * 64}))
+    told = cell_folders.find_record(copy, "ste-")
+    store.save_record(copy, told.model_copy(update={"weights_digest": "0" * 64}))
     code, out, _ = ask("diff", ste, copy / "cells" / ste.name / "record.json")
     assert code == 3
     assert "the same cell, other bits" in out

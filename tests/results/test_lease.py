@@ -38,7 +38,7 @@ def foreign() -> Owner:
 
 def write(root: Path, cell: Cell, owner: Owner, beat: int = 1, at: str = "") -> Path:
     text = Lease(owner=owner, beat=beat, at=at).model_dump_json()
-    return write_file(store.folder(root, cell) / "lease.json", text)
+    return write_file(store.cell_path(root, cell) / "lease.json", text)
 
 
 def test_a_cell_has_one_owner(cell: Cell, tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_a_cell_has_one_owner(cell: Cell, tmp_path: Path) -> None:
     assert first.take(cell).ours
     answer = second.take(cell)
     assert (answer.ours, answer.other) == (False, first.owner)
-    assert holder(store.folder(tmp_path, cell)) == str(first.owner)
+    assert holder(store.cell_path(tmp_path, cell)) == str(first.owner)
     second.release(cell)
     assert not second.take(cell).ours
     first.release(cell)
@@ -113,7 +113,7 @@ def test_without_proc_a_process_is_asked_for(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_folder_is_moved_only_while_nobody_has_it(cell: Cell, tmp_path: Path) -> None:
     """In the meantime nobody takes it; one that has it is named; its owner may."""
-    leases, home = Leases(tmp_path, myself()), store.folder(tmp_path, cell)
+    leases, home = Leases(tmp_path, myself()), store.cell_path(tmp_path, cell)
     assert leases.take(cell).ours
     for where in (home, None):
         with (
@@ -137,12 +137,12 @@ def test_one_lease_that_cannot_be_written_stops_no_other(tiny: Path, tmp_path: P
     bad, good = plan(tiny).cells
     for one in (bad, good):
         leases.take(one)
-    (store.folder(tmp_path, bad) / "lease.json").unlink()
-    (store.folder(tmp_path, bad) / "lease.json").mkdir()
+    (store.cell_path(tmp_path, bad) / "lease.json").unlink()
+    (store.cell_path(tmp_path, bad) / "lease.json").mkdir()
     clock.now = 11
 
     assert leases.beat() == []
-    path = store.folder(tmp_path, good) / "lease.json"
+    path = store.cell_path(tmp_path, good) / "lease.json"
     assert json.loads(path.read_text(encoding="utf-8"))["beat"] == 1
 
 
@@ -194,7 +194,7 @@ def test_a_lease_that_cannot_be_read_may_be_somebodys(cell: Cell, tmp_path: Path
     """Damaged, it is waited for like one of another machine."""
     clock = Clock()
     leases = Leases(tmp_path, myself(), clock)
-    write_file(store.folder(tmp_path, cell) / "lease.json", b"\xff{")
+    write_file(store.cell_path(tmp_path, cell) / "lease.json", b"\xff{")
 
     answer = leases.take(cell)
     assert (answer.ours, answer.other) == (False, None)
@@ -207,7 +207,7 @@ def test_a_beat_shows_life_and_finds_losses(cell: Cell, tmp_path: Path) -> None:
     clock = Clock()
     leases = Leases(tmp_path, myself(), clock)
     leases.take(cell)
-    path = store.folder(tmp_path, cell) / "lease.json"
+    path = store.cell_path(tmp_path, cell) / "lease.json"
     clock.now = 9
     assert leases.beat() == []
     assert json.loads(path.read_text(encoding="utf-8"))["beat"] == 0
@@ -220,7 +220,7 @@ def test_a_beat_shows_life_and_finds_losses(cell: Cell, tmp_path: Path) -> None:
 
     assert leases.beat() == [cell]
     leases.release_all()
-    assert holder(store.folder(tmp_path, cell)) == str(other)
+    assert holder(store.cell_path(tmp_path, cell)) == str(other)
 
 
 def test_a_folder_without_locks_is_refused(

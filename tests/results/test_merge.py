@@ -11,7 +11,7 @@ from samples import cell, record
 from bench.base.files import write_file
 from bench.errors import EnvironmentProblem, UsageError
 from bench.results import lease, merge, store
-from bench.results.merge import Prefer, Step
+from bench.results.merge import MergeResult, Prefer
 from bench.results.record import Record
 
 Ask = Callable[..., tuple[int, str, str]]
@@ -21,12 +21,12 @@ OTHER = {"train_loss": [2.0, 1.0], "test_acc": [0.6, 0.7], "lr": [0.1, 0.05]}
 def folder(root: Path, *records: Record) -> Path:
     (root / "cells").mkdir(parents=True, exist_ok=True)
     for one in records:
-        path = store.save(root, one)
+        path = store.save_record(root, one)
         path.with_name("log.txt").write_text(f"{root.name}\n", encoding="utf-8")
     return root
 
 
-def join(a: Path, b: Path, prefer: Prefer | None = None, *, dry: bool = False) -> list[Step]:
+def join(a: Path, b: Path, prefer: Prefer | None = None, *, dry: bool = False) -> list[MergeResult]:
     return list(merge.merge(a, b, prefer, dry=dry))
 
 
@@ -73,14 +73,14 @@ def test_a_measurement_replaces_a_failure(tmp_path: Path) -> None:
     kept = files(ours / "cells")
     (step,) = join(theirs, ours)
     assert (step.kind, step.settled) == ("replaced", True)
-    assert store.find(ours, cell()) == store.find(theirs, cell())
+    assert store.find_record(ours, cell()) == store.find_record(theirs, cell())
     (attic,) = (ours / "attic").iterdir()
     assert attic.name.startswith(f"{cell().slug}@")
     assert files(attic) == {Path(name).name: content for name, content in kept.items()}
 
     (step,) = join(folder(tmp_path / "failed", failed), ours)
     assert (step.kind, step.settled) == ("kept", True)
-    assert store.find(ours, cell()) == store.find(theirs, cell())
+    assert store.find_record(ours, cell()) == store.find_record(theirs, cell())
 
 
 @pytest.mark.parametrize("dry", [True, False])
@@ -88,7 +88,7 @@ def test_what_a_run_has_is_not_replaced(tmp_path: Path, dry: bool) -> None:
     """A failure that a run tries again keeps its folder, whoever has measured it elsewhere."""
     ours = folder(tmp_path / "ours", record(status="failed", reason="OSError: x", curves={}))
     theirs = folder(tmp_path / "theirs", record())
-    write_file(store.folder(ours, cell()) / "lease.json", "{}")
+    write_file(store.cell_path(ours, cell()) / "lease.json", "{}")
     before = files(ours)
     (step,) = join(theirs, ours, "theirs", dry=dry)
 
@@ -105,7 +105,7 @@ def test_what_a_run_ended_meanwhile_is_not_replaced(
     locked = lease.locked
 
     def late(root: Path) -> AbstractContextManager[None]:
-        store.save(root, record(curves=OTHER))
+        store.save_record(root, record(curves=OTHER))
         return locked(root)
 
     monkeypatch.setattr(lease, "locked", late)
@@ -146,7 +146,7 @@ def test_conflicts_are_settled_by_word(tmp_path: Path) -> None:
         if turn == 1:
             folder(tmp_path / "copy", record())
         assert len(list((ours / "attic").iterdir())) == turn
-    assert store.find(ours, cell()) == store.find(theirs, cell())
+    assert store.find_record(ours, cell()) == store.find_record(theirs, cell())
 
 
 @pytest.mark.parametrize("content", ["", "{", "\x00"])
@@ -161,7 +161,7 @@ def test_a_damaged_record_gives_way_and_none_lands(tmp_path: Path, content: str)
     assert steps[cell().slug].kind == "replaced"
     assert steps[cell(seed=1).slug].kind == "refused"
     assert "is damaged" in steps[cell(seed=1).slug].text
-    assert store.find(ours, cell())
+    assert store.find_record(ours, cell())
     assert not (ours / "cells" / cell(seed=1).slug).exists()
 
 
@@ -191,14 +191,14 @@ def test_unfinished_cells(tmp_path: Path) -> None:
     assert files(ours) == {f"cells/{cell().slug}/checkpoints/1-5/state.pt": b"x"}
     (step,) = join(theirs, ours)
     assert step.kind == "kept"
-    store.save(theirs, record())
+    store.save_record(theirs, record())
     (ours / "cells" / cell().slug / "lease.json").write_text("{}", encoding="utf-8")
     (step,) = join(theirs, ours)
     assert (step.kind, "has this cell; wait" in step.text) == ("refused", True)
     (ours / "cells" / cell().slug / "lease.json").unlink()
     (step,) = join(theirs, ours)
     assert step.kind == "replaced"
-    assert store.find(ours, cell())
+    assert store.find_record(ours, cell())
 
 
 @pytest.mark.parametrize("link", ["cells", "suites", "attic"])

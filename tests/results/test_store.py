@@ -19,7 +19,7 @@ from bench.spec.plan import Plan, Row
 
 
 def unsealed(found: Record | None) -> Record | None:
-    """A record as it was before `store.save` sealed it."""
+    """A record as it was before `store.save_record` sealed it."""
     return found and found.model_copy(update={"seal": ""})
 
 
@@ -77,20 +77,22 @@ def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
     """What is saved is found by its cell, equal in every field, infinities included."""
     clipped = cell(weights=Ref(name="ste", params={"clip": "Infinity"}))
     saved = record(clipped)
-    store.save(tmp_path, saved)
+    store.save_record(tmp_path, saved)
 
-    assert unsealed(store.find(tmp_path, clipped)) == saved
-    assert store.find(tmp_path, cell()) is None
-    assert unsealed(cell_folders.recorded(tmp_path, clipped.id)) == saved
+    assert unsealed(store.find_record(tmp_path, clipped)) == saved
+    assert store.find_record(tmp_path, cell()) is None
+    assert unsealed(cell_folders.find_record(tmp_path, clipped.id)) == saved
 
 
 def test_a_seal_shows_every_edit(tmp_path: Path) -> None:
     """A record is as it was written, or was edited since; layout is no edit, old ones have none."""
-    path = store.save(tmp_path, record(cell(weights=Ref(name="ste", params={"clip": "Infinity"}))))
+    path = store.save_record(
+        tmp_path, record(cell(weights=Ref(name="ste", params={"clip": "Infinity"})))
+    )
     text = path.read_text(encoding="utf-8")
 
     def told(content: str) -> bool | None:
-        return store.sealed(Record.model_validate_json(content))
+        return store.seal_holds(Record.model_validate_json(content))
 
     assert told(text) is True
     assert told(json.dumps(json.loads(text), indent=3, sort_keys=True)) is True
@@ -106,37 +108,37 @@ def test_a_seal_shows_every_edit(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"schema_version": 9}', "\x00\xff"])
 def test_a_damaged_record_is_no_record(tmp_path: Path, content: str) -> None:
     """A truncated or foreign record does not count as measured, and its name says damaged."""
-    path = store.save(tmp_path, record())
+    path = store.save_record(tmp_path, record())
     path.write_text(content, encoding="utf-8")
 
-    assert store.find(tmp_path, cell()) is None
+    assert store.find_record(tmp_path, cell()) is None
     with pytest.raises(UsageError, match="is damaged"):
-        cell_folders.recorded(tmp_path, cell().id)
+        cell_folders.find_record(tmp_path, cell().id)
 
 
 def test_a_pipe_is_no_record(tmp_path: Path) -> None:
     """Nobody waits for what it may say."""
-    home = store.folder(tmp_path, cell())
+    home = store.cell_path(tmp_path, cell())
     home.mkdir(parents=True)
     os.mkfifo(home / "record.json")
 
     with pytest.raises(UsageError, match="is no record: it is no file"):
-        store.parse(home / "record.json")
-    assert store.find(tmp_path, cell()) is None
+        store.read_record(home / "record.json")
+    assert store.find_record(tmp_path, cell()) is None
 
 
 def test_a_changed_record_is_no_record(tmp_path: Path) -> None:
     """An edit by hand breaks the seal: nobody uses the record, and it is set aside, never over."""
-    path = store.save(tmp_path, record())
+    path = store.save_record(tmp_path, record())
     text = path.read_text(encoding="utf-8").replace("0.6,0.5", "0.6,0.999", 1)
     for name in ("record.json.damaged", "record.json.damaged-2"):
         path.write_text(text, encoding="utf-8")
-        assert store.find(tmp_path, cell()) is None
+        assert store.find_record(tmp_path, cell()) is None
         with pytest.raises(UsageError, match="its record was changed after it was written"):
-            cell_folders.recorded(tmp_path, cell().id)
-        assert store.set_aside(tmp_path, cell()) == path.with_name(name)
-    store.save(tmp_path, record())
-    assert store.set_aside(tmp_path, cell()) is None
+            cell_folders.find_record(tmp_path, cell().id)
+        assert store.set_record_aside(tmp_path, cell()) == path.with_name(name)
+    store.save_record(tmp_path, record())
+    assert store.set_record_aside(tmp_path, cell()) is None
     assert path.with_name("record.json.damaged").read_text(encoding="utf-8") == text
 
 
@@ -144,27 +146,27 @@ def test_a_disk_that_does_not_answer_makes_no_record_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A record that cannot be read now is an error, and stays where it is."""
-    path = store.save(tmp_path, record())
+    path = store.save_record(tmp_path, record())
 
     def fail(_: Path) -> bytes:
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "read_bytes", fail)
-        for ask in (store.find, store.set_aside):
+        for ask in (store.find_record, store.set_record_aside):
             with pytest.raises(EnvironmentProblem, match=r"cannot read `.*json`: Input/output"):
                 ask(tmp_path, cell())
         with pytest.raises(EnvironmentProblem, match="Input/output"):
-            cell_folders.cells(tmp_path)
+            cell_folders.read_folders(tmp_path)
     assert [*path.parent.iterdir()] == [path]
 
 
 def test_a_folder_named_by_an_older_version_is_read(tmp_path: Path) -> None:
     """Its id is not the cell's, its name is: the record is the cell's all the same."""
-    home = store.save(tmp_path, record()).parent
+    home = store.save_record(tmp_path, record()).parent
     home.rename(home.with_name(f"{cell().name}__0123456789ab"))
 
-    assert unsealed(cell_folders.recorded(tmp_path, "0123456789ab")) == record()
+    assert unsealed(cell_folders.find_record(tmp_path, "0123456789ab")) == record()
 
 
 def test_a_file_is_on_disk_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,40 +193,40 @@ def test_a_file_is_on_disk_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_record_of_another_cell_is_no_record(tmp_path: Path) -> None:
     """A record that was copied into the wrong folder does not count."""
-    wrong = store.folder(tmp_path, cell()) / "record.json"
+    wrong = store.cell_path(tmp_path, cell()) / "record.json"
     write_file(wrong, record(cell(seed=5)).model_dump_json())
 
-    assert store.find(tmp_path, cell()) is None
+    assert store.find_record(tmp_path, cell()) is None
 
 
 def test_an_ambiguous_name_lists_what_it_names(tmp_path: Path) -> None:
     """A name that fits several cells, or none, is an error that lists them."""
     for seed in (0, 1):
-        store.save(tmp_path, record(cell(seed=seed)))
+        store.save_record(tmp_path, record(cell(seed=seed)))
 
     with pytest.raises(UsageError, match=r"`ste` names 2 cells of.*ste-resnet20-w1a1-s0__"):
-        cell_folders.recorded(tmp_path, "ste")
+        cell_folders.find_record(tmp_path, "ste")
     with pytest.raises(UsageError, match=r"no cell of `.*` is called `nothing`"):
-        cell_folders.recorded(tmp_path, "nothing")
+        cell_folders.find_record(tmp_path, "nothing")
 
 
 def test_nothing_is_written_outside(tmp_path: Path) -> None:
     """A link out of the results folder and a name with slashes or dots are refused by name."""
     root, outside = tmp_path / "results", tmp_path / "outside"
     outside.mkdir()
-    home = store.folder(root, cell())
+    home = store.cell_path(root, cell())
     home.parent.mkdir(parents=True)
     home.symlink_to(outside)
     (root / "suites").mkdir()
     (root / "suites" / "away").symlink_to(outside)
 
     with pytest.raises(EnvironmentProblem, match=r"leads out of the results folder, to `.*outside"):
-        store.save(root, record())
+        store.save_record(root, record())
     with pytest.raises(EnvironmentProblem, match="leads out"):
-        store.find(root, cell())
+        store.find_record(root, cell())
     for name in ("away", "../../x", "..", "", "/etc", "a/b"):
         with pytest.raises(EnvironmentProblem, match="leads out of the results folder"):
-            store.suite_folder(root, name)
+            store.suite_path(root, name)
     assert list(outside.iterdir()) == []
 
 
@@ -242,9 +244,9 @@ def test_a_results_folder_may_be_a_link(tmp_path: Path) -> None:
     """Only what leads out of it is refused, not the way to it."""
     (tmp_path / "disk").mkdir()
     (tmp_path / "results").symlink_to(tmp_path / "disk")
-    store.save(tmp_path / "results", record())
+    store.save_record(tmp_path / "results", record())
 
-    assert store.find(tmp_path / "disk", cell()) is not None
+    assert store.find_record(tmp_path / "disk", cell()) is not None
 
 
 def test_a_plan_that_names_another_suite_is_refused(tmp_path: Path) -> None:
@@ -254,7 +256,7 @@ def test_a_plan_that_names_another_suite_is_refused(tmp_path: Path) -> None:
         data="digits", classes=10, roles={}, cells=[record().cell],
     )  # fmt: skip
     plan = Plan(suite="../../x", source="s", source_digest="0", baseline=None, rows=[row])
-    write_file(store.suite_folder(tmp_path, "mine") / "plan.json", plan.model_dump_json())
+    write_file(store.suite_path(tmp_path, "mine") / "plan.json", plan.model_dump_json())
 
     with pytest.raises(UsageError, match=r"is the plan of `\.\./\.\./x`; `bench run` makes it"):
         store.find_plan(tmp_path, "mine")
@@ -265,13 +267,13 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "cells").write_text("in the way", encoding="utf-8")
 
     with pytest.raises(EnvironmentProblem, match=r"cannot write `.*record\.json`"):
-        store.save(tmp_path, record())
+        store.save_record(tmp_path, record())
     assert [p.name for p in tmp_path.iterdir()] == ["cells"]
 
 
 def test_a_full_disk_leaves_the_old_record(tmp_path: Path) -> None:
     """Without room for the new record the old one stays whole."""
-    store.save(tmp_path, record())
+    store.save_record(tmp_path, record())
     script = f"""
 import resource, signal
 from pathlib import Path
@@ -280,7 +282,7 @@ from bench.errors import EnvironmentProblem
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
 try:
-    write_file(Path({str(store.folder(tmp_path, cell()) / "record.json")!r}), "x" * 10_000)
+    write_file(Path({str(store.cell_path(tmp_path, cell()) / "record.json")!r}), "x" * 10_000)
 except EnvironmentProblem as error:
     print(error)
 """
@@ -289,13 +291,13 @@ except EnvironmentProblem as error:
     )
 
     assert "cannot write" in done.stdout
-    assert unsealed(store.find(tmp_path, cell())) == record()
-    assert len(list(store.folder(tmp_path, cell()).iterdir())) == 1
+    assert unsealed(store.find_record(tmp_path, cell())) == record()
+    assert len(list(store.cell_path(tmp_path, cell()).iterdir())) == 1
 
 
 def test_records_are_strict_json(tmp_path: Path) -> None:
     """No NaN and no Infinity stands on disk as a number."""
-    text = store.save(tmp_path, record()).read_text(encoding="utf-8")
+    text = store.save_record(tmp_path, record()).read_text(encoding="utf-8")
 
     json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in a record"))
     with pytest.raises(ValueError, match="finite"):

@@ -43,7 +43,7 @@ def test_the_digest_is_the_trainers(tmp_path: Path) -> None:
     path = tmp_path / NAME
     path.write_bytes(save(state))
 
-    assert weight_files.digest(path) == trainer.digest(state)
+    assert weight_files.digest_file(path) == trainer.digest(state)
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_what_holds_no_weights(tmp_path: Path, content: bytes) -> None:
     """A file that is none, or of types that no network here has, is an error that names it."""
     (tmp_path / NAME).write_bytes(content)
     with pytest.raises(UsageError, match=f"{NAME} cannot be read: "):
-        weight_files.digest(tmp_path / NAME)
+        weight_files.digest_file(tmp_path / NAME)
     with pytest.raises(UsageError, match="No such file"):
-        weight_files.digest(tmp_path / "none")
+        weight_files.digest_file(tmp_path / "none")
 
 
 def test_export_leaves_damaged_weights_out(harmed: Path, ask: Ask, tmp_path: Path) -> None:
@@ -80,7 +80,10 @@ def test_a_record_lands_without_its_damaged_weights(
     code, out, _ = ask("merge", harmed, "--into", root)
     assert code == 3
     assert f"refused   {slug}: {WHY}" in out
-    assert (cell_folders.read(root / "cells" / slug).state, path_of_or_none(root)) == ("ok", None)
+    assert (cell_folders.read_folder(root / "cells" / slug).state, path_of_or_none(root)) == (
+        "ok",
+        None,
+    )
     assert ask("merge", measured, "--into", root)[0] == 0
     code, out, _ = ask("merge", harmed, "--into", root)
     assert (code, f"{root}: 3 equal, 1 refused" in out) == (3, True)

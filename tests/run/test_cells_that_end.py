@@ -82,7 +82,7 @@ def settings(root: Path, *deeds: str, slots: int = 2, **more: float) -> Settings
 
 
 def reasons(root: Path, cells: list[Cell]) -> list[str]:
-    found = [store.find(root, cell) for cell in cells]
+    found = [store.find_record(root, cell) for cell in cells]
     return [record.reason if record else "no record" for record in found]
 
 
@@ -115,7 +115,7 @@ def test_each_death_ends_its_own_cell(cells: list[Cell], tmp_path: Path) -> None
 
 
 def logged(root: Path, cell: Cell) -> str:
-    return (store.folder(root, cell) / "log.txt").read_text(encoding="utf-8")
+    return (store.cell_path(root, cell) / "log.txt").read_text(encoding="utf-8")
 
 
 def test_what_a_cell_prints_is_in_its_log(
@@ -169,7 +169,7 @@ def test_a_kill_for_memory_is_called_so(
     counts = iter([3, 4])
     monkeypatch.setattr(worker_process, "oom_kills", lambda: next(counts))
     execute(cells[:1], settings(tmp_path, "kill"), Heard())
-    record = store.find(tmp_path, cells[0])
+    record = store.find_record(tmp_path, cells[0])
 
     assert record is not None
     assert record.status == "out_of_memory"
@@ -180,7 +180,7 @@ def test_a_lost_cell_has_its_own_threads(cells: list[Cell], tmp_path: Path) -> N
     """Its record says how many the worker had, not the process that writes it."""
     two = replace(settings(tmp_path, "kill"), slots=(Slot("cpu", 2),))
     execute(cells[:1], two, Heard())
-    record = store.find(tmp_path, cells[0])
+    record = store.find_record(tmp_path, cells[0])
 
     assert record is not None
     assert record.provenance.threads == 2
@@ -243,7 +243,7 @@ def test_a_clock_that_jumps_ages_no_lease(cells: list[Cell], tmp_path: Path) -> 
     """Another machine's run keeps its cell, though days pass here on the wall clock."""
     anew = fresh(lease)  # so that even its defaults are taken from that clock
     far = myself().model_copy(update={"place": "elsewhere", "host": "far"})
-    path = store.folder(tmp_path, cells[0]) / "lease.json"
+    path = store.cell_path(tmp_path, cells[0]) / "lease.json"
     write_file(path, Lease(owner=far, beat=1, at="").model_dump_json())
     leases = anew.Leases(tmp_path, anew.myself())
 
@@ -263,7 +263,7 @@ def fresh(module: ModuleType) -> ModuleType:
 def test_leases_and_journal_have_one_owner(cells: list[Cell], tmp_path: Path) -> None:
     """Whose a lease is stands in the journal of its run."""
     owner = myself()
-    path = store.folder(tmp_path, cells[0]) / "lease.json"
+    path = store.cell_path(tmp_path, cells[0]) / "lease.json"
     owners: list[Owner] = []
     heard = Heard(
         progress=lambda _: owners.append(Lease.model_validate_json(path.read_bytes()).owner)
@@ -475,7 +475,7 @@ def test_what_another_run_failed_at_is_not_tried_by_us(cells: list[Cell], tmp_pa
     other.take(cells[0])
 
     def end(_: Event) -> None:
-        store.save(tmp_path, failure(cells[0], tmp_path))
+        store.save_record(tmp_path, failure(cells[0], tmp_path))
         other.release(cells[0])
 
     heard = Heard(elsewhere=end)
@@ -498,7 +498,7 @@ def test_what_another_run_lets_go_is_ours(cells: list[Cell], tmp_path: Path) -> 
 
 def test_a_run_whose_cell_was_taken_over_leaves_it(cells: list[Cell], tmp_path: Path) -> None:
     """It slept too long: its worker is killed, no record is written, and the cell is elsewhere."""
-    path = store.folder(tmp_path, cells[0]) / "lease.json"
+    path = store.cell_path(tmp_path, cells[0]) / "lease.json"
     foreign = myself().model_copy(update={"place": "elsewhere", "host": "far"})
 
     def take(_: Event) -> None:
@@ -519,7 +519,7 @@ def test_a_run_whose_cell_was_taken_over_leaves_it(cells: list[Cell], tmp_path: 
 def test_what_is_measured_is_not_trained_again(cells: list[Cell], tmp_path: Path) -> None:
     """A record that another run wrote since we looked is the cell's end, without a worker."""
     job = Job(cells[0], tmp_path, "cpu", 1, 1, False, tmp_path, (), (), 300.0)
-    store.save(tmp_path, fakes.record(job, CellStatus.OK))
+    store.save_record(tmp_path, fakes.record(job, CellStatus.OK))
     heard = Heard()
     tally = execute(cells[:1], settings(tmp_path, "fail"), heard)
 
@@ -531,9 +531,9 @@ def test_what_is_measured_is_not_trained_again(cells: list[Cell], tmp_path: Path
 def again(root: Path, cell: Cell, reason: str = "") -> Record:
     """A measurement by an earlier run, with its weights beside it."""
     job = Job(cell, root, "cpu", 1, 1, False, root, (), (), 300.0)
-    path = store.save(root, fakes.record(job, CellStatus.OK, reason))
+    path = store.save_record(root, fakes.record(job, CellStatus.OK, reason))
     path.with_name("last.safetensors").write_bytes(b"weights")
-    found = store.find(root, cell)
+    found = store.find_record(root, cell)
     assert found
     return found
 
@@ -549,8 +549,8 @@ def test_a_cell_that_runs_anew_is_kept(cells: list[Cell], tmp_path: Path) -> Non
     assert heard.of(Moved)[0].reason == str(kept)
     assert kept.name.startswith(f"{cells[0].slug}@")
     assert {p.name for p in kept.iterdir()} == {"record.json", "last.safetensors"}
-    assert store.parse(kept / "record.json") == old
-    assert (new := store.find(tmp_path, cells[0]))
+    assert store.read_record(kept / "record.json") == old
+    assert (new := store.find_record(tmp_path, cells[0]))
     assert new != old
     assert leftovers(tmp_path) == []
 
@@ -563,7 +563,7 @@ def test_no_cell_is_moved_before_its_turn(cells: list[Cell], tmp_path: Path) -> 
     with stopped():
         execute(cells[:3], settings(tmp_path, "obey", "ok", "ok", slots=1), heard, anew=True)
 
-    assert [store.find(tmp_path, cell) for cell in cells[:3]] == [None, *old[1:]]
+    assert [store.find_record(tmp_path, cell) for cell in cells[:3]] == [None, *old[1:]]
     assert len([*(tmp_path / "attic").iterdir()]) == 1
 
 
@@ -581,13 +581,13 @@ def test_two_runs_anew_measure_once(cells: list[Cell], tmp_path: Path) -> None:
     execute(cells[:1], settings(tmp_path, "fail"), heard, anew=True)
 
     assert [e.kind for e in heard.events] == ["elsewhere", "end"]
-    assert store.find(tmp_path, cells[0]) != old
+    assert store.find_record(tmp_path, cells[0]) != old
     assert not (tmp_path / "attic").exists()
 
 
 def test_a_damaged_record_is_kept(cells: list[Cell], tmp_path: Path) -> None:
     """What cannot be used is moved aside when its cell's turn comes."""
-    path = write_file(store.folder(tmp_path, cells[0]) / "record.json", "{")
+    path = write_file(store.cell_path(tmp_path, cells[0]) / "record.json", "{")
     heard = Heard()
     execute(cells[:1], settings(tmp_path, "ok"), heard)
 

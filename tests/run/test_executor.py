@@ -74,7 +74,7 @@ def states(root: Path, cells: list[Cell]) -> list[str]:
 
 
 def records(root: Path, cells: list[Cell]) -> list[Record]:
-    found = [store.find(root, cell) for cell in cells]
+    found = [store.find_record(root, cell) for cell in cells]
     return [record for record in found if record]
 
 
@@ -93,7 +93,7 @@ def test_a_suite_runs_once_and_bitwise_alike(tiny: Path, tmp_path: Path, measure
     assert first[0].weights_digest
     assert first[0].provenance.threads == 1
     for cell in cells:
-        names = {p.name for p in store.folder(tmp_path / "a", cell).iterdir()}
+        names = {p.name for p in store.cell_path(tmp_path / "a", cell).iterdir()}
         assert names == {"record.json", "log.txt", "last.safetensors", "best.safetensors"}
 
 
@@ -107,7 +107,7 @@ def test_one_bad_cell_ends_alone(hostile: list[Cell], tmp_path: Path) -> None:
     assert by_name["raiser"].reason == "RuntimeError: no slope today"
     assert by_name["killer"].reason == "its worker process died (SIGKILL)"
     assert {e.reason for e in tally.failed} == {r.reason for r in by_name.values()} - {""}
-    log = store.folder(tmp_path, by_name["raiser"].cell) / "log.txt"
+    log = store.cell_path(tmp_path, by_name["raiser"].cell) / "log.txt"
     assert "Traceback" in log.read_text(encoding="utf-8")
     assert states(tmp_path, hostile) == ["failed", "recorded", "failed"]
 

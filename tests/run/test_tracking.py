@@ -93,7 +93,7 @@ def test_accuracy_comes_at_once_and_the_rest_from_the_record(
     ]:
         hear(event)
     hear.close()
-    record = store.find(measured, cells[0])
+    record = store.find_record(measured, cells[0])
     assert record is not None
 
     assert [(t[0], *t[1:2]) for t in fake.told] == [
@@ -114,7 +114,7 @@ def test_a_cell_that_was_never_heard_is_told_whole(measured: Path, cells: list[C
     hear, _ = tracking(measured, cells, fake=fake)
     hear(Started(cells[0].id))
     hear(Ended(cells[0].id, status=CellStatus.OK))
-    record = store.find(measured, cells[0])
+    record = store.find_record(measured, cells[0])
     assert record is not None
 
     assert [v["test_acc"] for v in fake.told[1][2].values()] == record.curves["test_acc"]
@@ -232,7 +232,7 @@ def test_a_run_is_tracked(
     assert f"tracked: `tensorboard --logdir {tmp_path / 'tb'}` shows it" in out
     assert out.count("trackio") == 2, "beside that it prints nothing"
 
-    record = store.find(root, store.find_plan(root, "tiny").cells[0])
+    record = store.find_record(root, store.find_plan(root, "tiny").cells[0])
     assert record is not None
     curves = tracker.curves(record)
     from_tensorboard(tmp_path / "tb" / "tiny" / record.cell.slug, curves)

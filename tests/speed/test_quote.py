@@ -139,7 +139,7 @@ def test_a_checkpoint_shortens_what_is_left(tiny: Path, tmp_path: Path, steady: 
     resolved = plan(tiny)
     cells = resolved.cells[:1]
     whole = calibration.calibrate(resolved, cells, ONE, Gauge(tmp_path, None)).left_s
-    (checkpoint.folder(store.folder(tmp_path, cells[0])) / "000001-00000001").mkdir(parents=True)
+    (checkpoint.folder(store.cell_path(tmp_path, cells[0])) / "000001-00000001").mkdir(parents=True)
     rest = calibration.calibrate(resolved, cells, ONE, Gauge(tmp_path, None)).left_s
 
     assert (whole, rest) == (25, 15)

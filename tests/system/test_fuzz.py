@@ -193,7 +193,7 @@ def test_a_damaged_record_is_none(box: Box) -> None:
     TARGETS["records"][0](box, Random(0))  # trains once, if no other test did
     _, texts = box.known["measured"]
     cell = store.Record.model_validate_json(texts[0]).cell
-    path = store.folder(box.results, cell) / "record.json"
+    path = store.cell_path(box.results, cell) / "record.json"
     for damaged in (
         texts[0].replace('"best_epoch":', '"best_epoch":7', 1),
         texts[0].replace('"test_acc":[', '"test_acc":[0.5,', 1),
@@ -201,6 +201,6 @@ def test_a_damaged_record_is_none(box: Box) -> None:
         texts[0].replace('"zeros":[', '"zeros":[1,', 1),
     ):
         write_file(path, damaged)
-        assert store.find(box.results, cell) is None
+        assert store.find_record(box.results, cell) is None
         with pytest.raises(UsageError, match="is damaged"):
-            cell_folders.recorded(box.results, cell.id)
+            cell_folders.find_record(box.results, cell.id)

@@ -105,7 +105,7 @@ def survive(cell: Cell, root: Path, kills: int, rng: random.Random) -> Toll:
     seconds, toll = time.monotonic() - started, Toll()
     while toll.kills < kills:
         torn = root / str(toll.finished)
-        home = store.folder(torn, cell)
+        home = store.cell_path(torn, cell)
         while record(torn, cell) is None:
             part = replace(job, root=torn, checkpoint_s=rng.choice(INTERVALS))
             killed = run(part, rng.uniform(0, seconds) if toll.kills < kills else None)
@@ -135,7 +135,7 @@ def run(job: Job, seconds: float | None = None) -> bool:
 
 def record(root: Path, cell: Cell) -> Record | None:
     """The record of a cell, if there is one; one that is not whole is an error."""
-    path = store.folder(root, cell) / "record.json"
+    path = store.cell_path(root, cell) / "record.json"
     return Record.model_validate_json(path.read_bytes()) if path.exists() else None
 
 
@@ -146,7 +146,7 @@ def same(first: Path, second: Path, cell: Cell) -> None:
     assert b
     assert a.model_dump_json(exclude={*VOLATILE}) == b.model_dump_json(exclude={*VOLATILE})
     for name in ("last.safetensors", "best.safetensors"):
-        one, other = (store.folder(root, cell) / name for root in (first, second))
+        one, other = (store.cell_path(root, cell) / name for root in (first, second))
         assert one.exists() == other.exists()
         assert not one.exists() or one.read_bytes() == other.read_bytes()
 
@@ -173,7 +173,7 @@ def test_a_killed_run_continues(tmp_path: Path) -> None:
     run(Job(cell, tmp_path / "whole", "cpu", 1, 0, False, Path("data"), (), (), 1e9))
     argv = [sys.executable, "-m", "bench", "run", suite, "--device", "cpu", "--results", root]
     often = [*argv, "--checkpoint-every", "0.05"]
-    home = store.folder(root, cell)
+    home = store.cell_path(root, cell)
 
     def epoch() -> int:
         """Of the newest checkpoint."""

@@ -37,7 +37,7 @@ def test_real_images_are_learned(tmp_path: Path) -> None:
 
     assert plan.rows[0].data.startswith("CIFAR-10 (3,000-image copy)")
     for cell in plan.cells:
-        record = store.find(settings.root, cell)
+        record = store.find_record(settings.root, cell)
         assert record
         losses = record.curves["train_loss"]
         assert losses[-1] < losses[0]

@@ -341,13 +341,13 @@ def job(tiny: Path, tmp_path: Path) -> Job:
 
 
 def found(job: Job) -> Record:
-    record = store.find(job.root, job.cell)
+    record = store.find_record(job.root, job.cell)
     assert record
     return record
 
 
 def log(job: Job) -> str:
-    return (store.folder(job.root, job.cell) / "log.txt").read_text(encoding="utf-8")
+    return (store.cell_path(job.root, job.cell) / "log.txt").read_text(encoding="utf-8")
 
 
 def bits(record: Record) -> dict[str, object]:
@@ -365,8 +365,8 @@ def test_sigterm_interrupts_a_cell_and_it_goes_on(job: Job, news: News) -> None:
 
     assert signal.getsignal(signal.SIGTERM) == before
     assert (news.end.status, news.end.epoch) == ("interrupted", 2)
-    assert store.find(job.root, job.cell) is None
-    assert names(store.folder(job.root, job.cell)) == ["000002-00000000"]
+    assert store.find_record(job.root, job.cell) is None
+    assert names(store.cell_path(job.root, job.cell)) == ["000002-00000000"]
     assert "interrupted: stopped in epoch 3, before step 1" in log(job)
 
     news.clear()
@@ -381,7 +381,7 @@ def test_sigterm_interrupts_a_cell_and_it_goes_on(job: Job, news: News) -> None:
     assert (first.epoch, first.fraction) == (2, 0.0)
     assert first.acc == record.curves["test_acc"][1]
     assert "resumed in epoch 3, before step 1" in log(job)
-    assert not (store.folder(job.root, job.cell) / "checkpoints").exists()
+    assert not (store.cell_path(job.root, job.cell) / "checkpoints").exists()
 
 
 @pytest.mark.slow
@@ -416,7 +416,7 @@ def test_a_checkpoint_that_is_all_damaged_costs_time_alone(job: Job, news: News)
     """Training begins anew, says so, and ends in the same record."""
     worker.run(job)
     first = found(job)
-    home = store.folder(job.root, job.cell)
+    home = store.cell_path(job.root, job.cell)
     shutil.rmtree(home)
     news.react = lambda e: e.epoch == 1 and os.kill(os.getpid(), signal.SIGTERM)
     worker.run(job)
@@ -438,7 +438,7 @@ def interrupted(job: Job, news: News) -> tuple[Job, Path, Snapshot, list[Provena
     news.react = lambda e: e.epoch == 1 and os.kill(os.getpid(), signal.SIGTERM)
     worker.run(job)
     news.react = lambda _: None
-    home = store.folder(job.root, job.cell)
+    home = store.cell_path(job.root, job.cell)
     kept = checkpoint.newest(home, job.cell.id, pytest.fail)
     assert kept
     return whole, home, *kept
@@ -486,13 +486,13 @@ def test_weights_that_find_no_room_cost_no_checkpoint(
             raise EnvironmentProblem(message)
         return whole(path, content)
 
-    home, whole = store.folder(job.root, job.cell), write_file
+    home, whole = store.cell_path(job.root, job.cell), write_file
     job = replace(job, checkpoint_s=0.0)
     with monkeypatch.context() as no_room:
         no_room.setattr(store, "write_file", write)
         with pytest.raises(EnvironmentProblem, match=r"best\.safetensors`: No space left"):
             worker.run(job)
-    assert store.find(job.root, job.cell) is None
+    assert store.find_record(job.root, job.cell) is None
     assert len(names(home)) == 2
 
     worker.run(job)
@@ -505,7 +505,7 @@ def test_a_record_without_weights_is_better_than_none(
     job: Job, news: News, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where nothing can be written but the record, and there is no checkpoint, it is written."""
-    home, whole = store.folder(job.root, job.cell), write_file
+    home, whole = store.cell_path(job.root, job.cell), write_file
 
     def write(path: Path, content: bytes) -> Path:
         if path.suffix == ".safetensors":

@@ -12,7 +12,7 @@ from bench.base.files import write_file
 from bench.leaderboard.board import rank
 from bench.results import store
 from bench.results.record import Receipt
-from bench.results.record_diff import first_step
+from bench.results.record_diff import first_differing_step
 from bench.run.job import Job
 from bench.run.worker import run
 from bench.spec.cell import Cell
@@ -73,7 +73,7 @@ def test_generators_and_threads_stay(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_the_first_difference(one: str, other: str, step: int | None) -> None:
     """Steps count from 1; a training that has fewer differs where it ends."""
-    assert first_step(list(one), list(other)) == step
+    assert first_differing_step(list(one), list(other)) == step
 
 
 def test_a_folder_keeps_one_for_each_environment(
@@ -133,11 +133,11 @@ def test_every_record_holds_the_receipt(tiny: Path, tmp_path: Path) -> None:
     write_file(determinism._path(tmp_path, known), unsteady.model_dump_json())  # pyright: ignore[reportPrivateUsage]
     cell: Cell = plan.cells[0]
     run(Job(cell, tmp_path, "cpu", 1, 0, False, tmp_path, (), (), 1e9))
-    record = store.find(tmp_path, cell)
+    record = store.find_record(tmp_path, cell)
 
     assert record
     assert record.receipt == unsteady
-    log = (store.folder(tmp_path, cell) / "log.txt").read_text(encoding="utf-8")
+    log = (store.cell_path(tmp_path, cell) / "log.txt").read_text(encoding="utf-8")
     assert "two equal trainings here differ from step 2 on" in log
     assert f"1 record from a machine on which equal trainings differ: {known}" in (
         rank(plan, [record]).notes

@@ -14,7 +14,7 @@ def test_weights_are_checked_against_the_record(tiny: Path, tmp_path: Path) -> N
     (cell, *_) = plan(tiny).cells
     worker.run(Job(cell, tmp_path, "cpu", 1, 0, False, Path("data"), (), (), 1e9))
     before = list(evaluation.again(cell.id, tmp_path, None))
-    best, last = (store.folder(tmp_path, cell) / f"{n}.safetensors" for n in ("best", "last"))
+    best, last = (store.cell_path(tmp_path, cell) / f"{n}.safetensors" for n in ("best", "last"))
     content = bytearray(last.read_bytes())
     content[-1] ^= 1
     best.write_bytes(content)

@@ -131,11 +131,11 @@ def test_a_record_tells_what_its_cell_took(
     train(cell, tmp_path)
     monkeypatch.setattr(worker, "_stopping", lambda: False)
     train(cell, tmp_path)
-    record: Any = store.find(tmp_path, cell)
+    record: Any = store.find_record(tmp_path, cell)
 
     made = [*record.earlier, record.provenance]
     assert [(p.energy_j, p.cells_at_once) for p in made] == [(2.5, 3), (2.5, 3)]
-    assert store.sealed(record)
+    assert store.seal_holds(record)
 
 
 def train(cell: Cell, root: Path) -> None:

@@ -37,7 +37,7 @@ def test_what_was_measured_is_verified(measured: Path, ask: Ask) -> None:
         assert "record" in line
         assert "last weights" in line
         assert (
-            f"last {100 * (cell_folders.recorded(measured, line[8:14]).last_acc or 0):.2f} %"
+            f"last {100 * (cell_folders.find_record(measured, line[8:14]).last_acc or 0):.2f} %"
             in line
         )
     assert lines[2].startswith("2 cells: 2 as recorded")
@@ -58,9 +58,11 @@ def cut(root: Path) -> str:
 
 
 def edited(root: Path) -> str:
-    record = cell_folders.recorded(root, "ste-")
+    record = cell_folders.find_record(root, "ste-")
     curve = [*record.curves["test_acc"][:-1], 0.99]
-    store.save(root, record.model_copy(update={"curves": record.curves | {"test_acc": curve}}))
+    store.save_record(
+        root, record.model_copy(update={"curves": record.curves | {"test_acc": curve}})
+    )
     return "accuracy of the last weights is"
 
 
@@ -109,11 +111,11 @@ def test_what_cannot_be_checked_is_said(root: Path, ask: Ask, tmp_path: Path) ->
     """Weights that were not kept, unfinished cells, and failures are no difference."""
     (ste,) = (root / "cells").glob("ste-*")
     (ste / "last.safetensors").unlink()
-    record = cell_folders.recorded(root, "reste-")
+    record = cell_folders.find_record(root, "reste-")
     failed = record.model_copy(
         update={"status": CellStatus.FAILED, "reason": "OSError: x", "curves": {}}
     )
-    store.save(root, failed)
+    store.save_record(root, failed)
     (root / "cells" / "x__0123456789ab").mkdir()
     code, out, _ = ask("verify", "--results", root)
 
@@ -148,12 +150,12 @@ def test_what_other_code_measured_is_not_judged_by_this(
 
 def test_without_the_data_digests_are_checked(root: Path, ask: Ask, tmp_path: Path) -> None:
     """Data that is not there is said, of each cell, and what is wrong is found all the same."""
-    for record in [cell_folders.recorded(root, name) for name in ("ste-", "reste-")]:
-        home = store.folder(root, record.cell)
+    for record in [cell_folders.find_record(root, name) for name in ("ste-", "reste-")]:
+        home = store.cell_path(root, record.cell)
         other = record.cell.data.model_copy(update={"name": "cifar10", "params": {}})
         moved = record.cell.model_copy(update={"data": other})
         home.rename(root / "cells" / moved.slug)
-        store.save(root, record.model_copy(update={"cell": moved}))
+        store.save_record(root, record.model_copy(update={"cell": moved}))
     swapped(root)
     code, out, _ = ask("verify", "--results", root, "--data", tmp_path)
 

@@ -73,9 +73,9 @@ def check_torch(_: Setup) -> Findings:
 
 def check_checkout(_: Setup) -> Findings:
     """Name the commit that records will name, and whether it is all of the code."""
-    from bench.results.provenance import checkout
+    from bench.results.provenance import describe_checkout
 
-    commit, dirty = checkout()
+    commit, dirty = describe_checkout()
     if dirty:
         advice = "commit before a run that counts: records name the commit and say dirty"
         yield Finding("warn", "checkout", f"{commit[:12]} with uncommitted changes", advice)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from bench.base import signals
-from bench.results.provenance import cpu_name, version
+from bench.results.provenance import cpu_name, installed_version
 from bench.speed.survey import cases, concurrent, roofline
 from bench.speed.survey.cases import Case, Setting
 from bench.speed.survey.table import Row, rows
@@ -79,7 +79,7 @@ def described(at: Setting, found: list[Row], *, whole: bool = True) -> Survey:
     machine = torch.cuda.get_device_name(at.device) if on_gpu else cpu_name()
     with threads(at.threads):
         rates = roofline.rates(at.device)
-    return Survey(machine, version("torch"), at.threads, rates, found, whole)
+    return Survey(machine, installed_version("torch"), at.threads, rates, found, whole)
 
 
 @contextmanager
