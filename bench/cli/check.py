@@ -1,7 +1,7 @@
 """The command that checks estimators against their formulas: parse, call, print."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -10,8 +10,7 @@ from bench.cli import completion
 from bench.cli.completion import offering
 from bench.cli.options import Data, Results, one_thread, refuse_if
 from bench.cli.streams import out
-
-Reading = Literal["p", "p-fixed", "end", "l2-uniform", "l2-normal", "trained"]
+from bench.spec.choices import Baseline, FormName, PropertyDefinition
 
 
 def check(
@@ -28,14 +27,10 @@ def check(
         bool, typer.Option("--study", help="One table: the verdicts by every definition.")
     ] = False,
     definition: Annotated[
-        Reading | None, typer.Option(help="What rational and flexible mean.")
+        PropertyDefinition | None, typer.Option(help="What rational and flexible mean.")
     ] = None,
-    baseline: Annotated[
-        Literal["identity", "hardtanh"] | None, typer.Option(help="Rational relative to this.")
-    ] = None,
-    form: Annotated[
-        Literal["pure", "truncated"] | None, typer.Option(help="f as printed, or as it trains.")
-    ] = None,
+    baseline: Annotated[Baseline | None, typer.Option(help="Rational relative to this.")] = None,
+    form: Annotated[FormName | None, typer.Option(help="f as printed, or as it trains.")] = None,
     cell: Annotated[
         str | None,
         typer.Option(

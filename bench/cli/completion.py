@@ -19,7 +19,6 @@ from bench.spec.schedule import SCHEDULES
 
 Words = list[str]
 Names = Callable[[typer.Context], Iterable[str]]
-DATA = ("cifar10", "cifar10-partial", "cifar100", "digits", "fashion_mnist", "imagenet")
 
 
 def offering(*sources: Names) -> Callable[[typer.Context], Words]:
@@ -65,7 +64,9 @@ def backbones(ctx: typer.Context) -> Iterable[str]:
 
 
 def data(_: typer.Context) -> Iterable[str]:
-    return DATA
+    from bench.data.sources import SOURCES
+
+    return sorted(SOURCES)
 
 
 def schedules(_: typer.Context) -> Iterable[str]:

@@ -8,14 +8,13 @@ import typer
 from bench.cli.options import CellName, Results
 from bench.cli.streams import out, write
 from bench.errors import UsageError
+from bench.spec.choices import Definition
 
 
 def indicators(
     cell: CellName,
     results: Results = Path("results"),
-    equilibrium: Annotated[
-        Literal["paper", "code", "scale_free"], typer.Option(help="Which e and s to show.")
-    ] = "paper",
+    equilibrium: Annotated[Definition, typer.Option(help="Which e and s to show.")] = "paper",
     form: Annotated[
         Literal["rich", "csv"], typer.Option("--format", help="csv: every layer and epoch.")
     ] = "rich",

@@ -9,6 +9,7 @@ import typer
 from bench.cli import completion
 from bench.cli.completion import offering
 from bench.errors import UsageError
+from bench.spec import choices
 
 if TYPE_CHECKING:  # it imports torch
     from bench.speed.packing import PerGpu, Where
@@ -53,11 +54,11 @@ CellName = Annotated[
 ]
 RichOrJson = Annotated[Literal["rich", "json"], typer.Option("--format", help="How to print it.")]
 Equilibrium = Annotated[
-    Literal["paper", "code", "scale_free"] | None,
+    choices.Definition | None,
     typer.Option(help="Which e and s to show; the suite's choice if not given."),
 ]
 Correction = Annotated[
-    Literal["holm", "fdr"],
+    choices.Correction,
     typer.Option(help="Of the tests between rows: for any false one, or for their part."),
 ]
 Layout = Annotated[

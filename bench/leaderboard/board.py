@@ -22,10 +22,11 @@ from bench.leaderboard.equilibrium import indicators
 from bench.leaderboard.replication import verdict
 from bench.leaderboard.stats.friedman import Across, across
 from bench.leaderboard.stats.intervals import Estimate, estimate, mean, paired
-from bench.leaderboard.stats.pairwise import ALPHA, Correction, Place, apart, dunnett, places
+from bench.leaderboard.stats.pairwise import ALPHA, Place, apart, dunnett, places
 from bench.results.cell_state import Standing
 from bench.results.record import Record
-from bench.spec.cell import Binarization, Cell, Definition
+from bench.spec.cell import Binarization, Cell
+from bench.spec.choices import Correction, Definition
 from bench.spec.plan import Absent, Plan, RoleInfo, Row, Trial
 from bench.spec.published import Claim
 

@@ -23,7 +23,7 @@ from bench.leaderboard.board import OWN, Board, Line, Section, Stale, rank
 from bench.leaderboard.stats.intervals import paired
 from bench.results.record import Record
 from bench.results.record_diff import diff_records
-from bench.spec.cell import Definition
+from bench.spec.choices import Definition
 from bench.spec.plan import Absent, Plan, Row
 from bench.spec.published import Claim
 

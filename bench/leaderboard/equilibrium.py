@@ -19,7 +19,8 @@ from typing import TypeAlias
 
 from bench.leaderboard.stats.intervals import LARGEST, mean
 from bench.results.record import LayerIndicators, Record
-from bench.spec.cell import Definition, Role
+from bench.spec.cell import Role
+from bench.spec.choices import Definition
 
 Series: TypeAlias = tuple[list[float], list[float]]  # e and s, one value per epoch
 

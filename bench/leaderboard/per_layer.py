@@ -9,7 +9,8 @@ from bench.errors import UsageError
 from bench.leaderboard.equilibrium import of, series
 from bench.leaderboard.stats.intervals import mean
 from bench.results.record import Histogram, LayerIndicators, Record
-from bench.spec.cell import Definition, Role
+from bench.spec.cell import Role
+from bench.spec.choices import Definition
 
 ROLES: tuple[Role, ...] = ("W", "A")
 CURVES = ("train_loss", "test_acc", "test_top5", "lr")

@@ -7,9 +7,8 @@ from bench.base.text import suggest
 from bench.errors import UsageError
 from bench.leaderboard import compare
 from bench.leaderboard.board import Board, rank
-from bench.leaderboard.stats.pairwise import Correction
 from bench.results import cell_folders, cell_state, store
-from bench.spec.cell import Definition
+from bench.spec.choices import Correction, Definition
 from bench.spec.plan import Plan, name_of
 
 

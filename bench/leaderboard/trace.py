@@ -22,7 +22,8 @@ from bench.leaderboard.equilibrium import indicators
 from bench.results import cell_folders, cell_state, store
 from bench.results.cell_folders import CellFolder
 from bench.results.record import Record
-from bench.spec.cell import Cell, Definition, Role
+from bench.spec.cell import Cell, Role
+from bench.spec.choices import Definition
 from bench.spec.plan import Plan, RoleInfo, Row, name_of
 
 Values: TypeAlias = dict[str, float]

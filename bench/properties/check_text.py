@@ -14,11 +14,12 @@ from bench.nn.contract import Surrogate
 from bench.properties import study as studies
 from bench.properties.certificates import certificates
 from bench.properties.check import check
-from bench.properties.estimating_error import Baseline, Sample
+from bench.properties.estimating_error import Sample
 from bench.properties.proof.certificate import Certificate
-from bench.properties.study import Definition, FormName, Question
+from bench.properties.study import Question
 from bench.registry import ESTIMATORS
 from bench.spec.cell import Role
+from bench.spec.choices import Baseline, FormName, PropertyDefinition
 from bench.spec.plan import Properties
 
 FLEXIBLE = {"yes": "flexible", "little": "little flexible", "not": "not flexible"}
@@ -60,7 +61,7 @@ def reports(words: list[str]) -> Iterator[tuple[str, bool]]:
 
 def answers(
     words: list[str],
-    question: tuple[Definition, Baseline, FormName],
+    question: tuple[PropertyDefinition, Baseline, FormName],
     measured: dict[Role, Sample] | None,
 ) -> Iterator[tuple[str, bool]]:
     """
@@ -94,7 +95,9 @@ def study(words: list[str], measured: dict[Role, Sample] | None) -> Iterator[Ren
         UsageError: as `reports`.
         PluginError: when the table is done: what could not be judged, and why.
     """
-    definitions: list[Definition] = [d for d in studies.DEFINITIONS if d != "trained" or measured]
+    definitions: list[PropertyDefinition] = [
+        definition for definition in studies.DEFINITIONS if definition != "trained" or measured
+    ]
     table = Table(title="rational, flexible; Table 3 of the ReSTE paper is p, identity, pure")
     for column in ("estimator", "f", "baseline", *definitions):
         table.add_column(column)

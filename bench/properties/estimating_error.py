@@ -10,18 +10,17 @@ follows the error along the knob, which is what flexible asks.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
 from bench.nn.contract import Surrogate
+from bench.spec.choices import Baseline
 
 STEP = 5e-4
 TOLERANCE = 1e-9  # of rational and of rises, float64
 ROUNDING = 1e-12  # what a violating fraction does not count
 
-Baseline: TypeAlias = Literal["identity", "hardtanh"]
 BASELINES: dict[Baseline, Callable[[Tensor], Tensor]] = {
     "identity": lambda z: z,
     "hardtanh": lambda z: z.clamp(-1, 1),

@@ -16,19 +16,18 @@ z, never rises. Table 3 of Wu et al. is p, identity, pure.
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
 import torch
 
 from bench.nn.contract import Knob, Surrogate
 from bench.properties import estimating_error, verdicts
-from bench.properties.estimating_error import TOLERANCE, Baseline, Sample
+from bench.properties.estimating_error import TOLERANCE, Sample
 from bench.spec.cell import Role
+from bench.spec.choices import Baseline, FormName, PropertyDefinition
 from bench.spec.plan import Properties, Witness
 
-Definition: TypeAlias = Literal["p", "p-fixed", "end", "l2-uniform", "l2-normal", "trained"]
-FormName: TypeAlias = Literal["pure", "truncated"]
-DEFINITIONS: tuple[Definition, ...] = get_args(Definition)
+DEFINITIONS: tuple[PropertyDefinition, ...] = get_args(PropertyDefinition)
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 FORMS: tuple[FormName, ...] = get_args(FormName)
 NEARLY = 1e-8  # a violation that no float32 training sees
@@ -38,7 +37,7 @@ NEARLY = 1e-8  # a violation that no float32 training sees
 class Question:
     """One reading of rational and flexible."""
 
-    definition: Definition = "p"
+    definition: PropertyDefinition = "p"
     baseline: Baseline = "identity"
     form: FormName = "pure"
 
@@ -145,7 +144,7 @@ def study(
     surrogate: Surrogate, measured: dict[Role, Sample] | None = None
 ) -> dict[Question, Properties]:
     """Every question, `trained` if there is something measured."""
-    asked: list[Definition] = [d for d in DEFINITIONS if d != "trained" or measured]
+    asked: list[PropertyDefinition] = [d for d in DEFINITIONS if d != "trained" or measured]
     questions = [Question(d, b, form) for form in FORMS for b in BASELINES for d in asked]
     return {question: verdict(surrogate, question, measured) for question in questions}
 

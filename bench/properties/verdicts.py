@@ -23,8 +23,9 @@ import torch
 from torch import Tensor
 
 from bench.nn.contract import Knob, Surrogate
-from bench.properties.estimating_error import TOLERANCE, Baseline, Rise, error, grid, of_baseline
+from bench.properties.estimating_error import TOLERANCE, Rise, error, grid, of_baseline
 from bench.spec.cell import Role
+from bench.spec.choices import Baseline
 from bench.spec.plan import Properties, Witness
 
 REACHED = {"identity": 1e-3, "sign": 1e-2}  # of (a), largest deviation at a limit

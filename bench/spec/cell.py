@@ -27,7 +27,6 @@ from bench.base.validation import Frozen
 
 WA: TypeAlias = Literal["32/32", "1/32", "1/1"]
 Role: TypeAlias = Literal["W", "A"]  # weights, activations
-Definition: TypeAlias = Literal["paper", "code", "scale_free"]  # of e and s, bench.equilibrium
 
 
 def _sorted_unique(epochs: tuple[int, ...]) -> tuple[int, ...]:

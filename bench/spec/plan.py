@@ -15,7 +15,8 @@ from pydantic import Field, PositiveInt
 from bench.base.text import CONTROLS
 from bench.base.validation import Frozen
 from bench.errors import SuiteError
-from bench.spec.cell import WA, Cell, Definition, Recipe, Role
+from bench.spec.cell import WA, Cell, Recipe, Role
+from bench.spec.choices import Definition
 from bench.spec.published import Claim
 
 Verdict = Literal["yes", "no", "little", "not"]

@@ -24,7 +24,8 @@ from pydantic import (
 from bench.base.plain_data import as_list
 from bench.base.validation import Frozen, problems
 from bench.base.yaml_document import Document, Problem
-from bench.spec.cell import WA, Binarization, Definition, Recipe
+from bench.spec.cell import WA, Binarization, Recipe
+from bench.spec.choices import Definition
 from bench.spec.extends import find, whole
 from bench.spec.published import Protocol
 from bench.spec.schedule import ScheduleName

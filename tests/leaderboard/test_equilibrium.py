@@ -11,7 +11,7 @@ from bench.leaderboard import per_layer
 from bench.leaderboard.equilibrium import indicators, of, series
 from bench.leaderboard.stats.intervals import Estimate, estimate
 from bench.results.record import LayerIndicators, Record
-from bench.spec.cell import Definition
+from bench.spec.choices import Definition
 
 
 def layer(name: str, role: str, scale: float) -> LayerIndicators:

@@ -1,18 +1,17 @@
 """On what each verdict of Table 3 rests, definition by definition."""
 
 import math
-from typing import get_args
 
 import pytest
 import torch
 
-from bench.cli import check
 from bench.plugin import Knob, Surrogate
 from bench.properties import estimating_error, study, verdicts
 from bench.properties.estimating_error import Course, Gap, Sample
-from bench.properties.study import Baseline, Definition, FormName, Question
+from bench.properties.study import Question
 from bench.registry import ESTIMATORS
 from bench.spec.cell import Role
+from bench.spec.choices import Baseline, FormName, PropertyDefinition
 from bench.spec.plan import Properties
 
 TABLE_3 = {
@@ -29,7 +28,7 @@ def surrogate(name: str, **params: object) -> Surrogate:
 
 def verdict(
     name: str,
-    definition: Definition = "p",
+    definition: PropertyDefinition = "p",
     baseline: Baseline = "identity",
     form: FormName = "pure",
     **params: object,
@@ -46,7 +45,7 @@ def test_table_3_is_p_identity_pure(name: str) -> None:
     assert found == verdicts.printed(surrogate(name))
 
 
-RATIONAL: list[tuple[str, Definition, Baseline, FormName, str]] = [
+RATIONAL: list[tuple[str, PropertyDefinition, Baseline, FormName, str]] = [
     ("dsq", "p-fixed", "identity", "pure", "yes"),  # its bounds are what breaks it
     ("dsq", "end", "identity", "pure", "no"),
     ("rbnn", "end", "identity", "pure", "yes"),  # the last 28 % of its schedule
@@ -69,7 +68,7 @@ RATIONAL: list[tuple[str, Definition, Baseline, FormName, str]] = [
 
 @pytest.mark.parametrize(("name", "definition", "baseline", "form", "rational"), RATIONAL)
 def test_fragilities_of_rational(
-    name: str, definition: Definition, baseline: Baseline, form: FormName, rational: str
+    name: str, definition: PropertyDefinition, baseline: Baseline, form: FormName, rational: str
 ) -> None:
     """One change of the definition, the baseline or the form turns many a verdict."""
     found = verdict(name, definition, baseline, form)
@@ -176,11 +175,6 @@ def test_a_sample_is_thinned_evenly() -> None:
     assert sample.z.dtype == torch.float64
     assert sample.z[1] == 5
     assert sample.norm(torch.full_like(sample.z, 2.0)) == 2
-
-
-def test_the_command_line_offers_what_there_is() -> None:
-    """--definition takes the study's definitions, which the cli may not import to say so."""
-    assert get_args(check.Reading) == study.DEFINITIONS
 
 
 def test_a_course_of_one_value_never_rises() -> None:

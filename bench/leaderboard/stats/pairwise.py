@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean, variance
-from typing import Literal, TypeAlias
 
 from scipy.special import stdtr
 
+from bench.spec.choices import Correction
+
 ALPHA = 0.05
-Correction: TypeAlias = Literal["holm", "fdr"]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from bench.report.figures.intervals import whisker
 from bench.report.figures.panels import Material, Panel, Runs
 from bench.report.figures.style import footnote, legend, logarithmic, sample, sheet, within
 from bench.results.record import Record
-from bench.spec.cell import Definition
+from bench.spec.choices import Definition
 
 CAPTION = "Estimating error e, gradient instability s and accuracy of each row"
 NEEDS = "no record holds indicators: nothing is binary, or `indicators: off`"

@@ -16,7 +16,7 @@ from bench.report.figures.style import Format, encode, styled
 from bench.results import cell_folders, store
 from bench.results.cell_state import Standings, of_kept
 from bench.results.record import Record
-from bench.spec.cell import Definition
+from bench.spec.choices import Definition
 from bench.spec.extends import find
 from bench.spec.plan import Plan, name_of
 

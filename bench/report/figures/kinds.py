@@ -26,7 +26,7 @@ from bench.report.figures import (
 from bench.report.figures.panels import Material, Panel, of
 from bench.report.figures.style import styled
 from bench.results.record import Record
-from bench.spec.cell import Definition
+from bench.spec.choices import Definition
 from bench.spec.plan import Plan
 
 OfPanel: TypeAlias = Callable[[Material, Panel], Figure | None]

@@ -14,7 +14,8 @@ from bench.leaderboard.equilibrium import of, series
 from bench.leaderboard.stats.intervals import mean
 from bench.report.figures.panels import Material, Panel, Runs
 from bench.report.figures.style import MAP, Traits, footnote, label, power, sheet, whole
-from bench.spec.cell import Definition, Role
+from bench.spec.cell import Role
+from bench.spec.choices import Definition
 
 CAPTION = "e and s of every binary layer through training"
 NEEDS = "no record holds indicators: nothing is binary, or `indicators: off`"

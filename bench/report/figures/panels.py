@@ -12,7 +12,7 @@ from bench.leaderboard.stats.friedman import Across
 from bench.leaderboard.stats.intervals import Estimate, estimate
 from bench.report.figures.style import Look, label, looks
 from bench.results.record import Record
-from bench.spec.cell import Definition
+from bench.spec.choices import Definition
 from bench.spec.plan import Plan
 
 REAL = "none"  # the label of full precision

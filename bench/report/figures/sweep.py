@@ -20,7 +20,7 @@ from bench.report.figures.style import (
     sheet,
     within,
 )
-from bench.spec.cell import Definition
+from bench.spec.choices import Definition
 
 CAPTION = "e, s and accuracy against the parameter in which rows differ"
 NEEDS = "no estimator has three rows that differ in one number alone, as in o_end: [1, 2, 3]"

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from bench.report.figures import kinds
 from bench.report.figures.style import svg
 from bench.results.record import Record
-from bench.spec.cell import Definition
+from bench.spec.choices import Definition
 from bench.spec.plan import Plan
 
 

@@ -12,7 +12,7 @@ from bench.leaderboard.trace import RowTrail, Trail
 from bench.leaderboard.undecided_pairs import Pair
 from bench.results import store
 from bench.results.record import Record
-from bench.spec.cell import Definition
+from bench.spec.choices import Definition
 from bench.spec.plan import Plan
 from bench.spec.suite import digest, load, question
 

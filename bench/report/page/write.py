@@ -9,7 +9,7 @@ from bench.errors import UsageError
 from bench.report.page.page import Extra, html
 from bench.report.page.page_figures import Drawn, figures
 from bench.report.page.suite_data import Dossier, gather
-from bench.spec.cell import Definition
+from bench.spec.choices import Definition
 
 
 @dataclass(frozen=True)
