@@ -58,7 +58,7 @@ def plan(
     As in `bench plan quickstart seeds=0..4`. What it costs on this machine is measured, and kept
     under ROOT/paces: `bench plan quickstart --calibrate`, `bench plan table3 --budget 6h`.
     """
-    from bench.cli import plan_text
+    from bench.cli import quote_text
     from bench.run import session
     from bench.speed import quote
     from bench.speed.measure import Gauge
@@ -84,9 +84,9 @@ def plan(
         place = where(device, gpus, jobs, threads, slots_per_gpu)
         costs = quote.quote(asked, place, gauge, limit)
         if as_json:
-            write_json(plan_text.document(costs))
+            write_json(quote_text.document(costs))
         else:
-            plan_text.show(costs, out)
+            quote_text.show(costs, out)
         return
     if as_json:
         message = "--json goes with --calibrate or --budget"
