@@ -10,7 +10,7 @@ from bench.cli import completion
 from bench.cli.catalogue_text import show_entries
 from bench.cli.completion import offering
 from bench.cli.options import Data
-from bench.cli.streams import err, out
+from bench.cli.streams import decoding_progress, err, out
 
 data_app = typer.Typer(no_args_is_help=True, help="Find, fetch and verify data sets.")
 
@@ -47,9 +47,8 @@ def verify_data(
     As in `bench data verify digits`.
     """
     from bench.cli import catalogue
-    from bench.run.display import counter
 
-    with counter(err) as count:
+    with decoding_progress(err) as count:
         text = catalogue.verify(name, data, fields or [], count)
     print_text(out, text)
 

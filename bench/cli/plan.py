@@ -58,8 +58,7 @@ def plan(
     As in `bench plan quickstart seeds=0..4`. What it costs on this machine is measured, and kept
     under ROOT/paces: `bench plan quickstart --calibrate`, `bench plan table3 --budget 6h`.
     """
-    from bench.cli import quote_text
-    from bench.run import session
+    from bench.cli import plan_text, quote_text
     from bench.speed import quote
     from bench.speed.measure import Gauge
 
@@ -91,5 +90,5 @@ def plan(
     if as_json:
         message = "--json goes with --calibrate or --budget"
         raise UsageError(message)
-    for line in session.states(*asked.plan(), results):
+    for line in plan_text.describe_plan(*asked.plan(), results):
         print_text(out, line)

@@ -3,8 +3,11 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any, TextIO
+
+from rich.console import Console
 
 from bench.base.console import Terminal
 from bench.base.text import printable
@@ -31,3 +34,21 @@ def write_json(
 ) -> None:
     """Write a value to stdout as JSON; `default` turns what JSON lacks into what it has."""
     write(json.dumps(value, ensure_ascii=False, indent=indent, default=default) + "\n")
+
+
+@contextmanager
+def decoding_progress(console: Console) -> Generator[Callable[[int, int], None], None, None]:
+    """Yield what prints how many files are decoded: one line on a terminal, else one per tenth."""
+    tenths = 0
+
+    def print_tenth(n: int, total: int) -> None:
+        nonlocal tenths
+        if 10 * n // total > tenths:
+            tenths = 10 * n // total
+            console.print(f"{n:,} of {total:,} files decoded", highlight=False)
+
+    if not console.is_terminal:
+        yield print_tenth
+        return
+    with console.status("reading") as status:
+        yield lambda n, total: status.update(f"{n:,} of {total:,} files decoded")

@@ -6,8 +6,7 @@ Views are told events and show them; they decide nothing.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -270,21 +269,3 @@ def _note(cell: CellProgress, event: CellEvent) -> Text:
             text = f"{cell.status}, {event.reason}"
     log = f"; log: {cell.log}" if isinstance(event, Retrying | Ended | Noted) else ""
     return Text(f"{cell.name}: {text}{log}", style=STYLES[cell.status])
-
-
-@contextmanager
-def counter(console: Console) -> Generator[Callable[[int, int], None], None, None]:
-    """Say how many files of how many are decoded: one line on a terminal, else one per tenth."""
-    told = 0
-
-    def line(n: int, total: int) -> None:
-        nonlocal told
-        if 10 * n // total > told:
-            told = 10 * n // total
-            console.print(f"{n:,} of {total:,} files decoded", highlight=False)
-
-    if not console.is_terminal:
-        yield line
-        return
-    with console.status("reading") as status:
-        yield lambda n, total: status.update(f"{n:,} of {total:,} files decoded")

@@ -1,6 +1,6 @@
 """One call of `bench run`: what is missing is run and shown, then the table and its files."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -199,38 +199,6 @@ def _again(standings: dict[str, Standing], rerun: tuple[str, ...]) -> list[str]:
             raise UsageError(message)
         wanted.add(slugs[named[0]])
     return [i for i in standings if i in wanted]
-
-
-def states(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:
-    """One line per chosen cell, recorded or to run, then what is left out, then the sums."""
-    chosen = list(chosen)
-    standings = Standings(root, chosen).of
-    counts = {"recorded": 0, "stale": 0, "to run": 0, "if best": 0}
-    for row, part, cell in plan.every():
-        standing = standings.pop(cell.id, None)  # once, though several rows may share it
-        if standing is None:
-            continue
-        state = "to run" if standing.state == "failed" else standing.state
-        if part.startswith("tuned") and state == "to run":
-            state = "if best"
-        counts[state] += 1
-        name = f"{row.label} x {row.backbone} x {row.wa} x {row.schedule} x seed {cell.seed}"
-        note = f" ({standing.note})" if standing.note else ""
-        yield f"{cell.id}  {state:8}  {name}{f' ({part})' if part else ''}{note}"
-    for left in plan.left_out:
-        yield f"{'left out':>22}  {left.combination}: {left.reason}"
-    for absent in plan.absent:
-        claim = absent.claim
-        name = f"{claim.method} x {claim.backbone} x {claim.wa}"
-        yield f"{'published':>22}  {name}: {claim.acc:.2f}, {absent.reason}"
-    stale = f"{counts['stale']} stale, " if counts["stale"] else ""
-    tuning = f", {counts['if best']} if tuning chooses them" if counts["if best"] else ""
-    n = sum(counts.values())
-    yield (
-        f"{count(n, 'cell')} on {', '.join(dict.fromkeys(r.data for r in plan.rows))}: "
-        f"{counts['recorded']} recorded, {stale}{counts['to run']} to run{tuning}; "
-        f"{len(plan.left_out)} combinations left out"
-    )
 
 
 def _refuse_namesake(plan: Plan, root: Path) -> None:

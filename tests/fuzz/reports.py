@@ -10,6 +10,7 @@ from random import Random
 from bench.base.console import Terminal
 from bench.base.files import write_file
 from bench.base.text import CONTROLS
+from bench.cli import plan_text
 from bench.errors import BenchError
 from bench.leaderboard import per_layer
 from bench.leaderboard.board import rank
@@ -17,7 +18,6 @@ from bench.leaderboard.tables import render
 from bench.results import store
 from bench.results.cell_state import Standings
 from bench.results.record import Record
-from bench.run import session
 from bench.spec import filters
 from bench.spec.plan import Plan
 from fuzz.box import Box
@@ -29,7 +29,7 @@ def every(box: Box, rng: Random, plan: Plan) -> None:
     """What `bench plan`, `bench run` and `bench leaderboard` do beside training."""
     with contextlib.suppress(BenchError):
         filters.select(plan, rng.choice(FILTERS))
-    for line in session.states(plan, plan.possible, box.results):
+    for line in plan_text.describe_plan(plan, plan.possible, box.results):
         terminal(line, 200)
     store.save_plan(box.results, plan)
     again = store.find_plan(box.results, plan.suite)

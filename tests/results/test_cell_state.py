@@ -11,6 +11,7 @@ from rich.console import Console
 from samples import record
 
 from bench.base.files import write_file
+from bench.cli import plan_text
 from bench.errors import UsageError
 from bench.planning.planner import plan
 from bench.results import lease, source_digest, store
@@ -123,7 +124,7 @@ def test_stale_cells_are_neither_run_nor_used(planned: Plan, tmp_path: Path, run
     assert f"  {store.cell_path(tmp_path / 'r', reste) / 'record.json'}\n" in out
     assert f"stale: {ste.slug}: bench/trainer.py changed" in err
     assert "stale: 1 cell was measured by other code or on other data; --rerun stale" in err
-    lines = [*session.states(planned, planned.cells, tmp_path / "r")]
+    lines = [*plan_text.describe_plan(planned, planned.cells, tmp_path / "r")]
     assert lines[0].endswith("seed 0 (bench/trainer.py changed)")
     assert lines[0].startswith(f"{ste.id}  stale   ")
     assert "1 recorded, 1 stale, 0 to run" in lines[-1]

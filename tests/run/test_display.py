@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from bench.planning.planner import plan
-from bench.run.display import LineView, TableView, counter, redraws, sparkline
+from bench.run.display import LineView, TableView, redraws, sparkline
 from bench.run.events import (
     Elsewhere,
     Ended,
@@ -178,20 +178,6 @@ def test_plain_lines(quickstart: Plan) -> None:
     assert lines[1].startswith(
         "[2/21] ede seed 0: failed, acc 10.00 %, RuntimeError: no, log: results/"
     )
-
-
-def test_files_are_counted() -> None:
-    """One line that changes on a terminal; without one a line per tenth, the last one the total."""
-    plain, terminal = Console(file=io.StringIO(), width=80), console(80)
-    for place in (plain, terminal):
-        with counter(place) as count:
-            for n in range(1, 41):
-                count(25 * n, 1000)
-    lines = written(plain).splitlines()
-
-    assert len(lines) == 10
-    assert lines[-1] == "1,000 of 1,000 files decoded"
-    assert "files decoded" in written(terminal)
 
 
 def written(console: Console) -> str:

@@ -1,0 +1,49 @@
+"""How a plan is shown: a line for each cell, then what is left out, and the sums."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from bench.base.text import count
+from bench.results.cell_state import Standing, Standings
+from bench.spec.cell import Cell
+from bench.spec.plan import Plan
+
+
+def describe_plan(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:
+    """Say of each chosen cell whether it is recorded or to run, then what is left out and why."""
+    standings = Standings(root, [*chosen]).of
+    counts: Counter[str] = Counter()
+    for row, part, cell in plan.every():
+        standing = standings.pop(cell.id, None)  # once, though several rows may share it
+        if standing is None:
+            continue
+        state = _state(standing, part)
+        counts[state] += 1
+        name = f"{row.label} x {row.backbone} x {row.wa} x {row.schedule} x seed {cell.seed}"
+        note = f" ({standing.note})" if standing.note else ""
+        yield f"{cell.id}  {state:8}  {name}{f' ({part})' if part else ''}{note}"
+    for left in plan.left_out:
+        yield f"{'left out':>22}  {left.combination}: {left.reason}"
+    for absent in plan.absent:
+        claim = absent.claim
+        name = f"{claim.method} x {claim.backbone} x {claim.wa}"
+        yield f"{'published':>22}  {name}: {claim.acc:.2f}, {absent.reason}"
+    yield _sums(plan, counts)
+
+
+def _state(standing: Standing, part: str) -> str:
+    """Name the state of a cell; a seed of tuned values runs only if its trial is the best."""
+    state = "to run" if standing.state == "failed" else standing.state
+    return "if best" if part.startswith("tuned") and state == "to run" else state
+
+
+def _sums(plan: Plan, counts: Counter[str]) -> str:
+    stale = f"{counts['stale']} stale, " if counts["stale"] else ""
+    tuning = f", {counts['if best']} if tuning chooses them" if counts["if best"] else ""
+    data_sets = ", ".join(dict.fromkeys(row.data for row in plan.rows))
+    return (
+        f"{count(counts.total(), 'cell')} on {data_sets}: "
+        f"{counts['recorded']} recorded, {stale}{counts['to run']} to run{tuning}; "
+        f"{len(plan.left_out)} combinations left out"
+    )
