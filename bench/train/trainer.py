@@ -28,7 +28,7 @@ from bench.nn.clock import Clock
 from bench.nn.compiler import graph
 from bench.results.record import LayerIndicators
 from bench.spec.cell import Recipe
-from bench.train.probe import Probe
+from bench.train.indicators import Probe
 
 State: TypeAlias = dict[str, Tensor]
 EVAL_BATCH = 500

@@ -15,7 +15,7 @@ from bench.nn.layers import BinaryConv2d, BinaryLinear, Layers, binary_layers
 from bench.plugin import ResNet
 from bench.registry import BACKBONES, ESTIMATORS, Registry
 from bench.spec.cell import Binarization, Recipe
-from bench.train.probe import Probe
+from bench.train.indicators import Probe
 from bench.train.trainer import train
 
 
