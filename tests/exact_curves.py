@@ -26,7 +26,8 @@ from bench.plugin import ResNet
 from bench.registry import ESTIMATORS
 from bench.results import source_digest
 from bench.spec.cell import Binarization, Recipe
-from bench.train.trainer import digest, train
+from bench.train.trainer import train
+from bench.train.weights import digest
 
 NAMES = ("dsq", "ede", "fda", "rbnn", "reste", "ste")
 KEPT = Path(__file__).parent / "golden" / "exact.json"

@@ -14,7 +14,9 @@ from bench.results.record import Provenance, Record
 from bench.spec.cell import CORE, Binarization, Cell, DataRef, Recipe, Ref
 from bench.spec.plan import Absent, Plan, Properties, RoleInfo, Row, Witness
 from bench.spec.published import Claim, ledger
-from bench.train.trainer import Outcome, Snapshot, State
+from bench.train.outcome import Outcome
+from bench.train.snapshot import Snapshot
+from bench.train.weights import State
 
 Entry = tuple[str | tarfile.TarInfo, bytes]  # of an archive
 ORIGIN = Provenance(

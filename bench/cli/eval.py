@@ -21,7 +21,7 @@ def eval_(
     from bench.train import evaluation
 
     agrees = True
-    for text, same in evaluation.again(cell, results, data):
+    for text, same in evaluation.measure_again(cell, results, data):
         print_text(out, text)
         agrees = agrees and same
     if not agrees:

@@ -37,7 +37,7 @@ SHORT: dict[Any, Callable[[Tensor], Tensor]] = {
 }
 
 
-def graph(call: Callable[..., Tensor], device: torch.device) -> Callable[..., Tensor]:
+def compile_step(call: Callable[..., Tensor], device: torch.device) -> Callable[..., Tensor]:
     """`call` compiled, forward and backward, for one shape; on a GPU replayed: launches cost."""
     from torch._inductor.custom_graph_pass import CustomGraphPass, get_hash_for_files
 

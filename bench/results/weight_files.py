@@ -26,7 +26,7 @@ TYPES = {  # of safetensors, as torch calls them
 
 def digest_file(path: Path) -> str:
     """
-    What `trainer.digest` gives for the tensors in a file, from their bytes.
+    What `train.weights.digest` gives for the tensors in a file, from their bytes.
 
     Raises:
         UsageError: it cannot be read, is damaged, or holds types that no network here has.

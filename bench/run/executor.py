@@ -48,7 +48,7 @@ class Settings:
     root: Path
     data: Path
     slots: tuple[Slot, ...]
-    compiled: bool | None = None  # None: as `bench.engine` decides for each cell
+    compiled: bool | None = None  # None: as `train.compile_policy` decides for each cell
     workers: int | None = None  # decoding threads of a cell; None: all slots share the cores
     argv: tuple[str, ...] = ()
     checkpoint_s: float = 300.0  # seconds between checkpoints of a cell

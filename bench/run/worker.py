@@ -39,8 +39,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from bench.results.record import Provenance, Receipt, Record
-    from bench.train.resource_meter import Meter
-    from bench.train.trainer import Outcome, Snapshot
+    from bench.train.outcome import Outcome
+    from bench.train.resource_meter import ResourceMeter
+    from bench.train.snapshot import Snapshot
 
 
 class Halt:
@@ -67,7 +68,7 @@ class _Origin:
 
     describe: "Callable[..., Provenance]"
     compiled: bool = False
-    meter: "Meter | None" = None  # None: training has not begun
+    meter: "ResourceMeter | None" = None  # None: training has not begun
     earlier: "list[Provenance]" = field(default_factory=list["Provenance"])
     receipt: "Receipt | None" = None
 
@@ -157,7 +158,7 @@ def run(job: Job) -> None:
     from bench.results import store
     from bench.results.provenance import describe_checkout, make_provenance
     from bench.train import checkpoint
-    from bench.train.trainer import Stopped
+    from bench.train.trainer import TrainingStopped
 
     started = datetime.now(UTC)
     describe_checkout()  # as it is now, not as it may be when the cell ends
@@ -166,13 +167,13 @@ def run(job: Job) -> None:
     log = Log(job.root, job.cell)
     try:
         record = _record(job, log, origin)
-    except Stopped as stopped:
+    except TrainingStopped as stopped:
         log.line(f"interrupted: {stopped}")
         _tell(Ended(job.cell.id, CellStatus.INTERRUPTED, epoch=stopped.epoch))
         return
     store.save_record(job.root, record)
     if record.measured:
-        checkpoint.clear(log.path.parent)
+        checkpoint.remove_all(log.path.parent)
     log.end(record.status, record.reason)
     _tell(Ended(job.cell.id, record.status, record.reason, record.last_acc))
 
@@ -183,14 +184,14 @@ def _record(job: Job, log: Log, origin: _Origin) -> "Record":
 
     Raises:
         EnvironmentProblem: the machine is to blame, not the cell.
-        Stopped: the run is to stop.
+        TrainingStopped: the run is to stop.
     """
     from bench.results.record import Record
-    from bench.train.trainer import Stopped
+    from bench.train.trainer import TrainingStopped
 
     try:
         return _measure(job, log, origin)
-    except Stopped:
+    except TrainingStopped:
         raise
     except Exception as error:  # the boundary: one bad plugin must not end the suite
         if not isinstance(error, BenchError):
@@ -213,9 +214,9 @@ def _of_content(error: Exception) -> bool:
     """May what a checkpoint holds have raised it? Not what a machine, or a request to stop, did."""
     from torch import AcceleratorError
 
-    from bench.train.trainer import Stopped
+    from bench.train.trainer import TrainingStopped
 
-    others = (Stopped, EnvironmentProblem, AcceleratorError)
+    others = (TrainingStopped, EnvironmentProblem, AcceleratorError)
     return not (isinstance(error, others) or exhausted(error))
 
 
@@ -242,30 +243,31 @@ def _measure(job: Job, log: Log, origin: _Origin) -> "Record":
 
     Raises:
         EnvironmentProblem: the weights cannot be written, or checkpoints not be read.
-        Stopped: the run is to stop.
+        TrainingStopped: the run is to stop.
     """
     import torch
 
     from bench.results import store
     from bench.results.record import Record
-    from bench.train import checkpoint, compile_policy, trainer
-    from bench.train.resource_meter import Meter
+    from bench.train import checkpoint, compile_policy
+    from bench.train.resource_meter import ResourceMeter
+    from bench.train.weights import digest
 
     _prepare(job)
     device = torch.device(job.device)
     data = _dataset(job, device).to(device, job.workers, log.line)
-    compiled, why = compile_policy.chosen(job.compiled, job.cell, data, job.device)
+    compiled, why = compile_policy.choose(job.compiled, job.cell, data, job.device)
     log.line(why)
-    origin.meter = meter = Meter(device, alone=job.cells_at_once == 1)
+    origin.meter = meter = ResourceMeter(device, alone=job.cells_at_once == 1)
     threads = count(job.threads, "thread")
     log.line(f"{job.cell.slug} on {job.device}, {threads}, {data.label}")
     home = store.cell_path(job.root, job.cell)
-    checkpoint.sweep(home)
+    checkpoint.remove_unfinished(home)
     try:
         _vouch(job, compiled, log, origin)
         net, outcome = _train(job, data, home, log, origin)
     except Exception as error:
-        if job.compiled or not (compiled and compile_policy.uncompilable(error)):
+        if job.compiled or not (compiled and compile_policy.is_compile_error(error)):
             raise
         # nobody asked for it
         log.line(f"eager, for nothing can be compiled here: {_reason(error)}")
@@ -281,8 +283,8 @@ def _measure(job: Job, log: Log, origin: _Origin) -> "Record":
         curves=outcome.curves,
         best_epoch=outcome.best_epoch,
         indicators=outcome.indicators,
-        weights_digest=trainer.digest(outcome.last),
-        best_digest=trainer.digest(outcome.best) if outcome.best else "",
+        weights_digest=digest(outcome.last),
+        best_digest=digest(outcome.best) if outcome.best else "",
         parameters=sum(p.numel() for p in net.parameters()),
         images_per_s=outcome.images_per_s,
         peak_mib=meter.peak_mib(),
@@ -299,18 +301,19 @@ def _train(
     A failure right after a checkpoint is put to it; one of the plugin's comes again without it.
     """
     from bench.train import checkpoint, model, trainer
+    from bench.train.snapshot import SnapshotMismatch
 
     notes = _Notes(job.cell.id, log)
     while True:
         built = model.build(job.cell)
         built.net.to(job.device)
-        resume, origin.earlier = checkpoint.newest(home, job.cell.id, log.line) or (None, [])
+        resume, origin.earlier = checkpoint.read_newest(home, job.cell.id, log.line) or (None, [])
         if resume:
             images = resume.step * job.cell.recipe.batch_size
             _resumed(job, log, resume, images / data.sizes["train"])
             _compare(origin.earlier[-1], origin.now(), log)
         watch = _Watch(job.cell.id, log)
-        keeper = checkpoint.Keeper(
+        checkpointer = checkpoint.CheckpointWriter(
             home,
             job.cell.id,
             job.checkpoint_s,
@@ -320,7 +323,7 @@ def _train(
         )
         try:
             if resume:
-                checkpoint.confirm(resume, built.net.parameters())
+                checkpoint.check_optimizer(resume, built.net.parameters())
             outcome = trainer.train(
                 built.net,
                 built.clock,
@@ -330,15 +333,15 @@ def _train(
                 compiled=origin.compiled,
                 watch=watch,
                 resume=resume,
-                keeper=keeper,
+                checkpointer=checkpointer,
             )
-        except trainer.Misfit as misfit:
-            path = checkpoint.place(home, misfit.epoch, misfit.step)
-            checkpoint.set_aside(path, str(misfit), log.line)
+        except SnapshotMismatch as mismatch:
+            path = checkpoint.step_folder(home, mismatch.epoch, mismatch.step)
+            checkpoint.set_aside(path, str(mismatch), log.line)
         except Exception as error:
             if not resume or watch.moved or not _of_content(error):
                 raise
-            path = checkpoint.place(home, resume.epoch, resume.step)
+            path = checkpoint.step_folder(home, resume.epoch, resume.step)
             checkpoint.set_aside(path, f"training fails there: {_reason(error)}", log.line)
         else:
             return built.net, outcome
@@ -359,7 +362,7 @@ def _keep_weights(job: Job, home: Path, outcome: "Outcome", log: Log) -> None:
         try:
             store.save_weights(home / f"{name}.safetensors", state)
         except EnvironmentProblem as problem:
-            if any(not why for _, why in checkpoint.check(home, job.cell.id)):
+            if any(not why for _, why in checkpoint.examine(home, job.cell.id)):
                 raise
             _Notes(job.cell.id, log).add(f"weights not kept, the record is worth more: {problem}")
 
@@ -381,7 +384,9 @@ def _vouch(job: Job, compiled: bool, log: Log, origin: _Origin) -> None:
     from bench.train import determinism
 
     origin.compiled = compiled
-    origin.receipt = found = determinism.of(job.root, job.device, job.threads, compiled)
+    origin.receipt = found = determinism.find_or_make_receipt(
+        job.root, job.device, job.threads, compiled
+    )
     if found.first_difference is not None:
         log.line(f"note: two equal trainings here differ from step {found.first_difference} on")
 

@@ -118,7 +118,7 @@ def name(row: Row) -> str:
 
 def _seconds(cell: Cell, tempo: Tempo, gauge: Gauge) -> float:
     """How long a slot is busy with the cell."""
-    left = cell.recipe.epochs - checkpoint.reached(store.cell_path(gauge.root, cell))
+    left = cell.recipe.epochs - checkpoint.count_epochs(store.cell_path(gauge.root, cell))
     start_s = tempo.start_s if _fresh(tempo) else 0.0
     first_s = tempo.first_s if _fresh(tempo) or gauge.compiled else 0.0
     return start_s + first_s + left * tempo.epoch_s

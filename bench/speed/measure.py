@@ -131,7 +131,8 @@ class Gauge:
     def _compiles(self, cell: Cell, found: Tempo, slot: Slot) -> bool:
         """Would the cell compile, whose epochs take as many operations as they did?"""
         if self.compiled is None:
-            return compile_policy.compiles(cell.recipe.epochs * found.operations, slot.device)[0]
+            operations = cell.recipe.epochs * found.operations
+            return compile_policy.is_worth_compiling(operations, slot.device)[0]
         return self.compiled
 
     def _task(self, cell: Cell, slot: Slot, slots: int) -> Task:
@@ -216,9 +217,9 @@ def _copy(task: Task, ready: Callable[[], object]) -> Copy:
     built = model.build(task.cell)
     built.net.to(device)
     start_s = time.monotonic() - task.asked
-    operations, compiled = compile_policy.operations(task.cell, whole), task.compiled
+    operations, compiled = compile_policy.count_operations(task.cell, whole), task.compiled
     if compiled is None:
-        compiled, _ = compile_policy.compiles(
+        compiled, _ = compile_policy.is_worth_compiling(
             task.cell.recipe.epochs * operations, task.slot.device
         )
     found = pace(
@@ -256,7 +257,7 @@ def _evaluation_s(built: model.Model, data: Dataset) -> float:
 
 
 def _environment(slot: Slot, compiled: bool) -> str:
-    return determinism.environment(slot.device, slot.threads, compiled)
+    return determinism.describe_environment(slot.device, slot.threads, compiled)
 
 
 def _tempo(copies: Sequence[Copy], **names: Any) -> Tempo:

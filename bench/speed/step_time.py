@@ -18,7 +18,9 @@ from bench.errors import BenchError
 from bench.spec.cell import Recipe
 from bench.train import trainer
 from bench.train.model import Model
+from bench.train.outcome import Progress
 from bench.train.resource_meter import resident_mib
+from bench.train.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,16 @@ def pace(
         torch.cuda.reset_peak_memory_stats(device)
     try:
         found = trainer.train(
-            model.net, model.clock, data, recipe, 0, compiled=compiled, watch=watch, keeper=watch
+            model.net,
+            model.clock,
+            data,
+            recipe,
+            0,
+            compiled=compiled,
+            watch=watch,
+            checkpointer=watch,
         )
-    except trainer.Stopped:
+    except trainer.TrainingStopped:
         return watch.pace()
     message = f"no pace: {found.diverged}"
     raise BenchError(message)
@@ -93,7 +102,7 @@ class _Stopwatch:
         self.step = 0  # in its epoch
         self.marks: list[tuple[str, Any]] = [("begin", self._now())]
 
-    def __call__(self, progress: trainer.Progress) -> None:
+    def __call__(self, progress: Progress) -> None:
         if progress.compiling:  # of a step that is still to come
             return
         if progress.acc is not None:
@@ -116,7 +125,7 @@ class _Stopwatch:
     def stopping(self) -> bool:
         return self.missing <= 0
 
-    def keep(self, snapshot: trainer.Snapshot) -> None:
+    def keep(self, snapshot: Snapshot) -> None:
         """Nothing of it is of use."""
 
     def pace(self) -> Pace:

@@ -1,1 +1,1 @@
-"""One training: the model, the loop, its probe, checkpoints, determinism, evaluation."""
+"""One training: the model, the loop, its indicators, checkpoints, determinism, evaluation."""

@@ -29,7 +29,9 @@ from bench.base.files import sync_folder, write_file
 from bench.base.validation import Frozen
 from bench.errors import EnvironmentProblem, exhausted
 from bench.results.record import LayerIndicators, Provenance
-from bench.train.trainer import Misfit, Outcome, Snapshot, State
+from bench.train.outcome import Outcome
+from bench.train.snapshot import Snapshot, SnapshotMismatch
+from bench.train.weights import State
 
 Name: TypeAlias = Literal["weights.safetensors", "state.pt", "best.safetensors"]
 KEPT = 2
@@ -37,7 +39,7 @@ PART = ".part"  # the one that is being written
 DAMAGED = r"\d+-\d+\.damaged"
 
 
-class Progress(Frozen):
+class Manifest(Frozen):
     """What progress.json holds: the numbers so far, and what the other files must be."""
 
     schema_version: Literal[1] = 1
@@ -63,7 +65,7 @@ class Progress(Frozen):
             raise ValueError(message)
         return curves
 
-    def sealed(self) -> "Progress":
+    def sealed(self) -> "Manifest":
         """The same with its digest."""
         content = self.model_dump_json(exclude={"digest"}).encode()
         return self.model_copy(update={"digest": hashlib.sha256(content).hexdigest()})
@@ -74,7 +76,7 @@ class Unusable(Exception):
 
 
 @dataclass
-class Keeper:
+class CheckpointWriter:
     """
     Writes a cell's checkpoints, by time and when its training is to stop.
 
@@ -110,12 +112,12 @@ def folder(home: Path) -> Path:
     return home / "checkpoints"
 
 
-def place(home: Path, epoch: int, step: int) -> Path:
+def step_folder(home: Path, epoch: int, step: int) -> Path:
     """Where the checkpoint before that step lies."""
     return folder(home) / f"{epoch:06d}-{step:08d}"
 
 
-def reached(home: Path) -> int:
+def count_epochs(home: Path) -> int:
     """How many epochs are done by the newest checkpoint of the cell whose files are in `home`."""
     return max((int(path.name.partition("-")[0]) for path in _found(home)), default=0)
 
@@ -127,7 +129,7 @@ def write(home: Path, cell_id: str, snapshot: Snapshot, processes: list[Provenan
     Raises:
         EnvironmentProblem: the disk is full, or the folder cannot be written or leads elsewhere.
     """
-    root, path = folder(home), place(home, snapshot.epoch, snapshot.step)
+    root, path = folder(home), step_folder(home, snapshot.epoch, snapshot.step)
     part = root / PART
     try:
         if root.is_symlink():
@@ -155,7 +157,7 @@ def write(home: Path, cell_id: str, snapshot: Snapshot, processes: list[Provenan
     return path
 
 
-def newest(
+def read_newest(
     home: Path, cell_id: str, report: Callable[[str], None]
 ) -> tuple[Snapshot, list[Provenance]] | None:
     """
@@ -180,22 +182,22 @@ def newest(
     return None
 
 
-def confirm(past: Snapshot, parameters: Iterable[Tensor]) -> None:
+def check_optimizer(past: Snapshot, parameters: Iterable[Tensor]) -> None:
     """
     Nothing, if the optimizer's tensors are as large as the parameters they belong to.
 
     Torch's fused steps do not look: they would write beyond a smaller one.
 
     Raises:
-        Misfit: one is not.
+        SnapshotMismatch: one is not.
     """
     for i, parameter in enumerate(parameters):
         for name, value in past.optimizer.get(i, {}).items():
             if name != "step" and isinstance(value, Tensor) and value.shape != parameter.shape:
-                raise Misfit(past.epoch, past.step, "its optimizer does not fit")
+                raise SnapshotMismatch(past.epoch, past.step, "its optimizer does not fit")
 
 
-def check(home: Path, cell_id: str) -> Iterator[tuple[Path, str]]:
+def examine(home: Path, cell_id: str) -> Iterator[tuple[Path, str]]:
     """Each checkpoint of a cell, the newest first, and what is wrong with it; nothing if sound."""
     for path in _found(home):
         try:
@@ -224,7 +226,7 @@ def set_aside(path: Path, why: str, report: Callable[[str], None]) -> None:
         raise EnvironmentProblem(message) from None
 
 
-def sweep(home: Path) -> None:
+def remove_unfinished(home: Path) -> None:
     """Remove what a process that was killed while it wrote has left."""
     unfinished = (home.glob(f".{name}.*") for name in ("*.safetensors", "record.json"))
     with contextlib.suppress(OSError):
@@ -232,7 +234,7 @@ def sweep(home: Path) -> None:
             _remove(path)
 
 
-def clear(home: Path) -> None:
+def remove_all(home: Path) -> None:
     """Remove all checkpoints, the damaged too: the cell is measured."""
     with contextlib.suppress(OSError):
         _remove(folder(home))
@@ -243,7 +245,7 @@ def _fill(part: Path, cell_id: str, snapshot: Snapshot, processes: list[Provenan
     for name, content in _contents(snapshot):
         write_file(part / name, content)
         files[name] = hashlib.sha256(content).hexdigest()
-    progress = Progress(
+    manifest = Manifest(
         cell_id=cell_id,
         epoch=snapshot.epoch,
         step=snapshot.step,
@@ -256,7 +258,7 @@ def _fill(part: Path, cell_id: str, snapshot: Snapshot, processes: list[Provenan
         processes=processes,
         files=files,
     )
-    write_file(part / "progress.json", progress.sealed().model_dump_json() + "\n")
+    write_file(part / "progress.json", manifest.sealed().model_dump_json() + "\n")
 
 
 def _contents(snapshot: Snapshot) -> Iterator[tuple[Name, bytes]]:
@@ -292,18 +294,18 @@ def _read(path: Path, cell_id: str) -> tuple[Snapshot, list[Provenance]]:
         OSError: the disk cannot be read.
         Unusable: anything is not as it was written, or not this cell's.
     """
-    progress, contents = _intact(path, cell_id)
+    manifest, contents = _intact(path, cell_id)
     try:
-        snapshot = _snapshot(progress, contents)
+        snapshot = _snapshot(manifest, contents)
     except Exception as error:  # whatever a file that was made up does to its reader
         if exhausted(error):
             raise
         message = f"its files cannot be read: {type(error).__name__}"
         raise Unusable(message) from None
-    return snapshot, progress.processes
+    return snapshot, manifest.processes
 
 
-def _intact(path: Path, cell_id: str) -> tuple[Progress, dict[Name, bytes]]:
+def _intact(path: Path, cell_id: str) -> tuple[Manifest, dict[Name, bytes]]:
     """
     The files of a checkpoint, which have the digests that it says.
 
@@ -314,37 +316,37 @@ def _intact(path: Path, cell_id: str) -> tuple[Progress, dict[Name, bytes]]:
     if path.is_symlink():
         message = "it is a link"
         raise Unusable(message)
-    progress = _progress(path, cell_id)
+    manifest = _manifest(path, cell_id)
     contents: dict[Name, bytes] = {}
-    for name, digest in progress.files.items():
+    for name, digest in manifest.files.items():
         contents[name] = _bytes(path / name)
         if hashlib.sha256(contents[name]).hexdigest() != digest:
             message = f"{name} is damaged"
             raise Unusable(message)
-    return progress, contents
+    return manifest, contents
 
 
-def _progress(path: Path, cell_id: str) -> Progress:
+def _manifest(path: Path, cell_id: str) -> Manifest:
     try:
-        progress = Progress.model_validate_json(_bytes(path / "progress.json"))
+        manifest = Manifest.model_validate_json(_bytes(path / "progress.json"))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         message = f"progress.json: {where}{where and ': '}{first['msg']}"
         raise Unusable(message) from None
-    if progress.sealed() != progress:
+    if manifest.sealed() != manifest:
         message = "progress.json is damaged"
         raise Unusable(message)
-    if progress.cell_id != cell_id:
-        message = f"it is of another cell, {progress.cell_id}"
+    if manifest.cell_id != cell_id:
+        message = f"it is of another cell, {manifest.cell_id}"
         raise Unusable(message)
-    if path.name != f"{progress.epoch:06d}-{progress.step:08d}":
+    if path.name != f"{manifest.epoch:06d}-{manifest.step:08d}":
         message = "it is of another step than it is named after"
         raise Unusable(message)
-    return progress
+    return manifest
 
 
-def _snapshot(progress: Progress, contents: dict[Name, bytes]) -> Snapshot:
+def _snapshot(manifest: Manifest, contents: dict[Name, bytes]) -> Snapshot:
     from safetensors.torch import load
 
     rest: dict[str, Any] = torch.load(
@@ -354,16 +356,16 @@ def _snapshot(progress: Progress, contents: dict[Name, bytes]) -> Snapshot:
         values |= {k: v.clone() for k, v in values.items() if isinstance(v, Tensor)}
     best = contents.get("best.safetensors")
     return Snapshot(
-        epoch=progress.epoch,
-        step=progress.step,
+        epoch=manifest.epoch,
+        step=manifest.step,
         weights=load(contents["weights.safetensors"]),
-        seen=progress.seen,
-        elapsed=progress.elapsed,
-        seconds=progress.seconds,
+        seen=manifest.seen,
+        elapsed=manifest.elapsed,
+        seconds=manifest.seconds,
         outcome=Outcome(
-            curves=progress.curves,
-            indicators=progress.indicators,
-            best_epoch=progress.best_epoch,
+            curves=manifest.curves,
+            indicators=manifest.indicators,
+            best_epoch=manifest.best_epoch,
             best=load(best) if best else {},
         ),
         **{key: rest[key] for key in STATE},

@@ -17,7 +17,7 @@ from bench.train import model
 WORTH = 2e13  # floating-point operations of a training that earn compilation back
 
 
-def operations(cell: Cell, data: Dataset) -> float:
+def count_operations(cell: Cell, data: Dataset) -> float:
     """
     Of an epoch: three passes (forward, backward to inputs and to weights), two for each MAC.
 
@@ -32,7 +32,7 @@ def operations(cell: Cell, data: Dataset) -> float:
     return 6.0 * (counted.binary_macs + counted.real_macs) * data.sizes["train"]
 
 
-def compiles(needed: float, device: str) -> tuple[bool, str]:
+def is_worth_compiling(needed: float, device: str) -> tuple[bool, str]:
     """Is a training of so many operations compiled, if nobody says whether? And why, in a line."""
     amount = f"training takes {needed:.1e} operations, and {WORTH:.0e} earn compilation back"
     if needed < WORTH:
@@ -42,14 +42,14 @@ def compiles(needed: float, device: str) -> tuple[bool, str]:
     return True, f"compiled: {amount}"
 
 
-def chosen(asked: bool | None, cell: Cell, data: Dataset, device: str) -> tuple[bool, str]:
+def choose(asked: bool | None, cell: Cell, data: Dataset, device: str) -> tuple[bool, str]:
     """Is the cell's step compiled? And why, in a line."""
     if asked is None:
-        return compiles(cell.recipe.epochs * operations(cell, data), device)
+        return is_worth_compiling(cell.recipe.epochs * count_operations(cell, data), device)
     return asked, "compiled, as asked for" if asked else "eager, as asked for"
 
 
-def uncompilable(error: Exception) -> bool:
+def is_compile_error(error: Exception) -> bool:
     """Did compilation fail, rather than what was compiled?"""
     from torch._dynamo.exc import TorchDynamoException  # which takes its time
 

@@ -35,6 +35,9 @@ from bench.results.record import Receipt
 from bench.results.record_diff import first_differing_step
 from bench.spec.cell import CORE, Binarization, Recipe, Role
 from bench.train import model, trainer
+from bench.train.outcome import Progress
+from bench.train.random_state import read_random_state, set_random_state
+from bench.train.weights import copy_weights, digest
 
 RECIPE = Recipe(epochs=2, batch_size=16, lr=0.1, histograms=(1,))
 IMAGES = 48  # three steps an epoch
@@ -58,23 +61,23 @@ class _Net(ResNet):
 
 
 @functools.cache
-def of(root: Path, device: str, threads: int, compiled: bool = False) -> Receipt:
+def find_or_make_receipt(root: Path, device: str, threads: int, compiled: bool = False) -> Receipt:
     """
     The receipt of this machine and environment that `root` keeps, made and kept if there is none.
 
     A folder that cannot be written is no problem: the receipt is then this process's alone.
     """
-    path = _path(root, environment(device, threads, compiled))
+    path = _path(root, describe_environment(device, threads, compiled))
     found = _read(path)
     if found is None or path != _path(root, found.environment):
-        found = make(device, threads, compiled)
+        found = make_receipt(device, threads, compiled)
         with contextlib.suppress(EnvironmentProblem):
             kept = store.path_inside(root, "receipts", path.name)
             write_file(kept, found.model_dump_json() + "\n")
     return found
 
 
-def make(device: str, threads: int, compiled: bool = False) -> Receipt:
+def make_receipt(device: str, threads: int, compiled: bool = False) -> Receipt:
     """
     Train twice, here and now.
 
@@ -83,27 +86,27 @@ def make(device: str, threads: int, compiled: bool = False) -> Receipt:
     with _apart(torch.device(device), threads):
         first, second = (_train(torch.device(device), compiled) for _ in range(2))
     return Receipt(
-        environment=environment(device, threads, compiled),
+        environment=describe_environment(device, threads, compiled),
         steps=first,
         first_difference=first_differing_step(first, second),
         made=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
-def kept(root: Path) -> Iterator[Receipt]:
+def read_receipts(root: Path) -> Iterator[Receipt]:
     """Every receipt that can be read under `root`."""
     found = (_read(path) for path in sorted((root / "receipts").glob("*.json")))
     yield from (receipt for receipt in found if receipt)
 
 
-def environment(device: str, threads: int, compiled: bool = False) -> str:
+def describe_environment(device: str, threads: int, compiled: bool = False) -> str:
     """One line of what numbers may depend on beside a cell."""
     words = [f"python {platform.python_version()}", f"torch {torch.__version__}"]
     words += [f"numpy {installed_version('numpy')}"]
     if device.startswith("cuda"):
         place = torch.cuda.get_device_name(device)
         words += [f"CUDA {torch.version.cuda}", f"cuDNN {torch.backends.cudnn.version()}"]
-        words += [f"driver {driver()}"]
+        words += [f"driver {driver_version()}"]
     else:
         place = f"{cpu_name()}, {torch.backends.cpu.get_cpu_capability()}"
         words += [f"oneDNN {'on' if torch.backends.mkldnn.is_available() else 'off'}"]
@@ -111,7 +114,7 @@ def environment(device: str, threads: int, compiled: bool = False) -> str:
     return ", ".join([place, *words, f"core {CORE}"])
 
 
-def driver() -> str:
+def driver_version() -> str:
     """The version of NVIDIA's driver, or nothing."""
     try:
         line = Path("/proc/driver/nvidia/version").read_text(encoding="utf-8").partition("\n")[0]
@@ -137,14 +140,14 @@ def _read(path: Path) -> Receipt | None:
 def _apart(device: torch.device, threads: int) -> Generator[None, None, None]:
     """As a cell trains, and afterwards as it was before."""
     before = torch.get_num_threads(), torch.backends.cudnn.deterministic
-    drawn = trainer.generators(device)
+    drawn = read_random_state(device)
     torch.set_num_threads(threads)
     try:
         yield
     finally:
         torch.set_num_threads(before[0])
         torch.backends.cudnn.deterministic = before[1]
-        trainer.restore_generators(drawn, device)
+        set_random_state(drawn, device)
 
 
 def _train(device: torch.device, compiled: bool) -> list[str]:
@@ -158,9 +161,9 @@ def _train(device: torch.device, compiled: bool) -> list[str]:
     net = _Net(width=16, shortcut="B_binary").build(10, 3, Layers(binarizer, options)).to(device)
     steps: list[str] = []
 
-    def watch(progress: trainer.Progress) -> None:
+    def watch(progress: Progress) -> None:
         if progress.acc is None:  # a step, not the end of an epoch
-            steps.append(trainer.digest(trainer.snapshot(net)))
+            steps.append(digest(copy_weights(net)))
 
     trainer.train(net, clock, _data().to(device), RECIPE, 0, compiled=compiled, watch=watch)
     return steps

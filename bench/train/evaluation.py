@@ -13,6 +13,7 @@ from bench.results import cell_folders, weight_files
 from bench.results.provenance import cpu_name
 from bench.results.record import Record
 from bench.train import model, trainer
+from bench.train.weights import copy_weights, digest
 
 MOST_THREADS = 256  # whatever a record says
 
@@ -33,7 +34,7 @@ class Measured:
         return self.known and (self.now == self.then or bool(self.device))
 
 
-def again(cell: str, root: Path, data: Path | None) -> Iterator[tuple[str, bool]]:
+def measure_again(cell: str, root: Path, data: Path | None) -> Iterator[tuple[str, bool]]:
     """
     Yield a line for the last and the best weights, and whether it agrees with the record.
 
@@ -48,28 +49,28 @@ def again(cell: str, root: Path, data: Path | None) -> Iterator[tuple[str, bool]
         raise UsageError(message)
     left_out: list[str] = []
     found = model.dataset(record.cell, data).to(torch.device("cpu"), report=left_out.append)
-    for which in kinds(record):
-        measured = measure(record, root, found, which)
+    for which in measured_weights(record):
+        measured = measure_weights(record, root, found, which)
         same = measured.now == measured.then
-        words = ["as recorded" if same else f"record says {percent(measured.then)}"]
+        words = ["as recorded" if same else f"record says {format_accuracy(measured.then)}"]
         if measured.device and not same:
             words.append(f"which was measured on {measured.device}")
         if not measured.known:
             words.append("the weights are not the ones that were recorded")
         if left_out:
             words.append(f"{len(left_out)} damaged files left out")
-        text = f"{record.cell.slug} {which}: {percent(measured.now)} on {found.label}"
+        text = f"{record.cell.slug} {which}: {format_accuracy(measured.now)} on {found.label}"
         yield f"{text}, {', '.join(words)}", measured.holds
 
 
-def kinds(record: Record) -> list[str]:
+def measured_weights(record: Record) -> list[str]:
     """Which of a record's weights have an accuracy: those that diverged have none."""
     if record.best_epoch is None:
         return []
     return ["last", "best"] if record.status == "ok" else ["best"]
 
 
-def measure(record: Record, root: Path, found: Dataset, which: str) -> Measured:
+def measure_weights(record: Record, root: Path, found: Dataset, which: str) -> Measured:
     """
     Measure the `which` weights of a record on data that is on the CPU.
 
@@ -89,16 +90,16 @@ def measure(record: Record, root: Path, found: Dataset, which: str) -> Measured:
         which=which,
         now=now,
         then=then,
-        known=not recorded or digest(net) == recorded,
+        known=not recorded or digest_weights(net) == recorded,
         device="" if here else record.provenance.device,
     )
 
 
-def percent(accuracy: tuple[float, ...]) -> str:
+def format_accuracy(accuracy: tuple[float, ...]) -> str:
     """Top-1 and top-5 accuracy, fractions, as people read them."""
     return f"{100 * accuracy[0]:.2f} % (top-5 {100 * accuracy[1]:.2f} %)"
 
 
-def digest(net: nn.Module) -> str:
+def digest_weights(net: nn.Module) -> str:
     """The digest that a record keeps of a network's weights."""
-    return trainer.digest(trainer.snapshot(net))
+    return digest(copy_weights(net))

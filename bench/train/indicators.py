@@ -2,7 +2,7 @@
 The indicators e (estimating error) and s (gradient instability), observed while training.
 
 An observer: it changes no number of training. What a step leaves behind stays on the device
-until the epoch ends. Records keep raw values per layer and epoch; `bench.equilibrium` turns
+until the epoch ends. Records keep raw values per layer and epoch; `leaderboard` turns
 them into the definitions of the paper, of its code, and a scale-free one.
 """
 
@@ -23,7 +23,7 @@ BINS = 64
 Layers: TypeAlias = list[tuple[str, BinaryLayer]]
 
 
-class Probe:
+class IndicatorRecorder:
     """Watches every binary layer of one model."""
 
     def __init__(self, model: nn.Module, histogram_epochs: Iterable[int]) -> None:
@@ -38,7 +38,7 @@ class Probe:
         self.histograms: dict[tuple[str, Role], list[Histogram]] = {}
 
     @torch.no_grad()
-    def step(self) -> None:
+    def record_step(self) -> None:
         """Gather Σ|g| and Σg² of every latent tensor; call between backward and zero_grad."""
         if not self.layers:
             return
@@ -53,7 +53,7 @@ class Probe:
                 layer.tap.grad = None
 
     @torch.no_grad()
-    def epoch(self, epoch: int, model: nn.Module, last: Tensor, batch_size: int) -> None:
+    def finish_epoch(self, epoch: int, model: nn.Module, last: Tensor, batch_size: int) -> None:
         """
         Reduce the epoch's steps, and measure e.
 

@@ -15,7 +15,7 @@ from bench.train.gpu_energy import joules
 PROCESS = Path("/proc/self")
 
 
-class Meter:
+class ResourceMeter:
     """
     Counts from when it is made.
 

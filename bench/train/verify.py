@@ -63,7 +63,7 @@ class Verifier:
     def check(self, kept: CellFolder) -> Checked:
         """Everything about one cell; nothing that is wrong with it is raised."""
         result = Checked(kept.slug)
-        for path, problem in checkpoint.check(kept.home, kept.slug.rpartition("__")[2]):
+        for path, problem in checkpoint.examine(kept.home, kept.slug.rpartition("__")[2]):
             where = result.wrong if problem else result.checked
             where.append(f"checkpoint {path.name}{f': {problem}' * bool(problem)}")
         record = kept.record
@@ -80,7 +80,7 @@ class Verifier:
             result.unchecked.append(f"nothing was measured: {record.status}, {record.reason}")
             return result
         sound = [w for w in ("last", "best") if self._weights(kept, record, w, result)]
-        for which in evaluation.kinds(record) if self.accuracy else ():
+        for which in evaluation.measured_weights(record) if self.accuracy else ():
             if which in sound:
                 self._accuracy(record, which, result)
         return result
@@ -111,14 +111,14 @@ class Verifier:
             result.unchecked.append(f"{what}: {found}")
             return
         try:
-            measured = evaluation.measure(record, self.root, found, which)
+            measured = evaluation.measure_weights(record, self.root, found, which)
         except UsageError as error:
             result.wrong.append(str(error))
             return
         except BenchError as error:  # a plugin that is not here
             result.unchecked.append(f"{what}: {error}")
             return
-        now, then = (evaluation.percent(x) for x in (measured.now, measured.then))
+        now, then = (evaluation.format_accuracy(x) for x in (measured.now, measured.then))
         if measured.now == measured.then:
             result.checked.append(f"{which} {100 * measured.now[0]:.2f} %")
         elif measured.device:

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from bench.base import machine
 from bench.spec.cell import Recipe
 from bench.speed.survey.networks import CLASSES, IMAGE, build
-from bench.train import trainer
+from bench.train.optimizer import make_optimizer
 
 Step: TypeAlias = Callable[[], None]
 Run: TypeAlias = Callable[[int], float]  # does so many steps of all K; returns its seconds
@@ -145,7 +145,7 @@ def network(at: Setting, seed: int) -> nn.Module:
 def step_of(at: Setting, net: nn.Module, layout: torch.memory_format) -> Step:
     """A training step of a network or stack, warmed up."""
     net.to(at.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
-    optimizer = trainer.optimizer(net, Recipe(epochs=1, lr=0.01))
+    optimizer = make_optimizer(net, Recipe(epochs=1, lr=0.01))
     k = net.k if isinstance(net, Stack) else 1
     images = torch.randn(k, at.batch, IMAGE[0], at.image, at.image, device=at.device)
     labels = torch.randint(CLASSES, (k, at.batch), device=at.device)

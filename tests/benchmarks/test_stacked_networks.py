@@ -20,7 +20,9 @@ from bench.nn.layers import Layers
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.spec.cell import Binarization, Recipe, Ref
 from bench.train import model, trainer
+from bench.train.learning_rate import learning_rate, progress
 from bench.train.model import Model
+from bench.train.optimizer import make_optimizer
 
 RECIPE = Recipe(epochs=10, batch_size=8, lr=0.05)
 SIDE = 8
@@ -104,8 +106,8 @@ def test_stacked_equals_separate(name: str, product: Product) -> None:
     """In float64, three steps lead every parameter and statistic where it comes to alone."""
     case = CASES[name]
     alone, stack = nets(torch.float64, **case), Stack(nets(torch.float64, **case), product)
-    optimizers = [trainer.optimizer(net, RECIPE) for net in alone]
-    together = trainer.optimizer(stack, RECIPE)
+    optimizers = [make_optimizer(net, RECIPE) for net in alone]
+    together = make_optimizer(stack, RECIPE)
     before = stack.unstack()
     data = batches(len(alone), torch.float64)
     for _, (images, labels) in zip(range(3), data, strict=False):
@@ -166,7 +168,7 @@ def test_no_model_hears_of_another(product: Product) -> None:
     states: list[list[dict[str, Tensor]]] = []
     for spoil in (None, "images", "weights"):
         stack = Stack(nets(torch.float32, ("reste", "reste", "dsq")), product)
-        optimizer = trainer.optimizer(stack, RECIPE)
+        optimizer = make_optimizer(stack, RECIPE)
         if spoil == "weights":
             stack.net.get_parameter("3.conv1.weight").data[0] = torch.nan
         for _, (images, labels) in zip(range(2), batches(3, torch.float32), strict=False):
@@ -186,7 +188,7 @@ def test_evaluation() -> None:
     """The models that come out of a stack are judged as the stack judges them."""
     stack = Stack(nets(torch.float64, ("ste", "dsq")))
     images, labels = next(batches(2, torch.float64))
-    step(stack, trainer.optimizer(stack, RECIPE), stack.losses(images, labels).sum())
+    step(stack, make_optimizer(stack, RECIPE), stack.losses(images, labels).sum())
     logits = stack.eval()(images)
     for k, (net, state) in enumerate(
         zip(nets(torch.float64, ("ste", "dsq")), stack.unstack(), strict=True)
@@ -260,13 +262,13 @@ def trained(seeds: range, recipe: Recipe, dtype: torch.dtype) -> list[list[float
     """Accuracies on test images after each epoch, of seeds in one stack, each with its own data."""
     data, parts, judged = digits(dtype), models(seeds, dtype), models(seeds, dtype)
     stack = Stack([part.net for part in parts])
-    optimizer = trainer.optimizer(stack, recipe)
+    optimizer = make_optimizer(stack, recipe)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     curves: list[list[float]] = [[] for _ in seeds]
     for e in range(recipe.epochs):
         for part in parts:
-            part.clock.set(trainer.progress(recipe, e))
-        optimizer.param_groups[0]["lr"] = trainer.learning_rate(recipe, e)
+            part.clock.set(progress(recipe, e))
+        optimizer.param_groups[0]["lr"] = learning_rate(recipe, e)
         epochs = (data.epoch(recipe.batch_size, one) for one in generators)
         for batch in zip(*epochs, strict=True):
             images, labels = (torch.stack(one) for one in zip(*batch, strict=True))

@@ -41,7 +41,7 @@ from bench.run.job import Job
 from bench.spec.cell import Cell
 from bench.spec.cell_status import CellStatus
 from bench.train import checkpoint
-from bench.train.checkpoint import Progress
+from bench.train.checkpoint import Manifest
 from fuzz import mutate, reports
 from fuzz.box import Box
 from fuzz.sound import command, fresh, measured
@@ -91,7 +91,7 @@ def _gone_on(box: Box, cell: Cell) -> None:
     """Train the cell from them; where none is left the record is what it would have been."""
     fresh()
     home = store.cell_path(box.results, cell)
-    list(checkpoint.check(home, cell.id))
+    list(checkpoint.examine(home, cell.id))
     worker.run(Job(cell, box.results, "cpu", 1, 0, False, box.inside, (), (), 1e9))
     log = (home / "log.txt").read_text(encoding="utf-8")
     record = store.find_record(box.results, cell)
@@ -112,7 +112,7 @@ def _sealed(rng: Random, path: Path, data: Any = None) -> None:
     manifest = path / "progress.json"
     data = json.loads(manifest.read_bytes()) if data is None else data
     try:
-        told = Progress.model_validate_json(json.dumps(data))
+        told = Manifest.model_validate_json(json.dumps(data))
         files = {n: (path / n).read_bytes() for n in told.files if (path / n).is_file()}
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
         told = told.model_copy(update={"files": told.files | digests}).sealed()

@@ -44,10 +44,10 @@ def measured(box: Box) -> tuple[Plan, list[str]]:
         fresh()
         plan = planner.plan(path)
         store.save_plan(box.results, plan)
-        clear, checkpoint.clear = checkpoint.clear, lambda _: None
+        clear, checkpoint.remove_all = checkpoint.remove_all, lambda _: None
         for cell in plan.cells:
             worker.run(Job(cell, box.results, "cpu", 1, 0, False, box.inside, (), (), 0.0))
-        checkpoint.clear = clear
+        checkpoint.remove_all = clear
         there = [path for path in box.results.rglob("*") if path.is_file()]
         files = {str(p.relative_to(box.results)): p.read_bytes() for p in there}
         texts = [files[f"cells/{cell.slug}/record.json"].decode() for cell in plan.cells]

@@ -11,7 +11,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from bench.nn.clock import Clock
-from bench.nn.compiler import OWN_PLACE, abridge, compute_once, graph, moments, partition
+from bench.nn.compiler import OWN_PLACE, abridge, compile_step, compute_once, moments, partition
 from bench.nn.contract import Surrogate
 from bench.nn.integer_conv import WRITES_HALVES
 from bench.nn.layers import Layers
@@ -41,7 +41,7 @@ def step(net: nn.Module) -> tuple[Any, Tensor]:
     def loss(x: Tensor) -> Tensor:
         return net(x).square().mean()
 
-    return graph(loss, CPU), images.contiguous(memory_format=torch.channels_last)
+    return compile_step(loss, CPU), images.contiguous(memory_format=torch.channels_last)
 
 
 def test_what_compiles_nothing_imports_no_compiler() -> None:
@@ -95,7 +95,7 @@ def test_other_graphs_are_compiled_as_they_would_be() -> None:
         ints = (r.view(torch.int32) >> 1) + (x > 0).view(torch.uint8) + x.view(torch.int32)
         return ints * torch.tanh(x).clamp(min=0)
 
-    graph(torch.sin, CPU)(torch.randn(64))
+    compile_step(torch.sin, CPU)(torch.randn(64))
     x = torch.randn(64, 64)
     found, code = run_and_get_code(torch.compile(other), x[:, :1], x)  # pyright: ignore[reportUnknownVariableType]
 
@@ -114,7 +114,7 @@ def test_bits_of_any_type() -> None:
 
     x = torch.randn(100, generator=torch.Generator().manual_seed(0))
 
-    assert torch.equal(graph(bits, CPU)(x), bits(x))
+    assert torch.equal(compile_step(bits, CPU)(x), bits(x))
 
 
 @pytest.mark.slow
@@ -130,7 +130,7 @@ def test_a_bound_or_a_number_that_is_nan_stays_nan(dtype: torch.dtype) -> None:
     a = torch.tensor([nan, 1, 2, -inf, inf, 0, -3, nan] * 8, dtype=dtype)
     b = torch.tensor([nan, nan, 1, 3, nan, -inf, inf, -1] * 8, dtype=dtype)
 
-    torch.testing.assert_close(graph(bounded, CPU)(a, b), bounded(a, b), equal_nan=True)
+    torch.testing.assert_close(compile_step(bounded, CPU)(a, b), bounded(a, b), equal_nan=True)
 
 
 @pytest.mark.slow
@@ -142,7 +142,7 @@ def test_bounds_make_no_numbers_of_masks() -> None:
         return a.clamp(min=-1) + torch.minimum(a, b)
 
     a, b = torch.randn(2, 64)
-    _, code = run_and_get_code(graph(bounded, CPU), a, b)  # pyright: ignore[reportUnknownVariableType]
+    _, code = run_and_get_code(compile_step(bounded, CPU), a, b)  # pyright: ignore[reportUnknownVariableType]
     text = "".join(code)
 
     assert "vec::maximum" not in text
@@ -174,7 +174,7 @@ def test_running_statistics_when_compiled() -> None:
     """A BatchNorm's mean and variance, of images far from zero, are those that it has eagerly."""
     images = torch.randn(8, 4, 6, 6, generator=torch.Generator().manual_seed(0)) * 3 + 100
     norms = [nn.BatchNorm2d(4) for _ in range(2)]
-    outs = [norms[0](images), graph(norms[1], CPU)(images)]
+    outs = [norms[0](images), compile_step(norms[1], CPU)(images)]
 
     torch.testing.assert_close(*outs, rtol=1e-4, atol=1e-4)
     for ours, theirs in zip(*(norm.state_dict().values() for norm in norms), strict=True):
@@ -281,8 +281,8 @@ def test_pieces_when_compiled(dtype: torch.dtype) -> None:
     def both(r: Tensor) -> Tensor:
         return piecewise(r, 0.25, *torch.tensor([1, 2], dtype=torch.float64)) + 4 * upto(r, 0.5)
 
-    assert torch.equal(graph(both, CPU)(r), both(r))
-    assert graph(both, CPU)(r).dtype == both(r).dtype == dtype
+    assert torch.equal(compile_step(both, CPU)(r), both(r))
+    assert compile_step(both, CPU)(r).dtype == both(r).dtype == dtype
 
 
 @pytest.mark.slow
@@ -295,6 +295,8 @@ def test_compiled_slopes_are_slopes(name: str, knob: float) -> None:
     assert isinstance(plugin, Surrogate)
     at, z = torch.tensor(knob, dtype=torch.float64), torch.linspace(-3, 3, 20_001)
     exact = plugin.slope(z.double(), at)
-    wrong = (graph(lambda z: plugin.slope(z, at), CPU)(z) - exact).abs() > 5e-7 * exact.abs().max()
+    wrong = (
+        compile_step(lambda z: plugin.slope(z, at), CPU)(z) - exact
+    ).abs() > 5e-7 * exact.abs().max()
 
     assert int(wrong.sum()) <= 4

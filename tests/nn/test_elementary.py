@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from bench.nn.compiler import graph
+from bench.nn.compiler import compile_step
 from bench.nn.elementary import cos, power, power_by_bits, sin, tanh
 
 CPU = torch.device("cpu")
@@ -82,7 +82,7 @@ def test_gradients_are_those_of_a_power() -> None:
 def test_compiled(shape: tuple[int, ...]) -> None:
     """Whole vectors and tails alike; of a knob that turns, in one graph."""
     r = torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 1.4 + 0.1
-    call = graph(lambda r, c: power(r, c, 0.1, 1.5), CPU)
+    call = compile_step(lambda r, c: power(r, c, 0.1, 1.5), CPU)
     for c in (-0.5, -2 / 3):
         found = call(r, number(c)).double()
 
@@ -93,7 +93,7 @@ def test_compiled(shape: tuple[int, ...]) -> None:
 def test_compiled_beside_what_is_wider() -> None:
     """A number for each row of vectors: bits of single numbers in a loop over vectors."""
     r, x = torch.rand(64, 1) + 0.1, torch.rand(64, 64)
-    call = graph(lambda r, x: power(r, number(-0.5), 0.1, 1.5) * x, CPU)
+    call = compile_step(lambda r, x: power(r, number(-0.5), 0.1, 1.5) * x, CPU)
 
     torch.testing.assert_close(call(r, x), r**-0.5 * x)
 
@@ -141,7 +141,7 @@ def test_compiled_functions(dtype: torch.dtype) -> None:
         return torch.tanh(x) + torch.sin(3 * x) * torch.cos(x)
 
     x = torch.linspace(-3, 3, 1003).to(dtype)
-    found, code = run_and_get_code(graph(all_three, CPU), x)  # pyright: ignore[reportUnknownVariableType]
+    found, code = run_and_get_code(compile_step(all_three, CPU), x)  # pyright: ignore[reportUnknownVariableType]
     near = 1e-6 if dtype == torch.float32 else 0.05
 
     torch.testing.assert_close(found.double(), all_three(x.double()), rtol=0, atol=near)
@@ -153,6 +153,6 @@ def test_compiled_functions(dtype: torch.dtype) -> None:
 def test_compiled_functions_of_what_is_not_narrow(dtype: torch.dtype) -> None:
     """They are a library's."""
     x = torch.arange(8).to(dtype)
-    found = graph(lambda x: torch.sin(x) + torch.tanh(x), CPU)(x)
+    found = compile_step(lambda x: torch.sin(x) + torch.tanh(x), CPU)(x)
 
     torch.testing.assert_close(found, torch.sin(x) + torch.tanh(x))

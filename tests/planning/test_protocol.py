@@ -12,7 +12,7 @@ from bench.planning.planner import resolve
 from bench.registry import ESTIMATORS
 from bench.spec.cell import Recipe
 from bench.spec.suite import Suite, find
-from bench.train.trainer import learning_rate, progress
+from bench.train.learning_rate import learning_rate, progress
 
 
 @cache

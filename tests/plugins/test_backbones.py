@@ -15,7 +15,7 @@ from bench.nn.layers import BinaryConv2d, BinaryLinear, Layers, binary_layers
 from bench.plugin import ResNet
 from bench.registry import BACKBONES, ESTIMATORS, Registry
 from bench.spec.cell import Binarization, Recipe
-from bench.train.indicators import Probe
+from bench.train.indicators import IndicatorRecorder
 from bench.train.trainer import train
 
 
@@ -362,7 +362,7 @@ def test_first_weights() -> None:
     assert {w.item() for norm in norms for w in norm} == {torch.tensor(1e-8).item()}
 
 
-def test_a_probe_watches_a_vit() -> None:
+def test_indicators_of_a_vit_are_recorded() -> None:
     """n, mean and variance of |g| of binary linear maps, W and A (N, T, C), as by autograd."""
     size = {"image": 8, "patch": 4, "dim": 6, "depth": 1, "heads": 2}
     net, twin = (build("vit_tiny", **size) for _ in range(2))
@@ -377,12 +377,12 @@ def test_a_probe_watches_a_vit() -> None:
             return (inputs[name],)
 
         layer.register_forward_pre_hook(keep)
-    probe = Probe(net, [0])
+    recorder = IndicatorRecorder(net, [0])
     for watched in (net, twin):
         F.cross_entropy(watched(x), labels).backward()
-    probe.step()
-    probe.epoch(0, net, x, 4)
-    rows = {(row.layer, row.role): row for row in probe.result()}
+    recorder.record_step()
+    recorder.finish_epoch(0, net, x, 4)
+    rows = {(row.layer, row.role): row for row in recorder.result()}
 
     assert [n for n, _ in rows][:4] == ["1.qkv", "1.proj", "1.fc1", "1.fc2"]
     assert len(rows) == 8

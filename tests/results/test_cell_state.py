@@ -354,7 +354,7 @@ def test_an_edited_plugin_from_end_to_end(tiny: Path, tmp_path: Path) -> None:
     assert not ok
     assert [s.note for s in standings.stale.values()] == [f"{mine} changed"]
     (old,) = (c for c in first.cells if c not in second.cells)
-    assert all(same for _, same in evaluation.again(old.id, root, None))
+    assert all(same for _, same in evaluation.measure_again(old.id, root, None))
     assert bench(changed, "stale") == (True, second)
     assert Standings(root, second.cells).stale == {}
     assert store.find_record(root, old) is not None

@@ -11,7 +11,7 @@ from safetensors.torch import save
 from bench.base.files import write_file
 from bench.errors import UsageError
 from bench.results import cell_folders, weight_files
-from bench.train import trainer
+from bench.train.weights import digest
 
 Ask = Callable[..., tuple[int, str, str]]
 NAME = "last.safetensors"
@@ -43,7 +43,7 @@ def test_the_digest_is_the_trainers(tmp_path: Path) -> None:
     path = tmp_path / NAME
     path.write_bytes(save(state))
 
-    assert weight_files.digest_file(path) == trainer.digest(state)
+    assert weight_files.digest_file(path) == digest(state)
 
 
 @pytest.mark.parametrize(

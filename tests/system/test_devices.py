@@ -19,7 +19,10 @@ from bench.plugin import Surrogate
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.spec.cell import Binarization, Recipe
 from bench.train.model import Model
-from bench.train.trainer import Outcome, Snapshot, digest, train
+from bench.train.outcome import Outcome
+from bench.train.snapshot import Snapshot
+from bench.train.trainer import train
+from bench.train.weights import digest
 
 GPU = pytest.param("cuda", marks=pytest.mark.gpu)
 DEVICES = pytest.mark.parametrize("device", ["cpu", GPU])
@@ -69,7 +72,7 @@ def trained(name: str, device: str, *, compiled: bool = False) -> Outcome:
     recipe = Recipe(epochs=3, batch_size=32, lr=0.05)
     try:
         return train(
-            built.net, built.clock, data, recipe, 3, compiled=compiled, keeper=Unhurried(3)
+            built.net, built.clock, data, recipe, 3, compiled=compiled, checkpointer=Unhurried(3)
         )
     finally:
         if torch.cuda.is_available():

@@ -29,8 +29,9 @@ from bench.run import worker
 from bench.run.events import Ended, Event, Noted, Progressed
 from bench.run.job import Job
 from bench.train import checkpoint, model
-from bench.train.checkpoint import Keeper, Progress
-from bench.train.trainer import Outcome, Snapshot
+from bench.train.checkpoint import CheckpointWriter, Manifest
+from bench.train.outcome import Outcome
+from bench.train.snapshot import Snapshot
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def two(tmp_path: Path) -> Path:
 
 
 def newest(home: Path, said: list[str] | None = None) -> Snapshot | None:
-    found = checkpoint.newest(home, "cell", ([] if said is None else said).append)
+    found = checkpoint.read_newest(home, "cell", ([] if said is None else said).append)
     return found[0] if found else None
 
 
@@ -54,7 +55,7 @@ def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
     """Every number and tensor comes back, with the processes that trained."""
     written = snapshot()
     path = checkpoint.write(tmp_path, "cell", written, [ORIGIN])
-    found = checkpoint.newest(tmp_path, "cell", pytest.fail)
+    found = checkpoint.read_newest(tmp_path, "cell", pytest.fail)
 
     assert {p.name for p in path.iterdir()} == {
         "progress.json", "weights.safetensors", "state.pt", "best.safetensors",
@@ -167,7 +168,7 @@ def test_a_checkpoint_that_was_made_up_is_not_used(
     path = two / "checkpoints" / "000002-00000002" / "progress.json"
     progress = json.loads(path.read_bytes()) | change
     with contextlib.suppress(ValidationError):
-        progress = Progress.model_validate(progress).sealed().model_dump()
+        progress = Manifest.model_validate(progress).sealed().model_dump()
     path.write_text(json.dumps(progress), encoding="utf-8")
     said: list[str] = []
     found = newest(two, said)
@@ -230,7 +231,7 @@ def test_one_that_cannot_be_set_aside_is_an_error(
 
 def test_nothing_is_said_where_there_was_nothing(tmp_path: Path) -> None:
     """A cell that begins has no checkpoint and no line."""
-    assert checkpoint.newest(tmp_path, "cell", pytest.fail) is None
+    assert checkpoint.read_newest(tmp_path, "cell", pytest.fail) is None
 
 
 def test_links_are_not_followed(two: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -251,8 +252,8 @@ def test_links_are_not_followed(two: Path, tmp_path_factory: pytest.TempPathFact
     assert newest(two) is None
     with pytest.raises(EnvironmentProblem, match="checkpoints`: it is a link"):
         checkpoint.write(two, "cell", snapshot(3), [ORIGIN])
-    checkpoint.sweep(two)
-    checkpoint.clear(two)
+    checkpoint.remove_unfinished(two)
+    checkpoint.remove_all(two)
     assert sorted(away.rglob("*")) == before
     assert not (two / "checkpoints").exists()
 
@@ -264,7 +265,7 @@ def test_what_a_killed_writer_left_is_swept(two: Path) -> None:
     kept = ["record.json", "last.safetensors", ".lock", "log.txt"]
     for name in (*left, *kept):
         (two / name).write_text("", encoding="utf-8")
-    checkpoint.sweep(two)
+    checkpoint.remove_unfinished(two)
 
     assert {p.name for p in two.iterdir()} == {*kept, "checkpoints"}
     assert names(two) == ["000002-00000001", "000002-00000002"]
@@ -275,17 +276,17 @@ def test_a_checkpoint_is_due_by_time(tmp_path: Path, monkeypatch: pytest.MonkeyP
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     said: list[str] = []
-    keeper = Keeper(tmp_path, "cell", 60.0, lambda: [ORIGIN], lambda: False, said.append)
+    writer = CheckpointWriter(tmp_path, "cell", 60.0, lambda: [ORIGIN], lambda: False, said.append)
 
     def due(second: float) -> bool:
         now[0] = second
-        return keeper.due()
+        return writer.due()
 
     first = [due(159), due(160)]
-    keeper.keep(snapshot(1))
+    writer.keep(snapshot(1))
     second = [due(219), due(220)]
     full(monkeypatch)
-    keeper.keep(snapshot(2))
+    writer.keep(snapshot(2))
 
     assert [*first, *second, due(279)] == [False, True, False, True, False]
     assert said == [f"no checkpoint: {problem(tmp_path)}"]
@@ -439,7 +440,7 @@ def interrupted(job: Job, news: News) -> tuple[Job, Path, Snapshot, list[Provena
     worker.run(job)
     news.react = lambda _: None
     home = store.cell_path(job.root, job.cell)
-    kept = checkpoint.newest(home, job.cell.id, pytest.fail)
+    kept = checkpoint.read_newest(home, job.cell.id, pytest.fail)
     assert kept
     return whole, home, *kept
 
@@ -466,7 +467,7 @@ def test_a_failure_right_after_a_checkpoint_is_put_to_it(job: Job, news: News) -
     momentum = {"momentum_buffer": torch.tensor(1.0)}
     for step, state in ((1, momentum), (0, {"momentum_buffer": "x"})):
         wrong = replace(past, step=step, sums=[], optimizer=past.optimizer | {0: state})
-        shutil.rmtree(checkpoint.place(home, past.epoch, step), ignore_errors=True)
+        shutil.rmtree(checkpoint.step_folder(home, past.epoch, step), ignore_errors=True)
         checkpoint.write(home, job.cell.id, wrong, processes)
     worker.run(job)
 

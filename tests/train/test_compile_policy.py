@@ -10,11 +10,12 @@ import torch
 from bench.data.dataset import Tensors, Transform
 from bench.data.sources import Digits
 from bench.nn.clock import Clock
-from bench.nn.compiler import graph
+from bench.nn.compiler import compile_step
 from bench.nn.layers import Layers
 from bench.registry import ESTIMATORS
 from bench.spec.cell import CORE, Binarization, Cell, DataRef, Recipe, Ref
 from bench.train import compile_policy, model, trainer
+from bench.train.outcome import Progress
 
 
 def cell(epochs: int, backbone: str = "resnet20") -> Cell:
@@ -38,10 +39,10 @@ def images(n: int) -> Tensors:
 
 def test_operations_of_a_training() -> None:
     """ResNet-20 takes 242 MFLOP an image, forward and backward, counted by hand: 40.6 M MACs."""
-    one = compile_policy.operations(cell(1), images(100)) / 100
+    one = compile_policy.count_operations(cell(1), images(100)) / 100
 
     assert one == pytest.approx(6 * 40.6e6, rel=0.01)
-    assert compile_policy.operations(cell(1, "resnet18"), images(100)) / 100 == pytest.approx(
+    assert compile_policy.count_operations(cell(1, "resnet18"), images(100)) / 100 == pytest.approx(
         3.33e9, 0.01
     )
 
@@ -49,38 +50,38 @@ def test_operations_of_a_training() -> None:
 def test_short_trainings_are_eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """The law looks at the cell, says why, and needs a compiler on a CPU alone."""
     data = images(1000)
-    long = int(compile_policy.WORTH / compile_policy.operations(cell(1), data)) + 1
+    long = int(compile_policy.WORTH / compile_policy.count_operations(cell(1), data)) + 1
 
-    assert compile_policy.chosen(None, cell(1), data, "cpu")[0] is False
-    assert "earn compilation back" in compile_policy.chosen(None, cell(1), data, "cpu")[1]
+    assert compile_policy.choose(None, cell(1), data, "cpu")[0] is False
+    assert "earn compilation back" in compile_policy.choose(None, cell(1), data, "cpu")[1]
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")  # pyright: ignore
-    assert compile_policy.chosen(None, cell(long), data, "cpu")[0] is True
+    assert compile_policy.choose(None, cell(long), data, "cpu")[0] is True
     monkeypatch.setattr("shutil.which", lambda _: None)  # pyright: ignore
-    refused, why = compile_policy.chosen(None, cell(long), data, "cpu")
+    refused, why = compile_policy.choose(None, cell(long), data, "cpu")
     assert not refused
     assert "no C++ compiler" in why
-    assert compile_policy.chosen(None, cell(long), data, "cuda:0")[0] is True
+    assert compile_policy.choose(None, cell(long), data, "cuda:0")[0] is True
 
 
 def test_a_network_that_cannot_be_counted_is_eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stranger's backbone may not run on the meta device; it trains nevertheless."""
     monkeypatch.setattr(compile_policy.macs, "cost", lambda *_, **__: 1 / 0)
 
-    assert compile_policy.chosen(None, cell(10**9), images(10), "cpu")[0] is False
+    assert compile_policy.choose(None, cell(10**9), images(10), "cpu")[0] is False
 
 
 def test_what_is_asked_for_is_done() -> None:
     """--compile and --no-compile overrule the law."""
-    assert compile_policy.chosen(True, cell(1), images(10), "cpu")[0] is True
-    assert compile_policy.chosen(False, cell(1000), images(10), "cpu")[0] is False
+    assert compile_policy.choose(True, cell(1), images(10), "cpu")[0] is True
+    assert compile_policy.choose(False, cell(1000), images(10), "cpu")[0] is False
 
 
 def test_only_compilation_fails_uncompilable() -> None:
     """An error of the step itself is no reason to train without compiling."""
     from torch._dynamo.exc import BackendCompilerFailed
 
-    assert compile_policy.uncompilable(BackendCompilerFailed(print, ValueError("no"), None))
-    assert not compile_policy.uncompilable(ValueError("no"))
+    assert compile_policy.is_compile_error(BackendCompilerFailed(print, ValueError("no"), None))
+    assert not compile_policy.is_compile_error(ValueError("no"))
 
 
 @pytest.mark.parametrize("name", ["dsq", "reste"])
@@ -104,7 +105,7 @@ def test_one_graph_serves_a_training(name: str, monkeypatch: pytest.MonkeyPatch)
     )
     data = Digits(train=40, test=20).load(Path("nowhere"))
     built, recipe = model.Model(net, clock), Recipe(epochs=4, batch_size=16, warmup=1)
-    seen: list[trainer.Progress] = []
+    seen: list[Progress] = []
     outcome = trainer.train(
         built.net, built.clock, data, recipe, 0, compiled=True, watch=seen.append
     )
@@ -134,7 +135,7 @@ def test_every_estimator_compiles(name: str) -> None:
     def loss(x: torch.Tensor) -> torch.Tensor:
         return (weights * net(x)).sum()
 
-    compiled = torch.autograd.grad(graph(loss, torch.device("cpu"))(x), x)[0]
+    compiled = torch.autograd.grad(compile_step(loss, torch.device("cpu"))(x), x)[0]
     eager = torch.autograd.grad(loss(x), x)[0]
 
     assert (compiled - eager).norm() < 1e-5 * eager.norm()
@@ -152,7 +153,7 @@ def test_a_ninth_graph_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
         return 2 * x
 
     for n in range(1, 11):
-        graph(twice, torch.device("cpu"))(torch.ones(n))
+        compile_step(twice, torch.device("cpu"))(torch.ones(n))
     torch._dynamo.reset()  # pyright: ignore
 
     assert counter.frame_count == 10
@@ -160,7 +161,7 @@ def test_a_ninth_graph_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_step_that_compiles_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor are its images counted: an epoch of one step has no throughput."""
-    monkeypatch.setattr(trainer, "graph", lambda call, _: call)
+    monkeypatch.setattr(trainer, "compile_step", lambda call, _: call)
     clock, plugin = Clock(), ESTIMATORS.build("ste", {})
     layers = Layers(lambda role, shape: plugin.binarizer(role, shape, clock, 0), Binarization())
     net = torch.nn.Sequential(

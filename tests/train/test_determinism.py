@@ -22,31 +22,31 @@ from bench.train import determinism
 @pytest.fixture(autouse=True)
 def _forget() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
     """A process keeps its receipts; a test's are its own."""
-    determinism.of.cache_clear()
+    determinism.find_or_make_receipt.cache_clear()
     yield
-    determinism.of.cache_clear()
+    determinism.find_or_make_receipt.cache_clear()
 
 
 def test_two_trainings_agree() -> None:
     """Six steps, each with weights of its own, twice the same."""
-    made = determinism.make("cpu", 1)
+    made = determinism.make_receipt("cpu", 1)
 
     assert made.first_difference is None
     assert len(set(made.steps)) == len(made.steps) == 6
-    assert made.environment == determinism.environment("cpu", 1)
+    assert made.environment == determinism.describe_environment("cpu", 1)
     assert f"torch {torch.__version__}" in made.environment
 
 
 def test_the_step_that_differs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights that are others after the fourth step of the second training: step 4."""
-    honest, calls = determinism.trainer.digest, iter(range(1, 100))
+    honest, calls = determinism.digest, iter(range(1, 100))
 
     def digest(state: dict[str, torch.Tensor]) -> str:
         return honest(state) + "x" * (next(calls) == 6 + 4)
 
-    monkeypatch.setattr(determinism.trainer, "digest", digest)
+    monkeypatch.setattr(determinism, "digest", digest)
 
-    assert determinism.make("cpu", 1).first_difference == 4
+    assert determinism.make_receipt("cpu", 1).first_difference == 4
 
 
 def test_generators_and_threads_stay(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +60,7 @@ def test_generators_and_threads_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(3)
     before = torch.get_rng_state(), random.getstate(), str(np.random.get_state())  # noqa: NPY002
     threads, fixed = torch.get_num_threads(), torch.backends.cudnn.deterministic
-    determinism.make("cpu", threads + 1)
+    determinism.make_receipt("cpu", threads + 1)
 
     assert torch.equal(torch.get_rng_state(), before[0])
     assert (random.getstate(), str(np.random.get_state())) == before[1:]  # noqa: NPY002
@@ -84,30 +84,31 @@ def test_a_folder_keeps_one_for_each_environment(
 
     def make(device: str, threads: int, compiled: bool = False) -> Receipt:
         made.append(threads)
-        environment = determinism.environment(device, threads, compiled)
+        environment = determinism.describe_environment(device, threads, compiled)
         return Receipt(environment=environment, steps=["a"], first_difference=None, made="now")
 
-    monkeypatch.setattr(determinism, "make", make)
-    first = determinism.of(tmp_path, "cpu", 1)
-    determinism.of.cache_clear()  # as another process
-    again = determinism.of(tmp_path, "cpu", 1)
-    determinism.of(tmp_path, "cpu", 2)
+    monkeypatch.setattr(determinism, "make_receipt", make)
+    first = determinism.find_or_make_receipt(tmp_path, "cpu", 1)
+    determinism.find_or_make_receipt.cache_clear()  # as another process
+    again = determinism.find_or_make_receipt(tmp_path, "cpu", 1)
+    determinism.find_or_make_receipt(tmp_path, "cpu", 2)
 
     assert made == [1, 2]
     assert first == again
     with monkeypatch.context() as elsewhere:
         for name, value in (("platform.node", "twin"), ("bench.base.machine.boot", "later")):
             elsewhere.setattr(name, lambda value=value: value)
-            determinism.of.cache_clear()
-            assert determinism.of(tmp_path, "cpu", 1) == first
+            determinism.find_or_make_receipt.cache_clear()
+            assert determinism.find_or_make_receipt(tmp_path, "cpu", 1) == first
     assert made == [1, 2, 1, 1]
-    assert sorted(r.environment for r in determinism.kept(tmp_path)) == sorted(
-        determinism.environment("cpu", n) for n in (1, 1, 1, 2)
+    assert sorted(r.environment for r in determinism.read_receipts(tmp_path)) == sorted(
+        determinism.describe_environment("cpu", n) for n in (1, 1, 1, 2)
     )
     for path in (tmp_path / "receipts").iterdir():
         path.write_text("{")
-    determinism.of.cache_clear()
-    assert determinism.of(tmp_path, "cpu", 1) == first  # a damaged one is made again
+    determinism.find_or_make_receipt.cache_clear()
+    # a damaged one is made again
+    assert determinism.find_or_make_receipt(tmp_path, "cpu", 1) == first
     assert made == [1, 2, 1, 1, 1]
 
 
@@ -117,10 +118,10 @@ def test_a_folder_that_cannot_be_written_is_no_problem(
     """The receipt is then used, and not kept."""
     (tmp_path / "receipts").write_text("a file where the folder would be")
     known = Receipt(environment="here", steps=["a"], first_difference=None, made="now")
-    monkeypatch.setattr(determinism, "make", lambda *_: known)
+    monkeypatch.setattr(determinism, "make_receipt", lambda *_: known)
 
-    assert determinism.of(tmp_path, "cpu", 1) is known
-    assert list(determinism.kept(tmp_path)) == []
+    assert determinism.find_or_make_receipt(tmp_path, "cpu", 1) is known
+    assert list(determinism.read_receipts(tmp_path)) == []
 
 
 def test_every_record_holds_the_receipt(tiny: Path, tmp_path: Path) -> None:
@@ -128,7 +129,7 @@ def test_every_record_holds_the_receipt(tiny: Path, tmp_path: Path) -> None:
     from bench.planning import planner
 
     plan = planner.plan(tiny)
-    known = determinism.environment("cpu", 1)
+    known = determinism.describe_environment("cpu", 1)
     unsteady = Receipt(environment=known, steps=["a", "b"], first_difference=2, made="now")
     write_file(determinism._path(tmp_path, known), unsteady.model_dump_json())  # pyright: ignore[reportPrivateUsage]
     cell: Cell = plan.cells[0]

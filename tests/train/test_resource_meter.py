@@ -12,7 +12,7 @@ from bench.run import worker
 from bench.run.job import Job
 from bench.spec.cell import Cell
 from bench.train import gpu_energy, resource_meter
-from bench.train.resource_meter import Meter
+from bench.train.resource_meter import ResourceMeter
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda:1")
 
@@ -76,7 +76,7 @@ def test_energy(
 ) -> None:
     """Joules between two looks at the GPU's own counter, if one cell has all of it."""
     install(monkeypatch, driver)
-    found = Meter(GPU, alone=alone)
+    found = ResourceMeter(GPU, alone=alone)
 
     assert found.energy_j() == joules
     assert found.peak_mib() == 3
@@ -86,7 +86,7 @@ def test_a_counter_that_stops_ends_no_cell(monkeypatch: pytest.MonkeyPatch) -> N
     """A driver that fails when training is over leaves the cell without energy."""
     driver = Driver()
     install(monkeypatch, driver)
-    found = Meter(GPU, alone=True)
+    found = ResourceMeter(GPU, alone=True)
     driver.lacks = "energy"
 
     assert found.energy_j() is None
@@ -96,9 +96,9 @@ def test_a_counter_that_stops_ends_no_cell(monkeypatch: pytest.MonkeyPatch) -> N
 def test_peak_is_the_cells_own() -> None:
     """What was freed before does not count, not even in the heap; what was freed since does."""
     before = [torch.zeros(2**14) for _ in range(1500)]
-    high = Meter(CPU, alone=True).peak_mib()
+    high = ResourceMeter(CPU, alone=True).peak_mib()
     del before[:-1]
-    found = Meter(CPU, alone=True)
+    found = ResourceMeter(CPU, alone=True)
     low = found.peak_mib()
     after = [torch.zeros(2**14) for _ in range(1500)]
     del after
@@ -112,7 +112,7 @@ def test_peak_without_proc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     """Elsewhere it is the process's since it began."""
     monkeypatch.setattr(resource_meter, "PROCESS", tmp_path / "none")
 
-    assert Meter(CPU, alone=True).peak_mib() > 50
+    assert ResourceMeter(CPU, alone=True).peak_mib() > 50
 
 
 def test_a_record_tells_what_its_cell_took(
@@ -121,11 +121,11 @@ def test_a_record_tells_what_its_cell_took(
     """Energy and cells at a time are with the process that trained; an interrupted one's, too."""
     cell = store.find_plan(measured, "tiny").cells[0]
 
-    class Fake(Meter):
+    class Fake(ResourceMeter):
         def energy_j(self) -> float | None:
             return 2.5
 
-    monkeypatch.setattr(resource_meter, "Meter", Fake)
+    monkeypatch.setattr(resource_meter, "ResourceMeter", Fake)
     asked = iter([False] * 3)
     monkeypatch.setattr(worker, "_stopping", lambda: next(asked, True))
     train(cell, tmp_path)

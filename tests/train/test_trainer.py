@@ -20,18 +20,12 @@ from bench.nn.layers import BinaryConv2d, Layers
 from bench.plugin import Surrogate
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.spec.cell import Binarization, Recipe
+from bench.train.learning_rate import learning_rate
 from bench.train.model import Model
-from bench.train.trainer import (
-    Misfit,
-    Outcome,
-    Progress,
-    Snapshot,
-    Stopped,
-    accuracy,
-    digest,
-    learning_rate,
-    train,
-)
+from bench.train.outcome import Outcome, Progress
+from bench.train.snapshot import Snapshot, SnapshotMismatch
+from bench.train.trainer import TrainingStopped, accuracy, train
+from bench.train.weights import copy_weights, digest
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "curves.json"
 
@@ -189,7 +183,7 @@ def test_divergence_names_layer_and_step(begin: int) -> None:
         first, *rest = built.net.children()
         net = torch.nn.Sequential(first, Trap(5), *rest)
         recipe = Recipe(epochs=3, batch_size=32)
-        return train(net, built.clock, data(128), recipe, 3, resume=resume, keeper=keeper)
+        return train(net, built.clock, data(128), recipe, 3, resume=resume, checkpointer=keeper)
 
     keeper = Every()
     whole = trapped(None, keeper)
@@ -207,8 +201,8 @@ def test_the_search_for_a_divergence_can_be_stopped() -> None:
     net = torch.nn.Sequential(first, Trap(6), *rest)
     keeper = Every(stop=9)  # two epochs of four steps, of which the last two are spoilt
     recipe = Recipe(epochs=3, batch_size=32)
-    with pytest.raises(Stopped, match="stopped in epoch 2, before step 1"):
-        train(net, built.clock, data(128), recipe, 3, keeper=keeper)
+    with pytest.raises(TrainingStopped, match="stopped in epoch 2, before step 1"):
+        train(net, built.clock, data(128), recipe, 3, checkpointer=keeper)
 
     assert (keeper.snapshots[-1].epoch, keeper.snapshots[-1].step) == (1, 0)
 
@@ -313,16 +307,16 @@ def train_until(epochs: int) -> Outcome:
         built.clock.set(e / 4)
         loop.epoch(e, learning_rate(recipe, e))
         trainer.accuracy(built.net, data())
-    return replace(Outcome(), last=trainer.snapshot(built.net))
+    return replace(Outcome(), last=copy_weights(built.net))
 
 
 def test_every_parameter_is_trained() -> None:
     """All parameters, DSQ's α included, are in the optimizer before the first step."""
-    from bench.train.trainer import optimizer
+    from bench.train.optimizer import make_optimizer
 
     net = model("dsq").net
     for kind in ("sgd", "adamw"):
-        groups = optimizer(net, Recipe(epochs=1, optimizer=kind)).param_groups
+        groups = make_optimizer(net, Recipe(epochs=1, optimizer=kind)).param_groups
         assert sum(len(g["params"]) for g in groups) == len(list(net.parameters()))
 
 
@@ -429,7 +423,7 @@ def test_resumed_training_is_training(estimator: str, settings: dict[str, Any]) 
         np.random.seed(0)  # noqa: NPY002
         built = model(estimator, width=2, a32=a32)
         net = Dicey(built.net)
-        return train(net, built.clock, data(), recipe, 3, resume=resume, keeper=keeper)
+        return train(net, built.clock, data(), recipe, 3, resume=resume, checkpointer=keeper)
 
     whole = go_on(None, None)
     keeper = Every()
@@ -464,31 +458,31 @@ def test_a_snapshot_of_another_training_does_not_fit() -> None:
     """Nothing is trained from it; what is wrong is said."""
     recipe = Recipe(epochs=3, batch_size=48)
     keeper, built = Every(), model(width=2)
-    train(built.net, built.clock, data(), recipe, 3, keeper=keeper)
+    train(built.net, built.clock, data(), recipe, 3, checkpointer=keeper)
     good = keeper.snapshots[3]
     changed = {why: replace(good, **change) for why, change in MISFITS.items()}
     for why, change in OUTCOMES.items():
         changed[why] = replace(good, outcome=replace(good.outcome, **change))
     for why, snapshot in changed.items():
-        with pytest.raises(Misfit) as misfit:
+        with pytest.raises(SnapshotMismatch) as mismatch:
             train(built.net, built.clock, data(), recipe, 3, resume=copy.deepcopy(snapshot))
-        assert str(misfit.value) == f"{why} does not fit"
-        assert (misfit.value.epoch, misfit.value.step) == (snapshot.epoch, snapshot.step)
+        assert str(mismatch.value) == f"{why} does not fit"
+        assert (mismatch.value.epoch, mismatch.value.step) == (snapshot.epoch, snapshot.step)
 
 
 @pytest.mark.parametrize("error", [MemoryError(), torch.AcceleratorError("CUDA error")])
-def test_a_machine_that_fails_is_no_misfit(
+def test_a_machine_that_fails_is_no_mismatch(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Memory or device may fail while a snapshot is restored, which is not its fault."""
     keeper, built = Every(), model(width=2)
     recipe = Recipe(epochs=1, batch_size=48)
-    train(built.net, built.clock, data(), recipe, 3, keeper=keeper)
+    train(built.net, built.clock, data(), recipe, 3, checkpointer=keeper)
 
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("bench.train.trainer.restore", fail)
+    monkeypatch.setattr("bench.train.snapshot.set_tensors", fail)
     with pytest.raises(type(error)):
         train(built.net, built.clock, data(), recipe, 3, resume=keeper.snapshots[1])
 
@@ -504,8 +498,8 @@ def test_training_stops_when_asked() -> None:
     keeper, told = Every(stop=5), list[Progress]()
     built = model(width=2)
     recipe = Recipe(epochs=4, batch_size=32)
-    with pytest.raises(Stopped, match="stopped in epoch 2, before step 3") as stopped:
-        train(built.net, built.clock, data(), recipe, 3, keeper=keeper, watch=told.append)
+    with pytest.raises(TrainingStopped, match="stopped in epoch 2, before step 3") as stopped:
+        train(built.net, built.clock, data(), recipe, 3, checkpointer=keeper, watch=told.append)
 
     assert (stopped.value.epoch, stopped.value.step) == (1, 2)
     assert (keeper.snapshots[-1].epoch, keeper.snapshots[-1].step) == (1, 2)
@@ -516,12 +510,12 @@ def test_training_stops_when_asked() -> None:
 def test_batches_that_are_passed_over_are_progress() -> None:
     """A resumed training says that it lives before its first step, and can be stopped."""
     recipe, keeper, built = Recipe(epochs=1, batch_size=32), Every(), model(width=2)
-    train(built.net, built.clock, data(), recipe, 3, keeper=keeper)
+    train(built.net, built.clock, data(), recipe, 3, checkpointer=keeper)
     told, last, again = list[Progress](), keeper.snapshots[-1], Every(stop=1)
-    with pytest.raises(Stopped, match="stopped in epoch 1, before step 3"):
+    with pytest.raises(TrainingStopped, match="stopped in epoch 1, before step 3"):
         train(
             built.net, built.clock, data(), recipe, 3,
-            watch=told.append, resume=last, keeper=again,
+            watch=told.append, resume=last, checkpointer=again,
         )  # fmt: skip
 
     assert [(p.epoch, p.fraction) for p in told] == [(0, 2 / 3)]
@@ -536,7 +530,14 @@ def test_compiled_training_is_resumed() -> None:
     def go_on(resume: Snapshot | None, keeper: Every | None = None) -> Outcome:
         built = model("reste", width=2)
         return train(
-            built.net, built.clock, data(), recipe, 3, compiled=True, resume=resume, keeper=keeper
+            built.net,
+            built.clock,
+            data(),
+            recipe,
+            3,
+            compiled=True,
+            resume=resume,
+            checkpointer=keeper,
         )
 
     keeper = Every()
@@ -556,7 +557,7 @@ def test_resumed_training_is_training_on_a_gpu() -> None:
         built = model("dsq", width=2)
         net = torch.nn.Sequential(built.net, torch.nn.Dropout(0.1)).to(device)
         found = data().to(device)
-        return train(net, built.clock, found, recipe, 3, resume=resume, keeper=keeper)
+        return train(net, built.clock, found, recipe, 3, resume=resume, checkpointer=keeper)
 
     keeper = Every()
     whole = go_on(None, keeper)
@@ -569,7 +570,14 @@ def test_throughput_of_a_resumed_training() -> None:
     """A process's first epoch warms up: it counts only where there is no other."""
     keeper = Every()
     built = model(width=2)
-    train(built.net, built.clock, data(), Recipe(epochs=3, batch_size=48), 3, keeper=keeper)
+    train(
+        built.net,
+        built.clock,
+        data(),
+        Recipe(epochs=3, batch_size=48),
+        3,
+        checkpointer=keeper,
+    )
     counts = [(s.epoch, s.step, len(s.seconds)) for s in keeper.snapshots]
 
     assert counts == [(0, 0, 0), (0, 1, 0), (1, 0, 1), (1, 1, 1), (2, 0, 2), (2, 1, 2)]
@@ -577,6 +585,6 @@ def test_throughput_of_a_resumed_training() -> None:
     built = model(width=2)
     train(
         built.net, built.clock, data(), Recipe(epochs=3, batch_size=48), 3,
-        resume=keeper.snapshots[3], keeper=again,
+        resume=keeper.snapshots[3], checkpointer=again,
     )  # fmt: skip
     assert [len(s.seconds) for s in again.snapshots] == [1, 1, 1]

@@ -14,12 +14,12 @@ def check_determinism(setup: Setup) -> Findings:
     from bench.train import determinism
 
     cuda = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    kept = list(determinism.kept(setup.results))
+    kept = list(determinism.read_receipts(setup.results))
     for device in setup.devices or ("cpu", *cuda):
         if device != "cpu" and device not in {"cuda", *cuda}:
             yield Finding("fail", device, "no such device here", "ask for cpu, or leave --device")
             continue
-        made = determinism.make(device, setup.threads)
+        made = determinism.make_receipt(device, setup.threads)
         yield _judge_repetition(device, made.first_difference, len(made.steps))
         for other in kept:
             step = first_differing_step(made.steps, other.steps)

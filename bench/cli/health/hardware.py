@@ -18,13 +18,13 @@ def check_gpu(_: Setup) -> Findings:
     torch, problem = import_or_explain("torch")
     if problem:
         return
-    from bench.train.determinism import driver
+    from bench.train.determinism import driver_version
 
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
-            yield examine_gpu(torch, index, driver())
+            yield examine_gpu(torch, index, driver_version())
         return
-    loaded = driver()
+    loaded = driver_version()
     if loaded:
         built = torch.version.cuda or "no CUDA"
         yield Finding(

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from bench.data.dataset import Split, Tensors, Transform
 from bench.nn.clock import Clock
-from bench.nn.compiler import graph
+from bench.nn.compiler import compile_step
 from bench.spec.cell import Recipe
 from bench.speed.step_time import pace
 from bench.speed.survey import memory, networks, oracle, roofline
@@ -164,7 +164,7 @@ def _held(at: Setting, backbone: str, wa: str, way: str) -> int:
     def loss() -> Tensor:
         return F.cross_entropy(model.net(images), labels)
 
-    call = graph(loss, at.device) if way == "compiled" else loss
+    call = compile_step(loss, at.device) if way == "compiled" else loss
     return memory.kept(model.net.train(), call)
 
 
@@ -208,5 +208,5 @@ def _crossing(at: Setting, name: str, dtype: str, way: str) -> Run:
     clock.set(networks.HALFWAY)
     z = _latent(at, dtype)
     dy, asked = torch.randn_like(z), [z, *module.parameters()]
-    cross = graph(module, at.device) if way == "compiled" else module
+    cross = compile_step(module, at.device) if way == "compiled" else module
     return repeated(lambda: torch.autograd.grad(cross(z), asked, dy), at.device)
