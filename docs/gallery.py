@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.plugin import Surrogate
 from bench.properties import check_text, verdicts
-from bench.properties.check import knob_text
+from bench.properties.check import describe_knob
 from bench.registry import ESTIMATORS
 from bench.spec.plan import Properties
 from docs import plot, tables
@@ -73,7 +73,7 @@ def pages() -> Iterator[tuple[str, str]]:
 def page(name: str, estimator: Surrogate) -> str:
     """The Markdown of one estimator."""
     said = rule(import_module(type(estimator).__module__).__doc__ or "")
-    ((text, _),) = check_text.reports([name])
+    ((text, _),) = check_text.render_reports([name])
     entries = bibtex(name)
     return "\n\n".join(
         [
@@ -86,7 +86,7 @@ def page(name: str, estimator: Surrogate) -> str:
                 for mode in plot.INKS
             ),
             "## Parameters",
-            f"Knob: {_escaped(knob_text(estimator))}.",
+            f"Knob: {_escaped(describe_knob(estimator))}.",
             tables.of_model(type(estimator), MEANINGS),
             "## Verdicts",
             _verdicts(estimator),
@@ -113,8 +113,8 @@ def keywords(entry: str) -> list[str]:
 
 def _judged(estimator: Surrogate) -> dict[str, Properties]:
     """Each verdict by what it is of."""
-    trained = {role: verdicts.trained(estimator, role) for role in ("W", "A")}
-    found = {"as printed": verdicts.printed(estimator)}
+    trained = {role: verdicts.judge_trained(estimator, role) for role in ("W", "A")}
+    found = {"as printed": verdicts.judge_printed(estimator)}
     if trained["W"] == trained["A"]:
         return found | {"as it trains": trained["W"]}
     return found | {f"as it trains, {role}": p for role, p in trained.items()}
@@ -131,7 +131,7 @@ def _verdicts(estimator: Surrogate) -> str:
 
 
 def _row(name: str, estimator: Surrogate) -> str:
-    printed, trained = verdicts.printed(estimator), verdicts.trained(estimator, "W")
+    printed, trained = verdicts.judge_printed(estimator), verdicts.judge_trained(estimator, "W")
     words = [_both(printed.rational, trained.rational)]
     words.append(_both(FLEXIBLE[printed.flexible], FLEXIBLE[trained.flexible]))
     cells = f"[{name}]({name}.md)", _escaped(estimator.formula), estimator.kind, *words

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.plugin import Surrogate
-from bench.properties.verdicts import visited
+from bench.properties.verdicts import list_visited
 
 INKS = {"light": "#333333", "dark": "#cccccc"}
 MOMENTS = (0.0, 0.25, 0.5, 0.75, 0.999)
@@ -48,6 +48,6 @@ def _knobs(estimator: Surrogate) -> tuple[str, list[float]]:
     if knob is None:
         return "", [0.0]
     if knob.learned:
-        every = visited(knob)
+        every = list_visited(knob)
         return knob.name, [every[int(p * len(every))] for p in MOMENTS]
     return knob.name, [*dict.fromkeys(estimator.path(p) for p in MOMENTS)]

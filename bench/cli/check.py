@@ -10,6 +10,7 @@ from bench.cli import completion
 from bench.cli.completion import offering
 from bench.cli.options import Data, Results, one_thread, refuse_if
 from bench.cli.streams import out
+from bench.properties.criterion import Criterion
 from bench.spec.choices import Baseline, FormName, PropertyDefinition
 
 
@@ -54,16 +55,16 @@ def check(
     refuse_if(
         bool(cell) and definition not in {None, "trained"}, "--cell is for --definition trained"
     )
-    measured = latents.measured(cell, results, data) if cell else None
+    measured = latents.sample_latents(cell, results, data) if cell else None
     if study:
-        for part in iterate_silently(check_text.study(words or [], measured)):
+        for part in iterate_silently(check_text.render_study(words or [], measured)):
             out.print(part, markup=False, highlight=False)
         return
-    lines = check_text.reports(words or [])
+    lines = check_text.render_reports(words or [])
     if definition or baseline or form or cell:
         chosen = definition or ("trained" if cell else "p")
-        question = chosen, baseline or "identity", form or "pure"
-        lines = check_text.answers(words or [], question, measured)
+        criterion = Criterion(chosen, baseline or "identity", form or "pure")
+        lines = check_text.render_verdicts(words or [], criterion, measured)
     passed = True
     for text, holds in iterate_silently(lines):
         print_text(out, text)

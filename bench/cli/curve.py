@@ -33,6 +33,8 @@ def curve(
     """
     from bench.properties import curve as curves
 
-    moments, grid = curves.moments(at), curves.grid(low, high, points)
-    frame = curves.frame(curves.surrogate(estimator, parameters or []), role, moments, grid)
+    moments, grid = curves.parse_progress(at), curves.space_evenly(low, high, points)
+    frame = curves.tabulate_curve(
+        curves.build_surrogate(estimator, parameters or []), role, moments, grid
+    )
     write(frame.to_csv(index=False))

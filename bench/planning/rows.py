@@ -169,6 +169,6 @@ def _judged(plugin: Estimator, role: Role) -> tuple[Properties | None, Propertie
     if not isinstance(plugin, Surrogate):
         return None, None
     try:
-        return verdicts.printed(plugin), verdicts.trained(plugin, role)
+        return verdicts.judge_printed(plugin), verdicts.judge_trained(plugin, role)
     except Exception:  # a stranger's f: `bench check` shows what it raises, its cells fail alone
         return None, None

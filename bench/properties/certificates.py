@@ -8,24 +8,26 @@ from bench.properties.proof.certificate import Certificate
 from bench.spec.cell import Role
 
 
-def certificates(plugin: Surrogate, role: Role | None) -> list[Certificate]:
+def certify(plugin: Surrogate, role: Role | None) -> list[Certificate]:
     """What can be proved beyond the grid, of f as `role` trains with it; if None, as printed."""
     if role is None:
         pure = plugin.pure()
-        return _proofs(verdicts.variants(pure), verdicts.seen(pure, "W"), pure.knob())
-    at = verdicts.seen(plugin, role)
+        return _proofs(
+            verdicts.list_variants(pure), verdicts.knob_in_training(pure, "W"), pure.knob()
+        )
+    at = verdicts.knob_in_training(plugin, role)
     return _proofs((plugin,), at, at)
 
 
 def _proofs(fs: tuple[Surrogate, ...], at: Knob | None, along: Knob | None) -> list[Certificate]:
-    worst = [(f, w) for f in fs if (w := verdicts.rational((f,), at))]
+    worst = [(f, w) for f in fs if (w := verdicts.find_violation((f,), at))]
     if worst:
         f, witness = max(worst, key=lambda pair: pair[1].gap)
         z, knob = witness.z or 0.0, witness.knob or 0.0
-        found = [violation.locate(f, at, knob, z)]
+        found = [violation.locate_violation(f, at, knob, z)]
     else:
-        found = [certificate.rational(f, at) for f in fs]
+        found = [certificate.certify_rational(f, at) for f in fs]
     turns = along is not None and (along.learned or along.start != along.end)
-    if turns and Rise.of(verdicts.errors(fs[0], along)).largest <= TOLERANCE:
-        found.append(certificate.gradual(fs[0], along))
+    if turns and Rise.of(verdicts.measure_errors(fs[0], along)).largest <= TOLERANCE:
+        found.append(certificate.certify_gradual(fs[0], along))
     return found

@@ -35,7 +35,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Report:
+class CheckReport:
     """Checks, and the property verdicts, which cannot fail: they are what they are."""
 
     checks: list[Check]
@@ -48,23 +48,25 @@ class Report:
         return all(check.ok for check in self.checks)
 
 
-def check(estimator: Estimator) -> Report:
+def check_estimator(estimator: Estimator) -> CheckReport:
     """Run every check on one configured estimator."""
     checks = [_guarded("forward is sign", _forward, estimator)]
     checks.append(_guarded("gradients finite", _finite, estimator))
     if not isinstance(estimator, Surrogate):
-        return Report(checks, "no surrogate: f is not declared", None, {})
+        return CheckReport(checks, "no surrogate: f is not declared", None, {})
     checks.append(_guarded("slope is the derivative of value", _slope, estimator))
     checks.append(_guarded("training multiplies by the slope", _backward, estimator))
-    checks.append(_guarded("knob is one", lambda plugin: ("", knob_text(plugin)), estimator))
+    checks.append(_guarded("knob is one", lambda plugin: ("", describe_knob(plugin)), estimator))
     knob = checks.pop() if checks[-1].ok else checks[-1]
     if not all(c.ok for c in checks):
-        return Report(checks, knob.detail, None, {})
-    trained: dict[Role, Properties] = {role: verdicts.trained(estimator, role) for role in ROLES}
-    return Report(checks, knob.detail, verdicts.printed(estimator), trained)
+        return CheckReport(checks, knob.detail, None, {})
+    trained: dict[Role, Properties] = {
+        role: verdicts.judge_trained(estimator, role) for role in ROLES
+    }
+    return CheckReport(checks, knob.detail, verdicts.judge_printed(estimator), trained)
 
 
-def knob_text(surrogate: Surrogate) -> str:
+def describe_knob(surrogate: Surrogate) -> str:
     """The knob in one line: its path, its visited range, and what it may approach."""
     knob = surrogate.knob()
     if knob is None:
@@ -72,7 +74,7 @@ def knob_text(surrogate: Surrogate) -> str:
     low, high = knob.limits
     limits = f"identity end {low:g}, sign end {high:g}"
     if knob.learned:
-        seen = sorted(verdicts.visited(knob))
+        seen = sorted(verdicts.list_visited(knob))
         span = f"visits [{seen[0]:g}, {seen[-1]:g}]"
         return f"{knob.name}, learned from {knob.start:g}, {span}; {limits}"
     schedule = getattr(surrogate, "schedule", "fixed")
@@ -130,7 +132,7 @@ def _finite(estimator: Estimator) -> tuple[str, str]:
 
 def _slope(surrogate: Surrogate) -> tuple[str, str]:
     """At every z the slope lies between the left and right difference quotients of value."""
-    z = estimating_error.grid()
+    z = estimating_error.full_grid()
     worst = 0.0
     for role in ROLES:
         for p in PROGRESS:

@@ -12,22 +12,22 @@ from bench.base.yaml_document import settings
 from bench.errors import PluginError, UsageError
 from bench.nn.contract import Surrogate
 from bench.properties import study as studies
-from bench.properties.certificates import certificates
-from bench.properties.check import check
-from bench.properties.estimating_error import Sample
+from bench.properties.certificates import certify
+from bench.properties.check import check_estimator
+from bench.properties.criterion import BASELINES, DEFINITIONS, FORMS, Criterion
+from bench.properties.estimating_error import WeightedSample
 from bench.properties.proof.certificate import Certificate
-from bench.properties.study import Question
 from bench.registry import ESTIMATORS
 from bench.spec.cell import Role
-from bench.spec.choices import Baseline, FormName, PropertyDefinition
+from bench.spec.choices import PropertyDefinition
 from bench.spec.plan import Properties
 
 FLEXIBLE = {"yes": "flexible", "little": "little flexible", "not": "not flexible"}
 
-FIRST, LAST = ((studies.FORMS[i], studies.BASELINES[i]) for i in (0, -1))
+FIRST, LAST = ((FORMS[i], BASELINES[i]) for i in (0, -1))
 
 
-def reports(words: list[str]) -> Iterator[tuple[str, bool]]:
+def render_reports(words: list[str]) -> Iterator[tuple[str, bool]]:
     """
     The text of `bench check` and whether all holds, for the named estimators or for all.
 
@@ -41,7 +41,7 @@ def reports(words: list[str]) -> Iterator[tuple[str, bool]]:
         if isinstance(plugin, str):
             yield plugin, False
             continue
-        report = check(plugin)
+        report = check_estimator(plugin)
         lines = [f"{name}: {plugin.formula}"]
         width = max(len(c.name) for c in report.checks)
         lines += [
@@ -50,28 +50,27 @@ def reports(words: list[str]) -> Iterator[tuple[str, bool]]:
         lines.append(f"  knob: {report.knob}")
         if report.printed:
             lines += _verdict("printed formula (definition P)", report.printed)
-            lines += _told(certificates(plugin, None))
+            lines += _told(certify(plugin, None))
         same = len({repr(found) for found in report.trained.values()}) == 1
         for role, found in list(report.trained.items())[: 1 if same else None]:
             title = "as it trains" if same else f"as it trains, {role}"
             lines += _verdict(title, found)
-            lines += _told(certificates(plugin, role))
+            lines += _told(certify(plugin, role))
         yield "\n".join(lines), report.ok
 
 
-def answers(
+def render_verdicts(
     words: list[str],
-    question: tuple[PropertyDefinition, Baseline, FormName],
-    measured: dict[Role, Sample] | None,
+    criterion: Criterion,
+    measured: dict[Role, WeightedSample] | None,
 ) -> Iterator[tuple[str, bool]]:
     """
-    The verdicts by one definition, of what `words` name as in `reports`.
+    The verdicts by one criterion, of what `words` name as in `render_reports`.
 
     Raises:
-        UsageError: definition `trained` and nothing measured, or as `reports`.
+        UsageError: definition `trained` and nothing measured, or as `render_reports`.
     """
-    asked = Question(*question)
-    if asked.definition == "trained" and not measured:
+    if criterion.definition == "trained" and not measured:
         message = "--definition trained: whose values? give --cell, as `bench plan` prints it"
         raise UsageError(message)
     for name, plugin in _plugins(words):
@@ -79,25 +78,25 @@ def answers(
             yield plugin if isinstance(plugin, str) else f"{name}: f is not declared", False
             continue
         try:
-            found = studies.verdict(plugin, asked, measured)
+            found = studies.judge_by(plugin, criterion, measured)
         except Exception as error:  # whatever a stranger's f raises
             yield _raises(name, error), False
             continue
-        lines = _verdict(f"{name}, {asked}", found)
+        lines = _verdict(f"{name}, {criterion}", found)
         yield "\n".join(line.removeprefix("  ") for line in lines), True
 
 
-def study(words: list[str], measured: dict[Role, Sample] | None) -> Iterator[RenderableType]:
+def render_study(
+    words: list[str], measured: dict[Role, WeightedSample] | None
+) -> Iterator[RenderableType]:
     """
     The table of every definition, then what each verdict of definition P rests on.
 
     Raises:
-        UsageError: as `reports`.
+        UsageError: as `render_reports`.
         PluginError: when the table is done: what could not be judged, and why.
     """
-    definitions: list[PropertyDefinition] = [
-        definition for definition in studies.DEFINITIONS if definition != "trained" or measured
-    ]
+    definitions: list[PropertyDefinition] = [d for d in DEFINITIONS if d != "trained" or measured]
     table = Table(title="rational, flexible; Table 3 of the ReSTE paper is p, identity, pure")
     for column in ("estimator", "f", "baseline", *definitions):
         table.add_column(column)
@@ -108,16 +107,16 @@ def study(words: list[str], measured: dict[Role, Sample] | None) -> Iterator[Ren
             broken.append(plugin if isinstance(plugin, str) else f"{name}: f is not declared")
             continue
         try:
-            found = studies.study(plugin, measured)
+            found = studies.judge_by_all(plugin, measured)
         except Exception as error:  # whatever a stranger's f raises
             broken.append(_raises(name, error))
             continue
-        for form in studies.FORMS:
-            for baseline in studies.BASELINES:
+        for form in FORMS:
+            for baseline in BASELINES:
                 first, last = (form, baseline) == FIRST, (form, baseline) == LAST
-                cells = [_cell(found[Question(d, baseline, form)]) for d in definitions]
+                cells = [_cell(found[Criterion(d, baseline, form)]) for d in definitions]
                 table.add_row(name * first, form, baseline, *cells, end_section=last)
-        rests += [f"  {name:10} {line}" for line in studies.rests_on(plugin, found)]
+        rests += [f"  {name:10} {line}" for line in studies.list_turns(plugin, found)]
     yield table
     yield "≈ no by at most 1e-8, rational at that tolerance"
     yield "\n".join(["what turns a verdict of p, identity, pure:", *rests])
@@ -130,7 +129,7 @@ def _raises(name: str, error: Exception) -> str:
 
 
 def _cell(found: Properties) -> str:
-    return f"{'≈ ' * studies.nearly(found)}{found.rational}, {found.flexible}"
+    return f"{'≈ ' * studies.holds_nearly(found)}{found.rational}, {found.flexible}"
 
 
 def _plugins(words: list[str]) -> Iterator[tuple[str, Any]]:
@@ -182,7 +181,7 @@ def _verdict(title: str, found: Properties) -> list[str]:
     rational = "rational" if found.rational == "yes" else "not rational"
     lines = [f"  {title}: {rational}, {FLEXIBLE[found.flexible]}"]
     if found.rational_witness:
-        near = "; rational at tolerance 1e-8" * studies.nearly(found)
+        near = "; rational at tolerance 1e-8" * studies.holds_nearly(found)
         lines.append(f"    not rational: {found.rational_witness.text}{near}")
     if found.flexible_witness:
         lines.append(f"    {FLEXIBLE[found.flexible]}: {found.flexible_witness.text}")

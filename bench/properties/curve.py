@@ -14,7 +14,7 @@ from bench.spec.cell import Role
 from bench.spec.parameters import build
 
 
-def surrogate(name: str, words: list[str]) -> Surrogate:
+def build_surrogate(name: str, words: list[str]) -> Surrogate:
     """
     The estimator `name` with its parameters, `KEY=VALUE`.
 
@@ -29,7 +29,7 @@ def surrogate(name: str, words: list[str]) -> Surrogate:
     return estimator
 
 
-def frame(
+def tabulate_curve(
     estimator: Surrogate, role: Role, progress: Iterable[float], grid: list[float]
 ) -> pd.DataFrame:
     """Columns p, knob, z, f, df (f'), one block of the grid after another; in double precision."""
@@ -47,7 +47,7 @@ def _block(
     return {"p": p, "knob": knob.item(), "z": z.tolist(), "f": f.tolist(), "df": df.tolist()}
 
 
-def grid(low: float, high: float, points: int) -> list[float]:
+def space_evenly(low: float, high: float, points: int) -> list[float]:
     """
     Equally spaced, both ends included, each the double nearest to its exact value.
 
@@ -63,7 +63,7 @@ def grid(low: float, high: float, points: int) -> list[float]:
     return [float(a + (b - a) * i / (points - 1)) for i in range(points)]
 
 
-def moments(text: str) -> list[float]:
+def parse_progress(text: str) -> list[float]:
     """
     Progress of training, as in `0,0.5,0.999`.
 

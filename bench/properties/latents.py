@@ -8,7 +8,7 @@ from torch import Tensor
 from bench.errors import UsageError
 from bench.nn.layers import binary_inputs, binary_layers, latent, latent_inputs
 from bench.properties import estimating_error
-from bench.properties.estimating_error import Sample
+from bench.properties.estimating_error import WeightedSample
 from bench.results import cell_folders
 from bench.spec.cell import Role
 from bench.train import model
@@ -16,7 +16,7 @@ from bench.train import model
 BATCH = 100
 
 
-def measured(cell: str, root: Path, data: Path | None) -> dict[Role, Sample]:
+def sample_latents(cell: str, root: Path, data: Path | None) -> dict[Role, WeightedSample]:
     """
     Samples over all binary layers of a recorded cell, with its last weights.
 
@@ -42,7 +42,7 @@ def measured(cell: str, root: Path, data: Path | None) -> dict[Role, Sample]:
         values["A"] = [*latent_inputs(net, images).values()]
     named = {"W": "latent weights", "A": "latent activations"}
     return {
-        role: estimating_error.empirical(
+        role: estimating_error.empirical_sample(
             f"{named[role]} of {record.cell.slug}", torch.cat([x.flatten() for x in v])
         )
         for role, v in values.items()

@@ -15,88 +15,76 @@ z, never rises. Table 3 of Wu et al. is p, identity, pure.
 
 import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import get_args
 
 import torch
 
 from bench.nn.contract import Knob, Surrogate
 from bench.properties import estimating_error, verdicts
-from bench.properties.estimating_error import TOLERANCE, Sample
+from bench.properties.criterion import BASELINES, DEFINITIONS, FORMS, Criterion
+from bench.properties.estimating_error import TOLERANCE, WeightedSample
 from bench.spec.cell import Role
-from bench.spec.choices import Baseline, FormName, PropertyDefinition
+from bench.spec.choices import PropertyDefinition
 from bench.spec.plan import Properties, Witness
 
-DEFINITIONS: tuple[PropertyDefinition, ...] = get_args(PropertyDefinition)
-BASELINES: tuple[Baseline, ...] = get_args(Baseline)
-FORMS: tuple[FormName, ...] = get_args(FormName)
 NEARLY = 1e-8  # a violation that no float32 training sees
 
 
-@dataclass(frozen=True)
-class Question:
-    """One reading of rational and flexible."""
-
-    definition: PropertyDefinition = "p"
-    baseline: Baseline = "identity"
-    form: FormName = "pure"
-
-    def __str__(self) -> str:
-        return f"definition {self.definition}, baseline {self.baseline}, {self.form} f"
-
-
-def verdict(
-    surrogate: Surrogate, question: Question, measured: dict[Role, Sample] | None = None
+def judge_by(
+    surrogate: Surrogate, criterion: Criterion, measured: dict[Role, WeightedSample] | None = None
 ) -> Properties:
     """
-    Answer one question about a surrogate.
+    Judge a surrogate by one criterion.
 
     Args:
         measured: what the definition `trained` integrates over, by role.
     """
-    pure = question.form == "pure"
+    pure = criterion.form == "pure"
     f = surrogate.pure() if pure else surrogate
-    at = verdicts.seen(f, "W")
+    at = verdicts.knob_in_training(f, "W")
     along = f.knob() if pure else at
-    match question.definition:
+    match criterion.definition:
         case "l2-uniform":
-            return _norms(f, [("W", estimating_error.uniform())], question)
+            return _norms(f, [("W", estimating_error.uniform_sample())], criterion)
         case "l2-normal":
-            return _norms(f, [("W", estimating_error.normal())], question)
+            return _norms(f, [("W", estimating_error.normal_sample())], criterion)
         case "trained":
-            return _norms(f, (measured or {}).items(), question)
+            return _norms(f, (measured or {}).items(), criterion)
         case "p-fixed":
-            return verdicts.judge((f,), along, at, question.baseline)
+            return verdicts.judge((f,), along, at, criterion.baseline)
         case "p" | "end":
-            held = at if question.definition == "p" else end(at)
-            return verdicts.judge(verdicts.variants(f), along, held, question.baseline)
+            held = at if criterion.definition == "p" else knob_at_end(at)
+            return verdicts.judge(verdicts.list_variants(f), along, held, criterion.baseline)
 
 
-def end(knob: Knob | None) -> Knob | None:
+def knob_at_end(knob: Knob | None) -> Knob | None:
     """The knob held at the end of its path; a learned one may end anywhere."""
     if knob is None or knob.learned:
         return knob
     return dataclasses.replace(knob, start=knob.end)
 
 
-def nearly(found: Properties) -> bool:
+def holds_nearly(found: Properties) -> bool:
     """Not rational, by so little that it is at tolerance 1e-8."""
     return found.rational_witness is not None and found.rational_witness.gap <= NEARLY
 
 
-def _norms(f: Surrogate, samples: Iterable[tuple[Role, Sample]], question: Question) -> Properties:
+def _norms(
+    f: Surrogate, samples: Iterable[tuple[Role, WeightedSample]], criterion: Criterion
+) -> Properties:
     """The verdicts with norms over samples in the place of every z."""
     worst: list[Witness] = []
     against: list[Witness] = []
     changes = False
     for role, sample in samples:
-        at = verdicts.seen(f, role)
-        along = f.knob(role) if question.form == "pure" else at
-        limit = sample.norm(estimating_error.of_baseline(sample.z, question.baseline)).item()
+        at = verdicts.knob_in_training(f, role)
+        along = f.knob(role) if criterion.form == "pure" else at
+        limit = sample.norm(
+            estimating_error.measure_baseline_error(sample.z, criterion.baseline)
+        ).item()
         worst += _excess(_path(f, sample, at), limit, at, sample)
         path = _path(f, sample, along)
         against += _rise(path, along, sample)
-        against += [w for w in verdicts.ends(f, along) if w not in against]
+        against += [w for w in verdicts.find_missed_ends(f, along) if w not in against]
         changes = changes or verdicts.any_change(path[:, None])
     flexible, witness = ("not", verdicts.UNCHANGED)
     if changes:
@@ -109,19 +97,23 @@ def _norms(f: Surrogate, samples: Iterable[tuple[Role, Sample]], question: Quest
     )
 
 
-def _path(f: Surrogate, sample: Sample, knob: Knob | None) -> torch.Tensor:
+def _path(f: Surrogate, sample: WeightedSample, knob: Knob | None) -> torch.Tensor:
     """‖sign z - f‖ at every visited value of the knob."""
-    values = verdicts.visited(knob)
-    return torch.stack([sample.norm(estimating_error.error(f, sample.z, k)) for k in values])
+    values = verdicts.list_visited(knob)
+    return torch.stack(
+        [sample.norm(estimating_error.measure_error(f, sample.z, k)) for k in values]
+    )
 
 
-def _excess(norms: torch.Tensor, limit: float, knob: Knob | None, sample: Sample) -> list[Witness]:
+def _excess(
+    norms: torch.Tensor, limit: float, knob: Knob | None, sample: WeightedSample
+) -> list[Witness]:
     """Where ‖sign z - f‖ exceeds the baseline's norm, `limit`, most; and up to where it does."""
     over = norms - limit
     row = int(over.argmax())
     if over[row] <= TOLERANCE:
         return []
-    values = verdicts.visited(knob)
+    values = verdicts.list_visited(knob)
     wrong = [values[i] for i in range(len(values)) if over[i] > TOLERANCE]
     where = f", {knob.name} = {values[row]:.4g}" if knob else ""
     span = f" ({knob.name} from {wrong[0]:.4g} to {wrong[-1]:.4g})" if knob else ""
@@ -130,52 +122,54 @@ def _excess(norms: torch.Tensor, limit: float, knob: Knob | None, sample: Sample
     return [Witness(z=None, knob=values[row], gap=over[row].item(), text=text)]
 
 
-def _rise(norms: torch.Tensor, knob: Knob | None, sample: Sample) -> list[Witness]:
+def _rise(norms: torch.Tensor, knob: Knob | None, sample: WeightedSample) -> list[Witness]:
     """(b) of the norm."""
     rise = estimating_error.Rise.of(norms[:, None])
     if rise.largest <= TOLERANCE or knob is None:
         return []
-    peak = verdicts.visited(knob)[rise.row]
+    peak = verdicts.list_visited(knob)[rise.row]
     text = f"on {sample.name} the error rises by {rise.largest:.4g} to {knob.name} = {peak:.3g}"
     return [Witness(z=None, knob=peak, gap=rise.largest, text=text)]
 
 
-def study(
-    surrogate: Surrogate, measured: dict[Role, Sample] | None = None
-) -> dict[Question, Properties]:
-    """Every question, `trained` if there is something measured."""
+def judge_by_all(
+    surrogate: Surrogate, measured: dict[Role, WeightedSample] | None = None
+) -> dict[Criterion, Properties]:
+    """Every criterion, `trained` if there is something measured."""
     asked: list[PropertyDefinition] = [d for d in DEFINITIONS if d != "trained" or measured]
-    questions = [Question(d, b, form) for form in FORMS for b in BASELINES for d in asked]
-    return {question: verdict(surrogate, question, measured) for question in questions}
+    criteria = [Criterion(d, b, form) for form in FORMS for b in BASELINES for d in asked]
+    return {criterion: judge_by(surrogate, criterion, measured) for criterion in criteria}
 
 
-def rests_on(surrogate: Surrogate, found: dict[Question, Properties]) -> list[str]:
-    """What turns a verdict of Table 3: one change of the question, or a strict inequality."""
-    lines = [line for question in found if (line := _turn(found, question))]
+def list_turns(surrogate: Surrogate, found: dict[Criterion, Properties]) -> list[str]:
+    """What turns a verdict of Table 3: one change of the criterion, or a strict inequality."""
+    lines = [line for criterion in found if (line := _turn(found, criterion))]
     if _equal(surrogate.pure()):
         lines.append("≤ rather than <: both sides are equal at every z")
     return lines
 
 
-def _turn(found: dict[Question, Properties], question: Question) -> str:
-    """How the answer differs from Table 3's; empty unless one thing about the question does."""
-    default = dataclasses.astuple(Question())
-    changed = [a for a, b in zip(dataclasses.astuple(question), default, strict=True) if a != b]
+def _turn(found: dict[Criterion, Properties], criterion: Criterion) -> str:
+    """How the answer differs from Table 3's; empty unless one thing about the criterion does."""
+    default = dataclasses.astuple(Criterion())
+    changed = [a for a, b in zip(dataclasses.astuple(criterion), default, strict=True) if a != b]
     if len(changed) != 1:
         return ""
-    then, now = found[Question()], found[question]
+    then, now = found[Criterion()], found[criterion]
     turned = [
         f"{name} {getattr(then, name)} → {getattr(now, name)}"
         for name in ("rational", "flexible")
         if getattr(then, name) != getattr(now, name)
     ]
-    if nearly(now):
+    if holds_nearly(now):
         turned.append("rational at tolerance 1e-8")
     return f"{changed[0]}: {', '.join(turned)}" if turned else ""
 
 
 def _equal(f: Surrogate) -> bool:
     """Whether f is as far from sign as the identity at every z."""
-    z = estimating_error.grid()
-    off = verdicts.errors(f, verdicts.seen(f, "W")) - estimating_error.of_baseline(z)
+    z = estimating_error.full_grid()
+    off = verdicts.measure_errors(
+        f, verdicts.knob_in_training(f, "W")
+    ) - estimating_error.measure_baseline_error(z)
     return bool(off.abs().max() <= TOLERANCE)

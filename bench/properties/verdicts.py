@@ -23,7 +23,13 @@ import torch
 from torch import Tensor
 
 from bench.nn.contract import Knob, Surrogate
-from bench.properties.estimating_error import TOLERANCE, Rise, error, grid, of_baseline
+from bench.properties.estimating_error import (
+    TOLERANCE,
+    Rise,
+    full_grid,
+    measure_baseline_error,
+    measure_error,
+)
 from bench.spec.cell import Role
 from bench.spec.choices import Baseline
 from bench.spec.plan import Properties, Witness
@@ -36,19 +42,19 @@ UNCHANGED = Witness(z=None, knob=None, gap=0.0, text="no parameter changes the e
 Knobs: TypeAlias = Knob | None
 
 
-def printed(surrogate: Surrogate) -> Properties:
+def judge_printed(surrogate: Surrogate) -> Properties:
     """The verdicts on the formula as its paper prints it."""
     base = surrogate.pure()
-    return judge(variants(base), base.knob(), seen(base, "W"))
+    return judge(list_variants(base), base.knob(), knob_in_training(base, "W"))
 
 
-def trained(surrogate: Surrogate, role: Role) -> Properties:
+def judge_trained(surrogate: Surrogate, role: Role) -> Properties:
     """The verdicts on f as `role` trains with it: truncated, at its configured parameters."""
-    at = seen(surrogate, role)
+    at = knob_in_training(surrogate, role)
     return judge((surrogate,), at, at)
 
 
-def variants(surrogate: Surrogate) -> tuple[Surrogate, ...]:
+def list_variants(surrogate: Surrogate) -> tuple[Surrogate, ...]:
     """The surrogate, then what its trainable fields may turn it into."""
     fields = surrogate.trainable
     values = product(*fields.values()) if fields else ()
@@ -56,7 +62,7 @@ def variants(surrogate: Surrogate) -> tuple[Surrogate, ...]:
     return (surrogate, *others)
 
 
-def seen(surrogate: Surrogate, role: Role) -> Knobs:
+def knob_in_training(surrogate: Surrogate, role: Role) -> Knobs:
     """The knob with the range that its schedule really visits: `fixed` stays at the end."""
     knob = surrogate.knob(role)
     if knob is None or knob.learned:
@@ -83,8 +89,8 @@ def judge(
 def _judge(
     variants: tuple[Surrogate, ...], knob: Knobs, at: Knobs, baseline: Baseline
 ) -> Properties:
-    worst = rational(variants, at, baseline)
-    verdict, witness = flexible(variants, knob)
+    worst = find_violation(variants, at, baseline)
+    verdict, witness = judge_flexible(variants, knob)
     return Properties(
         rational="no" if worst else "yes",
         flexible=verdict,
@@ -96,16 +102,16 @@ def _judge(
 @functools.lru_cache(maxsize=12)  # 20 MB each
 def _errors(f: Surrogate, knob: Knobs) -> Tensor:
     """|sign z - f(z)| on the grid for every visited value of the knob (values, z)."""
-    z = grid()
-    return torch.stack([error(f, z, k) for k in visited(knob)])
+    z = full_grid()
+    return torch.stack([measure_error(f, z, k) for k in list_visited(knob)])
 
 
-def errors(f: Surrogate, knob: Knobs) -> Tensor:
+def measure_errors(f: Surrogate, knob: Knobs) -> Tensor:
     """|sign z - f(z)| on the grid for every visited value of the knob (values, z)."""
     return _errors(f, knob)  # pyright: ignore[reportArgumentType]
 
 
-def visited(knob: Knobs) -> list[float]:
+def list_visited(knob: Knobs) -> list[float]:
     """Values that the knob takes in training, from the identity end towards the sign end."""
     if knob is None:
         return [0.0]
@@ -124,7 +130,7 @@ def visited(knob: Knobs) -> list[float]:
     return values if knob.limits[0] < knob.limits[1] else values[::-1]
 
 
-def rational(
+def find_violation(
     variants: tuple[Surrogate, ...], at: Knobs, baseline: Baseline = "identity"
 ) -> Witness | None:
     """Where f is further from sign than the baseline, by most; None if nowhere."""
@@ -134,20 +140,20 @@ def rational(
 
 def _worst_gap(f: Surrogate, knob: Knobs, baseline: Baseline) -> Witness:
     """Where |sign z - f| exceeds |sign z - b| most; beyond [-3, 3] only if nowhere within."""
-    z = grid()
+    z = full_grid()
     far = torch.tensor([s * r for r in (4.0, 10.0, 1e2, 1e4) for s in (1, -1)], dtype=z.dtype)
     than = "z" if baseline == "identity" else f"{baseline} of z"
-    found = _most(f, knob, z, errors(f, knob) - of_baseline(z, baseline), than)
+    found = _most(f, knob, z, measure_errors(f, knob) - measure_baseline_error(z, baseline), than)
     if found.gap > TOLERANCE:
         return found
-    beyond = torch.stack([error(f, far, k) for k in visited(knob)])
-    return _most(f, knob, far, beyond - of_baseline(far, baseline), than)
+    beyond = torch.stack([measure_error(f, far, k) for k in list_visited(knob)])
+    return _most(f, knob, far, beyond - measure_baseline_error(far, baseline), than)
 
 
 def _most(f: Surrogate, knob: Knobs, z: Tensor, gaps: Tensor, than: str) -> Witness:
     """The largest of `gaps` (knob values, z), to what `than` calls the baseline."""
     row, column = divmod(int(gaps.argmax()), len(z))
-    gap, at, k = gaps[row, column].item(), z[column].item(), visited(knob)[row]
+    gap, at, k = gaps[row, column].item(), z[column].item(), list_visited(knob)[row]
     return Witness(z=at, knob=k, gap=gap, text=_rational_text(f, knob, at, k, gap, than))
 
 
@@ -161,13 +167,16 @@ def _rational_text(f: Surrogate, knob: Knobs, z: float, k: float, gap: float, th
     )
 
 
-def flexible(
+def judge_flexible(
     variants: tuple[Surrogate, ...], knob: Knobs
 ) -> tuple[Literal["yes", "little", "not"], Witness | None]:
     """The verdict on the first of `variants` and what stands against it."""
-    if not any_change(torch.cat([errors(f, knob) for f in variants])):
+    if not any_change(torch.cat([measure_errors(f, knob) for f in variants])):
         return "not", UNCHANGED
-    against = [*ends(variants[0], knob), *_rises(knob, errors(variants[0], knob))]
+    against = [
+        *find_missed_ends(variants[0], knob),
+        *_rises(knob, measure_errors(variants[0], knob)),
+    ]
     return sum_up(against)
 
 
@@ -185,7 +194,7 @@ def any_change(errors: Tensor) -> bool:
     return bool((errors.max(0).values - errors.min(0).values).max() > TOLERANCE)
 
 
-def ends(f: Surrogate, knob: Knobs) -> Iterator[Witness]:
+def find_missed_ends(f: Surrogate, knob: Knobs) -> Iterator[Witness]:
     """(a): the ends of the admissible range that are not reached."""
     domains = {
         "identity": torch.linspace(1 / 60, 1, 60, dtype=torch.float64),
@@ -221,8 +230,8 @@ def _rises(knob: Knobs, path: Tensor) -> Iterator[Witness]:
     """(b): the z whose error rises most along the visited range."""
     rise = Rise.of(path)
     if rise.largest > TOLERANCE and knob is not None:
-        at, gap = grid()[rise.column].item(), rise.largest
-        peak = visited(knob)[rise.row]
+        at, gap = full_grid()[rise.column].item(), rise.largest
+        peak = list_visited(knob)[rise.row]
         text = f"at z = {at:g} the error rises by {gap:.4g} on the way to {knob.name} = {peak:.3g}"
         yield Witness(z=at, knob=peak, gap=gap, text=text)
 

@@ -7,7 +7,7 @@ import pytest
 from bench.cli.new_estimator import write_estimator
 from bench.errors import UsageError
 from bench.plugin import Estimator
-from bench.properties.check import check
+from bench.properties.check import check_estimator
 from bench.registry import Registry
 
 
@@ -27,7 +27,7 @@ def test_a_new_file_works_at_once(name: str, tmp_path: Path) -> None:
     registry: Registry[Estimator] = Registry("estimators", "Estimator")
     registry.add_folder(path.parent)
     plugin = registry.load(name)()
-    failed = [c for c in check(plugin).checks if not c.ok]
+    failed = [c for c in check_estimator(plugin).checks if not c.ok]
 
     assert path == tmp_path / "new" / "folder" / f"{name}.py"
     assert failed == []

@@ -9,7 +9,7 @@ import torch
 from bench.nn.layers import Layers, binary_layers
 from bench.planning.planner import resolve
 from bench.plugin import Surrogate
-from bench.properties.check import check
+from bench.properties.check import check_estimator
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.spec.cell import Binarization
 from bench.spec.suite import find
@@ -51,7 +51,7 @@ def test_unit_gain_keeps_the_shape(name: str) -> None:
 @pytest.mark.parametrize("name", SURROGATES)
 def test_unit_gain_keeps_the_contract(name: str) -> None:
     """`bench check` holds: what training multiplies by is the derivative of what is declared."""
-    assert [c for c in check(surrogate(name, gain="unit")).checks if not c.ok] == []
+    assert [c for c in check_estimator(surrogate(name, gain="unit")).checks if not c.ok] == []
 
 
 @pytest.mark.parametrize("derived", [False, True])
@@ -107,7 +107,9 @@ def test_the_pole_stays_without_a_plateau() -> None:
 @pytest.mark.parametrize("small", ["secant", "clamp"])
 def test_value_and_slope_agree_with_a_plateau(small: str) -> None:
     """The slope is the derivative of the value, which is continuous at m."""
-    assert [c for c in check(surrogate("reste", small_mode=small)).checks if not c.ok] == []
+    assert [
+        c for c in check_estimator(surrogate("reste", small_mode=small)).checks if not c.ok
+    ] == []
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from bench.plugin import Surrogate
-from bench.properties.check import check
+from bench.properties.check import check_estimator
 from bench.registry import ESTIMATORS
 
 
 @pytest.mark.parametrize("name", ESTIMATORS.names())
 def test_contract(name: str) -> None:
     """Every claim of `bench check` holds: slope, backward, finiteness, dtype, sign(0)."""
-    report = check(ESTIMATORS.build(name, {}))
+    report = check_estimator(ESTIMATORS.build(name, {}))
 
     assert [c for c in report.checks if not c.ok] == []
 

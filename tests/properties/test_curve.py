@@ -8,7 +8,7 @@ import torch
 from bench.errors import UsageError
 from bench.nn.contract import Surrogate
 from bench.plugin import Clock, Estimator, Role
-from bench.properties.curve import frame, grid, surrogate
+from bench.properties.curve import build_surrogate, space_evenly, tabulate_curve
 from bench.registry import ESTIMATORS
 
 SURROGATES = ("dsq", "ede", "fda", "ramp", "rbnn", "reste", "ste", "ste_gain")
@@ -17,7 +17,7 @@ SURROGATES = ("dsq", "ede", "fda", "ramp", "rbnn", "reste", "ste", "ste_gain")
 def test_figure_3() -> None:
     """The drawn curve at o = 3: cut at t = 1.5, the slope held at f'(0.05) = 2.46 near 0."""
     words = ["small_mode=clamp", "m=0.05", "schedule=fixed"]
-    found = frame(surrogate("reste", words), "W", [0.999], grid(-2, 2, 401))
+    found = tabulate_curve(build_surrogate("reste", words), "W", [0.999], space_evenly(-2, 2, 401))
     f, df = (dict(zip(found["z"], found[name], strict=True)) for name in ("f", "df"))
 
     assert set(found["knob"]) == {3.0}
@@ -33,7 +33,9 @@ def test_every_estimator_is_its_own_f(name: str) -> None:
     """What is written is f and df at the knob of p and role, finite everywhere."""
     estimator = ESTIMATORS.build(name, {"gain": "unit"})
     assert isinstance(estimator, Surrogate)
-    found = frame(surrogate(name, ["gain=unit"]), "A", [0, 0.5, 1], grid(-2, 2, 41))
+    found = tabulate_curve(
+        build_surrogate(name, ["gain=unit"]), "A", [0, 0.5, 1], space_evenly(-2, 2, 41)
+    )
     block = found[found["p"] == 0.5]
     knob = torch.tensor(estimator.path(0.5, "A"), dtype=torch.float64)
     z = torch.tensor(block["z"].tolist(), dtype=torch.float64)
@@ -47,11 +49,11 @@ def test_every_estimator_is_its_own_f(name: str) -> None:
 
 def test_the_grid_meets_its_borders() -> None:
     """Every z is the double that its decimal names, 0 among them."""
-    found = grid(-2, 2, 401)
+    found = space_evenly(-2, 2, 401)
 
     assert found == [float(f"{(i - 200) / 100:.2f}") for i in range(401)]
-    assert 0.0 in grid(-1.1, 1.1, 23)
-    assert grid(0, 1, 2) == [0, 1]
+    assert 0.0 in space_evenly(-1.1, 1.1, 23)
+    assert space_evenly(0, 1, 2) == [0, 1]
 
 
 def test_an_estimator_without_f_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,4 +67,4 @@ def test_an_estimator_without_f_says_so(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(ESTIMATORS, "load", lambda _: Own)  # pyright: ignore
     with pytest.raises(UsageError, match="own is no surrogate: it has no f to draw"):
-        surrogate("own", [])
+        build_surrogate("own", [])

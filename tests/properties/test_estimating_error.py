@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
+from error_figures import Course, Gap, ratio
 from torch import Tensor
 
 from bench.plugin import Surrogate
 from bench.properties import estimating_error, verdicts
-from bench.properties.estimating_error import Course, Gap
 from bench.registry import ESTIMATORS
 from bench.spec.cell import Role
 
@@ -105,8 +105,12 @@ NAMES = ("inner", "all", "at 1", "largest", "z", "U(0,1)", "N(0,1)", "N(0,.1²)"
 def test_gaps_and_ratios(f: Surrogate, knob: float, row: str) -> None:
     """Violating fractions, gaps and e-ratios of one f, to the digits worked out."""
     found = Gap.of(f, knob)
-    samples = (estimating_error.uniform(), estimating_error.normal(), estimating_error.normal(0.1))
-    ratios = (estimating_error.ratio(f, knob, sample) for sample in samples)
+    samples = (
+        estimating_error.uniform_sample(),
+        estimating_error.normal_sample(),
+        estimating_error.normal_sample(0.1),
+    )
+    ratios = (ratio(f, knob, sample) for sample in samples)
     figures = (found.inner, found.all, found.at_one, found.largest, found.z, *ratios)
 
     for name, figure, text in zip(NAMES, figures, row.split(), strict=True):
@@ -126,7 +130,7 @@ def last_digit(text: str) -> float:
 def along(name: str, role: Role = "W", **params: object) -> tuple[Surrogate, list[float]]:
     """A surrogate and the values that its knob visits."""
     f = surrogate(name, **params)
-    return f, verdicts.visited(f.knob(role))
+    return f, verdicts.list_visited(f.knob(role))
 
 
 def powers(low: float, high: float) -> list[float]:

@@ -4,11 +4,12 @@ import math
 
 import pytest
 import torch
+from error_figures import Course, Gap, ratio
 
 from bench.plugin import Knob, Surrogate
 from bench.properties import estimating_error, study, verdicts
-from bench.properties.estimating_error import Course, Gap, Sample
-from bench.properties.study import Question
+from bench.properties.criterion import Criterion
+from bench.properties.estimating_error import WeightedSample
 from bench.registry import ESTIMATORS
 from bench.spec.cell import Role
 from bench.spec.choices import Baseline, FormName, PropertyDefinition
@@ -33,16 +34,16 @@ def verdict(
     form: FormName = "pure",
     **params: object,
 ) -> Properties:
-    return study.verdict(surrogate(name, **params), Question(definition, baseline, form))
+    return study.judge_by(surrogate(name, **params), Criterion(definition, baseline, form))
 
 
 @pytest.mark.parametrize("name", TABLE_3)
 def test_table_3_is_p_identity_pure(name: str) -> None:
     """The default question gives the printed pairs, the same as the leaderboard's columns."""
-    found = study.verdict(surrogate(name), Question())
+    found = study.judge_by(surrogate(name), Criterion())
 
     assert (found.rational, found.flexible) == TABLE_3[name]
-    assert found == verdicts.printed(surrogate(name))
+    assert found == verdicts.judge_printed(surrogate(name))
 
 
 RATIONAL: list[tuple[str, PropertyDefinition, Baseline, FormName, str]] = [
@@ -84,24 +85,22 @@ def test_ede_fails_at_the_end_by_4e_9() -> None:
     assert found.rational_witness
     assert found.rational_witness.z == pytest.approx(1, abs=1e-8)
     assert found.rational_witness.gap == pytest.approx(4.1e-9, rel=0.05)
-    assert study.nearly(found)
-    assert not study.nearly(verdict("ede"))
+    assert study.holds_nearly(found)
+    assert not study.holds_nearly(verdict("ede"))
 
 
 def test_ede_beats_ste_in_the_mean_from_t_1_13() -> None:
     """On U(-1, 1) EDE is worse than the identity for t < 1.13 alone, on N(0, 1) never."""
-    f, uniform = surrogate("ede"), estimating_error.uniform()
+    f, uniform = surrogate("ede"), estimating_error.uniform_sample()
 
-    assert estimating_error.ratio(f, 1.129, uniform) > 1 > estimating_error.ratio(f, 1.131, uniform)
-    assert all(
-        estimating_error.ratio(f, t, estimating_error.normal()) < 1 for t in (0.1, 0.5, 1, 1.13, 10)
-    )
+    assert ratio(f, 1.129, uniform) > 1 > ratio(f, 1.131, uniform)
+    assert all(ratio(f, t, estimating_error.normal_sample()) < 1 for t in (0.1, 0.5, 1, 1.13, 10))
 
 
 @pytest.mark.parametrize("t", [0.01, 0.5, 1, 1.3, 10])
 def test_rbnn_beats_ste_in_the_mean_at_every_t(t: float) -> None:
     """On U(-1, 1), while it fails definition P until t = √2."""
-    assert estimating_error.ratio(surrogate("rbnn"), t, estimating_error.uniform()) < 1
+    assert ratio(surrogate("rbnn"), t, estimating_error.uniform_sample()) < 1
 
 
 def test_against_the_clipped_ste() -> None:
@@ -120,9 +119,12 @@ def test_against_the_clipped_ste() -> None:
 def test_ede_moves_away_before_it_moves_towards() -> None:
     """The errors at z = .5 of EDE and RBNN along t, as worked out."""
     half = torch.tensor([0.5], dtype=torch.float64)
-    ede = [estimating_error.error(surrogate("ede"), half, t).item() for t in (0.1, 0.5, 1, 2, 10)]
+    ede = [
+        estimating_error.measure_error(surrogate("ede"), half, t).item()
+        for t in (0.1, 0.5, 1, 2, 10)
+    ]
     knobs = (0.01, 0.1, 0.5, 1, math.sqrt(2), 10)
-    rbnn = [estimating_error.error(surrogate("rbnn"), half, t).item() for t in knobs]
+    rbnn = [estimating_error.measure_error(surrogate("rbnn"), half, t).item() for t in knobs]
 
     assert ede == pytest.approx([0.5004, 0.5102, 0.5379, 0.2384, 9e-5], abs=6e-5)
     assert rbnn == pytest.approx([0.2941, 0.3054, 0.3554, 0.4179, 0.2500, 0], abs=6e-5)
@@ -133,7 +135,7 @@ def test_what_each_verdict_rests_on() -> None:
 
     def rests(name: str) -> list[str]:
         f = surrogate(name)
-        return study.rests_on(f, study.study(f))
+        return study.list_turns(f, study.judge_by_all(f))
 
     assert "p-fixed: rational no → yes" in rests("dsq")
     assert "end: rational no → yes" in rests("rbnn")
@@ -157,19 +159,23 @@ def test_truncated_reste_moves_gradually_but_not_to_sign() -> None:
 def test_on_measured_values() -> None:
     """All values beyond 1: RBNN at t = .01 overshoots, which U(-1, 1) does not see."""
     values = torch.tensor([2.5, -2.5, 3.0])
-    measured: dict[Role, Sample] = {"W": estimating_error.empirical("three values", values)}
-    found = study.verdict(surrogate("rbnn"), Question("trained"), measured)
-    inner: dict[Role, Sample] = {"W": estimating_error.empirical("small values", values / 10)}
+    measured: dict[Role, WeightedSample] = {
+        "W": estimating_error.empirical_sample("three values", values)
+    }
+    found = study.judge_by(surrogate("rbnn"), Criterion("trained"), measured)
+    inner: dict[Role, WeightedSample] = {
+        "W": estimating_error.empirical_sample("small values", values / 10)
+    }
 
     assert found.rational == "no"
     assert found.rational_witness
     assert "on three values, t = 0.01: error" in found.rational_witness.text
-    assert study.verdict(surrogate("rbnn"), Question("trained"), inner).rational == "yes"
+    assert study.judge_by(surrogate("rbnn"), Criterion("trained"), inner).rational == "yes"
 
 
 def test_a_sample_is_thinned_evenly() -> None:
     """At most so many values, in double precision, each with the same weight."""
-    sample = estimating_error.empirical("many", torch.arange(100_000.0))
+    sample = estimating_error.empirical_sample("many", torch.arange(100_000.0))
 
     assert len(sample.z) == 20_000
     assert sample.z.dtype == torch.float64
@@ -187,5 +193,5 @@ def test_dsq_would_be_flexible_if_alpha_went_to_1() -> None:
     f = surrogate("dsq")
     wide = Knob("α", 0.999, 0.001, limits=(1 - 1e-9, 0))
 
-    assert verdicts.flexible((f,), wide)[0] == "yes"
-    assert verdicts.flexible((f,), f.knob())[0] == "little"
+    assert verdicts.judge_flexible((f,), wide)[0] == "yes"
+    assert verdicts.judge_flexible((f,), f.knob())[0] == "little"

@@ -18,7 +18,7 @@ TABLE_3 = {  # rational, flexible, as printed
 @pytest.mark.parametrize("name", TABLE_3)
 def test_table_3(name: str) -> None:
     """Definition P, computed on the printed formula, gives Table 3's twelve entries."""
-    verdict = verdicts.printed(surrogate(name))
+    verdict = verdicts.judge_printed(surrogate(name))
 
     assert (verdict.rational, verdict.flexible) == TABLE_3[name]
     assert (verdict.rational_witness is None) == (verdict.rational == "yes")
@@ -28,7 +28,7 @@ def test_table_3(name: str) -> None:
 @pytest.mark.parametrize(("start", "end"), [(0, 999), (0, 1000), (9, 18), (7, 7), (999, 3)])
 def test_whole_knobs_are_visited_to_the_end(start: int, end: int) -> None:
     """However many terms FDA has, its first and last number are tried, in order, each once."""
-    values = verdicts.visited(surrogate("fda", n_start=start, n_end=end).knob())
+    values = verdicts.list_visited(surrogate("fda", n_start=start, n_end=end).knob())
 
     assert (values[0], values[-1]) == (min(start, end), max(start, end))
     assert values == sorted(set(values))
@@ -36,8 +36,8 @@ def test_whole_knobs_are_visited_to_the_end(start: int, end: int) -> None:
 
 def test_as_they_train() -> None:
     """Truncated ReSTE does not reach sign; DSQ with l, u = ∓1 is rational; RBNN is not."""
-    reste = verdicts.trained(surrogate("reste"), "W")
-    dsq = verdicts.trained(surrogate("dsq"), "W")
+    reste = verdicts.judge_trained(surrogate("reste"), "W")
+    dsq = verdicts.judge_trained(surrogate("dsq"), "W")
 
     assert (reste.rational, reste.flexible) == ("yes", "little")
     assert reste.flexible_witness
@@ -46,8 +46,8 @@ def test_as_they_train() -> None:
     assert (dsq.rational, dsq.flexible) == ("yes", "little")
     assert dsq.flexible_witness
     assert dsq.flexible_witness.gap == pytest.approx(0.0365, abs=1e-3)
-    assert verdicts.trained(surrogate("rbnn"), "A").rational == "no"
-    assert verdicts.trained(surrogate("rbnn", t_min=1.4143), "W").rational == "yes"
+    assert verdicts.judge_trained(surrogate("rbnn"), "A").rational == "no"
+    assert verdicts.judge_trained(surrogate("rbnn", t_min=1.4143), "W").rational == "yes"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_as_they_train() -> None:
 )
 def test_worst_gaps(name: str, params: dict[str, object], z: float, gap: float) -> None:
     """The largest |1-f| - |1-z| and where it is, as worked out on the same grid."""
-    witness = verdicts.trained(surrogate(name, **params), "W").rational_witness
+    witness = verdicts.judge_trained(surrogate(name, **params), "W").rational_witness
 
     assert witness
     assert witness.z is not None
@@ -78,7 +78,7 @@ def test_worst_gaps(name: str, params: dict[str, object], z: float, gap: float) 
 @pytest.mark.parametrize(("name", "z", "rise"), [("ede", 1.004, 0.2369), ("rbnn", 0.709, 0.2458)])
 def test_rises(name: str, z: float, rise: float) -> None:
     """The largest rise of the error along the knob, and where."""
-    witness = verdicts.printed(surrogate(name)).flexible_witness
+    witness = verdicts.judge_printed(surrogate(name)).flexible_witness
 
     assert witness
     assert f"rises by {rise}" in witness.text
@@ -89,10 +89,10 @@ def test_a_fixed_knob_visits_its_end_alone() -> None:
     """Over what training visits: RBNN fixed at t = 10 is rational, and its knob never moves."""
     fixed = surrogate("rbnn", schedule="fixed")
 
-    assert verdicts.printed(fixed).rational == "yes"
-    assert verdicts.printed(fixed).flexible == "little"
-    assert verdicts.trained(fixed, "W").flexible == "not"
-    assert verdicts.trained(surrogate("reste", schedule="fixed"), "A").rational == "yes"
+    assert verdicts.judge_printed(fixed).rational == "yes"
+    assert verdicts.judge_printed(fixed).flexible == "little"
+    assert verdicts.judge_trained(fixed, "W").flexible == "not"
+    assert verdicts.judge_trained(surrogate("reste", schedule="fixed"), "A").rational == "yes"
 
 
 def test_a_new_estimator_is_judged_without_a_test_of_its_own() -> None:
@@ -105,7 +105,7 @@ def test_a_new_estimator_is_judged_without_a_test_of_its_own() -> None:
         def value(self, z: torch.Tensor, _: torch.Tensor, /) -> torch.Tensor:
             return torch.log(z)
 
-    verdict = verdicts.printed(Broken())
+    verdict = verdicts.judge_printed(Broken())
 
     assert verdict.rational == "no"
     assert verdict.rational_witness

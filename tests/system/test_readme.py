@@ -7,7 +7,7 @@ import pytest
 
 from bench.errors import SuiteError
 from bench.planning import explain, planner
-from bench.properties.check import check
+from bench.properties.check import check_estimator
 from bench.registry import ESTIMATORS
 from bench.spec.schedule import SCHEDULES
 from bench.spec.suite import find
@@ -29,7 +29,7 @@ def arctan(tmp_path: Path) -> Path:
 
 def test_the_estimator_works(arctan: Path) -> None:
     """The 25-line estimator passes every check."""
-    assert check(ESTIMATORS.build("arctan", {})).ok
+    assert check_estimator(ESTIMATORS.build("arctan", {})).ok
 
 
 def test_the_suite_plans(tmp_path: Path) -> None:

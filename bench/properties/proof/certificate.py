@@ -46,12 +46,12 @@ class Certificate:
     text: str
 
 
-def rational(f: Surrogate, knob: Knob | None) -> Certificate:
+def certify_rational(f: Surrogate, knob: Knob | None) -> Certificate:
     """Prove that f is nowhere further from sign than the identity, for as many knobs as one can."""
     return _certificate("rational", f, knob, _rational)
 
 
-def gradual(f: Surrogate, knob: Knob | None) -> Certificate:
+def certify_gradual(f: Surrogate, knob: Knob | None) -> Certificate:
     """Prove (b): on the way through the knob's range the error at no z ever rises."""
     return _certificate("the error never rises", f, knob, _gradual)
 

@@ -46,7 +46,7 @@ def _digits(x: float, width: float) -> str:
     return f"{x:.{digits}f}".rstrip("0").rstrip(".")
 
 
-def locate(f: Surrogate, knob: Knob | None, at: float, z: float) -> Certificate:
+def locate_violation(f: Surrogate, knob: Knob | None, at: float, z: float) -> Certificate:
     """Prove where the violation around `z` begins and ends, with the knob at `at`."""
     half = Half(f, 1 if z > 0 else -1, knob)
     name = f" at {knob.name} = {at:.6g}" if knob else ""

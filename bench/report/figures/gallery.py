@@ -17,9 +17,9 @@ from bench import __version__
 from bench.errors import PluginError
 from bench.nn.contract import Knob, Surrogate
 from bench.planning import planner
-from bench.properties.curve import grid
-from bench.properties.estimating_error import ROUNDING, error, of_baseline
-from bench.properties.verdicts import seen, visited
+from bench.properties.curve import space_evenly
+from bench.properties.estimating_error import ROUNDING, measure_baseline_error, measure_error
+from bench.properties.verdicts import knob_in_training, list_visited
 from bench.registry import ESTIMATORS
 from bench.report.figures.style import GREY, Traits, footnote, label, legend, shades, sheet
 from bench.spec.cell import Role
@@ -106,16 +106,16 @@ def draw(exhibits: Sequence[Exhibit], title: str) -> Figure:
 
 def violations(exhibit: Exhibit, z: torch.Tensor) -> list[bool]:
     """For each z: is f further from sign than the identity is, at any visited knob?"""
-    knobs = visited(seen(exhibit.surrogate, exhibit.role))
+    knobs = list_visited(knob_in_training(exhibit.surrogate, exhibit.role))
     with torch.no_grad():
-        errors = torch.stack([error(exhibit.surrogate, z, knob) for knob in knobs])
-    wrong = errors - of_baseline(z) > ROUNDING
+        errors = torch.stack([measure_error(exhibit.surrogate, z, knob) for knob in knobs])
+    wrong = errors - measure_baseline_error(z) > ROUNDING
     return [bool(x) for x in wrong.any(0)]
 
 
 def _exhibit(top: Axes, bottom: Axes, exhibit: Exhibit, *, first: bool) -> None:
     surrogate, role = exhibit.surrogate, exhibit.role
-    points = grid(-REACH, REACH, POINTS)
+    points = space_evenly(-REACH, REACH, POINTS)
     z = torch.tensor(points, dtype=torch.float64)
     for axes in (top, bottom):
         axes.set_axis_on()

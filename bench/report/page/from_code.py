@@ -14,8 +14,8 @@ from bench.errors import BenchError
 from bench.leaderboard.trace import RowTrail
 from bench.nn.contract import Surrogate
 from bench.planning import explain
-from bench.properties.certificates import certificates
-from bench.properties.verdicts import seen
+from bench.properties.certificates import certify
+from bench.properties.verdicts import knob_in_training
 from bench.registry import ESTIMATORS
 from bench.report.figures import gallery
 from bench.report.figures.style import label, styled
@@ -74,12 +74,12 @@ def _built(ref: Ref) -> Surrogate | str:
 
 def _of_forms(plugin: Surrogate) -> dict[Role | None, list[Proof]]:
     printed, weights = (_told(plugin, form) for form in (None, "W"))
-    alike = seen(plugin, "W") == seen(plugin, "A")
+    alike = knob_in_training(plugin, "W") == knob_in_training(plugin, "A")
     return {None: printed, "W": weights, "A": weights if alike else _told(plugin, "A")}
 
 
 def _told(plugin: Surrogate, form: Role | None) -> list[Proof]:
-    return [Proof(found.proved, found.text) for found in certificates(plugin, form)]
+    return [Proof(found.proved, found.text) for found in certify(plugin, form)]
 
 
 def _drawable(f: Surrogate) -> bool:

@@ -49,7 +49,7 @@ class Own(Surrogate):
 )
 def test_rational_is_certified(f: Surrogate, over: str) -> None:
     """Each over the whole real line and the named range of the knob."""
-    found = certificate.rational(f, verdicts.seen(f, "W"))
+    found = certificate.certify_rational(f, verdicts.knob_in_training(f, "W"))
 
     assert found.proved, found.text
     assert over in found.text
@@ -63,14 +63,14 @@ ARC = Own(expression=lambda z, k: 2 / math.pi * torch.atan(math.pi * k * z / 2))
 )
 def test_gradual_is_certified(f: Surrogate) -> None:
     """(b) by the sign of df/dknob: ReSTE pure and truncated, the ramp, an arctangent."""
-    assert certificate.gradual(f, f.knob()).proved
+    assert certificate.certify_gradual(f, f.knob()).proved
 
 
 @pytest.mark.parametrize("name", ["dsq", "ede", "rbnn", "fda", "ste_gain"])
 def test_gradual_says_why_not(name: str) -> None:
     """EDE, RBNN and the gain do rise; DSQ does not, which this cannot prove."""
     f = surrogate(name)
-    found = certificate.gradual(f, f.knob())
+    found = certificate.certify_gradual(f, f.knob())
 
     assert not found.proved
     assert found.text.startswith("the error never rises: ")
@@ -134,7 +134,7 @@ TRUE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 def test_their_true_twins_are(name: str) -> None:
     """The same shapes, where they do not violate or stay within the tolerance, are certified."""
     f = Own(expression=TRUE[name])
-    found = certificate.rational(f, f.knob())
+    found = certificate.certify_rational(f, f.knob())
 
     assert found.proved, found.text
 
@@ -146,15 +146,15 @@ def test_a_dent_away_from_sign_is_not_certified(at: float) -> None:
     f = Own(expression=lambda z, k: z + dent(at, 5e-7, away)(z, k))
     twin = Own(expression=lambda z, k: z - dent(at, 5e-7, away)(z, k))
 
-    assert not certificate.rational(f, f.knob()).proved
-    assert certificate.rational(twin, twin.knob()).proved or abs(abs(at) - 1) < 1e-3
+    assert not certificate.certify_rational(f, f.knob()).proved
+    assert certificate.certify_rational(twin, twin.knob()).proved or abs(abs(at) - 1) < 1e-3
 
 
 @pytest.mark.parametrize("name", FALSE)
 def test_nothing_false_is_certified(name: str) -> None:
     """Violations no grid would find, of a width of 1e-6 or a depth of 1e-7, leave it unproved."""
     f = Own(expression=FALSE[name])
-    found = certificate.rational(f, f.knob())
+    found = certificate.certify_rational(f, f.knob())
 
     assert not found.proved, found.text
 
@@ -206,7 +206,7 @@ FALLS: dict[str, Expression] = {
 def test_no_rise_is_certified_away(name: str) -> None:
     """Jumps, dips, overshoots, one side alone, far out: (b) does not hold and stays unproved."""
     f = Own(expression=RISES[name])
-    found = certificate.gradual(f, f.knob())
+    found = certificate.certify_gradual(f, f.knob())
 
     assert not found.proved, found.text
 
@@ -215,7 +215,7 @@ def test_no_rise_is_certified_away(name: str) -> None:
 def test_errors_that_only_fall_are_certified(name: str) -> None:
     """The twins of what rises, so that the table above does not fail for another reason."""
     f = Own(expression=FALLS[name])
-    found = certificate.gradual(f, f.knob())
+    found = certificate.certify_gradual(f, f.knob())
 
     assert found.proved, found.text
 
@@ -231,18 +231,18 @@ def test_what_fails_beyond_training_is_claimed_of_training_alone() -> None:
     """The error rises at k > 1e6: certified for the visited range, and it says so."""
     f = Endless(expression=lambda z, k: torch.where(k > 1e6, z / 2, (k * z)).clamp(-1, 1))
 
-    assert ", every k in [1, 2]: " in certificate.gradual(f, f.knob()).text
-    assert ", every k in [1, 2]: " in certificate.rational(f, f.knob()).text
+    assert ", every k in [1, 2]: " in certificate.certify_gradual(f, f.knob()).text
+    assert ", every k in [1, 2]: " in certificate.certify_rational(f, f.knob()).text
 
 
 def test_the_ends_of_training_that_just_fail() -> None:
     """EDE at t = 10 violates by 4e-9, above the tolerance: not certified, and its interval is."""
     f = surrogate("ede", t_min=10)
-    witness = verdicts.rational((f,), f.knob())
+    witness = verdicts.find_violation((f,), f.knob())
 
-    assert not certificate.rational(f, f.knob()).proved
+    assert not certificate.certify_rational(f, f.knob()).proved
     assert witness
-    found = violation.locate(f, f.knob(), 10.0, witness.z or 0)
+    found = violation.locate_violation(f, f.knob(), 10.0, witness.z or 0)
     assert "(0.99999999588, 1.00000000412)" in found.text
 
 
@@ -264,7 +264,7 @@ def test_violations_are_bracketed(
     f: Surrogate, knob: float, low: float | None, high: float | None, side: int
 ) -> None:
     """Ends to 1e-9, where a closed form or the independent figures give them; both half lines."""
-    found = violation.locate(f, f.knob(), knob, side * 1.0)
+    found = violation.locate_violation(f, f.knob(), knob, side * 1.0)
 
     assert found.proved, found.text
     ends = sorted(abs(float(x)) for x in found.text.split("(")[1].split(")")[0].split(","))
@@ -275,7 +275,9 @@ def test_violations_are_bracketed(
         near = side * torch.tensor(
             [end + inwards * 1e-7, end - inwards * 1e-7], dtype=torch.float64
         )
-        inside, outside = estimating_error.error(f, near, knob) - estimating_error.of_baseline(near)
+        inside, outside = estimating_error.measure_error(
+            f, near, knob
+        ) - estimating_error.measure_baseline_error(near)
         assert inside > 0 >= outside
 
 
@@ -283,9 +285,9 @@ def test_a_violation_may_have_no_end() -> None:
     """f = 2z is too far out at every large z; EDE at t = 1 too low however small z is."""
     twice = Own(expression=lambda z, k: 2 * z)
 
-    assert "and beyond" in violation.locate(twice, twice.knob(), 1.0, 2.0).text
+    assert "and beyond" in violation.locate_violation(twice, twice.knob(), 1.0, 2.0).text
     assert "(1e-09, 1.174341138) and on towards 0" in (
-        violation.locate(surrogate("ede"), surrogate("ede").knob(), 1.0, 1.0).text
+        violation.locate_violation(surrogate("ede"), surrogate("ede").knob(), 1.0, 1.0).text
     )
 
 
@@ -293,7 +295,7 @@ def test_a_violation_may_have_no_end() -> None:
 def test_a_far_end_is_bracketed_as_floats_allow(bound: float) -> None:
     """Beyond 8192 no two floats are 1e-12 apart: the bracket is 4 ulp, and bisection ends."""
     f = Own(expression=lambda z, k: (2 * z).clamp(-bound, bound))
-    found = violation.locate(f, f.knob(), 1.0, 2.0)
+    found = violation.locate_violation(f, f.knob(), 1.0, 2.0)
 
     assert found.proved, found.text
     low, high = (float(x) for x in found.text.split("(")[1].split(")")[0].split(","))
@@ -305,24 +307,27 @@ def test_a_violation_may_begin_beyond_what_is_followed() -> None:
     """Seen from 1e7 it goes on beyond, and begins where it begins."""
     f = Own(expression=lambda z, k: torch.where(z > 100, 2 * z, z))
 
-    assert "(100, 1000000) and beyond" in violation.locate(f, f.knob(), 1.0, 1e7).text
+    assert "(100, 1000000) and beyond" in violation.locate_violation(f, f.knob(), 1.0, 1e7).text
 
 
 def test_what_cannot_be_proved_says_why() -> None:
     """A function without enclosure, an undecided point, a value where there is no violation."""
     odd = Own(expression=lambda z, k: z.round())
 
-    assert "Tensor.round has no enclosure" in certificate.rational(odd, odd.knob()).text
-    assert "Tensor.round has no enclosure" in violation.locate(odd, odd.knob(), 1.0, 0.7).text
-    assert not violation.locate(surrogate("ste"), None, 0.0, 0.7).proved
+    assert "Tensor.round has no enclosure" in certificate.certify_rational(odd, odd.knob()).text
+    assert (
+        "Tensor.round has no enclosure"
+        in violation.locate_violation(odd, odd.knob(), 1.0, 0.7).text
+    )
+    assert not violation.locate_violation(surrogate("ste"), None, 0.0, 0.7).proved
 
 
 def test_unit_gain_is_certified_as_it_trains() -> None:
     """f/f'(0) of DSQ no longer passes through 1: the certificate is about that function."""
     f = surrogate("dsq", gain="unit", learn="off")
-    witness = verdicts.rational((f,), f.knob())
+    witness = verdicts.find_violation((f,), f.knob())
 
     assert witness
     assert witness.z
-    assert violation.locate(f, f.knob(), 0.2, witness.z).proved
-    assert certificate.rational(surrogate("rbnn", gain="unit"), None).proved is False
+    assert violation.locate_violation(f, f.knob(), 0.2, witness.z).proved
+    assert certificate.certify_rational(surrogate("rbnn", gain="unit"), None).proved is False
