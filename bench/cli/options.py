@@ -1,8 +1,12 @@
 """The arguments and options that several commands share, and what their words mean."""
 
+import functools
+import inspect
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -130,53 +134,109 @@ Compile = Annotated[
 LONGEST_S = 1e9  # thirty years
 
 
+@dataclass(frozen=True)
+class CellOptions:
+    """Which cells of a suite, and where they run: the parameters of both `run` and `plan`."""
+
+    suite: Suite
+    overrides: Overrides = None
+    results: Results = Path("results")
+    data: Data = None
+    filter_: Filter = ""
+    device: Device = "auto"
+    gpus: Gpus = None
+    slots_per_gpu: SlotsPerGpu = None
+    jobs: Jobs = None
+    threads: Threads = 1
+    workers: Workers = None
+    compile_: Compile = None
+
+    def where(self) -> "Where":
+        """
+        Read the options that say where cells run.
+
+        Raises:
+            UsageError: one is not a number, or not several, as it should be.
+        """
+        from bench.speed.packing import Where
+
+        gpus = None if self.gpus is None else _parse_gpus(self.gpus)
+        per_gpu = _parse_slots_per_gpu(self.slots_per_gpu)
+        return Where(self.device, gpus, self.jobs, self.threads, per_gpu)
+
+    def words(self) -> list[str]:
+        """Spell the options that are not at their defaults, for commands that are shown."""
+        names = {"filter_": "--filter", "jobs": "-j"}
+        words: list[str] = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in ("suite", "overrides") or value == field.default:
+                continue
+            if field.name == "compile_":
+                words.append("--compile" if value else "--no-compile")
+            else:
+                option = names.get(field.name, f"--{field.name.replace('_', '-')}")
+                words += [option, str(value)]
+        return words
+
+
+def spread_options(command: Callable[..., None]) -> Callable[..., None]:
+    """
+    Turn a command whose first parameter is a dataclass into one with a parameter for each field.
+
+    So options that several commands share are written once, and typer sees them in each.
+    """
+    (shared, *own) = inspect.signature(command).parameters.values()
+    spelled = inspect.signature(shared.annotation).parameters
+
+    @functools.wraps(command)
+    def spread(**values: Any) -> None:
+        options = shared.annotation(**{name: values.pop(name) for name in spelled})
+        command(options, **values)
+
+    parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in (*spelled.values(), *own)]
+    spread.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportAttributeAccessIssue]
+    spread.__annotations__ = {p.name: p.annotation for p in parameters}
+    return spread
+
+
 def refuse_if(wrong: bool, message: str) -> None:
     """Raise a UsageError with this message if options do not go together."""
     if wrong:
         raise UsageError(message)
 
 
-def where(
-    device: str, gpus: str | None, jobs: int | None, threads: int, slots_per_gpu: str | None
-) -> "Where":
-    """Where cells are to run, in one."""
-    from bench.speed.packing import Where
-
-    return Where(
-        device, None if gpus is None else _numbers(gpus), jobs, threads, _per_gpu(slots_per_gpu)
-    )
-
-
-def seconds(option: str, text: str) -> float:
+def parse_seconds(option: str, text: str) -> float:
     """
-    A time: 90 (seconds), 30m, 2h, 1d.
+    Read a time as an option gives it: 90 (seconds), 30m, 2h, 1d.
 
     Raises:
         UsageError: it is none, not above 0, or longer than anybody waits.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip())
-    number = float(found[1]) * {"m": 60, "h": 3600, "d": 86400}.get(found[2], 1) if found else 0.0
-    if not found or not 0 < number < LONGEST_S:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip())
+    unit_s = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+    seconds = float(match[1]) * unit_s[match[2]] if match else 0.0
+    if not 0 < seconds < LONGEST_S:
         message = f"{option} `{text}`: expected a time above 0, as in 90 (seconds), 30m, 2h or 1d"
         raise UsageError(message)
-    return number
+    return seconds
 
 
-def one_thread() -> None:
-    """Small tensors on cores that may be busy: more threads would only wait for each other."""
+def use_one_thread() -> None:
+    """Compute small tensors on one core: where cores are busy, more threads wait for each other."""
     import torch
 
     torch.set_num_threads(1)
 
 
-def _numbers(text: str) -> list[int]:
+def _parse_gpus(text: str) -> list[int]:
     if not all(part.strip().isdigit() for part in text.split(",")):
         message = f"--gpus `{text}`: expected numbers joined by commas, as in 0,1"
         raise UsageError(message)
     return [int(part) for part in text.split(",")]
 
 
-def _per_gpu(text: str | None) -> "PerGpu":
+def _parse_slots_per_gpu(text: str | None) -> "PerGpu":
     if text is None or text == "auto":
         return text
     if not re.fullmatch(r"[1-9]\d{0,3}", text):

@@ -1,39 +1,18 @@
 """The command that shows what a suite means, and what it costs here: parse, call, print."""
 
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bench.base.console import print_text
-from bench.cli.options import (
-    Compile,
-    Data,
-    Device,
-    Filter,
-    Gpus,
-    Jobs,
-    Overrides,
-    Results,
-    SlotsPerGpu,
-    Suite,
-    Threads,
-    Workers,
-    one_thread,
-    seconds,
-    where,
-)
+from bench.cli.options import CellOptions, parse_seconds, refuse_if, spread_options, use_one_thread
 from bench.cli.streams import err, out, write_json
-from bench.errors import UsageError
 
 
+@spread_options
 def plan(
-    suite: Suite,
-    overrides: Overrides = None,
-    results: Results = Path("results"),
-    data: Data = None,
-    filter_: Filter = "",
+    options: CellOptions,
     calibrate: Annotated[
         bool,
         typer.Option("--calibrate", help="Train 20 steps of each graph: time left, and memory."),
@@ -45,13 +24,6 @@ def plan(
     as_json: Annotated[
         bool, typer.Option("--json", help="What is measured, for programs.")
     ] = False,
-    device: Device = "auto",
-    gpus: Gpus = None,
-    slots_per_gpu: SlotsPerGpu = None,
-    jobs: Jobs = None,
-    threads: Threads = 1,
-    workers: Workers = None,
-    compile_: Compile = None,
 ) -> None:
     """Show what SUITE means: its cells, which are recorded, and what is left out and why.
 
@@ -62,33 +34,23 @@ def plan(
     from bench.speed import quote
     from bench.speed.measure import Gauge
 
-    one_thread()
-    limit = None if budget is None else seconds("--budget", budget)
-    options = {
-        "--results": None if results == Path("results") else results,
-        "--data": data,
-        "--filter": filter_ or None,
-        "--device": None if device == "auto" else device,
-        "--gpus": gpus,
-        "--slots-per-gpu": slots_per_gpu,
-        "-j": jobs,
-        "--threads": None if threads == 1 else threads,
-        "--workers": workers,
-    }
-    given = [word for pair in options.items() if pair[1] is not None for word in map(str, pair)]
-    given += [] if compile_ is None else ["--compile" if compile_ else "--no-compile"]
-    asked = quote.Asked(suite, tuple(overrides or ()), results, data, filter_, tuple(given))
+    use_one_thread()
+    limit = None if budget is None else parse_seconds("--budget", budget)
+    asked = quote.Asked(
+        options.suite, tuple(options.overrides or ()), options.results, options.data,
+        options.filter_, tuple(options.words()),
+    )  # fmt: skip
     if calibrate or limit is not None:
-        gauge = Gauge(results, data, compile_, workers, partial(print_text, err))
-        place = where(device, gpus, jobs, threads, slots_per_gpu)
-        costs = quote.quote(asked, place, gauge, limit)
+        gauge = Gauge(
+            options.results, options.data, options.compile_, options.workers,
+            partial(print_text, err),
+        )  # fmt: skip
+        costs = quote.quote(asked, options.where(), gauge, limit)
         if as_json:
             write_json(quote_text.document(costs))
         else:
             quote_text.show(costs, out)
         return
-    if as_json:
-        message = "--json goes with --calibrate or --budget"
-        raise UsageError(message)
-    for line in plan_text.describe_plan(*asked.plan(), results):
+    refuse_if(as_json, "--json goes with --calibrate or --budget")
+    for line in plan_text.describe_plan(*asked.plan(), options.results):
         print_text(out, line)

@@ -3,7 +3,6 @@
 import sys
 from contextlib import nullcontext
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,24 +11,7 @@ from bench.base import signals
 from bench.base.console import Terminal, print_text
 from bench.cli import completion
 from bench.cli.completion import offering
-from bench.cli.options import (
-    AllowStale,
-    Compile,
-    Data,
-    Device,
-    Filter,
-    Gpus,
-    Jobs,
-    Overrides,
-    Results,
-    SlotsPerGpu,
-    Suite,
-    Threads,
-    Workers,
-    one_thread,
-    seconds,
-    where,
-)
+from bench.cli.options import AllowStale, CellOptions, parse_seconds, spread_options, use_one_thread
 from bench.cli.streams import err, out
 from bench.errors import UsageError
 
@@ -39,19 +21,9 @@ TROUBLE = "When something goes wrong"
 MAX_SEEDS = 20
 
 
+@spread_options
 def run(
-    suite: Suite,
-    overrides: Overrides = None,
-    results: Results = Path("results"),
-    data: Data = None,
-    filter_: Filter = "",
-    device: Device = "auto",
-    gpus: Gpus = None,
-    slots_per_gpu: SlotsPerGpu = None,
-    jobs: Jobs = None,
-    threads: Threads = 1,
-    workers: Workers = None,
-    compile_: Compile = None,
+    options: CellOptions,
     rerun: Annotated[
         list[str] | None,
         typer.Option(
@@ -153,38 +125,40 @@ def run(
     from bench.speed.measure import Gauge
 
     signals.listen(requeue=requeue)
-    one_thread()
-    whole = not (filter_ or rerun)
+    use_one_thread()
+    whole = not (options.filter_ or rerun)
     if until_separated and not whole:
         message = "--until-separated goes over the whole suite"
         raise UsageError(message)
     if max_seeds and not until_separated:
         message = "--max-seeds goes with --until-separated"
         raise UsageError(message)
-    resolved = plan(suite, overrides or [], data)
+    resolved = plan(options.suite, options.overrides or [], options.data)
     looks = sequential.looks(resolved, max_seeds or MAX_SEEDS) if until_separated else []
-    resolved = session.continued(resolved, results)
-    chosen = filters.select(resolved, filter_)
-    gauge = Gauge(results, data, compile_, workers, partial(print_text, err))
+    resolved = session.continued(resolved, options.results)
+    chosen = filters.select(resolved, options.filter_)
+    gauge = Gauge(
+        options.results, options.data, options.compile_, options.workers, partial(print_text, err)
+    )
     settings = executor.Settings(
-        root=results,
-        data=data or data_folder(),
+        root=options.results,
+        data=options.data or data_folder(),
         slots=packing.slots(
-            where(device, gpus, jobs, threads, slots_per_gpu),
-            lambda: chosen if rerun else calibration.left(resolved, chosen, results),
+            options.where(),
+            lambda: chosen if rerun else calibration.left(resolved, chosen, options.results),
             gauge,
         ),
-        compiled=compile_,
-        workers=workers,
+        compiled=options.compile_,
+        workers=options.workers,
         argv=tuple(sys.argv[1:]),
-        checkpoint_s=seconds("--checkpoint-every", checkpoint_every),
-        timeout_s=None if timeout is None else seconds("--timeout", timeout),
+        checkpoint_s=parse_seconds("--checkpoint-every", checkpoint_every),
+        timeout_s=None if timeout is None else parse_seconds("--timeout", timeout),
         retries=retries,
         max_failures=1 if fail_fast else max_failures,
     )
     choice = session.Choice(tuple(rerun or ()), allow_stale, tuple(looks), tuple(track or ()))
     place = Terminal(quiet=True) if quiet else err if as_json else out
-    lines = Stream(sys.stdout, resolved.suite, results, settings.argv) if as_json else None
+    lines = Stream(sys.stdout, resolved.suite, options.results, settings.argv) if as_json else None
     with lines or nullcontext():
         if not session.run(resolved, chosen, settings, place, err, choice, lines):
             raise typer.Exit(1)

@@ -19,7 +19,7 @@ from rich.console import Console
 
 import bench
 from bench import __main__
-from bench.cli import catalogue_text, options, streams
+from bench.cli import catalogue_text, streams
 from bench.cli.app import main
 from bench.cli.streams import UNBOUND
 from bench.run.journal import journals
@@ -428,24 +428,6 @@ def test_an_interrupt_keeps_what_is_measured(tmp_path: Path, number: int, code: 
     assert process.returncode == code
     assert "run again to continue" in err
     assert "Traceback" not in err
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), ("30m", 1800), ("2h", 7200), ("1.5d", 129600), ("5 s", 5)]
-)
-def test_times_are_read_kindly(text: str, seconds: float) -> None:
-    """Seconds, minutes, hours and days."""
-    assert options.seconds("--timeout", text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "soon", "-1", "0", "0m", "h", "9" * 400, "2h30m", "nan"])
-def test_what_is_no_time_is_refused(cli: Bench, text: str) -> None:
-    """With the option's name, and what a time looks like."""
-    code, _, err = cli("run", "quickstart", f"--timeout={text}")
-
-    assert code == 2
-    assert "--timeout `" in err
-    assert "expected a time above 0, as in 90 (seconds), 30m, 2h or 1d" in err
 
 
 @pytest.mark.slow

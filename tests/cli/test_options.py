@@ -1,0 +1,59 @@
+"""What options of several commands mean."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.cli import options
+from bench.cli.options import CellOptions
+from bench.errors import UsageError
+
+Bench = Callable[..., tuple[int, str, str]]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("30m", 1800), ("2h", 7200), ("1.5d", 129600), ("5 s", 5)]
+)
+def test_times_are_read_kindly(text: str, seconds: float) -> None:
+    """Seconds, minutes, hours and days."""
+    assert options.parse_seconds("--timeout", text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-1", "0", "0m", "h", "9" * 400, "2h30m", "nan"])
+def test_what_is_no_time_is_refused(ask: Bench, text: str) -> None:
+    """With the option's name, and what a time looks like."""
+    code, _, err = ask("run", "quickstart", f"--timeout={text}")
+
+    assert code == 2
+    assert "--timeout `" in err
+    assert "expected a time above 0, as in 90 (seconds), 30m, 2h or 1d" in err
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, []),
+        ({"overrides": ["train.epochs=3"], "results": Path("results")}, []),
+        (
+            {"results": Path("else where"), "filter_": "seed=0", "jobs": 2, "compile_": False},
+            ["--results", "else where", "--filter", "seed=0", "-j", "2", "--no-compile"],
+        ),
+        (
+            {"device": "cuda", "gpus": "0,1", "slots_per_gpu": "auto", "threads": 2, "workers": 0},
+            ["--device", "cuda", "--gpus", "0,1", "--slots-per-gpu", "auto", "--threads", "2",
+             "--workers", "0"],
+        ),
+    ],
+)  # fmt: skip
+def test_options_are_spelled_as_they_were_given(given: dict[str, Any], words: list[str]) -> None:
+    """Those that are not at their defaults, for a command that is shown to be copied."""
+    assert CellOptions(Path("quickstart"), **given).words() == words
+
+
+@pytest.mark.parametrize("given", [{"gpus": "0;1"}, {"slots_per_gpu": "0"}])
+def test_what_is_no_number_is_refused(given: dict[str, Any]) -> None:
+    """GPUs and slots are numbers, and the option is named."""
+    with pytest.raises(UsageError, match=r"^--(gpus|slots-per-gpu) `"):
+        CellOptions(Path("quickstart"), **given).where()
