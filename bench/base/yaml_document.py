@@ -7,8 +7,8 @@ are booleans, and a duplicate key is an error with its line.
 """
 
 import re
-from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from yaml.scanner import ScannerError
 
-from bench.base.plain_data import KeyPath, as_list, as_mapping, dotted
+from bench.base.plain_data import KeyPath, as_mapping, dotted
 from bench.base.text import CONTROLS
 from bench.errors import SuiteError, UsageError
 
@@ -24,8 +24,6 @@ PLAIN = frozenset(
     f"tag:yaml.org,2002:{t}" for t in ("bool", "int", "float", "null", "str", "seq", "map", "merge")
 )
 MAX_NODES = 100_000  # an alias bomb is a small file with very many nodes
-
-
 MAX_DEPTH = 100  # of brackets; the scanner's time grows with their square
 MAX_LENGTH = 2_000_000  # characters; it reads a tenth of that in a second
 
@@ -84,88 +82,58 @@ class Problem:
     place: str = ""  # where, if not where the path stands
 
 
-@dataclass
+@dataclass(frozen=True)
 class Document:
-    """Plain data, and the place of every key and item: `file:line:column`."""
+    """
+    Plain data, and the place of every key and item: `file:line:column`.
+
+    A document is a value: whoever needs another makes another, and leaves this one as it is.
+    """
 
     source: str
     data: Any
-    places: dict[KeyPath, str] = field(default_factory=dict[KeyPath, str])
+    places: Mapping[KeyPath, str]
 
     def where(self, path: KeyPath) -> str:
-        """The place of `path`, or of the nearest thing above it that stands in the file."""
+        """Return the place of `path`, or of the nearest thing above it that stands in the file."""
         while path and path not in self.places:
             path = path[:-1]
         return self.places.get(path, self.source)
 
     def report(self, problems: Iterable[Problem]) -> str:
-        """One line per problem, `file:line:column: path: what is wrong`, in file order."""
+        """Write a line per problem, `file:line:column: path: what is wrong`, in file order."""
         lines = dict.fromkeys(
             f"{p.place or self.where(p.path)}: {dotted(p.path)}{': ' if p.path else ''}{p.message}"
             for p in problems
         )
         return "\n".join(sorted(lines, key=_line_number))
 
-    def inherit(self, below: "Document") -> None:
-        """Take from `below` what is not said here; mappings merge, anything else is replaced."""
-        own = {p for p in self.places if as_mapping(self._at(p)) is None}
-        kept = {
-            p: at
-            for p, at in below.places.items()
-            if not any(p[:i] in own for i in range(1, len(p) + 1))
-        }
-        self.places = kept | self.places
-        self.data = _merged(self.data, below.data)
-
-    def _at(self, path: KeyPath) -> Any:
+    def value(self, path: KeyPath) -> Any:
+        """Return the value at `path`, None if mappings do not lead there."""
         node: Any = self.data
         for key in path:
             node = (as_mapping(node) or {}).get(str(key))
         return node
 
-    def override(self, text: str) -> None:
-        """
-        Set one value by `key.path=value`, the value in YAML.
+    def with_value(self, path: KeyPath, value: Any) -> "Document":
+        """Put `value` at `path`, in mappings that are there already; the places stay."""
+        return replace(self, data=_with_value(self.data, path, value))
 
-        Raises:
-            SuiteError: `text` has no `=` or has a control character, its value is not YAML, or a
-                part of its path is not a mapping or a list index.
-        """
-        key, equals, value = text.partition("=")
-        place = f"override `{text}`"
-        if CONTROLS.search(text):
-            message = f"{place}: holds a control character"
-            raise SuiteError(message)
-        if not equals or not all(key.split(".")):
-            message = f"{place}: expected `key.path=value`, as in `train.epochs=3`"
-            raise SuiteError(message)
-        path: KeyPath = tuple(
-            int(k) if re.fullmatch("[0-9]{1,9}", k) else k for k in key.split(".")
-        )
-        parent = self._parent(path, place)
-        fresh = parse(value, place)
-        parent[path[-1]] = fresh.data
-        for depth in range(1, len(path)):
-            self.places.setdefault(path[:depth], place)
-        self.places = {p: at for p, at in self.places.items() if p[: len(path)] != path}
-        self.places |= {path + p: place for p in fresh.places} | {path: place}
+    def without(self, key: str) -> "Document":
+        """Leave out one of the keys of the mapping that this document is, with its places."""
+        data = {k: v for k, v in self.data.items() if k != key}
+        places = {path: place for path, place in self.places.items() if path[:1] != (key,)}
+        return Document(self.source, data, places)
 
-    def _parent(self, path: KeyPath, place: str) -> Any:
-        """The mapping or list that holds the last key of `path`; mappings on the way are made."""
-        node: Any = self.data
-        for depth, key in enumerate(path):
-            keyed = as_mapping(node)
-            listed = as_list(node)
-            if keyed is None and not (isinstance(key, int) and key < len(listed)):
-                what = dotted(path[:depth]) or "the suite"
-                message = f"{place}: `{what}` is not a mapping, so it has no `{key}`"
-                raise SuiteError(message)
-            if depth == len(path) - 1:
-                break
-            if keyed is not None and keyed.get(str(key)) is None:
-                keyed[str(key)] = {}
-            node = keyed[str(key)] if keyed is not None else listed[int(str(key))]
-        return node
+    def completed_by(self, base: "Document") -> "Document":
+        """Take from `base` what is not said here; mappings merge, anything else is replaced."""
+        own = {path for path in self.places if as_mapping(self.value(path)) is None}
+        taken = {
+            path: place
+            for path, place in base.places.items()
+            if not any(path[:i] in own for i in range(1, len(path) + 1))
+        }
+        return Document(self.source, _merged(self.data, base.data), taken | dict(self.places))
 
 
 def parse(text: str, source: str) -> Document:
@@ -182,12 +150,13 @@ def parse(text: str, source: str) -> Document:
     try:
         loader = _Loader(text)
         root = loader.get_single_node()
-        document = Document(source, None, {(): f"{source}:1:1"})
-        if root is not None:
-            problems = _Walk(document).visit(root, ())
-            if problems:
-                raise SuiteError(document.report(problems))
-            document.data = _apart(loader.construct_document(root))
+        if root is None:
+            return Document(source, None, {(): f"{source}:1:1"})
+        found = _Places(source)
+        problems = found.visit(root, ())
+        if problems:
+            raise SuiteError(Document(source, None, found.places).report(problems))
+        return Document(source, _unshared(loader.construct_document(root)), found.places)
     except yaml.YAMLError as error:
         raise SuiteError(_yaml_message(error, source)) from None
     except (RecursionError, ValueError, KeyError) as error:  # a tag that does not fit its value
@@ -196,7 +165,6 @@ def parse(text: str, source: str) -> Document:
     finally:
         if loader:
             loader.dispose()
-    return document
 
 
 def settings(texts: Iterable[str], example: str) -> dict[str, Any]:
@@ -248,32 +216,39 @@ def read(path: Path) -> Document:
         raise SuiteError(message) from None
 
 
-def _apart(value: Any) -> Any:
+def _unshared(value: Any) -> Any:
     """A copy in which no two places share one mapping or list, as aliases do."""
     if isinstance(value, dict):
-        return {k: _apart(v) for k, v in value.items()}  # pyright: ignore
-    return [_apart(v) for v in value] if isinstance(value, list) else value  # pyright: ignore
+        return {k: _unshared(v) for k, v in value.items()}  # pyright: ignore
+    return [_unshared(v) for v in value] if isinstance(value, list) else value  # pyright: ignore
 
 
-def _merged(above: Any, below: Any) -> Any:
-    over, under = as_mapping(above), as_mapping(below)
-    if over is None or under is None:
-        return above
-    both = {k: _merged(v, under[k]) if k in under else v for k, v in over.items()}
-    return {k: v for k, v in under.items() if k not in over} | both
+def _merged(data: Any, base: Any) -> Any:
+    """Complete `data` by `base`: the keys of mappings, those of `base` that are not here first."""
+    own, other = as_mapping(data), as_mapping(base)
+    if own is None or other is None:
+        return data
+    both = {k: _merged(v, other[k]) if k in other else v for k, v in own.items()}
+    return {k: v for k, v in other.items() if k not in own} | both
 
 
-class _Walk:
+def _with_value(data: Any, path: KeyPath, value: Any) -> Any:
+    """Copy the mappings along `path`, at whose end `value` stands."""
+    return data | {path[0]: _with_value(data[path[0]], path[1:], value)} if path else value
+
+
+class _Places:
     """Notes the place of every node, and finds duplicate keys and alias bombs."""
 
-    def __init__(self, document: Document) -> None:
-        self.document = document
-        self.seen = 0
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.places: dict[KeyPath, str] = {(): f"{source}:1:1"}
+        self.nodes = 0
 
     def visit(self, node: yaml.Node, path: KeyPath) -> list[Problem]:
-        self.seen += 1
-        if self.seen > MAX_NODES:
-            message = f"{self.document.source}: more than {MAX_NODES} nodes after its aliases"
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            message = f"{self.source}: more than {MAX_NODES} nodes after its aliases"
             raise SuiteError(message)
         if node.tag not in PLAIN:
             raise yaml.constructor.ConstructorError(
@@ -283,7 +258,7 @@ class _Walk:
                 node.start_mark,
             )
         _refuse_controls(node)
-        self.document.places.setdefault(path, self._place(node))
+        self.places.setdefault(path, self._place(node))
         if isinstance(node, yaml.SequenceNode):
             return [p for i, item in enumerate(node.value) for p in self.visit(item, (*path, i))]
         if isinstance(node, yaml.MappingNode):
@@ -302,13 +277,13 @@ class _Walk:
                 message = f"duplicate key, first at {first[kind]}"
                 problems.append(Problem(here, message, self._place(key_node)))
             first.setdefault(kind, self._place(key_node))
-            self.document.places[here] = self._place(key_node)
+            self.places[here] = self._place(key_node)
             problems += self.visit(value, here)
         return problems
 
     def _place(self, node: yaml.Node) -> str:
         mark = node.start_mark
-        return f"{self.document.source}:{mark.line + 1}:{mark.column + 1}"
+        return f"{self.source}:{mark.line + 1}:{mark.column + 1}"
 
 
 def _refuse_controls(node: yaml.Node) -> None:

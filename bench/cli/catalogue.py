@@ -13,7 +13,7 @@ from bench.errors import BenchError, DataError, PluginError, UsageError
 from bench.registry import BACKBONES, ESTIMATORS, Registry
 from bench.spec import parameters
 from bench.spec.schedule import SCHEDULES
-from bench.spec.suite import question
+from bench.spec.suite_file import question
 
 if TYPE_CHECKING:  # listing suites and schedules needs no torch
     from bench.data.dataset import Count, Dataset

@@ -51,10 +51,10 @@ def leaderboard(
 
 def _warn_if_changed(plan: "Plan", suite: Path, overrides: list[str]) -> None:
     """Say so if the suite no longer says what it said when it ran."""
-    from bench.spec.suite import digest, load
+    from bench.spec.composition import compose, digest
 
     try:
-        document, _, _ = load(suite, overrides)
+        document = compose(suite, overrides)
     except BenchError:
         return  # its results can be read without it
     if digest(document) != plan.source_digest:

@@ -14,7 +14,8 @@ from bench.base.plain_data import as_list, as_mapping
 from bench.base.yaml_document import Document
 from bench.planning.axes import Net
 from bench.planning.planner import resolve
-from bench.spec.suite import Suite, question
+from bench.spec.suite import Suite
+from bench.spec.suite_file import question
 
 Place: TypeAlias = tuple[str | int, ...]
 AXES = (

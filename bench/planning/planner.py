@@ -19,9 +19,10 @@ from bench.planning.axes import Axes, build
 from bench.planning.rows import ROLES, Combination, Rows, has_schedule
 from bench.registry import ESTIMATORS
 from bench.spec.cell import WA, Cell
+from bench.spec.composition import compose, digest
 from bench.spec.plan import Absent, LeftOut, Plan, Row, name_of
 from bench.spec.published import Claim, ledger
-from bench.spec.suite import Suite, digest, load, without
+from bench.spec.suite import Suite, parse, sound_part
 
 NO_KNOB = "{} has no scheduled knob; it runs once, not once per schedule"
 MOMENTS = (0.0, 0.5, 0.999)  # of the schedule, where a knob is looked at
@@ -73,10 +74,11 @@ def resolve(path: Path, overrides: Iterable[str] = ()) -> tuple[Document, Suite,
     Raises:
         SuiteError: anything wrong with the suite or what it says of plugins, all at once.
     """
-    document, suite, wrong = load(path, overrides)
+    document = compose(path, overrides)
+    suite, wrong = parse(document)
     axes = build(document)
     axes.problems += wrong
-    sound = suite or without(document, wrong)
+    sound = suite or sound_part(document, wrong)
     if sound:
         axes.problems += _cross_checks(sound, axes)
     if suite is None or axes.problems or not axes.backbones:

@@ -7,70 +7,84 @@ override says. Its estimators, backbones and data are keyed by plugin, whatever 
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 from bench.base.plain_data import as_mapping
 from bench.base.yaml_document import Document, read
 from bench.errors import SuiteError
 
-NAMES = ("reference", "paper")
+PresetName: TypeAlias = Literal["reference", "paper"]
 PLUGINS = ("estimators", "backbones", "data")  # what a preset says of each, by name
 
 
-def below(document: Document, name: str) -> Document:
+def apply_preset(document: Document) -> Document:
     """
-    The preset `name` as a document with the labels of `document`.
+    Complete a suite by the preset that it names, if it names one there is.
 
     Raises:
-        SuiteError: its file is damaged.
+        SuiteError: the preset's file is damaged.
     """
-    found = _shipped(name)
-    data: dict[str, Any] = {k: v for k, v in found.items() if not as_mapping(v)}
-    data |= {k: found[k] for k in ("train", "binarization")}
+    name = document.data.get("preset")
+    if name not in get_args(PresetName):
+        return document
+    return document.completed_by(_relabelled(_read_preset(name), document, f"preset {name}"))
+
+
+def _relabelled(preset: dict[str, Any], document: Document, place: str) -> Document:
+    """Write a preset with the labels of `document`; all of it stands at `place`."""
+    data: dict[str, Any] = {k: v for k, v in preset.items() if not as_mapping(v)}
+    data |= {k: preset[k] for k in ("train", "binarization")}
     for axis in ("estimators", "backbones"):
         entries = as_mapping(document.data.get(axis)) or {}
-        data[axis] = {k: _entry(k, v, found[axis], found["data"]) for k, v in entries.items()}
-    data["data"] = _named(document.data.get("data"), found["data"])
-    place = f"preset {name}"
-    return Document(place, data, dict.fromkeys(_paths(data, ()), place))
+        data[axis] = {k: _entry(k, v, preset[axis], preset["data"]) for k, v in entries.items()}
+    data["data"] = _data_sets(document.data.get("data"), preset["data"])
+    return Document(place, data, dict.fromkeys(_leaf_paths(data, ()), place))
 
 
-def _shipped(name: str) -> dict[str, Any]:
-    """The preset's file, whose parts are mappings, and those of plugins mappings of mappings."""
+def _read_preset(name: str) -> dict[str, Any]:
+    """Read a file whose parts are mappings, and those of plugins mappings of mappings."""
     document = read(Path(str(files("suites"))) / "presets" / f"{name}.yaml")
-    found = as_mapping(document.data) or {}
-    parts = [found.get(key) for key in ("train", "binarization", *PLUGINS)]
-    parts += [part for key in PLUGINS for part in (as_mapping(found.get(key)) or {}).values()]
+    preset = as_mapping(document.data) or {}
+    parts = [preset.get(key) for key in ("train", "binarization", *PLUGINS)]
+    parts += [part for key in PLUGINS for part in (as_mapping(preset.get(key)) or {}).values()]
     if any(as_mapping(part) is None for part in parts):
         message = f"{document.source}: damaged; install signbench again"
         raise SuiteError(message)
-    return found
+    return preset
 
 
-def _entry(label: str, entry: Any, known: dict[str, Any], sources: dict[str, Any]) -> Any:
-    """The parameters of one label's plugin, or of the plugins of its two roles."""
-    given = as_mapping(entry) or {}
-    found = dict(known.get(str(given.get("plugin", label))) or {})
-    found = {k: v for k, v in found.items() if k not in (as_mapping(given.get("matrix")) or {})}
-    if given.keys() & {"W", "A"}:
-        said = {*given, *(as_mapping(given.get("matrix")) or {})}  # of both roles
-        roles = {r: _role(given[r], known) for r in ("W", "A") if r in given}
-        return {r: {k: v for k, v in p.items() if k not in said} for r, p in roles.items() if p}
-    return found | ({"data": _named(given["data"], sources)} if "data" in given else {})
+def _entry(label: str, entry: Any, plugins: dict[str, Any], data_sets: dict[str, Any]) -> Any:
+    """Return what a preset says of one label: of its plugin, or of the plugins of its two roles."""
+    own = as_mapping(entry) or {}
+    matrix = as_mapping(own.get("matrix")) or {}
+    if own.keys() & {"W", "A"}:
+        for_both = {*own, *matrix}  # what the entry says of both roles
+        roles = {role: _role(own[role], plugins) for role in ("W", "A") if role in own}
+        return {
+            role: {k: v for k, v in parameters.items() if k not in for_both}
+            for role, parameters in roles.items()
+            if parameters
+        }
+    known: dict[str, Any] = plugins.get(str(own.get("plugin", label))) or {}
+    parameters = {k: v for k, v in known.items() if k not in matrix}
+    if "data" in own:
+        return parameters | {"data": _data_sets(own["data"], data_sets)}
+    return parameters
 
 
-def _role(value: Any, known: dict[str, Any]) -> dict[str, Any]:
-    """Of one role, named or mapped."""
-    name = value if isinstance(value, str) else (as_mapping(value) or {}).get("plugin")
-    return dict(known.get(str(name)) or {})
+def _role(entry: Any, plugins: dict[str, Any]) -> dict[str, Any]:
+    """Return what a preset says of the plugin of one role."""
+    return dict(plugins.get(str((as_mapping(entry) or {}).get("plugin"))) or {})
 
 
-def _named(value: Any, known: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of each data set that a mapping names."""
-    return {name: known[name] for name in as_mapping(value) or {} if name in known}
+def _data_sets(entries: Any, data_sets: dict[str, Any]) -> dict[str, Any]:
+    """Return what a preset says of each data set that a mapping names."""
+    return {name: data_sets[name] for name in as_mapping(entries) or {} if name in data_sets}
 
 
-def _paths(value: Any, path: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Of every value; a mapping stands where the suite has it, or nowhere."""
+def _leaf_paths(value: Any, path: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """List the paths of all values but mappings, which stand where the suite has them."""
     inner = as_mapping(value)
-    return [path] if inner is None else [p for k, v in inner.items() for p in _paths(v, (*path, k))]
+    if inner is None:
+        return [path]
+    return [leaf for key, v in inner.items() for leaf in _leaf_paths(v, (*path, key))]

@@ -1,15 +1,10 @@
 """
-A suite file: found, read, validated. Every error at once, each with its line.
+A suite: the fields that its document may have, their defaults, and what is wrong with them.
 
-What a suite does not say it may take from another (`extends`), then from a preset, and last from
-the defaults of the fields below. The places of all that is taken are kept.
+`bench.spec.composition` makes the document of a file.
 """
 
-import hashlib
-import itertools
 import re
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
@@ -26,7 +21,7 @@ from bench.base.validation import Frozen, problems
 from bench.base.yaml_document import Document, Problem
 from bench.spec.cell import WA, Binarization, Recipe
 from bench.spec.choices import Definition
-from bench.spec.extends import find, whole
+from bench.spec.preset import PresetName
 from bench.spec.published import Protocol
 from bench.spec.schedule import ScheduleName
 
@@ -122,7 +117,7 @@ class Suite(Frozen):
     """A comparison: the cross product of its axes under one recipe."""
 
     extends: str | None = None  # a suite that says what this one does not
-    preset: Literal["reference", "paper"] | None = None
+    preset: PresetName | None = None
     estimators: dict[str, Entry]
     backbones: dict[str, Entry]  # a backbone's own `train` and `data` go before the suite's
     data: dict[str, Entry]
@@ -142,42 +137,26 @@ class Suite(Frozen):
     tune: Tune | None = None
 
 
-def load(path: Path, overrides: Iterable[str] = ()) -> tuple[Document, Suite | None, list[Problem]]:
-    """
-    Read a suite, apply overrides, and check its own fields; plugins are checked by crossing.
-
-    Returns the document, and either the suite or what is wrong with it.
-
-    Raises:
-        SuiteError: as `whole`.
-    """
-    document = whole(find(path), overrides)
+def parse(document: Document) -> tuple[Suite | None, list[Problem]]:
+    """Read a suite's own fields: the suite, or what is wrong with it. Plugins are built later."""
     try:
-        return document, Suite.model_validate(document.data), []
+        return Suite.model_validate(document.data), []
     except ValidationError as error:
-        return document, None, problems(error, (), Suite)
+        return None, problems(error, (), Suite)
 
 
-def without(document: Document, wrong: list[Problem]) -> Suite | None:
-    """The suite less its wrong parts, for checks without them; None if those are its axes."""
-    bad = {problem.path[0] for problem in wrong if problem.path}
-    if bad & {"estimators", "backbones"}:
+def sound_part(document: Document, wrong: list[Problem]) -> Suite | None:
+    """
+    Leave out of a suite the keys that something is wrong with, so that the rest can be checked.
+
+    Returns None if those are its estimators or backbones.
+    """
+    keys = {problem.path[0] for problem in wrong if problem.path}
+    if keys & {"estimators", "backbones"}:
         return None
-    stand_ins = {"seeds": [0], "train": {"epochs": 1}, "data": {}}
-    sound = {k: v for k, v in document.data.items() if k not in bad}
+    required = {"seeds": [0], "train": {"epochs": 1}, "data": {}}  # in place of what is left out
+    sound = {k: v for k, v in document.data.items() if k not in keys}
     try:
-        return Suite.model_validate(stand_ins | sound)
+        return Suite.model_validate(required | sound)
     except ValidationError:
         return None
-
-
-def question(path: Path) -> list[str]:
-    """The lines of the comment that heads a suite, the editor's aside: what it asks."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    head = itertools.takewhile(lambda line: line.startswith("#"), lines)
-    return [line.lstrip("# ") for line in head if "yaml-language-server" not in line]
-
-
-def digest(document: Document) -> str:
-    """Of what the file and the overrides say, comments left aside."""
-    return hashlib.sha256(repr(document.data).encode()).hexdigest()[:16]

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bench.base.text import suggest
-from bench.base.yaml_document import Document, Problem, parse, read
+from bench.base.yaml_document import Problem, parse, read
 from bench.errors import SuiteError
 
 SHIPPED = [
@@ -24,21 +24,6 @@ def refused(text: str) -> str:
     """The message with which `text` is refused."""
     with pytest.raises(SuiteError) as caught:
         parse(text, "x.yaml")
-    return str(caught.value)
-
-
-def overridden(text: str, *overrides: str) -> Document:
-    """`text` read, then changed."""
-    document = parse(text, "x.yaml")
-    for override in overrides:
-        document.override(override)
-    return document
-
-
-def not_overridden(text: str, override: str) -> str:
-    """The message with which an override of `text` is refused."""
-    with pytest.raises(SuiteError) as caught:
-        overridden(text, override)
     return str(caught.value)
 
 
@@ -319,75 +304,6 @@ def test_a_report_has_one_line_per_problem() -> None:
     document = parse('"a\\nb": 1', "x.yaml")
 
     assert len(document.report([Problem(("a\nb",), "unknown key")]).splitlines()) == 1
-
-
-@pytest.mark.parametrize(
-    ("override", "data"),
-    [
-        ("a=2", {"a": 2, "b": {"c": [3, {"d": 4}]}}),
-        ("new=1e-3", {"a": 1, "b": {"c": [3, {"d": 4}]}, "new": 1e-3}),
-        ("b.c.1.d=x=y", {"a": 1, "b": {"c": [3, {"d": "x=y"}]}}),
-        ("b.c.0=[1, {e: 2}]", {"a": 1, "b": {"c": [[1, {"e": 2}], {"d": 4}]}}),
-        ("b.x.y=0..2", {"a": 1, "b": {"c": [3, {"d": 4}], "x": {"y": "0..2"}}}),
-        ("b=", {"a": 1, "b": None}),
-    ],
-)
-def test_an_override_sets_one_value(override: str, data: Any) -> None:
-    """A key, a nested key, a list's item or a new mapping is set to a value read as YAML."""
-    assert overridden("a: 1\nb: {c: [3, {d: 4}]}", override).data == data
-
-
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("a", "expected `key.path=value`, as in `train.epochs=3`"),
-        ("=1", "expected `key.path=value`, as in `train.epochs=3`"),
-        ("a..b=1", "expected `key.path=value`, as in `train.epochs=3`"),
-        ("a.b=1", "`a` is not a mapping, so it has no `b`"),
-        ("b.c.d.e=1", "`b.c` is not a mapping, so it has no `d`"),
-        ("b.c.1=1", "`b.c` is not a mapping, so it has no `1`"),
-        ("b.c.²=1", "`b.c` is not a mapping, so it has no `²`"),
-    ],
-)
-def test_an_override_that_leads_nowhere_is_an_error(override: str, message: str) -> None:
-    """An override without a value, or whose path does not exist, is quoted with the reason."""
-    assert not_overridden("a: 1\nb: {c: [3]}", override) == f"override `{override}`: {message}"
-
-
-@pytest.mark.parametrize("override", ["a=[1", "a={b: 1, b: 2}", "a=!!python/none", "a=\x00"])
-def test_an_override_must_be_yaml(override: str) -> None:
-    """A value that is not YAML is an error at the override."""
-    assert not_overridden("a: 1", override).startswith(f"override `{override}`:")
-
-
-def test_an_override_of_nothing_is_an_error() -> None:
-    """An empty document has no key to set."""
-    assert not_overridden("", "a=1") == (
-        "override `a=1`: `the suite` is not a mapping, so it has no `a`"
-    )
-
-
-def test_an_override_is_the_place_of_what_it_set() -> None:
-    """A later error names the override, for all below it and nothing beside it."""
-    document = overridden("a: {b: [1, 2], c: 3}", "a.b=[4, {d: 5}]")
-
-    assert document.where(("a", "b", 1, "d")) == "override `a.b=[4, {d: 5}]`"
-    assert document.where(("a", "b")) == "override `a.b=[4, {d: 5}]`"
-    assert document.where(("a", "c")) == "x.yaml:1:16"
-
-
-def test_an_override_is_the_place_of_the_mapping_it_makes() -> None:
-    """A mapping that stands in no file is placed at the override that made it."""
-    document = overridden("a: {b: 1}", "a.new.key=2")
-
-    assert document.where(("a", "new")) == "override `a.new.key=2`"
-
-
-def test_an_override_leaves_an_alias_alone() -> None:
-    """Two keys with one anchored value are still two: an override changes the one it names."""
-    document = overridden("a: &x {y: 1}\nb: *x\n", "a.y=2")
-
-    assert document.data == {"a": {"y": 2}, "b": {"y": 1}}
 
 
 @pytest.mark.parametrize(

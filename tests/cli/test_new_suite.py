@@ -7,7 +7,8 @@ import pytest
 
 from bench.planning.planner import plan
 from bench.spec.cell import Recipe
-from bench.spec.suite import Suite, question
+from bench.spec.suite import Suite
+from bench.spec.suite_file import question
 
 Bench = Callable[..., tuple[int, str, str]]
 

@@ -11,7 +11,8 @@ from bench.planning.axes import Net
 from bench.planning.planner import resolve
 from bench.registry import ESTIMATORS
 from bench.spec.cell import Recipe
-from bench.spec.suite import Suite, find
+from bench.spec.suite import Suite
+from bench.spec.suite_file import find
 from bench.train.learning_rate import learning_rate, progress
 
 

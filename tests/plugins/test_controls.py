@@ -12,7 +12,7 @@ from bench.plugin import Surrogate
 from bench.properties.check import check_estimator
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.spec.cell import Binarization
-from bench.spec.suite import find
+from bench.spec.suite_file import find
 
 SURROGATES = ("dsq", "ede", "fda", "ramp", "rbnn", "reste", "ste", "ste_gain")
 

@@ -38,8 +38,8 @@ from bench.results.cell_state import Standings
 from bench.results.record import Histogram, LayerIndicators, Record
 from bench.spec.cell import Cell, Recipe, Ref
 from bench.spec.cell_status import CellStatus
-from bench.spec.extends import find
 from bench.spec.plan import Plan
+from bench.spec.suite_file import find
 
 Ask = Callable[..., tuple[int, str, str]]
 HOSTILE = (

@@ -6,7 +6,8 @@ import pytest
 
 from bench.errors import SuiteError
 from bench.planning import explain, planner
-from bench.spec.suite import Suite, load
+from bench.spec.composition import compose
+from bench.spec.suite import Suite, parse
 
 BASE = """\
 # A question.
@@ -31,7 +32,7 @@ def suites(folder: Path, top: str, base: str = BASE) -> Path:
 
 
 def loaded(path: Path, *overrides: str) -> Suite:
-    _, suite, wrong = load(path, overrides)
+    suite, wrong = parse(compose(path, overrides))
     assert wrong == []
     assert suite
     return suite

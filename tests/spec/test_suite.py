@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from bench.errors import SuiteError
+from bench.spec.composition import compose, digest
 from bench.spec.plan import name_of
-from bench.spec.suite import Suite, digest, find, load
+from bench.spec.suite import Suite, parse
+from bench.spec.suite_file import find
 
 TEXT = """\
 estimators: [ste]
@@ -27,14 +29,16 @@ def write(folder: Path, text: str) -> Path:
 
 def loaded(folder: Path, text: str, *overrides: str) -> Suite:
     """The suite of that text, which must be a good one."""
-    document, suite, wrong = load(write(folder, text), overrides)
+    document = compose(write(folder, text), overrides)
+    suite, wrong = parse(document)
     assert suite, document.report(wrong)
     return suite
 
 
 def wrong(folder: Path, text: str, *overrides: str) -> list[str]:
     """What is said of the suite of that text, a line per problem, its folder left out."""
-    document, suite, problems = load(write(folder, text), overrides)
+    document = compose(write(folder, text), overrides)
+    suite, problems = parse(document)
     assert suite is None
     return document.report(problems).replace(f"{folder}/", "").splitlines()
 
@@ -73,7 +77,7 @@ def test_a_suite_is_a_mapping(tmp_path: Path, text: str) -> None:
     path = write(tmp_path, text)
 
     with pytest.raises(SuiteError) as caught:
-        load(path)
+        compose(path)
 
     assert str(caught.value) == f"{path}:1:1: a suite is a mapping; `bench schema` describes it"
 
@@ -228,10 +232,10 @@ def test_overrides_apply_in_order(tmp_path: Path) -> None:
 def test_a_digest_is_of_what_a_suite_says(tmp_path: Path) -> None:
     """Comments and layout leave the digest alone, a value or an override changes it."""
     texts = [TEXT, f"# why\n\n{TEXT}  # end\n", TEXT.replace("[ste]", "\n- ste")]
-    same = {digest(load(write(tmp_path, text))[0]) for text in texts}
+    same = {digest(compose(write(tmp_path, text))) for text in texts}
     other = {
-        digest(load(write(tmp_path, TEXT.replace("3", "4")))[0]),
-        digest(load(write(tmp_path, TEXT), ["seeds=1"])[0]),
+        digest(compose(write(tmp_path, TEXT.replace("3", "4")))),
+        digest(compose(write(tmp_path, TEXT), ["seeds=1"])),
     }
 
     assert len(same) == 1

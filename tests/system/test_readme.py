@@ -10,7 +10,7 @@ from bench.planning import explain, planner
 from bench.properties.check import check_estimator
 from bench.registry import ESTIMATORS
 from bench.spec.schedule import SCHEDULES
-from bench.spec.suite import find
+from bench.spec.suite_file import find
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -13,8 +13,9 @@ from bench.results.cell_state import Standings
 from bench.run.executor import Settings
 from bench.run.job import Slot
 from bench.run.session import run
+from bench.spec.composition import compose
 from bench.spec.published import ledger
-from bench.spec.suite import load
+from bench.spec.suite import parse
 
 HOME = Path(suites.__path__[0])
 SHIPPED = sorted(path.stem for path in HOME.glob("*.yaml"))
@@ -44,7 +45,7 @@ def test_a_suite_is_headed_by_its_question(name: str) -> None:
 @pytest.mark.parametrize("name", TWINS)
 def test_a_twin_has_the_rows_of_its_suite(name: str) -> None:
     """Same estimators, backbones, W/A, schedules, includes, excludes and published rows."""
-    full, twin = (load(HOME / f"{n}.yaml")[1] for n in (name.removesuffix("-mini"), name))
+    full, twin = (parse(compose(HOME / f"{n}.yaml"))[0] for n in (name.removesuffix("-mini"), name))
     assert full
     assert twin
 
@@ -56,7 +57,7 @@ def test_a_twin_has_the_rows_of_its_suite(name: str) -> None:
 
 def smallest(name: str) -> list[str]:
     """Overrides that leave one seed, one epoch and a few images of a twin."""
-    _, suite, _ = load(HOME / f"{name}.yaml")
+    suite, _ = parse(compose(HOME / f"{name}.yaml"))
     assert suite
     tiny = {"digits": {"train": 100 if suite.tune else 24, "test": 10}}
     said = ["train.epochs=1", "train.batch_size=12", "seeds=0"]

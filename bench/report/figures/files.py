@@ -17,8 +17,8 @@ from bench.results import cell_folders, store
 from bench.results.cell_state import Standings, of_kept
 from bench.results.record import Record
 from bench.spec.choices import Definition
-from bench.spec.extends import find
 from bench.spec.plan import Plan, name_of
+from bench.spec.suite_file import find
 
 GALLERY = "gallery"  # needs plugins, and no records
 KINDS = (*atlas.KINDS, GALLERY)

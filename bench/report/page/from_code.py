@@ -22,8 +22,8 @@ from bench.report.figures.style import label, styled
 from bench.report.page.page_figures import Drawn, drawn
 from bench.report.page.property_cards import Proof, Proofs, estimators
 from bench.spec.cell import Ref, Role
+from bench.spec.composition import compose, digest
 from bench.spec.plan import Plan
-from bench.spec.suite import digest, load
 
 
 def proofs(ref: Ref) -> Proofs:
@@ -55,7 +55,7 @@ def origins(plan: Plan) -> str:
     """The text of `bench show suite`, or why there is none."""
     path = Path(plan.source)
     try:
-        document, _, _ = load(path, plan.overrides)
+        document = compose(path, plan.overrides)
         text = explain.describe(path, plan.overrides)
     except BenchError as error:
         return f"The suite cannot be read where it was: {error}"

@@ -13,8 +13,9 @@ from bench.leaderboard.undecided_pairs import Pair
 from bench.results import store
 from bench.results.record import Record
 from bench.spec.choices import Definition
+from bench.spec.composition import compose, digest
 from bench.spec.plan import Plan
-from bench.spec.suite import digest, load, question
+from bench.spec.suite_file import question
 
 TAIL = 30  # last lines of a log that are shown
 
@@ -81,7 +82,7 @@ def gather(root: Path, suite: str, definition: Definition | None = None, *, stal
 def _question(plan: Plan) -> list[str]:
     """What the suite's file asks, if it is still there and says what it said."""
     try:
-        document, _, _ = load(Path(plan.source), plan.overrides)
+        document = compose(Path(plan.source), plan.overrides)
     except BenchError:
         return []
     return question(Path(document.source)) if digest(document) == plan.source_digest else []

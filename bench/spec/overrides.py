@@ -1,0 +1,91 @@
+"""`-o key.path=value`: one value of a suite, set by whoever runs it."""
+
+import re
+from typing import Any
+
+from bench.base.plain_data import KeyPath, as_list, as_mapping, dotted
+from bench.base.text import CONTROLS
+from bench.base.yaml_document import Document, parse
+from bench.errors import SuiteError
+from bench.spec.short_forms import spell_out
+
+
+def override(document: Document, text: str) -> Document:
+    """
+    Set one value of a suite by `key.path=value`, the value in YAML, and spell it out.
+
+    One of `train` goes before what backbones say of it themselves.
+
+    Raises:
+        SuiteError: `text` has no `=` or has a control character, names `extends`, its value is
+            not YAML, or a part of its path is not a mapping or a list index.
+    """
+    place = f"override `{text}`"
+    if text.startswith("extends="):
+        message = f"{place}: only a file can extend; write one that says `extends:`"
+        raise SuiteError(message)
+    path, written = _parse(text, place)
+    _check_path(document.data, path, place)
+    value = parse(written, place)
+    data = _with_value(document.data, path, value.data)
+    made = {path[:depth]: place for depth in range(1, len(path))}  # if they were not there
+    kept = {p: at for p, at in document.places.items() if p[: len(path)] != path}
+    own = {path + p: place for p in value.places}
+    document = spell_out(Document(document.source, data, {**made, **kept, **own}))
+    if path[0] == "train" and len(path) > 1:
+        return _without_own_field(document, str(path[1]))
+    return document
+
+
+def _parse(text: str, place: str) -> tuple[KeyPath, str]:
+    """Take an override apart into its path and its value, as it is written."""
+    key, equals, value = text.partition("=")
+    if CONTROLS.search(text):
+        message = f"{place}: holds a control character"
+        raise SuiteError(message)
+    if not equals or not all(key.split(".")):
+        message = f"{place}: expected `key.path=value`, as in `train.epochs=3`"
+        raise SuiteError(message)
+    return tuple(int(k) if re.fullmatch("[0-9]{1,9}", k) else k for k in key.split(".")), value
+
+
+def _check_path(data: Any, path: KeyPath, place: str) -> None:
+    """Refuse a path on which there is something else than mappings and lists."""
+    node = data
+    for depth, key in enumerate(path):
+        keyed, listed = as_mapping(node), as_list(node)
+        if keyed is None and not (isinstance(key, int) and key < len(listed)):
+            what = dotted(path[:depth]) or "the suite"
+            message = f"{place}: `{what}` is not a mapping, so it has no `{key}`"
+            raise SuiteError(message)
+        node = listed[int(str(key))] if keyed is None else keyed.get(str(key))
+        if keyed is not None and node is None:
+            return  # mappings are made from here on
+
+
+def _with_value(node: Any, path: KeyPath, value: Any) -> Any:
+    """Copy what is along `path`, at whose end `value` stands; mappings that lack are made."""
+    key, rest = path[0], path[1:]
+    keyed = as_mapping(node)
+    if keyed is None:
+        index = int(str(key))
+        item = _with_value(node[index], rest, value) if rest else value
+        return [*node[:index], item, *node[index + 1 :]]
+    if not rest:
+        return keyed | {key: value}
+    inner = keyed.get(str(key))
+    return keyed | {str(key): _with_value({} if inner is None else inner, rest, value)}
+
+
+def _without_own_field(document: Document, field: str) -> Document:
+    """Drop a field of the recipe from what backbones say of theirs."""
+    entries = as_mapping(document.data.get("backbones"))
+    if entries is None:
+        return document
+    fields = {label: as_mapping((as_mapping(e) or {}).get("train")) for label, e in entries.items()}
+    changed = {
+        label: entries[label] | {"train": {k: v for k, v in own.items() if k != field}}
+        for label, own in fields.items()
+        if own is not None
+    }
+    return document.with_value(("backbones",), entries | changed)

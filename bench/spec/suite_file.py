@@ -1,0 +1,50 @@
+"""Suites on disk: found by path or by name, read as YAML, and asked what question they head."""
+
+import itertools
+from importlib.resources import files
+from pathlib import Path
+
+from bench.base.files import is_file
+from bench.base.text import suggest
+from bench.base.yaml_document import Document, read
+from bench.errors import SuiteError
+
+SHIPPED = Path(str(files("suites")))  # with the package
+
+
+def find(path: Path) -> Path:
+    """
+    Find the suite on disk, else the one of that name shipped with the package.
+
+    Raises:
+        SuiteError: neither is there.
+    """
+    bare = path.parent in {Path(), Path("suites")}  # only a name, not a wrong path
+    shipped = [SHIPPED / path.name, SHIPPED / f"{path.name}.yaml"] if bare else []
+    for candidate in (path, *shipped):
+        if is_file(candidate):
+            return candidate
+    names = sorted(p.stem for p in SHIPPED.glob("*.yaml"))
+    message = f"no suite at `{path}`{suggest(path.stem, names)}; `bench list suites` names them"
+    raise SuiteError(message)
+
+
+def read_suite(path: Path) -> Document:
+    """
+    Read what the file itself says.
+
+    Raises:
+        SuiteError: no such file, not YAML, or not a mapping.
+    """
+    document = read(path)
+    if not isinstance(document.data, dict):
+        message = f"{document.source}:1:1: a suite is a mapping; `bench schema` describes it"
+        raise SuiteError(message)
+    return document
+
+
+def question(path: Path) -> list[str]:
+    """Return the lines of the comment that heads a suite, the editor's aside: what it asks."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    head = itertools.takewhile(lambda line: line.startswith("#"), lines)
+    return [line.lstrip("# ") for line in head if "yaml-language-server" not in line]
