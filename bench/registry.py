@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
+from bench.base.answer_cache import file_digest
 from bench.base.text import suggest
 from bench.errors import PluginError
 
@@ -79,13 +80,15 @@ class Registry(Generic[P]):
     def file(self, name: str) -> Path | None:
         """The file that a plugin's module is, found without importing it; None: not found."""
         origin = self.origins().get(name)
-        if origin is None or origin.file or origin.problem:
-            return origin and origin.file
-        try:
-            spec = importlib.util.find_spec(origin.module.partition(":")[0])
-        except Exception:  # whatever the package of a stranger's module does at import
-            return None
-        return Path(spec.origin) if spec and spec.origin else None
+        return _file(origin) if origin else None
+
+    def state(self) -> tuple[str, ...]:
+        """Each name with its place and the digest of its file: what all plugins depend on."""
+        found = ((name, origin, _file(origin)) for name, origin in self.origins().items())
+        return tuple(
+            f"{name} of {origin.place}: {file_digest(file) if file else origin.problem}"
+            for name, origin, file in found
+        )
 
     def _add(self, found: dict[str, Origin], name: str, origin: Origin) -> None:
         if name in found and found[name] != origin:
@@ -162,6 +165,16 @@ class Registry(Generic[P]):
         except Exception as error:  # whatever a stranger's class raises
             message = f"`{name}` raises {type(error).__name__}: {error}"
             raise PluginError(message) from error
+
+
+def _file(origin: Origin) -> Path | None:
+    if origin.file or origin.problem:
+        return origin.file
+    try:
+        spec = importlib.util.find_spec(origin.module.partition(":")[0])
+    except Exception:  # whatever the package of a stranger's module does at import
+        return None
+    return Path(spec.origin) if spec and spec.origin else None
 
 
 def _misdescribed(plugin: Any) -> str:

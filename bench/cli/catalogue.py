@@ -1,6 +1,7 @@
 """What there is: plugins, data sets, schedules and suites, listed, described and checked."""
 
 import inspect
+import json
 import re
 from collections.abc import Iterator
 from importlib import import_module
@@ -8,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from bench.base.answer_cache import Question, keep, recall, remembered
 from bench.base.text import suggest
 from bench.errors import BenchError, DataError, PluginError, UsageError
 from bench.registry import BACKBONES, ESTIMATORS, Registry
@@ -17,7 +19,6 @@ from bench.spec.suite_file import question
 
 if TYPE_CHECKING:  # listing suites and schedules needs no torch
     from bench.data.dataset import Count, Dataset
-    from bench.data.sources import Source
 
 Entry = tuple[str, str, bool]  # name, text, broken
 REGISTRIES: dict[str, Registry[Any]] = {"estimator": ESTIMATORS, "backbone": BACKBONES}
@@ -36,14 +37,29 @@ def entries(
     elif kind == "data":
         yield from data_sets(None)
     else:
-        registry = REGISTRIES[kind.removesuffix("s")]
-        for name in registry.names():
-            yield _plugin_entry(registry, name)
+        yield from plugins(REGISTRIES[kind.removesuffix("s")])
 
 
 def _first(lines: list[str]) -> str:
     """The first sentence."""
     return re.split(r"(?<=[?.]) ", " ".join(lines))[0]
+
+
+def plugins(registry: Registry[Any]) -> list[Entry]:
+    """
+    Every plugin of one kind, as it is kept from an earlier call, or by importing all of them.
+
+    A broken one is imported each time: what it lacks may be there by now.
+    """
+    question = Question(("list", registry.package), registry.state())
+    kept = recall(question)
+    if kept is not None:
+        return [(name, text, broken) for name, text, broken in json.loads(kept)]
+    origins = registry.origins()
+    listed = [_plugin_entry(registry, name) for name in origins]
+    if all(origins[name].problem for name, _, broken in listed if broken):
+        keep(question, json.dumps(listed))
+    return listed
 
 
 def _plugin_entry(registry: Registry[Any], name: str) -> Entry:
@@ -73,12 +89,24 @@ def describe(kind: Literal["estimator", "backbone", "data", "schedule"], name: s
             f"{name}(p) = {schedule.formula}\n{schedule.note}\n"
             f"p = epoch/epochs; from 1 to 3 at p = 0, 1/4, 1/2, 3/4, 1: {points}"
         )
-    from bench.data.sources import named
+    if kind == "data":
+        from bench.data.sources import named
 
-    plugin: Any = named(name) if kind == "data" else REGISTRIES[kind].load(name)
-    text = inspect.getdoc(plugin) if kind == "data" else _doc(plugin)
-    text = f"{text}\n\nparameters:\n{parameters.describe(plugin)}"
-    return f"{text}\n\n{_cost(plugin)}" if kind == "backbone" else text
+        source = named(name)
+        return _described(inspect.getdoc(source) or "", source)
+    registry = REGISTRIES[kind]
+    question = Question(("show", kind, name), registry.state())
+    return remembered(question, lambda: _plugin(registry, name))
+
+
+def _described(text: str, model: Any) -> str:
+    return f"{text}\n\nparameters:\n{parameters.describe(model)}"
+
+
+def _plugin(registry: Registry[Any], name: str) -> str:
+    plugin: Any = registry.load(name)
+    text = _described(_doc(plugin), plugin)
+    return f"{text}\n\n{_cost(plugin)}" if registry is BACKBONES else text
 
 
 def _doc(plugin: Any) -> str:
@@ -115,9 +143,14 @@ def summary(name: str, folder: Path | None) -> str:
         UsageError: no such data set.
         DataError: not there, or damaged.
     """
-    from bench.data.sources import named
+    from bench.data.sources import data_folder, file_states, named
 
-    return _summary(_found(named(name)(), folder))
+    source, home = named(name)(), folder or data_folder()
+    states = file_states(name, home)
+    if states is None:
+        return _summary(source.load(home))
+    question = Question(("data", name, str(home.resolve())), states)
+    return remembered(question, lambda: _summary(source.load(home)))
 
 
 def verify(name: str, folder: Path | None, fields: list[str], count: "Count") -> str:
@@ -134,9 +167,10 @@ def verify(name: str, folder: Path | None, fields: list[str], count: "Count") ->
     """
     import torch
 
-    from bench.data.sources import named
+    from bench.data.sources import data_folder, named
 
-    found = _found(parameters.build(named(name), name, fields), folder).to(torch.device("cpu"))
+    source = parameters.build(named(name), name, fields)
+    found = source.load(folder or data_folder()).to(torch.device("cpu"))
     damaged = found.damaged(count)
     if damaged:
         heading = (
@@ -144,12 +178,6 @@ def verify(name: str, folder: Path | None, fields: list[str], count: "Count") ->
         )
         raise DataError("\n".join([heading, *(f"{p}: {why}" for p, why in damaged.items())]))
     return _summary(found)
-
-
-def _found(source: "Source", folder: Path | None) -> "Dataset":
-    from bench.data.sources import data_folder
-
-    return source.load(folder or data_folder())
 
 
 def _summary(found: "Dataset") -> str:

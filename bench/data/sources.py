@@ -265,5 +265,19 @@ def named(name: str) -> type[Source]:
     return SOURCES[name]
 
 
+def file_states(name: str, folder: Path) -> tuple[str, ...] | None:
+    """
+    Size and time of every file of a data set, which stand for its contents.
+
+    None: they are too many to look at each time, or one was written just now.
+
+    Raises:
+        UsageError: no such data set.
+    """
+    files = named(name).files(folder)
+    states = None if files is None else [presence.state(path) for path in files]
+    return None if states is None or None in states else tuple(filter(None, states))
+
+
 def _fashion_mnist_homes(folder: Path) -> list[Path]:
     return [folder / "fashion-mnist", folder, Path("/usr/share/datasets/fashion-mnist")]

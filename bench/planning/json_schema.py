@@ -1,7 +1,9 @@
 """The JSON Schema of a suite file, installed plugins and their parameters included."""
 
+import json
 from typing import Any
 
+from bench.base.answer_cache import Question, keep, recall
 from bench.data.sources import SOURCES
 from bench.errors import PluginError
 from bench.registry import BACKBONES, ESTIMATORS, Registry
@@ -9,7 +11,33 @@ from bench.spec.suite import Suite
 
 
 def schema() -> dict[str, Any]:
-    """For editors: names are completed, parameters checked, wrong keys marked as one types."""
+    """
+    For editors: names are completed, parameters checked, wrong keys marked as one types.
+
+    Kept from an earlier call, or made by importing all plugins; a broken one is imported each time.
+    """
+    registries = (ESTIMATORS, BACKBONES)
+    question = Question(("schema",), tuple(x for registry in registries for x in registry.state()))
+    kept = recall(question)
+    if kept is not None:
+        return json.loads(kept)
+    made = _schema()
+    if all(_loads(registry) for registry in registries):
+        keep(question, json.dumps(made))
+    return made
+
+
+def _loads(registry: Registry[Any]) -> bool:
+    """Can every plugin be used whose name is free?"""
+    for name in (name for name, origin in registry.origins().items() if not origin.problem):
+        try:
+            registry.load(name)
+        except PluginError:
+            return False
+    return True
+
+
+def _schema() -> dict[str, Any]:
     root = Suite.model_json_schema()
     fields = root["properties"]
     fields["estimators"] = _axis(ESTIMATORS, root["$defs"], apart=True)
