@@ -29,8 +29,9 @@ from bench.errors import EnvironmentProblem
 
 HARNESS = Path(__file__).parent.parent
 STARTED = time.time()  # what changed since may not be what this process imported
+MOST = 500  # answers that are kept
 SETTLED_S = 2.0  # clocks of file systems tick slowly
-INSTALLED = ("site-packages", "dist-packages")  # whose code the distributions' versions stand for
+INSTALLED = ("site-packages", "dist-packages")  # whose code versions stand for
 DESCRIBES = (".dist-info", ".egg-info", ".egg-link", ".pth")  # entries that say what is installed
 
 
@@ -78,6 +79,15 @@ def keep(question: Question, answer: str) -> None:
         kept = {"made_from": _made_from(question), "code": _digests(imported), "answer": answer}
         content = json.dumps(kept)
         write_file(_path(question), f"{_digest(content.encode())}\n{content}")
+        _prune()
+
+
+def _prune() -> None:
+    """Remove the oldest half of the answers once they are too many."""
+    paths = [*folder().glob("*.json")]
+    if len(paths) > MOST:
+        for path in sorted(paths, key=lambda path: path.stat().st_mtime)[: MOST // 2]:
+            path.unlink(missing_ok=True)
 
 
 def file_digest(path: str | Path) -> str:

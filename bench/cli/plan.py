@@ -30,17 +30,17 @@ def plan(
     As in `bench plan quickstart seeds=0..4`. What it costs on this machine is measured, and kept
     under ROOT/paces: `bench plan quickstart --calibrate`, `bench plan table3 --budget 6h`.
     """
-    from bench.cli import plan_text, quote_text
-    from bench.speed import quote
-    from bench.speed.measure import Gauge
-
-    use_one_thread()
     limit = None if budget is None else parse_seconds("--budget", budget)
-    asked = quote.Asked(
-        options.suite, tuple(options.overrides or ()), options.results, options.data,
-        options.filter_, tuple(options.words()),
-    )  # fmt: skip
     if calibrate or limit is not None:
+        from bench.cli import quote_text
+        from bench.speed import quote
+        from bench.speed.measure import Gauge
+
+        use_one_thread()
+        asked = quote.Asked(
+            options.suite, tuple(options.overrides or ()), options.results, options.data,
+            options.filter_, tuple(options.words()),
+        )  # fmt: skip
         gauge = Gauge(
             options.results, options.data, options.compile_, options.workers,
             partial(print_text, err),
@@ -52,5 +52,15 @@ def plan(
             quote_text.show(costs, out)
         return
     refuse_if(as_json, "--json goes with --calibrate or --budget")
-    for line in plan_text.describe_plan(*asked.plan(), options.results):
+    from bench.cli import plan_text
+    from bench.leaderboard import saved
+    from bench.planning import suite_cache
+    from bench.spec import filters
+
+    resolved = suite_cache.plan(
+        options.suite, options.overrides or [], options.data, prepare=use_one_thread
+    )
+    resolved = saved.continued(resolved, options.results)
+    chosen = filters.select(resolved, options.filter_)
+    for line in plan_text.describe_plan(resolved, chosen, options.results):
         print_text(out, line)

@@ -116,8 +116,8 @@ def run(
     `bench run quickstart --json --track tensorboard`, or `bench run table3 --slots-per-gpu auto`.
     """
     from bench.data.sources import data_folder
-    from bench.leaderboard import sequential
-    from bench.planning.planner import plan
+    from bench.leaderboard import saved, sequential
+    from bench.planning import suite_cache
     from bench.run import executor, session
     from bench.run.json_stream import Stream
     from bench.spec import filters
@@ -133,9 +133,9 @@ def run(
     if max_seeds and not until_separated:
         message = "--max-seeds goes with --until-separated"
         raise UsageError(message)
-    resolved = plan(options.suite, options.overrides or [], options.data)
+    resolved = suite_cache.plan(options.suite, options.overrides or [], options.data)
     looks = sequential.looks(resolved, max_seeds or MAX_SEEDS) if until_separated else []
-    resolved = session.continued(resolved, options.results)
+    resolved = saved.continued(resolved, options.results)
     chosen = filters.select(resolved, options.filter_)
     gauge = Gauge(
         options.results, options.data, options.compile_, options.workers, partial(print_text, err)

@@ -33,9 +33,9 @@ def show(
     As in `bench show estimator reste`, or `bench show suite table1 train.lr=0.2`.
     """
     if kind == "suite":
-        from bench.planning import explain
+        from bench.planning import suite_cache
 
-        print_text(out, explain.describe(Path(name), overrides or []))
+        print_text(out, suite_cache.description(Path(name), overrides or []))
     elif overrides:
         message = f"overrides are of suites; a {kind} takes none"
         raise UsageError(message)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bench.base.text import suggest
 from bench.errors import UsageError
-from bench.leaderboard import compare
+from bench.leaderboard import compare, sequential
 from bench.leaderboard.board import Board, rank
 from bench.results import cell_folders, cell_state, store
 from bench.spec.choices import Correction, Definition
@@ -109,3 +109,11 @@ def shared(roots: list[Path]) -> str:
 def _plan(root: Path, suite: str, definition: Definition | None) -> Plan:
     plan = store.find_plan(root, suite)
     return plan.model_copy(update={"equilibrium": definition or plan.equilibrium})
+
+
+def continued(plan: Plan, root: Path) -> Plan:
+    """The plan with the seeds that an earlier `--until-separated` added to its rows."""
+    try:
+        return sequential.adopted(plan, store.find_plan(root, plan.suite))
+    except UsageError:  # it never ran, or its plan cannot be read
+        return plan

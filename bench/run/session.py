@@ -11,7 +11,7 @@ from bench.base.console import print_text
 from bench.base.files import write_file
 from bench.base.text import count
 from bench.errors import UsageError
-from bench.leaderboard import sequential
+from bench.leaderboard import saved, sequential
 from bench.leaderboard.board import rank
 from bench.leaderboard.tables import render
 from bench.leaderboard.tuning import tuned
@@ -66,7 +66,7 @@ class _Session:
         counts += f", {len(stale)} stale" * bool(stale)
         print_text(self.out, f"{part}{count(n, 'cell')}, {counts}, {len(missing)} to run")
         if missing:
-            store.save_plan(self.settings.root, continued(plan, self.settings.root))
+            store.save_plan(self.settings.root, saved.continued(plan, self.settings.root))
             self._watched(plan, missing, anew=anew)
 
     def _watched(self, plan: Plan, cells: list[Cell], *, anew: bool) -> None:
@@ -136,14 +136,6 @@ def run(
         cells = "1 cell was" if undone == 1 else f"{undone} cells were"
         print_text(err, f"stale: {cells} measured by other code or on other data; {hint}")
     return not (session.tally.failed or undone)
-
-
-def continued(plan: Plan, root: Path) -> Plan:
-    """The plan with the seeds that an earlier `--until-separated` added to its rows."""
-    try:
-        return sequential.adopted(plan, store.find_plan(root, plan.suite))
-    except UsageError:  # it never ran, or its plan cannot be read
-        return plan
 
 
 def _separated(session: _Session, plan: Plan) -> Plan:
@@ -229,7 +221,7 @@ def _table(plan: Plan, root: Path, choice: Choice, consoles: tuple[Console, Cons
     Where every record is stale, so that it would be empty, an earlier one stays as it is.
     """
     out, err = consoles
-    plan = continued(plan, root)  # another run may have added seeds meanwhile
+    plan = saved.continued(plan, root)  # another run may have added seeds meanwhile
     found = Standings(root, plan.possible)
     records = found.records(stale=choice.allow_stale)
     board = rank(plan, records, stale=found.stale, notes=found.damaged)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bench.leaderboard import saved
 from bench.planning import planner
-from bench.run import session
 from bench.spec import filters
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan
@@ -35,7 +35,7 @@ class Asked:
     def plan(self, *more: str) -> tuple[Plan, list[Cell]]:
         """What it means with more overrides, and the cells that it chooses."""
         found = planner.plan(self.suite, self.over(*more), self.data)
-        found = session.continued(found, self.results)
+        found = saved.continued(found, self.results)
         return found, filters.select(found, self.filter_)
 
     def left(self, *more: str) -> tuple[Plan, list[Cell]]:
