@@ -2,7 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import fakes
@@ -26,6 +27,23 @@ from bench.run.job import Job
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:  # pyright: ignore[reportUnusedFunction]
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
+    """What fixtures of many tests compute is not kept in the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(  # pyright: ignore[reportUnusedFunction]
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A test finds no answer of another one, whose code may have been another."""
+    folder = tmp_path_factory.getbasetemp() / f"cache-{uuid.uuid4().hex}"  # made when it is used
+    monkeypatch.setenv("BENCH_CACHE", str(folder))
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,7 @@ HARNESS = Path(__file__).parent.parent
 STARTED = time.time()  # what changed since may not be what this process imported
 MOST = 500  # answers that are kept
 SETTLED_S = 2.0  # clocks of file systems tick slowly
-INSTALLED = ("site-packages", "dist-packages")  # whose code versions stand for
+INSTALLED = ("/site-packages/", "/dist-packages/")  # whose code versions stand for
 DESCRIBES = (".dist-info", ".egg-info", ".egg-link", ".pth")  # entries that say what is installed
 
 
@@ -158,8 +158,7 @@ def _imported() -> Iterator[str]:
 
 def _is_installed(path: str) -> bool:
     """Is it a file of Python itself, or of a distribution?"""
-    parts = Path(path).parts
-    return any(part in parts for part in INSTALLED) or path.startswith(
+    return any(part in path for part in INSTALLED) or path.startswith(
         (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
     )
 

@@ -1,6 +1,7 @@
 """What one cell recorded, by layer and by epoch: `bench indicators`."""
 
-import pandas as pd
+from typing import TYPE_CHECKING
+
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -11,6 +12,9 @@ from bench.leaderboard.stats.intervals import mean
 from bench.results.record import Histogram, LayerIndicators, Record
 from bench.spec.cell import Role
 from bench.spec.choices import Definition
+
+if TYPE_CHECKING:  # the table needs none
+    import pandas as pd
 
 ROLES: tuple[Role, ...] = ("W", "A")
 CURVES = ("train_loss", "test_acc", "test_top5", "lr")
@@ -41,13 +45,15 @@ def table(record: Record, definition: Definition) -> Table:
     return shown
 
 
-def frame(record: Record, definition: Definition) -> pd.DataFrame:
+def frame(record: Record, definition: Definition) -> "pd.DataFrame":
     """
     Columns layer, role, epoch, e, s, n and zeros (latent values, and those exactly 0), knob.
 
     Raises:
         UsageError: the record holds no indicators.
     """
+    import pandas as pd
+
     return pd.DataFrame(
         {
             "layer": name,
@@ -64,7 +70,7 @@ def frame(record: Record, definition: Definition) -> pd.DataFrame:
     )
 
 
-def histograms(record: Record) -> pd.DataFrame:
+def histograms(record: Record) -> "pd.DataFrame":
     """
     Columns layer, role, epoch, quantity, low, high, count: one row for each bin.
 
@@ -93,6 +99,8 @@ def histograms(record: Record) -> pd.DataFrame:
             'them, as in `bench run SUITE "train.histograms=[0, 9]"`'
         )
         raise UsageError(message)
+    import pandas as pd
+
     return pd.DataFrame(rows)
 
 
@@ -105,7 +113,7 @@ def _bins(histogram: Histogram) -> list[tuple[float, float, int]]:
     return list(zip(edges, edges[1:], counts, strict=False))
 
 
-def curves(record: Record) -> pd.DataFrame:
+def curves(record: Record) -> "pd.DataFrame":
     """
     Columns epoch, train_loss, test_acc, test_top5 and lr; top-5 is empty in old records.
 
@@ -115,6 +123,8 @@ def curves(record: Record) -> pd.DataFrame:
     if not any(record.curves.values()):
         message = f"{record.cell.slug} has no curves: {record.status}, {record.reason}"
         raise UsageError(message)
+    import pandas as pd
+
     found = pd.DataFrame(record.curves).reindex(columns=CURVES)
     return found.rename_axis("epoch").reset_index()
 

@@ -4,7 +4,6 @@ import json
 from dataclasses import asdict, replace
 from typing import Any, Literal, TypeAlias
 
-import pandas as pd
 from rich import box
 from rich.console import Console, Group
 from rich.table import Table
@@ -75,6 +74,8 @@ def markdown(board: Board) -> str:
 
 def csv(board: Board) -> str:
     """One record per line, plain numbers; our accuracies are fractions, the papers' percent."""
+    import pandas as pd  # a third of a second, which no other format needs
+
     tests = {"correction": board.correction, "alpha": board.alpha}
     whole = dict.fromkeys(("rank", "rank_first", "rank_last", "tier", "difference_n"), "Int64")
     frame = pd.DataFrame([_flat(line) | tests for line in _lines(board)]).astype(whole)
@@ -134,6 +135,8 @@ def _style(row: Row) -> str:
 
 def _styled(laid: Sheet) -> str:
     """A paper's table as records; what is uncertain in two columns, `±` the second."""
+    import pandas as pd
+
     records: list[dict[str, str]] = []
     for row in (row for part in laid.parts for table in part.tables for row in table.rows):
         record: dict[str, str] = {}
