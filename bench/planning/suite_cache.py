@@ -15,8 +15,10 @@ from bench.data.sources import SOURCES, data_folder, file_states
 from bench.errors import SuiteError
 from bench.registry import BACKBONES, ESTIMATORS, add_folders
 from bench.spec import published
+from bench.spec.composition import compose
 from bench.spec.plan import Plan
-from bench.spec.suite import Suite, load, question
+from bench.spec.suite import Suite, parse
+from bench.spec.suite_file import question
 
 
 def plan(
@@ -55,7 +57,8 @@ def description(path: Path, overrides: list[str]) -> str:
 
         return explain.describe(path, overrides)
 
-    document, suite, _ = load(path, overrides)
+    document = compose(path, overrides)
+    suite, _ = parse(document)
     if suite is None:
         return make()
     places = repr(sorted(map(repr, document.places.items())))
@@ -65,7 +68,8 @@ def description(path: Path, overrides: list[str]) -> str:
 
 def _plan_question(path: Path, overrides: list[str], folder: Path) -> Question | None:
     """What a plan depends on; None: the suite is wrong, or its data cannot be told from others."""
-    document, suite, _ = load(path, overrides)
+    document = compose(path, overrides)
+    suite, _ = parse(document)
     data = _data_states(suite, folder) if suite else None
     if suite is None or data is None:
         return None
