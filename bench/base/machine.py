@@ -64,6 +64,14 @@ def keep_pages() -> None:
             mallopt(option, value)
 
 
+def explain_small_pages() -> str:
+    """Return why memory of this machine does not come in large pages, or nothing."""
+    if os.environ.get("THP_MEM_ALLOC_ENABLE", "1") == "0":
+        return "THP_MEM_ALLOC_ENABLE=0 is set"
+    offered = _text("/sys/kernel/mm/transparent_hugepage/enabled")
+    return "" if "[madvise]" in offered or "[always]" in offered else "the system offers none"
+
+
 def boot() -> str:
     """The kernel's name for this start of this machine, or nothing."""
     return _text("/proc/sys/kernel/random/boot_id").strip()

@@ -13,7 +13,6 @@ from stacking_ways import Row, Setting, Step
 from torch import nn
 
 from bench.spec.cell import Recipe
-from bench.train import trainer
 
 TINY = Setting(torch.device("cpu"), threads=1, batch=2, rounds=1, steps=4, width=2, image=8)
 
@@ -49,7 +48,7 @@ def test_a_round_steps_every_network(
         made.register_step_post_hook(lambda *_: optimizers.append(str(id(made))))
         return made
 
-    monkeypatch.setattr(trainer, "optimizer", counted)
+    monkeypatch.setattr(stacking_ways, "make_optimizer", counted)
     monkeypatch.setattr(stacking_ways, "WARM_UP", 0)
     stacking_ways.ways(TINY.device)[way](TINY, 2, ExitStack())(3)
 

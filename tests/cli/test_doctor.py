@@ -152,7 +152,7 @@ def test_a_gpu(major: int, free: int, state: str) -> None:
 def test_a_driver_without_a_gpu_for_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with a driver whose GPU torch does not see is no machine without a GPU."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(determinism, "driver", lambda: "580.1")
+    monkeypatch.setattr(determinism, "driver_version", lambda: "580.1")
     (found,) = findings("gpu", asked(tmp_path))
 
     assert found.state == "warn"
@@ -264,7 +264,7 @@ def kept(root: Path, environment: str, steps: list[str]) -> None:
 def test_receipts_of_a_folder_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another environment may compute otherwise; this very one must not."""
     here = Receipt(environment="here", steps=["a", "b"], first_difference=None, made="now")
-    monkeypatch.setattr(determinism, "make", lambda *_: here)
+    monkeypatch.setattr(determinism, "make_receipt", lambda *_: here)
     kept(tmp_path, "there", ["a", "x"])
     kept(tmp_path, "like", ["a", "b"])
     kept(tmp_path, "here", ["a", "b"])
@@ -285,7 +285,7 @@ def test_receipts_of_a_folder_are_compared(tmp_path: Path, monkeypatch: pytest.M
 def test_trainings_that_differ_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The step is named; so is a device that is not there."""
     unsteady = Receipt(environment="here", steps=["a", "b"], first_difference=2, made="now")
-    monkeypatch.setattr(determinism, "make", lambda *_: unsteady)
+    monkeypatch.setattr(determinism, "make_receipt", lambda *_: unsteady)
     cpu, other = findings("determinism", asked(tmp_path, devices=("cpu", "cuda:99")))
 
     assert (cpu.state, cpu.found) == ("fail", "two equal trainings differ first at step 2")
@@ -297,3 +297,25 @@ def test_facts_of_this_machine() -> None:
     assert machine.cores() >= 1
     assert machine.memory() > 0
     assert machine.file_system(Path("/"))
+
+
+def test_speedups_are_counted_and_those_that_are_off_say_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A processor that lacks something is fine; a torch that lost a name is a warning."""
+    from bench.nn import compiler
+
+    found = [
+        compiler.Speedup("images in rows"),
+        compiler.Speedup("products in int8", unfit="this processor has none"),
+        compiler.Speedup("sums in order", missing="torch.sums:order"),
+    ]
+    monkeypatch.setattr(compiler, "speedups", lambda: found)
+    monkeypatch.setattr(machine, "explain_small_pages", lambda: "")
+    lines = [(f.state, f.found) for f in findings("speedups", asked(tmp_path))]
+
+    assert lines == [
+        ("ok", "2 of 4 are on"),
+        ("ok", "off: products in int8 (this processor has none)"),
+        ("warn", "off: sums in order (torch has no torch.sums:order)"),
+    ]

@@ -11,8 +11,9 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from bench.nn.clock import Clock
-from bench.nn.compiler import OWN_PLACE, abridge, compile_step, compute_once, moments, partition
+from bench.nn.compiler import compile_step
 from bench.nn.contract import Surrogate
+from bench.nn.graph_passes import OWN_PLACE, abridge, compute_once, moments, partition
 from bench.nn.integer_conv import WRITES_HALVES
 from bench.nn.layers import Layers
 from bench.nn.sign import piecewise, upto

@@ -17,6 +17,7 @@ CHECKS: tuple[Callable[[Setup], Findings], ...] = (
     software.check_checkout,
     software.check_plugins,
     storage.check_data,
+    computing.check_speedups,
     computing.check_determinism,
 )
 

@@ -1,7 +1,28 @@
-"""Does this machine compute the same thing twice, and what other environments computed?"""
+"""What makes training faster here, and does this machine compute the same thing twice?"""
 
+from bench.base import machine
 from bench.base.text import count
 from bench.cli.health.finding import Finding, Findings, Setup, import_or_explain
+
+
+def check_speedups(_: Setup) -> Findings:
+    """Say how many speed-ups of training are on, and of each other one why it is not."""
+    _torch, problem = import_or_explain("torch")
+    if problem:
+        return
+    from bench.nn.compiler import Speedup, speedups
+
+    pages = Speedup("memory in large pages", unfit=machine.explain_small_pages())
+    found = [*speedups(), pages]
+    on = [speedup for speedup in found if speedup.on]
+    yield Finding("ok", "speed-ups", f"{len(on)} of {len(found)} are on")
+    for speedup in found:
+        if speedup.missing:
+            text = f"off: {speedup.purpose} (torch has no {speedup.missing})"
+            advice = "compiled steps are slower, no less right; try the torch of pyproject.toml"
+            yield Finding("warn", "speed-ups", text, advice)
+        elif speedup.unfit:
+            yield Finding("ok", "speed-ups", f"off: {speedup.purpose} ({speedup.unfit})")
 
 
 def check_determinism(setup: Setup) -> Findings:
