@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.data.dataset import Dataset
@@ -21,6 +20,7 @@ from bench.spec.cell import Recipe
 from bench.train.divergence import first_bad_step, name_culprit, name_spoilt_parameter
 from bench.train.indicators import IndicatorRecorder
 from bench.train.learning_rate import learning_rate, progress
+from bench.train.loss import compute_loss
 from bench.train.optimizer import make_optimizer
 from bench.train.outcome import CURVES, Outcome, Progress, Watch
 from bench.train.random_state import set_random_state
@@ -147,7 +147,7 @@ class _Loop:
         return len(seconds) * self.data.sizes["train"] / sum(seconds) if seconds else None
 
     def loss_of(self, images: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(self.model(images), labels)
+        return compute_loss(self.model(images), labels)
 
     def epoch(self, e: int, lr: float) -> str:
         """One pass over the training split; returns why it diverged, or nothing."""

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from bench.data.dataset import Split, Tensors, Transform
@@ -23,6 +22,7 @@ from bench.speed.step_time import pace
 from bench.speed.survey import memory, networks, oracle, roofline
 from bench.speed.survey.stopwatch import in_turn, repeated, seconds
 from bench.train import trainer
+from bench.train.loss import compute_loss
 from bench.train.model import Model
 
 Group: TypeAlias = Literal["estimator", "step", "epoch", "together"]
@@ -162,7 +162,7 @@ def _held(at: Setting, backbone: str, wa: str, way: str) -> int:
         model.net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def loss() -> Tensor:
-        return F.cross_entropy(model.net(images), labels)
+        return compute_loss(model.net(images), labels)
 
     call = compile_step(loss, at.device) if way == "compiled" else loss
     return memory.kept(model.net.train(), call)

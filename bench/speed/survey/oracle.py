@@ -5,7 +5,8 @@ It does what released codes do. A forward is `torch.sign` and keeps its whole in
 masks the gradient by boolean indexing, calls `pow`, and sums FDA's cosines one by one; DSQ is left
 to autograd. A step is float32 in NCHW, the scale folded into the weight before the convolution,
 SGD one parameter after another, accuracy and loss read back from the device. Written from the
-formulas, of the estimators' own parameters at their defaults; slow, and to be left so.
+formulas, of the estimators' own parameters at their defaults; slow, and to be left so. The loss,
+too, is its own and not `train.loss`: a reference shares nothing with what it judges.
 """
 
 import math
