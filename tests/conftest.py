@@ -20,7 +20,7 @@ from bench.planning import planner
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.results import store
 from bench.results.cell_state import Standings
-from bench.run import worker, worker_process
+from bench.run import cell_run, executor
 from bench.run.job import Job
 
 
@@ -73,7 +73,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store.save_plan(root, plan)
     for cell in plan.cells:
         command = ("run", "tiny.yaml")
-        worker.run(Job(cell, root, "cpu", 1, 1, False, home, (), command, 60.0))
+        cell_run.run(Job(cell, root, "cpu", 1, 1, False, home, (), command, 60.0))
     board = rank(plan, Standings(root, plan.possible).records(stale=False))
     write_file(root / "suites" / "tiny" / "leaderboard.md", render.markdown(board))
     return root
@@ -82,9 +82,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cells are trained in this process, for tests that ask nothing of workers."""
-    monkeypatch.setattr(worker_process, "ProcessPool", fakes.Here)
-    monkeypatch.setattr(worker, "_queue", None)
-    monkeypatch.setattr(worker, "_halt", None)
+    monkeypatch.setattr(executor, "WorkerProcess", fakes.InProcessWorker)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """
 A worker that trains nothing: what it does with a cell is in `argv`, by the cell's seed.
 
-And a pool that has none.
+And a worker that is no process.
 """
 
 import contextlib
@@ -13,16 +13,15 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from concurrent.futures import Future
-from types import SimpleNamespace
 
+from bench.errors import BenchError, EnvironmentProblem
 from bench.results import store
 from bench.results.record import Provenance, Record
-from bench.run import worker
-from bench.run.events import Ended, Event, Progressed, Started
-from bench.run.job import Job
-from bench.run.worker import Halt
-from bench.run.worker_process import Post
+from bench.run import cell_run
+from bench.run.events import CellEvent, Ended, Progressed, Started
+from bench.run.job import Job, Slot
+from bench.run.link import RunLink
+from bench.run.worker import JobEnd
 from bench.spec.cell_status import CellStatus
 
 TINY = """
@@ -38,33 +37,48 @@ train: {epochs: 2, batch_size: 32, lr: 0.1}
 """
 
 
-def run(job: Job) -> None:
-    """In place of `bench.worker.run`; imports no torch, so that it starts soon."""
-    _tell(Started(job.cell.id))
+_link = RunLink()  # of the cell that this process has
+
+
+def run(job: Job, link: RunLink) -> None:
+    """In place of `bench.cell_run.run`; imports no torch, so that it starts soon."""
+    global _link
+    _link = link
+    link.tell(Started(job.cell.id))
     DEEDS[job.argv[job.cell.seed]](job)
 
 
-class Here:
-    """In place of pebble's pool: no worker, a cell is done where it is scheduled."""
+class InProcessWorker:
+    """In place of a worker process: a cell is done where it is given out."""
 
-    def __init__(self, *, initargs: tuple[Post, Halt], **_: object) -> None:
-        self._post, self._halt = initargs
-        self._pool_manager = SimpleNamespace(worker_manager=SimpleNamespace(workers={}))
+    def __init__(self, slot: Slot) -> None:
+        self.slot = slot
+        self.over = False
+        self._said: list[CellEvent] = []
+        self._end = JobEnd()
 
-    def schedule(self, call: Callable[[Job], None], args: list[Job]) -> Future[None]:
-        worker._queue, worker._halt = self._post, self._halt  # pyright: ignore
-        done: Future[None] = Future()
+    def begin(self, job: Job) -> None:
         try:
-            done.set_result(call(*args))
-        except Exception as error:  # as pebble does
-            done.set_exception(error)
-        return done
+            cell_run.run(job, RunLink(self._said.append))
+        except BenchError as error:
+            self._end = JobEnd(str(error), environment=isinstance(error, EnvironmentProblem))
+        self.over = True
 
-    def stop(self) -> None:
+    def news(self) -> list[CellEvent]:
+        news, self._said = self._said, []
+        return news
+
+    def fileno(self) -> None:
+        """There is nothing to wait for."""
+
+    def leave(self) -> JobEnd:
+        self.over = False
+        return self._end
+
+    def halt(self) -> None:
         """There is nothing to stop."""
 
-    def join(self) -> None:
-        """There is nothing to wait for."""
+    kill = close = halt
 
 
 def record(job: Job, status: CellStatus, reason: str = "") -> Record:
@@ -78,17 +92,13 @@ def record(job: Job, status: CellStatus, reason: str = "") -> Record:
     return Record(cell=job.cell, status=status, reason=reason, curves=curves, provenance=origin)
 
 
-def _tell(event: Event) -> None:
-    worker._tell(event)  # pyright: ignore[reportPrivateUsage]
-
-
 def _end(job: Job, status: CellStatus, reason: str = "") -> None:
     store.save_record(job.root, record(job, status, reason))
-    _tell(Ended(job.cell.id, status=status, reason=reason))
+    _link.tell(Ended(job.cell.id, status=status, reason=reason))
 
 
 def _ok(job: Job) -> None:
-    _tell(Progressed(job.cell.id, epoch=1, acc=0.5))
+    _link.tell(Progressed(job.cell.id, epoch=1, acc=0.5))
     _end(job, CellStatus.OK)
 
 
@@ -96,19 +106,18 @@ def _obey(job: Job, seconds: float = 0.0) -> None:
     """Train until told to stop, and a while longer."""
     _wait(job)
     time.sleep(seconds)
-    _tell(Ended(job.cell.id, epoch=1, status=CellStatus.INTERRUPTED))
+    _link.tell(Ended(job.cell.id, epoch=1, status=CellStatus.INTERRUPTED))
 
 
 def _wait(job: Job) -> None:
-    _tell(Progressed(job.cell.id, epoch=1, acc=0.5))
-    halt = worker._halt  # pyright: ignore[reportPrivateUsage]
-    while halt is None or not halt.is_set():
+    _link.tell(Progressed(job.cell.id, epoch=1, acc=0.5))
+    while not _link.halted():
         time.sleep(0.02)
 
 
 def _hang(job: Job) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _tell(Progressed(job.cell.id, epoch=1, acc=0.5))
+    _link.tell(Progressed(job.cell.id, epoch=1, acc=0.5))
     time.sleep(600)
 
 

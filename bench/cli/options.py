@@ -16,7 +16,7 @@ from bench.errors import UsageError
 from bench.spec import choices
 
 if TYPE_CHECKING:  # it imports torch
-    from bench.speed.packing import PerGpu, Where
+    from bench.speed.slots import PerGpu, SlotOptions
 
 WHERE = "Where cells run"
 
@@ -151,18 +151,18 @@ class CellOptions:
     workers: Workers = None
     compile_: Compile = None
 
-    def where(self) -> "Where":
+    def where(self) -> "SlotOptions":
         """
         Read the options that say where cells run.
 
         Raises:
             UsageError: one is not a number, or not several, as it should be.
         """
-        from bench.speed.packing import Where
+        from bench.speed.slots import SlotOptions
 
         gpus = None if self.gpus is None else _parse_gpus(self.gpus)
         per_gpu = _parse_slots_per_gpu(self.slots_per_gpu)
-        return Where(self.device, gpus, self.jobs, self.threads, per_gpu)
+        return SlotOptions(self.device, gpus, self.jobs, self.threads, per_gpu)
 
     def words(self) -> list[str]:
         """Spell the options that are not at their defaults, for commands that are shown."""

@@ -31,12 +31,12 @@ def perf(
     import torch
 
     from bench.base import machine
-    from bench.run import executor
+    from bench.speed.slots import SlotOptions, lay_out_slots
     from bench.speed.survey import survey, table
     from bench.speed.survey.cases import setting
 
     count = threads or machine.cores()
-    slot = executor.slots(device, None, 1, count)[0]
+    slot = lay_out_slots(SlotOptions(device, jobs=1, threads=count))[0]
     at = setting(torch.device(slot.device), count, compiled=compile_, quick=quick)
     machine.keep_pages()  # as workers do; the oracle, too, gains by it
     with _telling(err) as tell:

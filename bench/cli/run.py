@@ -118,16 +118,16 @@ def run(
     from bench.data.sources import data_folder
     from bench.leaderboard import saved, sequential
     from bench.planning import suite_cache
-    from bench.run import executor, session
+    from bench.run import session
     from bench.run.json_stream import Stream
+    from bench.run.settings import RetryPolicy, Settings
     from bench.spec import filters
     from bench.speed import calibration, packing
     from bench.speed.measure import Gauge
 
     signals.listen(requeue=requeue)
     use_one_thread()
-    whole = not (options.filter_ or rerun)
-    if until_separated and not whole:
+    if until_separated and (options.filter_ or rerun):
         message = "--until-separated goes over the whole suite"
         raise UsageError(message)
     if max_seeds and not until_separated:
@@ -140,10 +140,10 @@ def run(
     gauge = Gauge(
         options.results, options.data, options.compile_, options.workers, partial(print_text, err)
     )
-    settings = executor.Settings(
+    settings = Settings(
         root=options.results,
         data=options.data or data_folder(),
-        slots=packing.slots(
+        slots=packing.choose_slots(
             options.where(),
             lambda: chosen if rerun else calibration.left(resolved, chosen, options.results),
             gauge,
@@ -153,8 +153,7 @@ def run(
         argv=tuple(sys.argv[1:]),
         checkpoint_s=parse_seconds("--checkpoint-every", checkpoint_every),
         timeout_s=None if timeout is None else parse_seconds("--timeout", timeout),
-        retries=retries,
-        max_failures=1 if fail_fast else max_failures,
+        retry=RetryPolicy(retries, 1 if fail_fast else max_failures),
     )
     choice = session.Choice(tuple(rerun or ()), allow_stale, tuple(looks), tuple(track or ()))
     place = Terminal(quiet=True) if quiet else err if as_json else out

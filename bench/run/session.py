@@ -18,10 +18,11 @@ from bench.leaderboard.tuning import tuned
 from bench.results import cell_folders, store
 from bench.results.cell_state import Standing, Standings
 from bench.run import display, executor, journal
-from bench.run.executor import Settings, Tally
+from bench.run.executor import Tally
 from bench.run.journal import JournalWriter
 from bench.run.json_stream import Stream
 from bench.run.progress import run_progress
+from bench.run.settings import Settings
 from bench.run.tracking import Tracking, opened
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan

@@ -19,7 +19,7 @@ from bench.spec.cell import Cell
 LOOK_S = 2.0  # between two looks at what other runs do
 
 
-class Agenda:
+class WorkQueue:
     """
     The cells of one run that have not ended; `tell` hears what other runs did to them.
 
@@ -69,7 +69,7 @@ class Agenda:
                 if record is not None and record.measured:
                     self._ended(cell, record)
 
-    def again(self, cell: Cell) -> None:
+    def put_back(self, cell: Cell) -> None:
         """Put back a cell that is to be tried once more; it stays ours."""
         self._before[cell.id] = store.find_record(self.root, cell)
         self.waiting.append(cell)

@@ -1,155 +1,123 @@
 """
-A seat: one worker process (spawned, by pebble), the cell that it trains, and its news.
+A worker that is a process of this machine, spawned anew whenever it died.
 
-A seat is made for workers that die at any moment. Nothing is shared that a dead process could leave
-locked: news come through a pipe of their own, the halt is one byte, and after a death all is new.
+It is made for processes that die at any moment. Nothing is shared that a dead one could leave
+locked: jobs and news go through pipes of their own, the halt is one byte.
 """
 
 import contextlib
 import multiprocessing
 import os
 import signal
-import sys
-import time
-from concurrent.futures import Future
-from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from pebble import ProcessPool
-
 from bench.base import signals
-from bench.run.events import Ended, Event
+from bench.run.cell_run import run
+from bench.run.events import CellEvent
 from bench.run.job import Job, Slot
-from bench.run.worker import Halt, attend, run, start
-from bench.spec.cell import Cell
-
-SILENT_S = 2.0  # after which a worker that exited is known to leave no word
-# After a killed run Python's tracker of semaphores removes them, and would complain of the work.
-UNMOURNED = "ignore:resource_tracker:UserWarning"
+from bench.run.link import Halt
+from bench.run.worker import JobEnd
+from bench.run.worker_main import serve
+from bench.spec.cell_status import CellStatus
 
 
-class Post:
-    """The worker's end of the pipe."""
-
-    def __init__(self, connection: "Connection[Event, Event]") -> None:
-        self._connection = connection
-
-    def put(self, event: Event) -> None:
-        with contextlib.suppress(OSError):  # nobody hears an orphan
-            self._connection.send(event)
-
-
-class Seat:
-    """One worker process, there from its first cell on."""
+class WorkerProcess:
+    """One process of this machine, there from its first cell on."""
 
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
-        self.cell: Cell | None = None
-        self.end: Ended | None = None  # what the worker said last of its cell
-        self.killed = ""  # why we ended it
-        self._open()
-
-    def _open(self) -> None:
-        if UNMOURNED not in sys.warnoptions:
-            sys.warnoptions.append(UNMOURNED)
-        context = multiprocessing.get_context("spawn")
-        self.halt = Halt(context)
-        self._reader, self._writer = context.Pipe(duplex=False)
-        self._pool = ProcessPool(
-            max_workers=1,
-            context=context,
-            initializer=start,
-            initargs=[Post(self._writer), self.halt],
-        )
-        self._worker: BaseProcess | None = None
-        self._silent_from: float | None = None
+        self._process: BaseProcess | None = None  # None: the next job starts one
+        self._end: JobEnd | None = None  # how it left its job, if it said so
+        self._killed = False
 
     def begin(self, job: Job) -> None:
-        """Give the worker a cell; a worker that died idle is replaced."""
-        self.cell, self.end, self.killed = job.cell, None, ""
-        if self._worker is not None and _gone(self._worker):
-            self._renew()
-        self.began, self.oom_kills = time.monotonic(), oom_kills()
-        with signals.ignored_by_children():
-            self._future: Future[None] = self._pool.schedule(attend, args=[run, job])
-        self._worker = self._process()
+        """Give the process a cell; one that died idle is replaced."""
+        if self._process is not None and self._process.exitcode is not None:
+            self.close()
+        if self._process is None:
+            self._process = self._start()
+        self._end, self._killed = None, False
+        self._oom_kills = oom_kills()
+        with contextlib.suppress(OSError):  # it died just now, as `over` will say
+            self._tasks.send((run, job))
 
-    def news(self) -> list[Event]:
-        """What the worker said since the last time; its cell's end stays in `end`."""
-        heard: list[Event] = []
+    def news(self) -> list[CellEvent]:
+        """What was said of the cell since the last time."""
+        heard: list[CellEvent] = []
         with contextlib.suppress(EOFError, OSError):
-            while self._reader.poll():
-                heard.append(self._reader.recv())
-        self.end = next((e for e in reversed(heard) if isinstance(e, Ended)), self.end)
-        return [event for event in heard if not isinstance(event, Ended)]
+            while self._said.poll():
+                said = self._said.recv()
+                if isinstance(said, JobEnd):
+                    self._end = said
+                else:
+                    heard.append(said)
+        return heard
+
+    def fileno(self) -> int:
+        """The pipe that news come through."""
+        return self._said.fileno()
 
     @property
     def over(self) -> bool:
-        """Has the worker left its cell, one way or another?"""
-        if self._future.done():
-            return True
-        if self._worker is None or not _gone(self._worker):
-            return False
-        # pebble takes exit code 0 for an end in order, and waits on
-        self._silent_from = self._silent_from or time.monotonic()
-        return time.monotonic() - self._silent_from > SILENT_S
+        """Has it left its cell? Its pipe may be held open by a child of its own, so ask both."""
+        return self._end is not None or _exit_code(self._process) is not None
 
-    @property
-    def seconds(self) -> float:
-        """How long the cell has had the seat, by the clock that never jumps."""
-        return time.monotonic() - self.began
-
-    @property
-    def error(self) -> BaseException | None:
-        """What the worker raised."""
-        return self._future.exception() if self._future.done() else None
-
-    @property
-    def exit_code(self) -> int | None:
-        """How the worker's process ended; negative: by that signal. None: it lives."""
-        return None if self._worker is None else self._worker.exitcode
-
-    def kill(self, why: str) -> None:
-        """End the worker now, and all that it started."""
-        if not self.killed and self._worker is not None:
-            self.killed = why
-            self._worker.kill()
-            end_group(self._worker)
-
-    def leave(self) -> None:
-        """Make room for the next cell, with a new worker where the old one cannot go on."""
-        died = self._worker is None or self.killed or _gone(self._worker)
-        self.cell = None
+    def leave(self) -> JobEnd:
+        """Make room for the next cell, with a new process where the old one cannot go on."""
+        end = self._end or self._death()
+        died = self._killed or _exit_code(self._process) is not None
         if died or self.slot.device != "cpu":  # a fault poisons a CUDA process
-            self._renew()
+            self.close()
+        return end
+
+    def halt(self) -> None:
+        """Ask the cell to leave a checkpoint and end."""
+        if self._process is not None:
+            self._halt.set()
+
+    def kill(self) -> None:
+        """End the process now, and all that it started."""
+        if self._process is not None and not self._killed:
+            self._killed = True
+            self._process.kill()
+            end_group(self._process)
 
     def close(self) -> None:
-        """End the worker, whatever it does, and all that it started."""
-        self._pool.stop()
-        self._pool.join()
-        if self._worker is not None:
-            end_group(self._worker)
-        self._reader.close()
-        self._writer.close()
+        """End the process, whatever it does, and all that it started."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            end_group(self._process)
+            self._tasks.close()
+            self._said.close()
+            self._process = None
 
-    def _renew(self) -> None:
-        self.close()
-        self._open()
+    def _start(self) -> BaseProcess:
+        """A fresh process: after a death all that it shared is new."""
+        context = multiprocessing.get_context("spawn")
+        self._halt = Halt(context)
+        tasks, self._tasks = context.Pipe(duplex=False)
+        self._said, said = context.Pipe(duplex=False)
+        process = context.Process(target=serve, args=(tasks, said, self._halt))
+        with signals.ignored_by_children():
+            process.start()
+        tasks.close()
+        said.close()
+        return process
 
-    def _process(self) -> BaseProcess | None:
-        workers = self._pool._pool_manager.worker_manager.workers  # pyright: ignore  # no public way
-        return next(iter(list(workers.values())), None)
+    def _death(self) -> JobEnd:
+        """What its exit code says of a process that ended in the midst of a job."""
+        code = _exit_code(self._process)
+        if code == -signal.SIGKILL and not self._killed and oom_kills() > self._oom_kills:
+            reason = "the kernel killed its worker process for want of memory"
+            return JobEnd(reason, CellStatus.OUT_OF_MEMORY)
+        return JobEnd(death(code), terminated=code == -signal.SIGTERM)
 
 
-def await_news(seats: list[Seat], seconds: float) -> None:
-    """Sleep until a worker says something or dies."""
-    known = [seat for seat in seats if seat.cell]
-    sources = [s._reader for s in known]  # pyright: ignore[reportPrivateUsage]
-    if sources:
-        wait(sources, seconds)
-    else:
-        time.sleep(seconds)
+def _exit_code(process: BaseProcess | None) -> int | None:
+    """How a process ended; negative: by that signal. None: it lives, or there is none."""
+    return None if process is None else process.exitcode
 
 
 def oom_kills() -> int:
@@ -174,10 +142,6 @@ def death(code: int | None) -> str:
     except ValueError:  # a real-time signal
         name = f"signal {-code}"
     return f"its worker process died ({name})"
-
-
-def _gone(worker: BaseProcess) -> bool:
-    return worker.exitcode is not None  # its sentinel may be open in a child of its own
 
 
 def end_group(worker: BaseProcess) -> None:

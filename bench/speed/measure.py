@@ -29,7 +29,7 @@ from bench.registry import ESTIMATORS, add_folders
 from bench.run import worker_process
 from bench.run.cell_log import redirect
 from bench.run.job import Slot
-from bench.run.worker import child
+from bench.run.worker_main import prepare_process
 from bench.spec.cell import Cell
 from bench.speed import throughput
 from bench.speed.step_time import Pace, pace
@@ -192,7 +192,7 @@ def _heard(reader: Post, process: BaseProcess, kills: int) -> Copy:
 
 def _attend(post: Post, barrier: Barrier, task: Task) -> None:
     """In a process of its own: measure one copy and tell; what a plugin prints is lost."""
-    child()
+    prepare_process()
     redirect(Path(os.devnull))
     post.send(measured(task, barrier.wait))
 

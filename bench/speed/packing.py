@@ -7,14 +7,12 @@ together are faster by a tenth. On a CPU threads per cell are weighed against ce
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from bench.base import machine
-from bench.run import executor
 from bench.run.job import Slot
 from bench.spec.cell import Cell
 from bench.speed.measure import Gauge, Unmeasured
+from bench.speed.slots import SlotOptions, lay_out_slots
 from bench.speed.throughput import Tempo, graphs
 
 MOST = 16  # cells on one GPU
@@ -22,23 +20,12 @@ GAIN = 1.1  # in throughput, for which twice the cells are worth their memory
 CONTEXT_MIB = 1024  # of a GPU, that a process takes beside its tensors
 MARGIN = 0.05  # of what is free stays so
 
-PerGpu: TypeAlias = int | Literal["auto"] | None
 
-
-@dataclass(frozen=True)
-class Where:
-    """Where cells are to run, as the options of `bench run` say it."""
-
-    device: str = "auto"
-    gpus: list[int] | None = None
-    jobs: int | None = None
-    threads: int = 1
-    per_gpu: PerGpu = None
-
-
-def slots(where: Where, cells: Callable[[], Sequence[Cell]], gauge: Gauge) -> tuple[Slot, ...]:
+def choose_slots(
+    options: SlotOptions, cells: Callable[[], Sequence[Cell]], gauge: Gauge
+) -> tuple[Slot, ...]:
     """
-    The slots in which cells are going to run.
+    The slots that the options ask for; how many a GPU has is measured where they say auto.
 
     Args:
         cells: that are left to run; asked only if something is to be measured.
@@ -47,14 +34,13 @@ def slots(where: Where, cells: Callable[[], Sequence[Cell]], gauge: Gauge) -> tu
         EnvironmentProblem: a GPU is asked for that is not there.
         UsageError: the options contradict each other.
     """
-    words = where.device, where.gpus, where.jobs, where.threads
-    if where.per_gpu != "auto":
-        return executor.slots(*words, where.per_gpu)
-    one, *_ = executor.slots(*words, 1)
-    return executor.slots(*words, per_gpu(cells(), one, gauge))
+    if options.per_gpu != "auto":
+        return lay_out_slots(options, options.per_gpu)
+    first, *_ = lay_out_slots(options, 1)
+    return lay_out_slots(options, best_per_gpu(cells(), first, gauge))
 
 
-def per_gpu(cells: Sequence[Cell], slot: Slot, gauge: Gauge, most: int = MOST) -> int:
+def best_per_gpu(cells: Sequence[Cell], slot: Slot, gauge: Gauge, most: int = MOST) -> int:
     """How many cells at once are best on the device of `slot`; 1 where nothing can be measured."""
     alone: list[tuple[Tempo, Cell]] = []
     for first, *_ in graphs(cells).values():

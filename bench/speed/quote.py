@@ -12,7 +12,7 @@ from bench.speed import calibration, packing
 from bench.speed.budget import Budget, budget
 from bench.speed.calibration import Calibration
 from bench.speed.measure import Gauge
-from bench.speed.packing import Where
+from bench.speed.slots import SlotOptions
 from bench.speed.throughput import Tempo
 
 
@@ -55,7 +55,7 @@ class Quote:
     budget: Budget | None
 
 
-def quote(asked: Asked, where: Where, gauge: Gauge, budget_s: float | None) -> Quote:
+def quote(asked: Asked, where: SlotOptions, gauge: Gauge, budget_s: float | None) -> Quote:
     """
     Measure what no kept tempo says, and tell what the suite costs.
 
@@ -64,7 +64,7 @@ def quote(asked: Asked, where: Where, gauge: Gauge, budget_s: float | None) -> Q
         UsageError: the options contradict each other.
     """
     plan, cells = asked.left()
-    slots = packing.slots(where, lambda: cells, gauge)
+    slots = packing.choose_slots(where, lambda: cells, gauge)
     found = calibration.calibrate(plan, cells, slots, gauge)
     settled = replace(gauge, settled=True)
 

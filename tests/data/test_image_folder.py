@@ -20,7 +20,7 @@ from bench.data.sources import ImageNet
 from bench.errors import DataError
 from bench.planning.planner import plan
 from bench.results import store
-from bench.run import worker
+from bench.run import cell_run
 from bench.run.job import Job
 
 CLASSES = ("ant", "bee", "cat")
@@ -296,7 +296,7 @@ def test_stop_fails_the_cell(home: Path) -> None:
     (home / "files.yaml").write_text(SUITE.replace("image: 32", "image: 32, damaged: stop"))
     (cell,) = plan(home / "files.yaml", data=home).cells
     job = Job(cell, home / "results", "cpu", 1, 2, False, home, (), (), 300.0)
-    worker.run(job)
+    cell_run.run(job)
     record = store.find_record(home / "results", cell)
 
     assert record

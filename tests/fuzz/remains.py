@@ -26,7 +26,7 @@ from bench.base.text import printable
 from bench.errors import BenchError, DataError
 from bench.results import archive, cell_folders, lease, store
 from bench.results.record import Record
-from bench.run import display, journal, status, worker
+from bench.run import cell_run, display, journal, status
 from bench.run.events import (
     Elsewhere,
     Ended,
@@ -92,7 +92,7 @@ def _gone_on(box: Box, cell: Cell) -> None:
     fresh()
     home = store.cell_path(box.results, cell)
     list(checkpoint.examine(home, cell.id))
-    worker.run(Job(cell, box.results, "cpu", 1, 0, False, box.inside, (), (), 1e9))
+    cell_run.run(Job(cell, box.results, "cpu", 1, 0, False, box.inside, (), (), 1e9))
     log = (home / "log.txt").read_text(encoding="utf-8")
     record = store.find_record(box.results, cell)
     if "Traceback" in log or not record or not record.measured:

@@ -12,7 +12,7 @@ from bench.errors import UsageError
 from bench.planning import planner
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.results import store
-from bench.run import worker
+from bench.run import cell_run
 from bench.run.job import Job
 from bench.spec.plan import Plan
 from bench.train import checkpoint
@@ -46,7 +46,7 @@ def measured(box: Box) -> tuple[Plan, list[str]]:
         store.save_plan(box.results, plan)
         clear, checkpoint.remove_all = checkpoint.remove_all, lambda _: None
         for cell in plan.cells:
-            worker.run(Job(cell, box.results, "cpu", 1, 0, False, box.inside, (), (), 0.0))
+            cell_run.run(Job(cell, box.results, "cpu", 1, 0, False, box.inside, (), (), 0.0))
         checkpoint.remove_all = clear
         there = [path for path in box.results.rglob("*") if path.is_file()]
         files = {str(p.relative_to(box.results)): p.read_bytes() for p in there}

@@ -13,9 +13,9 @@ from bench.leaderboard.tables import render
 from bench.planning import planner
 from bench.results.cell_state import Standings
 from bench.results.record import Record
-from bench.run.executor import Settings
 from bench.run.job import Slot
 from bench.run.session import run
+from bench.run.settings import Settings
 from bench.spec.filters import select
 from bench.spec.plan import Plan, Trial
 

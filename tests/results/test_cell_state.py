@@ -19,9 +19,10 @@ from bench.results.cell_state import Standings
 from bench.results.garbage import find_leftovers, report_garbage
 from bench.run import executor, session
 from bench.run.events import Ended
-from bench.run.executor import Settings, Tally
+from bench.run.executor import Tally
 from bench.run.job import Slot
 from bench.run.session import Choice
+from bench.run.settings import Settings
 from bench.spec.cell import Cell
 from bench.spec.cell_status import CellStatus
 from bench.spec.plan import Plan

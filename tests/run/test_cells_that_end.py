@@ -25,10 +25,11 @@ from bench.planning.planner import plan
 from bench.results import lease, store
 from bench.results.lease import Lease, Leases, Owner, myself
 from bench.results.record import Record
-from bench.run import executor, journal, session, work_queue, worker_process
+from bench.run import executor, journal, session, shutdown, work_queue, worker_process
 from bench.run.events import Elsewhere, Ended, Event, Moved, Retrying, Started, Stopping
-from bench.run.executor import Settings, Tally, execute
+from bench.run.executor import Tally, execute
 from bench.run.job import Job, Slot
+from bench.run.settings import Settings
 from bench.spec.cell import Cell
 from bench.spec.cell_status import CellStatus
 
@@ -39,7 +40,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:  # pyright: ignor
     before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
     monkeypatch.setattr(worker_process, "run", fakes.run)
     monkeypatch.setattr(work_queue, "LOOK_S", 0.1)
-    monkeypatch.setattr(executor, "ECHO_S", 0.1)
+    monkeypatch.setattr(shutdown, "ECHO_S", 0.1)
     monkeypatch.setattr(lease, "BEAT_S", 0.1)
     yield
     for number, handler in before.items():
@@ -78,7 +79,8 @@ class Heard:
 
 def settings(root: Path, *deeds: str, slots: int = 2, **more: float) -> Settings:
     one = Settings(root=root, data=Path("data"), slots=(Slot("cpu", 1),) * slots, argv=deeds)
-    return replace(one, **more)
+    retry = {name: more.pop(name) for name in ("retries", "max_failures") if name in more}
+    return replace(one, retry=replace(one.retry, **retry), **more)
 
 
 def reasons(root: Path, cells: list[Cell]) -> list[str]:
@@ -410,7 +412,7 @@ def test_a_worker_that_ignores_the_halt_is_killed(
     cells: list[Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hang does not outlast the grace that checkpoints are given."""
-    monkeypatch.setattr(executor, "GRACE_S", 0.3)
+    monkeypatch.setattr(shutdown, "GRACE_S", 0.3)
     signals.listen()
     heard = Heard(progress=lambda _: signal.raise_signal(signal.SIGTERM))
     with stopped() as caught:

@@ -4,17 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from bench.base.machine import cores
-from bench.errors import EnvironmentProblem, UsageError
+from bench.errors import EnvironmentProblem
 from bench.planning.planner import plan
 from bench.results import store
 from bench.results.cell_state import Standings
 from bench.results.record import Record
 from bench.results.record_diff import VOLATILE
 from bench.run.events import Event
-from bench.run.executor import Settings, Tally, execute, slots
+from bench.run.executor import Tally, execute
 from bench.run.job import Slot
+from bench.run.settings import Settings
 from bench.spec.cell import Cell
+from bench.speed.slots import SlotOptions, lay_out_slots
 
 PLUGIN = '''"""
 {name}.
@@ -145,35 +146,12 @@ def test_an_unwritable_results_folder_is_an_error_not_a_loss(tiny: Path, tmp_pat
     assert left == "2 of 2 cells left; what is recorded stays, run again to continue"
 
 
-def test_slots() -> None:
-    """One slot per core unless told; a missing GPU and a wrong device are errors."""
-    assert slots("cpu", None, 3, 1) == (Slot("cpu", 1),) * 3
-    assert len(slots("cpu", None, None, 1)) == cores()
-    with pytest.raises(UsageError, match="expected auto, cpu, cuda or cuda:N"):
-        slots("tpu", None, None, 1)
-    with pytest.raises(UsageError, match="--gpus goes with"):
-        slots("cpu", [0], None, 1)
-    with pytest.raises(EnvironmentProblem, match="GPU 97 asked for"):
-        slots("cuda:97", None, None, 1)
-
-
-def test_gpu_slots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every GPU takes one cell; -j deals more cells out evenly."""
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-
-    assert [s.device for s in slots("auto", None, None, 1)] == ["cuda:0", "cuda:1"]
-    assert [s.device for s in slots("auto", [1], None, 1)] == ["cuda:1"]
-    assert [s.device for s in slots("cuda", [0, 1], 3, 1)] == ["cuda:0", "cuda:1", "cuda:0"]
-    assert [s.device for s in slots("cuda:1", None, None, 1)] == ["cuda:1"]
-    assert [s.device for s in slots("cpu", None, 1, 2)] == ["cpu"]
-
-
 @pytest.mark.gpu
 def test_a_gpu_trains_a_cell(tiny: Path, tmp_path: Path) -> None:
     """On a GPU a cell is measured, twice with the same bits."""
     cells = plan(tiny).cells
     settings = [
-        Settings(root=tmp_path / name, data=Path("data"), slots=slots("cuda", None, None, 1))
+        Settings(root=tmp_path / name, data=Path("data"), slots=lay_out_slots(SlotOptions("cuda")))
         for name in "ab"
     ]
     for one in settings:

@@ -2,9 +2,6 @@
 
 import pytest
 
-from bench.errors import UsageError
-from bench.run import executor
-from bench.run.job import Slot
 from bench.speed import packing
 from bench.speed.makespan import ends, largest
 from bench.speed.throughput import Tempo
@@ -54,24 +51,6 @@ def test_layouts_use_every_core() -> None:
         (8, 1), (4, 2), (2, 4), (1, 8),
     ]  # fmt: skip
     assert [len(way) for way in packing.layouts(1)] == [1]
-
-
-def test_slots_of_each_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So many on every GPU, in turn; one where nothing is said; `-j` counts all of them."""
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    two = (Slot("cuda:0", 1), Slot("cuda:1", 1))
-
-    assert executor.slots("auto", None, None, 1, 3) == two * 3
-    assert executor.slots("auto", None, None, 1) == two
-    assert executor.slots("cuda", [1], 4, 1) == (Slot("cuda:1", 1),) * 4
-    with pytest.raises(UsageError, match="-j counts all cells at a time, --slots-per-gpu those"):
-        executor.slots("auto", None, 2, 1, 3)
-
-
-def test_slots_per_gpu_are_of_gpus() -> None:
-    """On the CPU the option is refused, and `-j` named."""
-    with pytest.raises(UsageError, match="cells run on the CPU here, where -j says"):
-        executor.slots("cpu", None, None, 1, 2)
 
 
 def test_cells_go_to_the_slot_that_is_free_first() -> None:

@@ -223,11 +223,11 @@ def test_auto_measures_for_real(tiny: Path, tmp_path: Path) -> None:
     told: list[str] = []
     meter = Gauge(tmp_path, None, report=told.append)
     cells = plan(tiny, ["estimators=[ste]", "seeds=0..3"]).cells
-    first = packing.per_gpu(cells, Slot("cpu", 1), meter, 2)
+    first = packing.best_per_gpu(cells, Slot("cpu", 1), meter, 2)
 
     assert first in {1, 2}
     assert told == ["measuring ste-resnet20-w1a1: 1 x cpu", "measuring ste-resnet20-w1a1: 2 x cpu"]
-    assert packing.per_gpu(cells, Slot("cpu", 1), meter, 2) == first
+    assert packing.best_per_gpu(cells, Slot("cpu", 1), meter, 2) == first
     assert len(told) == 2
 
 
@@ -236,7 +236,7 @@ def test_a_gpu_is_packed(tiny: Path, tmp_path: Path) -> None:
     """One cell and two side by side: each has its memory on the device, and both leave less."""
     meter, slot = Gauge(tmp_path, None), Slot("cuda:0", 1)
     cells = plan(tiny, ["estimators=[ste]", "seeds=0..3"]).cells
-    n = packing.per_gpu(cells, slot, meter, 2)
+    n = packing.best_per_gpu(cells, slot, meter, 2)
     one, two = (meter.tempo(cells[0], (slot,) * k) for k in (1, 2))
 
     assert n == (2 if two.total >= packing.GAIN * one.total else 1)

@@ -16,7 +16,8 @@ import fakes
 from bench.run import worker_process
 from bench.spec.cell import Cell
 from bench.errors import BenchError
-from bench.run.executor import Settings, execute
+from bench.run.executor import execute
+from bench.run.settings import Settings
 from bench.run.job import Slot
 from bench.run.journal import Entry, JournalWriter
 from bench.results.cell_state import Standings

@@ -24,7 +24,7 @@ from bench.planning.planner import plan
 from bench.results import store
 from bench.results.record import Record
 from bench.results.record_diff import VOLATILE
-from bench.run import worker
+from bench.run import cell_run
 from bench.run.job import Job
 from bench.spec.cell import Cell
 
@@ -33,7 +33,7 @@ CONTEXT = multiprocessing.get_context("forkserver")
 PRELOAD = [
     "bench.train.checkpoint",
     "bench.train.model",
-    "bench.run.worker",
+    "bench.run.cell_run",
     "sklearn.datasets",
     "torch._dynamo",
 ]
@@ -122,7 +122,7 @@ def survive(cell: Cell, root: Path, kills: int, rng: random.Random) -> Toll:
 
 def run(job: Job, seconds: float | None = None) -> bool:
     """Run a cell in a process of its own; returns whether it had to be killed."""
-    process = CONTEXT.Process(target=worker.run, args=(job,))
+    process = CONTEXT.Process(target=cell_run.run, args=(job,))
     process.start()
     process.join(seconds)
     if process.exitcode is not None:

@@ -11,8 +11,8 @@ import pytest
 from bench.planning import planner
 from bench.results import store
 from bench.run import executor
-from bench.run.executor import Settings
 from bench.run.job import Slot
+from bench.run.settings import Settings
 
 pytestmark = pytest.mark.slow
 COPY = os.environ.get("BENCH_TEST_CIFAR10", "")

@@ -10,9 +10,9 @@ from bench.leaderboard.tables import render
 from bench.planning import planner
 from bench.planning.explain import describe
 from bench.results.cell_state import Standings
-from bench.run.executor import Settings
 from bench.run.job import Slot
 from bench.run.session import run
+from bench.run.settings import Settings
 from bench.spec.composition import compose
 from bench.spec.published import ledger
 from bench.spec.suite import parse

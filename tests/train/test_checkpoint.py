@@ -25,9 +25,11 @@ from bench.planning.planner import plan
 from bench.results import store
 from bench.results.record import Provenance, Record
 from bench.results.record_diff import VOLATILE
-from bench.run import worker
+from bench.run import cell_run
+from bench.run.cell_run import CellRun
 from bench.run.events import Ended, Event, Noted, Progressed
 from bench.run.job import Job
+from bench.run.link import RunLink
 from bench.train import checkpoint, model
 from bench.train.checkpoint import CheckpointWriter, Manifest
 from bench.train.outcome import Outcome
@@ -330,8 +332,8 @@ class News(list[Event]):
 @pytest.fixture
 def news(monkeypatch: pytest.MonkeyPatch) -> News:
     heard = News()
-    monkeypatch.setattr(worker, "_queue", heard)
-    monkeypatch.setattr(worker, "QUIET_S", 0.0)
+    monkeypatch.setattr(cell_run, "ALONE", RunLink(heard.put))
+    monkeypatch.setattr(cell_run, "QUIET_S", 0.0)
     return heard
 
 
@@ -358,11 +360,11 @@ def bits(record: Record) -> dict[str, object]:
 def test_sigterm_interrupts_a_cell_and_it_goes_on(job: Job, news: News) -> None:
     """The step is finished and kept, nothing is recorded; run again, the record is the same."""
     whole = replace(job, root=job.root / "whole")
-    worker.run(whole)
+    cell_run.run(whole)
     before = signal.getsignal(signal.SIGTERM)
     news.clear()
     news.react = lambda e: e.epoch == 1 and e.fraction and os.kill(os.getpid(), signal.SIGTERM)
-    worker.run(job)
+    cell_run.run(job)
 
     assert signal.getsignal(signal.SIGTERM) == before
     assert (news.end.status, news.end.epoch) == ("interrupted", 2)
@@ -372,7 +374,7 @@ def test_sigterm_interrupts_a_cell_and_it_goes_on(job: Job, news: News) -> None:
 
     news.clear()
     news.react = lambda _: None
-    worker.run(replace(job, threads=1, argv=("run", "again")))
+    cell_run.run(replace(job, threads=1, argv=("run", "again")))
     record = found(job)
     assert bits(record) == bits(found(whole))
     assert [p.command for p in record.earlier] == ["bench"]
@@ -392,9 +394,9 @@ def test_a_resume_that_differs_says_so(
     """Another number of threads is in `earlier`, and on a line of the log."""
     request.addfinalizer(lambda: torch.set_num_threads(1))
     news.react = lambda e: e.epoch == 1 and os.kill(os.getpid(), signal.SIGTERM)
-    worker.run(job)
+    cell_run.run(job)
     news.react = lambda _: None
-    worker.run(replace(job, threads=2))
+    cell_run.run(replace(job, threads=2))
 
     assert [p.threads for p in (*found(job).earlier, found(job).provenance)] == [1, 2]
     assert "not as before the interruption: threads 2, was 1" in log(job)
@@ -405,7 +407,7 @@ def test_a_full_disk_costs_the_checkpoint_alone(
 ) -> None:
     """Each that cannot be written is a line in the log, the first is told; the cell ends well."""
     full(monkeypatch)
-    worker.run(replace(job, checkpoint_s=0.0))
+    cell_run.run(replace(job, checkpoint_s=0.0))
 
     assert news.end.status == "ok"
     assert log(job).count("no checkpoint: cannot write") == 6
@@ -415,16 +417,16 @@ def test_a_full_disk_costs_the_checkpoint_alone(
 
 def test_a_checkpoint_that_is_all_damaged_costs_time_alone(job: Job, news: News) -> None:
     """Training begins anew, says so, and ends in the same record."""
-    worker.run(job)
+    cell_run.run(job)
     first = found(job)
     home = store.cell_path(job.root, job.cell)
     shutil.rmtree(home)
     news.react = lambda e: e.epoch == 1 and os.kill(os.getpid(), signal.SIGTERM)
-    worker.run(job)
+    cell_run.run(job)
     for path in (home / "checkpoints").glob("*/weights.safetensors"):
         halve(path)
     news.react = lambda _: None
-    worker.run(job)
+    cell_run.run(job)
 
     assert "weights.safetensors is damaged" in log(job)
     assert "no checkpoint is left, training begins anew" in log(job)
@@ -435,9 +437,9 @@ def test_a_checkpoint_that_is_all_damaged_costs_time_alone(job: Job, news: News)
 def interrupted(job: Job, news: News) -> tuple[Job, Path, Snapshot, list[Provenance]]:
     """A cell trained to its end elsewhere, and here as far as a checkpoint: that job, and this."""
     whole = replace(job, root=job.root / "whole")
-    worker.run(whole)
+    cell_run.run(whole)
     news.react = lambda e: e.epoch == 1 and os.kill(os.getpid(), signal.SIGTERM)
-    worker.run(job)
+    cell_run.run(job)
     news.react = lambda _: None
     home = store.cell_path(job.root, job.cell)
     kept = checkpoint.read_newest(home, job.cell.id, pytest.fail)
@@ -452,7 +454,7 @@ def test_a_checkpoint_that_does_not_fit_is_set_aside(job: Job, news: News) -> No
         wrong = replace(past, step=1, epoch=epoch, optimizer=optimizer)
         checkpoint.write(home, job.cell.id, wrong, processes)
     assert len(names(home)) == 2
-    worker.run(job)
+    cell_run.run(job)
 
     assert "checkpoint 000007-00000001 is not used: its epoch does not fit" in log(job)
     assert "is not used: its content (IndexError) does not fit" in log(job)
@@ -469,7 +471,7 @@ def test_a_failure_right_after_a_checkpoint_is_put_to_it(job: Job, news: News) -
         wrong = replace(past, step=step, sums=[], optimizer=past.optimizer | {0: state})
         shutil.rmtree(checkpoint.step_folder(home, past.epoch, step), ignore_errors=True)
         checkpoint.write(home, job.cell.id, wrong, processes)
-    worker.run(job)
+    cell_run.run(job)
 
     assert "is not used: its optimizer does not fit" in log(job)
     assert "is not used: training fails there: " in log(job)
@@ -492,11 +494,11 @@ def test_weights_that_find_no_room_cost_no_checkpoint(
     with monkeypatch.context() as no_room:
         no_room.setattr(store, "write_file", write)
         with pytest.raises(EnvironmentProblem, match=r"best\.safetensors`: No space left"):
-            worker.run(job)
+            cell_run.run(job)
     assert store.find_record(job.root, job.cell) is None
     assert len(names(home)) == 2
 
-    worker.run(job)
+    cell_run.run(job)
     assert "resumed in epoch 3, before step 2" in log(job)
     assert found(job).status == "ok"
     assert not (home / "checkpoints").exists()
@@ -515,7 +517,7 @@ def test_a_record_without_weights_is_better_than_none(
         return whole(path, content)
 
     monkeypatch.setattr(store, "write_file", write)
-    worker.run(job)
+    cell_run.run(job)
 
     assert found(job).status == "ok"
     assert log(job).count("weights not kept, the record is worth more: cannot write") == 2
@@ -527,14 +529,14 @@ def test_a_failure_knows_where_it_comes_from(
 ) -> None:
     """A record of a failure holds the receipt and the processes that trained before it."""
     news.react = lambda e: e.epoch == 1 and os.kill(os.getpid(), signal.SIGTERM)
-    worker.run(job)
+    cell_run.run(job)
 
     def full(*_: object) -> None:
         raise MemoryError
 
     news.react = lambda _: None
     monkeypatch.setattr("bench.train.trainer.accuracy", full)
-    worker.run(job)
+    cell_run.run(job)
     record = found(job)
 
     assert record.status == "out_of_memory"
@@ -564,8 +566,8 @@ def test_out_of_memory_is_told_apart(
     def measure(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(worker, "_measure", measure)
-    worker.run(job)
+    monkeypatch.setattr(CellRun, "_measure", measure)
+    cell_run.run(job)
     record = found(job)
 
     assert (record.status, news.end.status) == (status, status)
@@ -578,7 +580,7 @@ def test_real_exhaustion_is_out_of_memory(job: Job, news: News) -> None:
     with pytest.raises(RuntimeError) as raised:
         torch.empty(2**55)
 
-    assert worker._failure(raised.value, job)[0] == "out_of_memory"  # pyright: ignore
+    assert cell_run.failure(raised.value, job)[0] == "out_of_memory"
 
 
 def test_global_generators_are_seeded(job: Job) -> None:
@@ -605,7 +607,8 @@ ls {root}/cells/*
 RUN = """
 from pathlib import Path
 from bench.spec.cell import Cell
-from bench.run.worker import Job, run
+from bench.run.cell_run import run
+from bench.run.job import Job
 cell = Cell.model_validate_json(Path("{cell}").read_text())
 run(Job(cell, Path("{root}"), "cpu", 1, 0, False, Path("data"), (), (), 0.0))
 """

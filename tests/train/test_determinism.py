@@ -13,8 +13,8 @@ from bench.leaderboard.board import rank
 from bench.results import store
 from bench.results.record import Receipt
 from bench.results.record_diff import first_differing_step
+from bench.run.cell_run import run
 from bench.run.job import Job
-from bench.run.worker import run
 from bench.spec.cell import Cell
 from bench.train import determinism
 

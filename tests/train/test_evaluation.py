@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bench.planning.planner import plan
 from bench.results import store
-from bench.run import worker
+from bench.run import cell_run
 from bench.run.job import Job
 from bench.train import evaluation
 
@@ -12,7 +12,7 @@ from bench.train import evaluation
 def test_weights_are_checked_against_the_record(tiny: Path, tmp_path: Path) -> None:
     """The last and the best weights are the recorded ones, or the line says that they are not."""
     (cell, *_) = plan(tiny).cells
-    worker.run(Job(cell, tmp_path, "cpu", 1, 0, False, Path("data"), (), (), 1e9))
+    cell_run.run(Job(cell, tmp_path, "cpu", 1, 0, False, Path("data"), (), (), 1e9))
     before = list(evaluation.measure_again(cell.id, tmp_path, None))
     best, last = (store.cell_path(tmp_path, cell) / f"{n}.safetensors" for n in ("best", "last"))
     content = bytearray(last.read_bytes())

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from bench.results import store
-from bench.run import worker
+from bench.run import cell_run
 from bench.run.job import Job
+from bench.run.link import RunLink
 from bench.spec.cell import Cell
 from bench.train import gpu_energy, resource_meter
 from bench.train.resource_meter import ResourceMeter
@@ -127,9 +128,7 @@ def test_a_record_tells_what_its_cell_took(
 
     monkeypatch.setattr(resource_meter, "ResourceMeter", Fake)
     asked = iter([False] * 3)
-    monkeypatch.setattr(worker, "_stopping", lambda: next(asked, True))
-    train(cell, tmp_path)
-    monkeypatch.setattr(worker, "_stopping", lambda: False)
+    train(cell, tmp_path, RunLink(halted=lambda: next(asked, True)))
     train(cell, tmp_path)
     record: Any = store.find_record(tmp_path, cell)
 
@@ -138,6 +137,6 @@ def test_a_record_tells_what_its_cell_took(
     assert store.seal_holds(record)
 
 
-def train(cell: Cell, root: Path) -> None:
+def train(cell: Cell, root: Path, link: RunLink | None = None) -> None:
     job = Job(cell, root, "cpu", 1, 0, False, root, (), (), 1e9, cells_at_once=3)
-    worker.run(job)
+    cell_run.run(job, link)

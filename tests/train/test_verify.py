@@ -12,7 +12,7 @@ from bench.cli import streams
 from bench.planning import planner
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.results import cell_folders, source_digest, store
-from bench.run import worker
+from bench.run import cell_run
 from bench.run.job import Job
 from bench.spec.cell_status import CellStatus
 from bench.train import checkpoint
@@ -186,7 +186,7 @@ def own(tiny: Path, tmp_path: Path) -> Path:
     plan, root = planner.plan(tiny), tmp_path / "results"
     store.save_plan(root, plan)
     job = Job(plan.cells[0], root, "cpu", 1, 1, False, tmp_path, (), (), 60.0)
-    worker.run(job)
+    cell_run.run(job)
     forget()
     return root
 

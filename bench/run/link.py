@@ -1,0 +1,42 @@
+"""What ties the training of a cell to its run: what it tells, and the flag that stops it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.context import BaseContext
+
+from bench.run.events import CellEvent
+
+
+class Halt:
+    """
+    A flag that a run and its worker process share: it is time to stop. Down until `set`.
+
+    No lock guards it, as one guards multiprocessing's Event: a worker that is killed while it asks
+    would keep the lock, and stop all others.
+    """
+
+    def __init__(self, context: BaseContext) -> None:
+        self._flag = context.RawValue("b", 0)
+
+    def set(self) -> None:
+        self._flag.value = 1
+
+    def is_set(self) -> bool:
+        return bool(self._flag.value)
+
+
+def nobody(_: CellEvent) -> None:
+    """Nobody is told."""
+
+
+def never() -> bool:
+    """Nobody asks to stop."""
+    return False
+
+
+@dataclass(frozen=True)
+class RunLink:
+    """How a cell tells its run what happens, and learns that it is to stop."""
+
+    tell: Callable[[CellEvent], None] = nobody
+    halted: Callable[[], bool] = never

@@ -1,0 +1,88 @@
+"""
+What a worker process does: one job after the other, each printed into the log of its cell.
+
+A process whose parent died ends at once, with all that it started.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import warnings
+from collections.abc import Callable
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import TypeAlias
+
+from platformdirs import user_cache_path
+
+from bench.base.machine import keep_pages
+from bench.errors import BenchError, EnvironmentProblem
+from bench.run.cell_log import Log, attach, redirect
+from bench.run.events import CellEvent
+from bench.run.job import Job
+from bench.run.link import Halt, RunLink
+from bench.run.worker import JobEnd
+
+Task: TypeAlias = tuple[Callable[[Job, RunLink], None], Job]
+Said: TypeAlias = CellEvent | JobEnd
+
+
+def serve(tasks: "Connection[Task, Task]", said: "Connection[Said, Said]", halt: Halt) -> None:
+    """Do each task that comes; say what its cell tells, and at last how it was left."""
+    prepare_process()
+    send = partial(_send, said)
+    link = RunLink(send, halt.is_set)
+    while True:
+        try:
+            do, job = tasks.recv()
+        except EOFError:  # there are no more
+            return
+        send(attend(do, job, link))
+
+
+def attend(do: Callable[[Job, RunLink], None], job: Job, link: RunLink) -> JobEnd:
+    """Do a job, have all that it prints in its cell's log, and say what it raised."""
+    try:
+        redirect(Log(job.root, job.cell).path)
+        try:
+            do(job, link)
+        finally:
+            redirect(Path(os.devnull))
+    except BenchError as error:
+        reason = "; ".join(str(error).splitlines())
+        return JobEnd(reason, environment=isinstance(error, EnvironmentProblem))
+    except BaseException as error:  # even `sys.exit` ends no worker
+        return JobEnd(f"{type(error).__name__}: {error}".splitlines()[0])
+    return JobEnd()
+
+
+def prepare_process() -> None:
+    """
+    Prepare a fresh process: Ctrl-C is the parent's to handle, and it ends with its parent.
+
+    It leads a process group of its own, so that what its cells start ends with it.
+    """
+    os.setpgid(0, 0)
+    keep_pages()
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(user_cache_path("signbench") / "compiled"))
+    attach()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # odd EXIF tags; damage is an error
+    threading.Thread(target=_follow_parent, daemon=True).start()
+
+
+def _follow_parent() -> None:
+    """End this process and its own when its parent has died, so that nobody trains unheard."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os.killpg(0, signal.SIGKILL)
+
+
+def _send(said: "Connection[Said, Said]", what: Said) -> None:
+    with contextlib.suppress(OSError):  # nobody hears an orphan
+        said.send(what)
