@@ -8,11 +8,10 @@ The only place where a suite's names meet the registry.
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
@@ -25,193 +24,248 @@ from bench.registry import BACKBONES, ESTIMATORS, Registry, add_folders
 from bench.results import source_digest
 from bench.spec.cell import Recipe, Role
 
-MOST = 1_000  # labels of one matrix
+MOST_COMBINATIONS = 1_000  # of one matrix
 
 
 @dataclass(frozen=True)
-class Named:
+class PluginConfig:
     """A plugin with its parameters, the name it is found by, and the digest of its file."""
 
     name: str
     plugin: Any
-    source: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True)
-class Net:
-    """A backbone, and how and on what its rows train."""
+class BackboneConfig:
+    """A backbone with its parameters, and how and on what its rows train."""
 
     name: str
     plugin: Any
     recipe: Recipe
-    source: Named  # of its data
-    digest: str = ""  # of its file
+    data: PluginConfig
+    digest: str = ""
 
 
-@dataclass
+Roles: TypeAlias = dict[Role, PluginConfig]
+RoleEntries: TypeAlias = dict[Role, tuple[dict[str, Any], KeyPath]]  # parameters, where they stand
+BOTH: tuple[Role, ...] = ("W", "A")
+
+
+@dataclass(frozen=True)
 class Axes:
-    """A suite's axes with their plugins built, and every problem met on the way."""
+    """A suite's axes with their plugins built, by label."""
 
-    estimators: dict[str, dict[Role, Named]] = field(default_factory=dict[str, dict[Role, Named]])
-    fixed: set[str] = field(default_factory=set[str])  # labels that name their own schedule
-    backbones: dict[str, Net] = field(default_factory=dict[str, Net])
-    nets: set[str] = field(default_factory=set[str])  # their labels, those without data, too
-    problems: list[Problem] = field(default_factory=list[Problem])
-
-
-def build(document: Document) -> Axes:
-    """Build every plugin that a suite names, from its own folders too."""
-    axes = Axes()
-    _add_folders(document, axes)
-    for label, entry in _entries(document, "estimators"):
-        for suffix, params, path in _matrix(entry, ("estimators", label), axes):
-            _add_estimator(label + suffix, label, params, path, axes)
-    recipe = _recipe(document, {}, ("train",), axes)
-    shared = _source(document.data["data"], ("data",), axes) if "data" in document.data else None
-    for label, entry in _entries(document, "backbones"):
-        path = ("backbones", label)
-        params = {k: v for k, v in entry.items() if k not in {"train", "data"}}
-        own, source = recipe, shared
-        if "train" in entry:
-            own = _recipe(document, entry["train"], (*path, "train"), axes)
-        if "data" in entry:
-            source = _source(entry["data"], (*path, "data"), axes)
-        for suffix, chosen, _ in _matrix(params, path, axes):
-            built = _plugin(BACKBONES, {"plugin": label} | chosen, path, axes)
-            axes.nets.add(label + suffix)
-            if built and own and source:
-                net = Net(built.name, built.plugin, own, source, built.source)
-                axes.backbones[label + suffix] = net
-    return axes
+    estimators: dict[str, Roles]
+    own_schedule: set[str]  # labels of estimators that name their schedule
+    backbones: dict[str, BackboneConfig]
+    backbone_labels: set[str]  # of those without a recipe or data, too
 
 
-def _recipe(document: Document, own: Any, path: KeyPath, axes: Axes) -> Recipe | None:
-    """The suite's recipe under `own`; what is wrong with the suite's own is told by its model."""
-    shared = as_mapping(document.data.get("train"))
-    over = as_mapping(own)
-    if shared is None or over is None:
-        if over is None:
-            axes.problems.append(Problem(path, "must be a mapping, as the suite's train is"))
-        return None
-    try:
-        return Recipe.model_validate(shared | over)
-    except ValidationError as error:
-        if path != ("train",):
-            axes.problems += [p for p in problems(error, path, Recipe) if _own(p, path, over)]
-    return None
+def build(document: Document) -> tuple[Axes, list[Problem]]:
+    """Build every plugin that a suite names, from its own folders too, and say which cannot be."""
+    misnamed = _add_folders(document)
+    estimators, own_schedule, wrong_estimators = _estimators(document)
+    backbones, labels, wrong_backbones = _backbones(document)
+    axes = Axes(estimators, own_schedule, backbones, labels)
+    return axes, [*misnamed, *wrong_estimators, *wrong_backbones]
 
 
-def _own(problem: Problem, path: KeyPath, own: dict[str, Any]) -> bool:
-    """Is this said of what stands at `path` itself, and not of the suite's recipe below it?"""
-    return len(problem.path) == len(path) or problem.path[len(path)] in own
-
-
-def _add_folders(document: Document, axes: Axes) -> None:
+def _add_folders(document: Document) -> list[Problem]:
+    """Let the registries find plugins in the suite's folders; name those that are not there."""
+    unbuilt: list[Problem] = []
     folders: Any = document.data.get("plugins", [])
     for folder in as_list(folders) or [folders]:
-        if isinstance(folder, str):
-            try:
-                there = (Path(document.source).parent / folder).is_dir()
-            except OSError:
-                there = False
-            if not there:
-                message = f"no folder `{folder}` beside the suite"
-                axes.problems.append(Problem(("plugins",), message))
-                continue
-            add_folders([Path(document.source).parent / folder])
+        if not isinstance(folder, str):
+            continue  # the suite's own check names it
+        path = Path(document.source).parent / folder
+        if _is_folder(path):
+            add_folders([path])
+        else:
+            unbuilt.append(Problem(("plugins",), f"no folder `{folder}` beside the suite"))
+    return unbuilt
+
+
+def _is_folder(path: Path) -> bool:
+    """Is it a folder? Not if its name is one that no folder can have."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _estimators(document: Document) -> tuple[dict[str, Roles], set[str], list[Problem]]:
+    """Build the estimators: by label, the labels that name their schedule, what is wrong."""
+    estimators: dict[str, Roles] = {}
+    own_schedule: set[str] = set()
+    unbuilt: list[Problem] = []
+    for name, entry in _entries(document, "estimators"):
+        path = ("estimators", name)
+        combinations, wrong = _expand_matrix(entry, path)
+        unbuilt += wrong
+        for suffix, parameters in combinations:
+            label, entries = name + suffix, _role_entries(name, parameters, path)
+            roles, wrong = _estimator(label, entries, path)
+            unbuilt += wrong
+            if roles is not None:
+                estimators[label] = roles
+            if any("schedule" in own for own, _ in entries.values()):
+                own_schedule.add(label)
+    return estimators, own_schedule, unbuilt
+
+
+def _backbones(document: Document) -> tuple[dict[str, BackboneConfig], set[str], list[Problem]]:
+    """Build the backbones: by label, the labels of all that there are, what is wrong."""
+    backbones: dict[str, BackboneConfig] = {}
+    labels: set[str] = set()
+    shared_recipe, unbuilt = _recipe(document, {}, ("train",))
+    shared_data = None
+    if "data" in document.data:
+        shared_data, wrong = _data_set(document.data["data"], ("data",))
+        unbuilt += wrong
+    for name, entry in _entries(document, "backbones"):
+        path = ("backbones", name)
+        recipe, data = shared_recipe, shared_data
+        if "train" in entry:
+            recipe, wrong = _recipe(document, entry["train"], (*path, "train"))
+            unbuilt += wrong
+        if "data" in entry:
+            data, wrong = _data_set(entry["data"], (*path, "data"))
+            unbuilt += wrong
+        own = {k: v for k, v in entry.items() if k not in {"train", "data"}}
+        combinations, wrong = _expand_matrix(own, path)
+        unbuilt += wrong
+        for suffix, parameters in combinations:
+            plugin, wrong = _plugin(BACKBONES, {"plugin": name} | parameters, path)
+            unbuilt += wrong
+            labels.add(name + suffix)
+            if plugin and recipe and data:
+                config = BackboneConfig(plugin.name, plugin.plugin, recipe, data, plugin.digest)
+                backbones[name + suffix] = config
+    return backbones, labels, unbuilt
 
 
 def _entries(document: Document, axis: str) -> list[tuple[str, dict[str, Any]]]:
-    """The entries of one axis that have the shape of one; the suite's own check names the rest."""
-    found = as_mapping(document.data.get(axis)) or {}
-    shaped = ((str(label), as_mapping(entry)) for label, entry in found.items())
-    return [(label, entry) for label, entry in shaped if entry is not None]
+    """List the entries of one axis that have the shape of one; the suite's check names the rest."""
+    entries = as_mapping(document.data.get(axis)) or {}
+    shaped = ((str(name), as_mapping(entry)) for name, entry in entries.items())
+    return [(name, entry) for name, entry in shaped if entry is not None]
 
 
-def _matrix(
-    entry: dict[str, Any], path: KeyPath, axes: Axes
-) -> Iterator[tuple[str, dict[str, Any], KeyPath]]:
-    """An entry once, or once per combination of its `matrix: {parameter: [values]}`."""
+def _expand_matrix(
+    entry: dict[str, Any], path: KeyPath
+) -> tuple[list[tuple[str, dict[str, Any]]], list[Problem]]:
+    """
+    Take an entry once, or once per combination of its `matrix: {parameter: [values]}`.
+
+    Returns what each adds to the label, with its parameters, and what is wrong with the matrix.
+    """
     rest = {k: v for k, v in entry.items() if k != "matrix"}
     matrix = as_mapping(entry.get("matrix", {}))
     if matrix is None or not all(as_list(v) for v in matrix.values()):
         message = "must map parameters to lists of values, as in {o_end: [1, 2, 3]}"
-        axes.problems.append(Problem((*path, "matrix"), message))
-        return
-    if math.prod(len(as_list(v)) for v in matrix.values()) > MOST:
-        axes.problems.append(Problem((*path, "matrix"), f"has more than {MOST:,} combinations"))
-        return
-    for key in matrix.keys() & rest.keys():
-        message = f"stands in the matrix, too, as {matrix[key]}; say it once"
-        axes.problems.append(Problem((*path, key), message))
+        return [], [Problem((*path, "matrix"), message)]
+    if math.prod(len(as_list(v)) for v in matrix.values()) > MOST_COMBINATIONS:
+        message = f"has more than {MOST_COMBINATIONS:,} combinations"
+        return [], [Problem((*path, "matrix"), message)]
+    twice = [
+        Problem((*path, key), f"stands in the matrix, too, as {matrix[key]}; say it once")
+        for key in matrix.keys() & rest.keys()
+    ]
+    combinations: list[tuple[str, dict[str, Any]]] = []
     for values in product(*matrix.values()):
         chosen: dict[str, Any] = dict(zip(matrix, values, strict=True))
-        suffix = ",".join(f"{k}={v}" for k, v in chosen.items())
-        yield (f"({suffix})" if suffix else ""), rest | chosen, path
+        words = ",".join(f"{k}={v}" for k, v in chosen.items())
+        combinations.append((f"({words})" if words else "", rest | chosen))
+    return combinations, twice
 
 
-def _add_estimator(
-    label: str, plugin: str, params: dict[str, Any], path: KeyPath, axes: Axes
-) -> None:
-    """One label: one estimator for both roles, or `{W: ..., A: ...}` apart."""
+def _role_entries(name: str, parameters: dict[str, Any], path: KeyPath) -> RoleEntries:
+    """Take the parameters of one label apart: one plugin for both roles, or `{W: ..., A: ...}`."""
+    if not parameters.keys() & set(BOTH):
+        return dict.fromkeys(BOTH, ({"plugin": name} | parameters, path))
+    shared = {k: v for k, v in parameters.items() if k not in BOTH}
+    entries: RoleEntries = {}
+    for role in BOTH:
+        own = as_mapping(parameters.get(role))
+        if own:
+            entries[role] = shared | own, (*path, role)
+        else:
+            entries[role] = shared | {"plugin": parameters.get(role)}, path
+    return entries
+
+
+def _estimator(
+    label: str, entries: RoleEntries, path: KeyPath
+) -> tuple[Roles | None, list[Problem]]:
+    """Build the plugins of one label."""
     if label == "none":
-        message = "means full precision here; choose another label"
-        axes.problems.append(Problem(path, message))
-        return
-    roles: dict[Role, Named] = {}
-    sources: tuple[Role, ...] = ("W", "A")
-    apart = params.keys() & set(sources)
-    rest = {k: v for k, v in params.items() if k not in sources}
-    for role in sources:
-        value: Any = params.get(role)
-        own: dict[str, Any] = as_mapping(value) or {"plugin": value}
-        chosen, place = (rest | own, (*path, role)) if apart else ({"plugin": plugin} | rest, path)
-        built = _plugin(ESTIMATORS, chosen, place if not apart or as_mapping(value) else path, axes)
-        if built:
-            roles[role] = built
-            if "schedule" in chosen:
-                axes.fixed.add(label)
-    if len(roles) == len(sources):
-        axes.estimators[label] = roles
+        return None, [Problem(path, "means full precision here; choose another label")]
+    roles: Roles = {}
+    unbuilt: list[Problem] = []
+    for role, (parameters, place) in entries.items():
+        plugin, wrong = _plugin(ESTIMATORS, parameters, place)
+        unbuilt += wrong
+        if plugin:
+            roles[role] = plugin
+    return (roles if len(roles) == len(entries) else None), unbuilt
 
 
 def _plugin(
-    registry: Registry[Any], params: dict[str, Any], path: KeyPath, axes: Axes
-) -> Named | None:
-    """Build one plugin; what is wrong goes to the problems."""
-    params = dict(params)
-    name: Any = params.pop("plugin", None)
+    registry: Registry[Any], parameters: dict[str, Any], path: KeyPath
+) -> tuple[PluginConfig | None, list[Problem]]:
+    """Build one plugin, or say what is wrong with it."""
+    name: Any = parameters.get("plugin")
     if not isinstance(name, str):
         message = "needs both W and A, each a plugin's name or a mapping with `plugin:`"
-        axes.problems.append(Problem(path, message))
-        return None
+        return None, [Problem(path, message)]
+    own = {str(k): v for k, v in parameters.items() if k != "plugin"}
     try:
-        plugin = registry.load(name)(**{str(k): v for k, v in params.items()})
+        plugin = registry.load(name)(**own)
         plugin.ref(name)  # as cells will name it
-        return Named(name, plugin, source_digest.source(registry, name))
+        return PluginConfig(name, plugin, source_digest.source(registry, name)), []
     except PluginError as error:
-        axes.problems.append(Problem(path, str(error)))
+        return None, [Problem(path, str(error))]
     except ValidationError as error:
-        axes.problems += problems(error, path, registry.load(name))
+        return None, problems(error, path, registry.load(name))
     except Exception as error:  # whatever a stranger's class raises
-        axes.problems.append(Problem(path, f"`{name}` raises {type(error).__name__}: {error}"))
-    return None
+        return None, [Problem(path, f"`{name}` raises {type(error).__name__}: {error}")]
 
 
-def _source(value: Any, path: KeyPath, axes: Axes) -> Named | None:
-    """The one data set that stands at `path`."""
-    found = as_mapping(value) or {}
-    entries = [
-        (str(name), e) for name, entry in found.items() if (e := as_mapping(entry)) is not None
-    ]
-    if len(entries) != 1:
-        axes.problems.append(Problem(path, f"names {len(entries) or 'no'} data sets, needs one"))
-        return None
-    name, params = entries[0]
+def _recipe(document: Document, own: Any, path: KeyPath) -> tuple[Recipe | None, list[Problem]]:
+    """
+    Make the suite's recipe with what stands at `path` over it.
+
+    What is wrong with the suite's own recipe is told by its model.
+    """
+    shared, over = as_mapping(document.data.get("train")), as_mapping(own)
+    if over is None:
+        return None, [Problem(path, "must be a mapping, as the suite's train is")]
+    if shared is None:
+        return None, []
     try:
-        return Named(name, sources.named(name).model_validate(params))
-    except UsageError as error:
-        axes.problems.append(Problem((*path, name), str(error)))
+        return Recipe.model_validate(shared | over), []
     except ValidationError as error:
-        axes.problems += problems(error, (*path, name), sources.named(name))
-    return None
+        if path == ("train",):
+            return None, []
+        return None, [p for p in problems(error, path, Recipe) if _is_own(p, path, over)]
+
+
+def _is_own(problem: Problem, path: KeyPath, own: dict[str, Any]) -> bool:
+    """Is this said of what stands at `path` itself, and not of the suite's recipe below it?"""
+    return len(problem.path) == len(path) or problem.path[len(path)] in own
+
+
+def _data_set(value: Any, path: KeyPath) -> tuple[PluginConfig | None, list[Problem]]:
+    """Make the one data set that stands at `path`."""
+    found = as_mapping(value) or {}
+    entries = [(str(k), e) for k, entry in found.items() if (e := as_mapping(entry)) is not None]
+    if len(entries) != 1:
+        return None, [Problem(path, f"names {len(entries) or 'no'} data sets, needs one")]
+    name, parameters = entries[0]
+    try:
+        return PluginConfig(name, sources.named(name).model_validate(parameters)), []
+    except UsageError as error:
+        return None, [Problem((*path, name), str(error))]
+    except ValidationError as error:
+        return None, problems(error, (*path, name), sources.named(name))

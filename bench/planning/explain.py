@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from bench.base.plain_data import as_list, as_mapping
 from bench.base.yaml_document import Document
-from bench.planning.axes import Net
+from bench.planning.axes import BackboneConfig
 from bench.planning.planner import resolve
 from bench.spec.suite import Suite
 from bench.spec.suite_file import question
@@ -47,7 +47,7 @@ def describe(path: Path, overrides: list[str]) -> str:
     name, source = next(iter(suite.data.items()))
     own = {label for label, entry in suite.backbones.items() if "data" in entry}
     nets = {label.partition("(")[0]: net for label, net in axes.backbones.items()}
-    shared = next((net.source for label, net in nets.items() if label not in own), None)
+    shared = next((net.data for label, net in nets.items() if label not in own), None)
     lines += _values(shared.plugin, ("data", name)) if shared else [(("data", name), source)]
     if suite.tune:
         lines += _values(suite.tune, ("tune",))
@@ -74,7 +74,7 @@ def _values(model: Any, path: Place, skip: tuple[str, ...] = ()) -> list[tuple[P
     return [((*path, k), v) for k, v in dict(model).items() if k not in skip]
 
 
-def _net(document: Document, label: str, net: Net) -> list[tuple[Place, Any]]:
+def _net(document: Document, label: str, net: BackboneConfig) -> list[tuple[Place, Any]]:
     """A backbone, and what it says for itself of recipe and data."""
     place: Place = ("backbones", label)
     lines: list[tuple[Place, Any]] = [((*place, "plugin"), net.name), *_values(net.plugin, place)]
@@ -82,7 +82,7 @@ def _net(document: Document, label: str, net: Net) -> list[tuple[Place, Any]]:
     entry = as_mapping(said.get(label.partition("(")[0])) or {}
     lines += [((*place, "train", k), getattr(net.recipe, k)) for k in entry.get("train", {})]
     if "data" in entry:
-        lines += _values(net.source.plugin, (*place, "data", net.source.name))
+        lines += _values(net.data.plugin, (*place, "data", net.data.name))
     return lines
 
 

@@ -1,6 +1,6 @@
 """The rows of a plan: what one combination of a suite's axes trains, and what is said of it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,31 +9,17 @@ from bench.base.yaml_document import Document, Problem
 from bench.data.dataset import Dataset
 from bench.errors import SuiteError
 from bench.nn.contract import Estimator, Surrogate
-from bench.planning.axes import Axes, Named, Net
-from bench.planning.tuning_trials import Trials, with_values
+from bench.planning.axes import Axes, BackboneConfig, PluginConfig, Roles
+from bench.planning.combinations import ROLES, Combination, has_schedule
+from bench.planning.tuning_trials import TrialBuilder, with_values
 from bench.properties import verdicts
 from bench.results import source_digest
-from bench.spec.cell import CORE, WA, Cell, DataRef, Recipe, Ref, Role
+from bench.spec.cell import CORE, Cell, DataRef, Recipe, Ref, Role
 from bench.spec.plan import Properties, RoleInfo, Row
 from bench.spec.suite import Suite
 
-ROLES: dict[WA, tuple[Role, ...]] = {"32/32": (), "1/32": ("W",), "1/1": ("W", "A")}
 
-
-@dataclass(frozen=True)
-class Combination:
-    """One point of the crossed axes, seeds aside."""
-
-    label: str
-    backbone: str
-    wa: WA
-    schedule: str  # of the suite's axis
-
-    def __str__(self) -> str:
-        return f"{self.label} x {self.backbone} x {self.wa} x {self.schedule}"
-
-
-class Rows:
+class RowBuilder:
     """Makes rows; data is loaded and properties are judged once."""
 
     def __init__(self, suite: Suite, axes: Axes, document: Document, folder: Path) -> None:
@@ -41,15 +27,20 @@ class Rows:
         self.found: dict[str, tuple[DataRef, Dataset]] = {}
         self.infos: dict[tuple[str, Role], RoleInfo] = {}
         self.numerics = source_digest.numerics()
-        self.trials = suite.tune and Trials(suite, suite.tune, axes, document)
+        self.trials = suite.tune and TrialBuilder(suite, suite.tune, axes, document)
 
-    def row(self, c: Combination, seeds: list[int]) -> Row:
-        """The row of one combination."""
+    def build(self, c: Combination, seeds: list[int]) -> Row:
+        """Make the row of one combination."""
         net = self.axes.backbones[c.backbone]
         roles, schedule = self._roles(c)
-        _, dataset = self._data(c, net.source, net.recipe)
+        _, dataset = self._data(c, net.data, net.recipe)
 
-        def make(roles: dict[Role, Named], net: Net, source: Named, seeds: list[int]) -> list[Cell]:
+        def make(
+            roles: Roles,
+            net: BackboneConfig,
+            source: PluginConfig,
+            seeds: list[int],
+        ) -> list[Cell]:
             return self._cells(c, roles, net, source, seeds)
 
         return Row(
@@ -61,19 +52,19 @@ class Rows:
             data=dataset.label,
             classes=dataset.num_classes,
             roles=self._infos(roles),
-            cells=make(roles, net, net.source, seeds),
-            trials=self.trials.of((c.label, c.backbone), roles, net, seeds, make, self._infos)
+            cells=make(roles, net, net.data, seeds),
+            trials=self.trials.build((c.label, c.backbone), roles, net, seeds, make, self._infos)
             if self.trials
             else [],
         )
 
-    def _roles(self, c: Combination) -> tuple[dict[Role, Named], str]:
+    def _roles(self, c: Combination) -> tuple[Roles, str]:
         """The estimator of each role on its schedule, and that schedule's name."""
-        roles: dict[Role, Named] = {}
+        roles: Roles = {}
         schedule = "default"
         for role in ROLES[c.wa]:
             named = self.axes.estimators[c.label][role]
-            own = c.label in self.axes.fixed or c.schedule == "default"
+            own = c.label in self.axes.own_schedule or c.schedule == "default"
             if has_schedule(named.plugin) and not own:
                 named = replace(named, plugin=with_values(named.plugin, {"schedule": c.schedule}))
                 schedule = c.schedule
@@ -83,12 +74,12 @@ class Rows:
     def _cells(
         self,
         c: Combination,
-        roles: dict[Role, Named],
-        net: Net,
-        source: Named,
+        roles: Roles,
+        net: BackboneConfig,
+        source: PluginConfig,
         seeds: list[int],
     ) -> list[Cell]:
-        refs: dict[Role, Ref] = {r: n.plugin.ref(n.name, n.source) for r, n in roles.items()}
+        refs: dict[Role, Ref] = {r: n.plugin.ref(n.name, n.digest) for r, n in roles.items()}
         return [
             Cell(
                 core=CORE,
@@ -104,7 +95,9 @@ class Rows:
             for seed in dict.fromkeys(seeds)
         ]
 
-    def _data(self, c: Combination, source: Named, recipe: Recipe) -> tuple[DataRef, Dataset]:
+    def _data(
+        self, c: Combination, source: PluginConfig, recipe: Recipe
+    ) -> tuple[DataRef, Dataset]:
         """The data set, loaded once."""
         key = f"{source.name}{source.plugin!r}"
         if key not in self.found:
@@ -134,10 +127,10 @@ class Rows:
         hint = f"; `resize: {needed}` under data fits them"
         return Problem(("backbones", c.backbone), message + hint)
 
-    def _infos(self, roles: dict[Role, Named]) -> dict[Role, RoleInfo]:
+    def _infos(self, roles: Roles) -> dict[Role, RoleInfo]:
         return {role: self._info(named, role) for role, named in roles.items()}
 
-    def _info(self, named: Named, role: Role) -> RoleInfo:
+    def _info(self, named: PluginConfig, role: Role) -> RoleInfo:
         """What tables say of a configured estimator, computed once."""
         key = (f"{named.name}{named.plugin!r}", role)
         if key not in self.infos:
@@ -158,10 +151,6 @@ def _unusual(plugin: Any) -> list[str]:
     """The parameters that were given another value than the default."""
     fields = plugin.__class__.model_fields
     return [f"{k} {v}" for k, v in dict(plugin).items() if v != fields[k].default]
-
-
-def has_schedule(plugin: Estimator) -> bool:
-    return isinstance(plugin, Surrogate) and "schedule" in type(plugin).model_fields
 
 
 def _judged(plugin: Estimator, role: Role) -> tuple[Properties | None, Properties | None]:

@@ -16,31 +16,36 @@ from bench.base.text import count, suggest
 from bench.base.validation import problems
 from bench.base.yaml_document import Document, Problem
 from bench.errors import SuiteError
-from bench.planning.axes import Axes, Named, Net
+from bench.planning.axes import Axes, BackboneConfig, PluginConfig, Roles
 from bench.planning.grid import Grid, Point, draw, size
 from bench.spec.cell import FREE, Cell, Recipe, Role
 from bench.spec.plan import RoleInfo, Trial
 from bench.spec.suite import Suite, Tune
 
-Roles: TypeAlias = dict[Role, Named]
-Make: TypeAlias = Callable[[Roles, Net, Named, list[int]], list[Cell]]
+Make: TypeAlias = Callable[[Roles, BackboneConfig, PluginConfig, list[int]], list[Cell]]
 Labels: TypeAlias = tuple[str, str]  # of an estimator and a backbone
 Infos: TypeAlias = Callable[[Roles], dict[Role, RoleInfo]]
 
 
-class Trials:
+class TrialBuilder:
     """The trials of one suite's rows."""
 
     def __init__(self, suite: Suite, tune: Tune, axes: Axes, document: Document) -> None:
         self.suite, self.tune, self.axes, self.document = suite, tune, axes, document
         self.budget = self._budget()
 
-    def of(
-        self, labels: Labels, roles: Roles, net: Net, seeds: list[int], make: Make, infos: Infos
+    def build(
+        self,
+        labels: Labels,
+        roles: Roles,
+        net: BackboneConfig,
+        seeds: list[int],
+        make: Make,
+        infos: Infos,
     ) -> list[Trial]:
         """The trials of one row, whose cells `make` makes and whose texts `infos` gives."""
         part = {"held_out": self.tune.held_out, "test": None}
-        apart = Named(net.source.name, with_values(net.source.plugin, part))
+        apart = PluginConfig(net.data.name, with_values(net.data.plugin, part))
         grid, own = self._grid(labels, roles), self._own(labels, roles, net)
         settings = [(own, net, roles)]
         for values in draw(own, grid, self.budget - 1):
@@ -60,7 +65,7 @@ class Trials:
                 values={k[1]: v for k, v in values.items()},
                 roles=infos(chosen),
                 held_out=make(chosen, tuned, apart, self.tune.seeds),
-                cells=make(chosen, tuned, net.source, seeds),
+                cells=make(chosen, tuned, net.data, seeds),
             )
             for values, tuned, chosen in settings
         ]
@@ -69,7 +74,7 @@ class Trials:
         """Trials for each row: as asked for, or as many as the row with the fewest can have."""
         sizes: dict[str, int] = {}
         for backbone, net in self.axes.backbones.items():
-            if net.source.plugin.held_out is not None:
+            if net.data.plugin.held_out is not None:
                 self._refuse(
                     ("held_out",), "the data holds images out already; drop one of the two"
                 )
@@ -104,7 +109,7 @@ class Trials:
         grid |= {("backbones", k): v for k, v in nets.items()}
         return {key: [*{repr(v): v for v in values}.values()] for key, values in grid.items()}
 
-    def _own(self, labels: Labels, roles: Roles, net: Net) -> Point:
+    def _own(self, labels: Labels, roles: Roles, net: BackboneConfig) -> Point:
         """The suite's own values of what is tuned, once all that is tuned is sound."""
         for key, values in self.tune.train.items():
             if Recipe.costs().get(key, FREE).trial:
@@ -136,7 +141,7 @@ class Trials:
                 for value in values:
                     self._plugin(place, plugin, {key: value})
 
-    def _recipe(self, net: Net, values: dict[str, Any]) -> Recipe:
+    def _recipe(self, net: BackboneConfig, values: dict[str, Any]) -> Recipe:
         try:
             return Recipe.model_validate(net.recipe.model_dump() | values)
         except ValidationError as error:

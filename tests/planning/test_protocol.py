@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench.data.dataset import Tensors, Transform
-from bench.planning.axes import Net
+from bench.planning.axes import BackboneConfig
 from bench.planning.planner import resolve
 from bench.registry import ESTIMATORS
 from bench.spec.cell import Recipe
@@ -17,7 +17,7 @@ from bench.train.learning_rate import learning_rate, progress
 
 
 @cache
-def resolved(name: str) -> tuple[Suite, dict[str, Net]]:
+def resolved(name: str) -> tuple[Suite, dict[str, BackboneConfig]]:
     """A shipped suite and its backbones; no data is needed."""
     from pathlib import Path
 
@@ -74,8 +74,8 @@ def test_imagenet_crops_as_released() -> None:
     """`reference` crops by an area of up to 1.25, which a draw can exceed and is then redrawn."""
     net = resolved("table2")[1]["resnet18"]
 
-    assert net.source.name == "imagenet"
-    assert tuple(net.source.plugin.crop_area) == (0.08, 1.25)
+    assert net.data.name == "imagenet"
+    assert tuple(net.data.plugin.crop_area) == (0.08, 1.25)
 
 
 def recipe(epochs: int, warmup: int) -> Recipe:

@@ -1,0 +1,73 @@
+"""Published numbers of a suite: read, put beside the rows they belong to, the others named."""
+
+from pathlib import Path
+
+from bench.base.yaml_document import Document
+from bench.errors import SuiteError
+from bench.planning.axes import Axes
+from bench.spec.plan import Absent, Row
+from bench.spec.published import Claim, ledger
+from bench.spec.suite import Suite
+
+
+def read_claims(suite: Suite, document: Document) -> list[Claim]:
+    """
+    Collect what the suite's ledgers say, and what it says itself.
+
+    Raises:
+        SuiteError: no such ledger, or a damaged one.
+    """
+    published = suite.published
+    listed: list[Claim] = []
+    for name in published.ledgers:
+        try:
+            claims = ledger(name, Path(document.source).parent)
+        except SuiteError as error:
+            message = f"{document.where(('published',))}: published: {error}"
+            raise SuiteError(message) from None
+        listed += [claim for claim in claims if claim.kind != "margin"]
+    return listed + [
+        Claim(
+            label=label,
+            backbone=published.backbone,
+            wa="32/32" if label == "none" else published.wa,
+            method=label,
+            acc=acc,
+            protocol=published.protocol,
+            source=published.source,
+        )
+        for label, acc in published.acc.items()
+    ]
+
+
+def find_claim(claims: list[Claim], row: Row, axes: Axes) -> Claim | None:
+    """Find the claim that belongs beside a row: of its schedule, however the suite names that."""
+    roles = axes.estimators.get(row.label, {})
+    names = {row.schedule}
+    if row.schedule == "default":
+        names |= {str(getattr(config.plugin, "schedule", "")) for config in roles.values()}
+    key = (row.label, row.wa)
+    return next(
+        (
+            claim
+            for claim in claims
+            if (claim.label, claim.wa) == key
+            and claim.backbone in {None, row.backbone}
+            and (claim.schedule in names or claim.schedule == "default" == row.schedule)
+        ),
+        None,
+    )
+
+
+def absent_claims(axes: Axes, claims: list[Claim], rows: list[Row]) -> list[Absent]:
+    """List the claims that have no row here: nothing published is silently left out."""
+    used = [row.claim for row in rows if row.claim]
+    taken = {(c.label, c.backbone, c.wa, c.schedule) for c in used}
+    built = {"none", *axes.estimators}
+
+    def reason(claim: Claim) -> str:
+        if (claim.label, claim.backbone, claim.wa, claim.schedule) in taken:
+            return "another number stands beside the row"
+        return "not in this suite" if claim.label in built else "not built"
+
+    return [Absent(claim=c, reason=reason(c)) for c in claims if c not in used]
