@@ -6,15 +6,20 @@ as are not surely worse. A *tier* is a run of rows, in order of their means, no 
 told apart; two rows of neighbouring tiers may be alike still, which their intervals say.
 """
 
+import hashlib
+import json
 import math
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from statistics import fmean, variance
 
 from scipy.special import stdtr
 
+from bench.base.answer_cache import Question, remembered
 from bench.spec.choices import Correction
 
 ALPHA = 0.05
@@ -110,8 +115,6 @@ def dunnett(samples: Sequence[Sequence[float]], control: Sequence[float]) -> lis
     The chance that any of them is below alpha, where none differs, is alpha. The variance is
     pooled over all samples. nan of all where fewer than two values or no spread leave none.
     """
-    from scipy import stats  # a second, which a table without seeds does without
-
     every = [*samples, control]
     if (
         not samples
@@ -119,6 +122,23 @@ def dunnett(samples: Sequence[Sequence[float]], control: Sequence[float]) -> lis
         or not any(len(s) > 1 and variance(s) > 0 for s in every)
     ):
         return [math.nan] * len(samples)
+    if not _is_import_due():
+        return _dunnett(samples, control)
+    values = json.dumps([[*map(float, sample)] for sample in every])
+    words = ("dunnett", hashlib.sha256(values.encode()).hexdigest())
+    text = remembered(Question(words, ()), lambda: json.dumps(_dunnett(samples, control)))
+    return [*map(float, json.loads(text))]
+
+
+@cache
+def _is_import_due() -> bool:
+    """Has nobody imported scipy.stats before the first test? It takes most of a second."""
+    return "scipy.stats" not in sys.modules
+
+
+def _dunnett(samples: Sequence[Sequence[float]], control: Sequence[float]) -> list[float]:
+    from scipy import stats
+
     with warnings.catch_warnings():  # of a row whose values agree; the variance is pooled
         warnings.simplefilter("ignore", RuntimeWarning)
         found = stats.dunnett(*samples, control=control, rng=0)  # pyright: ignore
