@@ -78,7 +78,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(new_app, name="new")
 
 
-def _plugins(folders: list[Path]) -> None:
+def _add_plugin_folders(folders: list[Path]) -> None:
     from bench.registry import add_folders
 
     missing = [folder for folder in folders if not folder.is_dir()]
@@ -95,7 +95,7 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
-def _all(
+def _read_global_options(
     _: Annotated[
         bool,
         typer.Option("--version", help="Print the version.", callback=_version, is_eager=True),
@@ -107,7 +107,7 @@ def _all(
 ) -> None:
     """Which gradient estimator trains binary neural networks best?"""
     if plugins:
-        _plugins(plugins)
+        _add_plugin_folders(plugins)
 
 
 def main() -> None:
@@ -119,20 +119,20 @@ def main() -> None:
     try:
         app(prog_name="bench")
     except BenchError as error:
-        _fail("\n".join(f"error: {line}" for line in str(error).splitlines()), error.exit_code)
+        _exit_with("\n".join(f"error: {line}" for line in str(error).splitlines()), error.exit_code)
     except signals.Stopped as stopped:
-        _fail(str(stopped), stopped.exit_code)
+        _exit_with(str(stopped), stopped.exit_code)
     except BrokenPipeError:  # the reader of a pipe went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception:  # what a C module makes of a signal
         if (stopped := signals.raised()) is None:
             raise
-        _fail(str(stopped), stopped.exit_code)
+        _exit_with(str(stopped), stopped.exit_code)
     finally:
         signals.deafen()
 
 
-def _fail(text: str, code: int) -> None:
+def _exit_with(text: str, code: int) -> None:
     signals.deafen()
     with suppress(SystemExit):  # rich's answer to a pipe without a reader
         print_text(err, text)

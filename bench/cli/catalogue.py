@@ -7,47 +7,45 @@ from collections.abc import Iterator
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from bench.base.answer_cache import Question, keep, recall, remembered
 from bench.base.text import suggest
 from bench.errors import BenchError, DataError, PluginError, UsageError
 from bench.registry import BACKBONES, ESTIMATORS, Registry
 from bench.spec import parameters
+from bench.spec.choices import ListedKind
 from bench.spec.schedule import SCHEDULES
 from bench.spec.suite_file import question
 
 if TYPE_CHECKING:  # listing suites and schedules needs no torch
     from bench.data.dataset import Count, Dataset
 
-Entry = tuple[str, str, bool]  # name, text, broken
+Entry: TypeAlias = tuple[str, str, bool]  # name, text, broken
 REGISTRIES: dict[str, Registry[Any]] = {"estimator": ESTIMATORS, "backbone": BACKBONES}
 
 
-def entries(
-    kind: Literal["estimators", "backbones", "data", "schedules", "suites"],
-) -> Iterator[Entry]:
-    """Name, one line, and whether it is broken, of everything of one kind."""
+def list_entries(kind: ListedKind) -> Iterator[Entry]:
+    """Yield name, one line, and whether it is broken, of everything of one kind."""
     if kind == "schedules":
         yield from ((name, s.formula, False) for name, s in SCHEDULES.items())
     elif kind == "suites":
         folder = Path(str(files("suites")))
         for path in sorted(folder.glob("*.yaml"), key=lambda path: path.stem):
-            yield path.stem, _first(question(path)), False
+            yield path.stem, _first_sentence(question(path)), False
     elif kind == "data":
-        yield from data_sets(None)
+        yield from list_data_sets(None)
     else:
-        yield from plugins(REGISTRIES[kind.removesuffix("s")])
+        yield from list_plugins(REGISTRIES[kind.removesuffix("s")])
 
 
-def _first(lines: list[str]) -> str:
-    """The first sentence."""
+def _first_sentence(lines: list[str]) -> str:
     return re.split(r"(?<=[?.]) ", " ".join(lines))[0]
 
 
-def plugins(registry: Registry[Any]) -> list[Entry]:
+def list_plugins(registry: Registry[Any]) -> list[Entry]:
     """
-    Every plugin of one kind, as it is kept from an earlier call, or by importing all of them.
+    List every plugin of one kind, as it is kept from an earlier call, or by importing all of them.
 
     A broken one is imported each time: what it lacks may be there by now.
     """
@@ -56,24 +54,24 @@ def plugins(registry: Registry[Any]) -> list[Entry]:
     if kept is not None:
         return [(name, text, broken) for name, text, broken in json.loads(kept)]
     origins = registry.origins()
-    listed = [_plugin_entry(registry, name) for name in origins]
+    listed = [_list_plugin(registry, name) for name in origins]
     if all(origins[name].problem for name, _, broken in listed if broken):
         keep(question, json.dumps(listed))
     return listed
 
 
-def _plugin_entry(registry: Registry[Any], name: str) -> Entry:
+def _list_plugin(registry: Registry[Any], name: str) -> Entry:
     try:
         plugin = registry.load(name)
     except PluginError as error:
         return name, f"broken: {error}", True
-    text = getattr(plugin, "formula", "") or _doc(plugin).split("\n")[0]
+    text = getattr(plugin, "formula", "") or _docstring(plugin).split("\n")[0]
     return name, f"{text}  ({registry.origins()[name].place})", False
 
 
 def describe(kind: Literal["estimator", "backbone", "data", "schedule"], name: str) -> str:
     """
-    The text of `bench show`.
+    Describe a plugin, data set or schedule, as `bench show` prints it.
 
     Raises:
         UsageError: no such data set or schedule.
@@ -93,28 +91,28 @@ def describe(kind: Literal["estimator", "backbone", "data", "schedule"], name: s
         from bench.data.sources import named
 
         source = named(name)
-        return _described(inspect.getdoc(source) or "", source)
+        return _describe_parameters(inspect.getdoc(source) or "", source)
     registry = REGISTRIES[kind]
     question = Question(("show", kind, name), registry.state())
-    return remembered(question, lambda: _plugin(registry, name))
+    return remembered(question, lambda: _describe_plugin(registry, name))
 
 
-def _described(text: str, model: Any) -> str:
+def _describe_parameters(text: str, model: Any) -> str:
     return f"{text}\n\nparameters:\n{parameters.describe(model)}"
 
 
-def _plugin(registry: Registry[Any], name: str) -> str:
+def _describe_plugin(registry: Registry[Any], name: str) -> str:
     plugin: Any = registry.load(name)
-    text = _described(_doc(plugin), plugin)
-    return f"{text}\n\n{_cost(plugin)}" if registry is BACKBONES else text
+    text = _describe_parameters(_docstring(plugin), plugin)
+    return f"{text}\n\n{_describe_cost(plugin)}" if registry is BACKBONES else text
 
 
-def _doc(plugin: Any) -> str:
+def _docstring(plugin: Any) -> str:
     return (import_module(plugin.__module__).__doc__ or plugin.__doc__ or "").strip()
 
 
-def _cost(backbone: Any) -> str:
-    """What a backbone costs at its default parameters, or why that is not known."""
+def _describe_cost(backbone: Any) -> str:
+    """Say what a backbone costs at its default parameters, or why that is not known."""
     from bench.nn import macs
 
     try:
@@ -124,18 +122,18 @@ def _cost(backbone: Any) -> str:
         return f"cost: cannot be counted, {reason}"
 
 
-def data_sets(folder: Path | None) -> Iterator[Entry]:
-    """Every data set: its label and sizes, or what is missing. Image files are not decoded."""
+def list_data_sets(folder: Path | None) -> Iterator[Entry]:
+    """Yield every data set: label and sizes, or what is missing. No image file is decoded."""
     from bench.data.sources import SOURCES
 
     for name in SOURCES:
         try:
-            yield name, summary(name, folder), False
+            yield name, describe_data_set(name, folder), False
         except BenchError as error:
             yield name, str(error), True
 
 
-def summary(name: str, folder: Path | None) -> str:
+def describe_data_set(name: str, folder: Path | None) -> str:
     """
     Find a data set and describe it.
 
@@ -153,7 +151,7 @@ def summary(name: str, folder: Path | None) -> str:
     return remembered(question, lambda: _summary(source.load(home)))
 
 
-def verify(name: str, folder: Path | None, fields: list[str], count: "Count") -> str:
+def verify_data_set(name: str, folder: Path | None, fields: list[str], count: "Count") -> str:
     """
     Find a data set, read all of it, and describe it.
 

@@ -8,7 +8,7 @@ from rich.text import Text
 from bench.cli.streams import out
 
 
-def show_entries(entries: Iterable[tuple[str, str, bool]]) -> None:
+def print_entries(entries: Iterable[tuple[str, str, bool]]) -> None:
     """Print a line for each; a terminal wraps what is too long for it under its own column."""
     listed = [*entries]
     width = max((len(name) for name, _, _ in listed), default=0)

@@ -15,16 +15,17 @@ from typer.completion import get_completion_script  # pyright: ignore[reportPriv
 
 from bench.cli.streams import write
 from bench.registry import BACKBONES, ESTIMATORS, Registry, add_folders
+from bench.spec.choices import ShownKind
 from bench.spec.schedule import SCHEDULES
 
-Words = list[str]
-Names = Callable[[typer.Context], Iterable[str]]
+Shell = Literal["bash", "zsh", "fish"]
+Candidates = Callable[[typer.Context], Iterable[str]]
 
 
-def offering(*sources: Names) -> Callable[[typer.Context], Words]:
+def offering(*sources: Candidates) -> Callable[[typer.Context], list[str]]:
     """For `autocompletion`: all that the sources name, less those that cannot tell."""
 
-    def offered(ctx: typer.Context) -> Words:
+    def offered(ctx: typer.Context) -> list[str]:
         found: dict[str, None] = {}
         for source in sources:
             try:
@@ -90,7 +91,7 @@ def trackers(_: typer.Context) -> Iterable[str]:
 
 def described(ctx: typer.Context) -> Iterable[str]:
     """The names of what `bench show KIND` describes."""
-    kinds: dict[str, Names] = {
+    kinds: dict[ShownKind, Candidates] = {
         "estimator": estimators, "backbone": backbones, "data": data, "schedule": schedules,
         "suite": suites, "ledger": ledgers,
     }  # fmt: skip
@@ -107,7 +108,7 @@ def _plugins(ctx: typer.Context, registry: "Registry[Any]") -> Iterable[str]:
 
 
 def completion_(
-    shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="For which shell.")],
+    shell: Annotated[Shell, typer.Argument(help="For which shell.")],
 ) -> None:
     """Print a script by which a shell completes commands, suites, plugins, cells and keys.
 
@@ -117,7 +118,7 @@ def completion_(
     write(script(shell))
 
 
-def script(shell: Literal["bash", "zsh", "fish"]) -> str:
+def script(shell: Shell) -> str:
     """What the shell is to source."""
     text = get_completion_script(prog_name="bench", complete_var="_BENCH_COMPLETE", shell=shell)
     if shell == "bash":  # no blank after `train.epochs=`

@@ -7,7 +7,7 @@ import typer
 
 from bench.base.console import print_text
 from bench.cli import completion
-from bench.cli.catalogue_text import show_entries
+from bench.cli.catalogue_text import print_entries
 from bench.cli.completion import offering
 from bench.cli.options import Data
 from bench.cli.streams import decoding_progress, err, out
@@ -30,7 +30,7 @@ def list_data(data: Data = None) -> None:
     """
     from bench.cli import catalogue
 
-    show_entries(catalogue.data_sets(data))
+    print_entries(catalogue.list_data_sets(data))
 
 
 @data_app.command("verify")
@@ -49,7 +49,7 @@ def verify_data(
     from bench.cli import catalogue
 
     with decoding_progress(err) as count:
-        text = catalogue.verify(name, data, fields or [], count)
+        text = catalogue.verify_data_set(name, data, fields or [], count)
     print_text(out, text)
 
 
@@ -76,4 +76,4 @@ def prepare_data(
     download.prepare(
         name, folder, mirrors=mirror or [], allowed=not offline, report=partial(print_text, out)
     )
-    print_text(out, catalogue.summary(name, folder))
+    print_text(out, catalogue.describe_data_set(name, folder))

@@ -40,6 +40,6 @@ def diff(
     if form == "json":
         write_json(asdict(found))
     else:
-        diff_text.show(found, out)
+        diff_text.print_diff(found, out)
     if not found.agree:
         raise typer.Exit(3)

@@ -11,7 +11,7 @@ from bench.base.console import print_text
 from bench.results.diff import CellDiff, CellPair, FolderDiff
 
 
-def show(found: CellDiff | FolderDiff, console: Console) -> None:
+def print_diff(found: CellDiff | FolderDiff, console: Console) -> None:
     """Print two cells or two folders side by side."""
     if isinstance(found, CellDiff):
         _cells(found, console)

@@ -39,7 +39,7 @@ def perf(
     slot = lay_out_slots(SlotOptions(device, jobs=1, threads=count))[0]
     at = setting(torch.device(slot.device), count, compiled=compile_, quick=quick)
     machine.keep_pages()  # as workers do; the oracle, too, gains by it
-    with _telling(err) as tell:
+    with _progress(err) as tell:
         found = survey.survey(at, tell)
     if as_json:
         write_json(asdict(found))
@@ -50,7 +50,7 @@ def perf(
 
 
 @contextmanager
-def _telling(console: Terminal) -> Generator[Callable[[str], None], None, None]:
+def _progress(console: Terminal) -> Generator[Callable[[str], None], None, None]:
     """Say what is measured: in one line that changes on a terminal, else in a line for each."""
     from bench.run.display import redraws
 

@@ -49,7 +49,7 @@ def plan(
         if as_json:
             write_json(quote_text.document(costs))
         else:
-            quote_text.show(costs, out)
+            quote_text.print_quote(costs, out)
         return
     refuse_if(as_json, "--json goes with --calibrate or --budget")
     from bench.cli import plan_text

@@ -1,7 +1,7 @@
 """The command that draws: parse, call, print."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -10,6 +10,7 @@ from bench.cli import completion
 from bench.cli.completion import offering
 from bench.cli.options import AllowStale, Equilibrium, RanWith, Results
 from bench.cli.streams import err, out
+from bench.spec.choices import FigureKind
 
 
 def plot(
@@ -26,8 +27,8 @@ def plot(
         list[str] | None,
         typer.Option(
             "--kind",
-            help="accuracy, ranks, equilibrium, sweep, curves, knob, layers, histograms, cost or "
-            "gallery; repeatable. If not given: of a paper's figure what it shows, else all.",
+            help=f"{', '.join(get_args(FigureKind))} or gallery; repeatable. "
+            "If not given: of a paper's figure what it shows, else all.",
         ),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder.")] = Path("figures"),

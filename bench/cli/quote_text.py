@@ -20,7 +20,7 @@ from bench.speed.throughput import Tempo
 HEADS = ("graph", "images/s", "epoch, s", "first step, s", "memory, MiB", "cells left", "time left")
 
 
-def show(quote: Quote, out: Console) -> None:
+def print_quote(quote: Quote, out: Console) -> None:
     """Print all of it as tables and sentences."""
     if quote.found.lines:
         out.print(_table(HEADS, map(_graph, quote.found.lines)))

@@ -1,7 +1,7 @@
 """The command that describes one thing by its kind and name: parse, call, print."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -11,13 +11,11 @@ from bench.cli.completion import offering
 from bench.cli.options import Overrides
 from bench.cli.streams import out
 from bench.errors import UsageError
+from bench.spec.choices import ShownKind
 
 
 def show(
-    kind: Annotated[
-        Literal["estimator", "backbone", "data", "schedule", "suite", "ledger"],
-        typer.Argument(help="Of which kind."),
-    ],
+    kind: Annotated[ShownKind, typer.Argument(help="Of which kind.")],
     name: Annotated[
         str,
         typer.Argument(

@@ -100,7 +100,7 @@ def test_a_signal_in_an_import_is_no_traceback(ask: Bench, monkeypatch: pytest.M
         message = "cannot load module more than once per process"
         raise ImportError(message)
 
-    monkeypatch.setattr("bench.cli.catalogue.entries", torn)
+    monkeypatch.setattr("bench.cli.catalogue.list_entries", torn)
     code, _, err = ask("list", "data")
 
     assert code == 143

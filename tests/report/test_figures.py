@@ -7,6 +7,7 @@ import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -38,6 +39,7 @@ from bench.results.cell_state import Standings
 from bench.results.record import Histogram, LayerIndicators, Record
 from bench.spec.cell import Cell, Recipe, Ref
 from bench.spec.cell_status import CellStatus
+from bench.spec.choices import FigureKind
 from bench.spec.plan import Plan
 from bench.spec.suite_file import find
 
@@ -230,6 +232,11 @@ def page() -> dict[str, str]:
     """Every kind of figure of one suite, as it stands in a page."""
     plan, records = suite("x(o_end=0)", "x(o_end=1)", "x(o_end=2)")
     return {name: style.svg(f, name, f"<{name}>") for name, _, f in figures(plan, records)}
+
+
+def test_the_command_line_names_every_kind() -> None:
+    """Its help does not import what draws them."""
+    assert tuple(KINDS) == get_args(FigureKind)
 
 
 def test_every_figure_says_where_it_comes_from(page: dict[str, str]) -> None:

@@ -81,7 +81,7 @@ def check_data(setup: Setup) -> Findings:
     absent: list[str] = []
     for name in SOURCES:
         try:
-            catalogue.summary(name, setup.data)
+            catalogue.describe_data_set(name, setup.data)
             present.append(name)
         except DataError as error:
             if not str(error).startswith("no `"):
