@@ -116,7 +116,7 @@ def _describe_cost(backbone: Any) -> str:
     from bench.nn import macs
 
     try:
-        return macs.describe(backbone())
+        return macs.describe_cost(backbone())
     except Exception as error:  # whatever a stranger's network does
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         return f"cost: cannot be counted, {reason}"

@@ -198,7 +198,7 @@ class Tensors:
         return self.train if split == "train" else self.test
 
 
-def held_out(labels: Tensor, fraction: float) -> Tensor:
+def mark_held_out(labels: Tensor, fraction: float) -> Tensor:
     """
     Which rows to hold out: (N,) bool, the same for ever.
 

@@ -30,7 +30,7 @@ from torch import Tensor
 from bench.base.machine import cores
 from bench.data.dataset import Count, Name, Report, Split, Transform, normalize, silent
 from bench.data.image import Area, decode, evaluation_view, training_view
-from bench.data.prefetch import ahead, lane
+from bench.data.prefetch import copy_stream, prefetch
 from bench.errors import DataError
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -156,13 +156,13 @@ class Folder:
         Raises:
             DataError: a file is damaged and that is to stop the cell, or all of them are.
         """
-        way, found = lane(self.device), 0
+        stream, found = copy_stream(self.device), 0
         with _threads(self.workers) as spread:
             begun = (_Batch(self, files, rows, seeds, spread) for rows in torch.split(order, size))
-            decoded = (self._sound(batch) for batch in ahead(begun, AHEAD))
-            sent = (way.send(*batch) for batch in decoded if len(batch[1]))
-            for batch in ahead(sent, 1):  # the next one is on its way
-                pixels, labels = way.receive(batch)
+            decoded = (self._sound(batch) for batch in prefetch(begun, AHEAD))
+            sent = (stream.start_copy(*batch) for batch in decoded if len(batch[1]))
+            for batch in prefetch(sent, 1):  # the next one is on its way
+                pixels, labels = stream.wait_for(batch)
                 found += len(labels)
                 yield normalize(pixels.permute(0, 3, 1, 2), self.transform), labels
         if not found:
@@ -189,7 +189,7 @@ class Folder:
 
 
 class _Batch:
-    """Images on their way: `pixels` (n, image, image, 3) uint8 and, as they end, `reasons`."""
+    """Images being decoded: `pixels` (n, image, image, 3) uint8 and, as they end, `reasons`."""
 
     def __init__(
         self, data: Folder, files: Files, rows: Tensor, seeds: Tensor | None, spread: Spread
@@ -216,7 +216,7 @@ class _Batch:
         return ""
 
 
-def listed(root: Path, split: str) -> tuple[list[str], Files]:
+def list_files(root: Path, split: str) -> tuple[list[str], Files]:
     """
     The classes and files of `root/split/<class>/`, subfolders included.
 

@@ -1,5 +1,5 @@
 """
-The way of a batch to the device: copied by a stream of its own while the present one trains.
+A batch on its way to the device: copied by a stream of its own while the present one trains.
 
 A copy overlaps training if its source is pinned, if it is begun before the batch is wanted, and if
 the stream that trains waits for that copy alone. On the CPU the same calls go to torch's streams
@@ -19,14 +19,14 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Sent:
-    """Tensors on their way, and the event that ends it; `Lane.receive` them before use."""
+class PendingCopy:
+    """Tensors on their way, and the event that ends it; `CopyStream.wait_for` them before use."""
 
     tensors: tuple[Tensor, ...]
     event: Any
 
 
-class Lane:
+class CopyStream:
     """The side stream of one device."""
 
     def __init__(self, device: torch.device) -> None:
@@ -34,13 +34,13 @@ class Lane:
         self.api: Any = torch.cuda if device.type == "cuda" else torch.cpu
         self.side = torch.cuda.Stream(device) if device.type == "cuda" else torch.cpu.Stream()
 
-    def send(self, *tensors: Tensor) -> Sent:
+    def start_copy(self, *tensors: Tensor) -> PendingCopy:
         """Begin to copy; returns at once where the device is a GPU."""
         with self.api.stream(self.side):
             moved = tuple(self._pinned(x).to(self.device, non_blocking=True) for x in tensors)
-        return Sent(moved, self.side.record_event())
+        return PendingCopy(moved, self.side.record_event())
 
-    def receive(self, sent: Sent) -> tuple[Tensor, ...]:
+    def wait_for(self, sent: PendingCopy) -> tuple[Tensor, ...]:
         """
         The tensors, for use by the present stream.
 
@@ -59,12 +59,12 @@ class Lane:
 
 
 @cache
-def lane(device: torch.device) -> Lane:
-    """The one lane to `device`: each stream keeps freed memory of its own."""
-    return Lane(device)
+def copy_stream(device: torch.device) -> CopyStream:
+    """Return the one copy stream to `device`: each stream keeps freed memory of its own."""
+    return CopyStream(device)
 
 
-def ahead(items: Iterable[T], n: int) -> Iterator[T]:
+def prefetch(items: Iterable[T], n: int) -> Iterator[T]:
     """The same items, each after the `n` that follow it were made."""
     waiting: deque[T] = deque()
     for item in items:

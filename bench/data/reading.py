@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from bench.data import file_formats
-from bench.data.dataset import Dataset, Split, Tensors, Transform, held_out
-from bench.data.image_folder import Files, listed
+from bench.data.dataset import Dataset, Split, Tensors, Transform, mark_held_out
+from bench.data.image_folder import Files, list_files
 from bench.errors import DataError
 
 AnyDataset = TypeVar("AnyDataset", bound=Dataset)
@@ -81,7 +81,7 @@ def imagenet(home: Path, classes: int) -> tuple[Files, Files]:
     Raises:
         DataError: another number of classes, or others in the one split than in the other.
     """
-    (names, train), (others, test) = listed(home, "train"), listed(home, "val")
+    (names, train), (others, test) = list_files(home, "train"), list_files(home, "val")
     if len(names) != classes:
         message = f"`{home / 'train'}` holds {len(names)} classes, expected {classes}"
         raise DataError(f"{message}; a part of ImageNet needs `classes: {len(names)}`")
@@ -113,7 +113,7 @@ def cut(
     if fraction is None:
         tested = _first(test, torch.arange(data.sizes["test"]))
         return data.part(f"{data.label}, first {len(rows)} + {len(tested)}", rows, tested)
-    chosen = held_out(data.labels("train")[rows], fraction)
+    chosen = mark_held_out(data.labels("train")[rows], fraction)
     kept, tested = rows[~chosen], rows[chosen]
     if not len(kept) or not len(tested):
         message = f"held_out: {fraction} of {len(chosen)} training images by class leaves "

@@ -30,7 +30,7 @@ class Cost:
     real_macs: int
 
 
-def cost(backbone: Backbone, *, binary: bool = True, task: Native | None = None) -> Cost:
+def count_cost(backbone: Backbone, *, binary: bool = True, task: Native | None = None) -> Cost:
     """Count `backbone`, as a binary or as a real network, at `task` or its native one."""
     image = backbone.only_image or (task or backbone.native).image
     task = (task or backbone.native)._replace(image=image)
@@ -62,9 +62,9 @@ def _identity(_role: Role, _shape: tuple[int, ...]) -> nn.Module:
     return nn.Identity()
 
 
-def describe(backbone: Backbone) -> str:
+def describe_cost(backbone: Backbone) -> str:
     """The cost as lines of text, binary beside real."""
-    one, real = cost(backbone), cost(backbone, binary=False)
+    one, real = count_cost(backbone), count_cost(backbone, binary=False)
     side, classes, channels = one.task
     return "\n".join(
         (

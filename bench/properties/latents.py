@@ -27,7 +27,7 @@ def sample_latents(cell: str, root: Path, data: Path | None) -> dict[Role, Weigh
         DataError: the cell's data is not there or changed.
     """
     record = cell_folders.find_record(root, cell)
-    net = model.restore(record, root, "last")
+    net = model.load_recorded(record, root, "last")
     layers = binary_layers(net)
     if not layers:
         message = f"{record.cell.slug} has no binary layers"
@@ -36,7 +36,7 @@ def sample_latents(cell: str, root: Path, data: Path | None) -> dict[Role, Weigh
         "W": [latent(layer.weight, layer.options) for _, layer in layers]
     }
     if binary_inputs(layers):
-        found = model.dataset(record.cell, data)
+        found = model.load_dataset(record.cell, data)
         images, _ = next(iter(found.batches("test", BATCH)))
         images = images.contiguous(memory_format=torch.channels_last)
         values["A"] = [*latent_inputs(net, images).values()]

@@ -354,7 +354,7 @@ def _dataset(job: Job, device: "torch.device") -> "Dataset":
 
     key = f"{job.cell.data.model_dump_json()} {device} {job.data}"
     if key not in _datasets:
-        _datasets[key] = model.dataset(job.cell, job.data).to(device, job.workers)
+        _datasets[key] = model.load_dataset(job.cell, job.data).to(device, job.workers)
     return _datasets[key]
 
 

@@ -212,7 +212,7 @@ def _copy(task: Task, ready: Callable[[], object]) -> Copy:
     device = torch.device(task.slot.device)
     torch.set_num_threads(task.slot.threads)
     add_folders(task.plugins)
-    whole = model.dataset(task.cell, task.data).to(device, task.workers)
+    whole = model.load_dataset(task.cell, task.data).to(device, task.workers)
     part = _part(whole, task.cell.recipe.batch_size)
     built = model.build(task.cell)
     built.net.to(device)

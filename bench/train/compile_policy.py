@@ -26,7 +26,9 @@ def count_operations(cell: Cell, data: Dataset) -> float:
     channels, _, side = data.shape
     task = Native(side, data.num_classes, channels)
     try:
-        counted = macs.cost(model.backbone(cell), binary=cell.weights is not None, task=task)
+        counted = macs.count_cost(
+            model.build_backbone(cell), binary=cell.weights is not None, task=task
+        )
     except Exception:  # a stranger's network; what is wrong with it shows in training
         return 0.0
     return 6.0 * (counted.binary_macs + counted.real_macs) * data.sizes["train"]

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from bench.base import machine
 from bench.base.files import write_file
+from bench.base.text import count
 from bench.data.dataset import Tensors, Transform
 from bench.errors import EnvironmentProblem
 from bench.nn.clock import Clock
@@ -110,7 +111,7 @@ def describe_environment(device: str, threads: int, compiled: bool = False) -> s
     else:
         place = f"{cpu_name()}, {torch.backends.cpu.get_cpu_capability()}"
         words += [f"oneDNN {'on' if torch.backends.mkldnn.is_available() else 'off'}"]
-    words += [f"{threads} thread{'s' * (threads > 1)}", "compiled" if compiled else "eager"]
+    words += [count(threads, "thread"), "compiled" if compiled else "eager"]
     return ", ".join([place, *words, f"core {CORE}"])
 
 
@@ -152,7 +153,7 @@ def _apart(device: torch.device, threads: int) -> Generator[None, None, None]:
 
 def _train(device: torch.device, compiled: bool) -> list[str]:
     """The digest of the weights after each step."""
-    model.settle(0)
+    model.seed_everything(0)
     clock, estimator, options = Clock(), _Tanh(), Binarization()
 
     def binarizer(role: Role, shape: tuple[int, ...]) -> nn.Module:

@@ -48,7 +48,7 @@ def measure_again(cell: str, root: Path, data: Path | None) -> Iterator[tuple[st
         message = f"{record.cell.slug}: {record.status} ({record.reason}); nothing to measure"
         raise UsageError(message)
     left_out: list[str] = []
-    found = model.dataset(record.cell, data).to(torch.device("cpu"), report=left_out.append)
+    found = model.load_dataset(record.cell, data).to(torch.device("cpu"), report=left_out.append)
     for which in measured_weights(record):
         measured = measure_weights(record, root, found, which)
         same = measured.now == measured.then
@@ -79,7 +79,7 @@ def measure_weights(record: Record, root: Path, found: Dataset, which: str) -> M
         PluginError: a plugin of the cell is missing or broken.
     """
     torch.set_num_threads(sorted((1, record.provenance.threads, MOST_THREADS))[1])
-    net = model.restore(record, root, which)
+    net = model.load_recorded(record, root, which)
     now = trainer.accuracy(net, found)
     epoch = -1 if which == "last" else record.best_epoch or 0
     curves = (record.curves["test_acc"], record.curves.get("test_top5"))

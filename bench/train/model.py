@@ -34,16 +34,16 @@ class Model:
 
 def build(cell: Cell) -> Model:
     """
-    Build a cell's network on the CPU, initialized from the cell's seed, and `settle` for it.
+    Build a cell's network on the CPU, initialized from the cell's seed, which seeds all else, too.
 
     Raises:
         PluginError: a plugin of the cell is missing or broken.
         UsageError: it, or the data set, has no such parameters, or not any more.
     """
-    settle(cell.seed)
+    seed_everything(cell.seed)
     clock = Clock()
     refs: dict[Role, Ref | None] = {"W": cell.weights, "A": cell.activations}
-    roles = {r: ref and _plugin(ESTIMATORS, ref) for r, ref in refs.items()}
+    roles = {r: ref and _build_plugin(ESTIMATORS, ref) for r, ref in refs.items()}
 
     def binarizer(role: Role, shape: tuple[int, ...]) -> nn.Module:
         estimator = roles[role]
@@ -52,11 +52,11 @@ def build(cell: Cell) -> Model:
         return estimator.binarizer(role, shape, clock, cell.binarization.sign0)
 
     layers = Layers(None if cell.weights is None else binarizer, cell.binarization)
-    source = _source(cell)
-    return Model(backbone(cell).build(source.num_classes, source.channels, layers), clock)
+    source = _build_source(cell)
+    return Model(build_backbone(cell).build(source.num_classes, source.channels, layers), clock)
 
 
-def backbone(cell: Cell) -> Backbone:
+def build_backbone(cell: Cell) -> Backbone:
     """
     A cell's backbone, with the cell's parameters.
 
@@ -64,10 +64,10 @@ def backbone(cell: Cell) -> Backbone:
         PluginError: it is missing or broken.
         UsageError: it has no such parameters, or not any more.
     """
-    return _plugin(BACKBONES, cell.backbone)
+    return _build_plugin(BACKBONES, cell.backbone)
 
 
-def settle(seed: int) -> None:
+def seed_everything(seed: int) -> None:
     """Leave nothing to chance: seed whatever a plugin may draw from, and fix cuDNN's algorithms."""
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 - it is the global one that would be unseeded
@@ -75,7 +75,7 @@ def settle(seed: int) -> None:
     torch.backends.cudnn.deterministic = True
 
 
-def dataset(cell: Cell, folder: Path | None = None) -> Dataset:
+def load_dataset(cell: Cell, folder: Path | None = None) -> Dataset:
     """
     Load a cell's data.
 
@@ -83,7 +83,7 @@ def dataset(cell: Cell, folder: Path | None = None) -> Dataset:
         DataError: missing, damaged, or not what the cell was planned with.
         UsageError: there is no such data set, or it has no such parameters.
     """
-    found = _source(cell).load(folder or data_folder())
+    found = _build_source(cell).load(folder or data_folder())
     if found.fingerprint != cell.data.fingerprint:
         message = (
             f"{cell.data.name}: fingerprint {found.fingerprint}, the cell was planned with "
@@ -93,7 +93,7 @@ def dataset(cell: Cell, folder: Path | None = None) -> Dataset:
     return found
 
 
-def _source(cell: Cell) -> Source:
+def _build_source(cell: Cell) -> Source:
     kind = named(cell.data.name)
     try:
         return kind.model_validate(cell.data.params)
@@ -101,7 +101,7 @@ def _source(cell: Cell) -> Source:
         raise misuse(cell.data.name, error, kind) from None
 
 
-def _plugin(registry: Registry[P], ref: Ref) -> P:
+def _build_plugin(registry: Registry[P], ref: Ref) -> P:
     """A plugin of a cell, which may be older than the plugin."""
     try:
         return registry.build(ref.name, ref.params)
@@ -129,10 +129,10 @@ def load(
         UsageError: no such cell, or its weights are not there.
     """
     add_folders(map(Path, plugins))
-    return restore(cell_folders.find_record(Path(results), cell), Path(results), which)
+    return load_recorded(cell_folders.find_record(Path(results), cell), Path(results), which)
 
 
-def restore(record: Record, root: Path, which: str) -> nn.Module:
+def load_recorded(record: Record, root: Path, which: str) -> nn.Module:
     """The model of `record` with its `which` weights, in evaluation mode."""
     from safetensors.torch import load as parse
 

@@ -65,7 +65,8 @@ class Verifier:
         result = Checked(kept.slug)
         for path, problem in checkpoint.examine(kept.home, kept.slug.rpartition("__")[2]):
             where = result.wrong if problem else result.checked
-            where.append(f"checkpoint {path.name}{f': {problem}' * bool(problem)}")
+            name = f"checkpoint {path.name}"
+            where.append(f"{name}: {problem}" if problem else name)
         record = kept.record
         if record is None:
             where = result.unchecked if kept.unfinished else result.wrong
@@ -130,7 +131,7 @@ class Verifier:
         key = record.cell.data.model_dump_json()
         if key not in self.sets:
             try:
-                found = model.dataset(record.cell, self.data)
+                found = model.load_dataset(record.cell, self.data)
                 self.sets[key] = found.to(torch.device("cpu"))
             except DataError as error:
                 self.sets[key] = str(error).splitlines()[0]

@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 from torchvision.transforms import v2
 
-from bench.data.dataset import Tensors, Transform, crop, held_out, normalize
+from bench.data.dataset import Tensors, Transform, crop, mark_held_out, normalize
 from bench.data.reading import DIGITS, IMAGENET
 from bench.data.sources import Digits
 from bench.errors import DataError
@@ -157,7 +157,7 @@ def test_resizing_to_the_same_size_changes_no_pixel() -> None:
 def test_held_out_rows_are_stratified(fraction: float) -> None:
     """Of n images of a class ⌊n·fraction⌋, evenly spread, whatever the order of classes."""
     labels = digits().train[1]
-    chosen = held_out(labels, fraction)
+    chosen = mark_held_out(labels, fraction)
     for label in range(10):
         mine = chosen[labels == label]
         places = mine.nonzero().flatten()
@@ -171,7 +171,7 @@ def test_a_fifth_is_every_fifth() -> None:
     """The choice is the one that splits the digits themselves."""
     labels = torch.tensor([0] * 10 + [1] * 5 + [2] * 4)
 
-    assert held_out(labels, 0.2).nonzero().flatten().tolist() == [4, 9, 14]
+    assert mark_held_out(labels, 0.2).nonzero().flatten().tolist() == [4, 9, 14]
 
 
 def test_tuning_never_sees_the_test_split() -> None:
@@ -194,7 +194,7 @@ def test_the_order_of_parts() -> None:
     """`train` cuts first, then a part is held out, then `test` cuts it, then all is resized."""
     data = digits(train=100, test=7, held_out=0.3, resize=10)
     first = digits(train=100).train
-    chosen = held_out(first[1], 0.3)
+    chosen = mark_held_out(first[1], 0.3)
 
     assert torch.equal(data.train[1], first[1][~chosen])
     assert torch.equal(data.test[1], first[1][chosen][:7])

@@ -15,7 +15,7 @@ from bench.data import image_folder
 from bench.data.dataset import normalize
 from bench.data.image import evaluation_view
 from bench.data.image_folder import Folder
-from bench.data.prefetch import Lane, Sent
+from bench.data.prefetch import CopyStream, PendingCopy
 from bench.data.sources import ImageNet
 from bench.errors import DataError
 from bench.planning.planner import plan
@@ -327,26 +327,26 @@ def test_the_next_batch_is_on_its_way_before_this_one_is_used(
 ) -> None:
     """Batch k + 1 is sent before batch k is received, none is received twice or out of order."""
     order: list[tuple[str, int]] = []
-    sent: list[Sent] = []
-    send, receive = Lane.send, Lane.receive
+    sent: list[PendingCopy] = []
+    send, receive = CopyStream.start_copy, CopyStream.wait_for
 
-    def sending(self: Lane, *tensors: torch.Tensor) -> Sent:
-        order.append(("send", len(sent)))
+    def sending(self: CopyStream, *tensors: torch.Tensor) -> PendingCopy:
+        order.append(("start_copy", len(sent)))
         sent.append(send(self, *tensors))
         return sent[-1]
 
-    def receiving(self: Lane, batch: Sent) -> tuple[torch.Tensor, ...]:
-        order.append(("receive", [one is batch for one in sent].index(True)))
+    def receiving(self: CopyStream, batch: PendingCopy) -> tuple[torch.Tensor, ...]:
+        order.append(("wait_for", [one is batch for one in sent].index(True)))
         return receive(self, batch)
 
-    monkeypatch.setattr(Lane, "send", sending)
-    monkeypatch.setattr(Lane, "receive", receiving)
+    monkeypatch.setattr(CopyStream, "start_copy", sending)
+    monkeypatch.setattr(CopyStream, "wait_for", receiving)
     for k, _ in enumerate(found(home).to(CPU, 2).epoch(8, torch.Generator().manual_seed(0))):
         order.append(("use", k))
 
     assert order == [
-        ("send", 0), ("send", 1), ("receive", 0), ("use", 0),
-        ("send", 2), ("receive", 1), ("use", 1), ("receive", 2), ("use", 2),
+        ("start_copy", 0), ("start_copy", 1), ("wait_for", 0), ("use", 0),
+        ("start_copy", 2), ("wait_for", 1), ("use", 1), ("wait_for", 2), ("use", 2),
     ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from bench.data.prefetch import Lane, ahead, lane
+from bench.data.prefetch import CopyStream, copy_stream, prefetch
 
 CPU = torch.device("cpu")
 
@@ -46,12 +46,12 @@ class Api:
 
 def test_one_waits_for_its_own_copy() -> None:
     """Copies run on the side stream; the present one waits for the event of the batch it takes."""
-    api, way = Api(), Lane(CPU)
-    way.api = api
-    way.side = api.side  # pyright: ignore[reportAttributeAccessIssue]
-    first, second = way.send(torch.zeros(2)), way.send(torch.ones(2))
-    (x,) = way.receive(first)
-    (y,) = way.receive(second)
+    api, stream = Api(), CopyStream(CPU)
+    stream.api = api
+    stream.side = api.side  # pyright: ignore[reportAttributeAccessIssue]
+    first, second = stream.start_copy(torch.zeros(2)), stream.start_copy(torch.ones(2))
+    (x,) = stream.wait_for(first)
+    (y,) = stream.wait_for(second)
 
     assert x.tolist() == [0, 0]
     assert y.tolist() == [1, 1]
@@ -62,14 +62,14 @@ def test_one_waits_for_its_own_copy() -> None:
 
 
 def test_the_cpu_goes_the_same_way() -> None:
-    """Through torch's streams that do nothing, without a copy; one lane for each device."""
+    """Through torch's streams that do nothing, without a copy; one stream for each device."""
     x, y = torch.arange(3), torch.arange(2)
-    sent = lane(CPU).send(x, y)
-    found = lane(CPU).receive(sent)
+    sent = copy_stream(CPU).start_copy(x, y)
+    found = copy_stream(CPU).wait_for(sent)
 
     assert found[0] is x
     assert found[1] is y
-    assert lane(CPU) is lane(torch.device("cpu"))
+    assert copy_stream(CPU) is copy_stream(torch.device("cpu"))
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 9])
@@ -82,18 +82,18 @@ def test_ahead_makes_n_more_and_loses_none(n: int) -> None:
             made.append(i)
             yield i
 
-    seen = [(item, len(made)) for item in ahead(items(), n)]
+    seen = [(item, len(made)) for item in prefetch(items(), n)]
 
     assert seen == [(i, min(i + 1 + n, 5)) for i in range(5)]
-    assert list(ahead([], n)) == []
+    assert list(prefetch([], n)) == []
 
 
 @pytest.mark.gpu
 def test_a_gpu_gets_what_was_sent() -> None:
     """Many batches through the side stream, each used while the next is copied, arrive whole."""
-    way = lane(torch.device("cuda"))
-    batches = (way.send(torch.full((1 << 20,), i, dtype=torch.int64).pin_memory(), torch.tensor(i))
-               for i in range(50))  # fmt: skip
-    for batch in ahead(batches, 1):
-        values, i = way.receive(batch)
+    stream = copy_stream(torch.device("cuda"))
+    made = (torch.full((1 << 20,), i, dtype=torch.int64).pin_memory() for i in range(50))
+    batches = (stream.start_copy(x, torch.tensor(i)) for i, x in enumerate(made))
+    for batch in prefetch(batches, 1):
+        values, i = stream.wait_for(batch)
         assert bool((values * 2 == 2 * i).all())

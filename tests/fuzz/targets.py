@@ -189,7 +189,7 @@ def weights(box: Box, rng: Random) -> Read:
 
 
 def _restored(box: Box, record: Record) -> None:
-    model.restore(record, box.results, "last")
+    model.load_recorded(record, box.results, "last")
 
 
 def cifar(box: Box, rng: Random) -> Read:

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.cli import catalogue
-from bench.nn.macs import cost
+from bench.nn.macs import count_cost
 from bench.plugin import Backbone, Layers, Native
 from bench.registry import BACKBONES
 
@@ -34,7 +34,7 @@ SQUARES = (
 def test_multiply_accumulates(name: str, binary: int, real: int) -> None:
     """MACs of one image, binary and real apart, and all of them real in the real net."""
     plugin = BACKBONES.build(name, {})
-    one, full = cost(plugin), cost(plugin, binary=False)
+    one, full = count_cost(plugin), count_cost(plugin, binary=False)
 
     assert (one.binary_macs, one.real_macs) == (binary, real)
     assert (full.binary_macs, full.real_macs) == (0, binary + real)
@@ -45,7 +45,8 @@ def test_multiply_accumulates(name: str, binary: int, real: int) -> None:
 def test_a_binary_shortcut_is_binary() -> None:
     """B_binary moves the three 1x1 convolutions from the real to the binary side."""
     b, b_binary = (
-        cost(BACKBONES.build("resnet18", {"shortcut": s, "width": 8})) for s in ("B", "B_binary")
+        count_cost(BACKBONES.build("resnet18", {"shortcut": s, "width": 8}))
+        for s in ("B", "B_binary")
     )
     moved = 16 * 16 * 8 * 16 + 8 * 8 * 16 * 32 + 4 * 4 * 32 * 64
 
@@ -55,8 +56,10 @@ def test_a_binary_shortcut_is_binary() -> None:
 
 def test_the_image_is_the_one_that_fits() -> None:
     """A net that takes one size only is counted at it, whatever its native size."""
-    assert cost(BACKBONES.build("vgg_small", {"image": 64, "width": 4})).task.image == 64
-    assert cost(BACKBONES.build("resnet18", {"stem": "imagenet", "width": 4})).task.image == 128
+    assert count_cost(BACKBONES.build("vgg_small", {"image": 64, "width": 4})).task.image == 64
+    assert (
+        count_cost(BACKBONES.build("resnet18", {"stem": "imagenet", "width": 4})).task.image == 128
+    )
 
 
 def test_show_prints_the_cost() -> None:

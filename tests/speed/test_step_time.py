@@ -16,7 +16,9 @@ CPU = torch.device("cpu")
 def test_steps_are_timed_over_ends_of_epochs(tiny: Path) -> None:
     """As many as asked for, of a whole batch, in epochs of two steps; each end is timed apart."""
     cell = plan(tiny).cells[0]
-    found = pace(model.build(cell), model.dataset(cell).to(CPU), cell.recipe, steps=3, warmup=1)
+    found = pace(
+        model.build(cell), model.load_dataset(cell).to(CPU), cell.recipe, steps=3, warmup=1
+    )
 
     assert len(found.seconds) == 3
     assert found.batch == 32
@@ -28,7 +30,9 @@ def test_steps_are_timed_over_ends_of_epochs(tiny: Path) -> None:
 def test_an_epoch_of_one_step_is_timed(tiny: Path) -> None:
     """Where an epoch is one step, smaller than the batch, that one counts."""
     cell = plan(tiny, ["train.batch_size=100"]).cells[0]
-    found = pace(model.build(cell), model.dataset(cell).to(CPU), cell.recipe, steps=2, warmup=0)
+    found = pace(
+        model.build(cell), model.load_dataset(cell).to(CPU), cell.recipe, steps=2, warmup=0
+    )
 
     assert len(found.seconds) == 2
     assert found.batch == 64
@@ -44,4 +48,4 @@ def test_a_training_that_diverges_has_no_pace(tiny: Path, monkeypatch: pytest.Mo
     cell = plan(tiny).cells[0]
     monkeypatch.setattr(trainer, "learning_rate", lambda *_: float("nan"))
     with pytest.raises(BenchError, match="no pace: "):
-        pace(model.build(cell), model.dataset(cell).to(CPU), cell.recipe)
+        pace(model.build(cell), model.load_dataset(cell).to(CPU), cell.recipe)

@@ -53,7 +53,7 @@ def test_generators_and_threads_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     """What trains after a receipt draws the numbers that it would have drawn without."""
 
     def train(*_: object) -> list[str]:
-        determinism.model.settle(0)
+        determinism.model.seed_everything(0)
         return [str(torch.rand(1))]
 
     monkeypatch.setattr(determinism, "_train", train)

@@ -13,7 +13,7 @@ from bench.nn.layers import Layers, MakeBinarizer
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.spec.cell import Binarization, Role
 from bench.speed.survey import oracle
-from bench.train.model import Model, settle
+from bench.train.model import Model, seed_everything
 
 IMAGE = (3, 32, 32)
 CLASSES = 10
@@ -45,7 +45,7 @@ def build(
         plain: as the oracle has it.
         real_input: W/A 1/32.
     """
-    settle(seed)
+    seed_everything(seed)
     clock = Clock()
     make = binarizer(estimator, clock, plain=plain)
 

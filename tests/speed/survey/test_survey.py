@@ -12,7 +12,7 @@ from bench.base import machine
 from bench.cli import streams
 from bench.cli.streams import UNBOUND
 from bench.errors import EnvironmentProblem
-from bench.nn.macs import cost
+from bench.nn.macs import count_cost
 from bench.registry import BACKBONES
 from bench.speed.survey import (
     cases,
@@ -94,7 +94,7 @@ def test_ratios_are_of_the_least_times() -> None:
 def test_operations_are_three_times_the_forwards(name: str) -> None:
     """Forward, gradient of the input, gradient of the weights; nobody wants that of the images."""
     plugin = BACKBONES.build(name, {})
-    one = cost(plugin)
+    one = count_cost(plugin)
     first = next(m for m in networks.skeleton(name, {}).modules() if isinstance(m, nn.Conv2d))
     images = 32 * 32 * first.weight.numel()
 
