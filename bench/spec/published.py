@@ -88,10 +88,10 @@ def ledger(name: str, beside: Path) -> list[Claim]:
     wrong: list[Problem] = []
     for index, raw in enumerate(as_list(head.get("claims"))):
         claim = as_mapping(raw) or {}
-        rules = [_without_names(r) for r in as_list(head.get("common")) if _meant(r, claim)]
+        rules = [_without_selectors(r) for r in as_list(head.get("common")) if _speaks_of(r, claim)]
         layers = [shared, *rules, claim]
         try:
-            found.append(Claim.model_validate(_together(layers)))
+            found.append(Claim.model_validate(_layered(layers)))
         except ValidationError as error:
             wrong += [
                 Problem(("claims", index, *detail["loc"]), detail["msg"])
@@ -121,25 +121,25 @@ def describe(claims: list[Claim]) -> Iterator[str]:
             yield f"{'':9}note: {claim.note}"
 
 
-def _meant(rule: Any, claim: dict[str, Any]) -> bool:
+def _speaks_of(rule: Any, claim: dict[str, Any]) -> bool:
     """Does an entry of `common` speak of this claim?"""
     keys = [k for k in ("label", "backbone") if k in (as_mapping(rule) or {})]
     named = bool(keys) and all(k in claim for k in keys)
     return named and all(fnmatchcase(str(claim[k]), str(rule[k])) for k in keys)
 
 
-def _without_names(rule: dict[str, Any]) -> dict[str, Any]:
+def _without_selectors(rule: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in rule.items() if k not in {"label", "backbone"}}
 
 
-def _together(layers: list[dict[str, Any]]) -> dict[str, Any]:
-    """One claim of several layers, the last of which goes first."""
-    whole: dict[str, Any] = {}
+def _layered(layers: list[dict[str, Any]]) -> dict[str, Any]:
+    """Make one claim of several layers, of which a later one goes first; protocols merge."""
+    claim: dict[str, Any] = {}
     for layer in layers:
-        below, above = whole.get("protocol", {}), layer.get("protocol", {})
-        both = as_mapping(above) is not None and as_mapping(below) is not None
-        whole = whole | layer | {"protocol": below | above if both else above}
-    return whole
+        earlier, later = claim.get("protocol", {}), layer.get("protocol", {})
+        both = as_mapping(later) is not None and as_mapping(earlier) is not None
+        claim = claim | layer | {"protocol": earlier | later if both else later}
+    return claim
 
 
 def _facts(cell: Cell) -> dict[str, Any]:
