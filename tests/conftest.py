@@ -19,7 +19,7 @@ from bench.leaderboard.tables import render
 from bench.planning import planner
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.results import store
-from bench.results.cell_state import Standings
+from bench.results.cell_state import CellStates
 from bench.run import cell_run, executor
 from bench.run.job import Job
 
@@ -74,7 +74,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for cell in plan.cells:
         command = ("run", "tiny.yaml")
         cell_run.run(Job(cell, root, "cpu", 1, 1, False, home, (), command, 60.0))
-    board = rank(plan, Standings(root, plan.possible).records(stale=False))
+    board = rank(plan, CellStates(root, plan.possible).records(stale=False))
     write_file(root / "suites" / "tiny" / "leaderboard.md", render.markdown(board))
     return root
 

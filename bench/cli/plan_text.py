@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bench.base.text import count
-from bench.results.cell_state import Standing, Standings
+from bench.results.cell_state import CellState, CellStates
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan
 
 
 def describe_plan(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:
     """Say of each chosen cell whether it is recorded or to run, then what is left out and why."""
-    standings = Standings(root, [*chosen]).of
+    standings = CellStates(root, [*chosen]).of
     counts: Counter[str] = Counter()
     for row, part, cell in plan.every():
         standing = standings.pop(cell.id, None)  # once, though several rows may share it
@@ -32,7 +32,7 @@ def describe_plan(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[st
     yield _sums(plan, counts)
 
 
-def _state(standing: Standing, part: str) -> str:
+def _state(standing: CellState, part: str) -> str:
     """Name the state of a cell; a seed of tuned values runs only if its trial is the best."""
     state = "to run" if standing.state == "failed" else standing.state
     return "if best" if part.startswith("tuned") and state == "to run" else state

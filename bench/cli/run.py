@@ -2,7 +2,6 @@
 
 import sys
 from contextlib import nullcontext
-from functools import partial
 from typing import Annotated
 
 import typer
@@ -13,12 +12,10 @@ from bench.cli import completion
 from bench.cli.completion import offering
 from bench.cli.options import AllowStale, CellOptions, parse_seconds, spread_options, use_one_thread
 from bench.cli.streams import err, out
-from bench.errors import UsageError
 
 SHOWN = "What is shown"
 SEEDS = "Seeds where they are needed"
 TROUBLE = "When something goes wrong"
-MAX_SEEDS = 20
 
 
 @spread_options
@@ -115,39 +112,26 @@ def run(
     As in `bench run quickstart`, `bench run quickstart train.epochs=3 --filter "seed=0" -j 2`,
     `bench run quickstart --json --track tensorboard`, or `bench run table3 --slots-per-gpu auto`.
     """
-    from bench.data.sources import data_folder
-    from bench.leaderboard import saved, sequential
-    from bench.planning import suite_cache
     from bench.run import session
     from bench.run.json_stream import Stream
-    from bench.run.settings import RetryPolicy, Settings
-    from bench.spec import filters
+    from bench.run.request import RunRequest, prepare
+    from bench.run.settings import RetryPolicy
     from bench.speed import calibration, packing
     from bench.speed.measure import Gauge
 
     signals.listen(requeue=requeue)
     use_one_thread()
-    if until_separated and (options.filter_ or rerun):
-        message = "--until-separated goes over the whole suite"
-        raise UsageError(message)
-    if max_seeds and not until_separated:
-        message = "--max-seeds goes with --until-separated"
-        raise UsageError(message)
-    resolved = suite_cache.plan(options.suite, options.overrides or [], options.data)
-    looks = sequential.looks(resolved, max_seeds or MAX_SEEDS) if until_separated else []
-    resolved = saved.continued(resolved, options.results)
-    chosen = filters.select(resolved, options.filter_)
-    gauge = Gauge(
-        options.results, options.data, options.compile_, options.workers, partial(print_text, err)
-    )
-    settings = Settings(
+    request = RunRequest(
+        suite=options.suite,
+        overrides=tuple(options.overrides or ()),
         root=options.results,
-        data=options.data or data_folder(),
-        slots=packing.choose_slots(
-            options.where(),
-            lambda: chosen if rerun else calibration.left(resolved, chosen, options.results),
-            gauge,
-        ),
+        data=options.data,
+        filter_=options.filter_,
+        rerun=tuple(rerun or ()),
+        allow_stale=allow_stale,
+        track=tuple(track or ()),
+        until_separated=until_separated,
+        max_seeds=max_seeds,
         compiled=options.compile_,
         workers=options.workers,
         argv=tuple(sys.argv[1:]),
@@ -155,9 +139,22 @@ def run(
         timeout_s=None if timeout is None else parse_seconds("--timeout", timeout),
         retry=RetryPolicy(retries, 1 if fail_fast else max_failures),
     )
-    choice = session.Choice(tuple(rerun or ()), allow_stale, tuple(looks), tuple(track or ()))
+    run = prepare(request)
+    gauge = Gauge(request.root, request.data, request.compiled, request.workers, _note)
+    slots = packing.choose_slots(
+        options.where(),
+        lambda: run.chosen if rerun else calibration.left(run.plan, run.chosen, run.states),
+        gauge,
+    )
+    settings, suite = request.settings(slots), run.plan.suite
     place = Terminal(quiet=True) if quiet else err if as_json else out
-    lines = Stream(sys.stdout, resolved.suite, options.results, settings.argv) if as_json else None
+    lines = Stream(sys.stdout, suite, request.root, request.argv) if as_json else None
     with lines or nullcontext():
-        if not session.run(resolved, chosen, settings, place, err, choice, lines):
+        if not session.run(
+            run.plan, run.chosen, settings, place, err, run.choice, lines, run.states
+        ):
             raise typer.Exit(1)
+
+
+def _note(text: str) -> None:
+    print_text(err, text)

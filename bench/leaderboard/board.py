@@ -23,7 +23,7 @@ from bench.leaderboard.replication import verdict
 from bench.leaderboard.stats.friedman import Across, across
 from bench.leaderboard.stats.intervals import Estimate, estimate, mean, paired
 from bench.leaderboard.stats.pairwise import ALPHA, Place, apart, dunnett, places
-from bench.results.cell_state import Standing
+from bench.results.cell_state import CellState
 from bench.results.record import Record
 from bench.spec.cell import Binarization, Cell
 from bench.spec.choices import Correction, Definition
@@ -32,7 +32,7 @@ from bench.spec.published import Claim
 
 STE = "ste"  # what steps are timed by
 OWN = {"weights", "activations", "seed"}  # what cells of one section may differ in
-Stale: TypeAlias = Mapping[str, Standing]  # by the cell's id
+Stale: TypeAlias = Mapping[str, CellState]  # by the cell's id
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,8 @@ class Rows:
     def trail(self, cell: Cell) -> Trail:
         record = self.standings[cell.id].record
         home = store.find_cell_path(self.root, record.cell if record else cell)
-        return trail(cell_folders.read_folder(home), self.root, self.plans)
+        folder = CellFolder(home, record) if record else cell_folders.read_folder(home)
+        return trail(folder, self.root, self.plans)
 
 
 def _is(row: Row, line: Line) -> bool:

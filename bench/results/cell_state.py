@@ -19,7 +19,7 @@ State: TypeAlias = Literal["recorded", "failed", "stale", "to run"]
 
 
 @dataclass(frozen=True)
-class Standing:
+class CellState:
     """A cell and its record; if that was made for what the cell was before, what changed since."""
 
     cell: Cell
@@ -47,25 +47,42 @@ class Standing:
         return f"{self.record.status}: {self.record.reason}" if self.record.reason else ""
 
 
-def of_kept(root: Path, plan: Plan) -> tuple["Standings", list[str]]:
+def of_kept(root: Path, plan: Plan) -> tuple["CellStates", list[str]]:
     """How the cells of a plan kept earlier stand now, and what must be said of its table."""
     cell_folders.add_plugins(root, [plan])
-    found = Standings(root, plan.possible)
+    found = CellStates(root, plan.possible)
     reasons = ", ".join(source_digest.drift(plan.possible))
     drift = [f"these numbers may not be of the code as it is now: {reasons}"] * bool(reasons)
     return found, [*drift, *found.damaged]
 
 
-class Standings:
-    """How each of some cells stands under a results folder, by the cell's id."""
+class CellStates:
+    """How each of some cells stands under a results folder, by its id; each record is read once."""
 
     def __init__(self, root: Path, cells: Iterable[Cell]) -> None:
         self.root = root
         self.alike: dict[str, list[Record]] = {}  # measured, by their cell's name
-        self.of = {cell.id: self._standing(cell) for cell in cells}
+        self.of: dict[str, CellState] = {}
+        self.refresh(cells)
+
+    def refresh(self, cells: Iterable[Cell]) -> None:
+        """Look at the records of these cells, whether they are known already or not."""
+        self.of |= {cell.id: self._state(cell) for cell in cells}
+
+    def select(self, cells: Iterable[Cell]) -> "CellStates":
+        """Those of the given cells, in their order; only what is not known yet is read."""
+        cells = list(cells)
+        self.refresh(cell for cell in cells if cell.id not in self.of)
+        selected = CellStates(self.root, ())
+        selected.of = {cell.id: self.of[cell.id] for cell in cells}
+        return selected
+
+    def refresh_unmeasured(self) -> None:
+        """Look again at cells that had no measurement: other runs may have made one meanwhile."""
+        self.refresh([state.cell for state in self.of.values() if state.state != "recorded"])
 
     @property
-    def stale(self) -> dict[str, Standing]:
+    def stale(self) -> dict[str, CellState]:
         """Every cell that has only a stale record."""
         return {name: s for name, s in self.of.items() if s.stale}
 
@@ -83,9 +100,9 @@ class Standings:
             if s.record and (stale or not s.stale)
         ]
 
-    def _standing(self, cell: Cell) -> Standing:
+    def _state(self, cell: Cell) -> CellState:
         if record := store.find_record(self.root, cell):
-            return Standing(cell, record)
+            return CellState(cell, record)
         damage = self._damage(cell)
         if cell.name not in self.alike:
             found = (record for _, record in store.find_namesakes(self.root, cell))
@@ -94,9 +111,9 @@ class Standings:
         older = [record for record in self.alike[cell.name] if record.cell.key == key]
         own = [record for record in older if record.cell == cell]  # an older version's folder
         if own or not older:
-            return Standing(cell, own[0] if own else None, damage=damage)
+            return CellState(cell, own[0] if own else None, damage=damage)
         newest = max(older, key=lambda record: record.provenance.started)
-        return Standing(cell, newest, tuple(source_digest.changes(newest.cell, cell)), damage)
+        return CellState(cell, newest, tuple(source_digest.changes(newest.cell, cell)), damage)
 
     def _damage(self, cell: Cell) -> str:
         """Why the file in the place of a cell's record is none, if there is one."""

@@ -103,15 +103,6 @@ class JournalWriter:
             self._begun.discard(event.cell_id)
         self._append({"at": _now(), **to_json(event)})
 
-    def before(self, view: Callable[[Event], None]) -> Callable[[Event], None]:
-        """Hear each event first, and pass it on."""
-
-        def both(event: Event) -> None:
-            self(event)
-            view(event)
-
-        return both
-
     def _append(self, line: dict[str, Any]) -> None:
         self.echo(line)
         start = "\n" if self._torn else ""  # what an earlier try may have left is a line of its own

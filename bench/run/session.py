@@ -1,8 +1,9 @@
 """One call of `bench run`: what is missing is run and shown, then the table and its files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -16,26 +17,18 @@ from bench.leaderboard.board import rank
 from bench.leaderboard.tables import render
 from bench.leaderboard.tuning import tuned
 from bench.results import cell_folders, store
-from bench.results.cell_state import Standing, Standings
+from bench.results.cell_state import CellState, CellStates
 from bench.run import display, executor, journal
+from bench.run.events import Event, Listener
 from bench.run.executor import Tally
 from bench.run.journal import JournalWriter
 from bench.run.json_stream import Stream
 from bench.run.progress import run_progress
+from bench.run.request import Choice
 from bench.run.settings import Settings
 from bench.run.tracking import Tracking, opened
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What a run does with cells that have a record."""
-
-    rerun: tuple[str, ...] = ()  # `failed`, `stale`, or cells by name: those run and no others
-    allow_stale: bool = False  # stale records stand in the table
-    looks: tuple[int, ...] = ()  # seeds of a row at each look for rows that want more
-    track: tuple[str, ...] = ()  # trackers that hear of the run, NAME or NAME:FOLDER
 
 
 @dataclass(frozen=True)
@@ -46,29 +39,32 @@ class _Session:
     out: Console
     err: Console
     choice: Choice
+    states: CellStates
     stream: Stream | None
     tracking: Tracking
     tally: Tally = field(default_factory=Tally)
     journals: list[Path] = field(default_factory=list[Path])
     stale: list[Cell] = field(default_factory=list[Cell])  # that did not run
 
-    def execute(self, plan: Plan, part: str, standings: list[Standing]) -> None:
+    def execute(self, plan: Plan, part: str, states: list[CellState]) -> None:
         """Run those of the plan's cells that have no measurement; if asked for by name, all."""
         anew = bool(self.choice.rerun)
-        missing = [s.cell for s in standings if anew or s.state in {"to run", "failed"}]
-        stale = [s for s in standings if s.state == "stale" and not anew]
+        missing = [s.cell for s in states if anew or s.state in {"to run", "failed"}]
+        stale = [s for s in states if s.state == "stale" and not anew]
         for s in stale:
             print_text(self.err, f"stale: {s.cell.slug}: {s.note}")
         self.stale.extend(s.cell for s in stale)
-        n = len(standings)
+        n = len(states)
         if self.stream:
             self.stream.counts.update(recorded=n - len(missing) - len(stale), stale=len(stale))
         counts = f"{n - len(missing) - len(stale)} recorded"
-        counts += f", {len(stale)} stale" * bool(stale)
+        if stale:
+            counts += f", {len(stale)} stale"
         print_text(self.out, f"{part}{count(n, 'cell')}, {counts}, {len(missing)} to run")
         if missing:
             store.save_plan(self.settings.root, saved.continued(plan, self.settings.root))
             self._watched(plan, missing, anew=anew)
+            self.states.refresh(missing)
 
     def _watched(self, plan: Plan, cells: list[Cell], *, anew: bool) -> None:
         """Run cells, shown and written to a journal."""
@@ -81,13 +77,20 @@ class _Session:
         self.tracking.cells |= {cell.id: cell for cell in cells}
         self.journals.append(book.path)
         try:
-            with book, view(progress, out) as watch:
-                hear = book.before(self.tracking.after(watch))
-                found = executor.execute(cells, settings, hear, book.header.owner, anew=anew)
+            with book, view(progress, out) as shown:
+                listeners: list[Listener] = [book, shown, self.tracking]
+                tell = partial(tell_all, listeners)
+                found = executor.execute(cells, settings, tell, book.header.owner, anew=anew)
             self.tally.ended.update(found.ended)
         finally:
             if book.problem:
                 print_text(self.err, f"note: the journal has gaps: {book.problem}")
+
+
+def tell_all(listeners: Iterable[Listener], event: Event) -> None:
+    """Tell each listener of an event, in their order."""
+    for listener in listeners:
+        listener(event)
 
 
 def run(
@@ -98,11 +101,13 @@ def run(
     err: Console,
     choice: Choice | None = None,
     stream: Stream | None = None,
+    states: CellStates | None = None,
 ) -> bool:
     """
     Run the chosen cells that have no record, and print the plan's leaderboard and files.
 
-    Trackers hear of the run, and `stream` of all that its journals are told.
+    Trackers hear of the run, and `stream` of all that its journals are told. `states` are those of
+    the plan's cells, where they are known already.
 
     Returns whether every cell came to a measurement. Failures are named on `err`, with the log,
     and so is what is stale: measured by other code or on other data, and not run unasked.
@@ -118,12 +123,13 @@ def run(
     tracking = Tracking(trackers, settings.root, lambda text: print_text(notes, text))
     for told in trackers.values():
         print_text(out, f"tracked: `{told.command}` shows it")
-    session = _Session(settings, out, err, choice, stream, tracking)
+    states = states or CellStates(settings.root, plan.possible)
+    session = _Session(settings, out, err, choice, states, stream, tracking)
     with closing(tracking):
-        for part, standings in _parts(plan, chosen, settings.root, choice):
-            session.execute(plan, part, standings)
+        for part, chosen_states in _parts(plan, chosen, states, choice):
+            session.execute(plan, part, chosen_states)
         plan = _separated(session, plan)
-    written = [*_table(plan, settings.root, choice, (out, err)), *session.journals]
+    written = [*_table(plan, session), *session.journals]
     print_text(out, "files:")
     for line in _files(written, plan, settings.root):
         print_text(out, f"  {line}")
@@ -141,17 +147,17 @@ def run(
 
 def _separated(session: _Session, plan: Plan) -> Plan:
     """Add seeds to the rows that cannot be told apart, look by look; the plan as it has grown."""
-    root, sizes = session.settings.root, session.choice.looks
+    states, sizes = session.states, session.choice.looks
     looked = sorted({*plan.looked, *(n for n in sizes if n > 1)})
     plan = plan.model_copy(update={"looked": looked})
     for n in sizes[1:]:
-        found = Standings(root, plan.possible)
+        found = states.select(plan.possible)
         records = found.records(stale=session.choice.allow_stale)
         names = sequential.wanting(rank(plan, records, stale=found.stale))
         more = sequential.grown(plan, names, n)
         if more != plan:
             old = {cell.id for cell in plan.cells}
-            new = Standings(root, [cell for cell in more.cells if cell.id not in old])
+            new = states.select([cell for cell in more.cells if cell.id not in old])
             part = f"{n} seeds for {count(len(names), 'row')} that cannot be told apart: "
             session.execute(more, part, [*new.of.values()])
             plan = more
@@ -159,31 +165,31 @@ def _separated(session: _Session, plan: Plan) -> Plan:
 
 
 def _parts(
-    plan: Plan, chosen: list[Cell], root: Path, choice: Choice
-) -> Iterator[tuple[str, list[Standing]]]:
-    """What runs first, and then what that decides; chosen cells only, each with its standing."""
+    plan: Plan, chosen: list[Cell], states: CellStates, choice: Choice
+) -> Iterator[tuple[str, list[CellState]]]:
+    """What runs first, and then what that decides; chosen cells only, each with its state."""
     if choice.rerun:
-        standings = Standings(root, chosen).of
-        yield "again: ", [standings[i] for i in _again(standings, choice.rerun)]
+        of_chosen = states.select(chosen).of
+        yield "again: ", [of_chosen[i] for i in _again(of_chosen, choice.rerun)]
         return
     ids = {cell.id for cell in chosen}
     trials = [trial for row in plan.rows for trial in row.trials]
     first = [*plan.cells, *(cell for trial in trials for cell in trial.held_out)]
-    yield "", [*Standings(root, [cell for cell in first if cell.id in ids]).of.values()]
+    yield "", [*states.select([cell for cell in first if cell.id in ids]).of.values()]
     if trials:
-        found = Standings(root, plan.possible)
+        found = states.select(plan.possible)
         known = {record.cell.id: record for record in found.records(stale=choice.allow_stale)}
         best = {c.id: c for trial in tuned(plan, known) for c in trial.cells if c.id in ids}
         yield "tuned: ", [found.of[i] for i in best]
 
 
-def _again(standings: dict[str, Standing], rerun: tuple[str, ...]) -> list[str]:
+def _again(states: dict[str, CellState], rerun: tuple[str, ...]) -> list[str]:
     """The ids of the cells that `--rerun` names, in the plan's order."""
-    slugs = {standing.cell.slug: i for i, standing in standings.items()}
+    slugs = {state.cell.slug: i for i, state in states.items()}
     wanted: set[str] = set()
     for word in rerun:
         if word in {"failed", "stale"}:
-            wanted |= {i for i, standing in standings.items() if standing.state == word}
+            wanted |= {i for i, state in states.items() if state.state == word}
             continue
         named = cell_folders.match_slugs(word, slugs)
         if len(named) != 1:
@@ -191,7 +197,7 @@ def _again(standings: dict[str, Standing], rerun: tuple[str, ...]) -> list[str]:
             message = f"--rerun `{word}` names {len(named)} cells of this suite: {found}"
             raise UsageError(message)
         wanted.add(slugs[named[0]])
-    return [i for i in standings if i in wanted]
+    return [i for i in states if i in wanted]
 
 
 def _refuse_namesake(plan: Plan, root: Path) -> None:
@@ -215,16 +221,17 @@ def _refuse_namesake(plan: Plan, root: Path) -> None:
         raise UsageError(message)
 
 
-def _table(plan: Plan, root: Path, choice: Choice, consoles: tuple[Console, Console]) -> list[Path]:
+def _table(plan: Plan, session: _Session) -> list[Path]:
     """
     Print the leaderboard, and write it in every format beside its plan.
 
     Where every record is stale, so that it would be empty, an earlier one stays as it is.
     """
-    out, err = consoles
+    root, out, err = session.settings.root, session.out, session.err
     plan = saved.continued(plan, root)  # another run may have added seeds meanwhile
-    found = Standings(root, plan.possible)
-    records = found.records(stale=choice.allow_stale)
+    session.states.refresh_unmeasured()
+    found = session.states.select(plan.possible)
+    records = found.records(stale=session.choice.allow_stale)
     board = rank(plan, records, stale=found.stale, notes=found.damaged)
     render.render(board, "rich", out)
     home = store.suite_path(root, plan.suite)

@@ -22,7 +22,7 @@ from bench.leaderboard import equilibrium
 from bench.leaderboard.stats.intervals import mean
 from bench.results import store
 from bench.results.record import Record
-from bench.run.events import Elsewhere, Ended, Event, Listener, Progressed, Retrying, Started
+from bench.run.events import Elsewhere, Ended, Event, Progressed, Retrying, Started
 from bench.spec.cell import Cell
 from bench.spec.cell_status import CellStatus
 
@@ -79,15 +79,6 @@ class Tracking:
                 self._end(cell, event, told=self._live.pop(cell.id))
             case _:
                 pass
-
-    def after(self, view: Listener) -> Listener:
-        """Let a view hear each event first."""
-
-        def both(event: Event) -> None:
-            view(event)
-            self(event)
-
-        return both
 
     def close(self) -> None:
         """Tell trackers that the run is over."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench.results import attic, store
-from bench.results.cell_state import Standings
+from bench.results.cell_state import CellStates
 from bench.results.lease import Leases
 from bench.results.record import Record
 from bench.run.events import Elsewhere, Ended, Listener, Moved, TakenOver
@@ -107,7 +107,7 @@ class WorkQueue:
     def _make_room(self, cell: Cell) -> None:
         """Move away what the cell's record would replace."""
         moved = store.set_record_aside(self.root, cell)
-        if self.anew and Standings(self.root, [cell]).of[cell.id].state == "recorded":
+        if self.anew and CellStates(self.root, [cell]).of[cell.id].state == "recorded":
             moved = attic.move_cell(self.root, cell, self.leases.owner)
         if moved:
             self.tell(Moved(cell.id, str(moved)))

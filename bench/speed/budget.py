@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import SuiteError
-from bench.results.cell_state import Standings
+from bench.results.cell_state import CellStates
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan
 from bench.speed.calibration import Calibration, name
@@ -69,7 +69,7 @@ def budget(
 
 def _seeds(plan: Plan, root: Path, left: set[str], fits: set[str]) -> Iterator[Seeds]:
     """Of each row that has any, now or to come."""
-    standings = Standings(root, plan.cells).of
+    standings = CellStates(root, plan.cells).of
     for row in plan.rows:
         ids = {cell.id for cell in row.cells}
         now = {i for i in ids if standings[i].state == "recorded"}

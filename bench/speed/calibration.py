@@ -7,12 +7,11 @@ its newest checkpoint.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from bench.base.machine import cores
 from bench.leaderboard import tuning
 from bench.results import store
-from bench.results.cell_state import Standings
+from bench.results.cell_state import CellStates
 from bench.run.job import Slot
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan, Row
@@ -53,7 +52,7 @@ class Calibration:
         return max(self.ends.values(), default=0.0)
 
 
-def left(plan: Plan, chosen: Iterable[Cell], root: Path) -> list[Cell]:
+def left(plan: Plan, chosen: Iterable[Cell], states: CellStates) -> list[Cell]:
     """
     The chosen cells that `bench run` would train, in its order.
 
@@ -61,8 +60,7 @@ def left(plan: Plan, chosen: Iterable[Cell], root: Path) -> list[Cell]:
     mostly the row's own.
     """
     ids = {cell.id for cell in chosen}
-    standings = Standings(root, plan.possible)
-    known = {record.cell.id: record for record in standings.records(stale=False)}
+    known = {record.cell.id: record for record in states.records(stale=False)}
     trials = [trial for row in plan.rows for trial in row.trials]
     best = [tuning.chosen(row, known) or row.trials[-1] for row in plan.rows if row.trials]
     held_out = (cell for trial in trials for cell in trial.held_out)
@@ -70,7 +68,7 @@ def left(plan: Plan, chosen: Iterable[Cell], root: Path) -> list[Cell]:
     return [
         cell
         for cell in {cell.id: cell for cell in order if cell.id in ids}.values()
-        if standings.of[cell.id].state in {"to run", "failed"}
+        if states.of[cell.id].state in {"to run", "failed"}
     ]
 
 

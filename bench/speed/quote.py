@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bench.leaderboard import saved
 from bench.planning import planner
+from bench.results.cell_state import CellStates
 from bench.spec import filters
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan
@@ -41,7 +42,7 @@ class Asked:
     def left(self, *more: str) -> tuple[Plan, list[Cell]]:
         """The same, and of those cells the ones that would run."""
         plan, chosen = self.plan(*more)
-        return plan, calibration.left(plan, chosen, self.results)
+        return plan, calibration.left(plan, chosen, CellStates(self.results, plan.possible))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from bench.leaderboard import per_layer
 from bench.leaderboard.board import rank
 from bench.leaderboard.tables import render
 from bench.results import store
-from bench.results.cell_state import Standings
+from bench.results.cell_state import CellStates
 from bench.results.record import Record
 from bench.spec import filters
 from bench.spec.plan import Plan
@@ -41,7 +41,7 @@ def every(box: Box, rng: Random, plan: Plan) -> None:
 
 def table(box: Box, plan: Plan) -> None:
     """The leaderboard in every format, on wide and on narrow terminals."""
-    board = rank(plan, Standings(box.results, plan.possible).records(stale=False))
+    board = rank(plan, CellStates(box.results, plan.possible).records(stale=False))
     for width in (60, 200):
         terminal(render.rich_table(board, width), width)
     sound(render.text(board, "tex"))

@@ -16,7 +16,7 @@ from bench.leaderboard.board import rank
 from bench.leaderboard.stats.intervals import estimate, paired
 from bench.leaderboard.tables import render
 from bench.results import store
-from bench.results.cell_state import Standing
+from bench.results.cell_state import CellState
 from bench.spec.plan import Plan, RoleInfo
 
 
@@ -134,9 +134,9 @@ def test_stale_rows_are_marked_in_every_format() -> None:
     plan = Plan(suite="s", source="s", source_digest="0", baseline=None, rows=rows)
     old = [r.model_copy(update={"cell": cell(seed=9 + n)}) for n, r in enumerate(a_records)]
     stale = {
-        a[1].id: Standing(a[1], old[0], ("x.py changed", "the data changed")),
-        b[0].id: Standing(b[0], old[1], ("x.py changed",)),
-        "other": Standing(a[0]),
+        a[1].id: CellState(a[1], old[0], ("x.py changed", "the data changed")),
+        b[0].id: CellState(b[0], old[1], ("x.py changed",)),
+        "other": CellState(a[0]),
     }
     board = rank(plan, a_records, stale=stale, notes=["mind the gap"])
     line, unused = board.sections[0].lines

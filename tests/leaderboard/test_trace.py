@@ -14,7 +14,7 @@ import pytest
 from bench.leaderboard.board import rank
 from bench.leaderboard.trace import RowTrail, Trail, trace
 from bench.results import cell_folders, store
-from bench.results.cell_state import Standings
+from bench.results.cell_state import CellStates
 from bench.spec.cell_status import CellStatus
 
 Ask = Callable[..., tuple[int, str, str]]
@@ -29,7 +29,7 @@ def rows(target: str, words: list[str], root: Path) -> list[RowTrail]:
 def test_every_number_is_the_mean_of_its_column(measured: Path) -> None:
     """What a row prints is the mean of the values that its trail names, in files that are there."""
     plan = store.find_plan(measured, "tiny")
-    board = rank(plan, Standings(measured, plan.possible).records(stale=False))
+    board = rank(plan, CellStates(measured, plan.possible).records(stale=False))
     found = {row.line.label: row for row in rows("tiny", [], measured)}
 
     assert set(found) == {"ste", "reste"}

@@ -11,7 +11,7 @@ from bench.leaderboard import tuning
 from bench.leaderboard.board import rank
 from bench.leaderboard.tables import render
 from bench.planning import planner
-from bench.results.cell_state import Standings
+from bench.results.cell_state import CellStates
 from bench.results.record import Record
 from bench.run.job import Slot
 from bench.run.session import run
@@ -138,7 +138,7 @@ def test_tuned_rows_stand_beside_untuned_ones(tmp_path: Path) -> None:
     said = io.StringIO()
     console = Console(file=said, width=200)
     ok = run(plan, plan.possible, settings, console, console)
-    board = rank(plan, Standings(settings.root, plan.possible).records(stale=False))
+    board = rank(plan, CellStates(settings.root, plan.possible).records(stale=False))
     section = next(s for s in board.sections if s.tuned)
     text = render.markdown(board)
 

@@ -35,7 +35,7 @@ from bench.report.figures import (
 )
 from bench.report.figures.kinds import KINDS, figures
 from bench.results import store
-from bench.results.cell_state import Standings
+from bench.results.cell_state import CellStates
 from bench.results.record import Histogram, LayerIndicators, Record
 from bench.spec.cell import Cell, Recipe, Ref
 from bench.spec.cell_status import CellStatus
@@ -369,7 +369,7 @@ def test_the_command_draws_all_it_can(ask: Ask, measured: Path, tmp_path: Path) 
     assert {f"tiny-{kind}.svg" for kind in kinds} <= names
     assert {Path(line.removeprefix("wrote ")).name for line in out.splitlines()} == names
     plan = store.find_plan(measured, "tiny")
-    records = Standings(measured, plan.possible).records(stale=False)
+    records = CellStates(measured, plan.possible).records(stale=False)
     _, right = figure("curves", plan, records).axes
     last = {float(line.get_ydata()[-1]) for line in right.get_lines()}  # type: ignore[index]
     assert last == {100 * r.curves["test_acc"][-1] for r in records}

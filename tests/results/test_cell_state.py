@@ -15,13 +15,13 @@ from bench.cli import plan_text
 from bench.errors import UsageError
 from bench.planning.planner import plan
 from bench.results import lease, source_digest, store
-from bench.results.cell_state import Standings
+from bench.results.cell_state import CellStates
 from bench.results.garbage import find_leftovers, report_garbage
 from bench.run import executor, session
 from bench.run.events import Ended
 from bench.run.executor import Tally
 from bench.run.job import Slot
-from bench.run.session import Choice
+from bench.run.request import Choice
 from bench.run.settings import Settings
 from bench.spec.cell import Cell
 from bench.spec.cell_status import CellStatus
@@ -77,7 +77,7 @@ def test_states_of_cells(planned: Plan, tmp_path: Path) -> None:
     ste, reste = planned.cells
 
     def states() -> list[tuple[str, str]]:
-        return [(s.state, s.note) for s in Standings(tmp_path, planned.cells).of.values()]
+        return [(s.state, s.note) for s in CellStates(tmp_path, planned.cells).of.values()]
 
     store.save_record(tmp_path, record(older(ste), status="failed", curves={}))
     assert states() == [("to run", ""), ("to run", "")]
@@ -94,7 +94,7 @@ def test_the_newest_of_several_wins(planned: Plan, tmp_path: Path) -> None:
     for day, file in (("02", "bench/data.py"), ("03", "bench/layers.py"), ("01", "bench/lane.py")):
         origin = record().provenance.model_copy(update={"started": f"2026-01-{day}T00:00:00+00:00"})
         store.save_record(tmp_path, record(older(ste, file), provenance=origin))
-    standings = Standings(tmp_path, [ste])
+    standings = CellStates(tmp_path, [ste])
     (shown,) = standings.records(stale=True)
 
     assert {i: s.note for i, s in standings.stale.items()} == {ste.id: "bench/layers.py changed"}
@@ -109,7 +109,7 @@ def test_a_record_in_an_older_versions_folder_counts(planned: Plan, tmp_path: Pa
     path = store.save_record(tmp_path, record(ste)).parent
     path.rename(path.with_name(f"{ste.name}__0123456789ab"))
 
-    assert Standings(tmp_path, [ste]).of[ste.id].state == "recorded"
+    assert CellStates(tmp_path, [ste]).of[ste.id].state == "recorded"
     assert store.find_cell_path(tmp_path, ste).name.endswith("0123456789ab")
 
 
@@ -351,13 +351,13 @@ def test_an_edited_plugin_from_end_to_end(tiny: Path, tmp_path: Path) -> None:
     assert ok
     assert bench(MINE.replace("Mine.", "My very own.")) == (True, first)
     ok, second = bench(changed)
-    standings = Standings(root, second.cells)
+    standings = CellStates(root, second.cells)
     assert not ok
     assert [s.note for s in standings.stale.values()] == [f"{mine} changed"]
     (old,) = (c for c in first.cells if c not in second.cells)
     assert all(same for _, same in evaluation.measure_again(old.id, root, None))
     assert bench(changed, "stale") == (True, second)
-    assert Standings(root, second.cells).stale == {}
+    assert CellStates(root, second.cells).stale == {}
     assert store.find_record(root, old) is not None
     tally = executor.execute([old.model_copy(update={"seed": 1})], settings, lambda _: None)
     assert f"{mine} changed since {old.name[:-1]}1" in tally.failed[0].reason

@@ -10,6 +10,7 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Self, TypeVar
@@ -231,7 +232,7 @@ def test_a_clock_that_jumps_ends_nothing(cells: list[Cell], tmp_path: Path) -> N
     book = journal.JournalWriter(tmp_path, "tiny", [], [])
     limits = settings(tmp_path, "slow", "slow", timeout_s=60.0)
     with book:
-        execute(cells[:2], limits, book.before(heard), book.header.owner)
+        execute(cells[:2], limits, partial(session.tell_all, [book, heard]), book.header.owner)
     (run,) = journal.journals(tmp_path)
     told = [event for _, event in run.read()]
 

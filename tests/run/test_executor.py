@@ -7,7 +7,7 @@ import pytest
 from bench.errors import EnvironmentProblem
 from bench.planning.planner import plan
 from bench.results import store
-from bench.results.cell_state import Standings
+from bench.results.cell_state import CellStates
 from bench.results.record import Record
 from bench.results.record_diff import VOLATILE
 from bench.run.events import Event
@@ -71,7 +71,7 @@ def hostile(tmp_path: Path, tiny: Path) -> list[Cell]:
 
 
 def states(root: Path, cells: list[Cell]) -> list[str]:
-    return [standing.state for standing in Standings(root, cells).of.values()]
+    return [standing.state for standing in CellStates(root, cells).of.values()]
 
 
 def records(root: Path, cells: list[Cell]) -> list[Record]:

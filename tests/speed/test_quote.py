@@ -9,6 +9,7 @@ import pytest
 from bench.planning.planner import plan
 from bench.registry import ESTIMATORS
 from bench.results import store
+from bench.results.cell_state import CellStates
 from bench.run.job import Slot
 from bench.speed import budget, calibration, measure, packing
 from bench.speed.measure import Copy, Gauge, Task, Unmeasured
@@ -148,7 +149,7 @@ def test_a_checkpoint_shortens_what_is_left(tiny: Path, tmp_path: Path, steady: 
 def test_what_tuning_may_choose_is_left(tmp_path: Path) -> None:
     """First the rows' own cells, then the held-out ones, then those of one setting for each row."""
     resolved = plan(Path("tuned-mini"))
-    cells = calibration.left(resolved, resolved.possible, tmp_path)
+    cells = calibration.left(resolved, resolved.possible, CellStates(tmp_path, resolved.possible))
     parts = [dict.fromkeys(part for _, part, c in resolved.every() if c == cell) for cell in cells]
 
     assert cells[:12] == resolved.cells

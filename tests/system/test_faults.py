@@ -20,14 +20,14 @@ from bench.run.executor import execute
 from bench.run.settings import Settings
 from bench.run.job import Slot
 from bench.run.journal import Entry, JournalWriter
-from bench.results.cell_state import Standings
+from bench.results.cell_state import CellStates
 root = Path(sys.argv[1])
 cells = [Cell.model_validate_json(line) for line in Path(sys.argv[2]).read_text().splitlines()]
 worker_process.run = fakes.run
 
 
 def left(root):
-    return [s.cell.seed for s in Standings(root, cells).of.values() if s.state != "recorded"]
+    return [s.cell.seed for s in CellStates(root, cells).of.values() if s.state != "recorded"]
 
 
 def run(root, *deeds):

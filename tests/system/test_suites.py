@@ -9,7 +9,7 @@ from bench.leaderboard.board import rank
 from bench.leaderboard.tables import render
 from bench.planning import planner
 from bench.planning.explain import describe
-from bench.results.cell_state import Standings
+from bench.results.cell_state import CellStates
 from bench.run.job import Slot
 from bench.run.session import run
 from bench.run.settings import Settings
@@ -88,7 +88,7 @@ def test_a_twin_runs_in_its_smallest_form(name: str, tmp_path: Path) -> None:
     with (tmp_path / "out.txt").open("w") as file:
         console = Console(file=file, width=200)
         fine = run(plan, plan.possible, settings, console, console)
-    board = rank(plan, Standings(tmp_path, plan.possible).records(stale=False))
+    board = rank(plan, CellStates(tmp_path, plan.possible).records(stale=False))
     lines = [line for section in board.sections for line in section.lines]
 
     assert fine, (tmp_path / "out.txt").read_text()

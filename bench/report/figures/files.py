@@ -14,7 +14,7 @@ from bench.report.figures import gallery, panels
 from bench.report.figures import kinds as atlas
 from bench.report.figures.style import Format, encode, styled
 from bench.results import cell_folders, store
-from bench.results.cell_state import Standings, of_kept
+from bench.results.cell_state import CellStates, of_kept
 from bench.results.record import Record
 from bench.spec.choices import Definition
 from bench.spec.plan import Plan, name_of
@@ -151,7 +151,7 @@ def _plan(asked: Asked) -> Plan:
 
 
 def _missing(
-    asked: Asked, plan: Plan, records: Sequence[Record], standings: Standings
+    asked: Asked, plan: Plan, records: Sequence[Record], standings: CellStates
 ) -> Iterator[str]:
     """What has no record that is drawn, and what to do about it."""
     there = {record.cell.id for record in records}
