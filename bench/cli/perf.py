@@ -33,18 +33,18 @@ def perf(
     from bench.base import machine
     from bench.speed.slots import SlotOptions, lay_out_slots
     from bench.speed.survey import survey, table
-    from bench.speed.survey.cases import setting
+    from bench.speed.survey.cases import choose_setting
 
     count = threads or machine.cores()
     slot = lay_out_slots(SlotOptions(device, jobs=1, threads=count))[0]
-    at = setting(torch.device(slot.device), count, compiled=compile_, quick=quick)
+    at = choose_setting(torch.device(slot.device), count, compiled=compile_, quick=quick)
     machine.keep_pages()  # as workers do; the oracle, too, gains by it
     with _progress(err) as tell:
-        found = survey.survey(at, tell)
+        found = survey.run_survey(at, tell)
     if as_json:
         write_json(asdict(found))
     else:
-        out.print(table.tables(found.rows, found.caption))
+        out.print(table.render_tables(found.rows, found.caption))
     if not found.whole:
         raise KeyboardInterrupt
 

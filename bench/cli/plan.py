@@ -33,19 +33,19 @@ def plan(
     limit = None if budget is None else parse_seconds("--budget", budget)
     if calibrate or limit is not None:
         from bench.cli import quote_text
-        from bench.speed import quote
-        from bench.speed.measure import Gauge
+        from bench.speed.forecast import ForecastRequest, make_forecast
+        from bench.speed.measure import Measurer
 
         use_one_thread()
-        asked = quote.Asked(
+        asked = ForecastRequest(
             options.suite, tuple(options.overrides or ()), options.results, options.data,
             options.filter_, tuple(options.words()),
         )  # fmt: skip
-        gauge = Gauge(
+        gauge = Measurer(
             options.results, options.data, options.compile_, options.workers,
             partial(print_text, err),
         )  # fmt: skip
-        costs = quote.quote(asked, options.where(), gauge, limit)
+        costs = make_forecast(asked, options.where(), gauge, limit)
         if as_json:
             write_json(quote_text.document(costs))
         else:

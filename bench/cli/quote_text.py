@@ -13,14 +13,14 @@ from rich.text import Text
 from bench.base.console import print_text
 from bench.base.text import count
 from bench.speed.budget import Budget
-from bench.speed.calibration import Calibration, Line, name
-from bench.speed.quote import Quote
-from bench.speed.throughput import Tempo
+from bench.speed.calibration import Calibration, GraphTime, name_row
+from bench.speed.forecast import Forecast
+from bench.speed.throughput import Throughput
 
 HEADS = ("graph", "images/s", "epoch, s", "first step, s", "memory, MiB", "cells left", "time left")
 
 
-def print_quote(quote: Quote, out: Console) -> None:
+def print_quote(quote: Forecast, out: Console) -> None:
     """Print all of it as tables and sentences."""
     if quote.found.lines:
         out.print(_table(HEADS, map(_graph, quote.found.lines)))
@@ -32,7 +32,7 @@ def print_quote(quote: Quote, out: Console) -> None:
         print_text(out, line)
 
 
-def _graph(line: Line) -> list[str]:
+def _graph(line: GraphTime) -> list[str]:
     tempo, cells = line.tempo, str(len(line.cells))
     if tempo is None:
         return [line.name, *["-"] * 4, cells, "-"]
@@ -43,9 +43,9 @@ def _graph(line: Line) -> list[str]:
     ]  # fmt: skip
 
 
-def _cells(quote: Quote, budget: Budget) -> Iterator[str]:
+def _cells(quote: Forecast, budget: Budget) -> Iterator[str]:
     """A line for each cell that is left, in the order in which they run: when it ends."""
-    names = {cell.id: (name(row), part) for row, part, cell in reversed([*quote.plan.every()])}
+    names = {cell.id: (name_row(row), part) for row, part, cell in reversed([*quote.plan.every()])}
     ends = quote.found.ends
     for state, group in (("fits", budget.fits), ("later", budget.later)):
         for cell in group:
@@ -61,7 +61,7 @@ def _seeds(budget: Budget) -> Table:
     return _table(heads, ([x.row, str(x.now), str(x.then), str(x.of)] for x in budget.seeds))
 
 
-def _notes(quote: Quote) -> Iterator[str]:
+def _notes(quote: Forecast) -> Iterator[str]:
     """Why graphs have no figures; which way to share the CPU is the fastest; how long it takes."""
     for line in quote.found.lines:
         if line.problem:
@@ -74,7 +74,7 @@ def _notes(quote: Quote) -> Iterator[str]:
     yield _sums(quote.found)
 
 
-def _way(way: Tempo) -> str:
+def _way(way: Throughput) -> str:
     return f"{count(way.copies, 'cell')} x {count(way.threads, 'thread')}"
 
 
@@ -89,7 +89,7 @@ def _sums(found: Calibration) -> str:
     return f"{text}; {count(missing, 'cell')} not measured" if missing else text
 
 
-def _advice(quote: Quote) -> Iterator[str]:
+def _advice(quote: Forecast) -> Iterator[str]:
     """What fits, what is left for another day, and the commands by which all would fit."""
     budget, asked = quote.budget, quote.asked
     if budget is None:
@@ -105,7 +105,7 @@ def _advice(quote: Quote) -> Iterator[str]:
         yield f"all of it in {clock(offer.left_s)}: {shlex.join([*words, *asked.options])}"
 
 
-def document(quote: Quote) -> dict[str, Any]:
+def document(quote: Forecast) -> dict[str, Any]:
     """All of it, for programs. Times are in seconds."""
     found, budget = quote.found, quote.budget
     whole: dict[str, Any] = {

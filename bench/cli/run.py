@@ -117,7 +117,7 @@ def run(
     from bench.run.request import RunRequest, prepare
     from bench.run.settings import RetryPolicy
     from bench.speed import calibration, packing
-    from bench.speed.measure import Gauge
+    from bench.speed.measure import Measurer
 
     signals.listen(requeue=requeue)
     use_one_thread()
@@ -140,10 +140,12 @@ def run(
         retry=RetryPolicy(retries, 1 if fail_fast else max_failures),
     )
     run = prepare(request)
-    gauge = Gauge(request.root, request.data, request.compiled, request.workers, _note)
+    gauge = Measurer(request.root, request.data, request.compiled, request.workers, _note)
     slots = packing.choose_slots(
         options.where(),
-        lambda: run.chosen if rerun else calibration.left(run.plan, run.chosen, run.states),
+        lambda: (
+            run.chosen if rerun else calibration.list_cells_left(run.plan, run.chosen, run.states)
+        ),
         gauge,
     )
     settings, suite = request.settings(slots), run.plan.suite

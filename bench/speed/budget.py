@@ -9,14 +9,14 @@ from bench.errors import SuiteError
 from bench.results.cell_state import CellStates
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan
-from bench.speed.calibration import Calibration, name
-from bench.speed.makespan import largest
+from bench.speed.calibration import Calibration, name_row
+from bench.speed.makespan import find_largest
 
 MOST_EPOCHS, MOST_SEEDS = 10_000, 20  # that are offered
 
 
 @dataclass(frozen=True)
-class Seeds:
+class RowSeeds:
     """How many of a row's seeds are measured now, and how many after the budget."""
 
     row: str
@@ -35,16 +35,16 @@ class Offer:
 
 @dataclass(frozen=True)
 class Budget:
-    """Cells in the order in which `bench run` takes them; those without a tempo come later."""
+    """Cells in the order in which `bench run` takes them; those without a throughput come later."""
 
     seconds: float
     fits: list[Cell]
     later: list[Cell]
-    seeds: list[Seeds]
+    seeds: list[RowSeeds]
     offers: list[Offer]
 
 
-def budget(
+def fit_budget(
     plan: Plan, found: Calibration, root: Path, seconds: float, left_s: Callable[[str], float]
 ) -> Budget:
     """
@@ -67,14 +67,14 @@ def budget(
     )
 
 
-def _seeds(plan: Plan, root: Path, left: set[str], fits: set[str]) -> Iterator[Seeds]:
+def _seeds(plan: Plan, root: Path, left: set[str], fits: set[str]) -> Iterator[RowSeeds]:
     """Of each row that has any, now or to come."""
     standings = CellStates(root, plan.cells).of
     for row in plan.rows:
         ids = {cell.id for cell in row.cells}
         now = {i for i in ids if standings[i].state == "recorded"}
         if now or ids & left:
-            yield Seeds(name(row), len(now), len(now | ids & fits), len(ids))
+            yield RowSeeds(name_row(row), len(now), len(now | ids & fits), len(ids))
 
 
 def _offers(left_s: Callable[[str], float], seconds: float) -> Iterator[Offer]:
@@ -87,7 +87,7 @@ def _offers(left_s: Callable[[str], float], seconds: float) -> Iterator[Offer]:
             except SuiteError:  # fewer epochs than its warm-up, for one
                 return True
 
-        n = largest(fits, most)
+        n = find_largest(fits, most)
         with suppress(SuiteError):
             if n:
                 yield Offer(override(n), left_s(override(n)))

@@ -16,19 +16,19 @@ from bench.run.job import Slot
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan, Row
 from bench.speed import packing
-from bench.speed.makespan import ends
-from bench.speed.measure import Gauge, Unmeasured
-from bench.speed.throughput import Tempo, graph, graphs
+from bench.speed.makespan import compute_end_times
+from bench.speed.measure import Measurer, Unmeasured
+from bench.speed.throughput import Throughput, graph_key, group_by_graph
 from bench.train import checkpoint
 
 
 @dataclass(frozen=True)
-class Line:
+class GraphTime:
     """One graph, its cells that are left, and its tempo, or why it has none."""
 
     name: str
     cells: list[Cell]
-    tempo: Tempo | None
+    tempo: Throughput | None
     problem: str
     left_s: float  # its share of the time left
 
@@ -44,7 +44,7 @@ class Calibration:
     """
 
     slots: tuple[Slot, ...]
-    lines: list[Line]
+    lines: list[GraphTime]
     ends: dict[str, float]
 
     @property
@@ -52,7 +52,7 @@ class Calibration:
         return max(self.ends.values(), default=0.0)
 
 
-def left(plan: Plan, chosen: Iterable[Cell], states: CellStates) -> list[Cell]:
+def list_cells_left(plan: Plan, chosen: Iterable[Cell], states: CellStates) -> list[Cell]:
     """
     The chosen cells that `bench run` would train, in its order.
 
@@ -73,12 +73,12 @@ def left(plan: Plan, chosen: Iterable[Cell], states: CellStates) -> list[Cell]:
 
 
 def calibrate(
-    plan: Plan, cells: Sequence[Cell], slots: tuple[Slot, ...], gauge: Gauge
+    plan: Plan, cells: Sequence[Cell], slots: tuple[Slot, ...], gauge: Measurer
 ) -> Calibration:
     """How long `cells` take in these slots; what no kept tempo says is measured."""
-    tempos: dict[str, Tempo] = {}
+    tempos: dict[str, Throughput] = {}
     problems: dict[str, str] = {}
-    groups = graphs(cells)
+    groups = group_by_graph(cells)
     for key, (first, *_) in groups.items():
         try:
             tempos[key] = gauge.tempo(first, slots)
@@ -87,34 +87,38 @@ def calibrate(
     seconds = {
         cell.id: _seconds(cell, tempo, gauge)
         for cell in cells
-        if (tempo := tempos.get(graph(cell)))
+        if (tempo := tempos.get(graph_key(cell)))
     }
     start_s = max((_start_s(tempo) for tempo in tempos.values()), default=0.0)
-    times = ends(seconds.values(), len(slots), start_s)
-    names = {graph(cell): name(row) for row, _, cell in reversed([*plan.every()])}
+    times = compute_end_times(seconds.values(), len(slots), start_s)
+    names = {graph_key(cell): name_row(row) for row, _, cell in reversed([*plan.every()])}
     shares = {key: sum(seconds.get(cell.id, 0.0) for cell in groups[key]) for key in groups}
     lines = [
-        Line(names[key], group, tempos.get(key), problems.get(key, ""), shares[key] / len(slots))
+        GraphTime(
+            names[key], group, tempos.get(key), problems.get(key, ""), shares[key] / len(slots)
+        )
         for key, group in groups.items()
     ]
     return Calibration(slots, lines, dict(zip(seconds, times, strict=True)))
 
 
-def ways(found: Calibration, gauge: Gauge) -> list[Tempo]:
+def compare_cpu_layouts(found: Calibration, gauge: Measurer) -> list[Throughput]:
     """The tempo of the costliest graph in each way to share the CPU, the fastest first."""
     lines = [(line.tempo.epoch_s, line.cells[0]) for line in found.lines if line.tempo]
     if not lines or found.slots[0].device != "cpu":
         return []
     cell = max(lines, key=lambda pair: pair[0])[1]
-    return packing.weighed(cell, dict.fromkeys([found.slots, *packing.layouts(cores())]), gauge)
+    return packing.measure_cpu_layouts(
+        cell, dict.fromkeys([found.slots, *packing.list_cpu_layouts(cores())]), gauge
+    )
 
 
-def name(row: Row) -> str:
+def name_row(row: Row) -> str:
     """A row as `bench plan` names it."""
     return f"{row.label} x {row.backbone} x {row.wa} x {row.schedule}"
 
 
-def _seconds(cell: Cell, tempo: Tempo, gauge: Gauge) -> float:
+def _seconds(cell: Cell, tempo: Throughput, gauge: Measurer) -> float:
     """How long a slot is busy with the cell."""
     left = cell.recipe.epochs - checkpoint.count_epochs(store.cell_path(gauge.root, cell))
     start_s = tempo.start_s if _fresh(tempo) else 0.0
@@ -122,11 +126,11 @@ def _seconds(cell: Cell, tempo: Tempo, gauge: Gauge) -> float:
     return start_s + first_s + left * tempo.epoch_s
 
 
-def _start_s(tempo: Tempo) -> float:
+def _start_s(tempo: Throughput) -> float:
     """Until a slot trains its first cell, where that is not each cell's own."""
     return 0.0 if _fresh(tempo) else tempo.start_s + tempo.first_s
 
 
-def _fresh(tempo: Tempo) -> bool:
+def _fresh(tempo: Throughput) -> bool:
     """Has each cell a process of its own? On a CPU a worker goes on to the next."""
     return tempo.free_mib is not None

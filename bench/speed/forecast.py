@@ -10,15 +10,15 @@ from bench.spec import filters
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan
 from bench.speed import calibration, packing
-from bench.speed.budget import Budget, budget
+from bench.speed.budget import Budget, fit_budget
 from bench.speed.calibration import Calibration
-from bench.speed.measure import Gauge
+from bench.speed.measure import Measurer
 from bench.speed.slots import SlotOptions
-from bench.speed.throughput import Tempo
+from bench.speed.throughput import Throughput
 
 
 @dataclass(frozen=True)
-class Asked:
+class ForecastRequest:
     """A suite as `bench run` would be told it."""
 
     suite: Path
@@ -42,21 +42,25 @@ class Asked:
     def left(self, *more: str) -> tuple[Plan, list[Cell]]:
         """The same, and of those cells the ones that would run."""
         plan, chosen = self.plan(*more)
-        return plan, calibration.left(plan, chosen, CellStates(self.results, plan.possible))
+        return plan, calibration.list_cells_left(
+            plan, chosen, CellStates(self.results, plan.possible)
+        )
 
 
 @dataclass(frozen=True)
-class Quote:
+class Forecast:
     """The answer; `ways` to share a CPU stand with the fastest first."""
 
-    asked: Asked
+    asked: ForecastRequest
     plan: Plan
     found: Calibration
-    ways: list[Tempo]
+    ways: list[Throughput]
     budget: Budget | None
 
 
-def quote(asked: Asked, where: SlotOptions, gauge: Gauge, budget_s: float | None) -> Quote:
+def make_forecast(
+    asked: ForecastRequest, where: SlotOptions, gauge: Measurer, budget_s: float | None
+) -> Forecast:
     """
     Measure what no kept tempo says, and tell what the suite costs.
 
@@ -72,5 +76,5 @@ def quote(asked: Asked, where: SlotOptions, gauge: Gauge, budget_s: float | None
     def left_s(override: str) -> float:
         return calibration.calibrate(*asked.left(override), slots, settled).left_s
 
-    fits = None if budget_s is None else budget(plan, found, asked.results, budget_s, left_s)
-    return Quote(asked, plan, found, calibration.ways(found, gauge), fits)
+    fits = None if budget_s is None else fit_budget(plan, found, asked.results, budget_s, left_s)
+    return Forecast(asked, plan, found, calibration.compare_cpu_layouts(found, gauge), fits)

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 
 
-def ends(seconds: Iterable[float], slots: int, start_s: float = 0.0) -> list[float]:
+def compute_end_times(seconds: Iterable[float], slots: int, start_s: float = 0.0) -> list[float]:
     """
     When each of the cells ends, in seconds from now.
 
@@ -25,6 +25,6 @@ def ends(seconds: Iterable[float], slots: int, start_s: float = 0.0) -> list[flo
     return found
 
 
-def largest(fits: Callable[[int], bool], most: int) -> int:
+def find_largest(fits: Callable[[int], bool], most: int) -> int:
     """The largest of 1, ..., `most` that fits, where all before it do; 0 if none does."""
     return bisect_left(range(1, most + 1), True, key=lambda n: not fits(n))

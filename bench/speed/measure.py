@@ -1,5 +1,5 @@
 """
-A gauge: measures graphs as a run would train them, in processes of their own and side by side.
+Measures graphs as a run would train them, in processes of their own and side by side.
 
 One copy for each slot trains at once, on the first rows of the cell's data, and all begin together
 the steps that are timed: what a copy gets of the machine is what a cell of the run gets.
@@ -32,8 +32,8 @@ from bench.run.job import Slot
 from bench.run.worker_main import prepare_process
 from bench.spec.cell import Cell
 from bench.speed import throughput
-from bench.speed.step_time import Pace, pace
-from bench.speed.throughput import Tempo
+from bench.speed.step_time import StepTimes, time_steps
+from bench.speed.throughput import Throughput
 from bench.train import compile_policy, determinism, model, trainer
 from bench.train.resource_meter import resident_mib
 
@@ -42,11 +42,11 @@ TEST_ROWS = 2 * trainer.EVAL_BATCH  # that are evaluated; the rest takes as long
 
 
 class Unmeasured(BenchError):
-    """A graph has no tempo, and why."""
+    """A graph has no throughput, and why."""
 
 
 @dataclass(frozen=True)
-class Task:
+class CopyTask:
     """One copy; small, and pickled across processes."""
 
     cell: Cell
@@ -59,10 +59,10 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Copy:
+class CopyMeasurement:
     """What one copy measured; memory in MiB."""
 
-    pace: Pace
+    steps: StepTimes
     images_per_s: float
     epoch_s: float
     start_s: float
@@ -73,11 +73,11 @@ class Copy:
     operations: float = 0.0
 
 
-Post: TypeAlias = "Connection[Copy | str, Copy | str]"  # what was measured, or why nothing was
+ResultPipe: TypeAlias = "Connection[CopyMeasurement | str, CopyMeasurement | str]"
 
 
 @dataclass(frozen=True)
-class Gauge:
+class Measurer:
     """
     Measures for one run, and keeps what it measured under `root`.
 
@@ -93,21 +93,24 @@ class Gauge:
     workers: int | None = None
     report: Callable[[str], None] = silent
     settled: bool = False
-    _known: dict[tuple[str, str, str], Tempo] = field(default_factory=dict[Any, Tempo])
+    _known: dict[tuple[str, str, str], Throughput] = field(default_factory=dict[Any, Throughput])
     _failed: dict[tuple[str, str], str] = field(default_factory=dict[Any, str])
 
-    def tempo(self, cell: Cell, slots: Sequence[Slot]) -> Tempo:
+    def measure(self, cell: Cell, slots: Sequence[Slot]) -> Throughput:
         """
         How fast the cell's graph trains in each of these slots, all of them busy with it.
 
         Raises:
             Unmeasured: it cannot be trained, or not in so many copies.
         """
-        place, graph = throughput.place(slot.device for slot in slots), throughput.graph(cell)
+        place, graph = (
+            throughput.describe_devices(slot.device for slot in slots),
+            throughput.graph_key(cell),
+        )
         for compiled in (False, True) if self.compiled is None else (self.compiled,):
             environment = _environment(slots[0], compiled)
             found = self._known.get((graph, place, environment))
-            found = found or throughput.find(self.root, graph, place, environment)
+            found = found or throughput.load_throughput(self.root, graph, place, environment)
             if found and (self.settled or self._compiles(cell, found, slots[0]) == compiled):
                 return found
         if problem := self._failed.get((graph, place)):
@@ -117,31 +120,31 @@ class Gauge:
             raise Unmeasured(message)
         self.report(f"measuring {cell.name.rpartition('-')[0]}: {place}")
         try:
-            copies = together([self._task(cell, slot, len(slots)) for slot in slots])
+            copies = measure_copies([self._task(cell, slot, len(slots)) for slot in slots])
         except Unmeasured as error:
             self._failed[graph, place] = str(error)
             raise
         environment = _environment(slots[0], copies[0].compiled)
         names = {"graph": graph, "place": place, "environment": environment}
-        found = _tempo(copies, threads=slots[0].threads, **names)
+        found = _combine(copies, threads=slots[0].threads, **names)
         self._known[graph, place, environment] = found
-        throughput.keep(self.root, found)
+        throughput.save_throughput(self.root, found)
         return found
 
-    def _compiles(self, cell: Cell, found: Tempo, slot: Slot) -> bool:
+    def _compiles(self, cell: Cell, found: Throughput, slot: Slot) -> bool:
         """Would the cell compile, whose epochs take as many operations as they did?"""
         if self.compiled is None:
             operations = cell.recipe.epochs * found.operations
             return compile_policy.is_worth_compiling(operations, slot.device)[0]
         return self.compiled
 
-    def _task(self, cell: Cell, slot: Slot, slots: int) -> Task:
+    def _task(self, cell: Cell, slot: Slot, slots: int) -> CopyTask:
         workers = max(1, cores() // slots) if self.workers is None else self.workers
         plugins = tuple(ESTIMATORS.folders)
-        return Task(cell, slot, self.data, plugins, self.compiled, workers, time.monotonic())
+        return CopyTask(cell, slot, self.data, plugins, self.compiled, workers, time.monotonic())
 
 
-def together(tasks: Sequence[Task]) -> list[Copy]:
+def measure_copies(tasks: Sequence[CopyTask]) -> list[CopyMeasurement]:
     """
     Measure in a process for each task, all at once.
 
@@ -150,19 +153,21 @@ def together(tasks: Sequence[Task]) -> list[Copy]:
     """
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(len(tasks))
-    kills, copies = worker_process.oom_kills(), list[Copy]()
-    running: dict[Post, BaseProcess] = {}
+    kills, copies = worker_process.oom_kills(), list[CopyMeasurement]()
+    running: dict[ResultPipe, BaseProcess] = {}
     try:
         for task in tasks:
             reader, writer = context.Pipe(duplex=False)
-            running[reader] = context.Process(target=_attend, args=(writer, barrier, task))
+            running[reader] = context.Process(
+                target=_measure_in_process, args=(writer, barrier, task)
+            )
             with signals.ignored_by_children():
                 running[reader].start()
             writer.close()
         while len(copies) < len(tasks):
             for reader in wait([*running]):
                 assert isinstance(reader, Connection)
-                copies.append(_heard(reader, running[reader], kills))
+                copies.append(_receive(reader, running[reader], kills))
                 running.pop(reader).join()
     finally:
         for process in running.values():
@@ -172,7 +177,7 @@ def together(tasks: Sequence[Task]) -> list[Copy]:
     return copies
 
 
-def _heard(reader: Post, process: BaseProcess, kills: int) -> Copy:
+def _receive(reader: ResultPipe, process: BaseProcess, kills: int) -> CopyMeasurement:
     """
     What a process measured.
 
@@ -190,14 +195,14 @@ def _heard(reader: Post, process: BaseProcess, kills: int) -> Copy:
     return found
 
 
-def _attend(post: Post, barrier: Barrier, task: Task) -> None:
+def _measure_in_process(pipe: ResultPipe, barrier: Barrier, task: CopyTask) -> None:
     """In a process of its own: measure one copy and tell; what a plugin prints is lost."""
     prepare_process()
     redirect(Path(os.devnull))
-    post.send(measured(task, barrier.wait))
+    pipe.send(measure_copy(task, barrier.wait))
 
 
-def measured(task: Task, ready: Callable[[], object]) -> Copy | str:
+def measure_copy(task: CopyTask, ready: Callable[[], object]) -> CopyMeasurement | str:
     """One copy in this process, or why there is none; `ready` waits for the others."""
     try:
         return _copy(task, ready)
@@ -208,7 +213,7 @@ def measured(task: Task, ready: Callable[[], object]) -> Copy | str:
         return next(iter(f"{kind}{error}".splitlines()), type(error).__name__)
 
 
-def _copy(task: Task, ready: Callable[[], object]) -> Copy:
+def _copy(task: CopyTask, ready: Callable[[], object]) -> CopyMeasurement:
     device = torch.device(task.slot.device)
     torch.set_num_threads(task.slot.threads)
     add_folders(task.plugins)
@@ -222,15 +227,15 @@ def _copy(task: Task, ready: Callable[[], object]) -> Copy:
         compiled, _ = compile_policy.is_worth_compiling(
             task.cell.recipe.epochs * operations, task.slot.device
         )
-    found = pace(
+    found = time_steps(
         built, part, task.cell.recipe, steps=STEPS, warmup=WARMUP, compiled=compiled, ready=ready
     )
     images_per_s = found.batch * len(found.seconds) / sum(found.seconds)  # others' turns included
     rest = whole.sizes["test"] - part.sizes["test"]
     end_s = fmean(found.ends) + (rest * _evaluation_s(built, part) if rest else 0)
     gpu = device.type == "cuda"
-    return Copy(
-        pace=found,
+    return CopyMeasurement(
+        steps=found,
         images_per_s=images_per_s,
         epoch_s=whole.sizes["train"] / images_per_s + end_s,
         start_s=start_s,
@@ -260,18 +265,18 @@ def _environment(slot: Slot, compiled: bool) -> str:
     return determinism.describe_environment(slot.device, slot.threads, compiled)
 
 
-def _tempo(copies: Sequence[Copy], **names: Any) -> Tempo:
-    """The copies in one."""
+def _combine(copies: Sequence[CopyMeasurement], **names: Any) -> Throughput:
+    """Combine what the copies measured."""
     free = [copy.free_mib for copy in copies if copy.free_mib is not None]
-    return Tempo(
+    return Throughput(
         **names,
         host=platform.node(),
         copies=len(copies),
         images_per_s=fmean(copy.images_per_s for copy in copies),
         epoch_s=fmean(copy.epoch_s for copy in copies),
         start_s=max(copy.start_s for copy in copies),
-        first_s=max(copy.pace.first_s for copy in copies),
-        mib=max(copy.pace.peak_mib for copy in copies),
+        first_s=max(copy.steps.first_s for copy in copies),
+        mib=max(copy.steps.peak_mib for copy in copies),
         host_mib=max(copy.host_mib for copy in copies),
         reserved_mib=max(copy.reserved_mib for copy in copies),
         free_mib=min(free, default=None),

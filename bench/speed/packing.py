@@ -11,9 +11,9 @@ from contextlib import suppress
 from bench.base import machine
 from bench.run.job import Slot
 from bench.spec.cell import Cell
-from bench.speed.measure import Gauge, Unmeasured
+from bench.speed.measure import Measurer, Unmeasured
 from bench.speed.slots import SlotOptions, lay_out_slots
-from bench.speed.throughput import Tempo, graphs
+from bench.speed.throughput import Throughput, group_by_graph
 
 MOST = 16  # cells on one GPU
 GAIN = 1.1  # in throughput, for which twice the cells are worth their memory
@@ -22,7 +22,7 @@ MARGIN = 0.05  # of what is free stays so
 
 
 def choose_slots(
-    options: SlotOptions, cells: Callable[[], Sequence[Cell]], gauge: Gauge
+    options: SlotOptions, cells: Callable[[], Sequence[Cell]], gauge: Measurer
 ) -> tuple[Slot, ...]:
     """
     The slots that the options ask for; how many a GPU has is measured where they say auto.
@@ -40,16 +40,16 @@ def choose_slots(
     return lay_out_slots(options, best_per_gpu(cells(), first, gauge))
 
 
-def best_per_gpu(cells: Sequence[Cell], slot: Slot, gauge: Gauge, most: int = MOST) -> int:
+def best_per_gpu(cells: Sequence[Cell], slot: Slot, gauge: Measurer, most: int = MOST) -> int:
     """How many cells at once are best on the device of `slot`; 1 where nothing can be measured."""
-    alone: list[tuple[Tempo, Cell]] = []
-    for first, *_ in graphs(cells).values():
+    alone: list[tuple[Throughput, Cell]] = []
+    for first, *_ in group_by_graph(cells).values():
         with suppress(Unmeasured):
             alone.append((gauge.tempo(first, (slot,)), first))
     if not alone:
         return 1
     slowest = max(alone, key=lambda pair: pair[0].epoch_s)[1]
-    fitting = min(room(tempo, machine.memory() / 2**20) for tempo, _ in alone)
+    fitting = min(count_fitting_copies(tempo, machine.memory() / 2**20) for tempo, _ in alone)
 
     def measure(n: int) -> float | None:
         try:
@@ -57,10 +57,10 @@ def best_per_gpu(cells: Sequence[Cell], slot: Slot, gauge: Gauge, most: int = MO
         except Unmeasured:
             return None
 
-    return doubled(measure, min(most, len(cells), fitting))
+    return double_while_it_pays(measure, min(most, len(cells), fitting))
 
 
-def doubled(measure: Callable[[int], float | None], most: int) -> int:
+def double_while_it_pays(measure: Callable[[int], float | None], most: int) -> int:
     """
     How many copies to train at once, 1, 2, 4, ...: twice as many are not worth it.
 
@@ -77,7 +77,7 @@ def doubled(measure: Callable[[int], float | None], most: int) -> int:
     return n
 
 
-def room(alone: Tempo, host_free_mib: float) -> int:
+def count_fitting_copies(alone: Throughput, host_free_mib: float) -> int:
     """
     For how many copies there is memory, by the tempo of one that trained alone.
 
@@ -91,15 +91,17 @@ def room(alone: Tempo, host_free_mib: float) -> int:
     return int(n)
 
 
-def layouts(cores: int) -> list[tuple[Slot, ...]]:
+def list_cpu_layouts(cores: int) -> list[tuple[Slot, ...]]:
     """Ways to share the cores: few cells with many threads, or many with few."""
     threads = [2**k for k in range(cores.bit_length())]
     return [(Slot("cpu", n),) * (cores // n) for n in threads]
 
 
-def weighed(cell: Cell, ways: Iterable[tuple[Slot, ...]], gauge: Gauge) -> list[Tempo]:
+def measure_cpu_layouts(
+    cell: Cell, ways: Iterable[tuple[Slot, ...]], gauge: Measurer
+) -> list[Throughput]:
     """The cell's tempo in each way to share the CPU, the fastest as a whole first."""
-    found: list[Tempo] = []
+    found: list[Throughput] = []
     for way in ways:
         with suppress(Unmeasured):
             found.append(gauge.tempo(cell, way))

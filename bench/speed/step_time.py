@@ -24,7 +24,7 @@ from bench.train.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
-class Pace:
+class StepTimes:
     """Seconds of the steps of one training, and what it took beside."""
 
     seconds: tuple[float, ...]  # of each step after warm-up
@@ -42,7 +42,7 @@ class Pace:
         return self.batch / self.step_s
 
 
-def pace(
+def time_steps(
     model: Model,
     data: Dataset,
     recipe: Recipe,
@@ -51,7 +51,7 @@ def pace(
     warmup: int = 3,
     compiled: bool = False,
     ready: Callable[[], object] = lambda: None,
-) -> Pace:
+) -> StepTimes:
     """
     Train until `steps` steps after the first `warmup` are timed.
 
@@ -64,7 +64,7 @@ def pace(
     """
     device = next(model.net.parameters()).device
     size = data.sizes["train"]
-    watch = _Stopwatch(device, recipe.batch_size, size, steps, warmup, ready)
+    timer = _StepTimer(device, recipe.batch_size, size, steps, warmup, ready)
     recipe = recipe.model_copy(update={"epochs": max(recipe.epochs, warmup + steps + 1)})
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -76,16 +76,16 @@ def pace(
             recipe,
             0,
             compiled=compiled,
-            watch=watch,
-            checkpointer=watch,
+            watch=timer,
+            checkpointer=timer,
         )
     except trainer.TrainingStopped:
-        return watch.pace()
+        return timer.times()
     message = f"no pace: {found.diverged}"
     raise BenchError(message)
 
 
-class _Stopwatch:
+class _StepTimer:
     """Hears the loop, and ends it when enough is timed."""
 
     def __init__(
@@ -128,15 +128,15 @@ class _Stopwatch:
     def keep(self, snapshot: Snapshot) -> None:
         """Nothing of it is of use."""
 
-    def pace(self) -> Pace:
+    def times(self) -> StepTimes:
         """What was timed; waits for the device once, here."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
-        return Pace(
+        return StepTimes(
             seconds=tuple(self._spans("step")),
             first_s=self._between(*(mark for _, mark in self.marks[:2])),
             batch=self.batch,
-            peak_mib=peak_mib(self.device),
+            peak_mib=measure_peak_mib(self.device),
             ends=tuple(self._spans("end")),
         )
 
@@ -163,7 +163,7 @@ class _Stopwatch:
         return before.elapsed_time(after) / 1000
 
 
-def peak_mib(device: torch.device) -> float:
+def measure_peak_mib(device: torch.device) -> float:
     """Peak memory: of the device on a GPU, of the process so far on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20

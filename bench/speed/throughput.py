@@ -1,8 +1,8 @@
 """
-Tempos: how fast a graph trains on this machine, measured and kept.
+Throughput: how fast a graph trains on this machine, measured and kept.
 
 A graph is what cells compute that differ in nothing but the seed, the number of epochs and other
-numbers of the recipe: they take equal time and memory. Its tempo holds for one machine, one
+numbers of the recipe: they take equal time and memory. Its throughput holds for one machine, one
 environment and one number of copies that train at once.
 
     ROOT/paces/<hash of graph, place, environment and host>.json
@@ -27,12 +27,12 @@ from bench.spec.cell import Cell, Recipe
 SAME_STEP = {name for name, cost in Recipe.costs().items() if not cost.step}
 
 
-class Tempo(Frozen):
+class Throughput(Frozen):
     """Means over the copies that trained at once, memory of the one that took most. MiB."""
 
     schema_version: Literal[1] = 1
     graph: str
-    place: str  # as `place` says it
+    place: str  # as `describe_devices` says it
     environment: str
     host: str
     copies: PositiveInt
@@ -54,39 +54,39 @@ class Tempo(Frozen):
         return self.copies * self.images_per_s
 
 
-def graph(cell: Cell) -> str:
+def graph_key(cell: Cell) -> str:
     """The digest of what a step of the cell's training computes."""
     text = cell.model_dump_json(exclude={"seed": True, "recipe": SAME_STEP})
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def graphs(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
+def group_by_graph(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
     """The cells of each graph."""
     found: dict[str, list[Cell]] = {}
     for cell in cells:
-        found.setdefault(graph(cell), []).append(cell)
+        found.setdefault(graph_key(cell), []).append(cell)
     return found
 
 
-def place(devices: Iterable[str]) -> str:
+def describe_devices(devices: Iterable[str]) -> str:
     """`2 x cpu`, `4 x cuda:0 + 4 x cuda:1`."""
     return " + ".join(f"{n} x {device}" for device, n in Counter(devices).items())
 
 
-def find(root: Path, graph: str, place: str, environment: str) -> Tempo | None:
-    """The tempo that `root` keeps, if this machine made one there."""
+def load_throughput(root: Path, graph: str, place: str, environment: str) -> Throughput | None:
+    """The throughput that `root` keeps, if this machine made one there."""
     name = _name(graph, place, environment, platform.node())
     try:
-        return Tempo.model_validate_json((root / "paces" / name).read_bytes())
+        return Throughput.model_validate_json((root / "paces" / name).read_bytes())
     except (OSError, ValidationError):
         return None
 
 
-def keep(root: Path, tempo: Tempo) -> None:
-    """Keep a tempo; a folder that cannot be written is no problem, it is measured again then."""
-    name = _name(tempo.graph, tempo.place, tempo.environment, tempo.host)
+def save_throughput(root: Path, throughput: Throughput) -> None:
+    """Write it down; where that fails it is measured again next time."""
+    name = _name(throughput.graph, throughput.place, throughput.environment, throughput.host)
     with contextlib.suppress(EnvironmentProblem):
-        write_file(store.path_inside(root, "paces", name), tempo.model_dump_json() + "\n")
+        write_file(store.path_inside(root, "paces", name), throughput.model_dump_json() + "\n")
 
 
 def _name(*words: str) -> str:

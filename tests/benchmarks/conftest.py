@@ -10,9 +10,9 @@ from rich.console import Console
 
 from bench.base import machine
 from bench.speed.survey import survey, table
-from bench.speed.survey.cases import LIMIT, Case, setting
+from bench.speed.survey.cases import LIMIT, Case, choose_setting
 
-AT = setting(
+AT = choose_setting(
     torch.device("cuda" if torch.cuda.is_available() else "cpu"),
     machine.cores(),
     compiled=bool(os.environ.get("COMPILE")),
@@ -20,14 +20,14 @@ AT = setting(
 )
 WIDTH = 100
 machine.keep_pages()  # as workers do
-ROWS = pytest.StashKey[list[table.Row]]()
+ROWS = pytest.StashKey[list[table.CaseResult]]()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each way of each case is a benchmark; the machine's limit is no way of ours."""
     if "case" not in metafunc.fixturenames:
         return
-    ways = [(c, way) for c in survey.every(AT) for way in c.ways if way != LIMIT]
+    ways = [(c, way) for c in survey.list_cases(AT) for way in c.ways if way != LIMIT]
     names = [f"{c.group}: {c.name}: {way}" for c, way in ways]
     metafunc.parametrize(("case", "way"), ways, ids=names)
 
@@ -41,9 +41,9 @@ def measured(pytestconfig: pytest.Config) -> Callable[[Case], dict[str, list[flo
     def measure(case: Case) -> dict[str, list[float]]:
         name = case.group + case.name
         if name not in found:
-            with survey.threads(AT.threads):
+            with survey.use_threads(AT.threads):
                 found[name] = case.measure()
-                rows.extend(table.rows(case, found[name]))
+                rows.extend(table.list_results(case, found[name]))
         return found[name]
 
     return measure
@@ -55,6 +55,6 @@ def pytest_terminal_summary(
     """The same tables as `bench perf`."""
     if rows := config.stash.get(ROWS, []):
         text = io.StringIO()
-        found = survey.described(AT, rows)
-        Console(file=text, width=WIDTH).print(table.tables(found.rows, found.caption))
+        found = survey.make_report(AT, rows)
+        Console(file=text, width=WIDTH).print(table.render_tables(found.rows, found.caption))
         terminalreporter.write_line(text.getvalue())

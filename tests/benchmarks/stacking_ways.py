@@ -31,7 +31,7 @@ from torch import Tensor, nn
 
 from bench.base import machine
 from bench.spec.cell import Recipe
-from bench.speed.survey.networks import CLASSES, IMAGE, build
+from bench.speed.survey.networks import CLASSES, IMAGE, build_network
 from bench.train.optimizer import make_optimizer
 
 Step: TypeAlias = Callable[[], None]
@@ -139,7 +139,7 @@ def processes(at: Setting, k: int, held: ExitStack) -> Run:
 
 def network(at: Setting, seed: int) -> nn.Module:
     """One training's network, halfway through its schedule."""
-    return build("resnet20", {"width": at.width}, "reste", at.device, seed=seed).net
+    return build_network("resnet20", {"width": at.width}, "reste", at.device, seed=seed).net
 
 
 def step_of(at: Setting, net: nn.Module, layout: torch.memory_format) -> Step:

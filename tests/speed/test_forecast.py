@@ -12,9 +12,9 @@ from bench.results import store
 from bench.results.cell_state import CellStates
 from bench.run.job import Slot
 from bench.speed import budget, calibration, measure, packing
-from bench.speed.measure import Copy, Gauge, Task, Unmeasured
-from bench.speed.step_time import Pace
-from bench.speed.throughput import graph
+from bench.speed.measure import CopyMeasurement, CopyTask, Measurer, Unmeasured
+from bench.speed.step_time import StepTimes
+from bench.speed.throughput import graph_key
 from bench.train import checkpoint
 
 Ask = Callable[..., tuple[int, str, str]]
@@ -22,20 +22,20 @@ ONE = (Slot("cpu", 1),)
 
 
 @pytest.fixture
-def steady(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[Task]]:
+def steady(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[CopyTask]]:
     """An epoch takes 10 seconds, RBNN cannot be trained; returns what was measured."""
-    asked: list[Sequence[Task]] = []
+    asked: list[Sequence[CopyTask]] = []
 
-    def together(tasks: Sequence[Task]) -> list[Copy]:
+    def together(tasks: Sequence[CopyTask]) -> list[CopyMeasurement]:
         asked.append(tasks)
         estimator = tasks[0].cell.weights
         if estimator and estimator.name == "rbnn":
             message = "RuntimeError: no slope today"
             raise Unmeasured(message)
-        pace, epoch_s = Pace((1.0,), 2.0, 64, 500.0), 10.0 * tasks[0].slot.threads
-        return [Copy(pace, 64.0, epoch_s, 3.0, 600.0, 0.0, None)] * len(tasks)
+        pace, epoch_s = StepTimes((1.0,), 2.0, 64, 500.0), 10.0 * tasks[0].slot.threads
+        return [CopyMeasurement(pace, 64.0, epoch_s, 3.0, 600.0, 0.0, None)] * len(tasks)
 
-    monkeypatch.setattr(measure, "together", together)
+    monkeypatch.setattr(measure, "measure_copies", together)
     monkeypatch.setattr(calibration, "cores", lambda: 2)
     monkeypatch.setattr(budget, "MOST_EPOCHS", 3)
     monkeypatch.setattr(budget, "MOST_SEEDS", 3)
@@ -51,7 +51,9 @@ def suite(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "tiny.yaml"
 
 
-def test_each_graph_is_measured_once(ask: Ask, suite: str, steady: list[Sequence[Task]]) -> None:
+def test_each_graph_is_measured_once(
+    ask: Ask, suite: str, steady: list[Sequence[CopyTask]]
+) -> None:
     """A row for each, however many seeds; side by side as they would run; and kept."""
     code, out, err = ask("plan", suite, "--calibrate", "-j", "2")
     again = ask("plan", suite, "train.epochs=9", "--calibrate", "-j", "2")
@@ -69,7 +71,7 @@ def test_each_graph_is_measured_once(ask: Ask, suite: str, steady: list[Sequence
     assert "4 cells left, about 0:03:05" in again[1]
 
 
-def test_the_ways_to_share_a_cpu(ask: Ask, suite: str, steady: list[Sequence[Task]]) -> None:
+def test_the_ways_to_share_a_cpu(ask: Ask, suite: str, steady: list[Sequence[CopyTask]]) -> None:
     """Threads for each cell against cells, by all their images a second."""
     _, out, _ = ask("plan", suite, "--calibrate", "-j", "1", "--filter", "estimator=ste")
 
@@ -80,7 +82,7 @@ def test_the_ways_to_share_a_cpu(ask: Ask, suite: str, steady: list[Sequence[Tas
     assert {len(tasks) for tasks in steady} == {1, 2}
 
 
-def test_a_budget_says_what_fits(ask: Ask, suite: str, steady: list[Sequence[Task]]) -> None:
+def test_a_budget_says_what_fits(ask: Ask, suite: str, steady: list[Sequence[CopyTask]]) -> None:
     """Which cells end in it, seeds outermost, and the largest overrides by which all do."""
     words = ("plan", suite, "--budget", "50", "-j", "1", "--filter", "estimator=ste,reste")
     _, out, _ = ask(*words)
@@ -104,7 +106,7 @@ def test_a_budget_says_what_fits(ask: Ask, suite: str, steady: list[Sequence[Tas
     ]
 
 
-def test_a_program_reads_the_same(ask: Ask, suite: str, steady: list[Sequence[Task]]) -> None:
+def test_a_program_reads_the_same(ask: Ask, suite: str, steady: list[Sequence[CopyTask]]) -> None:
     """--json: graphs with their tempos, ends of cells, and the budget."""
     _, out, _ = ask("plan", suite, "--budget", "50", "-j", "1", "--json")
     told = json.loads(out)
@@ -127,7 +129,9 @@ def test_wrong_words_are_refused(ask: Ask, suite: str) -> None:
         assert (code, why in err) == (2, True)
 
 
-def test_nothing_is_left_to_measure(ask: Ask, measured: Path, steady: list[Sequence[Task]]) -> None:
+def test_nothing_is_left_to_measure(
+    ask: Ask, measured: Path, steady: list[Sequence[CopyTask]]
+) -> None:
     """Where every cell is recorded nothing is trained, and no time is left."""
     _, out, _ = ask("plan", measured.parent / "tiny.yaml", "--results", measured, "--calibrate")
 
@@ -139,9 +143,9 @@ def test_a_checkpoint_shortens_what_is_left(tiny: Path, tmp_path: Path, steady: 
     """Epochs that a cell's newest checkpoint has are not counted."""
     resolved = plan(tiny)
     cells = resolved.cells[:1]
-    whole = calibration.calibrate(resolved, cells, ONE, Gauge(tmp_path, None)).left_s
+    whole = calibration.calibrate(resolved, cells, ONE, Measurer(tmp_path, None)).left_s
     (checkpoint.folder(store.cell_path(tmp_path, cells[0])) / "000001-00000001").mkdir(parents=True)
-    rest = calibration.calibrate(resolved, cells, ONE, Gauge(tmp_path, None)).left_s
+    rest = calibration.calibrate(resolved, cells, ONE, Measurer(tmp_path, None)).left_s
 
     assert (whole, rest) == (25, 15)
 
@@ -149,7 +153,9 @@ def test_a_checkpoint_shortens_what_is_left(tiny: Path, tmp_path: Path, steady: 
 def test_what_tuning_may_choose_is_left(tmp_path: Path) -> None:
     """First the rows' own cells, then the held-out ones, then those of one setting for each row."""
     resolved = plan(Path("tuned-mini"))
-    cells = calibration.left(resolved, resolved.possible, CellStates(tmp_path, resolved.possible))
+    cells = calibration.list_cells_left(
+        resolved, resolved.possible, CellStates(tmp_path, resolved.possible)
+    )
     parts = [dict.fromkeys(part for _, part, c in resolved.every() if c == cell) for cell in cells]
 
     assert cells[:12] == resolved.cells
@@ -166,20 +172,20 @@ def test_what_costs_alike_is_one_graph(tiny: Path) -> None:
         for words in (["train.epochs=9", "train.lr=0.3", "seeds=7"], ["train.batch_size=8"])
     )
 
-    assert graph(first) == graph(long)
-    assert len({graph(cell) for cell in (first, second, large)}) == 3
+    assert graph_key(first) == graph_key(long)
+    assert len({graph_key(cell) for cell in (first, second, large)}) == 3
 
 
 def test_a_failure_is_a_reason(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is raised while a copy trains is told in a line, want of memory by its name."""
-    task = Task(plan(tiny).cells[0], Slot("cpu", 1), None, (), False, 1, 0.0)
+    task = CopyTask(plan(tiny).cells[0], Slot("cpu", 1), None, (), False, 1, 0.0)
 
     def told(error: Exception) -> str:
         def fail(*_: object, **__: object) -> None:
             raise error
 
         monkeypatch.setattr(measure, "pace", fail)
-        found = measure.measured(task, lambda: None)
+        found = measure.measure_copy(task, lambda: None)
         assert isinstance(found, str)
         return found
 
@@ -192,7 +198,7 @@ def test_a_copy_trains_in_a_process_of_its_own(tiny: Path, tmp_path: Path) -> No
     """The figures are its own, and found again where they are kept."""
     cell = plan(tiny).cells[0]
     told: list[str] = []
-    meter = Gauge(tmp_path, None, report=told.append)
+    meter = Measurer(tmp_path, None, report=told.append)
     found = meter.tempo(cell, ONE)
 
     assert (found.copies, found.threads, found.place) == (1, 1, "1 x cpu")
@@ -215,14 +221,14 @@ def test_one_that_dies_ends_the_others(tiny: Path, tmp_path: Path) -> None:
     suite = tiny.read_text(encoding="utf-8").replace("[ste, reste]", "[killer]")
     tiny.write_text(suite.replace("ste\n", "killer\n") + "plugins: [./plugins]\n", encoding="utf-8")
     with pytest.raises(Unmeasured, match=r"its worker process exited \(code 3\)"):
-        Gauge(tmp_path, None).tempo(plan(tiny).cells[0], ONE * 2)
+        Measurer(tmp_path, None).tempo(plan(tiny).cells[0], ONE * 2)
 
 
 @pytest.mark.slow
 def test_auto_measures_for_real(tiny: Path, tmp_path: Path) -> None:
     """Alone, then two side by side, as a GPU is packed; the answer is kept."""
     told: list[str] = []
-    meter = Gauge(tmp_path, None, report=told.append)
+    meter = Measurer(tmp_path, None, report=told.append)
     cells = plan(tiny, ["estimators=[ste]", "seeds=0..3"]).cells
     first = packing.best_per_gpu(cells, Slot("cpu", 1), meter, 2)
 
@@ -235,7 +241,7 @@ def test_auto_measures_for_real(tiny: Path, tmp_path: Path) -> None:
 @pytest.mark.gpu
 def test_a_gpu_is_packed(tiny: Path, tmp_path: Path) -> None:
     """One cell and two side by side: each has its memory on the device, and both leave less."""
-    meter, slot = Gauge(tmp_path, None), Slot("cuda:0", 1)
+    meter, slot = Measurer(tmp_path, None), Slot("cuda:0", 1)
     cells = plan(tiny, ["estimators=[ste]", "seeds=0..3"]).cells
     n = packing.best_per_gpu(cells, slot, meter, 2)
     one, two = (meter.tempo(cells[0], (slot,) * k) for k in (1, 2))

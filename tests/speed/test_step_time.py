@@ -7,7 +7,7 @@ import torch
 
 from bench.errors import BenchError
 from bench.planning.planner import plan
-from bench.speed.step_time import Pace, pace
+from bench.speed.step_time import StepTimes, time_steps
 from bench.train import model, trainer
 
 CPU = torch.device("cpu")
@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 def test_steps_are_timed_over_ends_of_epochs(tiny: Path) -> None:
     """As many as asked for, of a whole batch, in epochs of two steps; each end is timed apart."""
     cell = plan(tiny).cells[0]
-    found = pace(
+    found = time_steps(
         model.build(cell), model.load_dataset(cell).to(CPU), cell.recipe, steps=3, warmup=1
     )
 
@@ -30,7 +30,7 @@ def test_steps_are_timed_over_ends_of_epochs(tiny: Path) -> None:
 def test_an_epoch_of_one_step_is_timed(tiny: Path) -> None:
     """Where an epoch is one step, smaller than the batch, that one counts."""
     cell = plan(tiny, ["train.batch_size=100"]).cells[0]
-    found = pace(
+    found = time_steps(
         model.build(cell), model.load_dataset(cell).to(CPU), cell.recipe, steps=2, warmup=0
     )
 
@@ -40,7 +40,7 @@ def test_an_epoch_of_one_step_is_timed(tiny: Path) -> None:
 
 def test_the_median_is_the_step() -> None:
     """One step that something else held up does not count."""
-    assert Pace((0.1, 0.2, 9.0), 1.0, 10, 1.0).images_per_s == pytest.approx(50)
+    assert StepTimes((0.1, 0.2, 9.0), 1.0, 10, 1.0).images_per_s == pytest.approx(50)
 
 
 def test_a_training_that_diverges_has_no_pace(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,4 +48,4 @@ def test_a_training_that_diverges_has_no_pace(tiny: Path, monkeypatch: pytest.Mo
     cell = plan(tiny).cells[0]
     monkeypatch.setattr(trainer, "learning_rate", lambda *_: float("nan"))
     with pytest.raises(BenchError, match="no pace: "):
-        pace(model.build(cell), model.load_dataset(cell).to(CPU), cell.recipe)
+        time_steps(model.build(cell), model.load_dataset(cell).to(CPU), cell.recipe)

@@ -18,9 +18,9 @@ from bench.data.dataset import Split, Tensors, Transform
 from bench.nn.clock import Clock
 from bench.nn.compiler import compile_step
 from bench.spec.cell import Recipe
-from bench.speed.step_time import pace
+from bench.speed.step_time import time_steps
 from bench.speed.survey import memory, networks, oracle, roofline
-from bench.speed.survey.stopwatch import in_turn, repeated, seconds
+from bench.speed.survey.timing import time_call, time_in_turn, time_repeatedly
 from bench.train import trainer
 from bench.train.loss import compute_loss
 from bench.train.model import Model
@@ -56,7 +56,7 @@ class Setting:
         return self.batch // SHARE[backbone] if self.device.type == "cpu" else self.batch
 
 
-def setting(device: torch.device, threads: int, *, compiled: bool, quick: bool) -> Setting:
+def choose_setting(device: torch.device, threads: int, *, compiled: bool, quick: bool) -> Setting:
     """Full size, or in fewer rounds; of a GPU's steps, which are short, there are more."""
     at = Setting(device, threads, compiled)
     if device.type == "cuda":
@@ -78,30 +78,30 @@ class Case:
 
     def measure(self) -> dict[str, list[float]]:
         """The seconds of each way, round by round."""
-        return in_turn({name: ready() for name, ready in self.ways.items()}, self.rounds)
+        return time_in_turn({name: ready() for name, ready in self.ways.items()}, self.rounds)
 
 
-def cases(at: Setting) -> Iterator[Case]:
+def list_solo_cases(at: Setting) -> Iterator[Case]:
     """Every case of one training alone."""
     for dtype in DTYPES:
-        yield from (estimator(at, name, dtype) for name in oracle.CROSSINGS)
+        yield from (estimator_case(at, name, dtype) for name in oracle.CROSSINGS)
     for backbone in SHARE:
-        yield from (step(at, backbone, wa) for wa in ("1/1", "1/32"))
-    yield from (epoch(at, way) for way in at.ways if way != "oracle")
+        yield from (step_case(at, backbone, wa) for wa in ("1/1", "1/32"))
+    yield from (epoch_case(at, way) for way in at.ways if way != "oracle")
 
 
-def estimator(at: Setting, name: str, dtype: str) -> Case:
+def estimator_case(at: Setting, name: str, dtype: str) -> Case:
     """Forward and backward of an estimator on activations."""
     ways = {way: partial(_crossing, at, name, dtype, way) for way in at.ways}
-    limit = {LIMIT: lambda: roofline.traffic(_latent(at, dtype))}
+    limit = {LIMIT: lambda: roofline.time_traffic(_latent(at, dtype))}
     return Case("estimator", f"{name}, {dtype}", "oracle", ways | limit, 3 * at.rounds)
 
 
-def step(at: Setting, backbone: str, wa: str) -> Case:
+def step_case(at: Setting, backbone: str, wa: str) -> Case:
     """A step of training, on images that need no augmentation."""
     batch = at.images(backbone)
     ways: dict[str, Callable[[], Run]] = {
-        way: lambda way=way: stepping(at, backbone, wa, way) for way in at.ways
+        way: lambda way=way: prepare_step(at, backbone, wa, way) for way in at.ways
     }
     limit = {LIMIT: lambda: _products(at, backbone)}
     held = partial(_held, at, backbone, wa)
@@ -111,33 +111,35 @@ def step(at: Setting, backbone: str, wa: str) -> Case:
 
 def _products(at: Setting, backbone: str) -> Run:
     """The multiplications of a step, at the rate of large matrices."""
-    image = roofline.flops(lambda: networks.skeleton(backbone, at.params), networks.IMAGE)
-    return roofline.product(at.images(backbone) * image, at.device, torch.float32)
+    image = roofline.count_flops(
+        lambda: networks.build_skeleton(backbone, at.params), networks.IMAGE
+    )
+    return roofline.time_products(at.images(backbone) * image, at.device, torch.float32)
 
 
-def epoch(at: Setting, way: str) -> Case:
+def epoch_case(at: Setting, way: str) -> Case:
     """A whole epoch with its shuffling, crops and flips, against as many steps alone."""
     backbone = next(iter(SHARE))
     batch = at.images(backbone)
     ways: dict[str, Callable[[], Run]] = {
-        "step alone": lambda: stepping(at, backbone, "1/1", way),
+        "step alone": lambda: prepare_step(at, backbone, "1/1", way),
         "epoch": lambda: _epoch(at, backbone, compiled=way == "compiled"),
     }
     name = f"{backbone} 1/1, batch {batch}, {way}"
     return Case("epoch", name, "step alone", ways, max(1, at.rounds // 2), batch)
 
 
-def stepping(at: Setting, backbone: str, wa: str, way: str) -> Run:
+def prepare_step(at: Setting, backbone: str, wa: str, way: str) -> Run:
     """Seconds of a step: of the oracle's loop, or of the product's own."""
     model, batch = _model(at, backbone, wa, way), at.images(backbone)
     recipe = _recipe(batch)
     if way == "oracle":
-        loop, (images, labels) = oracle.Loop(model.net, recipe), _batch(at, batch)
-        one = partial(seconds, lambda: loop.step(images, labels), at.device)
+        loop, (images, labels) = oracle.OracleLoop(model.net, recipe), _batch(at, batch)
+        one = partial(time_call, lambda: loop.step(images, labels), at.device)
         one()
         return lambda: statistics.median(one() for _ in range(at.steps))
     data = _data(at, (at.steps + 2) * batch, Transform((0.5,) * 3, (0.25,) * 3))
-    timed = partial(pace, steps=at.steps, compiled=way == "compiled")
+    timed = partial(time_steps, steps=at.steps, compiled=way == "compiled")
     return lambda: timed(model, data, recipe).step_s
 
 
@@ -156,7 +158,7 @@ def _epoch(at: Setting, backbone: str, *, compiled: bool) -> Run:
 def _held(at: Setting, backbone: str, wa: str, way: str) -> int:
     """Bytes at the peak of a step on a GPU; on a CPU those that are kept for its backward."""
     if at.device.type == "cuda":
-        return memory.peak(stepping(at, backbone, wa, way), at.device)
+        return memory.measure_peak_bytes(prepare_step(at, backbone, wa, way), at.device)
     model, (images, labels) = _model(at, backbone, wa, way), _batch(at, at.images(backbone))
     if way != "oracle":
         model.net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -165,11 +167,11 @@ def _held(at: Setting, backbone: str, wa: str, way: str) -> int:
         return compute_loss(model.net(images), labels)
 
     call = compile_step(loss, at.device) if way == "compiled" else loss
-    return memory.kept(model.net.train(), call)
+    return memory.count_bytes_kept(model.net.train(), call)
 
 
 def _model(at: Setting, backbone: str, wa: str, way: str = "eager") -> Model:
-    return networks.build(
+    return networks.build_network(
         backbone,
         at.params,
         ESTIMATOR,
@@ -202,11 +204,11 @@ def _latent(at: Setting, dtype: str) -> Tensor:
 
 def _crossing(at: Setting, name: str, dtype: str, way: str) -> Run:
     clock = Clock()
-    module = networks.binarizer(name, clock, plain=way == "oracle")("A", at.shape[1:2]).to(
+    module = networks.choose_binarizer(name, clock, plain=way == "oracle")("A", at.shape[1:2]).to(
         at.device
     )
     clock.set(networks.HALFWAY)
     z = _latent(at, dtype)
     dy, asked = torch.randn_like(z), [z, *module.parameters()]
     cross = compile_step(module, at.device) if way == "compiled" else module
-    return repeated(lambda: torch.autograd.grad(cross(z), asked, dy), at.device)
+    return time_repeatedly(lambda: torch.autograd.grad(cross(z), asked, dy), at.device)

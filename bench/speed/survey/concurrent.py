@@ -17,7 +17,7 @@ import torch
 
 from bench.base import machine, signals
 from bench.errors import EnvironmentProblem
-from bench.speed.survey.cases import Case, Run, Setting, stepping
+from bench.speed.survey.cases import Case, Run, Setting, prepare_step
 
 Layout: TypeAlias = Callable[[Setting, int, str], float]
 BACKBONE = "resnet20"
@@ -25,7 +25,7 @@ MOST_ON_GPU = 16
 PATIENCE_S = 600.0  # until the last of them is ready
 
 
-def processes(at: Setting, k: int, way: str) -> float:
+def train_in_processes(at: Setting, k: int, way: str) -> float:
     """
     A process of one thread for each, as `bench run` has it.
 
@@ -65,23 +65,23 @@ def _sum(shares: list[Any]) -> float:
     return total
 
 
-LAYOUTS: dict[str, Layout] = {"processes": processes}
+LAYOUTS: dict[str, Layout] = {"processes": train_in_processes}
 
 
-def counts(device: torch.device, cores: int) -> list[int]:
+def list_counts(device: torch.device, cores: int) -> list[int]:
     """How many are tried: powers of two, the last beyond the cores of a CPU, or up to 16."""
     most = 2 * cores if device.type == "cpu" else MOST_ON_GPU
     return [1 << i for i in range(most.bit_length())]
 
 
-def cases(at: Setting) -> Iterator[Case]:
+def list_concurrent_cases(at: Setting) -> Iterator[Case]:
     """Every layout for each of those numbers, against the first layout of one."""
     batch = at.images(BACKBONE)
     for way in at.ways[1:]:
         ways = {
             f"{name}, {k}": partial(_ready, layout, at, k, way)
             for name, layout in LAYOUTS.items()
-            for k in counts(at.device, machine.cores())
+            for k in list_counts(at.device, machine.cores())
         }
         name = f"{BACKBONE} 1/1, batch {batch}, {way}"
         yield Case("together", name, next(iter(ways)), ways, 1, batch)
@@ -95,7 +95,7 @@ def _ready(layout: Layout, at: Setting, k: int, way: str) -> Run:
 def _share(at: Setting, way: str, gate: Barrier, end: Any) -> None:
     """Send the images a second of one training among others; all begin at once."""
     torch.set_num_threads(at.threads)
-    run = stepping(at, BACKBONE, "1/1", way)
+    run = prepare_step(at, BACKBONE, "1/1", way)
     if way == "compiled":
         run()
     gate.wait(PATIENCE_S)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 
-def kept(net: nn.Module, loss_of: Callable[[], Tensor]) -> int:
+def count_bytes_kept(net: nn.Module, loss_of: Callable[[], Tensor]) -> int:
     """
     Bytes that a forward keeps for its backward, each memory counted once.
 
@@ -28,7 +28,7 @@ def kept(net: nn.Module, loss_of: Callable[[], Tensor]) -> int:
     return sum(found.values())
 
 
-def peak(call: Callable[[], object], device: torch.device) -> int:
+def measure_peak_bytes(call: Callable[[], object], device: torch.device) -> int:
     """Bytes that a GPU's allocator held at most during a call."""
     torch.cuda.reset_peak_memory_stats(device)
     call()

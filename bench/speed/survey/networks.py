@@ -20,14 +20,14 @@ CLASSES = 10
 HALFWAY = 0.5  # progress, at which no estimator is what it is in the beginning
 
 
-def binarizer(name: str, clock: Clock, *, plain: bool) -> MakeBinarizer:
+def choose_binarizer(name: str, clock: Clock, *, plain: bool) -> MakeBinarizer:
     """What makes the binarizers of an estimator: its own, or the oracle's."""
     if plain:
-        return oracle.binarizer(name, clock)
+        return oracle.make_binarizer(name, clock)
     return partial(ESTIMATORS.build(name, {}).binarizer, clock=clock, zero=0)
 
 
-def build(
+def build_network(
     backbone: str,
     params: dict[str, Any],
     estimator: str,
@@ -47,7 +47,7 @@ def build(
     """
     seed_everything(seed)
     clock = Clock()
-    make = binarizer(estimator, clock, plain=plain)
+    make = choose_binarizer(estimator, clock, plain=plain)
 
     def either(role: Role, shape: tuple[int, ...]) -> nn.Module:
         return nn.Identity() if real_input and role == "A" else make(role, shape)
@@ -58,7 +58,7 @@ def build(
     return Model(net, clock)
 
 
-def skeleton(backbone: str, params: dict[str, Any]) -> nn.Module:
+def build_skeleton(backbone: str, params: dict[str, Any]) -> nn.Module:
     """A network that multiplies what those do, and binarizes nothing."""
     task = Native(IMAGE[1], CLASSES, IMAGE[0])
     return macs.skeleton(BACKBONES.build(backbone, params), task)

@@ -80,7 +80,7 @@ class _Masked(torch.autograd.Function):
         return ctx.rule(dy[0], *ctx.saved_tensors), None, None
 
 
-def masked(rule: Backward) -> Crossing:
+def mask_gradient(rule: Backward) -> Crossing:
     """sign(z) with that backward."""
 
     def crossing(z: Tensor, knob: Tensor) -> Tensor:
@@ -102,16 +102,16 @@ def dsq(z: Tensor, alpha: Tensor, low: float = -1.0, high: float = 1.0) -> Tenso
     held[z > high] = high
     held[z < low] = low
     phi = s * torch.tanh(k * (held - middle))
-    return low + delta * (masked(_straight)(phi, alpha.detach()) + 1) / 2
+    return low + delta * (mask_gradient(_straight)(phi, alpha.detach()) + 1) / 2
 
 
 CROSSINGS: dict[str, Crossing] = {
-    "ste": masked(ste),
+    "ste": mask_gradient(ste),
     "dsq": dsq,
-    "ede": masked(ede),
-    "fda": masked(fda),
-    "rbnn": masked(rbnn),
-    "reste": masked(reste),
+    "ede": mask_gradient(ede),
+    "fda": mask_gradient(fda),
+    "rbnn": mask_gradient(rbnn),
+    "reste": mask_gradient(reste),
 }
 
 
@@ -128,7 +128,7 @@ class MaskedBinarizer(SurrogateBinarizer):
         return self.crossing(z, self.knob)
 
 
-def binarizer(name: str, clock: Clock) -> MakeBinarizer:
+def make_binarizer(name: str, clock: Clock) -> MakeBinarizer:
     """
     What makes the oracle's binarizers of an estimator.
 
@@ -143,7 +143,7 @@ def binarizer(name: str, clock: Clock) -> MakeBinarizer:
     return lambda role, _: MaskedBinarizer(CROSSINGS[name], surrogate, role, clock)
 
 
-class Loop:
+class OracleLoop:
     """The steps of the oracle's training."""
 
     def __init__(self, net: nn.Module, recipe: Recipe) -> None:

@@ -12,14 +12,14 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.speed.survey.stopwatch import repeated
+from bench.speed.survey.timing import time_repeatedly
 
 SIDES = {"cpu": 2048, "cuda": 8192}  # of the matrices that are multiplied
 COPIED = {"cpu": 2**27, "cuda": 2**30}  # bytes of what is copied
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def flops(build: Callable[[], nn.Module], image: tuple[int, ...]) -> int:
+def count_flops(build: Callable[[], nn.Module], image: tuple[int, ...]) -> int:
     """
     Operations of forward and backward of one image; nothing is computed.
 
@@ -31,12 +31,12 @@ def flops(build: Callable[[], nn.Module], image: tuple[int, ...]) -> int:
     return counter.get_total_flops() // 2
 
 
-def product(work: int, device: torch.device, dtype: torch.dtype) -> Callable[[], float]:
+def time_products(work: int, device: torch.device, dtype: torch.dtype) -> Callable[[], float]:
     """Seconds of `work` operations at the rate at which large matrices are multiplied."""
     n = SIDES[device.type]
     a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
     out = torch.empty_like(a)
-    run = repeated(lambda: torch.mm(a, b, out=out), device)
+    run = time_repeatedly(lambda: torch.mm(a, b, out=out), device)
 
     def seconds() -> float:
         with _as_convolutions(device):
@@ -57,7 +57,7 @@ def _as_convolutions(device: torch.device) -> Generator[None, None, None]:
         torch.set_float32_matmul_precision(before)
 
 
-def traffic(z: torch.Tensor) -> Callable[[], float]:
+def time_traffic(z: torch.Tensor) -> Callable[[], float]:
     """
     Seconds to move what an estimator must: five passes over a tensor like `z`.
 
@@ -70,10 +70,10 @@ def traffic(z: torch.Tensor) -> Callable[[], float]:
         torch.neg(z, out=y)
         torch.mul(z, dy, out=dz)
 
-    return repeated(move, z.device)
+    return time_repeatedly(move, z.device)
 
 
-def rates(device: torch.device) -> dict[str, float]:
+def measure_rates(device: torch.device) -> dict[str, float]:
     """
     Operations a second of matrix products by precision, and bytes a second of a large copy.
 
@@ -82,11 +82,11 @@ def rates(device: torch.device) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, dtype in PRECISIONS.items():
         try:
-            run = product(1, device, dtype)
+            run = time_products(1, device, dtype)
         except RuntimeError:  # torch has no such product here
             continue
         found[name] = 1 / min(run() for _ in range(3))
     source = torch.zeros(COPIED[device.type], dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
-    copy = repeated(lambda: target.copy_(source), device)
+    copy = time_repeatedly(lambda: target.copy_(source), device)
     return found | {"copy": 2 * len(source) / min(copy() for _ in range(3))}

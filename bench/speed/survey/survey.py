@@ -10,20 +10,20 @@ from bench.base import signals
 from bench.results.provenance import cpu_name, installed_version
 from bench.speed.survey import cases, concurrent, roofline
 from bench.speed.survey.cases import Case, Setting
-from bench.speed.survey.table import Row, rows
+from bench.speed.survey.table import CaseResult, list_results
 
 GIGA = 1e9
 
 
 @dataclass(frozen=True)
-class Survey:
+class SurveyReport:
     """What was measured, and on what."""
 
     machine: str
     torch: str
     threads: int
     rates: dict[str, float]  # operations a second by precision; bytes a second of a `copy`
-    rows: list[Row]
+    rows: list[CaseResult]
     whole: bool = True  # was everything measured?
 
     @property
@@ -44,12 +44,12 @@ class Survey:
         )
 
 
-def every(at: Setting) -> list[Case]:
+def list_cases(at: Setting) -> list[Case]:
     """All that is measured."""
-    return [*cases.cases(at), *concurrent.cases(at)]
+    return [*cases.list_solo_cases(at), *concurrent.list_concurrent_cases(at)]
 
 
-def survey(at: Setting, tell: Callable[[str], None]) -> Survey:
+def run_survey(at: Setting, tell: Callable[[str], None]) -> SurveyReport:
     """
     Measure all, or as much as there is until Ctrl-C.
 
@@ -59,31 +59,31 @@ def survey(at: Setting, tell: Callable[[str], None]) -> Survey:
     Raises:
         BenchError: a training diverged, or died.
     """
-    found: list[Row] = []
-    asked = every(at)
+    found: list[CaseResult] = []
+    asked = list_cases(at)
     whole = True
     try:
         for i, case in enumerate(asked, 1):
             tell(f"[{i}/{len(asked)}] {case.group}: {case.name}")
-            with threads(at.threads):
-                found += rows(case, case.measure())
+            with use_threads(at.threads):
+                found += list_results(case, case.measure())
     except (KeyboardInterrupt, signals.Stopped):
         whole = False
     tell("the machine's limits")
-    return described(at, found, whole=whole)
+    return make_report(at, found, whole=whole)
 
 
-def described(at: Setting, found: list[Row], *, whole: bool = True) -> Survey:
+def make_report(at: Setting, found: list[CaseResult], *, whole: bool = True) -> SurveyReport:
     """A survey of these rows; the machine's limits are measured now."""
     on_gpu = at.device.type == "cuda"
     machine = torch.cuda.get_device_name(at.device) if on_gpu else cpu_name()
-    with threads(at.threads):
-        rates = roofline.rates(at.device)
-    return Survey(machine, installed_version("torch"), at.threads, rates, found, whole)
+    with use_threads(at.threads):
+        rates = roofline.measure_rates(at.device)
+    return SurveyReport(machine, installed_version("torch"), at.threads, rates, found, whole)
 
 
 @contextmanager
-def threads(n: int) -> Generator[None, None, None]:
+def use_threads(n: int) -> Generator[None, None, None]:
     """Within, torch computes with that many threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(n)

@@ -27,7 +27,7 @@ HEADS: dict[Group, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Row:
+class CaseResult:
     """One way of a case. `ratio` is how much faster than the case's baseline it is."""
 
     group: Group
@@ -40,14 +40,14 @@ class Row:
     bytes: int | None  # that it holds
 
 
-def rows(case: Case, measured: dict[str, list[float]]) -> Iterator[Row]:
+def list_results(case: Case, measured: dict[str, list[float]]) -> Iterator[CaseResult]:
     """The rows of a case, by the least seconds of each way."""
     found = {way: min(seconds) for way, seconds in measured.items()}
     for way in case.ways:
         if way == LIMIT:
             continue
         s = found[way]
-        yield Row(
+        yield CaseResult(
             group=case.group,
             case=case.name,
             way=way,
@@ -59,16 +59,16 @@ def rows(case: Case, measured: dict[str, list[float]]) -> Iterator[Row]:
         )
 
 
-def tables(found: list[Row], caption: str) -> RenderableType:
+def render_tables(found: list[CaseResult], caption: str) -> RenderableType:
     """One table for each group, and the caption below them."""
-    groups: dict[Group, list[Row]] = {}
+    groups: dict[Group, list[CaseResult]] = {}
     for row in found:
         groups.setdefault(row.group, []).append(row)
     parts = [_table(group, those) for group, those in groups.items()]
     return Lines(*parts, Text(caption, style="dim"))
 
 
-def _table(group: Group, found: list[Row]) -> Table:
+def _table(group: Group, found: list[CaseResult]) -> Table:
     heads = HEADS[group]
     table = Table(title=TITLES[group], title_justify="left", box=box.SIMPLE_HEAD)
     for head in heads:
@@ -82,7 +82,7 @@ def _table(group: Group, found: list[Row]) -> Table:
     return table
 
 
-def _words(row: Row) -> dict[str, str]:
+def _words(row: CaseResult) -> dict[str, str]:
     ratio = f"{row.ratio:.2f}"
     part = "" if row.of_limit is None else f"{100 * row.of_limit:.0f}"
     return {

@@ -9,7 +9,7 @@ import torch
 ROUND_S = 0.03  # of a call that is shorter there are several to a measurement
 
 
-def seconds(call: Callable[[], object], device: torch.device, repeats: int = 1) -> float:
+def time_call(call: Callable[[], object], device: torch.device, repeats: int = 1) -> float:
     """Seconds of one call, out of `repeats`; a GPU's by events."""
     if device.type != "cuda":
         began = time.perf_counter()
@@ -25,15 +25,15 @@ def seconds(call: Callable[[], object], device: torch.device, repeats: int = 1) 
     return start.elapsed_time(end) / 1000 / repeats
 
 
-def repeated(call: Callable[[], object], device: torch.device) -> Callable[[], float]:
+def time_repeatedly(call: Callable[[], object], device: torch.device) -> Callable[[], float]:
     """Warm the call up; what is returned measures it, often enough to be read off a clock."""
-    seconds(call, device)
-    once = seconds(call, device)
+    time_call(call, device)
+    once = time_call(call, device)
     repeats = math.ceil(min(ROUND_S / max(once, 1e-9), 1000)) or 1
-    return lambda: seconds(call, device, repeats)
+    return lambda: time_call(call, device, repeats)
 
 
-def in_turn(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+def time_in_turn(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
     """What each way measured in each round; they take turns, for machines are noisy."""
     found: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):

@@ -27,7 +27,7 @@ def latent(name: str) -> Tensor:
 def passes(name: str, z: Tensor, p: float, *, plain: bool) -> list[Tensor]:
     """Forward at progress p, and the gradients of z and of what the estimator learns."""
     clock = Clock()
-    module = networks.binarizer(name, clock, plain=plain)("W", (1,)).to(z.dtype)
+    module = networks.choose_binarizer(name, clock, plain=plain)("W", (1,)).to(z.dtype)
     clock.set(p)
     z = z.clone().requires_grad_()
     dy = torch.cos(torch.arange(len(z))).to(z.dtype)
@@ -64,13 +64,13 @@ def test_training_equals_the_oracle(name: str, monkeypatch: pytest.MonkeyPatch) 
     )
     recipe = Recipe(epochs=1, batch_size=8, lr=0.01, indicators="off")
     plain, ours = (
-        networks.build("resnet20", {"width": 2}, name, torch.device("cpu"), plain=plain)
+        networks.build_network("resnet20", {"width": 2}, name, torch.device("cpu"), plain=plain)
         for plain in (True, False)
     )
     for _, layer in binary_layers(plain.net):
         layer.options = Binarization()  # scaled after it, a sum that is 0 stays 0 in every layout
 
-    loop = oracle.Loop(plain.net.double(), recipe)
+    loop = oracle.OracleLoop(plain.net.double(), recipe)
     for batch in noise.epoch(8, torch.Generator().manual_seed(0)):
         loss, top1, top5 = loop.step(*batch)
         assert loss > 0
@@ -85,4 +85,4 @@ def test_training_equals_the_oracle(name: str, monkeypatch: pytest.MonkeyPatch) 
 def test_an_estimator_without_an_oracle_is_named() -> None:
     """Somebody's own estimator has none, and the error says who has."""
     with pytest.raises(UsageError, match="no oracle for `ramp`, only for ste, dsq, "):
-        oracle.binarizer("ramp", Clock())
+        oracle.make_binarizer("ramp", Clock())

@@ -25,7 +25,8 @@ from bench.speed.survey import (
     table,
 )
 from bench.speed.survey.cases import LIMIT, Case, Setting
-from bench.speed.survey.survey import Survey
+from bench.speed.survey.survey import SurveyReport
+from bench.speed.survey.timing import time_in_turn
 
 Ask = Callable[..., tuple[int, str, str]]
 CPU = torch.device("cpu")
@@ -44,7 +45,7 @@ TINY = Setting(
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits of a small machine, and trainings at a time that are not."""
-    monkeypatch.setattr(roofline, "flops", lambda *_: 1000)
+    monkeypatch.setattr(roofline, "count_flops", lambda *_: 1000)
     monkeypatch.setattr(roofline, "SIDES", {"cpu": 8})
     monkeypatch.setattr(roofline, "COPIED", {"cpu": 64})
     monkeypatch.setattr(stopwatch, "ROUND_S", 0.0)
@@ -56,7 +57,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_case_is_measured() -> None:
     """Each way of each case works, and has its ratio, part of the limit and memory."""
     told: list[str] = []
-    found = survey.survey(TINY, told.append)
+    found = survey.run_survey(TINY, told.append)
     groups = {group: [r for r in found.rows if r.group == group] for group in table.HEADS}
 
     assert {group: len(rows) for group, rows in groups.items()} == {
@@ -74,7 +75,7 @@ def test_ways_take_turns() -> None:
     """A B A B: what slows the machine for a while slows both."""
     order: list[str] = []
     ways = {name: lambda name=name: order.append(name) or float(len(order)) for name in "ab"}
-    found = stopwatch.in_turn(ways, 3)
+    found = time_in_turn(ways, 3)
 
     assert order == ["a", "b"] * 3
     assert found == {"a": [1, 3, 5], "b": [2, 4, 6]}
@@ -84,7 +85,7 @@ def test_ratios_are_of_the_least_times() -> None:
     """A row is as fast as its best round, against the baseline's best and the limit's."""
     case = Case("step", "net", "slow", {}, 2, images=10, memory=lambda way: len(way))
     case = replace(case, ways=dict.fromkeys(("slow", "fast", LIMIT), lambda: lambda: 0.0))
-    slow, fast = table.rows(case, {"slow": [8, 4], "fast": [2, 9], LIMIT: [1, 1]})
+    slow, fast = table.list_results(case, {"slow": [8, 4], "fast": [2, 9], LIMIT: [1, 1]})
 
     assert (slow.ratio, slow.of_limit, slow.bytes) == (1, 0.25, 4)
     assert (fast.ratio, fast.of_limit, fast.images_per_s) == (2, 0.5, 5)
@@ -95,11 +96,13 @@ def test_operations_are_three_times_the_forwards(name: str) -> None:
     """Forward, gradient of the input, gradient of the weights; nobody wants that of the images."""
     plugin = BACKBONES.build(name, {})
     one = count_cost(plugin)
-    first = next(m for m in networks.skeleton(name, {}).modules() if isinstance(m, nn.Conv2d))
+    first = next(m for m in networks.build_skeleton(name, {}).modules() if isinstance(m, nn.Conv2d))
     images = 32 * 32 * first.weight.numel()
 
     expected = 2 * (3 * (one.binary_macs + one.real_macs) - images)
-    assert roofline.flops(lambda: networks.skeleton(name, {}), networks.IMAGE) == expected
+    assert (
+        roofline.count_flops(lambda: networks.build_skeleton(name, {}), networks.IMAGE) == expected
+    )
 
 
 def test_memory_is_counted_once() -> None:
@@ -107,37 +110,39 @@ def test_memory_is_counted_once() -> None:
     layer = nn.Linear(4, 4)
     x = torch.randn(2, 4, requires_grad=True)
 
-    assert memory.kept(layer, lambda: layer(x).sum()) == x.nbytes
-    assert memory.kept(layer, lambda: (x * x).sum()) == x.nbytes
-    assert memory.kept(layer, lambda: (x * x.exp()).sum()) == 2 * x.nbytes
+    assert memory.count_bytes_kept(layer, lambda: layer(x).sum()) == x.nbytes
+    assert memory.count_bytes_kept(layer, lambda: (x * x).sum()) == x.nbytes
+    assert memory.count_bytes_kept(layer, lambda: (x * x.exp()).sum()) == 2 * x.nbytes
 
 
 def test_numbers_of_trainings() -> None:
     """Powers of two: past a CPU's cores by one, and up to 16 on a GPU."""
     for n, expected in ((1, [1, 2]), (2, [1, 2, 4]), (6, [1, 2, 4, 8])):
-        assert concurrent.counts(CPU, n) == expected
-    assert concurrent.counts(torch.device("cuda"), 2) == [1, 2, 4, 8, 16]
+        assert concurrent.list_counts(CPU, n) == expected
+    assert concurrent.list_counts(torch.device("cuda"), 2) == [1, 2, 4, 8, 16]
 
 
 @pytest.mark.slow
 def test_processes_train_at_a_time() -> None:
     """Two processes begin together, and the images of both count; one that dies is no hang."""
-    assert concurrent.processes(TINY, 2, "eager") > 0
+    assert concurrent.train_in_processes(TINY, 2, "eager") > 0
     with pytest.raises(EnvironmentProblem, match="one of 2 trainings at a time died"):
-        concurrent.processes(replace(TINY, params={"breadth": 2}), 2, "eager")
+        concurrent.train_in_processes(replace(TINY, params={"breadth": 2}), 2, "eager")
 
 
 def test_the_command_prints_tables_or_json(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ratios stand before everything else, progress on stderr; JSON has every field."""
-    row = table.Row("step", "resnet20 1/1, batch 128", "eager", 2.5, 0.25, 0.5, 256.0, 3 * 2**20)
+    row = table.CaseResult(
+        "step", "resnet20 1/1, batch 128", "eager", 2.5, 0.25, 0.5, 256.0, 3 * 2**20
+    )
     asked: list[Setting] = []
 
-    def fake(at: Setting, tell: Callable[[str], None]) -> Survey:
+    def fake(at: Setting, tell: Callable[[str], None]) -> SurveyReport:
         asked.append(at)
         tell("[1/1] step")
-        return Survey("a machine", "2.15", at.threads, {"float32": 2e11, "copy": 1e10}, [row])
+        return SurveyReport("a machine", "2.15", at.threads, {"float32": 2e11, "copy": 1e10}, [row])
 
-    monkeypatch.setattr(survey, "survey", fake)
+    monkeypatch.setattr(survey, "run_survey", fake)
     monkeypatch.setattr(streams.out, "_width", UNBOUND)
     code, printed, err = ask("perf", "--threads", "3", "--quick")
     _, text, _ = ask("perf", "--device", "cpu", "--json", "--compile")
