@@ -41,11 +41,11 @@ def plan(
             options.suite, tuple(options.overrides or ()), options.results, options.data,
             options.filter_, tuple(options.words()),
         )  # fmt: skip
-        gauge = Measurer(
+        measurer = Measurer(
             options.results, options.data, options.compile_, options.workers,
             partial(print_text, err),
         )  # fmt: skip
-        costs = make_forecast(asked, options.where(), gauge, limit)
+        costs = make_forecast(asked, options.where(), measurer, limit)
         if as_json:
             write_json(quote_text.document(costs))
         else:

@@ -1,4 +1,4 @@
-"""A quote: what is left of a suite, what it costs on this machine, and what of it fits a budget."""
+"""A forecast: what is left of a suite, what it costs here, and what of it fits a budget."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,32 +49,32 @@ class ForecastRequest:
 
 @dataclass(frozen=True)
 class Forecast:
-    """The answer; `ways` to share a CPU stand with the fastest first."""
+    """The answer; of the layouts of a CPU the fastest stands first."""
 
     asked: ForecastRequest
     plan: Plan
     found: Calibration
-    ways: list[Throughput]
+    cpu_layouts: list[Throughput]
     budget: Budget | None
 
 
 def make_forecast(
-    asked: ForecastRequest, where: SlotOptions, gauge: Measurer, budget_s: float | None
+    asked: ForecastRequest, where: SlotOptions, measurer: Measurer, budget_s: float | None
 ) -> Forecast:
     """
-    Measure what no kept tempo says, and tell what the suite costs.
+    Measure what no kept throughput says, and tell what the suite costs.
 
     Raises:
         EnvironmentProblem: a GPU is asked for that is not there.
         UsageError: the options contradict each other.
     """
     plan, cells = asked.left()
-    slots = packing.choose_slots(where, lambda: cells, gauge)
-    found = calibration.calibrate(plan, cells, slots, gauge)
-    settled = replace(gauge, settled=True)
+    slots = packing.choose_slots(where, lambda: cells, measurer)
+    found = calibration.calibrate(plan, cells, slots, measurer)
+    settled = replace(measurer, settled=True)
 
     def left_s(override: str) -> float:
         return calibration.calibrate(*asked.left(override), slots, settled).left_s
 
     fits = None if budget_s is None else fit_budget(plan, found, asked.results, budget_s, left_s)
-    return Forecast(asked, plan, found, calibration.compare_cpu_layouts(found, gauge), fits)
+    return Forecast(asked, plan, found, calibration.compare_cpu_layouts(found, measurer), fits)

@@ -5,33 +5,25 @@ One copy for each slot trains at once, on the first rows of the cell's data, and
 the steps that are timed: what a copy gets of the machine is what a cell of the run gets.
 """
 
-import multiprocessing
-import os
 import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from statistics import fmean
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 
-from bench.base import signals
 from bench.base.machine import cores
 from bench.data.dataset import Dataset, silent
-from bench.errors import BenchError, exhausted
+from bench.errors import BenchError
 from bench.registry import ESTIMATORS, add_folders
-from bench.run import worker_process
-from bench.run.cell_log import redirect
 from bench.run.job import Slot
-from bench.run.worker_main import prepare_process
 from bench.spec.cell import Cell
 from bench.speed import throughput
+from bench.speed.processes import ProcessFailed, run_at_once
 from bench.speed.step_time import StepTimes, time_steps
 from bench.speed.throughput import Throughput
 from bench.train import compile_policy, determinism, model, trainer
@@ -73,9 +65,6 @@ class CopyMeasurement:
     operations: float = 0.0
 
 
-ResultPipe: TypeAlias = "Connection[CopyMeasurement | str, CopyMeasurement | str]"
-
-
 @dataclass(frozen=True)
 class Measurer:
     """
@@ -103,10 +92,8 @@ class Measurer:
         Raises:
             Unmeasured: it cannot be trained, or not in so many copies.
         """
-        place, graph = (
-            throughput.describe_devices(slot.device for slot in slots),
-            throughput.graph_key(cell),
-        )
+        place = throughput.describe_devices(slot.device for slot in slots)
+        graph = throughput.graph_key(cell)
         for compiled in (False, True) if self.compiled is None else (self.compiled,):
             environment = _environment(slots[0], compiled)
             found = self._known.get((graph, place, environment))
@@ -151,69 +138,14 @@ def measure_copies(tasks: Sequence[CopyTask]) -> list[CopyMeasurement]:
     Raises:
         Unmeasured: one of them failed, which ended the others.
     """
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(len(tasks))
-    kills, copies = worker_process.oom_kills(), list[CopyMeasurement]()
-    running: dict[ResultPipe, BaseProcess] = {}
     try:
-        for task in tasks:
-            reader, writer = context.Pipe(duplex=False)
-            running[reader] = context.Process(
-                target=_measure_in_process, args=(writer, barrier, task)
-            )
-            with signals.ignored_by_children():
-                running[reader].start()
-            writer.close()
-        while len(copies) < len(tasks):
-            for reader in wait([*running]):
-                assert isinstance(reader, Connection)
-                copies.append(_receive(reader, running[reader], kills))
-                running.pop(reader).join()
-    finally:
-        for process in running.values():
-            process.kill()
-            worker_process.end_group(process)
-            process.join()
-    return copies
+        return run_at_once(measure_copy, tasks)
+    except ProcessFailed as failed:
+        raise Unmeasured(str(failed)) from None
 
 
-def _receive(reader: ResultPipe, process: BaseProcess, kills: int) -> CopyMeasurement:
-    """
-    What a process measured.
-
-    Raises:
-        Unmeasured: it says that it failed, or died.
-    """
-    try:
-        found = reader.recv()
-    except EOFError:
-        process.join()
-        killed = worker_process.oom_kills() > kills
-        found = "out of memory" if killed else worker_process.death(process.exitcode)
-    if isinstance(found, str):
-        raise Unmeasured(found)
-    return found
-
-
-def _measure_in_process(pipe: ResultPipe, barrier: Barrier, task: CopyTask) -> None:
-    """In a process of its own: measure one copy and tell; what a plugin prints is lost."""
-    prepare_process()
-    redirect(Path(os.devnull))
-    pipe.send(measure_copy(task, barrier.wait))
-
-
-def measure_copy(task: CopyTask, ready: Callable[[], object]) -> CopyMeasurement | str:
-    """One copy in this process, or why there is none; `ready` waits for the others."""
-    try:
-        return _copy(task, ready)
-    except Exception as error:  # the boundary: a plugin may raise anything
-        if exhausted(error):
-            return "out of memory"
-        kind = "" if isinstance(error, BenchError) else f"{type(error).__name__}: "
-        return next(iter(f"{kind}{error}".splitlines()), type(error).__name__)
-
-
-def _copy(task: CopyTask, ready: Callable[[], object]) -> CopyMeasurement:
+def measure_copy(task: CopyTask, ready: Callable[[], object]) -> CopyMeasurement:
+    """Measure one copy in this process; `ready` waits for the others."""
     device = torch.device(task.slot.device)
     torch.set_num_threads(task.slot.threads)
     add_folders(task.plugins)

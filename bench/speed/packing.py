@@ -22,7 +22,7 @@ MARGIN = 0.05  # of what is free stays so
 
 
 def choose_slots(
-    options: SlotOptions, cells: Callable[[], Sequence[Cell]], gauge: Measurer
+    options: SlotOptions, cells: Callable[[], Sequence[Cell]], measurer: Measurer
 ) -> tuple[Slot, ...]:
     """
     The slots that the options ask for; how many a GPU has is measured where they say auto.
@@ -37,23 +37,25 @@ def choose_slots(
     if options.per_gpu != "auto":
         return lay_out_slots(options, options.per_gpu)
     first, *_ = lay_out_slots(options, 1)
-    return lay_out_slots(options, best_per_gpu(cells(), first, gauge))
+    return lay_out_slots(options, best_per_gpu(cells(), first, measurer))
 
 
-def best_per_gpu(cells: Sequence[Cell], slot: Slot, gauge: Measurer, most: int = MOST) -> int:
+def best_per_gpu(cells: Sequence[Cell], slot: Slot, measurer: Measurer, most: int = MOST) -> int:
     """How many cells at once are best on the device of `slot`; 1 where nothing can be measured."""
     alone: list[tuple[Throughput, Cell]] = []
     for first, *_ in group_by_graph(cells).values():
         with suppress(Unmeasured):
-            alone.append((gauge.tempo(first, (slot,)), first))
+            alone.append((measurer.measure(first, (slot,)), first))
     if not alone:
         return 1
     slowest = max(alone, key=lambda pair: pair[0].epoch_s)[1]
-    fitting = min(count_fitting_copies(tempo, machine.memory() / 2**20) for tempo, _ in alone)
+    fitting = min(
+        count_fitting_copies(throughput, machine.memory() / 2**20) for throughput, _ in alone
+    )
 
     def measure(n: int) -> float | None:
         try:
-            return gauge.tempo(slowest, (slot,) * n).total
+            return measurer.measure(slowest, (slot,) * n).total
         except Unmeasured:
             return None
 
@@ -79,7 +81,7 @@ def double_while_it_pays(measure: Callable[[int], float | None], most: int) -> i
 
 def count_fitting_copies(alone: Throughput, host_free_mib: float) -> int:
     """
-    For how many copies there is memory, by the tempo of one that trained alone.
+    For how many copies there is memory, by the throughput of one that trained alone.
 
     Args:
         host_free_mib: memory of the host with no copy in it.
@@ -98,11 +100,11 @@ def list_cpu_layouts(cores: int) -> list[tuple[Slot, ...]]:
 
 
 def measure_cpu_layouts(
-    cell: Cell, ways: Iterable[tuple[Slot, ...]], gauge: Measurer
+    cell: Cell, ways: Iterable[tuple[Slot, ...]], measurer: Measurer
 ) -> list[Throughput]:
-    """The cell's tempo in each way to share the CPU, the fastest as a whole first."""
+    """The cell's throughput in each way to share the CPU, the fastest as a whole first."""
     found: list[Throughput] = []
     for way in ways:
         with suppress(Unmeasured):
-            found.append(gauge.tempo(cell, way))
-    return sorted(found, key=lambda tempo: -tempo.total)
+            found.append(measurer.measure(cell, way))
+    return sorted(found, key=lambda throughput: -throughput.total)

@@ -11,7 +11,7 @@ from bench.registry import ESTIMATORS
 from bench.results import store
 from bench.results.cell_state import CellStates
 from bench.run.job import Slot
-from bench.speed import budget, calibration, measure, packing
+from bench.speed import budget, calibration, measure, packing, processes
 from bench.speed.measure import CopyMeasurement, CopyTask, Measurer, Unmeasured
 from bench.speed.step_time import StepTimes
 from bench.speed.throughput import graph_key
@@ -107,7 +107,7 @@ def test_a_budget_says_what_fits(ask: Ask, suite: str, steady: list[Sequence[Cop
 
 
 def test_a_program_reads_the_same(ask: Ask, suite: str, steady: list[Sequence[CopyTask]]) -> None:
-    """--json: graphs with their tempos, ends of cells, and the budget."""
+    """--json: graphs with their throughputs, ends of cells, and the budget."""
     _, out, _ = ask("plan", suite, "--budget", "50", "-j", "1", "--json")
     told = json.loads(out)
 
@@ -184,10 +184,10 @@ def test_a_failure_is_a_reason(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> N
         def fail(*_: object, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr(measure, "pace", fail)
-        found = measure.measure_copy(task, lambda: None)
-        assert isinstance(found, str)
-        return found
+        monkeypatch.setattr(measure, "time_steps", fail)
+        found = processes.call(measure.measure_copy, task, lambda: None)
+        assert isinstance(found, processes.Failure)
+        return found.reason
 
     assert told(KeyError("x")) == "KeyError: 'x'"
     assert told(RuntimeError("CUDA out of memory. Tried")) == "out of memory"
@@ -199,12 +199,12 @@ def test_a_copy_trains_in_a_process_of_its_own(tiny: Path, tmp_path: Path) -> No
     cell = plan(tiny).cells[0]
     told: list[str] = []
     meter = Measurer(tmp_path, None, report=told.append)
-    found = meter.tempo(cell, ONE)
+    found = meter.measure(cell, ONE)
 
     assert (found.copies, found.threads, found.place) == (1, 1, "1 x cpu")
     assert min(found.images_per_s, found.start_s, found.first_s) > 0
     assert found.epoch_s > 64 / found.images_per_s  # evaluation
-    assert meter.tempo(cell, ONE) == found
+    assert meter.measure(cell, ONE) == found
     assert told == ["measuring ste-resnet20-w1a1: 1 x cpu"]
 
 
@@ -221,7 +221,7 @@ def test_one_that_dies_ends_the_others(tiny: Path, tmp_path: Path) -> None:
     suite = tiny.read_text(encoding="utf-8").replace("[ste, reste]", "[killer]")
     tiny.write_text(suite.replace("ste\n", "killer\n") + "plugins: [./plugins]\n", encoding="utf-8")
     with pytest.raises(Unmeasured, match=r"its worker process exited \(code 3\)"):
-        Measurer(tmp_path, None).tempo(plan(tiny).cells[0], ONE * 2)
+        Measurer(tmp_path, None).measure(plan(tiny).cells[0], ONE * 2)
 
 
 @pytest.mark.slow
@@ -244,7 +244,7 @@ def test_a_gpu_is_packed(tiny: Path, tmp_path: Path) -> None:
     meter, slot = Measurer(tmp_path, None), Slot("cuda:0", 1)
     cells = plan(tiny, ["estimators=[ste]", "seeds=0..3"]).cells
     n = packing.best_per_gpu(cells, slot, meter, 2)
-    one, two = (meter.tempo(cells[0], (slot,) * k) for k in (1, 2))
+    one, two = (meter.measure(cells[0], (slot,) * k) for k in (1, 2))
 
     assert n == (2 if two.total >= packing.GAIN * one.total else 1)
     assert one.free_mib is not None
