@@ -33,12 +33,12 @@ def print_quote(quote: Forecast, out: Console) -> None:
 
 
 def _graph(line: GraphTime) -> list[str]:
-    tempo, cells = line.tempo, str(len(line.cells))
-    if tempo is None:
+    throughput, cells = line.throughput, str(len(line.cells))
+    if throughput is None:
         return [line.name, *["-"] * 4, cells, "-"]
-    seconds = f"{tempo.epoch_s:.2f}", f"{tempo.first_s:.1f}"
+    seconds = f"{throughput.epoch_s:.2f}", f"{throughput.first_s:.1f}"
     return [
-        line.name, f"{tempo.images_per_s:,.0f}", *seconds, f"{tempo.mib:,.0f}", cells,
+        line.name, f"{throughput.images_per_s:,.0f}", *seconds, f"{throughput.mib:,.0f}", cells,
         clock(line.left_s),
     ]  # fmt: skip
 
@@ -66,8 +66,8 @@ def _notes(quote: Forecast) -> Iterator[str]:
     for line in quote.found.lines:
         if line.problem:
             yield f"not measured: {line.name}: {line.problem}"
-    if len(quote.ways) > 1:
-        best, *others = quote.ways
+    if len(quote.cpu_layouts) > 1:
+        best, *others = quote.cpu_layouts
         ratios = ", ".join(f"{best.total / way.total:.2f} times {_way(way)}" for way in others)
         options = f"`-j {best.copies} --threads {best.threads}`"
         yield f"images/s of {_way(best)} ({options}): {ratios}"
@@ -79,7 +79,7 @@ def _way(way: Throughput) -> str:
 
 
 def _sums(found: Calibration) -> str:
-    slots, missing = found.slots, sum(len(x.cells) for x in found.lines if x.tempo is None)
+    slots, missing = found.slots, sum(len(x.cells) for x in found.lines if x.throughput is None)
     devices = ", ".join(dict.fromkeys(slot.device for slot in slots))
     text = (
         f"{count(len(slots), 'cell')} at a time on {devices}, "
@@ -118,12 +118,12 @@ def document(quote: Forecast) -> dict[str, Any]:
                 "cells": [cell.id for cell in line.cells],
                 "left_s": line.left_s,
                 "problem": line.problem,
-                "tempo": line.tempo and line.tempo.model_dump(),
+                "tempo": line.throughput and line.throughput.model_dump(),
             }
             for line in found.lines
         ],
         "ends": found.ends,
-        "ways": [way.model_dump() for way in quote.ways],
+        "ways": [way.model_dump() for way in quote.cpu_layouts],
     }
     if budget:
         whole["budget"] = {

@@ -140,13 +140,13 @@ def run(
         retry=RetryPolicy(retries, 1 if fail_fast else max_failures),
     )
     run = prepare(request)
-    gauge = Measurer(request.root, request.data, request.compiled, request.workers, _note)
+    measurer = Measurer(request.root, request.data, request.compiled, request.workers, _note)
     slots = packing.choose_slots(
         options.where(),
         lambda: (
             run.chosen if rerun else calibration.list_cells_left(run.plan, run.chosen, run.states)
         ),
-        gauge,
+        measurer,
     )
     settings, suite = request.settings(slots), run.plan.suite
     place = Terminal(quiet=True) if quiet else err if as_json else out

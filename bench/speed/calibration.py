@@ -1,5 +1,5 @@
 """
-What is left of a suite, and how long it takes on this machine, from the tempo of each graph.
+What is left of a suite, and how long it takes on this machine, from the throughput of each graph.
 
 A cell is taken to train as fast beside others as beside copies of its own graph, and to go on from
 its newest checkpoint.
@@ -24,11 +24,11 @@ from bench.train import checkpoint
 
 @dataclass(frozen=True)
 class GraphTime:
-    """One graph, its cells that are left, and its tempo, or why it has none."""
+    """One graph, its cells that are left, and its throughput, or why it has none."""
 
     name: str
     cells: list[Cell]
-    tempo: Throughput | None
+    throughput: Throughput | None
     problem: str
     left_s: float  # its share of the time left
 
@@ -73,43 +73,43 @@ def list_cells_left(plan: Plan, chosen: Iterable[Cell], states: CellStates) -> l
 
 
 def calibrate(
-    plan: Plan, cells: Sequence[Cell], slots: tuple[Slot, ...], gauge: Measurer
+    plan: Plan, cells: Sequence[Cell], slots: tuple[Slot, ...], measurer: Measurer
 ) -> Calibration:
-    """How long `cells` take in these slots; what no kept tempo says is measured."""
-    tempos: dict[str, Throughput] = {}
+    """How long `cells` take in these slots; what no kept throughput says is measured."""
+    throughputs: dict[str, Throughput] = {}
     problems: dict[str, str] = {}
     groups = group_by_graph(cells)
     for key, (first, *_) in groups.items():
         try:
-            tempos[key] = gauge.tempo(first, slots)
+            throughputs[key] = measurer.measure(first, slots)
         except Unmeasured as problem:
             problems[key] = str(problem)
     seconds = {
-        cell.id: _seconds(cell, tempo, gauge)
+        cell.id: _seconds(cell, throughput, measurer)
         for cell in cells
-        if (tempo := tempos.get(graph_key(cell)))
+        if (throughput := throughputs.get(graph_key(cell)))
     }
-    start_s = max((_start_s(tempo) for tempo in tempos.values()), default=0.0)
+    start_s = max((_start_s(throughput) for throughput in throughputs.values()), default=0.0)
     times = compute_end_times(seconds.values(), len(slots), start_s)
     names = {graph_key(cell): name_row(row) for row, _, cell in reversed([*plan.every()])}
     shares = {key: sum(seconds.get(cell.id, 0.0) for cell in groups[key]) for key in groups}
     lines = [
         GraphTime(
-            names[key], group, tempos.get(key), problems.get(key, ""), shares[key] / len(slots)
+            names[key], group, throughputs.get(key), problems.get(key, ""), shares[key] / len(slots)
         )
         for key, group in groups.items()
     ]
     return Calibration(slots, lines, dict(zip(seconds, times, strict=True)))
 
 
-def compare_cpu_layouts(found: Calibration, gauge: Measurer) -> list[Throughput]:
-    """The tempo of the costliest graph in each way to share the CPU, the fastest first."""
-    lines = [(line.tempo.epoch_s, line.cells[0]) for line in found.lines if line.tempo]
+def compare_cpu_layouts(found: Calibration, measurer: Measurer) -> list[Throughput]:
+    """The throughput of the costliest graph in each way to share the CPU, the fastest first."""
+    lines = [(line.throughput.epoch_s, line.cells[0]) for line in found.lines if line.throughput]
     if not lines or found.slots[0].device != "cpu":
         return []
     cell = max(lines, key=lambda pair: pair[0])[1]
     return packing.measure_cpu_layouts(
-        cell, dict.fromkeys([found.slots, *packing.list_cpu_layouts(cores())]), gauge
+        cell, dict.fromkeys([found.slots, *packing.list_cpu_layouts(cores())]), measurer
     )
 
 
@@ -118,19 +118,19 @@ def name_row(row: Row) -> str:
     return f"{row.label} x {row.backbone} x {row.wa} x {row.schedule}"
 
 
-def _seconds(cell: Cell, tempo: Throughput, gauge: Measurer) -> float:
+def _seconds(cell: Cell, throughput: Throughput, measurer: Measurer) -> float:
     """How long a slot is busy with the cell."""
-    left = cell.recipe.epochs - checkpoint.count_epochs(store.cell_path(gauge.root, cell))
-    start_s = tempo.start_s if _fresh(tempo) else 0.0
-    first_s = tempo.first_s if _fresh(tempo) or gauge.compiled else 0.0
-    return start_s + first_s + left * tempo.epoch_s
+    left = cell.recipe.epochs - checkpoint.count_epochs(store.cell_path(measurer.root, cell))
+    start_s = throughput.start_s if _fresh(throughput) else 0.0
+    first_s = throughput.first_s if _fresh(throughput) or measurer.compiled else 0.0
+    return start_s + first_s + left * throughput.epoch_s
 
 
-def _start_s(tempo: Throughput) -> float:
+def _start_s(throughput: Throughput) -> float:
     """Until a slot trains its first cell, where that is not each cell's own."""
-    return 0.0 if _fresh(tempo) else tempo.start_s + tempo.first_s
+    return 0.0 if _fresh(throughput) else throughput.start_s + throughput.first_s
 
 
-def _fresh(tempo: Throughput) -> bool:
+def _fresh(throughput: Throughput) -> bool:
     """Has each cell a process of its own? On a CPU a worker goes on to the next."""
-    return tempo.free_mib is not None
+    return throughput.free_mib is not None

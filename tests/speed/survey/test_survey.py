@@ -20,9 +20,9 @@ from bench.speed.survey import (
     memory,
     networks,
     roofline,
-    stopwatch,
     survey,
     table,
+    timing,
 )
 from bench.speed.survey.cases import LIMIT, Case, Setting
 from bench.speed.survey.survey import SurveyReport
@@ -48,8 +48,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(roofline, "count_flops", lambda *_: 1000)
     monkeypatch.setattr(roofline, "SIDES", {"cpu": 8})
     monkeypatch.setattr(roofline, "COPIED", {"cpu": 64})
-    monkeypatch.setattr(stopwatch, "ROUND_S", 0.0)
-    monkeypatch.setattr(concurrent, "LAYOUTS", {"processes": lambda _at, k, _way: 100.0 * k})
+    monkeypatch.setattr(timing, "ROUND_S", 0.0)
+    monkeypatch.setattr(concurrent, "train_in_processes", lambda _at, k, _way: 100.0 * k)
     monkeypatch.setattr(machine, "cores", lambda: 2)
 
 
