@@ -11,7 +11,7 @@ from mkdocs.structure.files import File, Files
 from rich.console import Console
 
 from bench.leaderboard import saved
-from bench.leaderboard.tables import render
+from bench.leaderboard.tables import terminal
 from docs import commands, gallery, tables
 
 RESULTS = Path(__file__).parent.parent / "results" / "cifar10-partial"
@@ -47,6 +47,6 @@ def leaderboard() -> str:
     _, board, _ = saved.board(RESULTS, "cifar10-partial", stale=True)
     board = replace(board, sections=board.sections[:1], notes=[])
     console = Console(width=WIDTH, record=True, file=io.StringIO(), color_system="truecolor")
-    console.print(render.rich_table(board, WIDTH))
+    console.print(terminal.table(board, WIDTH))
     image = console.export_svg(title="bench leaderboard cifar10-partial")
     return re.sub(r"@font-face {.*?}\n?", "", image, flags=re.DOTALL)  # which would be fetched

@@ -14,7 +14,7 @@ from fakes import TINY
 from bench.base.files import write_file
 from bench.cli import app, streams
 from bench.cli.streams import UNBOUND
-from bench.leaderboard.board import rank
+from bench.leaderboard.ranking import rank
 from bench.leaderboard.tables import render
 from bench.planning import planner
 from bench.registry import BACKBONES, ESTIMATORS
@@ -75,7 +75,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
         command = ("run", "tiny.yaml")
         cell_run.run(Job(cell, root, "cpu", 1, 1, False, home, (), command, 60.0))
     board = rank(plan, CellStates(root, plan.possible).records(stale=False))
-    write_file(root / "suites" / "tiny" / "leaderboard.md", render.markdown(board))
+    write_file(root / "suites" / "tiny" / "leaderboard.md", render.text(board, "md"))
     return root
 
 

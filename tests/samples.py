@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from bench.leaderboard import board
+from bench.leaderboard.board import Board
+from bench.leaderboard.ranking import rank
 from bench.results import archive, store
 from bench.results.record import Provenance, Record
 from bench.spec.cell import CORE, Binarization, Cell, DataRef, Recipe, Ref
@@ -77,7 +78,7 @@ def made(label: str, accs: dict[int, float | None]) -> tuple[list[Cell], list[Re
     return cells, records
 
 
-def board_of(definition: str = "paper") -> board.Board:
+def board_of(definition: str = "paper") -> Board:
     a, a_records = made("ste", {0: 0.50, 1: 0.52, 2: 0.54})
     b, b_records = made("reste", {0: 0.51, 1: 0.55, 2: 0.56})
     c, c_records = made("wild|*", {0: 0.40, 1: None, 2: None})
@@ -91,20 +92,20 @@ def board_of(definition: str = "paper") -> board.Board:
         suite="s", source="s.yaml", source_digest="0", baseline="ste", rows=rows,
     )  # fmt: skip
     records = [*a_records, *b_records, *c_records, record(real[0])]
-    return board.rank(plan, records, definition)  # type: ignore[arg-type]
+    return rank(plan, records, definition)  # type: ignore[arg-type]
 
 
-def board_of_four(accs: dict[str, dict[int, float | None]] = ACCS, **more: str) -> board.Board:
+def board_of_four(accs: dict[str, dict[int, float | None]] = ACCS, **more: str) -> Board:
     cells = {label: made(label, values) for label, values in accs.items()}
     plan = Plan(
         suite="s", source="s.yaml", source_digest="0", baseline="ste",
         rows=[row(label, own) for label, (own, _) in cells.items()],
     )  # fmt: skip
     records = [record for _, found in cells.values() for record in found]
-    return board.rank(plan, records, **more)  # type: ignore[arg-type]
+    return rank(plan, records, **more)  # type: ignore[arg-type]
 
 
-def board_of_ledger(name: str, own: str = "") -> board.Board:
+def board_of_ledger(name: str, own: str = "") -> Board:
     """A board that measured every third row of a ledger, and one row that is not in it."""
     claims = ledger(name, Path())
     rows: list[Row] = []
@@ -124,7 +125,7 @@ def board_of_ledger(name: str, own: str = "") -> board.Board:
     plan = Plan(
         suite="s", source="s", source_digest="0", baseline=None, rows=rows, absent=absent
     )  # fmt: skip
-    return board.rank(plan, [*records, *found])
+    return rank(plan, [*records, *found])
 
 
 def results(root: Path) -> Path:

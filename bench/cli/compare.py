@@ -52,7 +52,7 @@ def compare(
         board = saved.joined(roots[0], names, equilibrium, correction, stale=allow_stale)
     else:
         suite = names[0] if names else saved.shared(roots)
-        board = saved.sides(roots[0], roots[1], suite, equilibrium, stale=allow_stale)
+        board = saved.side_by_side(roots[0], roots[1], suite, equilibrium, stale=allow_stale)
     render.render(board, form, out, style)
     if form == "csv":  # which has no place for them
         for note in board.notes:

@@ -48,8 +48,8 @@ def plot(
 
     forms = files.formats(form)
     words = tuple(overrides or ()), tuple(kind or ())
-    asked = files.Asked(suite, *words, results, equilibrium, allow_stale)
-    drawn, notes = files.figures(asked)
+    request = files.PlotRequest(suite, *words, results, equilibrium, allow_stale)
+    drawn, notes = files.figures(request)
     for note in notes:
         print_text(err, f"note: {note}")
     for figure in drawn:

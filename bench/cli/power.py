@@ -13,7 +13,7 @@ from bench.cli.options import AllowStale, Ran, RanWith, Results, RichOrJson
 from bench.cli.streams import err, out, write_json
 
 if TYPE_CHECKING:
-    from bench.leaderboard.undecided_pairs import Pair
+    from bench.leaderboard.undecided_pairs import RowPair
 
 HEADS = ("backbone", "W/A", "better", "worse", "Δ, points", "n", "seeds needed", "more")
 
@@ -51,32 +51,34 @@ def power(
     print_text(out, f"{number} cannot be told apart (Welch, Holm, {level}).")
 
 
-def _table(pairs: "list[Pair]") -> Table:
+def _table(pairs: "list[RowPair]") -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for head in HEADS:
         text = head in HEADS[:4]
         table.add_column(head, justify="left" if text else "right", overflow="fold")
     for p in pairs:
         wa = f"{p.wa}, tuned" if p.tuned else p.wa
-        seeds = str(p.a.n) if p.a.n == p.b.n else f"{p.a.n} and {p.b.n}"
+        a, b = p.a.seeds.ended, p.b.seeds.ended
+        seeds = str(a) if a == b else f"{a} and {b}"
         difference = f"{100 * p.difference:+.2f}"
         words = p.backbone, wa, p.a.title, p.b.title, difference, seeds, *_seeds_needed(p)
         table.add_row(*map(Text, words))
     return table
 
 
-def _seeds_needed(pair: "Pair") -> tuple[str, str]:
+def _seeds_needed(pair: "RowPair") -> tuple[str, str]:
     """How many seeds tell a pair apart, and how many more than there are; or why not."""
     from bench.leaderboard.stats.power import MOST
 
     if pair.needed is not None:
         return f"{pair.needed:,}", f"{pair.more:,}"
-    alike = max(len({*row.accs.values()}) for row in (pair.a, pair.b)) < 2
-    return "unknown" if alike or min(pair.a.n, pair.b.n) < 2 else f"above {MOST:,}", ""
+    alike = max(len({*row.scores.by_seed.values()}) for row in (pair.a, pair.b)) < 2
+    fewest = min(pair.a.seeds.ended, pair.b.seeds.ended)
+    return "unknown" if alike or fewest < 2 else f"above {MOST:,}", ""
 
 
-def _fields(pair: "Pair") -> dict[str, Any]:
+def _fields(pair: "RowPair") -> dict[str, Any]:
     rows = {"better": pair.a.name, "worse": pair.b.name}
     place = {"backbone": pair.backbone, "wa": pair.wa, "tuned": pair.tuned}
-    sizes = {"difference": pair.difference, "n": [pair.a.n, pair.b.n]}
+    sizes = {"difference": pair.difference, "n": [pair.a.seeds.ended, pair.b.seeds.ended]}
     return rows | place | sizes | {"needed": pair.needed, "more": pair.more}

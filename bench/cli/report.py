@@ -37,8 +37,8 @@ def report(
     from bench.spec.plan import name_of
 
     name = name_of(suite, overrides or [])
-    wanted = write.Asked(
+    request = write.ReportRequest(
         name, results, equilibrium, allow_stale, figures=not no_figures, code=not records_only
     )
-    path, size = write.write(wanted, output or Path(f"{name}.html"))
+    path, size = write.write(request, output or Path(f"{name}.html"))
     print_text(out, f"wrote {path} ({size / 1e6:.2f} MB)")

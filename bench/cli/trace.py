@@ -41,16 +41,17 @@ def trace(
     """
     from bench.leaderboard import trace as traces
     from bench.leaderboard.tables import trace_text
+    from bench.leaderboard.tables.json import trace_fields
 
     found = traces.trace(target, words or [], results, equilibrium, stale=allow_stale)
     if form == "json":
-        fields = [asdict(row) for row in found] if isinstance(found, list) else asdict(found)
+        fields = [trace_fields(row) for row in found] if isinstance(found, list) else asdict(found)
         write_json(fields, default=_model_fields)
     elif isinstance(found, list):
         for row in found:
-            trace_text.row(row, out)
+            trace_text.print_row(row, out)
     else:
-        trace_text.trail(found, out)
+        trace_text.print_cell(found, out)
 
 
 def _model_fields(value: Any) -> Any:

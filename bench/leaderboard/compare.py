@@ -18,8 +18,10 @@ from typing import Any
 
 from bench.base.plain_data import flatten
 from bench.errors import UsageError
-from bench.leaderboard import confounds as confound
-from bench.leaderboard.board import OWN, Board, Line, Section, Stale, rank
+from bench.leaderboard.board import AnyRow, Board, Comparison, MeasuredRow, PublishedRow, Section
+from bench.leaderboard.confounds import differing
+from bench.leaderboard.measured_rows import OWN, key
+from bench.leaderboard.ranking import Stale, rank
 from bench.leaderboard.stats.intervals import paired
 from bench.results.record import Record
 from bench.results.record_diff import diff_records
@@ -32,7 +34,7 @@ CODE = ("core", "numerics.", "backbone.version", "backbone.source")  # what made
 
 
 @dataclass
-class Way:
+class Training:
     """How some suites train a net: all that the rows of a section share, by dotted name."""
 
     backbone: str
@@ -41,7 +43,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Side:
+class FolderResults:
     """What one results folder holds of a suite."""
 
     folder: str
@@ -68,8 +70,9 @@ def joined(plans: list[Plan]) -> tuple[Plan, list[str]]:
     if wanted and baseline is None:
         notes.append("no Δ: the suites have no baseline in common")
     absent: list[Absent] = []
-    for one in (absent for plan in named.values() for absent in plan.absent):
-        absent += [one] * all(one.claim != other.claim for other in absent)
+    for candidate in (absent for plan in named.values() for absent in plan.absent):
+        if all(candidate.claim != other.claim for other in absent):
+            absent.append(candidate)
     plan = plans[0].model_copy(
         update={
             "suite": " + ".join(named),
@@ -86,7 +89,7 @@ def joined(plans: list[Plan]) -> tuple[Plan, list[str]]:
     return plan, notes
 
 
-def sides(a: Side, b: Side, definition: Definition | None = None) -> Board:
+def side_by_side(a: FolderResults, b: FolderResults, definition: Definition | None = None) -> Board:
     """
     Each row of `a` with its like of `b` below it, and how far that is off.
 
@@ -96,12 +99,12 @@ def sides(a: Side, b: Side, definition: Definition | None = None) -> Board:
     named = {a.folder: a.plan, b.folder: b.plan}
     _refuse(named)
     named, apart = _told_apart(named, code=False)
-    pair = [replace(side, plan=named[side.folder]) for side in (a, b)]
+    pair = [replace(results, plan=named[results.folder]) for results in (a, b)]
     boards = [
         rank(s.plan.model_copy(update={"baseline": None}), s.records, definition, s.stale, s.notes)
         for s in pair
     ]
-    sections, notes = _side_by_side(boards, pair)
+    sections, notes = _aligned(boards, pair)
     others = [note for board in boards for note in board.notes if not note.startswith("#")]
     return replace(
         boards[0],
@@ -159,56 +162,60 @@ def _told_apart(
     Args:
         code: is training by other code another way?
     """
-    ways: list[Way] = []
-    mine: dict[str, dict[str, Way]] = {}
+    trainings: list[Training] = []
+    mine: dict[str, dict[str, Training]] = {}
     for suite, plan in plans.items():
         mine[suite] = {}
         for row in plan.rows:
             if row.backbone not in mine[suite]:
-                mine[suite][row.backbone] = _way(ways, suite, row, code=code)
-    several = Counter(way.backbone for way in ways)
+                mine[suite][row.backbone] = _training(trainings, suite, row, code=code)
+    several = Counter[str](training.backbone for training in trainings)
     notes = [
-        _difference(name, [way for way in ways if way.backbone == name])
+        _difference(name, [training for training in trainings if training.backbone == name])
         for name, count in several.items()
         if count > 1
     ]
     names = {
-        suite: {
-            net: way.backbone + f" ({', '.join(way.suites)})" * (several[way.backbone] > 1)
-            for net, way in nets.items()
-        }
+        suite: {net: _net_name(training, several) for net, training in nets.items()}
         for suite, nets in mine.items()
     }
     return {suite: _renamed(plan, names[suite]) for suite, plan in plans.items()}, notes
 
 
-def _way(ways: list[Way], suite: str, row: Row, *, code: bool) -> Way:
-    """The way that a suite trains the row's net: one that another suite has, or a new one."""
+def _net_name(training: Training, several: Mapping[str, int]) -> str:
+    """What a net is called: after its suites, where others train one of its name otherwise."""
+    if several[training.backbone] == 1:
+        return training.backbone
+    return f"{training.backbone} ({', '.join(training.suites)})"
+
+
+def _training(trainings: list[Training], suite: str, row: Row, *, code: bool) -> Training:
+    """How a suite trains the row's net: as another suite does, or in a new way."""
     shared = row.cells[0].model_dump(mode="json", exclude=OWN)
     facts = {k: _text(v) for k, v in flatten(shared) if code or not k.startswith(CODE)}
-    way = next((w for w in ways if w.facts == facts and suite not in w.suites), None)
-    if way is None:
-        way = Way(row.backbone, facts, [])
-        ways.append(way)
-    way.suites.append(suite)
-    return way
+    training = next((w for w in trainings if w.facts == facts and suite not in w.suites), None)
+    if training is None:
+        training = Training(row.backbone, facts, [])
+        trainings.append(training)
+    training.suites.append(suite)
+    return training
 
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _difference(backbone: str, ways: list[Way]) -> str:
+def _difference(backbone: str, trainings: list[Training]) -> str:
     """`resnet20: a and b differ in train.epochs 400 and 1000`."""
     said: list[str] = []
-    for key in dict.fromkeys(key for way in ways for key in way.facts):
-        values = [way.facts.get(key, "-") for way in ways]
+    for name in dict.fromkeys(name for training in trainings for name in training.facts):
+        values = [training.facts.get(name, "-") for training in trainings]
         if len(set(values)) > 1:
-            head = next((old for old in WORDS if key.startswith(old)), "")
-            word = WORDS.get(head, "") + key.removeprefix(head)
-            code = key.startswith(CODE)
+            head = next((old for old in WORDS if name.startswith(old)), "")
+            word = WORDS.get(head, "") + name.removeprefix(head)
+            code = name.startswith(CODE)
             said.append(f"code ({word})" if code else f"{word} {' and '.join(values)}")
-    suites = " and ".join(", ".join(way.suites) for way in ways)
+    suites = " and ".join(", ".join(training.suites) for training in trainings)
     return f"{backbone}: {suites} differ in {', '.join(said)}"
 
 
@@ -235,26 +242,22 @@ def _without(plan: Plan, run: list[Claim | None]) -> Plan:
 
 def _rows(plans: Mapping[str, Plan]) -> list[Row]:
     """Every row once; rows of one name that are trained otherwise are called after their suites."""
-    found: dict[tuple[str, int], tuple[Row, list[str]]] = {}
+    joined_rows: dict[tuple[str, int], tuple[Row, list[str]]] = {}
     for suite, plan in plans.items():
         twins = Counter[str]()
         for row in plan.rows:
             training = f"{row.backbone} {row.cells[0].model_copy(update={'seed': 0}).id}"
-            key = training, twins[training]  # of one suite, rows that train alike are two
+            place = training, twins[training]  # of one suite, rows that train alike are two
             twins[training] += 1
-            other, suites = found.get(key, (row, []))
-            found[key] = _both(other, row), [*suites, suite]
-    names = Counter(_name(row) for row, _ in found.values())
+            other, suites = joined_rows.get(place, (row, []))
+            joined_rows[place] = _both(other, row), [*suites, suite]
+    names = Counter(key(row) for row, _ in joined_rows.values())
     return [
         row.model_copy(update={"label": f"{row.label} ({', '.join(suites)})"})
-        if names[_name(row)] > 1
+        if names[key(row)] > 1
         else row
-        for row, suites in found.values()
+        for row, suites in joined_rows.values()
     ]
-
-
-def _name(row: Row) -> tuple[str, ...]:
-    return row.label, row.backbone, row.wa, row.schedule
 
 
 def _both(row: Row, other: Row) -> Row:
@@ -264,58 +267,63 @@ def _both(row: Row, other: Row) -> Row:
     return row.model_copy(update={"cells": list(cells.values()), **more})
 
 
-def _side_by_side(boards: list[Board], pair: list[Side]) -> tuple[list[Section], list[str]]:
+def _aligned(boards: list[Board], pair: list[FolderResults]) -> tuple[list[Section], list[str]]:
     """The sections of both boards, a row's like below it, and what is said of their bits."""
-    known = [_records(side) for side in pair]
-    found = [{(s.backbone, s.wa, s.tuned): s for s in board.sections} for board in boards]
+    known = [_records(results) for results in pair]
+    by_place = [{(s.backbone, s.wa, s.tuned): s for s in board.sections} for board in boards]
     sections: list[Section] = []
     notes: dict[str, list[str]] = {}
-    for key in dict.fromkeys([*found[0], *found[1]]):
-        both = [sections.get(key) for sections in found]
-        rows = [{line.name: line for line in s.lines} if s else {} for s in both]
-        lines: list[Line] = []
-        for name in dict.fromkeys([*rows[0], *rows[1]]):
-            like = [own.get(name) for own in rows]
+    for place in dict.fromkeys([*by_place[0], *by_place[1]]):
+        both = [own.get(place) for own in by_place]
+        measured = [{row.name: row for row in s.measured} if s else {} for s in both]
+        rows: list[AnyRow] = []
+        for name in dict.fromkeys(row.name for s in both if s for row in s.rows):
+            like = [own.get(name) for own in measured]
             records = [
-                [own[i] for i in line.cells if i in own] if line else []
-                for line, own in zip(like, known, strict=True)
+                [own[i] for i in row.cells if i in own] if row else []
+                for row, own in zip(like, known, strict=True)
             ]
-            lines += _lines(like, records, [side.folder for side in pair])
-            if all(line and not line.absent for line in like):
-                notes.setdefault(_bits(*records), []).append(f"{name} on {key[0]}, {key[1]}")
+            published = _published(both, name)
+            if published:
+                rows.append(published)
+                continue
+            rows += _apart(like, records, [results.folder for results in pair])
+            if all(like):
+                notes.setdefault(_bits(*records), []).append(f"{name} on {place[0]}, {place[1]}")
         section = both[0] or both[1]
-        sections += [replace(section, lines=lines)] if section else []
+        if section:
+            sections.append(replace(section, rows=rows))
     return sections, [f"{text}: {', '.join(names)}" for text, names in notes.items()]
 
 
-def _records(side: Side) -> dict[str, Record]:
-    """By the ids that lines name: those on disk, where a record is stale."""
-    known = {record.cell.id: record for record in side.records}
-    return known | {s.id: known[i] for i, s in side.stale.items() if i in known}
+def _records(results: FolderResults) -> dict[str, Record]:
+    """By the ids that rows name: those on disk, where a record is stale."""
+    known = {record.cell.id: record for record in results.records}
+    return known | {s.id: known[i] for i, s in results.stale.items() if i in known}
 
 
-def _lines(
-    like: list[Line | None], records: list[list[Record]], folders: list[str]
-) -> Iterator[Line]:
-    """A row as the first folder has it, then as the second; what is published only once."""
-    accs = [line.accs if line else {} for line in like]
-    apart = [None, paired(accs[1], accs[0])]
-    confounds = confound.found(records)
-    published = next((line for line in like if line and line.absent), None)
-    if published:
-        yield published
-        return
-    for line, folder, difference, others in zip(like, folders, apart, confounds, strict=True):
-        if line:
+def _published(both: list[Section | None], name: str) -> PublishedRow | None:
+    """The row of that name that one of the sections knows from a paper alone."""
+    rows = (row for section in both if section for row in section.rows if row.name == name)
+    return next((row for row in rows if isinstance(row, PublishedRow)), None)
+
+
+def _apart(
+    like: list[MeasuredRow | None], records: list[list[Record]], folders: list[str]
+) -> Iterator[MeasuredRow]:
+    """A row as the first folder has it, then as the second, with how far that is off."""
+    accuracies = [row.scores.by_seed if row else {} for row in like]
+    differences = [None, paired(accuracies[1], accuracies[0])]
+    others = differing(records)
+    for row, folder, difference, confounds in zip(like, folders, differences, others, strict=True):
+        if row:
             yield replace(
-                line,
-                label=f"{line.name} ({folder})",
+                row,
+                label=f"{row.name} ({folder})",
                 schedule="default",
-                rank=None,
-                place=None,
-                difference=difference,
+                comparison=Comparison(difference=difference),
                 verdict="",
-                confounds=others,
+                confounds=confounds,
             )
 
 

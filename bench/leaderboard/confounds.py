@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from bench.results.record import Provenance, Record
 
 
-def found(rows: Sequence[Sequence[Record]]) -> list[list[str]]:
+def differing(rows: Sequence[Sequence[Record]]) -> list[list[str]]:
     """Of each row what is otherwise: `torch 2.11.0, others 2.12.1`. An empty row has nothing."""
     said = [list[str]() for _ in rows]
     for name, value in FACTS.items():
@@ -27,7 +27,7 @@ def of_speed(a: Record, b: Record) -> Iterator[tuple[str, str, str]]:
     """Name and both values of everything by which two throughputs were not measured alike."""
     for name, fact in SPEED.items():
         if len({fact(origin) for origin in made([a, b])}) > 1:
-            yield name, _of(fact)([a]), _of(fact)([b])
+            yield name, _over(fact)([a]), _over(fact)([b])
 
 
 def made(records: Iterable[Record]) -> list[Provenance]:
@@ -35,7 +35,7 @@ def made(records: Iterable[Record]) -> list[Provenance]:
     return [origin for record in records for origin in (*record.earlier, record.provenance)]
 
 
-def _of(fact: Callable[[Provenance], str]) -> Callable[[Sequence[Record]], str]:
+def _over(fact: Callable[[Provenance], str]) -> Callable[[Sequence[Record]], str]:
     return lambda records: " and ".join(sorted({fact(origin) for origin in made(records)}))
 
 
@@ -56,5 +56,5 @@ SPEED: dict[str, Callable[[Provenance], str]] = {  # what throughput depends on,
 }
 FACTS: dict[str, Callable[[Sequence[Record]], str]] = {
     "seeds": _seeds,
-    **{name: _of(fact) for name, fact in MACHINE.items()},
+    **{name: _over(fact) for name, fact in MACHINE.items()},
 }

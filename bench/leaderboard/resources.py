@@ -11,17 +11,17 @@ from bench.results.record import Record
 
 
 @dataclass(frozen=True)
-class Expense:
-    """Of the seeds that came to their end."""
+class Resources:
+    """What training took, of the seeds that came to their end."""
 
-    images_per_s: float | None
-    peak_mib: float | None  # of the seed that took most
-    energy_j: float | None  # of a cell, in all processes that trained it
-    step_ratio: float | None  # the time of a step, STE's being 1
+    images_per_s: float | None = None
+    peak_mib: float | None = None  # of the seed that took most
+    energy_j: float | None = None  # of a cell, in all processes that trained it
+    step_ratio: float | None = None  # the time of a step, STE's being 1
     unlike: dict[str, int] = field(default_factory=dict[str, int])  # reason → seeds not compared
 
 
-def of(ours: Iterable[Record], ste: Iterable[Record]) -> Expense:
+def measured_resources(ours: Iterable[Record], ste: Iterable[Record]) -> Resources:
     """What `ours` took; the ratio is over the seeds that both have, if they were measured alike."""
     ended = [record for record in ours if record.status == "ok"]
     theirs = by_seed(ste)
@@ -29,7 +29,7 @@ def of(ours: Iterable[Record], ste: Iterable[Record]) -> Expense:
     speeds = [r.images_per_s for r in ended if r.images_per_s]
     joules = [j for r in ended if (j := energy_j(r)) is not None]
     ratios = [x for pair in pairs if (x := step_ratio(*pair)) is not None]
-    return Expense(
+    return Resources(
         images_per_s=mean(speeds) if speeds else None,
         peak_mib=max((r.peak_mib for r in ended if r.peak_mib), default=None),
         energy_j=mean(joules) if joules else None,

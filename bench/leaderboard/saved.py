@@ -6,7 +6,8 @@ from pathlib import Path
 from bench.base.text import suggest
 from bench.errors import UsageError
 from bench.leaderboard import compare, sequential
-from bench.leaderboard.board import Board, rank
+from bench.leaderboard.board import Board
+from bench.leaderboard.ranking import rank
 from bench.results import cell_folders, cell_state, store
 from bench.spec.choices import Correction, Definition
 from bench.spec.plan import Plan, name_of
@@ -57,7 +58,7 @@ def joined(
     return replace(board, notes=[*said, *board.notes])
 
 
-def sides(
+def side_by_side(
     a: Path, b: Path, suite: str, definition: Definition | None = None, *, stale: bool
 ) -> Board:
     """
@@ -66,13 +67,13 @@ def sides(
     Raises:
         UsageError: it never ran in one of them, or they cannot be compared.
     """
-    pair = (_side(root, _plan(root, suite, definition), stale=stale) for root in (a, b))
-    return compare.sides(*pair, definition=definition)
+    pair = (_results(root, _plan(root, suite, definition), stale=stale) for root in (a, b))
+    return compare.side_by_side(*pair, definition=definition)
 
 
-def _side(root: Path, plan: Plan, *, stale: bool) -> compare.Side:
+def _results(root: Path, plan: Plan, *, stale: bool) -> compare.FolderResults:
     found, notes = cell_state.of_kept(root, plan)
-    return compare.Side(str(root), plan, found.records(stale=stale), found.stale, notes)
+    return compare.FolderResults(str(root), plan, found.records(stale=stale), found.stale, notes)
 
 
 def ran(root: Path, word: str) -> str:

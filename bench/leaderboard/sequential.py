@@ -11,12 +11,11 @@ most later pays for the looks to come, not for having known the earlier ones.
 from collections.abc import Iterable
 
 from bench.errors import UsageError
-from bench.leaderboard.board import Board, Line
+from bench.leaderboard.board import REAL, Board, Key
+from bench.leaderboard.measured_rows import key
 from bench.leaderboard.undecided_pairs import undecided
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan, Row
-
-Name = tuple[str, str, str, str]  # label, backbone, W/A, schedule
 
 
 def looks(plan: Plan, most: int) -> list[int]:
@@ -29,21 +28,21 @@ def looks(plan: Plan, most: int) -> list[int]:
     if any(row.trials for row in plan.rows):
         message = "--until-separated adds seeds to rows as they stand; this suite tunes them"
         raise UsageError(message)
-    sizes = [min((len(row.cells) for row in plan.rows if row.wa != "32/32"), default=most)]
+    sizes = [min((len(row.cells) for row in plan.rows if row.wa != REAL), default=most)]
     while sizes[-1] < most:
         sizes.append(min(2 * sizes[-1], most))
     return sizes
 
 
-def wanting(board: Board) -> set[Name]:
+def wanting(board: Board) -> set[Key]:
     """The rows of pairs that are not told apart."""
-    return {_name(line) for pair in undecided(board) for line in (pair.a, pair.b)}
+    return {row.key for pair in undecided(board) for row in (pair.a, pair.b)}
 
 
-def grown(plan: Plan, names: Iterable[Name], n: int) -> Plan:
+def grown(plan: Plan, names: Iterable[Key], n: int) -> Plan:
     """The plan in which those rows have n seeds, the least that they have not added."""
     wanted = set(names)
-    rows = [_with_seeds(row, n) if _name(row) in wanted else row for row in plan.rows]
+    rows = [_with_seeds(row, n) if key(row) in wanted else row for row in plan.rows]
     return plan.model_copy(update={"rows": rows})
 
 
@@ -51,9 +50,9 @@ def adopted(plan: Plan, kept: Plan) -> Plan:
     """The plan with the seeds that earlier runs added to its rows, where these are as they were."""
     if not kept.looked:
         return plan
-    known = {_name(row): row.cells for row in kept.rows}
-    rows = [_with_cells(row, known.get(_name(row), [])) for row in plan.rows]
-    if not any(row.cells[0].sibling(c) for row in rows for c in known.get(_name(row), [])[:1]):
+    known = {key(row): row.cells for row in kept.rows}
+    rows = [_with_cells(row, known.get(key(row), [])) for row in plan.rows]
+    if not any(row.cells[0].sibling(c) for row in rows for c in known.get(key(row), [])[:1]):
         return plan
     looked = sorted({*plan.looked, *kept.looked})
     return plan.model_copy(update={"rows": rows, "looked": looked})
@@ -73,7 +72,3 @@ def _with_seeds(row: Row, n: int) -> Row:
     while len(cells) < n:
         cells.append(cells[0].model_copy(update={"seed": next(free)}))
     return row.model_copy(update={"cells": cells})
-
-
-def _name(row: Row | Line) -> Name:
-    return row.label, row.backbone, row.wa, row.schedule

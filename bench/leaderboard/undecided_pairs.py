@@ -4,39 +4,39 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
 
-from bench.leaderboard.board import Board, Line, Section
+from bench.leaderboard.board import Board, MeasuredRow, Section
 from bench.leaderboard.stats.pairwise import apart
 from bench.leaderboard.stats.power import POWER, needed
 
 
 @dataclass(frozen=True)
-class Pair:
+class RowPair:
     """Two rows of one section that lost no seed; `a` has the greater mean."""
 
     backbone: str
     wa: str
     tuned: bool
-    a: Line
-    b: Line
+    a: MeasuredRow
+    b: MeasuredRow
     needed: int | None  # seeds of each; None: no number that can be had, or one row has one seed
 
     @property
     def difference(self) -> float:
         """Of the means, as a fraction."""
-        return fmean(self.a.accs.values()) - fmean(self.b.accs.values())
+        return fmean(self.a.scores.by_seed.values()) - fmean(self.b.scores.by_seed.values())
 
     @property
     def more(self) -> int | None:
         """Seeds that the row with fewer of them lacks."""
-        return self.needed and max(self.needed - min(self.a.n, self.b.n), 1)
+        return self.needed and max(self.needed - min(self.a.seeds.ended, self.b.seeds.ended), 1)
 
 
-def comparable(section: Section) -> list[Line]:
+def comparable(section: Section) -> list[MeasuredRow]:
     """The rows that are compared with each other."""
-    return [line for line in section.lines if line.rank and not line.lost]
+    return [row for row in section.measured if row.comparison.rank and not row.seeds.lost]
 
 
-def undecided(board: Board, goal: float = POWER) -> list[Pair]:
+def undecided(board: Board, goal: float = POWER) -> list[RowPair]:
     """
     Every such pair, those that need fewest seeds first.
 
@@ -44,18 +44,18 @@ def undecided(board: Board, goal: float = POWER) -> list[Pair]:
         goal: the chance to tell a pair apart that `needed` is for, if it differs as it seems to.
             Its level is the board's over the number of the section's pairs, Holm's first step.
     """
-    found: list[Pair] = []
+    unsettled: list[RowPair] = []
     for section in board.sections:
-        lines = comparable(section)
-        known = apart([[*line.accs.values()] for line in lines], board.correction, board.alpha)
-        pairs = [*combinations(range(len(lines)), 2)]
+        rows = comparable(section)
+        samples = [[*row.scores.by_seed.values()] for row in rows]
+        known = apart(samples, board.correction, board.alpha)
+        pairs = [*combinations(range(len(rows)), 2)]
         for i, j in pairs:
             if known.isdisjoint({(i, j), (j, i)}):
-                values = [*lines[i].accs.values()], [*lines[j].accs.values()]
-                seeds = needed(*values, board.alpha / len(pairs), goal)
+                seeds = needed(samples[i], samples[j], board.alpha / len(pairs), goal)
                 place = section.backbone, section.wa, section.tuned
-                found.append(Pair(*place, lines[i], lines[j], seeds))
-    return sorted(found, key=lambda pair: (pair.needed is None, pair.needed, -pair.difference))
+                unsettled.append(RowPair(*place, rows[i], rows[j], seeds))
+    return sorted(unsettled, key=lambda pair: (pair.needed is None, pair.needed, -pair.difference))
 
 
 def number(board: Board) -> int:

@@ -13,8 +13,9 @@ from bench.base.files import write_file
 from bench.base.text import count
 from bench.errors import UsageError
 from bench.leaderboard import saved, sequential
-from bench.leaderboard.board import rank
-from bench.leaderboard.tables import render
+from bench.leaderboard.ranking import rank
+from bench.leaderboard.tables.formats import FORMATS, TERMINAL
+from bench.leaderboard.tables.render import render, text
 from bench.leaderboard.tuning import tuned
 from bench.results import cell_folders, store
 from bench.results.cell_state import CellState, CellStates
@@ -233,13 +234,16 @@ def _table(plan: Plan, session: _Session) -> list[Path]:
     found = session.states.select(plan.possible)
     records = found.records(stale=session.choice.allow_stale)
     board = rank(plan, records, stale=found.stale, notes=found.damaged)
-    render.render(board, "rich", out)
+    render(board, TERMINAL, out)
     home = store.suite_path(root, plan.suite)
     if not records and found.stale and (home / "plan.json").is_file():
         print_text(err, f"note: all records are stale; the table in `{home}` stays as it was")
         return []
-    forms = {"md": render.markdown, "csv": render.csv, "json": render.as_json}
-    tables = [write_file(home / f"leaderboard.{end}", form(board)) for end, form in forms.items()]
+    tables = [
+        write_file(home / f"leaderboard.{name}", text(board, name))
+        for name, form in FORMATS.items()
+        if form.kept
+    ]
     return [store.save_plan(root, plan), *tables]
 
 

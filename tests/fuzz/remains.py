@@ -355,10 +355,10 @@ def _shown(box: Box, rng: Random, rests: dict[Path, bytes]) -> None:
     if rng.random() < 0.1:
         command(["status"])
     for run in status.all_runs(box.results):
-        reports.terminal(run.line)
-        reports.terminal("\n".join(run.lines()))
+        reports.on_terminal(run.line)
+        reports.on_terminal("\n".join(run.lines()))
         place = Terminal(file=io.StringIO(), width=rng.choice([20, 30, 100]))
-        reports.terminal(display.table(run.progress, place, rng.choice([3, 50])))
+        reports.on_terminal(display.table(run.progress, place, rng.choice([3, 50])))
 
 
 def _watched(box: Box, _: Random, rests: dict[Path, bytes]) -> None:
@@ -564,7 +564,7 @@ def leases(box: Box, rng: Random) -> Read:
         now = [0.0]
         mine = lease.Leases(box.results, lease.myself(), lambda: now[0])
         for home in homes[:2]:
-            reports.terminal(lease.holder(home))
+            reports.on_terminal(lease.holder(home))
         for now[0] in (0.0, 1.0, 100.0, 200.0):
             for cell in plan.cells[:2]:
                 mine.take(cell)

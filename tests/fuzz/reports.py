@@ -13,8 +13,9 @@ from bench.base.text import CONTROLS
 from bench.cli import plan_text
 from bench.errors import BenchError
 from bench.leaderboard import per_layer
-from bench.leaderboard.board import rank
-from bench.leaderboard.tables import render
+from bench.leaderboard.ranking import rank
+from bench.leaderboard.tables import render, terminal
+from bench.leaderboard.tables.formats import FORMATS
 from bench.results import store
 from bench.results.cell_state import CellStates
 from bench.results.record import Record
@@ -30,7 +31,7 @@ def every(box: Box, rng: Random, plan: Plan) -> None:
     with contextlib.suppress(BenchError):
         filters.select(plan, rng.choice(FILTERS))
     for line in plan_text.describe_plan(plan, plan.possible, box.results):
-        terminal(line, 200)
+        on_terminal(line, 200)
     store.save_plan(box.results, plan)
     again = store.find_plan(box.results, plan.suite)
     if again.model_dump_json() != plan.model_dump_json():
@@ -43,26 +44,25 @@ def table(box: Box, plan: Plan) -> None:
     """The leaderboard in every format, on wide and on narrow terminals."""
     board = rank(plan, CellStates(box.results, plan.possible).records(stale=False))
     for width in (60, 200):
-        terminal(render.rich_table(board, width), width)
-    sound(render.text(board, "tex"))
-    sound(render.text(board, "html"))
+        on_terminal(terminal.table(board, width), width)
+    for name in FORMATS:
+        sound(render.text(board, name))
     home = store.suite_path(box.results, plan.suite)
-    forms = {"md": render.markdown, "csv": render.csv, "json": render.as_json}
-    for end, form in forms.items():
-        text = form(board)
-        sound(text)
-        write_file(home / f"leaderboard.{end}", text)
-        {"md": _markdown, "csv": _csv, "json": json.loads}[end](text)
+    for name, form in FORMATS.items():
+        if form.kept:
+            text = render.text(board, name)
+            write_file(home / f"leaderboard.{name}", text)
+            {"md": _markdown, "csv": _csv, "json": json.loads}[name](text)
 
 
 def record(one: Record) -> None:
     """What `bench indicators` shows of a cell."""
-    terminal(per_layer.table(one, "paper"), 100)
+    on_terminal(per_layer.table(one, "paper"), 100)
     for frame in (per_layer.frame(one, "code"), per_layer.curves(one), per_layer.histograms(one)):
         frame.to_csv(index=False)
 
 
-def terminal(renderable: object, width: int = 100) -> None:
+def on_terminal(renderable: object, width: int = 100) -> None:
     """Print it as the program prints, and look for what it may not print."""
     console = Terminal(file=io.StringIO(), width=width, emoji=False)
     console.print(renderable, markup=False, highlight=False)

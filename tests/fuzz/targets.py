@@ -77,7 +77,7 @@ def suites(box: Box, rng: Random) -> Read:
 def _planned(box: Box, rng: Random, path: Path, overrides: list[str]) -> None:
     fresh()
     if rng.random() < 0.2:
-        reports.terminal(explain.describe(path, overrides), 200)
+        reports.on_terminal(explain.describe(path, overrides), 200)
     plan = planner.plan(path, overrides, box.inside / "data")
     reports.every(box, rng, plan)
 
@@ -389,7 +389,7 @@ def _plugged(box: Box, rng: Random, base: str, name: str) -> None:
         if not _own_fault(error, box):
             raise
     for entry in catalogue.list_entries(axis):
-        reports.terminal(entry[1], 200)
+        reports.on_terminal(entry[1], 200)
     if rng.random() < 0.3:
         _described(box, base, name)
     if problem:
@@ -401,7 +401,7 @@ def _described(box: Box, base: str, name: str) -> None:
 
     schema()
     with contextlib.suppress(PluginError):
-        reports.terminal(
+        reports.on_terminal(
             catalogue.describe("estimator" if base == "Estimator" else "backbone", name)
         )
 
@@ -435,7 +435,7 @@ def ledgers(box: Box, rng: Random) -> Read:
     def read() -> None:
         fresh()
         for line in describe(ledger("mine", box.inside)):
-            reports.terminal(line)
+            reports.on_terminal(line)
         reports.every(box, rng, planner.plan(path))
 
     return read

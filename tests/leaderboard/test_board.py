@@ -12,9 +12,9 @@ import pytest
 from rich.console import Console
 from samples import board_of, cell, made, row
 
-from bench.leaderboard.board import rank
+from bench.leaderboard.ranking import rank
 from bench.leaderboard.stats.intervals import estimate, paired
-from bench.leaderboard.tables import render
+from bench.leaderboard.tables import render, terminal
 from bench.results import store
 from bench.results.cell_state import CellState
 from bench.spec.plan import Plan, RoleInfo
@@ -44,17 +44,17 @@ def test_pairs_share_a_seed() -> None:
 def test_rows_are_ranked_by_last_accuracy() -> None:
     """Best mean first, lines without a seed last, full precision in a section of its own."""
     board = board_of()
-    lines = board.sections[0].lines
+    lines = board.sections[0].measured
 
-    assert [(x.label, x.rank, x.n) for x in lines] == [
+    assert [(x.label, x.comparison.rank, x.seeds.ended) for x in lines] == [
         ("reste", 1, 3), ("ste", 2, 3), ("wild|*", 3, 1), ("absent", None, 0),
     ]  # fmt: skip
-    assert board.sections[1].lines[0].rank is None
-    assert lines[0].difference
-    assert lines[0].difference.mean == pytest.approx(0.02)
-    assert lines[1].difference is None
-    assert lines[2].lost == {"diverged: the loss": 2}
-    assert (lines[3].missing, board.recorded, board.total) == (1, 10, 11)
+    assert board.sections[1].measured[0].comparison.rank is None
+    assert lines[0].comparison.difference
+    assert lines[0].comparison.difference.mean == pytest.approx(0.02)
+    assert lines[1].comparison.difference is None
+    assert lines[2].seeds.lost == {"diverged: the loss": 2}
+    assert (lines[3].seeds.missing, board.recorded, board.total) == (1, 10, 11)
 
 
 def test_a_row_that_lost_a_seed_stands_below() -> None:
@@ -65,9 +65,9 @@ def test_a_row_that_lost_a_seed_stands_below() -> None:
         suite="s", source="s.yaml", source_digest="0", baseline=None,
         rows=[row("steady", a), row("lucky", b)],
     )  # fmt: skip
-    lines = rank(plan, [*a_records, *b_records]).sections[0].lines
+    lines = rank(plan, [*a_records, *b_records]).sections[0].measured
 
-    assert [(x.label, x.rank) for x in lines] == [("steady", 1), ("lucky", 2)]
+    assert [(x.label, x.comparison.rank) for x in lines] == [("steady", 1), ("lucky", 2)]
 
 
 def test_an_estimator_without_a_kind_is_not_full_precision() -> None:
@@ -77,7 +77,7 @@ def test_an_estimator_without_a_kind_is_not_full_precision() -> None:
         update={"roles": {"W": RoleInfo(plugin="mine", formula="", kind="")}}
     )
     plan = Plan(suite="s", source="s", source_digest="0", baseline=None, rows=[bare])
-    text = render.markdown(rank(plan, records))
+    text = render.text(rank(plan, records), "md")
 
     assert "full precision" not in text
     assert "| mine | - |" in text
@@ -85,16 +85,16 @@ def test_an_estimator_without_a_kind_is_not_full_precision() -> None:
 
 def test_the_metric_is_the_last_epoch() -> None:
     """acc is of the last epoch, best of all epochs: 0.5 and 0.6 of the same curve."""
-    line = board_of().sections[1].lines[0]
+    line = board_of().sections[1].measured[0]
 
-    assert line.acc
-    assert line.best
-    assert (line.acc.mean, line.best.mean) == (0.5, 0.6)
+    assert line.scores.last
+    assert line.scores.best
+    assert (line.scores.last.mean, line.scores.best.mean) == (0.5, 0.6)
 
 
 def test_markdown_has_every_column_and_survives_names() -> None:
     """Table 3's columns and more, one table row per line; a label cannot break the table."""
-    text = render.markdown(board_of())
+    text = render.text(board_of(), "md")
     header = next(
         line for line in text.splitlines() if line.startswith("| # |") or "estimator" in line
     )
@@ -114,9 +114,9 @@ def test_markdown_has_every_column_and_survives_names() -> None:
 def test_csv_and_json_are_for_machines(tmp_path: Path) -> None:
     """CSV reads back as a frame of numbers, JSON as the whole board with its cells."""
     path = tmp_path / "x.csv"
-    path.write_text(render.csv(board_of()), encoding="utf-8")
+    path.write_text(render.text(board_of(), "csv"), encoding="utf-8")
     frame = pd.read_csv(path).set_index("label")
-    data = json.loads(render.as_json(board_of()))
+    data = json.loads(render.text(board_of(), "json"))
     words = pd.read_csv(path, dtype=str, keep_default_na=False)
 
     assert [*words["rank"]] == ["1", "2", "3", "", ""]
@@ -139,17 +139,21 @@ def test_stale_rows_are_marked_in_every_format() -> None:
         "other": CellState(a[0]),
     }
     board = rank(plan, a_records, stale=stale, notes=["mind the gap"])
-    line, unused = board.sections[0].lines
+    line, unused = board.sections[0].measured
     console = Console(width=240, record=True, file=io.StringIO())
-    console.print(render.rich_table(board, 240))
-    frame = pd.read_csv(io.StringIO(render.csv(board))).set_index("label")
-    data = json.loads(render.as_json(board))
+    console.print(terminal.table(board, 240))
+    frame = pd.read_csv(io.StringIO(render.text(board, "csv"))).set_index("label")
+    data = json.loads(render.text(board, "json"))
 
     assert (board.recorded, board.stale, board.total) == (1, 2, 3)
-    assert (line.stale, line.unused) == ({"x.py changed, the data changed": 1}, {})
-    assert (unused.stale, unused.unused, unused.missing) == ({}, {"x.py changed": 1}, 0)
+    assert (line.seeds.stale, line.seeds.unused) == ({"x.py changed, the data changed": 1}, {})
+    assert (unused.seeds.stale, unused.seeds.unused, unused.seeds.missing) == (
+        {},
+        {"x.py changed": 1},
+        0,
+    )
     assert (line.cells, unused.cells) == ([a[0].id, old[0].cell.id], [old[1].cell.id])
-    for text in (console.export_text(), render.markdown(board)):
+    for text in (console.export_text(), render.text(board, "md")):
         assert "ste (stale) " in text
         assert "reste (stale)" not in text
         assert "1 of 3 cells recorded, 2 stale." in text
@@ -160,8 +164,8 @@ def test_stale_rows_are_marked_in_every_format() -> None:
     assert [*frame.loc["ste", columns]] == [1, 0, "x.py changed, the data changed"]
     assert [*frame.loc["reste", columns]] == [0, 1, "x.py changed"]
     assert frame.loc["reste", "cells"] == old[1].cell.id
-    assert data["sections"][0]["lines"][0]["stale"] == line.stale
-    assert data["sections"][0]["lines"][1]["unused"] == unused.unused
+    assert data["sections"][0]["lines"][0]["stale"] == line.seeds.stale
+    assert data["sections"][0]["lines"][1]["unused"] == unused.seeds.unused
     assert data["stale"] == 2
 
 
@@ -169,7 +173,7 @@ def test_stale_rows_are_marked_in_every_format() -> None:
 def test_terminal_table_fits(width: int) -> None:
     """Every accuracy can be read at any width, in one table or in two."""
     console = Console(width=width, record=True, file=io.StringIO())
-    console.print(render.rich_table(board_of(), width))
+    console.print(terminal.table(board_of(), width))
     text = console.export_text()
 
     assert max(map(len, text.splitlines())) <= width

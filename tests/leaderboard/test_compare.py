@@ -10,8 +10,8 @@ from samples import cell, made, record, row
 
 from bench.errors import UsageError
 from bench.leaderboard import compare
-from bench.leaderboard.board import rank
-from bench.leaderboard.compare import Side
+from bench.leaderboard.compare import FolderResults
+from bench.leaderboard.ranking import rank
 from bench.leaderboard.tables import render
 from bench.results import store
 from bench.results.record import Record
@@ -58,9 +58,13 @@ def test_equal_sections_are_one() -> None:
     (section,) = rank(plan, measured_records(plan)).sections
 
     assert (plan.suite, plan.baseline, notes) == ("a + b", "ste", [])
-    assert {line.label: line.n for line in section.lines} == {"ste": 4, "reste": 3, "ede": 1}
+    assert {line.label: line.seeds.ended for line in section.measured} == {
+        "ste": 4,
+        "reste": 3,
+        "ede": 1,
+    }
     assert section.backbone == "resnet20"
-    assert all(line.place for line in section.lines)
+    assert all(line.comparison.interval for line in section.measured)
 
 
 def test_what_differs_is_named_and_apart() -> None:
@@ -71,8 +75,10 @@ def test_what_differs_is_named_and_apart() -> None:
 
     assert notes == ["resnet20: a and b differ in train.epochs 2 and 5"]
     assert [s.backbone for s in board.sections] == ["resnet20 (a)", "resnet20 (b)"]
-    assert [len(s.lines) for s in board.sections] == [2, 2]
-    assert all(x.difference for s in board.sections for x in s.lines if x.label == "reste")
+    assert [len(s.measured) for s in board.sections] == [2, 2]
+    assert all(
+        x.comparison.difference for s in board.sections for x in s.measured if x.label == "reste"
+    )
     assert board.across
 
 
@@ -142,18 +148,20 @@ def test_two_folders_side_by_side() -> None:
         moved = old.curves | {"test_acc": [(old.last_acc or 0) + 0.02 + one.seed / 100]}
         curves = moved if one.weights and one.weights.name == "reste" else old.curves
         again.append(old.model_copy(update={"curves": curves}))
-    board = compare.sides(Side("A", mine, records), Side("B", theirs, again))
+    board = compare.side_by_side(
+        FolderResults("A", mine, records), FolderResults("B", theirs, again)
+    )
     (section,) = board.sections
-    text = render.markdown(board)
+    text = render.text(board, "md")
 
-    assert [x.label for x in section.lines] == ["ste (A)", "ste (B)", "reste (A)", "reste (B)"]
-    assert not any(x.place or x.rank for x in section.lines)
-    assert section.lines[1].difference
-    assert section.lines[1].difference.mean == 0
-    assert section.lines[3].difference
-    assert section.lines[3].difference.mean == pytest.approx(0.03)
-    assert section.lines[3].difference.n == 3
-    assert section.lines[2].difference is None
+    assert [x.label for x in section.measured] == ["ste (A)", "ste (B)", "reste (A)", "reste (B)"]
+    assert not any(x.comparison.interval or x.comparison.rank for x in section.measured)
+    assert section.measured[1].comparison.difference
+    assert section.measured[1].comparison.difference.mean == 0
+    assert section.measured[3].comparison.difference
+    assert section.measured[3].comparison.difference.mean == pytest.approx(0.03)
+    assert section.measured[3].comparison.difference.n == 3
+    assert section.measured[2].comparison.difference is None
     assert "equal to the bit, 3 seeds: ste on resnet20, 1/1" in board.notes
     assert (
         "3 of 3 seeds differ, seed 0 in test_acc from epoch 1 0.7 / 0.72: reste on resnet20, 1/1"
@@ -168,13 +176,15 @@ def test_a_row_of_one_folder_stands_alone() -> None:
     """Another recipe has a section of its own, other seeds no difference."""
     mine = plan_of("s", rows_of("ste", "reste"))
     theirs = plan_of("s", [row("ste", made("ste", {8: 0.5})[0])])
-    board = compare.sides(Side("A", mine, []), Side("B", theirs, measured_records(theirs)))
+    board = compare.side_by_side(
+        FolderResults("A", mine, []), FolderResults("B", theirs, measured_records(theirs))
+    )
 
-    assert [x.label for x in board.sections[0].lines] == ["reste (A)", "ste (A)", "ste (B)"]
-    assert board.sections[0].lines[2].difference is None
+    assert [x.label for x in board.sections[0].measured] == ["reste (A)", "ste (A)", "ste (B)"]
+    assert board.sections[0].measured[2].comparison.difference is None
     assert "no seed that both measured: ste on resnet20, 1/1" in board.notes
     longer = plan_of("s", [other(x, recipe=Recipe(epochs=9)) for x in rows_of("ste")])
-    apart = compare.sides(Side("A", mine, []), Side("B", longer, []))
+    apart = compare.side_by_side(FolderResults("A", mine, []), FolderResults("B", longer, []))
     assert [s.backbone for s in apart.sections] == ["resnet20 (A)", "resnet20 (B)"]
     assert "resnet20: A and B differ in train.epochs 2 and 9" in apart.notes
 

@@ -13,8 +13,10 @@ from rich.console import Console
 from samples import cell, record, row
 
 from bench.leaderboard import trace
-from bench.leaderboard.board import Board, Line, rank
-from bench.leaderboard.tables import latex, layout, render
+from bench.leaderboard.board import Board, MeasuredRow
+from bench.leaderboard.columns.table import headed
+from bench.leaderboard.ranking import rank
+from bench.leaderboard.tables import latex, layout, render, terminal
 from bench.results import store
 from bench.results.record import Record
 from bench.spec.cell import Ref
@@ -50,8 +52,8 @@ def board(*rows: Mine) -> Board:
     return rank(plan, [record for _, records in rows for record in records])
 
 
-def lines(found: Board) -> dict[str, Line]:
-    return {line.label: line for section in found.sections for line in section.lines}
+def lines(found: Board) -> dict[str, MeasuredRow]:
+    return {line.label: line for section in found.sections for line in section.measured}
 
 
 def test_a_step_is_timed_by_stes_on_the_same_seed() -> None:
@@ -65,10 +67,10 @@ def test_a_step_is_timed_by_stes_on_the_same_seed() -> None:
         )
     )
 
-    ratios = {label: line.step_ratio for label, line in found.items()}
+    ratios = {label: line.resources.step_ratio for label, line in found.items()}
     assert ratios == pytest.approx({"ste": 1, "slow": 2, "even": 1, "none": 0.25})
-    assert found["ste"].peak_mib == 502
-    assert not any(line.unlike for line in found.values())
+    assert found["ste"].resources.peak_mib == 502
+    assert not any(line.resources.unlike for line in found.values())
 
 
 @pytest.mark.parametrize(
@@ -87,9 +89,9 @@ def test_what_was_measured_otherwise_is_not_compared(change: dict[str, object], 
     """No ratio, and a line below the table that names the difference."""
     found = board(row_of("ste", [100, 100]), row_of("mine", [50, 50], change))
     line = lines(found)["mine"]
-    text = render.markdown(found)
+    text = render.text(found, "md")
 
-    assert (line.step_ratio, line.unlike) == (None, {why: 2})
+    assert (line.resources.step_ratio, line.resources.unlike) == (None, {why: 2})
     assert f"step/STE of mine on resnet20, 1/1: without 2 of 2 seeds, {why}" in text
 
 
@@ -99,8 +101,8 @@ def test_two_records_that_moved_alike_are_not_compared() -> None:
     moved = [(planned, [on(r, {}, {"host": "b"}) for r in records]) for planned, records in rows]
     line = lines(board(*moved))["mine"]
 
-    assert line.step_ratio is None
-    assert next(iter(line.unlike)).startswith("host b and h, STE's b and h")
+    assert line.resources.step_ratio is None
+    assert next(iter(line.resources.unlike)).startswith("host b and h, STE's b and h")
 
 
 def test_the_seeds_that_were_measured_alike_are_compared() -> None:
@@ -109,8 +111,8 @@ def test_the_seeds_that_were_measured_alike_are_compared() -> None:
     moved = planned, [first, on(second, {"host": "slow"})]
     line = lines(board(row_of("ste", [100, 100]), moved))["mine"]
 
-    assert line.step_ratio == pytest.approx(2)
-    assert line.unlike == {"host slow, STE's h": 1}
+    assert line.resources.step_ratio == pytest.approx(2)
+    assert line.resources.unlike == {"host slow, STE's h": 1}
 
 
 def test_the_yardstick_is_ste_as_it_is() -> None:
@@ -120,7 +122,7 @@ def test_the_yardstick_is_ste_as_it_is() -> None:
     wide = planned.model_copy(update={"roles": info}), records
     real, half = row_of("none", [50], wa="32/32"), row_of("ste", [25], wa="1/32")
     found = board(real, half, wide, row_of("ste", [100]))
-    ratios = {(x.label, x.wa): x.step_ratio for s in found.sections for x in s.lines}
+    ratios = {(x.label, x.wa): x.resources.step_ratio for s in found.sections for x in s.measured}
 
     assert ratios == pytest.approx({
         ("none", "32/32"): 2, ("ste", "1/1"): 1, ("ste", "1/32"): 1, ("wide", "1/1"): 10,
@@ -133,9 +135,9 @@ def test_energy_is_of_all_processes_of_a_cell() -> None:
     parts = on(first, {"energy_j": 2000.0}, {"energy_j": 1000.0})
     whole, lacking = on(second, {"energy_j": 5000.0}), on(second, {"energy_j": 5000.0}, {})
 
-    assert lines(board((planned, [parts, whole])))["ste"].energy_j == 4000
-    assert lines(board((planned, [parts, lacking])))["ste"].energy_j == 3000
-    assert "| 4.00 |" in render.markdown(board((planned, [parts, whole])))
+    assert lines(board((planned, [parts, whole])))["ste"].resources.energy_j == 4000
+    assert lines(board((planned, [parts, lacking])))["ste"].resources.energy_j == 3000
+    assert "| 4.00 |" in render.text(board((planned, [parts, whole])), "md")
 
 
 @pytest.mark.parametrize(("ours", "ste"), [(1e-300, 1e300), (1e300, 1e-300), (-1.0, 1.0)])
@@ -143,26 +145,26 @@ def test_a_throughput_beyond_reason_has_no_ratio(ours: float, ste: float) -> Non
     """Numbers that nobody measured break no table."""
     found = board(row_of("ste", [ste]), row_of("mine", [ours], {"energy_j": 1e308}))
 
-    assert lines(found)["mine"].step_ratio is None
-    assert json.loads(render.as_json(found))
+    assert lines(found)["mine"].resources.step_ratio is None
+    assert json.loads(render.text(found, "json"))
 
 
 def test_every_format_has_the_costs() -> None:
     """Columns of tables, fields of CSV and JSON, macros of LaTeX; kJ where something has it."""
     found = board(row_of("ste", [100]), row_of("mine", [50], {"energy_j": 1234.0}))
     bare = board(row_of("ste", [100]), row_of("mine", [50]))
-    frame = pd.read_csv(io.StringIO(render.csv(found))).set_index("label")
-    rows = json.loads(render.as_json(found))["sections"][0]["lines"]
+    frame = pd.read_csv(io.StringIO(render.text(found, "csv"))).set_index("label")
+    rows = json.loads(render.text(found, "json"))["sections"][0]["lines"]
 
     assert frame.loc["mine", ["step_ratio", "peak_mib", "energy_j"]].tolist() == [2, 500, 1234]
     assert {x["label"]: x["step_ratio"] for x in rows} == {"ste": 1, "mine": 2}
-    for text in (render.markdown(found), render.text(found, "html"), render.text(found, "tex")):
-        assert all(head in text for head in layout.EXPENSES)
-    assert "kJ" not in render.markdown(bare)
+    for text in (render.text(found, "md"), render.text(found, "html"), render.text(found, "tex")):
+        assert all(column.head in text for column in headed(("cost",)))
+    assert "kJ" not in render.text(bare, "md")
     assert {r"\newcommand{\benchMineResnetTwoZeroOneOneStep}{2.00}",
             r"\newcommand{\benchMineResnetTwoZeroOneOnePeak}{500}",
             r"\newcommand{\benchMineResnetTwoZeroOneOneEnergy}{1.23}"} <= {
-        *latex.text(layout.of(found)).splitlines()
+        *latex.text(layout.arranged(found)).splitlines()
     }  # fmt: skip
 
 
@@ -170,7 +172,7 @@ def test_every_format_has_the_costs() -> None:
 def test_costs_fit_a_terminal(width: int) -> None:
     """Where columns stand under each other, those of cost are a table of their own, the last."""
     console = Console(width=width, record=True, file=io.StringIO())
-    console.print(render.rich_table(board(row_of("ste", [1e4]), row_of("mine", [50])), width))
+    console.print(terminal.table(board(row_of("ste", [1e4]), row_of("mine", [50])), width))
     text = console.export_text()
     heads = [line for line in text.splitlines() if "step/STE  " in line]
 
@@ -180,16 +182,16 @@ def test_costs_fit_a_terminal(width: int) -> None:
 
 def test_costs_can_be_traced(measured: Path, ask: Callable[..., tuple[int, str, str]]) -> None:
     """A row's ratio, peak and images/s are made of its seeds' values, which are their records'."""
-    rows = trace.Rows(store.find_plan(measured, "tiny"), measured, "paper", stale=False)
+    rows = trace.SuiteTrace(store.find_plan(measured, "tiny"), measured, "paper", stale=False)
     line = lines(rows.board)["reste"]
     ours, ste = (rows.fitting([label])[0] for label in ("reste", "ste"))
     (seed,), (other,) = ours.seeds, ste.seeds
     _, out, _ = ask("trace", "tiny", "reste", "--results", measured)
 
-    assert line.step_ratio == pytest.approx(seed.values["step_ratio"])
+    assert line.resources.step_ratio == pytest.approx(seed.values["step_ratio"])
     assert seed.values["step_ratio"] == pytest.approx(
         other.values["images_per_s"] / seed.values["images_per_s"]
     )
-    assert line.peak_mib == seed.values["peak_mib"] > 50
+    assert line.resources.peak_mib == seed.values["peak_mib"] > 50
     assert re.search(r"images/s +step/STE +peak, MiB *\n", out)
     assert "eager, 1 cell at a time" in out

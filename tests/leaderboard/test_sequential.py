@@ -10,7 +10,7 @@ import pytest
 from samples import ACCS, made, row
 
 from bench.leaderboard import sequential
-from bench.leaderboard.board import rank
+from bench.leaderboard.ranking import rank
 from bench.leaderboard.stats.pairwise import ALPHA, apart
 from bench.spec.plan import Plan
 

@@ -11,8 +11,10 @@ from statistics import fmean
 import pandas as pd
 import pytest
 
-from bench.leaderboard.board import rank
-from bench.leaderboard.trace import RowTrail, Trail, trace
+from bench.leaderboard.cell_trace import CellTrace
+from bench.leaderboard.columns.table import column
+from bench.leaderboard.ranking import rank
+from bench.leaderboard.trace import RowTrace, trace
 from bench.results import cell_folders, store
 from bench.results.cell_state import CellStates
 from bench.spec.cell_status import CellStatus
@@ -20,7 +22,7 @@ from bench.spec.cell_status import CellStatus
 Ask = Callable[..., tuple[int, str, str]]
 
 
-def rows(target: str, words: list[str], root: Path) -> list[RowTrail]:
+def rows(target: str, words: list[str], root: Path) -> list[RowTrace]:
     found = trace(target, words, root)
     assert isinstance(found, list)
     return found
@@ -30,17 +32,15 @@ def test_every_number_is_the_mean_of_its_column(measured: Path) -> None:
     """What a row prints is the mean of the values that its trail names, in files that are there."""
     plan = store.find_plan(measured, "tiny")
     board = rank(plan, CellStates(measured, plan.possible).records(stale=False))
-    found = {row.line.label: row for row in rows("tiny", [], measured)}
+    found = {row.row.label: row for row in rows("tiny", [], measured)}
 
     assert set(found) == {"ste", "reste"}
-    for line in board.sections[0].lines:
+    for line in board.sections[0].measured:
         row = found[line.label]
         for name in ("acc", "best", "difference", "e", "s", "images_per_s"):
             values = [s.values[name] for s in row.seeds if name in s.values]
-            printed = getattr(line, name)
-            mean = getattr(printed, "mean", printed)
-            assert mean == (fmean(values) if values else None), name
-        for seed, trail in zip(row.seeds, row.trails, strict=True):
+            assert column(name).number(line) == (fmean(values) if values else None), name
+        for seed, trail in zip(row.seeds, row.cells, strict=True):
             record = json.loads(Path(trail.record).read_text(encoding="utf-8"))
             assert seed.cell == trail.id
             assert record["curves"]["test_acc"][-1] == seed.values["acc"]
@@ -67,7 +67,7 @@ def test_a_cell_leads_to_all_its_files(measured: Path, tmp_path: Path) -> None:
     os.mkfifo(root / "events" / "c.jsonl")
     found = trace(cell_id, [], root)
 
-    assert isinstance(found, Trail)
+    assert isinstance(found, CellTrace)
     named = {found.record, found.log, *found.weights, *found.checkpoints, *found.others}
     assert named == {str(path) for path in home.rglob("*") if path.is_file()}
     assert found.checkpoints == [str(home / "checkpoints" / "1-2" / "state.pt")]
@@ -91,11 +91,11 @@ def test_a_lost_seed_says_why(measured: Path, tmp_path: Path) -> None:
     (ste,) = rows("tiny", ["ste"], root)
     (reste,) = rows("tiny", ["reste", "1/1"], root)
 
-    assert (ste.seeds[0].state, ste.trails[0].state) == ("no record", "no record")
-    assert (ste.line.missing, ste.trails[0].record) == (1, "")
+    assert (ste.seeds[0].state, ste.cells[0].state) == ("no record", "no record")
+    assert (ste.row.seeds.missing, ste.cells[0].record) == (1, "")
     assert reste.seeds[0].values == {}
-    assert reste.trails[0].state == "failed: OSError: x"
-    assert reste.line.lost == {"failed: OSError: x": 1}
+    assert reste.cells[0].state == "failed: OSError: x"
+    assert reste.row.seeds.lost == {"failed: OSError: x": 1}
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_overrides_are_part_of_a_suites_name(measured: Path, tmp_path: Path) -> 
         ("tiny@train.epochs=2", ["ste"]),
     ):
         (row,) = rows(target, words, root)
-        assert (row.suite, row.line.label) == ("tiny@train.epochs=2", "ste")
+        assert (row.suite, row.row.label) == ("tiny@train.epochs=2", "ste")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from bench.errors import SuiteError
 from bench.leaderboard import tuning
-from bench.leaderboard.board import rank
+from bench.leaderboard.ranking import rank
 from bench.leaderboard.tables import render
 from bench.planning import planner
 from bench.results.cell_state import CellStates
@@ -140,13 +140,15 @@ def test_tuned_rows_stand_beside_untuned_ones(tmp_path: Path) -> None:
     ok = run(plan, plan.possible, settings, console, console)
     board = rank(plan, CellStates(settings.root, plan.possible).records(stale=False))
     section = next(s for s in board.sections if s.tuned)
-    text = render.markdown(board)
+    text = render.text(board, "md")
 
     assert ok
     assert [s.tuned for s in board.sections] == [False, True, False, True]
-    assert {line.label for line in section.lines} == {"ste", "reste"}
-    assert all(line.chosen and line.untuned and line.n == 2 for line in section.lines)
-    assert sorted(line.rank or 0 for line in section.lines) == [1, 2]
+    assert {line.label for line in section.measured} == {"ste", "reste"}
+    assert all(
+        line.tuned and line.tuned.untuned and line.seeds.ended == 2 for line in section.measured
+    )
+    assert sorted(line.comparison.rank or 0 for line in section.measured) == [1, 2]
     ran = {cell.parent.name for cell in (settings.root / "cells").glob("*/record.json")}
     assert len(ran) == board.recorded == board.total <= 6 + 9 + 6
     assert "tuned: 3 trials for each row, 1 seed each, judged on 20% of the training" in text

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from samples import ACCS, board_of_four, made, row
 
-from bench.leaderboard import board, confounds
-from bench.leaderboard.stats.pairwise import Place, dunnett
+from bench.leaderboard import confounds
+from bench.leaderboard.ranking import rank
+from bench.leaderboard.stats.pairwise import RankInterval, dunnett
 from bench.leaderboard.tables import render
-from bench.leaderboard.tables.layout import best
+from bench.leaderboard.tables.layout import surely_best
 from bench.leaderboard.undecided_pairs import number, undecided
 from bench.results.record import Record
 from bench.spec.plan import Plan
@@ -18,31 +19,34 @@ from bench.spec.plan import Plan
 
 def test_ranks_are_as_wide_as_the_seeds_leave_them() -> None:
     """Two rows share the first two ranks, one is surely third; one that lost a seed has none."""
-    found = {x.label: (x.place, x.rank) for x in board_of_four().sections[0].lines}
+    found = {
+        x.label: (x.comparison.interval, x.comparison.rank)
+        for x in board_of_four().sections[0].measured
+    }
 
     assert found == {
-        "alike": (Place(1, 2, 1), 1), "ste": (Place(1, 2, 1), 2),
-        "worse": (Place(3, 3, 2), 3), "lost": (None, 4),
+        "alike": (RankInterval(1, 2, 1), 1), "ste": (RankInterval(1, 2, 1), 2),
+        "worse": (RankInterval(3, 3, 2), 3), "lost": (None, 4),
     }  # fmt: skip
 
 
 def test_each_row_is_tested_against_the_baseline() -> None:
     """Dunnett's p of the rows that lost no seed; of the baseline and of one row alone none."""
-    p = {x.label: x.p for x in board_of_four().sections[0].lines}
+    p = {x.label: x.comparison.p for x in board_of_four().sections[0].measured}
 
     assert p["worse"] is not None
     assert p["worse"] < 0.001
     assert p["alike"] is not None
     assert 0.3 < p["alike"] < 1
     assert p["ste"] is p["lost"] is None
-    alone = board_of_four({"ste": ACCS["ste"]}).sections[0].lines[0]
-    assert (alone.p, alone.place) == (None, Place(1, 1, 1))
+    alone = board_of_four({"ste": ACCS["ste"]}).sections[0].measured[0]
+    assert (alone.comparison.p, alone.comparison.interval) == (None, RankInterval(1, 1, 1))
 
 
 def test_only_what_is_surely_best_is_bold() -> None:
     """Two rows that may both be best are not; one that is above all others is."""
-    text = render.markdown(board_of_four())
-    clear = render.markdown(board_of_four({name: ACCS[name] for name in ("ste", "worse")}))
+    text = render.text(board_of_four(), "md")
+    clear = render.text(board_of_four({name: ACCS[name] for name in ("ste", "worse")}), "md")
 
     assert "**" not in text.replace("**resnet20, W/A 1/1**", "")
     assert "| 1 | 1–2 | alike |" in text
@@ -50,13 +54,13 @@ def test_only_what_is_surely_best_is_bold() -> None:
     assert "| 1 | 1 | **ste** |" in clear
 
 
-def test_a_lost_seed_makes_nobody_the_best() -> None:
-    """Standing above a row that lost a seed is no result of a test; nor is being alone."""
+def test_a_lost_seed_makes_nobody_the_surely_best() -> None:
+    """CellState above a row that lost a seed is no result of a test; nor is being alone."""
     alone = board_of_four({"ste": {0: 0.5}, "lost": {0: 0.9, 1: None}})
     (both,) = board_of_four().sections
 
-    assert best(alone.sections[0]) == best(both) == []
-    assert "**ste**" not in render.markdown(alone)
+    assert surely_best(alone.sections[0]) == surely_best(both) == []
+    assert "**ste**" not in render.text(alone, "md")
 
 
 def test_each_schedule_is_tested_in_one_family() -> None:
@@ -71,11 +75,13 @@ def test_each_schedule_is_tested_in_one_family() -> None:
         rows.append(row(label, cells).model_copy(update={"schedule": schedule}))
         records += found
     plan = Plan(suite="s", source="s", source_digest="0", baseline="ste", rows=rows)
-    lines = board.rank(plan, records).sections[0].lines
+    lines = rank(plan, records).sections[0].measured
     control, *others = ([x + 0.004 * i for x in rng] for i in range(4))
     p = dict(zip(("cosine", "linear", "exp"), dunnett(others, control), strict=True))
 
-    assert {x.schedule: x.p for x in lines if x.p is not None} == pytest.approx(p, abs=1e-3)
+    assert {
+        x.schedule: x.comparison.p for x in lines if x.comparison.p is not None
+    } == pytest.approx(p, abs=1e-3)
 
 
 def test_json_is_json(measured: Path, ask: Callable[..., tuple[int, str, str]]) -> None:
@@ -90,9 +96,9 @@ def test_a_difference_says_over_how_many_seeds() -> None:
     found = board_of_four({"ste": {0: 0.5, 1: 0.6}, "reste": {0: 0.5, 1: 0.6, 2: 0.9}})
 
     assert "Δ of reste on resnet20, 1/1: over the 2 seeds that the baseline has too" in (
-        render.markdown(found)
+        render.text(found, "md")
     )
-    assert "difference_n" in render.csv(found)
+    assert "difference_n" in render.text(found, "csv")
 
 
 def test_false_discoveries_are_bounded_otherwise() -> None:
@@ -110,13 +116,13 @@ def test_sections_are_compared_by_ranks() -> None:
     rows = [row(label, own) for label, (own, _) in cells.items()]
     other = [r.model_copy(update={"backbone": "another"}) for r in rows]
     plan = Plan(suite="s", source="s", source_digest="0", baseline="ste", rows=[*rows, *other])
-    found = board.rank(plan, [r for _, records in cells.values() for r in records])
+    found = rank(plan, [r for _, records in cells.values() for r in records])
 
     assert board_of_four().across is None
     assert found.across
     assert list(found.across.ranks.items()) == [("alike", 1), ("ste", 2), ("worse", 3), ("lost", 4)]
-    assert "average ranks over resnet20 1/1, another 1/1: alike 1.00, ste 2.00" in render.markdown(
-        found
+    assert "average ranks over resnet20 1/1, another 1/1: alike 1.00, ste 2.00" in render.text(
+        found, "md"
     ).replace("\\", "")
 
 
@@ -135,18 +141,18 @@ def test_a_row_of_another_machine_is_marked() -> None:
         suite="s", source="s", source_digest="0", baseline=None,
         rows=[row("ste", a), row("reste", b), row("dsq", c)],
     )  # fmt: skip
-    found = board.rank(plan, [*first, *second, *third])
-    said = {x.label: x.confounds for x in found.sections[0].lines}
+    found = rank(plan, [*first, *second, *third])
+    said = {x.label: x.confounds for x in found.sections[0].measured}
 
     assert said == {
         "ste": [], "dsq": ["seeds 0, others 0 1"],
         "reste": ["device gpu, others cpu", "engine compiled, others eager"],
     }  # fmt: skip
-    text = render.markdown(found).replace("\\", "")
+    text = render.text(found, "md").replace("\\", "")
     assert "| reste* |" in text
     assert "* reste on resnet20, 1/1: device gpu, others cpu; engine compiled" in text
-    assert "device gpu, others cpu" in render.csv(found)
-    assert confounds.found([second, second, []]) == [[], [], []]
+    assert "device gpu, others cpu" in render.text(found, "csv")
+    assert confounds.differing([second, second, []]) == [[], [], []]
 
 
 def test_what_a_pair_lacks() -> None:

@@ -397,7 +397,7 @@ def test_an_f_that_raises_is_named() -> None:
             raise KeyError(1)
 
     with pytest.raises(PluginError, match="raisy cannot be drawn: KeyError: 1"):
-        gallery.draw([gallery.Exhibit("raisy", Raisy(), "W")], "")
+        gallery.draw([gallery.EstimatorCurves("raisy", Raisy(), "W")], "")
 
 
 def test_the_figures_of_the_paper_are_suites() -> None:
@@ -434,7 +434,7 @@ def test_missing_records_are_told(tmp_path: Path) -> None:
     """Which cells lack and what makes them; if all do, that is an error."""
     plan, records = suite("ste")
     store.save_plan(tmp_path, plan)
-    asked = files.Asked(Path("s"), (), ("accuracy",), tmp_path)
+    asked = files.PlotRequest(Path("s"), (), ("accuracy",), tmp_path)
     with pytest.raises(
         EmptyMatch, match=r"3 of 3 cells without result.*`bench run s.yaml` makes them"
     ):
@@ -500,7 +500,7 @@ def test_what_lost_every_seed_says_why_nothing_is_drawn(tmp_path: Path) -> None:
         lost = {"status": CellStatus.DIVERGED, "reason": "the loss", "curves": {}, "indicators": []}
         store.save_record(tmp_path, found.model_copy(update=lost))
     with pytest.raises(UsageError, match=r"accuracy: no cell came to its end\n") as caught:
-        files.figures(files.Asked(Path("s"), (), (), tmp_path))
+        files.figures(files.PlotRequest(Path("s"), (), (), tmp_path))
 
     assert all(f"{kind}: " in str(caught.value) for kind in KINDS)
 

@@ -64,7 +64,7 @@ def test_numbers_and_failures_are_told(text: str) -> None:
 def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
     """Two pages of one folder are one page, figures included: nothing in it is of now."""
     root = results(tmp_path / "r")
-    asked = write.Asked("s", root, code=False)
+    asked = write.ReportRequest("s", root, code=False)
     sizes = [write.write(asked, tmp_path / name)[1] for name in ("a.html", "b.html")]
 
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()

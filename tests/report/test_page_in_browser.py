@@ -65,7 +65,7 @@ def browser() -> Iterator[Any]:
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with two tiers, a row that lost seeds and one that is not run."""
     home = tmp_path_factory.mktemp("browser")
-    asked = write.Asked("s", results(home / "results"), code=False)
+    asked = write.ReportRequest("s", results(home / "results"), code=False)
     return write.write(asked, home / "page.html")[0]
 
 

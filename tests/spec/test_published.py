@@ -7,7 +7,7 @@ import pytest
 from samples import cell
 
 from bench.errors import SuiteError
-from bench.leaderboard.board import rank
+from bench.leaderboard.ranking import rank
 from bench.leaderboard.replication import verdict
 from bench.leaderboard.stats.intervals import Estimate, estimate, spread
 from bench.leaderboard.tables import render
@@ -142,7 +142,7 @@ def test_ledgers_join_rows_and_nothing_is_silently_absent(tmp_path: Path) -> Non
     (tmp_path / "x.yaml").write_text(SUITE + "published: mine\n")
     plan = planner.plan(tmp_path / "x.yaml")
     board = rank(plan, [])
-    text = render.markdown(board)
+    text = render.text(board, "md")
 
     assert {(r.label, r.wa): r.claim and r.claim.acc for r in plan.rows} == {
         ("ste", "1/1"): None,

@@ -21,8 +21,8 @@ from bench.base.console import Terminal
 from bench.base.files import write_file
 from bench.base.text import printable
 from bench.errors import SuiteError, UsageError
-from bench.leaderboard.board import rank
-from bench.leaderboard.tables import render
+from bench.leaderboard.ranking import rank
+from bench.leaderboard.tables import render, terminal
 from bench.planning import planner
 from bench.results import cell_folders, store
 from bench.spec.plan import name_of
@@ -152,10 +152,10 @@ def test_a_label_breaks_no_report(tmp_path: Path, label: str) -> None:
     box = Box(tmp_path / "box")
     reports.table(box, plan)
     file = io.StringIO()
-    Terminal(file=file, width=200).print(render.rich_table(board, 200))
+    Terminal(file=file, width=200).print(terminal.table(board, 200))
 
     assert label in file.getvalue()
-    assert label in render.csv(board)
+    assert label in render.text(board, "csv")
 
 
 @pytest.mark.parametrize(

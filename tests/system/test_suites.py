@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import suites
-from bench.leaderboard.board import rank
+from bench.leaderboard.ranking import rank
 from bench.leaderboard.tables import render
 from bench.planning import planner
 from bench.planning.explain import describe
@@ -89,14 +89,14 @@ def test_a_twin_runs_in_its_smallest_form(name: str, tmp_path: Path) -> None:
         console = Console(file=file, width=200)
         fine = run(plan, plan.possible, settings, console, console)
     board = rank(plan, CellStates(tmp_path, plan.possible).records(stale=False))
-    lines = [line for section in board.sections for line in section.lines]
+    rows = board.measured
 
     assert fine, (tmp_path / "out.txt").read_text()
     assert board.recorded == board.total
-    assert all(line.absent or line.acc or line.lost for line in lines)
-    assert all(line.verdict for line in lines if line.claim and not line.absent)
-    for text in (render.markdown(board), render.csv(board), render.as_json(board)):
-        assert len(text.splitlines()) > len(lines)
+    assert all(row.scores.last or row.seeds.lost for row in rows)
+    assert all(row.verdict for row in rows if row.claim)
+    for text in (render.text(board, "md"), render.text(board, "csv"), render.text(board, "json")):
+        assert len(text.splitlines()) > len(rows)
 
 
 def test_every_claim_of_a_paper_suite_is_on_its_board() -> None:

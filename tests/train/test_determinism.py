@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bench.base.files import write_file
-from bench.leaderboard.board import rank
+from bench.leaderboard.ranking import rank
 from bench.results import store
 from bench.results.record import Receipt
 from bench.results.record_diff import first_differing_step

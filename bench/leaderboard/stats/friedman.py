@@ -15,7 +15,7 @@ ALPHA = 0.05
 
 
 @dataclass(frozen=True)
-class Across:
+class AverageRanks:
     """Average ranks of k rows over N blocks, best first."""
 
     ranks: dict[str, float]
@@ -35,7 +35,7 @@ class Across:
         return found
 
 
-def across(blocks: Mapping[str, Mapping[str, float]]) -> Across | None:
+def average_ranks(blocks: Mapping[str, Mapping[str, float]]) -> AverageRanks | None:
     """
     Compare rows over blocks, by the rows that every block has.
 
@@ -62,7 +62,7 @@ def across(blocks: Mapping[str, Mapping[str, float]]) -> Across | None:
     ordered = dict(sorted(average.items(), key=lambda item: item[1]))
     known = None if math.isnan(p) else p
     critical = critical_difference(len(shared), len(blocks))
-    return Across(ordered, list(blocks), known, critical, without)
+    return AverageRanks(ordered, list(blocks), known, critical, without)
 
 
 def critical_difference(rows: int, blocks: int, alpha: float = ALPHA) -> float:

@@ -20,13 +20,14 @@ from statistics import fmean, variance
 from scipy.special import stdtr
 
 from bench.base.answer_cache import Question, remembered
+from bench.leaderboard.stats.corrections import adjusted
 from bench.spec.choices import Correction
 
 ALPHA = 0.05
 
 
 @dataclass(frozen=True)
-class Place:
+class RankInterval:
     """Where a row stands: its rank is from `first` to `last`; tiers are numbered from 1."""
 
     first: int
@@ -54,27 +55,6 @@ def freedom(parts: tuple[float, float], n: tuple[int, int]) -> float:
     return sum(parts) ** 2 / sum(part**2 / (size - 1) for part, size in zip(parts, n, strict=True))
 
 
-def adjusted(p: Sequence[float], correction: Correction) -> list[float]:
-    """
-    p values corrected for their number, in the order given.
-
-    holm: Holm (1979), bounds the chance of any false difference, whatever depends on what.
-    fdr: Benjamini and Hochberg (1995), bounds the expected part of false among found differences.
-    """
-    m, order = len(p), sorted(range(len(p)), key=lambda i: p[i])
-    found, bound = [1.0] * m, 0.0
-    if correction == "holm":
-        for step, i in enumerate(order):
-            bound = max(bound, (m - step) * p[i])
-            found[i] = min(1.0, bound)
-    else:
-        bound = 1.0
-        for step, i in reversed([*enumerate(order, start=1)]):
-            bound = min(bound, p[i] * m / step)
-            found[i] = bound
-    return found
-
-
 def apart(
     samples: Sequence[Sequence[float]], correction: Correction = "holm", alpha: float = ALPHA
 ) -> set[tuple[int, int]]:
@@ -88,14 +68,14 @@ def apart(
     }
 
 
-def places(n: int, better: set[tuple[int, int]]) -> list[Place]:
+def rank_intervals(n: int, better: set[tuple[int, int]]) -> list[RankInterval]:
     """
-    The place of each of n samples, which are in order of their means, best first.
+    The rank interval of each of n samples, which are in order of their means, best first.
 
     Args:
         better: pairs (better, worse), as `apart` finds them.
     """
-    found: list[Place] = []
+    found: list[RankInterval] = []
     tier = [0]
     number = 1
     for i in range(n):
@@ -104,7 +84,7 @@ def places(n: int, better: set[tuple[int, int]]) -> list[Place]:
         tier.append(i)
         above = sum((other, i) in better for other in range(n))
         below = sum((i, other) in better for other in range(n))
-        found.append(Place(above + 1, n - below, number))
+        found.append(RankInterval(above + 1, n - below, number))
     return found
 
 

@@ -1,10 +1,12 @@
-"""A sheet as HTML: a table for each part, to be opened as it is or put into another page."""
+"""A board as HTML: a table for each part, to be opened as it is or put into another page."""
 
 from collections.abc import Iterator
 from html import escape
 
 from bench.base.text import printable
-from bench.leaderboard.tables.layout import Row, Sheet, Table
+from bench.leaderboard.board import Board
+from bench.leaderboard.tables import paper
+from bench.leaderboard.tables.layout import Layout, Table, TextRow, arranged
 
 STYLE = """\
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem; color: #1b1b1b; background: #fff }
@@ -20,26 +22,36 @@ tbody:last-child { border-bottom: 2px solid #333 }
 ul { color: #555; padding-left: 1.2rem }"""
 
 
-def page(sheet: Sheet) -> str:
+def write(board: Board, style: str = "") -> str:
+    """
+    A page of its own with one table per section.
+
+    Raises:
+        UsageError: no such style, or none for this board.
+    """
+    return page(paper.layout(board, style) if style else arranged(board))
+
+
+def page(layout: Layout) -> str:
     """A page of its own, which needs nothing else."""
-    title = escape(sheet.title)
+    title = escape(layout.title)
     head = f'<meta charset="utf-8">\n<title>{title}</title>\n<style>\n{STYLE}\n</style>'
-    body = f"<h1>{title}</h1>\n{fragment(sheet)}"
+    body = f"<h1>{title}</h1>\n{fragment(layout)}"
     return printable(f'<!doctype html>\n<html lang="en">\n{head}\n{body}</html>\n')
 
 
-def fragment(sheet: Sheet) -> str:
+def fragment(layout: Layout) -> str:
     """The tables and notes alone, for a page that has its own head."""
     lines: list[str] = []
-    for part in sheet.parts:
+    for part in layout.parts:
         recipe = f"<span>{escape(part.caption)}</span>" if part.caption else ""
         caption = f"<caption><strong>{escape(part.title)}</strong>{recipe}</caption>"
         for table in part.tables:
             lines += ["<table>", caption, *_table(table), "</table>"]
             caption = ""
         lines += _list(part.notes)
-    lines += [f"<p>{escape(sentence)}</p>" for sentence in sheet.summary]
-    return printable("\n".join([*lines, *_list(sheet.notes)]) + "\n")
+    lines += [f"<p>{escape(sentence)}</p>" for sentence in layout.summary]
+    return printable("\n".join([*lines, *_list(layout.notes)]) + "\n")
 
 
 def _table(table: Table) -> Iterator[str]:
@@ -58,7 +70,7 @@ def _table(table: Table) -> Iterator[str]:
     yield "</tbody>"
 
 
-def _cells(row: Row, kinds: list[str], name: int) -> Iterator[str]:
+def _cells(row: TextRow, kinds: list[str], name: int) -> Iterator[str]:
     for i, (word, kind) in enumerate(zip(row.words, kinds, strict=True)):
         text = f"<strong>{escape(word)}</strong>" if i in row.bold else escape(word)
         yield f'<th scope="row">{text}</th>' if i == name else f"<td{kind}>{text}</td>"

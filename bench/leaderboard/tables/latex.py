@@ -1,5 +1,5 @@
 r"""
-A sheet as LaTeX: a booktabs tabular for each part, and a `\newcommand` for every number.
+A board as LaTeX: a booktabs tabular for each part, and a `\newcommand` for every number.
 
 The output is plain ASCII, so it compiles under any engine and encoding. What LaTeX has no sign for
 is written as its code point.
@@ -9,12 +9,16 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from unicodedata import name
 
 from bench.base.text import printable
-from bench.leaderboard.board import Line
-from bench.leaderboard.tables.layout import Row, Sheet, Table, chance, expense, percent
+from bench.leaderboard.board import AnyRow, Board, MeasuredRow, PublishedRow
+from bench.leaderboard.columns.column import half_width
+from bench.leaderboard.columns.groups import STACKED
+from bench.leaderboard.columns.table import defined
+from bench.leaderboard.tables import paper
+from bench.leaderboard.tables.layout import Layout, Table, TextRow, arranged
 
 SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
@@ -49,31 +53,40 @@ ACCENTS = {
     "\u0306": "u", "\u0307": ".", "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0327": "c",
 }  # fmt: skip
 DIGITS = {digit: name(digit).split()[-1].title() for digit in "0123456789"}
-COSTS = {"Speed": "images/s", "Step": "step/STE", "Peak": "peak, MiB", "Energy": "kJ"}
 NOTE = r"\par\smallskip{\footnotesize\raggedright %s\par}"
 SHRINK = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 
 
-def text(sheet: Sheet) -> str:
+def write(board: Board, style: str = "") -> str:
+    """
+    Tables that stand under each other: beside each other they fit no page.
+
+    Raises:
+        UsageError: no such style, or none for this board.
+    """
+    return text(paper.layout(board, style) if style else arranged(board, STACKED))
+
+
+def text(layout: Layout) -> str:
     r"""The whole file, to be read with `\input`."""
-    title = comment(sheet.title)
+    title = comment(layout.title)
     lines = [
         f"% signbench: {title}",
         r"% Needs \usepackage{booktabs,graphicx}. First every number by its name, then the tables.",
         "% Two files that name one row define it twice: read one of them between braces.",
     ]
-    rows = [row for part in sheet.parts for table in part.tables for row in table.rows]
-    lines += definitions([line for row in rows for line in row.lines])
-    for part in sheet.parts:
+    rows = [row for part in layout.parts for table in part.tables for row in table.rows]
+    lines += definitions([row for texts in rows for row in texts.rows])
+    for part in layout.parts:
         caption = ". ".join(escaped(word) for word in (part.title, part.caption) if word)
-        label = re.sub("[^A-Za-z0-9]+", "-", f"{sheet.title} {part.title}").strip("-")
+        label = re.sub("[^A-Za-z0-9]+", "-", f"{layout.title} {part.title}").strip("-")
         lines += [r"\begin{table}[htbp]", r"\centering", rf"\caption{{{caption}}}"]
         lines += [rf"\label{{bench:{label}}}"]
         for table in part.tables:
             lines += _tabular(table)
         lines += [NOTE % prose(note) for note in part.notes]
         lines += [r"\end{table}"]
-    items = [rf"\item {prose(note)}" for note in [*sheet.summary, *sheet.notes]]
+    items = [rf"\item {prose(note)}" for note in [*layout.summary, *layout.notes]]
     lines += [r"\begin{itemize}\footnotesize", *items, r"\end{itemize}"]
     return "\n".join(lines) + "\n"
 
@@ -116,27 +129,29 @@ def comment(text: str) -> str:
     return " ".join(printable(text).split()).encode("ascii", "backslashreplace").decode()
 
 
-def definitions(lines: list[Line]) -> Iterator[str]:
+def definitions(rows: Iterable[AnyRow]) -> Iterator[str]:
     r"""
-    A `\newcommand` for every number of the lines.
+    A `\newcommand` for every number of the rows.
 
     A name is made of letters alone. Names that would be equal get a digest of what they stand for,
     all of them, so that a row that joins cannot give an old name another meaning.
     """
-    found = {(_key(line), what): value for line in lines for what, value in _numbers(line)}
-    names = {(key, what): _name(key) + what for key, what in found}
+    words = {(_key(row), what): word for row in rows for what, word in _numbers(row)}
+    names = {(key, what): _name(key) + what for key, what in words}
     taken = Counter(names.values())
-    for (key, what), value in found.items():
+    for (key, what), word in words.items():
         plain_name = names[key, what]
         alone = taken[plain_name] == 1
         unique = plain_name if alone else plain_name + _letters(repr((key, what)))
-        yield rf"\newcommand{{\{unique}}}{{{number(value)}}}"
+        yield rf"\newcommand{{\{unique}}}{{{number(word)}}}"
 
 
 def _spaced(text: str) -> str:
     """Escaped, with a space where the text has one at its ends."""
     words = escaped(text)
-    return " " * text[:1].isspace() + words + " " * (bool(words) and text[-1:].isspace())
+    before = " " if text[:1].isspace() else ""
+    after = " " if words and text[-1:].isspace() else ""
+    return before + words + after
 
 
 def _tabular(table: Table) -> Iterator[str]:
@@ -148,14 +163,14 @@ def _tabular(table: Table) -> Iterator[str]:
     yield " & ".join(escaped(column.head) for column in table.columns) + r" \\"
     yield r"\midrule"
     for row in table.rows:
-        yield from [r"\midrule"] * row.rule
-        ids = comment(" ".join(i for line in row.lines for i in line.cells))
-        yield f"{' & '.join(_words(row, table))} \\\\ % {ids}".rstrip()
+        if row.rule:
+            yield r"\midrule"
+        yield f"{' & '.join(_words(row, table))} \\\\ % {comment(row.cells)}".rstrip()
     yield r"\bottomrule"
     yield r"\end{tabular}}"
 
 
-def _words(row: Row, table: Table) -> Iterator[str]:
+def _words(row: TextRow, table: Table) -> Iterator[str]:
     how = {"text": escaped, "formula": formula, "number": number}
     for i, (word, column) in enumerate(zip(row.words, table.columns, strict=True)):
         said = how[column.kind](word)
@@ -186,14 +201,14 @@ def _composed(sign: str) -> str:
     return rf"\texttt{{U+{ord(sign):04X}}}"
 
 
-def _key(line: Line) -> tuple[str, ...]:
-    tuned = "tuned" * bool(line.chosen)
-    source = line.claim.source if line.claim and line.absent else ""
-    return line.name, line.backbone, line.wa, tuned, line.label, line.schedule, source
+def _key(row: AnyRow) -> tuple[str, ...]:
+    tuned = "tuned" if isinstance(row, MeasuredRow) and row.tuned else ""
+    source = row.claim.source if isinstance(row, PublishedRow) else ""
+    return row.name, row.backbone, row.wa, tuned, row.label, row.schedule, source
 
 
 def _name(key: tuple[str, ...]) -> str:
-    """Letters of what a line is called: `benchReste ResnetTwoZero OneOne`, without the spaces."""
+    """Letters of what a row is called: `benchReste ResnetTwoZero OneOne`, without the spaces."""
     return "bench" + "".join(map(_camel, key[:4]))
 
 
@@ -209,26 +224,12 @@ def _letters(text: str) -> str:
     return "".join(chr(ord("A") + int(digit, 16)) for digit in digest)
 
 
-def _numbers(line: Line) -> Iterator[tuple[str, str]]:
-    """What a line says in numbers, by the end of their names."""
-    estimates = {"Acc": line.acc, "Best": line.best, "TopFive": line.top5}
-    estimates |= {"Untuned": line.untuned, "Delta": line.difference}
-    for what, value in estimates.items():
-        mean, _, spread = percent(value, "+" if what == "Delta" else "").partition(" ± ")
-        yield from [(what, mean)] * bool(value)
-        yield from [(f"{what}Pm", spread)] * bool(spread)
-    others = {
-        "N": line.n, "Lost": sum(line.lost.values()),
-        "RankFirst": line.place and line.place.first, "RankLast": line.place and line.place.last,
-        "P": line.p, "E": line.e, "S": line.s,
-        "Published": line.claim and line.claim.acc,
-        "PublishedTopFive": line.claim and line.claim.top5,
-    }  # fmt: skip
-    forms = {"P": chance, "E": "{:.4g}".format, "S": "{:.2e}".format}
-    forms |= {"Published": "{:.2f}".format, "PublishedTopFive": "{:.2f}".format}
-    for what, value in others.items():
-        if value is not None and value == value:
-            yield what, forms.get(what, str)(value)
-    for what, head in COSTS.items():
-        if (word := expense(line, head)) != "-":
-            yield what, word
+def _numbers(row: AnyRow) -> Iterator[tuple[str, str]]:
+    """What a row says in numbers, by the end of their names."""
+    for column in defined():
+        value = column.value(row)
+        flat = column.flat(value)
+        if flat is not None and flat == flat:
+            yield column.macro, column.write(flat)
+            if width := half_width(value):
+                yield f"{column.macro}Pm", width

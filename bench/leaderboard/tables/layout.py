@@ -5,61 +5,46 @@ Fractions turn into percent here only.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
 
 from bench.base.text import count
-from bench.leaderboard.board import Board, Line, Section
-from bench.leaderboard.stats.intervals import Estimate
+from bench.leaderboard.board import AnyRow, Board, MeasuredRow, Section
+from bench.leaderboard.columns.column import Column, ColumnKind, chance
+from bench.leaderboard.columns.groups import WHOLE, Groups
+from bench.leaderboard.columns.table import headed
 
-Kind: TypeAlias = Literal["text", "number", "formula"]
-
-RESULT = (
-    *("#", "estimator", "acc, %", "n", "lost", "best, %", "top-5, %", "Δ, points", "p"),
-    *("untuned, %", "chosen", "published, %"),
-)
-ESTIMATOR = ("estimator", "formula", "type", "rational", "flexible", "e", "s")
-EXPENSES: dict[str, tuple[str, Callable[[float], str]]] = {  # field of a line, how it is written
-    "images/s": ("images_per_s", "{:,.0f}".format),
-    "step/STE": ("step_ratio", "{:.2f}".format),
-    "peak, MiB": ("peak_mib", "{:,.0f}".format),
-    "kJ": ("energy_j", lambda joules: f"{joules / 1000:,.2f}"),
-}
-COST = ("estimator", *EXPENSES)
-WHOLE = (*RESULT[:2], *ESTIMATOR[1:5], *RESULT[2:9], *ESTIMATOR[5:], *COST[1:], *RESULT[9:])
-EMPTIABLE = {
-    *("Δ, points", "p", "published, %", "e", "s", "formula", "rational", "flexible"),
-    *("step/STE", "peak, MiB", "kJ"),
-}
-TUNED = {"untuned, %", "chosen"}  # columns of tuned sections only
-TEXT = {"estimator", "type", "rational", "flexible", "chosen"}
 LONGEST, GAP = 24, 3  # characters of a column before it is folded, and between two
-STRONG = {"estimator", "acc, %"}  # what is bold of the surely best
 
 
 @dataclass(frozen=True)
-class Column:
-    """A head, and how what stands below it is set."""
+class Heading:
+    """What stands above a column, and how what stands below it is set."""
 
     head: str
-    kind: Kind = "text"
+    kind: ColumnKind = "text"
+    least: int | None = None  # characters of it on a terminal
 
 
 @dataclass(frozen=True)
-class Row:
-    """A word for each column, and the lines of the board that they tell of."""
+class TextRow:
+    """A word for each column, and the rows of the board that they tell of."""
 
     words: list[str]
-    lines: list[Line]
+    rows: list[AnyRow]
     bold: frozenset[int] = frozenset()  # places of words that are of the surely best
     rule: bool = False  # is a line drawn above it?
+
+    @property
+    def cells(self) -> str:
+        """Ids of the cells that its numbers are of."""
+        return " ".join(i for row in self.rows if isinstance(row, MeasuredRow) for i in row.cells)
 
 
 @dataclass(frozen=True)
 class Table:
-    columns: list[Column]
-    rows: list[Row]
+    columns: list[Heading]
+    rows: list[TextRow]
 
     @property
     def name(self) -> int:
@@ -104,7 +89,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class Layout:
     """All that is printed of a board."""
 
     title: str
@@ -113,28 +98,27 @@ class Sheet:
     notes: list[str] = field(default_factory=list[str])
 
 
-def of(
-    board: Board, groups: tuple[tuple[str, ...], ...] = (WHOLE,), *, tiers: bool = False
-) -> Sheet:
+def arranged(board: Board, groups: tuple[Groups, ...] = (WHOLE,), *, tiers: bool = False) -> Layout:
     """
     The board, a part for each section.
 
     Args:
-        groups: the columns of each table of a part.
+        groups: what each table of a part holds.
         tiers: number the tiers in a column of their own, where no line can be drawn.
     """
     parts = [
         Part(title(section), section.recipe, [*_tables(section, groups, tiers)], notes(section))
         for section in board.sections
     ]
-    return Sheet(board.suite, parts, summary(board), board.notes)
+    return Layout(board.suite, parts, summary(board), board.notes)
 
 
-def best(section: Section) -> list[Line]:
-    """The lines that are surely better than all that they are ranked with."""
-    placed = [line for line in section.lines if line.place]
-    found = [line for line in placed if line.place and line.place.last == 1]
-    return found if len(found) < len(placed) else []
+def surely_best(section: Section) -> list[MeasuredRow]:
+    """The rows that are surely better than all that they are ranked with."""
+    intervals = [(row, row.comparison.interval) for row in section.measured]
+    ranked = [(row, interval) for row, interval in intervals if interval]
+    best = [row for row, interval in ranked if interval.last == 1]
+    return best if len(best) < len(ranked) else []
 
 
 def title(section: Section) -> str:
@@ -144,7 +128,7 @@ def title(section: Section) -> str:
 
 def notes(section: Section) -> list[str]:
     """What is said below a section: verdicts on published numbers, and footnotes of its rows."""
-    return [*_verdicts(section), *footnotes(section.lines)]
+    return [*_verdicts(section), *(note for row in section.measured for note in footnotes(row))]
 
 
 def summary(board: Board) -> list[str]:
@@ -164,132 +148,72 @@ def summary(board: Board) -> list[str]:
     return [across, counts]
 
 
-def footnotes(lines: list[Line]) -> list[str]:
-    """In what else rows differ, what was lost, and what rests on stale records."""
-    found: list[str] = []
-    for line in lines:
-        name = f"{line.name} on {line.backbone}, {line.wa}"
-        ran, planned = line.n + sum(line.lost.values()), count(len(line.cells), "seed")
-        found += [f"* {name}: {'; '.join(line.confounds)}"] * bool(line.confounds)
-        if line.difference and line.difference.n < line.n:
-            shared = count(line.difference.n, "seed")
-            found.append(f"Δ of {name}: over the {shared} that the baseline has too")
-        found += [
-            f"lost: {name}, {n} of {count(ran, 'seed')}, {why}" for why, n in line.lost.items()
-        ]
-        found += [f"stale: {name}, {n} of {planned}, {why}" for why, n in line.stale.items()]
-        found += [
-            f"step/STE of {name}: without {n} of {count(line.n, 'seed')}, {why}"
-            for why, n in line.unlike.items()
-        ]
-    return found
+def footnotes(row: MeasuredRow) -> Iterator[str]:
+    """In what else a row differs, what it lost, and what rests on stale records."""
+    name = f"{row.name} on {row.backbone}, {row.wa}"
+    n, seeds = row.seeds.ended, row.seeds
+    ran, planned = n + sum(seeds.lost.values()), count(len(row.cells), "seed")
+    if row.confounds:
+        yield f"* {name}: {'; '.join(row.confounds)}"
+    difference = row.comparison.difference
+    if difference and difference.n < n:
+        yield f"Δ of {name}: over the {count(difference.n, 'seed')} that the baseline has too"
+    for why, lost in seeds.lost.items():
+        yield f"lost: {name}, {lost} of {count(ran, 'seed')}, {why}"
+    for why, stale in seeds.stale.items():
+        yield f"stale: {name}, {stale} of {planned}, {why}"
+    for why, unlike in row.resources.unlike.items():
+        yield f"step/STE of {name}: without {unlike} of {count(n, 'seed')}, {why}"
 
 
-def words(line: Line) -> dict[str, str]:
-    """A line as people read it, by the heads of its columns."""
-    lost = sum(line.lost.values())
-    return {
-        "tier": str(line.place.tier) if line.place else "-",
-        "#": _ranks(line),
-        "estimator": line.title,
-        "formula": line.formula or "-",
-        "type": line.kind or "-",
-        "rational": line.rational or "-",
-        "flexible": line.flexible or "-",
-        "acc, %": line.absent or ("stale" if line.unused and not line.n else percent(line.acc)),
-        "n": str(line.n) + (f" of {len(line.cells)}" if line.n + lost < len(line.cells) else ""),
-        "lost": str(lost),
-        "best, %": percent(line.best),
-        "top-5, %": percent(line.top5),
-        "Δ, points": percent(line.difference, sign="+"),
-        "p": "-" if line.p is None else chance(line.p),
-        "untuned, %": percent(line.untuned),
-        "chosen": line.chosen,
-        "e": "-" if line.e is None else f"{line.e:.4g}",
-        "s": "-" if line.s is None else f"{line.s:.2e}",
-        **{head: expense(line, head) for head in EXPENSES},
-        "published, %": _published(line),
-    }
-
-
-def expense(line: Line, head: str) -> str:
-    """The word of a line under a head of `EXPENSES`."""
-    name, written = EXPENSES[head]
-    value: float | None = getattr(line, name)
-    return "-" if value is None else written(value)
-
-
-def percent(value: Estimate | None, sign: str = "") -> str:
-    if value is None:
-        return "-"
-    spread = "" if value.half_width is None else f" ± {100 * value.half_width:.2f}"
-    return f"{100 * value.mean:{sign}.2f}{spread}"
-
-
-def chance(p: float) -> str:
-    return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
-
-
-def _tables(section: Section, groups: tuple[tuple[str, ...], ...], tiers: bool) -> Iterator[Table]:
+def _tables(section: Section, groups: tuple[Groups, ...], tiers: bool) -> Iterator[Table]:
     """The tables of a section; a row that is published only stands where its numbers are told."""
-    several = len({line.place.tier for line in section.lines if line.place}) > 1
+    several = len({x.tier for row in section.measured if (x := row.comparison.interval)}) > 1
     for group in groups:
-        told = {"acc, %", "published, %"} & set(group)
-        lines = [line for line in section.lines if told or not line.absent]
-        heads = _heads(section, ("tier", *group) if tiers and several else group)
-        if lines and len(heads) > 1:
-            kinds = [_column(head) for head in heads]
-            yield Table(kinds, [*_rows(lines, heads, best(section))])
+        told = any(column.published for column in headed(group))
+        rows = section.rows if told else section.measured
+        columns = _columns(section, ("tier", *group) if tiers and several else group)
+        if rows and len(columns) > 1:
+            headings = [Heading(c.head, c.kind, c.least) for c in columns]
+            yield Table(headings, [*_rows([*rows], columns, surely_best(section))])
 
 
-def _rows(lines: list[Line], heads: tuple[str, ...], winners: list[Line]) -> Iterator[Row]:
-    strong = frozenset(i for i, head in enumerate(heads) if head in STRONG)
-    tier: float = 1
-    for line in lines:
-        said = words(line)
-        own = line.place.tier if line.place else tier
-        if line.rank and line.lost:  # below the last tier
-            own = math.inf
-        below, tier = own > tier, own
-        bold = strong if line in winners else frozenset[int]()
-        yield Row([said[head] for head in heads], [line], bold, below)
-
-
-def _heads(section: Section, heads: tuple[str, ...]) -> tuple[str, ...]:
+def _columns(section: Section, groups: Groups) -> list[Column]:
     """Of these columns the ones that say something of the section."""
-    said = [words(line) for line in section.lines]
-    hidden = set[str]() if section.tuned else set(TUNED)
-    hidden |= {"top-5, %"} if 0 < section.classes <= 10 else set()
-    hidden |= {"type"} if section.wa == "32/32" else set()  # it repeats the name
-    hidden |= {head for head in EMPTIABLE if all(w[head] == "-" for w in said)}
-    return tuple(head for head in heads if head not in hidden)
+    return [
+        column
+        for column in headed(groups)
+        if column.shown(section)
+        and not (column.optional and all(column.text(row) == "-" for row in section.rows))
+    ]
 
 
-def _column(head: str) -> Column:
-    if head == "formula":
-        return Column(head, "formula")
-    return Column(head, "text" if head in TEXT else "number")
+def _rows(
+    rows: list[AnyRow], columns: list[Column], winners: list[MeasuredRow]
+) -> Iterator[TextRow]:
+    strong = frozenset(i for i, column in enumerate(columns) if column.strong)
+    tier: float = 1
+    for row in rows:
+        own = _tier(row, tier)
+        below, tier = own > tier, own
+        bold = strong if row in winners else frozenset[int]()
+        yield TextRow([column.text(row) for column in columns], [row], bold, below)
+
+
+def _tier(row: AnyRow, above: float) -> float:
+    """A row's own tier, or that of the row above it; below the last one if it lost seeds."""
+    if not isinstance(row, MeasuredRow):
+        return above
+    if row.comparison.rank and row.seeds.lost:
+        return math.inf
+    return row.comparison.interval.tier if row.comparison.interval else above
 
 
 def _verdicts(section: Section) -> list[str]:
     """Each measured row against what was published for it; rows of one verdict together."""
     rows: dict[str, list[str]] = {}
-    for line in section.lines:
-        if line.claim and line.verdict:
-            number = f"{line.title} {line.claim.acc:.2f} ({line.claim.metric})"
-            rows.setdefault(line.verdict, []).append(number)
+    for row in section.measured:
+        if row.claim and row.verdict:
+            number = f"{row.title} {row.claim.acc:.2f} ({row.claim.metric})"
+            rows.setdefault(row.verdict, []).append(number)
     return [f"against published {', '.join(names)}: {text}" for text, names in rows.items()]
-
-
-def _ranks(line: Line) -> str:
-    if line.place is None:
-        return "-"
-    first, last = line.place.first, line.place.last
-    return str(first) if first == last else f"{first}–{last}"
-
-
-def _published(line: Line) -> str:
-    if line.claim is None:
-        return "-"
-    top5 = "" if line.claim.top5 is None else f" / {line.claim.top5:.2f}"
-    return f"{line.claim.acc:.2f}{top5}"

@@ -1,23 +1,37 @@
-"""A sheet as Markdown: one wide table for each part."""
+"""A board as Markdown: one wide table for each part."""
 
 from collections.abc import Iterator
 
 from bench.base.text import printable
-from bench.leaderboard.tables.layout import Row, Sheet, Table
+from bench.leaderboard.board import Board
+from bench.leaderboard.tables import paper
+from bench.leaderboard.tables.layout import Layout, Table, TextRow, arranged
 
 
-def text(sheet: Sheet) -> str:
+def write(board: Board, style: str = "") -> str:
+    """
+    One wide table per section, and the notes.
+
+    Raises:
+        UsageError: no such style, or none for this board.
+    """
+    return text(paper.layout(board, style) if style else arranged(board, tiers=True))
+
+
+def text(layout: Layout) -> str:
     """All of it; nothing in it can break a table or is markup of a stranger's."""
-    lines = [f"# {escaped(sheet.title)}", ""]
-    for part in sheet.parts:
+    lines = [f"# {escaped(layout.title)}", ""]
+    for part in layout.parts:
         lines += [f"**{escaped(part.title)}**", ""]
-        lines += [escaped(part.caption), ""] * bool(part.caption)
+        if part.caption:
+            lines += [escaped(part.caption), ""]
         for table in part.tables:
             lines += [*_table(table), ""]
-        lines += [*(f"- {escaped(note)}" for note in part.notes), *[""] * bool(part.notes)]
-    for sentence in sheet.summary:
+        if part.notes:
+            lines += [*(f"- {escaped(note)}" for note in part.notes), ""]
+    for sentence in layout.summary:
         lines += [escaped(sentence), ""]
-    return printable("\n".join([*lines, *(f"- {escaped(note)}" for note in sheet.notes)]) + "\n")
+    return printable("\n".join([*lines, *(f"- {escaped(note)}" for note in layout.notes)]) + "\n")
 
 
 def escaped(text: str) -> str:
@@ -33,7 +47,7 @@ def _table(table: Table) -> Iterator[str]:
     yield from (_line(_words(row)) for row in table.rows)
 
 
-def _words(row: Row) -> list[str]:
+def _words(row: TextRow) -> list[str]:
     words = [escaped(word) for word in row.words]
     return [f"**{word}**" if i in row.bold else word for i, word in enumerate(words)]
 

@@ -12,9 +12,20 @@ from pathlib import Path
 
 from bench.base.text import suggest
 from bench.errors import UsageError
-from bench.leaderboard.board import Board, Line, Section
-from bench.leaderboard.tables import layout as sheet
-from bench.leaderboard.tables.layout import Column, Kind, Part, Row, Sheet, Table
+from bench.leaderboard.board import AnyRow, Board, MeasuredRow, PublishedRow, Section
+from bench.leaderboard.columns.column import ColumnKind
+from bench.leaderboard.columns.table import column
+from bench.leaderboard.tables.layout import (
+    Heading,
+    Layout,
+    Part,
+    Table,
+    TextRow,
+    notes,
+    summary,
+    surely_best,
+    title,
+)
 from bench.spec import published
 from bench.spec.published import Claim
 
@@ -30,11 +41,11 @@ class Style:
 
 
 @dataclass(frozen=True)
-class Entry:
+class PaperRow:
     """A row: what was printed, and what was measured; one of them may be lacking."""
 
     claim: Claim | None
-    line: Line | None
+    row: AnyRow | None
     strong: bool = False  # surely the best
     again: bool = False  # was the number measured in several rows?
 
@@ -45,16 +56,19 @@ class Entry:
         value = getattr(self.claim, name, None)
         return "-" if value is None else f"{value:.2f}"
 
-    def ours(self, head: str) -> str:
-        return sheet.words(self.line)[head] if self.line else "-"
+    def ours(self, key: str) -> str:
+        """What our row has in that column."""
+        return column(key).text(self.row) if self.row else "-"
 
     def accuracy(self) -> str:
         """Ours, or why there is none."""
-        if self.line is None:
+        if self.row is None:
             return "not in this suite"
-        word = self.ours("acc, %")
-        lacking = "lost" if self.line.lost else "not measured"
-        return lacking if word == "-" else word
+        word = self.ours("acc")
+        if word != "-":
+            return word
+        lost = isinstance(self.row, MeasuredRow) and self.row.seeds.lost
+        return "lost" if lost else "not measured"
 
 
 OURS = {"ours, last": "last", "ours, best": "best", "n": "n"}
@@ -96,30 +110,30 @@ STYLES = {
     ),
 }
 UNCERTAIN = {"ours, last", "ours, best", "ours, top-5"}  # heads of what has an interval
-WORDS: dict[str, Callable[[Entry], str]] = {
+WORDS: dict[str, Callable[[PaperRow], str]] = {
     "block": lambda x: _group(x)[0],
     "method": lambda x: _method(x),
     "strategy": lambda x: _method(x).partition(", ")[0],
     "setting": lambda x: _method(x).partition(", ")[2] or "-",
-    "wa": lambda x: x.printed("wa") or (x.line.wa if x.line else "-"),
+    "wa": lambda x: x.printed("wa") or (x.row.wa if x.row else "-"),
     "aux": lambda x: x.printed("aux") or "-",
     "formula": lambda x: x.printed("formula") or x.ours("formula"),
-    "kind": lambda x: x.printed("kind") or x.ours("type"),
+    "kind": lambda x: x.printed("kind") or x.ours("kind"),
     "rational": lambda x: x.printed("rational") or "-",
     "flexible": lambda x: x.printed("flexible") or "-",
     "acc": lambda x: x.number("acc"),
     "top5": lambda x: x.number("top5"),
     "last": lambda x: x.accuracy(),
-    "best": lambda x: x.ours("best, %"),
+    "best": lambda x: x.ours("best"),
     "n": lambda x: x.ours("n"),
-    "ours top5": lambda x: x.ours("top-5, %"),
+    "ours top5": lambda x: x.ours("top5"),
     "ours rational": lambda x: x.ours("rational"),
     "ours flexible": lambda x: x.ours("flexible"),
 }
 NUMBERS = {"acc", "top5", "last", "best", "n", "ours top5"}
 
 
-def layout(board: Board, name: str, *, whole: bool = False) -> Sheet:
+def layout(board: Board, name: str, *, whole: bool = False) -> Layout:
     """
     The board as one of the paper's tables.
 
@@ -136,9 +150,9 @@ def layout(board: Board, name: str, *, whole: bool = False) -> Sheet:
     style = STYLES[name]
     claims = published.ledger(style.ledger, Path())
     sections = [section for section in board.sections if not section.tuned]
-    lines = [(line, line in sheet.best(section)) for section in sections for line in section.lines]
-    entries = [*_printed(claims, lines), *_others(claims, lines)]
-    if not any(entry.line and entry.claim for entry in entries):
+    ours = [(row, row in surely_best(section)) for section in sections for row in section.rows]
+    rows = [*_printed(claims, ours), *_others(claims, ours)]
+    if not any(row.row and row.claim for row in rows):
         message = (
             f"no row of `{board.suite}` carries a number of {style.title}; its suite needs "
             f"`published: {style.ledger}`"
@@ -147,30 +161,36 @@ def layout(board: Board, name: str, *, whole: bool = False) -> Sheet:
     part = Part(
         title=style.title,
         caption=f"published: {claims[0].source}; ours: {_recipes(sections)}",
-        tables=[_table(entries, style, whole=whole)],
-        notes=list(chain.from_iterable(map(sheet.notes, sections))),
+        tables=[_table(rows, style, whole=whole)],
+        notes=list(chain.from_iterable(map(notes, sections))),
     )
-    return Sheet(board.suite, [part], sheet.summary(board), board.notes)
+    return Layout(board.suite, [part], summary(board), board.notes)
 
 
-def _printed(claims: list[Claim], lines: list[tuple[Line, bool]]) -> Iterator[Entry]:
+def _printed(claims: list[Claim], ours: list[tuple[AnyRow, bool]]) -> Iterator[PaperRow]:
     """The paper's rows in their order; one that was measured in several sections, for each."""
     for printed in claims:
-        every = [(x, strong) for x, strong in lines if _carries(x, printed)]
-        found = [(x, strong) for x, strong in every if not x.absent] or every[:1]
-        yield from (Entry(printed, x, strong, len(found) > 1) for x, strong in found)
-        yield from [] if found else [Entry(printed, None)]
+        every = [(row, strong) for row, strong in ours if _carries(row, printed)]
+        measured = [(row, strong) for row, strong in every if isinstance(row, MeasuredRow)]
+        shown = measured or every[:1]
+        yield from (PaperRow(printed, row, strong, len(shown) > 1) for row, strong in shown)
+        if not shown:
+            yield PaperRow(printed, None)
 
 
-def _others(claims: list[Claim], lines: list[tuple[Line, bool]]) -> list[Entry]:
+def _others(claims: list[Claim], ours: list[tuple[AnyRow, bool]]) -> list[PaperRow]:
     """What was measured, and is not in the paper's table."""
-    own = [(x, strong) for x, strong in lines if not x.absent]
-    return [Entry(None, x, s) for x, s in own if not any(_carries(x, c) for c in claims)]
+    own = [(row, strong) for row, strong in ours if not isinstance(row, PublishedRow)]
+    return [
+        PaperRow(None, row, strong)
+        for row, strong in own
+        if not any(_carries(row, claim) for claim in claims)
+    ]
 
 
-def _carries(line: Line, printed: Claim) -> bool:
-    """Does that number stand beside the line?"""
-    mine = line.claim
+def _carries(row: AnyRow, printed: Claim) -> bool:
+    """Does that number stand beside the row?"""
+    mine = row.claim
     if mine is None or mine.backbone not in {None, printed.backbone}:
         return False
     same = mine.label, mine.wa, mine.schedule, mine.acc
@@ -179,72 +199,73 @@ def _carries(line: Line, printed: Claim) -> bool:
 
 def _recipes(sections: list[Section]) -> str:
     """Of what was measured, each with its sections where there are several."""
-    found: dict[str, list[str]] = {}
+    recipes: dict[str, list[str]] = {}
     for section in sections:
         if section.recipe:
-            found.setdefault(section.recipe, []).append(sheet.title(section))
-    if len(found) == 1:
-        return next(iter(found))
-    return "; ".join(f"{', '.join(names)}: {recipe}" for recipe, names in found.items())
+            recipes.setdefault(section.recipe, []).append(title(section))
+    if len(recipes) == 1:
+        return next(iter(recipes))
+    return "; ".join(f"{', '.join(names)}: {recipe}" for recipe, names in recipes.items())
 
 
-def _table(entries: list[Entry], style: Style, *, whole: bool) -> Table:
-    """A line stands between groups; abreast, a row has an entry of each."""
-    columns = [Column(head, _kind(name)) for head, name in style.columns.items()]
+def _table(paper_rows: list[PaperRow], style: Style, *, whole: bool) -> Table:
+    """A line stands between groups; abreast, a row has one of each."""
+    columns = [Heading(head, _kind(name)) for head, name in style.columns.items()]
     if whole:
-        return Table(columns, [_row(entry, style) for entry in entries])
+        return Table(columns, [_row(row, style) for row in paper_rows])
     key = WORDS["strategy"] if style.abreast else _group
-    groups = [[*_once(list(group), style)] for _, group in groupby(entries, key)]
+    groups = [[*_once(list(group), style)] for _, group in groupby(paper_rows, key)]
     if not style.abreast:
         ruled = ([replace(rows[0], rule=i > 0), *rows[1:]] for i, rows in enumerate(groups))
         return Table(columns, list(chain.from_iterable(ruled)))
-    empty = Row([""] * len(columns), [])
+    empty = TextRow([""] * len(columns), [])
     rows = (_abreast(rows) for rows in zip_longest(*groups, fillvalue=empty))
     return Table(columns * len(groups), list(rows))
 
 
-def _once(entries: list[Entry], style: Style) -> Iterator[Row]:
+def _once(paper_rows: list[PaperRow], style: Style) -> Iterator[TextRow]:
     """The rows of a group, its name at the first alone."""
     names = {i for i, name in enumerate(style.columns.values()) if name in {"block", "strategy"}}
-    for number, row in enumerate(_row(entry, style) for entry in entries):
+    for number, row in enumerate(_row(paper_row, style) for paper_row in paper_rows):
         words = ["" if number and i in names else word for i, word in enumerate(row.words)]
         yield replace(row, words=words)
 
 
-def _row(entry: Entry, style: Style) -> Row:
+def _row(paper_row: PaperRow, style: Style) -> TextRow:
     names = list(style.columns.values())
-    strong = frozenset([names.index("last")] if entry.strong else [])
-    lines = [entry.line] if entry.line else []
-    return Row([WORDS[name](entry) for name in names], lines, strong)
+    strong = frozenset([names.index("last")] if paper_row.strong else [])
+    rows = [paper_row.row] if paper_row.row else []
+    return TextRow([WORDS[name](paper_row) for name in names], rows, strong)
 
 
-def _abreast(rows: tuple[Row, ...]) -> Row:
+def _abreast(rows: tuple[TextRow, ...]) -> TextRow:
     words = [word for row in rows for word in row.words]
     width = len(words) // len(rows)
     bold = frozenset(width * number + i for number, row in enumerate(rows) for i in row.bold)
-    return Row(words, [line for row in rows for line in row.lines], bold)
+    return TextRow(words, [own for row in rows for own in row.rows], bold)
 
 
-def _group(entry: Entry) -> tuple[str, str]:
+def _group(row: PaperRow) -> tuple[str, str]:
     """What the paper calls the net, and the net."""
-    if entry.claim:
-        net = entry.claim.backbone or "any net"
-        return entry.claim.block or net, net
-    return (entry.line.backbone, "not in the paper") if entry.line else ("", "")
+    if row.claim:
+        net = row.claim.backbone or "any net"
+        return row.claim.block or net, net
+    return (row.row.backbone, "not in the paper") if row.row else ("", "")
 
 
-def _method(entry: Entry) -> str:
+def _method(row: PaperRow) -> str:
     """As printed, with the marks of the measured row."""
-    if entry.claim is None:
-        return entry.line.title if entry.line else ""
-    if entry.line is None:
-        return entry.claim.method
-    marks = entry.line.title.removeprefix(entry.line.name)
-    where = f" ({entry.line.name} on {entry.line.backbone})" if entry.again else ""
-    return entry.claim.method + marks + where
+    claim, own = row.claim, row.row
+    if claim is None:
+        return own.title if own else ""
+    if own is None:
+        return claim.method
+    marks = own.title.removeprefix(own.name)
+    where = f" ({own.name} on {own.backbone})" if row.again else ""
+    return claim.method + marks + where
 
 
-def _kind(name: str) -> Kind:
+def _kind(name: str) -> ColumnKind:
     if name == "formula":
         return "formula"
     return "number" if name in NUMBERS else "text"

@@ -1,6 +1,6 @@
-"""What `bench trace` prints: a row's numbers by seed, and a cell's trail."""
+"""What `bench trace` prints: a row's numbers by seed, and what there is of a cell."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from rich import box
@@ -9,138 +9,126 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.base.text import count
-from bench.leaderboard.stats.intervals import Estimate
-from bench.leaderboard.tables.layout import EXPENSES
-from bench.leaderboard.trace import NUMBERS, RowTrail, Seed, Trail
-
-HEADS = {
-    "acc": "acc, %",
-    "best": "best, %",
-    "top5": "top-5, %",
-    "difference": "Δ, points",
-    "e": "e",
-    "s": "s",
-    **{name: head for head, (name, _) in EXPENSES.items()},
-}
-FORMS: dict[str, Callable[[float], str]] = {
-    "e": "{:.4g}".format,
-    "s": "{:.2e}".format,
-    "difference": lambda value: f"{100 * value:+.2f}",
-    **dict(EXPENSES.values()),
-}
+from bench.leaderboard.cell_trace import CellTrace
+from bench.leaderboard.columns.column import Column, half_width
+from bench.leaderboard.columns.table import column, traced
+from bench.leaderboard.trace import RowTrace, SeedTrace
 
 
-def row(found: RowTrail, console: Console) -> None:
-    """A row's numbers, how they are made, and the trail of each of its cells."""
-    console.print(_numbers(found))
-    for text in how(found):
+def print_row(trace: RowTrace, console: Console) -> None:
+    """A row's numbers, how they are made, and what there is of each of its cells."""
+    console.print(_numbers(trace))
+    for text in explained(trace):
         console.print(Text(f"· {text}", style="dim"))
-    for one in found.trails:
+    for cell in trace.cells:
         console.print()
-        trail(one, console)
+        print_cell(cell, console)
     console.print()
 
 
-def _numbers(found: RowTrail) -> Table:
+def _numbers(trace: RowTrace) -> Table:
     """A line for each seed, then what the table prints."""
-    line = found.line
-    tuned = f", tuned: {line.chosen}" if line.chosen else ""
-    rank = f", rank {line.rank}" if line.rank else ""
-    title = f"{found.suite}: {line.title}, {line.backbone}, W/A {line.wa}{tuned}{rank}"
+    row = trace.row
+    tuned = f", tuned: {row.tuned.chosen}" if row.tuned else ""
+    rank = f", rank {row.comparison.rank}" if row.comparison.rank else ""
+    title = f"{trace.suite}: {row.title}, {row.backbone}, W/A {row.wa}{tuned}{rank}"
     table = Table(title=Text(title, style="bold"), title_justify="left")
     table.box, table.padding = box.SIMPLE_HEAD, (0, 1, 0, 0)
-    shown = shown_numbers(found)
+    shown = shown_columns(trace)
     table.add_column("seed", justify="right", no_wrap=True)
     table.add_column("cell", no_wrap=True)
-    for name in shown:
-        table.add_column(HEADS[name], justify="right", no_wrap=True)
-    for seed in found.seeds:
-        values = [number(name, seed.values.get(name)) for name in shown]
-        cells = values if seed.values else [seed.state]
-        table.add_row(str(seed.seed), cell_name(seed), *cells)
+    for own in shown:
+        table.add_column(own.head, justify="right", no_wrap=True)
+    for seed in trace.seeds:
+        words = seed_words(seed, shown) or [seed.state]
+        table.add_row(str(seed.seed), cell_name(seed), *words)
     table.add_section()
-    for name, of in {"mean": mean, "95 %": spread}.items():
-        told = "as printed" if of is mean else "interval"
-        table.add_row(name, told, *(of(found, column) for column in shown), style="bold")
+    table.add_row("mean", "as printed", *(mean(trace, own) for own in shown), style="bold")
+    table.add_row("95 %", "interval", *(interval(trace, own) for own in shown), style="bold")
     return table
 
 
-def shown_numbers(found: RowTrail) -> list[str]:
-    """Names of the numbers that the row has."""
-    shown = [name for name in HEADS if any(name in seed.values for seed in found.seeds)]
-    return [name for name in shown if name != "top5" or found.classes > 10]
+def shown_columns(trace: RowTrace) -> list[Column]:
+    """The columns of means in which the row has numbers."""
+    return [
+        own
+        for own in traced()
+        if any(own.key in seed.values for seed in trace.seeds)
+        and (own.key != "top5" or trace.classes > 10)
+    ]
 
 
-def number(name: str, value: float | None) -> str:
-    """A value of `trace.NUMBERS` as tables print it; a dash for none."""
-    if value is None:
-        return "-"
-    return FORMS[name](value) if name in FORMS else f"{100 * value:.2f}"
+def seed_words(seed: SeedTrace, columns: list[Column]) -> list[str]:
+    """What a seed gives to each column, as tables print it; nothing if it gives no number."""
+    return [own.written(seed.values.get(own.key)) for own in columns] if seed.values else []
 
 
-def cell_name(seed: Seed) -> str:
+def cell_name(seed: SeedTrace) -> str:
     """Its id, marked if it gives numbers of a stale record."""
-    return seed.cell + " (stale)" * bool(seed.values and seed.state.startswith("stale"))
+    stale = seed.values and seed.state.startswith("stale")
+    return f"{seed.cell} (stale)" if stale else seed.cell
 
 
-def mean(found: RowTrail, name: str) -> str:
-    """What the row prints under the name."""
-    value: Estimate | float | None = getattr(found.line, name)
-    return number(name, value.mean if isinstance(value, Estimate) else value)
+def mean(trace: RowTrace, own: Column) -> str:
+    """What the row prints in that column, without its interval."""
+    return own.written(own.flat(own.value(trace.row)))
 
 
-def spread(found: RowTrail, name: str) -> str:
+def interval(trace: RowTrace, own: Column) -> str:
     """The half width of its interval, if it has one."""
-    value: Estimate | float | None = getattr(found.line, name)
-    width = value.half_width if isinstance(value, Estimate) else None
-    return "" if width is None else f"± {100 * width:.2f}"
+    width = half_width(own.value(trace.row))
+    return f"± {width}" if width else ""
 
 
-def how(found: RowTrail) -> Iterator[str]:
+def explained(trace: RowTrace) -> Iterator[str]:
     """Where the numbers are in the records, and what else stands behind the row."""
-    line, shown = found.line, shown_numbers(found)
-    costs = [f"{HEADS[name]} is {NUMBERS[name]}" for name, _ in EXPENSES.values() if name in shown]
+    row, source = trace.row, {own.key: own.source for own in traced()}
+    costs = [f"{c.head} is {c.source}" for c in shown_columns(trace) if c.group == "cost"]
     yield "; ".join(
         (
-            f"of record.json: acc is {NUMBERS['acc']}, best {NUMBERS['best']}",
-            f"e and s are {NUMBERS['e']}, `{found.definition}` definition",
+            f"of record.json: acc is {source['acc']}, best {source['best']}",
+            f"e and s are {source['e']}, `{trace.definition}` definition",
             *costs,
         )
     )
-    if found.baseline and line.difference:
-        accs = ", ".join(_short(seed) for seed in found.baseline)
-        yield f"Δ is {NUMBERS['difference']}: {accs}"
-    told = {
-        "lost": line.lost,
-        "stale": line.stale,
-        "stale, not used without --allow-stale": line.unused,
+    if trace.baseline and row.comparison.difference:
+        yield f"Δ is {source['difference']}: {_accuracies(trace.baseline)}"
+    planned = count(len(trace.seeds), "seed")
+    reasons = {
+        "lost": row.seeds.lost,
+        "stale": row.seeds.stale,
+        "stale, not used without --allow-stale": row.seeds.unused,
     }
-    for what, reasons in told.items():
-        for reason, n in reasons.items():
-            yield f"{what}: {n} of {count(len(found.seeds), 'seed')}, {reason}"
-    if line.missing:
-        yield f"missing: {line.missing} of {count(len(found.seeds), 'seed')} without a record"
-    if found.held_out:
-        accs = ", ".join(_short(seed) for seed in found.held_out)
-        yield f"chosen by its accuracy on held-out training images: {accs}"
-    if line.claim:
-        yield f"published {line.claim.acc:.2f}, {line.claim.source}: {line.verdict}"
-    yield f"plan and table: {found.table}, from {found.source}"
+    for what, counts in reasons.items():
+        for reason, n in counts.items():
+            yield f"{what}: {n} of {planned}, {reason}"
+    if row.seeds.missing:
+        yield f"missing: {row.seeds.missing} of {planned} without a record"
+    if trace.held_out:
+        accuracies = _accuracies(trace.held_out)
+        yield f"chosen by its accuracy on held-out training images: {accuracies}"
+    if row.claim:
+        yield f"published {row.claim.acc:.2f}, {row.claim.source}: {row.verdict}"
+    yield f"plan and table: {trace.table}, from {trace.source}"
 
 
-def _short(seed: Seed) -> str:
-    """A cell and its accuracy."""
-    return f"seed {seed.seed} {cell_name(seed)} {number('acc', seed.values.get('acc'))}"
+def _accuracies(seeds: list[SeedTrace]) -> str:
+    """Cells and their accuracies."""
+    acc = column("acc")
+    return ", ".join(
+        f"seed {seed.seed} {cell_name(seed)} {acc.written(seed.values.get('acc'))}"
+        for seed in seeds
+    )
 
 
-def trail(found: Trail, console: Console) -> None:
+def print_cell(trace: CellTrace, console: Console) -> None:
     """A cell's files and facts, a line each; a terminal has long ones wrapped."""
-    console.print(Text(found.cell, style="bold"), soft_wrap=True)
-    width = max(len(name) for name, _ in facts(found)) + 2
+    console.print(Text(trace.cell, style="bold"), soft_wrap=True)
+    width = max(len(name) for name, _ in facts(trace)) + 2
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=width, no_wrap=True)
     grid.add_column(overflow="fold")
-    for name, value in facts(found):
+    for name, value in facts(trace):
         head = Text(f"  {name}".ljust(width), style="dim")
         if console.is_terminal:
             grid.add_row(head, Text(value))
@@ -150,37 +138,37 @@ def trail(found: Trail, console: Console) -> None:
         console.print(grid)
 
 
-def facts(found: Trail) -> Iterator[tuple[str, str]]:
+def facts(trace: CellTrace) -> Iterator[tuple[str, str]]:
     """Name and text of each line."""
-    yield "status", found.state
-    if found.outcome:
-        yield "outcome", found.outcome
-    if found.record:
+    yield "status", trace.state
+    if trace.outcome:
+        yield "outcome", trace.outcome
+    if trace.record:
         seals = {"holds": "its seal holds", "none": "without a seal"}
-        yield "record", f"{found.record} ({seals.get(found.seal, 'cannot be used')})"
-    for number, process in enumerate(found.processes, start=1):
-        last = number == len(found.processes)
+        yield "record", f"{trace.record} ({seals.get(trace.seal, 'cannot be used')})"
+    for number, process in enumerate(trace.processes, start=1):
+        last = number == len(trace.processes)
         yield from _process(process, "" if last else f" {number}")
-    if found.receipt:
-        yield "receipt", _receipt(found.receipt)
-    if found.digests:
-        yield "digests", ", ".join(f"{name} {digest}" for name, digest in found.digests.items())
-    yield from _files(found)
-    for text in found.rows:
+    if trace.receipt:
+        yield "receipt", _receipt(trace.receipt)
+    if trace.digests:
+        yield "digests", ", ".join(f"{name} {digest}" for name, digest in trace.digests.items())
+    yield from _files(trace)
+    for text in trace.rows:
         yield "in table", text
 
 
-def _files(found: Trail) -> Iterator[tuple[str, str]]:
+def _files(trace: CellTrace) -> Iterator[tuple[str, str]]:
     """What else lies on disk."""
-    for path, digest in found.weights.items():
+    for path, digest in trace.weights.items():
         yield "weights", f"{path} (SHA-256 of its tensors {digest or 'not recorded'})"
-    if found.record and not found.weights:
+    if trace.record and not trace.weights:
         yield "weights", "not kept here"
-    if found.log:
-        yield "log", found.log
-    for name, paths in (("checkpoint", found.checkpoints), ("file", found.others)):
+    if trace.log:
+        yield "log", trace.log
+    for name, paths in (("checkpoint", trace.checkpoints), ("file", trace.others)):
         yield from ((name, path) for path in paths)
-    for path, lines in found.journals.items():
+    for path, lines in trace.journals.items():
         yield "journal", f"{path} (named in {count(lines, 'line')})"
 
 
@@ -198,7 +186,7 @@ def _process(p: dict[str, Any], number: str) -> Iterator[tuple[str, str]]:
     engine = "compiled" if p["compiled"] else "eager"
     yield f"device{number}", f"{p['device']}, {threads}, {engine}{others}"
     if p["energy_j"] is not None:
-        yield f"energy{number}", f"{EXPENSES['kJ'][1](p['energy_j'])} kJ"
+        yield f"energy{number}", f"{column('energy_j').write(p['energy_j'])} kJ"
 
 
 def _receipt(receipt: dict[str, Any]) -> str:

@@ -29,8 +29,8 @@ def draw(material: Material, panel: Panel) -> Figure | None:
             axes.errorbar(run.acc.mean, place, xerr=whisker(run.acc), **run.look.point())
         best = [100 * r.best_acc for r in run.ended if r.best_acc is not None]
         (entries["best epoch"],) = axes.plot(sum(best) / len(best), place, **BEST)
-        if run.line.claim:
-            (entries["published"],) = axes.plot(run.line.claim.acc, place, **PUBLISHED)
+        if run.row.claim:
+            (entries["published"],) = axes.plot(run.row.claim.acc, place, **PUBLISHED)
     axes.set_yticks(range(len(shown)), [run.name for run in shown])
     axes.set_ylim(len(shown) - 0.4, -0.6)
     low, high = axes.get_xlim()

@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.leaderboard import resources
 from bench.leaderboard.equilibrium import of
+from bench.leaderboard.resources import measured_resources
 from bench.leaderboard.stats.intervals import estimate
 from bench.report.figures.intervals import whisker
 from bench.report.figures.panels import Material, Panel, Runs
@@ -67,7 +67,7 @@ def milliseconds(run: Runs) -> float | None:
 
 def kilojoules(run: Runs) -> float | None:
     """That a GPU took for a cell: the mean over seeds."""
-    found = resources.of(run.ended, []).energy_j
+    found = measured_resources(run.ended, []).energy_j
     return found / 1000 if found else None
 
 

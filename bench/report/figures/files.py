@@ -36,7 +36,7 @@ PAPER = {  # what each figure of the ReSTE paper shows
 
 
 @dataclass(frozen=True)
-class Asked:
+class PlotRequest:
     """A suite, as its command names it, and what to draw of it."""
 
     suite: Path
@@ -82,7 +82,7 @@ def write(drawn: tuple[str, Figure], folder: Path, forms: Iterable[Format]) -> I
         yield write_output(folder / f"{name}.{form}", encode(figure, form))
 
 
-def figures(asked: Asked) -> tuple[list[tuple[str, Figure]], list[str]]:
+def figures(request: PlotRequest) -> tuple[list[tuple[str, Figure]], list[str]]:
     """
     Each figure with its name, and what must be said: what is missing, and what makes it.
 
@@ -91,44 +91,46 @@ def figures(asked: Asked) -> tuple[list[tuple[str, Figure]], list[str]]:
         SuiteError: no such suite, or its estimators cannot be built.
         EmptyMatch: it ran, and nothing was measured.
     """
-    for kind in asked.kinds:
+    for kind in request.kinds:
         if kind not in KINDS:
             message = f"--kind `{kind}`: there is no such figure{suggest(kind, KINDS)}"
             raise UsageError(message)
-    if str(asked.suite) == GALLERY and {*asked.kinds} <= {GALLERY}:
+    if str(request.suite) == GALLERY and {*request.kinds} <= {GALLERY}:
         return [(GALLERY, _gallery(gallery.installed(), "Estimators"))], []
-    kinds = list(dict.fromkeys(asked.kinds)) or PAPER.get(_of_paper(asked)) or [*atlas.KINDS]
+    kinds = list(dict.fromkeys(request.kinds)) or PAPER.get(_of_paper(request)) or [*atlas.KINDS]
     drawn: list[tuple[str, Figure]] = []
     notes: list[str] = []
     if recorded := [kind for kind in kinds if kind != GALLERY]:
-        drawn, notes = _recorded(asked, recorded)
+        drawn, notes = _recorded(request, recorded)
     if GALLERY in kinds:
-        exhibits = gallery.of_suite(asked.suite, asked.overrides)
-        drawn.append((GALLERY, _gallery(exhibits, f"Estimators of {asked.name}")))
-    return [(f"{asked.name}-{name}", figure) for name, figure in drawn], notes
+        estimators = gallery.of_suite(request.suite, request.overrides)
+        drawn.append((GALLERY, _gallery(estimators, f"Estimators of {request.name}")))
+    return [(f"{request.name}-{name}", figure) for name, figure in drawn], notes
 
 
-def _of_paper(asked: Asked) -> str:
-    return asked.suite.stem.removesuffix("-mini")
+def _of_paper(request: PlotRequest) -> str:
+    return request.suite.stem.removesuffix("-mini")
 
 
-def _gallery(exhibits: list[gallery.Exhibit], title: str) -> Figure:
-    if not exhibits:
+def _gallery(estimators: list[gallery.EstimatorCurves], title: str) -> Figure:
+    if not estimators:
         message = "no estimator here has an f to draw"
         raise EmptyMatch(message)
     with styled():
-        return gallery.draw(exhibits, title)
+        return gallery.draw(estimators, title)
 
 
-def _recorded(asked: Asked, kinds: Sequence[str]) -> tuple[list[tuple[str, Figure]], list[str]]:
+def _recorded(
+    request: PlotRequest, kinds: Sequence[str]
+) -> tuple[list[tuple[str, Figure]], list[str]]:
     """The figures that records make."""
-    plan = _plan(asked)
-    standings, notes = of_kept(asked.root, plan)
-    records = [r for r in standings.records(stale=asked.stale) if r.measured]
-    notes += _missing(asked, plan, records, standings)
+    plan = _plan(request)
+    standings, notes = of_kept(request.root, plan)
+    records = [r for r in standings.records(stale=request.stale) if r.measured]
+    notes += _missing(request, plan, records, standings)
     if not records:
         raise EmptyMatch("\n".join(notes))
-    suite = panels.of(plan, records, asked.definition)
+    suite = panels.of(plan, records, request.definition)
     drawn: list[tuple[str, Figure]] = []
     wanting: list[str] = []
     for kind in kinds:
@@ -137,21 +139,23 @@ def _recorded(asked: Asked, kinds: Sequence[str]) -> tuple[list[tuple[str, Figur
         wanting += [] if several else [f"{kind}: {atlas.KINDS[kind].needs}"]
     if not drawn:
         raise UsageError("\n".join([*notes, *wanting]))
-    return drawn, notes + (wanting if asked.kinds else [])
+    return drawn, notes + (wanting if request.kinds else [])
 
 
-def _plan(asked: Asked) -> Plan:
-    if asked.name in (ran := cell_folders.list_suites(asked.root)):
-        return store.find_plan(asked.root, asked.name)
-    find(asked.suite)
-    twin = f"{asked.suite.stem}-mini"
+def _plan(request: PlotRequest) -> Plan:
+    if request.name in (ran := cell_folders.list_suites(request.root)):
+        return store.find_plan(request.root, request.name)
+    find(request.suite)
+    twin = f"{request.suite.stem}-mini"
     hint = f"; `bench plot {twin}` draws what its small twin measured" * (twin in ran)
-    message = f"no results of `{asked.name}` in `{asked.root}`; `{asked.command}` makes them{hint}"
+    message = (
+        f"no results of `{request.name}` in `{request.root}`; `{request.command}` makes them{hint}"
+    )
     raise UsageError(message)
 
 
 def _missing(
-    asked: Asked, plan: Plan, records: Sequence[Record], standings: CellStates
+    request: PlotRequest, plan: Plan, records: Sequence[Record], standings: CellStates
 ) -> Iterator[str]:
     """What has no record that is drawn, and what to do about it."""
     there = {record.cell.id for record in records}

@@ -32,7 +32,7 @@ STEEPEST = 30  # of a slope that is shown
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class EstimatorCurves:
     """An estimator as one role uses it."""
 
     name: str
@@ -40,20 +40,20 @@ class Exhibit:
     role: Role
 
 
-def installed() -> list[Exhibit]:
+def installed() -> list[EstimatorCurves]:
     """Every estimator that can be imported and has an f, at its defaults."""
-    found: list[Exhibit] = []
+    found: list[EstimatorCurves] = []
     for name in ESTIMATORS.names():
         try:
             estimator = ESTIMATORS.build(name, {})
         except (PluginError, ValueError):  # broken, as `bench list` says, or without defaults
             continue
         if isinstance(estimator, Surrogate):
-            found.append(Exhibit(label(name), estimator, "W"))
+            found.append(EstimatorCurves(label(name), estimator, "W"))
     return found
 
 
-def of_suite(suite: Path, overrides: Sequence[str]) -> list[Exhibit]:
+def of_suite(suite: Path, overrides: Sequence[str]) -> list[EstimatorCurves]:
     """
     The estimators of a suite's rows; activations where they differ from weights.
 
@@ -61,37 +61,37 @@ def of_suite(suite: Path, overrides: Sequence[str]) -> list[Exhibit]:
         SuiteError: anything wrong with the suite or what it says of plugins, all at once.
     """
     _, _, axes = planner.resolve(suite, overrides)
-    found: list[Exhibit] = []
+    found: list[EstimatorCurves] = []
     for name, roles in axes.estimators.items():
         plugins: list[tuple[Role, object]] = [(role, named.plugin) for role, named in roles.items()]
         different = len({repr(plugin) for _, plugin in plugins}) > 1
         for role, plugin in plugins if different else plugins[:1]:
             if isinstance(plugin, Surrogate):
                 words = f"{name}, {role}" if different else name
-                found.append(Exhibit(label(words), plugin, role))
+                found.append(EstimatorCurves(label(words), plugin, role))
     return found
 
 
-def draw(exhibits: Sequence[Exhibit], title: str) -> Figure:
+def draw(estimators: Sequence[EstimatorCurves], title: str) -> Figure:
     """
     Draw f above f' of each.
 
     Raises:
         PluginError: an f raises, or returns what is no curve.
     """
-    columns = min(COLUMNS, len(exhibits))
-    lines = -(-len(exhibits) // columns)
+    columns = min(COLUMNS, len(estimators))
+    lines = -(-len(estimators) // columns)
     size = (1.5 + 1.9 * columns, 0.9 + 3.2 * lines)
     figure, rows = sheet(title, 2 * lines, columns, size, sharex=True)
     for row in rows:
         for axes in row:
             axes.set_axis_off()
-    for number, exhibit in enumerate(exhibits):
+    for number, curves in enumerate(estimators):
         line, column = divmod(number, columns)
         try:
-            _exhibit(rows[2 * line][column], rows[2 * line + 1][column], exhibit, first=not column)
+            _curves(rows[2 * line][column], rows[2 * line + 1][column], curves, first=not column)
         except Exception as error:  # whatever a stranger's f does
-            message = f"{exhibit.name} cannot be drawn: {type(error).__name__}: {error}"
+            message = f"{curves.name} cannot be drawn: {type(error).__name__}: {error}"
             raise PluginError(message) from error
     legend(figure, _entries())
     note = (
@@ -104,22 +104,22 @@ def draw(exhibits: Sequence[Exhibit], title: str) -> Figure:
     return figure
 
 
-def violations(exhibit: Exhibit, z: torch.Tensor) -> list[bool]:
+def violations(curves: EstimatorCurves, z: torch.Tensor) -> list[bool]:
     """For each z: is f further from sign than the identity is, at any visited knob?"""
-    knobs = list_visited(knob_in_training(exhibit.surrogate, exhibit.role))
+    knobs = list_visited(knob_in_training(curves.surrogate, curves.role))
     with torch.no_grad():
-        errors = torch.stack([measure_error(exhibit.surrogate, z, knob) for knob in knobs])
+        errors = torch.stack([measure_error(curves.surrogate, z, knob) for knob in knobs])
     wrong = errors - measure_baseline_error(z) > ROUNDING
     return [bool(x) for x in wrong.any(0)]
 
 
-def _exhibit(top: Axes, bottom: Axes, exhibit: Exhibit, *, first: bool) -> None:
-    surrogate, role = exhibit.surrogate, exhibit.role
+def _curves(top: Axes, bottom: Axes, curves: EstimatorCurves, *, first: bool) -> None:
+    surrogate, role = curves.surrogate, curves.role
     points = space_evenly(-REACH, REACH, POINTS)
     z = torch.tensor(points, dtype=torch.float64)
     for axes in (top, bottom):
         axes.set_axis_on()
-        for low, high in _spans(points, violations(exhibit, z)):
+        for low, high in _spans(points, violations(curves, z)):
             axes.axvspan(low, high, **SHADED)
     top.plot([-REACH, 0, 0, REACH], [-1, -1, 1, 1], **SIGN)
     for (_, p), colour, dashes in zip(MOMENTS.items(), shades(3), DASHES, strict=True):
@@ -130,7 +130,7 @@ def _exhibit(top: Axes, bottom: Axes, exhibit: Exhibit, *, first: bool) -> None:
             axes.plot(points, values.numpy(), color=colour, linestyle=dashes)
     _cut(bottom)
     top.set_ylim(-2, 2)
-    top.set_title(f"{exhibit.name}\n{_path(surrogate.knob(role))}")
+    top.set_title(f"{curves.name}\n{_path(surrogate.knob(role))}")
     bottom.set_xlabel("z")
     bottom.tick_params(labelbottom=True)
     if first:

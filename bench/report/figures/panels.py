@@ -6,23 +6,24 @@ from functools import cached_property
 from typing import Any
 
 from bench import __version__
-from bench.leaderboard.board import Line, rank
+from bench.leaderboard.board import REAL, MeasuredRow
 from bench.leaderboard.equilibrium import indicators
-from bench.leaderboard.stats.friedman import Across
+from bench.leaderboard.ranking import rank
+from bench.leaderboard.stats.friedman import AverageRanks
 from bench.leaderboard.stats.intervals import Estimate, estimate
 from bench.report.figures.style import Look, label, looks
 from bench.results.record import Record
 from bench.spec.choices import Definition
 from bench.spec.plan import Plan
 
-REAL = "none"  # the label of full precision
+FULL = "none"  # the label of full precision
 
 
 @dataclass(frozen=True)
 class Runs:
     """One row: what its seeds measured."""
 
-    line: Line
+    row: MeasuredRow
     records: list[Record]  # of those that were measured
     look: Look
     name: str  # as a legend has it
@@ -78,7 +79,7 @@ class Material:
     suite: str
     definition: Definition
     panels: list[Panel]
-    across: Across | None  # the rows over several panels
+    across: AverageRanks | None  # the rows over several panels
     looks: dict[str, Look]  # by label, and by what a matrix made labels of
     source: str
     partial: bool  # are cells missing?
@@ -99,11 +100,11 @@ def of(plan: Plan, records: Iterable[Record], definition: Definition | None = No
     seen = looks(name for row in plan.rows for name in (row.label, base(row.label)))
     panels: list[Panel] = []
     for section in board.sections:
-        schedules = {line.schedule for line in section.lines if not line.absent}
+        schedules = {row.schedule for row in section.measured}
         runs = [
-            Runs(line, found, seen[line.label], _name(line, several=len(schedules) > 1))
-            for line in section.lines
-            if (found := [known[i] for i in line.cells if i in known])
+            Runs(row, records_of_row, seen[row.label], _name(row, several=len(schedules) > 1))
+            for row in section.measured
+            if (records_of_row := [known[i] for i in row.cells if i in known])
         ]
         if runs:
             words = (section.backbone, section.wa, section.tuned, section.recipe)
@@ -124,28 +125,30 @@ def base(name: str) -> str:
     return name.partition("(")[0]
 
 
-def _name(line: Line, *, several: bool) -> str:
-    words = ["full precision" if line.label == REAL else line.label]
-    if several and line.schedule != "default":
-        words.append(line.schedule)
-    return label(", ".join([*words, *filter(None, [line.chosen])]))
+def _name(row: MeasuredRow, *, several: bool) -> str:
+    words = ["full precision" if row.label == FULL else row.label]
+    if several and row.schedule != "default":
+        words.append(row.schedule)
+    if row.tuned:
+        words.append(row.tuned.chosen)
+    return label(", ".join(words))
 
 
 def _apart(runs: list[Runs]) -> list[Runs]:
     """Rows of one label, which differ in their schedule, look different within their panel."""
-    names = [run.line.label for run in runs]
+    names = [run.row.label for run in runs]
     if len(set(names)) == len(names):
         return runs
     own = looks(run.name for run in runs)
-    return [Runs(run.line, run.records, own[run.name], run.name) for run in runs]
+    return [Runs(run.row, run.records, own[run.name], run.name) for run in runs]
 
 
 def _with_real(panels: list[Panel]) -> Iterator[Panel]:
     """Full precision beside the binary nets, and alone only where there are none."""
-    real = {p.backbone: p.runs[0] for p in panels if p.wa == "32/32"}
-    binary = {p.backbone for p in panels if p.wa != "32/32"}
+    real = {p.backbone: p.runs[0] for p in panels if p.wa == REAL}
+    binary = {p.backbone for p in panels if p.wa != REAL}
     for panel in panels:
-        if panel.wa != "32/32":
+        if panel.wa != REAL:
             words = (panel.backbone, panel.wa, panel.tuned, panel.recipe, panel.runs)
             yield Panel(*words, real.get(panel.backbone))
         elif panel.backbone not in binary:

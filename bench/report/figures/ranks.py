@@ -5,7 +5,7 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.leaderboard.stats.friedman import Across
+from bench.leaderboard.stats.friedman import AverageRanks
 from bench.report.figures.panels import Material
 from bench.report.figures.style import GREY, Traits, footnote, label, sheet
 
@@ -55,7 +55,7 @@ def _axis(axes: Axes, k: int, critical: float) -> None:
     axes.text(1 + critical / 2, 1.22, f"CD {critical:.2f}", ha="center", va="bottom", fontsize=7)
 
 
-def _names(axes: Axes, found: Across, deep: float) -> None:
+def _names(axes: Axes, found: AverageRanks, deep: float) -> None:
     """Each row's name and rank at the end of a line that leads to its place."""
     k, left = len(found.ranks), math.ceil(len(found.ranks) / 2)
     for i, (name, rank) in enumerate(found.ranks.items()):

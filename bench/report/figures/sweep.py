@@ -73,7 +73,7 @@ def sweeps(panel: Panel, seen: Mapping[str, Look]) -> list[Sweep]:
     groups: dict[tuple[str, str], list[Runs]] = {}
     for run in panel.runs:
         if run.acc and not panel.tuned:
-            groups.setdefault((base(run.line.label), run.line.schedule), []).append(run)
+            groups.setdefault((base(run.row.label), run.row.schedule), []).append(run)
     found: list[Sweep] = []
     for (name, schedule), runs in groups.items():
         parameter = _parameter(runs)
@@ -109,5 +109,5 @@ def _draw(column: list[Axes], sweep: Sweep, how: Definition, entries: dict[str, 
         half = [e.half_width or 0.0 for _, e in points] if bars else None
         axes.errorbar([x for x, _ in points], [e.mean for _, e in points], half, **traits)
     for value, run in sweep.runs.items():
-        if run.line.claim:
-            (entries["published"],) = column[2].plot(value, run.line.claim.acc, **PUBLISHED)
+        if run.row.claim:
+            (entries["published"],) = column[2].plot(value, run.row.claim.acc, **PUBLISHED)

@@ -11,7 +11,7 @@ import torch
 from pydantic import ValidationError
 
 from bench.errors import BenchError
-from bench.leaderboard.trace import RowTrail
+from bench.leaderboard.trace import RowTrace
 from bench.nn.contract import Surrogate
 from bench.planning import explain
 from bench.properties.certificates import certify
@@ -19,7 +19,7 @@ from bench.properties.verdicts import knob_in_training
 from bench.registry import ESTIMATORS
 from bench.report.figures import gallery
 from bench.report.figures.style import label, styled
-from bench.report.page.page_figures import Drawn, drawn
+from bench.report.page.page_figures import PageFigure, page_figure
 from bench.report.page.property_cards import Proof, Proofs, estimators
 from bench.spec.cell import Ref, Role
 from bench.spec.composition import compose, digest
@@ -37,18 +37,18 @@ def proofs(ref: Ref) -> Proofs:
         return Proofs({}, f"not proved: f of {ref.name} raises {type(error).__name__}: {error}")
 
 
-def estimators_drawn(rows: Iterable[RowTrail]) -> list[Drawn]:
+def estimator_figures(rows: Iterable[RowTrace]) -> list[PageFigure]:
     """f and f' of every estimator that can be drawn, in one figure; none of none."""
     built = ((name, _built(ref)) for name, ref in estimators(rows).values())
     shown = [
-        gallery.Exhibit(label(name), f, "W")
+        gallery.EstimatorCurves(label(name), f, "W")
         for name, f in built
         if isinstance(f, Surrogate) and _drawable(f)
     ]
     if not shown:
         return []
     with styled():
-        return [drawn("gallery", gallery.CAPTION, gallery.draw(shown, "Estimators"))]
+        return [page_figure("gallery", gallery.CAPTION, gallery.draw(shown, "Estimators"))]
 
 
 def origins(plan: Plan) -> str:
@@ -60,7 +60,8 @@ def origins(plan: Plan) -> str:
     except BenchError as error:
         return f"The suite cannot be read where it was: {error}"
     changed = digest(document) != plan.source_digest
-    return "The suite changed since it ran; this is what it says now.\n\n" * changed + text
+    caution = "The suite changed since it ran; this is what it says now.\n\n"
+    return caution + text if changed else text
 
 
 def _built(ref: Ref) -> Surrogate | str:

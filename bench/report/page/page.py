@@ -1,4 +1,4 @@
-"""A dossier as one HTML file: no network, and the same bytes for the same records."""
+"""A suite's data as one HTML file: no network, and the same bytes for the same records."""
 
 import base64
 import hashlib
@@ -13,17 +13,17 @@ from markupsafe import Markup, escape
 
 from bench import __version__
 from bench.base.text import printable
-from bench.leaderboard.board import Line
+from bench.leaderboard.board import AnyRow
 from bench.leaderboard.tables.layout import summary
 from bench.leaderboard.tables.trace_text import facts
 from bench.report.page import property_cards
-from bench.report.page.page_figures import Drawn
+from bench.report.page.page_figures import PageFigure
 from bench.report.page.property_cards import Prove
-from bench.report.page.published_cards import published
-from bench.report.page.recipe_cards import of_suite, recipes
-from bench.report.page.row_details import behind
-from bench.report.page.sortable_table import Grid, Targets, grids
-from bench.report.page.suite_data import Dossier
+from bench.report.page.published_cards import published_cards
+from bench.report.page.recipe_cards import recipe_cards, suite_facts
+from bench.report.page.row_details import row_details
+from bench.report.page.sortable_table import SortableTable, Targets, sortable_tables
+from bench.report.page.suite_data import SuiteData
 
 PARTS = files("bench.report.page") / "parts"
 
@@ -32,15 +32,15 @@ PARTS = files("bench.report.page") / "parts"
 class Extra:
     """What a page has beside the records; it may do without each."""
 
-    figures: list[Drawn] = field(default_factory=list[Drawn])
+    figures: list[PageFigure] = field(default_factory=list[PageFigure])
     prove: Prove | None = None
     origins: str = ""  # the text of `bench show suite`
 
 
-def html(found: Dossier, root: Path, extra: Extra) -> str:
+def html(data: SuiteData, root: Path, extra: Extra) -> str:
     """The page of one suite."""
     script = Markup((PARTS / "script.js").read_text(encoding="utf-8"))
-    values: dict[str, Any] = _values(found, extra)
+    values: dict[str, Any] = _values(data, extra)
     values |= {
         "script": script,
         "style": Markup((PARTS / "style.css").read_text(encoding="utf-8")),
@@ -60,51 +60,51 @@ def html(found: Dossier, root: Path, extra: Extra) -> str:
     return printable(pages.get_template("page.html").render(values))
 
 
-def _values(found: Dossier, extra: Extra) -> dict[str, Any]:
-    rows = [behind(row, f"row-{n}") for n, row in enumerate(found.rows, start=1)]
-    exhibits = property_cards.exhibits(found.rows, extra.prove)
-    claims = published(found.board)
-    targets = {id(claim.line): Targets(claim=claim.id) for claim in claims}
-    for row, of in zip(found.rows, rows, strict=True):
-        one = exhibits.get(property_cards.key(row))
-        claim = targets.get(id(row.line), Targets()).claim
-        targets[id(row.line)] = Targets(of.id, one.id if one else "", claim)
+def _values(data: SuiteData, extra: Extra) -> dict[str, Any]:
+    details = [row_details(trace, f"row-{n}") for n, trace in enumerate(data.rows, start=1)]
+    properties = property_cards.property_cards(data.rows, extra.prove)
+    claims = published_cards(data.board)
+    targets = {id(claim.row): Targets(published=claim.id) for claim in claims}
+    for trace, own in zip(data.rows, details, strict=True):
+        card = properties.get(property_cards.key(trace))
+        claim = targets.get(id(trace.row), Targets()).published
+        targets[id(trace.row)] = Targets(own.id, card.id if card else "", claim)
 
-    def target(line: Line) -> Targets:
-        return targets.get(id(line), Targets())
+    def target(row: AnyRow) -> Targets:
+        return targets.get(id(row), Targets())
 
-    tables = grids(found.board, target)
+    tables = sortable_tables(data.board, target)
     return {
-        "board": found.board,
-        "plan": found.plan,
-        "question": [" ".join(found.question)] if found.question else [],
-        "summary": summary(found.board)[-1:],
-        "warnings": found.warnings,
-        "across": found.board.across,
+        "board": data.board,
+        "plan": data.plan,
+        "question": [" ".join(data.question)] if data.question else [],
+        "summary": summary(data.board)[-1:],
+        "warnings": data.warnings,
+        "across": data.board.across,
         "choices": list(_choices(tables)),
-        "grids": tables,
-        "pairs": found.pairs,
-        "compared": found.compared,
+        "tables": tables,
+        "pairs": data.pairs,
+        "compared": data.compared,
         "figures": extra.figures,
-        "exhibits": list(exhibits.values()),
+        "properties": list(properties.values()),
         "unproved": "" if extra.prove else "Certificates are left out here; `bench check` proves.",
         "claims": claims,
-        "losses": [(loss, list(facts(loss.trail))) for loss in found.losses],
-        "recipes": list(recipes(found)),
-        "suite_facts": of_suite(found.plan),
+        "losses": [(loss, list(facts(loss.trace))) for loss in data.losses],
+        "recipes": list(recipe_cards(data)),
+        "suite_facts": suite_facts(data.plan),
         "origins": extra.origins,
-        "rows": rows,
-        "newest": found.newest,
+        "rows": details,
+        "newest": data.newest,
     }
 
 
-def _choices(tables: list[Grid]) -> Iterator[tuple[str, str, list[str]]]:
+def _choices(tables: list[SortableTable]) -> Iterator[tuple[str, str, list[str]]]:
     """What rows may be chosen by, where there is a choice."""
-    entries = [entry for table in tables for entry in table.entries]
+    rows = [row for table in tables for row in table.rows]
     values = {
-        ("backbone", "Network"): [entry.line.backbone for entry in entries],
-        ("wa", "W/A"): [entry.line.wa for entry in entries],
-        ("tier", "Tier"): sorted(entry.tier for entry in entries),
+        ("backbone", "Network"): [row.row.backbone for row in rows],
+        ("wa", "W/A"): [row.row.wa for row in rows],
+        ("tier", "Tier"): sorted(row.tier for row in rows),
     }
     for (name, label), every in values.items():
         if len(different := list(dict.fromkeys(every))) > 1:

@@ -14,23 +14,23 @@ from bench.spec.plan import Plan
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """One figure."""
+class PageFigure:
+    """A figure as the page has it."""
 
     caption: str
     svg: Markup  # matplotlib's, which escapes what others wrote
 
 
-def drawn(name: str, caption: str, figure: Figure) -> Drawn:
+def page_figure(name: str, caption: str, figure: Figure) -> PageFigure:
     """
     A figure as an element of a page.
 
     Args:
         name: no other figure's of the page.
     """
-    return Drawn(caption, Markup(svg(figure, name, caption)))
+    return PageFigure(caption, Markup(svg(figure, name, caption)))
 
 
-def figures(plan: Plan, records: Iterable[Record], definition: Definition) -> list[Drawn]:
+def figures(plan: Plan, records: Iterable[Record], definition: Definition) -> list[PageFigure]:
     """Every figure that can be drawn of what was measured."""
-    return [drawn(*found) for found in kinds.figures(plan, records, definition=definition)]
+    return [page_figure(*figure) for figure in kinds.figures(plan, records, definition=definition)]

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from bench.leaderboard.trace import RowTrail
+from bench.leaderboard.board import MeasuredRow
+from bench.leaderboard.trace import RowTrace
 from bench.spec.cell import Ref, Role
 from bench.spec.plan import Properties
 
@@ -31,7 +32,7 @@ FORM = {True: "the printed formula", False: "f as it trains"}
 
 
 @dataclass(frozen=True)
-class Reading:
+class FormVerdicts:
     """The verdicts on one form of f."""
 
     form: str
@@ -53,82 +54,89 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class PropertyCard:
     """Estimators as configured, and the rows that train with them."""
 
     id: str
     title: str
     formulas: list[str]
     params: list[str]  # of each estimator
-    readings: list[Reading]
+    readings: list[FormVerdicts]
     remarks: list[str]  # why there is no proof
     rows: list[str]
 
 
-def exhibits(rows: Iterable[RowTrail], prove: Prove | None) -> dict[str, Exhibit]:
-    """The estimators of the rows, by `key`; rows that share them share an exhibit."""
-    groups: dict[str, list[RowTrail]] = {}
+def property_cards(rows: Iterable[RowTrace], prove: Prove | None) -> dict[str, PropertyCard]:
+    """The estimators of the rows, by `key`; rows that share them share a card."""
+    groups: dict[str, list[RowTrace]] = {}
     for row in rows:
         groups.setdefault(key(row), []).append(row)
     groups.pop("", None)
     every = [row for rows in groups.values() for row in rows]
     proved = {name: prove(ref) for name, (_, ref) in estimators(every).items()} if prove else {}
     return {
-        mine: _exhibit(f"properties-{n}", rows, proved)
+        mine: _card(f"properties-{n}", rows, proved)
         for n, (mine, rows) in enumerate(groups.items(), start=1)
     }
 
 
-def key(row: RowTrail) -> str:
+def key(row: RowTrace) -> str:
     """What tells the estimators of a row from those of others; "" where nothing is binary."""
     return " ".join(dict.fromkeys(_told(ref) for ref in _refs(row).values()))
 
 
-def estimators(rows: Iterable[RowTrail]) -> dict[str, tuple[str, Ref]]:
+def estimators(rows: Iterable[RowTrace]) -> dict[str, tuple[str, Ref]]:
     """Every estimator as configured, by its words, with the first row that trains with it."""
     found: dict[str, tuple[str, Ref]] = {}
     for row in rows:
         for ref in _refs(row).values():
-            found.setdefault(_told(ref), (row.line.name, ref))
+            found.setdefault(_told(ref), (row.row.name, ref))
     return found
 
 
-def _refs(row: RowTrail) -> dict[Role, Ref]:
+def _refs(row: RowTrace) -> dict[Role, Ref]:
     both: dict[Role, Ref | None] = {"W": row.sample.weights, "A": row.sample.activations}
     return {role: ref for role, ref in both.items() if ref}
 
 
-def _exhibit(name: str, rows: list[RowTrail], proved: dict[str, Proofs]) -> Exhibit:
+def _card(name: str, rows: list[RowTrace], proved: dict[str, Proofs]) -> PropertyCard:
     row = max(rows, key=lambda row: len(row.roles))  # one whose activations are binary, too
     refs = _refs(row)
     remarks = [proved[_told(ref)].remark for ref in refs.values() if _told(ref) in proved]
-    lines = [one.line for one in rows]
-    return Exhibit(
+    board_rows = [one.row for one in rows]
+    return PropertyCard(
         id=name,
-        title=", ".join(dict.fromkeys(line.name for line in lines)),
+        title=", ".join(dict.fromkeys(own.name for own in board_rows)),
         formulas=list(dict.fromkeys(info.formula for info in row.roles.values() if info.formula)),
         params=list(dict.fromkeys(_told(ref) for ref in refs.values())),
         readings=list(_readings(row, refs, proved)),
         remarks=list(dict.fromkeys(filter(None, remarks))),
-        rows=[f"{x.title}, {x.backbone}, W/A {x.wa}{', tuned' * bool(x.chosen)}" for x in lines],
+        rows=[_called(own) for own in board_rows],
     )
 
 
-def _readings(row: RowTrail, refs: dict[Role, Ref], proved: dict[str, Proofs]) -> Iterator[Reading]:
+def _called(row: MeasuredRow) -> str:
+    tuned = ", tuned" if row.tuned else ""
+    return f"{row.title}, {row.backbone}, W/A {row.wa}{tuned}"
+
+
+def _readings(
+    row: RowTrace, refs: dict[Role, Ref], proved: dict[str, Proofs]
+) -> Iterator[FormVerdicts]:
     """Of the printed f, then of the one that trains; roles of which the same is said together."""
     for printed in (True, False):
-        same: dict[str, tuple[Reading, list[Role]]] = {}
+        same: dict[str, tuple[FormVerdicts, list[Role]]] = {}
         for role, info in row.roles.items():
             found = info.printed if printed else info.trained
             if found is None or role not in refs:
                 continue
             proofs = proved.get(_told(refs[role]), Proofs({}, "")).of
             own = proofs.get(None if printed else role, [])
-            reading = Reading(f"{FORM[printed]} of {info.plugin}", found, own)
+            reading = FormVerdicts(f"{FORM[printed]} of {info.plugin}", found, own)
             same.setdefault(repr(reading), (reading, []))[1].append(role)
         for reading, roles in same.values():
             of = "" if len(roles) == len(row.roles) else f", {roles[0]}"
-            yield Reading(reading.form + of, reading.found, reading.proofs)
+            yield FormVerdicts(reading.form + of, reading.found, reading.proofs)
 
 
 def _told(ref: Ref) -> str:

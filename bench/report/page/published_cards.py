@@ -3,19 +3,20 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.leaderboard.board import Board, Line
-from bench.leaderboard.tables.layout import percent, words
+from bench.leaderboard.board import AnyRow, Board, MeasuredRow, PublishedRow
+from bench.leaderboard.columns.column import estimate_text, percent
+from bench.leaderboard.columns.table import column
 from bench.spec.published import Claim
 
 METRICS = {"best": "the best epoch", "last": "the last epoch", "unstated": "not stated"}
 
 
 @dataclass(frozen=True)
-class Published:
-    """A claim and the line that it stands beside."""
+class PublishedCard:
+    """A claim and the row that it stands beside."""
 
     id: str
-    line: Line
+    row: AnyRow
     claim: Claim
     name: str
     backbone: str
@@ -26,37 +27,51 @@ class Published:
     facts: list[tuple[str, str]]
 
 
-def published(board: Board) -> list[Published]:
-    """Of every line that has a claim, in the board's order."""
-    lines = [line for section in board.sections for line in section.lines]
-    found = ((line, line.claim) for line in lines if line.claim)
-    return [_one(f"claim-{n}", line, claim) for n, (line, claim) in enumerate(found, start=1)]
+def published_cards(board: Board) -> list[PublishedCard]:
+    """Of every row that has a claim, in the board's order."""
+    claimed = ((row, row.claim) for row in board.rows if row.claim)
+    return [_card(f"claim-{n}", row, claim) for n, (row, claim) in enumerate(claimed, start=1)]
 
 
-def _one(name: str, line: Line, claim: Claim) -> Published:
-    ours = line.acc if claim.metric == "last" else line.best
-    word, _, _ = (line.verdict or "not run").partition(":")
-    return Published(
+def _card(name: str, row: AnyRow, claim: Claim) -> PublishedCard:
+    facts = _facts(row, claim)
+    return PublishedCard(
         id=name,
-        line=line,
+        row=row,
         claim=claim,
-        name=line.name,
-        backbone=line.backbone,
-        wa=line.wa,
-        printed=words(line)["published, %"],
-        ours=percent(ours),
-        word=word,
-        facts=[(head, text) for head, text in _facts(line, claim) if text not in {"", "-"}],
+        name=row.name,
+        backbone=row.backbone,
+        wa=row.wa,
+        printed=_printed(row),
+        ours=_ours(row, claim),
+        word=_verdict(row).partition(":")[0],
+        facts=[(head, text) for head, text in facts if text not in {"", "-"}],
     )
 
 
-def _facts(line: Line, claim: Claim) -> Iterator[tuple[str, str]]:
-    yield "as printed", f"{claim.method}: {words(line)['published, %']} %"
+def _ours(row: AnyRow, claim: Claim) -> str:
+    """Our number by the claim's metric."""
+    if isinstance(row, PublishedRow):
+        return "-"
+    scores = row.scores
+    return estimate_text(scores.last if claim.metric == "last" else scores.best, percent)
+
+
+def _verdict(row: AnyRow) -> str:
+    return (row.verdict if isinstance(row, MeasuredRow) else "") or "not run"
+
+
+def _printed(row: AnyRow) -> str:
+    return column("published_percent").text(row)
+
+
+def _facts(row: AnyRow, claim: Claim) -> Iterator[tuple[str, str]]:
+    yield "as printed", f"{claim.method}: {_printed(row)} %"
     yield "metric", METRICS[claim.metric]
     yield "source", claim.source
     yield "block", claim.block
     yield "protocol", ", ".join(f"{name} {value}" for name, value in claim.protocol.items())
     yield "protocol, from", claim.protocol_source
-    yield "verdict on ours", line.verdict or line.absent
+    yield "verdict on ours", row.reason if isinstance(row, PublishedRow) else row.verdict
     yield "also adds", claim.aux
     yield "note", claim.note

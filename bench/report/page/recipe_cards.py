@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.leaderboard.board import Section
 from bench.leaderboard.tables.layout import title
-from bench.report.page.suite_data import Dossier
+from bench.report.page.suite_data import SuiteData
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan
 
@@ -14,7 +14,7 @@ Pairs = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Shared:
+class RecipeCard:
     """A section's network, data and training."""
 
     title: str
@@ -22,15 +22,15 @@ class Shared:
     groups: list[tuple[str, Pairs]]
 
 
-def recipes(found: Dossier) -> Iterator[Shared]:
+def recipe_cards(data: SuiteData) -> Iterator[RecipeCard]:
     """Of each section in which something trains."""
-    samples = {id(row.line): row.sample for row in found.rows}
-    for section in found.board.sections:
+    samples = {id(trace.row): trace.sample for trace in data.rows}
+    for section in data.board.sections:
         if sample := _sample(section, samples):
-            yield Shared(title(section), section.recipe, _groups(sample))
+            yield RecipeCard(title(section), section.recipe, _groups(sample))
 
 
-def of_suite(plan: Plan) -> Pairs:
+def suite_facts(plan: Plan) -> Pairs:
     """What a plan says of itself."""
     said = {
         "file": plan.source,
@@ -46,7 +46,7 @@ def of_suite(plan: Plan) -> Pairs:
 
 
 def _sample(section: Section, samples: dict[int, Cell]) -> Cell | None:
-    return next((samples[id(line)] for line in section.lines if id(line) in samples), None)
+    return next((samples[id(row)] for row in section.rows if id(row) in samples), None)
 
 
 def _groups(cell: Cell) -> list[tuple[str, Pairs]]:

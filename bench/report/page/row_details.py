@@ -1,18 +1,18 @@
-"""What stands behind a row of the leaderboard: the values of its seeds, and each cell's trail."""
+"""What stands behind a row of the leaderboard: its seeds' values, and each cell's files."""
 
 from dataclasses import dataclass
 
+from bench.leaderboard.columns.column import Column
 from bench.leaderboard.tables.trace_text import (
-    HEADS,
     cell_name,
+    explained,
     facts,
-    how,
+    interval,
     mean,
-    number,
-    shown_numbers,
-    spread,
+    seed_words,
+    shown_columns,
 )
-from bench.leaderboard.trace import RowTrail, Seed
+from bench.leaderboard.trace import RowTrace, SeedTrace
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class SeedRow:
 
 
 @dataclass(frozen=True)
-class CellTrail:
+class CellDetails:
     """One cell's files and facts."""
 
     name: str
@@ -35,7 +35,7 @@ class CellTrail:
 
 
 @dataclass(frozen=True)
-class Behind:
+class RowDetails:
     """A row's numbers by seed, and its cells."""
 
     id: str
@@ -45,31 +45,30 @@ class Behind:
     means: list[str]
     spreads: list[str]
     how: list[str]
-    cells: list[CellTrail]
+    cells: list[CellDetails]
 
 
-def behind(row: RowTrail, name: str) -> Behind:
+def row_details(trace: RowTrace, name: str) -> RowDetails:
     """
     All of one row.
 
     Args:
         name: the id of its part of the page.
     """
-    line = row.line
-    tuned = f", tuned: {line.chosen}" if line.chosen else ""
-    shown = shown_numbers(row)
-    return Behind(
+    row = trace.row
+    tuned = f", tuned: {row.tuned.chosen}" if row.tuned else ""
+    shown = shown_columns(trace)
+    return RowDetails(
         id=name,
-        title=f"{line.name}, {line.backbone}, W/A {line.wa}{tuned}",
-        heads=[HEADS[one] for one in shown],
-        seeds=[_seed(seed, shown) for seed in row.seeds],
-        means=[mean(row, one) for one in shown],
-        spreads=[spread(row, one) for one in shown],
-        how=[*how(row), *(f"it differs: {text}" for text in line.confounds)],
-        cells=[CellTrail(one.cell, one.state, list(facts(one))) for one in row.trails],
+        title=f"{row.name}, {row.backbone}, W/A {row.wa}{tuned}",
+        heads=[own.head for own in shown],
+        seeds=[_seed(seed, shown) for seed in trace.seeds],
+        means=[mean(trace, own) for own in shown],
+        spreads=[interval(trace, own) for own in shown],
+        how=[*explained(trace), *(f"it differs: {text}" for text in row.confounds)],
+        cells=[CellDetails(cell.cell, cell.state, list(facts(cell))) for cell in trace.cells],
     )
 
 
-def _seed(seed: Seed, shown: list[str]) -> SeedRow:
-    words = [number(one, seed.values.get(one)) for one in shown] if seed.values else []
-    return SeedRow(seed.seed, cell_name(seed), seed.state, words)
+def _seed(seed: SeedTrace, columns: list[Column]) -> SeedRow:
+    return SeedRow(seed.seed, cell_name(seed), seed.state, seed_words(seed, columns))

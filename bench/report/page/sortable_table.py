@@ -4,64 +4,23 @@ The leaderboard as a page has it: every word with the value that it sorts by and
 A target is the id of the part of the page that opens when the word is clicked.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.leaderboard.board import Board, Line, Section
+from bench.leaderboard.board import AnyRow, Board, MeasuredRow, Section
+from bench.leaderboard.columns.column import Column
+from bench.leaderboard.columns.groups import PAGE
+from bench.leaderboard.columns.table import headed
 from bench.leaderboard.stats.intervals import Estimate
-from bench.leaderboard.tables.layout import EXPENSES, Part, Row, best, of
-
-PROPERTIES = {"rational", "flexible"}
-ABOUT = {  # every head, in the order of the page; formula and type stand below the name
-    "estimator": "The rule by which a gradient crosses sign; the formula of f, and its type.",
-    "tier": "Rows of one tier cannot be told apart by their seeds.",
-    "#": "The ranks that the seeds leave open: from one more than the rows that are surely better "
-    "to as many as are not surely worse, every pair of rows by Welch's t test, corrected for their "
-    "number.",
-    "acc, %": "Test accuracy after the last epoch: mean over seeds ± 95 % t interval.",
-    "Δ, points": "Difference to the baseline on the same seeds ± 95 % t interval.",
-    "p": "The chance of such a difference if there were none, by Dunnett's test of all rows of the "
-    "table against the baseline.",
-    "n": "Seeds that came to their end.",
-    "lost": "Seeds that diverged or failed.",
-    "best, %": "The best epoch on the test set: the papers' metric, which decides nothing here.",
-    "top-5, %": "Top-5 test accuracy after the last epoch: mean over seeds ± 95 % t interval.",
-    "untuned, %": "Accuracy at the suite's own values, before tuning.",
-    "chosen": "The values that tuning chose on held-out training images.",
-    "rational": "|sign z - f(z)| ≤ |sign z - z| for every z and every knob value that training "
-    "visits, by the printed formula; in brackets of f as it trains, where that is another verdict.",
-    "flexible": "The knob leads from the identity to sign, and no z's error rises on the way; in "
-    "brackets of f as it trains, where that is another verdict.",
-    "e": "Estimating error, over latent weights.",
-    "s": "Gradient instability, over latent weights.",
-    "images/s": "Throughput in training alone, with whatever else the machine did.",
-    "step/STE": "The time of a step beside STE's on the same seed, where both were measured alike: "
-    "geometric mean over seeds, as rough as images/s.",
-    "peak, MiB": "Memory of the seed that took most: of a GPU's tensors, else of the process.",
-    "kJ": "All that the GPU took for a cell that had it alone: mean over seeds.",
-    "published, %": "What a paper prints for this row.",
-}
-DOWNWARD = {"acc, %", "best, %", "top-5, %", "Δ, points", "images/s", "published, %", "untuned, %"}
-
-
-@dataclass(frozen=True)
-class Head:
-    """A column's head, and what it means."""
-
-    name: str
-    about: str
-    number: bool
-    down: bool  # does one want its greatest values first?
+from bench.leaderboard.tables.layout import Part, arranged, surely_best
 
 
 @dataclass(frozen=True)
 class Word:
     """What stands in one place of a table."""
 
-    head: str
+    column: Column
     text: str
-    number: bool
     value: float | None  # that it sorts by; None: by its text
     target: str  # "": there is nothing behind it
 
@@ -76,128 +35,103 @@ class Whisker:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One row."""
+class SortableRow:
+    """One row, a word for each column."""
 
-    line: Line
+    row: AnyRow
     words: list[Word]
     whisker: Whisker | None
     best: bool  # surely?
     rule: bool  # does a new tier begin?
 
     @property
+    def measured(self) -> bool:
+        return isinstance(self.row, MeasuredRow) and bool(self.row.seeds.ended)
+
+    @property
     def beneath(self) -> list[str]:
         """What stands below its name."""
-        return [text for text in (self.line.formula, self.line.kind) if text]
+        return [text for text in (self.row.estimator.formula, self.row.estimator.kind) if text]
 
     @property
     def tier(self) -> str:
-        return str(self.line.place.tier) if self.line.place else "none"
+        interval = self.row.comparison.interval if isinstance(self.row, MeasuredRow) else None
+        return str(interval.tier) if interval else "none"
 
 
 @dataclass(frozen=True)
-class Grid:
+class SortableTable:
     """One section's table."""
 
     section: Section
     title: str
     verdict: str  # who is best, in a sentence
     scale: tuple[float, float]  # ends of the whiskers' column, in percent
-    heads: list[Head]
-    entries: list[Entry]
+    columns: list[Column]
+    rows: list[SortableRow]
     notes: list[str]
 
     @property
     def whiskers(self) -> bool:
         """Is there an interval to draw?"""
-        return any(entry.whisker for entry in self.entries)
+        return any(row.whisker for row in self.rows)
 
 
 @dataclass(frozen=True)
 class Targets:
-    """The ids of what stands behind a line: its row's trail, its properties, its claim."""
+    """The ids of what stands behind a row: its seeds and cells, its properties, its claim."""
 
     row: str = ""
     properties: str = ""
-    claim: str = ""
+    published: str = ""
 
-    def of(self, head: str) -> str:
-        """Of the word under a head."""
-        if head == "published, %":
-            return self.claim
-        return self.properties if head in PROPERTIES else self.row
+    def behind(self, column: Column) -> str:
+        """What stands behind the word in a column."""
+        return {"row": self.row, "properties": self.properties, "published": self.published}[
+            column.opens
+        ]
 
 
-def grids(board: Board, targets: Callable[[Line], Targets]) -> list[Grid]:
+def sortable_tables(board: Board, targets: Callable[[AnyRow], Targets]) -> list[SortableTable]:
     """A table for each section."""
-    parts = of(board, tiers=True).parts
-    return [_grid(*pair, targets) for pair in zip(board.sections, parts, strict=True)]
+    parts = arranged(board, tiers=True).parts
+    return [_table(*pair, targets) for pair in zip(board.sections, parts, strict=True)]
 
 
-def _grid(section: Section, part: Part, targets: Callable[[Line], Targets]) -> Grid:
+def _table(section: Section, part: Part, targets: Callable[[AnyRow], Targets]) -> SortableTable:
     (table,) = part.tables
-    columns = {column.head: column for column in table.columns}
-    heads = [
-        Head(name, about, columns[name].kind == "number", name in DOWNWARD)
-        for name, about in ABOUT.items()
-        if name in columns
-    ]
-    names = list(columns)
-    scale = _scale(section)
-    return Grid(
+    shown = [heading.head for heading in table.columns]
+    columns = [column for column in headed(PAGE) if column.head in shown]
+    scale, winners = _scale(section), surely_best(section)
+    return SortableTable(
         section=section,
         title=part.title,
         verdict=_verdict(section),
         scale=scale,
-        heads=heads,
-        entries=[_entry(row, names, heads, scale, best(section), targets) for row in table.rows],
+        columns=columns,
+        rows=[
+            SortableRow(
+                row,
+                [_word(column, row, targets(row)) for column in columns],
+                _whisker(row, scale),
+                best=row in winners,
+                rule=laid.rule,
+            )
+            for laid in table.rows
+            for row in laid.rows
+        ],
         notes=part.notes,
     )
 
 
-def _entry(
-    row: Row,
-    names: list[str],
-    heads: list[Head],
-    scale: tuple[float, float],
-    winners: list[Line],
-    targets: Callable[[Line], Targets],
-) -> Entry:
-    (line,) = row.lines
-    said = dict(zip(names, row.words, strict=True))
-    to = targets(line)
-    words = [
-        Word(h.name, said[h.name], h.number, _value(line, h.name), to.of(h.name)) for h in heads
-    ]
-    return Entry(line, words, _whisker(line.acc, scale), line in winners, row.rule)
-
-
-def _value(line: Line, head: str) -> float | None:
-    """The number that a word is sorted by."""
-    values: dict[str, float | Estimate | None] = {
-        "tier": line.place and line.place.tier,
-        "#": line.rank,
-        "acc, %": line.acc,
-        "n": line.n,
-        "lost": sum(line.lost.values()),
-        "best, %": line.best,
-        "top-5, %": line.top5,
-        "Δ, points": line.difference,
-        "p": line.p,
-        "e": line.e,
-        "s": line.s,
-        **{name: getattr(line, field) for name, (field, _) in EXPENSES.items()},
-        "untuned, %": line.untuned,
-        "published, %": line.claim and line.claim.acc,
-    }
-    found = values.get(head)
-    found = found.mean if isinstance(found, Estimate) else found
-    return None if found is None or math.isnan(found) else found
+def _word(column: Column, row: AnyRow, targets: Targets) -> Word:
+    return Word(column, column.text(row), column.number(row), targets.behind(column))
 
 
 def _scale(section: Section) -> tuple[float, float]:
     """From the lowest to the highest end of all intervals, in percent."""
-    ends = [end for line in section.lines if line.acc for end in _ends(line.acc)]
+    accuracies = [acc for row in section.measured if (acc := row.scores.last)]
+    ends = [end for acc in accuracies for end in _ends(acc)]
     return (min(ends), max(ends)) if ends else (0.0, 100.0)
 
 
@@ -207,7 +141,8 @@ def _ends(acc: Estimate) -> tuple[float, float]:
     return 100 * max(acc.mean - width, 0.0), 100 * min(acc.mean + width, 1.0)
 
 
-def _whisker(acc: Estimate | None, scale: tuple[float, float]) -> Whisker | None:
+def _whisker(row: AnyRow, scale: tuple[float, float]) -> Whisker | None:
+    acc = row.scores.last if isinstance(row, MeasuredRow) else None
     if acc is None:
         return None
     low, span = scale[0], (scale[1] - scale[0]) or 1.0
@@ -217,11 +152,12 @@ def _whisker(acc: Estimate | None, scale: tuple[float, float]) -> Whisker | None
 
 def _verdict(section: Section) -> str:
     """Who is best, as far as the seeds can tell."""
-    ranked = [line for line in section.lines if line.place]
-    first = [line.name for line in ranked if line.place and line.place.first == 1]
+    intervals = [(row.name, row.comparison.interval) for row in section.measured]
+    ranked = [(name, interval) for name, interval in intervals if interval]
+    first = [name for name, interval in ranked if interval.first == 1]
     if len(ranked) < 2:
         return ""
-    if winner := best(section):
+    if winner := surely_best(section):
         return f"{winner[0].name} is surely the best of {len(ranked)} rows."
     if len(first) == 1:
         return f"{first[0]} leads the {len(ranked)} rows, and is not surely above each of them."

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from bench.base.files import is_file
 from bench.errors import BenchError
-from bench.leaderboard import trace, undecided_pairs
-from bench.leaderboard.board import Board, Line
-from bench.leaderboard.trace import RowTrail, Trail
-from bench.leaderboard.undecided_pairs import Pair
+from bench.leaderboard import undecided_pairs
+from bench.leaderboard.board import Board, MeasuredRow
+from bench.leaderboard.cell_trace import CellTrace
+from bench.leaderboard.trace import RowTrace, SuiteTrace
+from bench.leaderboard.undecided_pairs import RowPair
 from bench.results import store
 from bench.results.record import Record
 from bench.spec.choices import Definition
@@ -21,16 +22,16 @@ TAIL = 30  # last lines of a log that are shown
 
 
 @dataclass(frozen=True)
-class Loss:
+class LostCell:
     """A cell that gave its row no number, and the end of its log."""
 
-    line: Line
-    trail: Trail
+    row: MeasuredRow
+    trace: CellTrace
     log: str
 
 
 @dataclass(frozen=True)
-class Dossier:
+class SuiteData:
     """A kept suite: its board, and what stands behind every number."""
 
     plan: Plan
@@ -39,9 +40,9 @@ class Dossier:
     records: list[Record]
     warnings: list[str]  # of the results folder's state
     question: list[str]  # what the suite asks, if its file is still there
-    rows: list[RowTrail]  # of every line that has cells, in the board's order
-    losses: list[Loss]
-    pairs: list[Pair]  # that cannot be told apart
+    rows: list[RowTrace]  # of every measured row, in the board's order
+    losses: list[LostCell]
+    pairs: list[RowPair]  # that cannot be told apart
     compared: int  # pairs in all
 
     @property
@@ -50,7 +51,9 @@ class Dossier:
         return max((record.provenance.started for record in self.records), default="")
 
 
-def gather(root: Path, suite: str, definition: Definition | None = None, *, stale: bool) -> Dossier:
+def gather(
+    root: Path, suite: str, definition: Definition | None = None, *, stale: bool
+) -> SuiteData:
     """
     Read a suite's plan and records.
 
@@ -62,20 +65,19 @@ def gather(root: Path, suite: str, definition: Definition | None = None, *, stal
     """
     plan = store.find_plan(root, suite)
     how = definition or plan.equilibrium
-    found = trace.Rows(plan, root, how, stale=stale)
-    lines = [line for section in found.board.sections for line in section.lines if line.cells]
-    rows = [found.row(line) for line in lines]
-    return Dossier(
+    trace = SuiteTrace(plan, root, how, stale=stale)
+    rows = [trace.row(row) for row in trace.board.measured]
+    return SuiteData(
         plan=plan,
-        board=found.board,
+        board=trace.board,
         definition=how,
-        records=list(found.known.values()),
-        warnings=found.notes,
+        records=list(trace.known.values()),
+        warnings=trace.notes,
         question=_question(plan),
         rows=rows,
         losses=_losses(rows),
-        pairs=undecided_pairs.undecided(found.board),
-        compared=undecided_pairs.number(found.board),
+        pairs=undecided_pairs.undecided(trace.board),
+        compared=undecided_pairs.number(trace.board),
     )
 
 
@@ -88,15 +90,15 @@ def _question(plan: Plan) -> list[str]:
     return question(Path(document.source)) if digest(document) == plan.source_digest else []
 
 
-def _losses(rows: Iterable[RowTrail]) -> list[Loss]:
+def _losses(rows: Iterable[RowTrace]) -> list[LostCell]:
     """Each cell once."""
-    found = {
-        trail.id: Loss(row.line, trail, _tail(trail.log))
-        for row in rows
-        for trail in row.trails
-        if trail.state != "ok"
+    lost = {
+        cell.id: LostCell(trace.row, cell, _tail(cell.log))
+        for trace in rows
+        for cell in trace.cells
+        if cell.state != "ok"
     }
-    return list(found.values())
+    return list(lost.values())
 
 
 def _tail(log: str) -> str:
@@ -104,5 +106,6 @@ def _tail(log: str) -> str:
     if not log or not is_file(Path(log)):
         return ""
     lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
-    more = [f"... {len(lines) - TAIL:,} lines before"] * (len(lines) > TAIL)
-    return "\n".join([*more, *lines[-TAIL:]])
+    if len(lines) > TAIL:
+        lines = [f"... {len(lines) - TAIL:,} lines before", *lines[-TAIL:]]
+    return "\n".join(lines)

@@ -7,13 +7,13 @@ from bench.base.console import discard_output
 from bench.base.files import write_output
 from bench.errors import UsageError
 from bench.report.page.page import Extra, html
-from bench.report.page.page_figures import Drawn, figures
-from bench.report.page.suite_data import Dossier, gather
+from bench.report.page.page_figures import PageFigure, figures
+from bench.report.page.suite_data import SuiteData, gather
 from bench.spec.choices import Definition
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReportRequest:
     """A suite by the name of its results, and what its page shall hold."""
 
     name: str
@@ -24,7 +24,7 @@ class Asked:
     code: bool = True  # what only the estimators' code can tell: certificates, origins of values
 
 
-def write(asked: Asked, path: Path) -> tuple[Path, int]:
+def write(request: ReportRequest, path: Path) -> tuple[Path, int]:
     """
     Make the page; returns its path and its size in bytes.
 
@@ -36,20 +36,20 @@ def write(asked: Asked, path: Path) -> tuple[Path, int]:
     if path.suffix not in {".html", ".htm"}:
         message = f"--output `{path}`: a page's name ends in .html"
         raise UsageError(message)
-    found = gather(asked.root, asked.name, asked.definition, stale=asked.stale)
+    data = gather(request.root, request.name, request.definition, stale=request.stale)
     with discard_output():
-        content = html(found, asked.root, _extra(asked, found)).encode()
+        content = html(data, request.root, _extra(request, data)).encode()
     return write_output(path, content), len(content)
 
 
-def _extra(asked: Asked, found: Dossier) -> Extra:
-    drawn: list[Drawn] = []
+def _extra(request: ReportRequest, data: SuiteData) -> Extra:
+    drawn: list[PageFigure] = []
     prove, origins = None, ""
-    if asked.figures:
-        drawn = figures(found.plan, found.records, found.definition)
-    if asked.code:
+    if request.figures:
+        drawn = figures(data.plan, data.records, data.definition)
+    if request.code:
         from bench.report.page import from_code  # torch
 
-        prove, origins = from_code.proofs, from_code.origins(found.plan)
-        drawn += from_code.estimators_drawn(found.rows) if asked.figures else []
+        prove, origins = from_code.proofs, from_code.origins(data.plan)
+        drawn += from_code.estimator_figures(data.rows) if request.figures else []
     return Extra(drawn, prove, origins)

@@ -3,7 +3,7 @@
 import pytest
 from scipy import stats
 
-from bench.leaderboard.stats.friedman import across, critical_difference
+from bench.leaderboard.stats.friedman import average_ranks, critical_difference
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,9 @@ def test_demsars_decision_trees() -> None:
     ]  # fmt: skip
     rows = ("C4.5", "C4.5+m", "C4.5+cf", "C4.5+m+cf")
     table = {str(i): [1 - rank / 10 for rank in line] for i, line in enumerate(printed)}
-    found = across({name: dict(zip(rows, line, strict=True)) for name, line in table.items()})
+    found = average_ranks(
+        {name: dict(zip(rows, line, strict=True)) for name, line in table.items()}
+    )
 
     assert found
     assert {k: round(v, 3) for k, v in found.ranks.items()} == {
@@ -39,7 +41,7 @@ def test_demsars_decision_trees() -> None:
 def test_groups_are_as_long_as_they_can_be() -> None:
     """Runs within the critical difference; one within another is not told twice."""
     blocks = {f"b{i}": {"a": 0.9, "b": 0.8, "c": 0.7, "d": 0.6, "e": 0.5} for i in range(10)}
-    found = across(blocks)
+    found = average_ranks(blocks)
 
     assert found
     assert found.critical == pytest.approx(1.93, abs=0.005)
@@ -48,13 +50,13 @@ def test_groups_are_as_long_as_they_can_be() -> None:
 
 def test_rows_that_a_block_lacks_are_left_out() -> None:
     """Ranks are of the rows that every block has; one block or one row is no comparison."""
-    found = across({"x": {"a": 0.9, "b": 0.8}, "y": {"b": 0.9, "a": 0.8, "c": 1.0}})
+    found = average_ranks({"x": {"a": 0.9, "b": 0.8}, "y": {"b": 0.9, "a": 0.8, "c": 1.0}})
 
     assert found
     assert found.ranks == {"a": 1.5, "b": 1.5}
     assert (found.p, found.without) == (None, ["c"])
-    assert across({"x": {"a": 0.9, "b": 0.8}}) is None
-    tied = across({block: dict.fromkeys("abc", 0.1) for block in "xy"})
+    assert average_ranks({"x": {"a": 0.9, "b": 0.8}}) is None
+    tied = average_ranks({block: dict.fromkeys("abc", 0.1) for block in "xy"})
     assert tied
     assert (tied.ranks, tied.p) == ({"a": 2.0, "b": 2.0, "c": 2.0}, None)
-    assert across({"x": {"a": 0.9}, "y": {"b": 0.9}}) is None
+    assert average_ranks({"x": {"a": 0.9}, "y": {"b": 0.9}}) is None

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.leaderboard.stats.pairwise import Place, adjusted, apart, dunnett, freedom, places, welch
+from bench.leaderboard.stats.pairwise import (
+    RankInterval,
+    adjusted,
+    apart,
+    dunnett,
+    freedom,
+    rank_intervals,
+    welch,
+)
 
 # Dunnett (1955), as scipy's documentation has it: blood counts under two drugs and a control.
 CONTROL = [7.40, 8.50, 7.20, 8.24, 9.84, 8.32]
@@ -64,12 +72,20 @@ def test_dunnetts_blood_counts() -> None:
     assert all(map(math.isnan, dunnett([[0.5], [0.6]], [0.7])))
 
 
-def test_places_and_tiers() -> None:
+def test_rank_intervals_and_tiers() -> None:
     """Of 1 > 3 alone: the first is in doubt with the second, and so is the second with all."""
-    assert places(3, set()) == [Place(1, 3, 1)] * 3
-    assert places(3, {(0, 2)}) == [Place(1, 2, 1), Place(1, 3, 1), Place(2, 3, 2)]
-    assert places(3, {(0, 1), (0, 2)}) == [Place(1, 1, 1), Place(2, 3, 2), Place(2, 3, 2)]
-    assert places(0, set()) == []
+    assert rank_intervals(3, set()) == [RankInterval(1, 3, 1)] * 3
+    assert rank_intervals(3, {(0, 2)}) == [
+        RankInterval(1, 2, 1),
+        RankInterval(1, 3, 1),
+        RankInterval(2, 3, 2),
+    ]
+    assert rank_intervals(3, {(0, 1), (0, 2)}) == [
+        RankInterval(1, 1, 1),
+        RankInterval(2, 3, 2),
+        RankInterval(2, 3, 2),
+    ]
+    assert rank_intervals(0, set()) == []
 
 
 @given(st.integers(1, 7).flatmap(
@@ -78,7 +94,7 @@ def test_places_and_tiers() -> None:
 def test_a_tier_holds_no_pair_that_differs(case: tuple[int, set[tuple[int, int]]]) -> None:
     """Whatever the pairs are, tiers are runs, and a place's interval holds its position."""
     n, better = case[0], {(i, j) for i, j in case[1] if j < case[0]}
-    found = places(n, better)
+    found = rank_intervals(n, better)
 
     assert [p.tier for p in found] == sorted(p.tier for p in found)
     assert not any(found[i].tier == found[j].tier for i, j in better)
@@ -110,4 +126,4 @@ def test_a_gap_is_found() -> None:
     rows[2:] = [[x - 0.1 for x in row] for row in rows[2:]]
     rows.sort(key=lambda row: -sum(row))
 
-    assert [p.tier for p in places(4, apart(rows))] == [1, 1, 2, 2]
+    assert [p.tier for p in rank_intervals(4, apart(rows))] == [1, 1, 2, 2]

@@ -46,10 +46,10 @@ class Page(HTMLParser):
 def test_no_text_is_markup(label: str) -> None:
     """A label stands in its cell as it was written, and brings no element."""
     section = PLAIN.sections[0]
-    lines = [replace(section.lines[0], label=label)]
-    sections = [replace(section, recipe=label, lines=lines)]
+    lines = [replace(section.rows[0], label=label)]
+    sections = [replace(section, recipe=label, rows=lines)]
     named = replace(PLAIN, suite=label, notes=[label], sections=sections)
-    page = Page(html.fragment(layout.of(named)))
+    page = Page(html.fragment(layout.arranged(named)))
 
     assert lines[0].title in page.cells
     assert not page.open

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from samples import board_of, board_of_four, board_of_ledger
 
-from bench.leaderboard.board import Board, Line
+from bench.leaderboard.board import AnyRow, Board, EstimatorText
 from bench.leaderboard.tables import latex, render
 from bench.leaderboard.tables.paper import STYLES
 
@@ -27,7 +28,7 @@ ALLOWED = re.compile(
     r"|\\[`'^~\"=.]\{[ -~]?\}"  # an accent
     r"|[^\\$&#%_^~\n]"
 )
-LINE = board_of().sections[0].lines[0]
+LINE = board_of().sections[0].measured[0]
 PAGE = r"""\documentclass{article}
 \usepackage[a4paper,margin=15mm]{geometry}
 \usepackage{booktabs,graphicx}
@@ -40,12 +41,18 @@ PAGE = r"""\documentclass{article}
 def hostile() -> Board:
     """The ordinary board, every text of it replaced by one that LaTeX would take for markup."""
     plain = board_of()
-    first = plain.sections[0].lines[0]
+    first = plain.sections[0].measured[0]
     lines = [
-        replace(first, label=text, formula=text, kind=text, confounds=[text], lost={text: 1})
+        replace(
+            first,
+            label=text,
+            estimator=EstimatorText(text, text),
+            confounds=[text],
+            seeds=replace(first.seeds, lost={text: 1}),
+        )
         for text in HOSTILE
     ]
-    section = replace(plain.sections[0], backbone=HOSTILE[0], recipe=HOSTILE[1], lines=lines)
+    section = replace(plain.sections[0], backbone=HOSTILE[0], recipe=HOSTILE[1], rows=lines)
     return replace(plain, suite=HOSTILE[0], sections=[section], notes=HOSTILE)
 
 
@@ -80,7 +87,7 @@ def test_what_latex_has_a_sign_for_is_that_sign() -> None:
     assert latex.number("1–2") == r"1\textendash{}2"
 
 
-def names(lines: list[Line]) -> dict[str, str]:
+def names(lines: Sequence[AnyRow]) -> dict[str, str]:
     """Every definition, by its name."""
     found = [
         re.fullmatch(r"\\newcommand\{\\([A-Za-z]+)\}\{(.*)\}", x) for x in latex.definitions(lines)
@@ -102,7 +109,7 @@ def test_every_number_has_a_name_of_its_own(labels: list[str]) -> None:
 
 def test_numbers_have_the_names_that_a_paper_writes() -> None:
     """Label, net, W/A and what it is; names that would be equal are both made longer."""
-    lines = board_of().sections[0].lines
+    lines = board_of().sections[0].measured
     found = names(lines)
 
     assert found["benchResteResnetTwoZeroOneOneAcc"] == "54.00"
@@ -124,7 +131,7 @@ def test_a_table_says_what_it_rests_on() -> None:
     (row,) = [text for text in rows if text.startswith(r"1\textendash{}2 & alike")]
     clear = render.text(board_of_four({"a": {0: 0.9, 1: 0.91}, "b": {0: 0.1, 1: 0.11}}), "tex")
 
-    assert row.endswith(r"\\ % " + " ".join(board_of_four().sections[0].lines[0].cells))
+    assert row.endswith(r"\\ % " + " ".join(board_of_four().sections[0].measured[0].cells))
     assert rows[rows.index(next(x for x in rows if "worse &" in x)) - 1] == r"\midrule"
     assert r"81.50 \ensuremath{\pm} 0.92" in row
     assert r"\textbf{a} & \textbf{90.50" in clear

@@ -11,7 +11,9 @@ from rich.console import Console
 from samples import board_of, board_of_ledger, made, row
 
 from bench.errors import UsageError
-from bench.leaderboard import board
+from bench.leaderboard.board import Comparison
+from bench.leaderboard.ranking import rank
+from bench.leaderboard.stats.pairwise import RankInterval
 from bench.leaderboard.tables import paper, render
 from bench.spec import published
 from bench.spec.plan import Absent, Plan
@@ -74,7 +76,7 @@ def test_what_is_not_measured_says_so() -> None:
         absent=[Absent(claim=claims[3], reason="not built")],
     )  # fmt: skip
     records = [made(claims[0].label, {0: 0.5})[1][0], made(claims[1].label, {0: None})[1][0]]
-    (table,) = paper.layout(board.rank(plan, records), "paper:table3").parts[0].tables
+    (table,) = paper.layout(rank(plan, records), "paper:table3").parts[0].tables
 
     assert [r.words[8] for r in table.rows] == [
         "50.00", "lost", "not measured", "not built", "not in this suite", "not in this suite",
@@ -84,8 +86,8 @@ def test_what_is_not_measured_says_so() -> None:
 def test_a_number_measured_twice_says_where() -> None:
     """Of a board with two sections that carry one number, both rows, told apart."""
     found = board_of_ledger("table3")
-    again = [replace(x, backbone="resnet20 (b)") for x in found.sections[0].lines]
-    sections = [*found.sections, replace(found.sections[0], backbone="b", lines=again)]
+    again = [replace(x, backbone="resnet20 (b)") for x in found.sections[0].rows]
+    sections = [*found.sections, replace(found.sections[0], backbone="b", rows=again)]
     laid = paper.layout(replace(found, sections=sections), "paper:table3")
 
     assert [r.words[0] for r in laid.parts[0].tables[0].rows][:3] == [
@@ -108,9 +110,10 @@ def test_strategies_stand_abreast() -> None:
 def test_what_is_surely_best_is_bold() -> None:
     """The measured accuracy alone, and the marks of a row stand beside its printed name."""
     found = board_of_ledger("table3")
-    lines = found.sections[0].lines
-    sure = replace(lines[0], place=board.Place(1, 1, 1), confounds=["device gpu, others cpu"])
-    found = replace(found, sections=[replace(found.sections[0], lines=[sure, *lines[1:]])])
+    first, *others = found.sections[0].rows
+    surely = Comparison(interval=RankInterval(1, 1, 1))
+    sure = replace(first, comparison=surely, confounds=["device gpu, others cpu"])
+    found = replace(found, sections=[replace(found.sections[0], rows=[sure, *others])])
     text = render.text(found, "md", "paper:table3")
 
     assert r"| FDA †\* |" in text

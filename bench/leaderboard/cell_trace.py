@@ -1,0 +1,119 @@
+"""Everything that a results folder holds of one cell: files, processes, and where it is printed."""
+
+import shlex
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.base.files import is_file
+from bench.results import cell_folders
+from bench.results.cell_folders import CellFolder
+from bench.results.record import Record
+from bench.spec.plan import Plan
+
+MAIN = ("record.json", "log.txt", "last.safetensors", "best.safetensors")
+
+
+@dataclass(frozen=True)
+class CellTrace:
+    """All that there is of one cell; paths are as they can be opened from here."""
+
+    cell: str
+    id: str
+    state: str  # the record's status and reason, or why there is no record
+    outcome: str
+    seal: str
+    record: str
+    processes: list[dict[str, Any]]  # provenance of each that worked on it, the last one last
+    receipt: dict[str, Any] | None
+    digests: dict[str, str]  # of weights, data and plugins, as the record has them
+    weights: dict[str, str]  # file → the digest that the record has of it
+    log: str
+    checkpoints: list[str]
+    others: list[str]
+    journals: dict[str, int]  # of runs → how many of its lines name the cell
+    rows: list[str]  # where its numbers are printed, as `bench trace` takes them
+
+
+def trace_cell(folder: CellFolder, root: Path, plans: list[Plan]) -> CellTrace:
+    """Everything that a results folder holds of one cell."""
+    record, home = folder.record, folder.home
+    made = [*record.earlier, record.provenance] if record else []
+    digests = (record.weights_digest, record.best_digest) if record else ("", "")
+    weights = zip(("last.safetensors", "best.safetensors"), digests, strict=True)
+    there = sorted(str(p) for p in home.rglob("*") if p.is_file()) if home.is_dir() else []
+    checkpoints = [path for path in there if path.startswith(f"{home / 'checkpoints'}/")]
+    main = {str(home / name) for name in MAIN}
+    cell_id = home.name.rpartition("__")[2]
+    reason = f": {record.reason}" if record and record.reason else ""
+    return CellTrace(
+        cell=home.name,
+        id=cell_id,
+        state=folder.state + reason,
+        outcome=_outcome(record) if record else "",
+        seal=cell_folders.describe_seal(record) if record else "",
+        record=_there(home / "record.json"),
+        processes=[process.model_dump(mode="json") for process in made],
+        receipt=record.receipt.model_dump(mode="json") if record and record.receipt else None,
+        digests=_digests(record) if record else {},
+        weights={str(home / n): digest for n, digest in weights if (home / n).is_file()},
+        log=_there(home / "log.txt"),
+        checkpoints=checkpoints,
+        others=[path for path in there if path not in {*main, *checkpoints}],
+        journals=_journals(root, cell_id),
+        rows=_printed(plans, cell_id),
+    )
+
+
+def _digests(record: Record) -> dict[str, str]:
+    """By what they are of; those that an older record lacks are left out."""
+    cell = record.cell
+    plugins = {ref.name: ref.source for ref in (cell.weights, cell.activations) if ref}
+    digests = {
+        "last weights": record.weights_digest,
+        "best weights": record.best_digest,
+        "data": cell.data.fingerprint,
+        **plugins,
+        cell.backbone.name: cell.backbone.source,
+    }
+    return {name: digest for name, digest in digests.items() if digest}
+
+
+def _there(path: Path) -> str:
+    return str(path) if path.is_file() else ""
+
+
+def _outcome(record: Record) -> str:
+    """Accuracy and its epochs, in words."""
+    curve = record.curves.get("test_acc") or []
+    if not curve:
+        return ""
+    best = max(curve)
+    return (
+        f"test accuracy {100 * curve[-1]:.2f} % after epoch {len(curve)}, "
+        f"best {100 * best:.2f} % after epoch {curve.index(best) + 1}"
+    )
+
+
+def _journals(root: Path, cell_id: str) -> dict[str, int]:
+    """The journals of runs that name a cell."""
+    journals: dict[str, int] = {}
+    for path in sorted((root / "events").glob("*.jsonl")):
+        if not is_file(path):  # a pipe would be waited for
+            continue
+        with suppress(OSError), path.open(encoding="utf-8", errors="replace") as lines:
+            if count := sum(cell_id in line for line in lines):
+                journals[str(path)] = count
+    return journals
+
+
+def _printed(plans: list[Plan], cell_id: str) -> list[str]:
+    """The rows of kept suites whose numbers a cell enters."""
+    rows: dict[str, None] = {}
+    for plan in plans:
+        for row, part, cell in plan.every():
+            if cell.id == cell_id:
+                words = shlex.join([plan.suite, row.label, row.backbone, row.wa])
+                rows[f"{words} ({part})" if part else words] = None
+    return list(rows)

@@ -1,0 +1,1 @@
+"""The columns of a leaderboard, and what each format makes of them."""

@@ -1,0 +1,36 @@
+"""Groups of columns: which stand beside each other, and in which order, in each kind of table."""
+
+from typing import Literal, TypeAlias
+
+Group: TypeAlias = Literal[
+    "tier", "ranks", "name", "estimator", "properties", "accuracy", "seeds", "other accuracies",
+    "difference", "p", "equilibrium", "cost", "untuned", "chosen", "published",
+]  # fmt: skip
+Groups: TypeAlias = tuple[Group, ...]
+
+WHOLE: Groups = (  # all in one table
+    "ranks", "name", "estimator", "properties", "accuracy", "seeds", "other accuracies",
+    "difference", "p", "equilibrium", "cost", "untuned", "chosen", "published",
+)  # fmt: skip
+COUNTED: Groups = ("ranks", "name", "accuracy", "seeds")
+COMPARED: Groups = ("other accuracies", "difference", "p", "untuned", "chosen", "published")
+STACKED: tuple[Groups, ...] = (  # three tables, for a page or a usual terminal
+    (*COUNTED, *COMPARED),
+    ("name", "estimator", "properties", "equilibrium"),
+    ("name", "cost"),
+)
+NARROW: tuple[Groups, ...] = (  # five, where there is little room
+    COUNTED,
+    ("name", *COMPARED),
+    ("name", "estimator", "properties"),
+    ("name", "equilibrium"),
+    ("name", "cost"),
+)
+PAGE: Groups = (  # formula and type stand below the name
+    "name", "tier", "ranks", "accuracy", "difference", "p", "seeds", "other accuracies", "untuned",
+    "chosen", "properties", "equilibrium", "cost", "published",
+)  # fmt: skip
+MACROS: Groups = (  # the order in which LaTeX defines a row's numbers
+    "accuracy", "other accuracies", "untuned", "difference", "seeds", "ranks", "p", "equilibrium",
+    "published", "cost",
+)  # fmt: skip

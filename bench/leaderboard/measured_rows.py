@@ -1,0 +1,216 @@
+"""A plan's rows with what their records measured, before they are compared with each other."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from bench.leaderboard import tuning
+from bench.leaderboard.board import (
+    REAL,
+    Comparison,
+    EstimatorText,
+    Key,
+    MeasuredRow,
+    PublishedRow,
+    Scores,
+    SeedCounts,
+    TunedValues,
+)
+from bench.leaderboard.equilibrium import indicators
+from bench.leaderboard.replication import verdict
+from bench.leaderboard.resources import measured_resources
+from bench.leaderboard.stats.intervals import estimate, mean, paired
+from bench.results.record import Record
+from bench.spec.cell import Cell
+from bench.spec.choices import Definition
+from bench.spec.plan import Absent, Plan, RoleInfo, Row, Trial
+
+STE = "ste"  # what steps are timed by
+OWN = {"weights", "activations", "seed"}  # what cells of one section may differ in
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """A plan, and what is known of its cells."""
+
+    plan: Plan
+    records: Mapping[str, Record]  # by the cell's id
+    definition: Definition  # of e and s
+    chosen: Mapping[Key, Trial]  # of the rows that tuning has chosen for
+
+    def of(self, cells: Iterable[Cell]) -> list[Record]:
+        """The records of these cells, of those that have one."""
+        return [self.records[cell.id] for cell in cells if cell.id in self.records]
+
+
+def choices(plan: Plan, records: Mapping[str, Record]) -> dict[Key, Trial]:
+    """What tuning chose for each row that has been tuned."""
+    return {key(row): trial for row in plan.rows if (trial := tuning.chosen(row, records))}
+
+
+def key(row: Row) -> Key:
+    """What tells a row of a plan, and of its board, from every other."""
+    return row.label, row.backbone, row.wa, row.schedule
+
+
+def shared(cell: Cell) -> str:
+    """All that the cells of one section have in common."""
+    return cell.model_dump_json(exclude=OWN)
+
+
+def baseline(plan: Plan, row: Row) -> Row | None:
+    """The row that `row` is compared with: same backbone and W/A, same schedule if it has one."""
+    if plan.baseline is None or row.label == plan.baseline:
+        return None
+    rows = [
+        r for r in plan.rows if (r.label, r.backbone, r.wa) == (plan.baseline, row.backbone, row.wa)
+    ]
+    same = [r for r in rows if r.schedule == row.schedule]
+    return next(iter(same or rows), None)
+
+
+def yardstick(plan: Plan, row: Row) -> Row | None:
+    """
+    The row of STE whose steps those of `row` are timed by: of the same net, recipe and W/A.
+
+    Full precision has the one of fewest bits.
+    """
+    rows = [
+        r
+        for r in plan.rows
+        if {info.plugin for info in r.roles.values()} == {STE}
+        and r.backbone == row.backbone
+        and row.wa in {r.wa, REAL}
+        and shared(r.cells[0]) == shared(row.cells[0])
+    ]
+    return min(rows, key=lambda r: (r.wa, r.label != STE, r.schedule != row.schedule), default=None)
+
+
+def untuned_row(measured: Measurements, row: Row) -> MeasuredRow:
+    """A row at the suite's own values, its difference that to the baseline's own."""
+    other, ste = baseline(measured.plan, row), yardstick(measured.plan, row)
+    made = _row(measured, row, row.cells, ste.cells if ste else [])
+    last, best = made.scores.last, made.scores.best
+    return replace(
+        made,
+        claim=row.claim,
+        verdict=verdict(row.claim, row.cells[0], last, best) if row.claim else "",
+        comparison=_difference(measured, row.cells, other.cells if other else None),
+    )
+
+
+def tuned_row(measured: Measurements, row: Row) -> MeasuredRow | None:
+    """A row as tuning chose, its difference that to the baseline's own choice; None before that."""
+    trial = measured.chosen.get(key(row))
+    if trial is None:
+        return None
+    other = _choice(measured, baseline(measured.plan, row))
+    ste = _choice(measured, yardstick(measured.plan, row))
+    as_chosen = row.model_copy(update={"roles": trial.roles})
+    made = _row(measured, as_chosen, trial.cells, ste.cells if ste else [])
+    values = (f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in trial.values.items())
+    untuned = estimate(list(_accuracies(measured.of(row.cells)).values()))
+    return replace(
+        made,
+        tuned=TunedValues(", ".join(values), untuned),
+        comparison=_difference(measured, trial.cells, other.cells if other else None),
+    )
+
+
+def published_rows(absent: Iterable[Absent], backbone: str, wa: str) -> list[PublishedRow]:
+    """Rows of papers that are not run here, of one net at one W/A, best first."""
+    here = [a for a in absent if place(a) == (backbone, wa)]
+    return [
+        PublishedRow(
+            label=a.claim.method,
+            backbone=backbone,
+            wa=wa,
+            schedule=a.claim.schedule,
+            estimator=EstimatorText(
+                a.claim.formula, a.claim.kind, a.claim.rational, a.claim.flexible
+            ),
+            claim=a.claim,
+            reason=a.reason,
+        )
+        for a in sorted(here, key=lambda a: -a.claim.acc)
+    ]
+
+
+def place(absent: Absent) -> tuple[str, str]:
+    """The backbone and W/A under which a published row stands."""
+    return absent.claim.backbone or "any net", absent.claim.wa
+
+
+def _choice(measured: Measurements, row: Row | None) -> Trial | None:
+    return measured.chosen.get(key(row)) if row else None
+
+
+def _row(measured: Measurements, row: Row, cells: list[Cell], timed_by: list[Cell]) -> MeasuredRow:
+    """What the records of `cells` say, which are the row's own or those that tuning chose."""
+    records = measured.of(cells)
+    ended = [record for record in records if record.status == "ok"]
+    lost = Counter(f"{r.status}: {r.reason}" for r in records if r.status != "ok")
+    scores = _scores(records, measured.definition)
+    return MeasuredRow(
+        label=row.label,
+        backbone=row.backbone,
+        wa=row.wa,
+        schedule=row.schedule,
+        estimator=_estimator(row),
+        claim=None,
+        scores=scores,
+        seeds=SeedCounts(
+            ended=len(scores.by_seed), lost=dict(lost), missing=len(cells) - len(records)
+        ),
+        resources=measured_resources(ended, measured.of(timed_by)),
+        cells=[cell.id for cell in cells],
+    )
+
+
+def _scores(records: list[Record], definition: Definition) -> Scores:
+    ended = [record for record in records if record.status == "ok"]
+    pairs = [pair for record in ended if (pair := indicators(record, definition))]
+    accuracies = _accuracies(records)
+    return Scores(
+        by_seed=accuracies,
+        last=estimate(list(accuracies.values())),
+        best=estimate([r.best_acc for r in records if r.best_acc is not None]),
+        top5=estimate([r.last_top5 for r in ended if r.last_top5 is not None]),
+        e=mean(e for e, _ in pairs) if pairs else None,
+        s=mean(s for _, s in pairs) if pairs else None,
+    )
+
+
+def _difference(measured: Measurements, cells: list[Cell], others: list[Cell] | None) -> Comparison:
+    if others is None:
+        return Comparison()
+    ours, theirs = _accuracies(measured.of(cells)), _accuracies(measured.of(others))
+    return Comparison(difference=paired(ours, theirs))
+
+
+def _accuracies(records: Iterable[Record]) -> dict[int, float]:
+    """Last-epoch accuracy by seed, of the cells that came to their end."""
+    return {r.cell.seed: r.last_acc for r in records if r.last_acc is not None}
+
+
+def _estimator(row: Row) -> EstimatorText:
+    infos = list(row.roles.values())
+    return EstimatorText(
+        formula=_by_role(row, [i.formula for i in infos]),
+        kind=_by_role(row, [i.kind for i in infos]) if infos else "full precision",
+        rational=_by_role(row, [_verdict(i, "rational") for i in infos]),
+        flexible=_by_role(row, [_verdict(i, "flexible") for i in infos]),
+    )
+
+
+def _verdict(info: RoleInfo, name: str) -> str:
+    """Of the printed f, and in brackets of the one that trains, where that is another."""
+    words = [str(getattr(p, name)) if p else "n/a" for p in (info.printed, info.trained)]
+    return words[0] if words[0] == words[1] else f"{words[0]} ({words[1]})"
+
+
+def _by_role(row: Row, words: list[str]) -> str:
+    """One word for both roles, or `W: ...; A: ...` where they differ."""
+    if len(set(words)) <= 1:
+        return words[0] if words else ""
+    return "; ".join(f"{role}: {word}" for role, word in zip(row.roles, words, strict=True))

@@ -1,0 +1,72 @@
+"""A board on a terminal: one table for each section, or several under each other."""
+
+from dataclasses import replace
+from typing import Any
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from bench.leaderboard.board import Board, MeasuredRow
+from bench.leaderboard.columns.groups import NARROW, STACKED, WHOLE
+from bench.leaderboard.tables import layout, paper
+from bench.leaderboard.tables.layout import Layout, TextRow
+
+WIDTHS = {230: (WHOLE,), 90: STACKED, 0: NARROW}  # characters needed → groups of each table
+
+
+def table(board: Board, width: int, style: str = "") -> Group:
+    """
+    The board for a terminal of `width` characters.
+
+    Raises:
+        UsageError: no such style, or none for this board.
+    """
+    laid = _layout(board, width, style)
+    parts: list[Any] = []
+    for part in laid.parts:
+        title = f"{laid.title}: {part.title}"
+        for own in part.tables:
+            parts.append(_table(title, own))
+            title = ""
+        if part.caption:
+            parts.append(Text(f"· {part.caption}", style="dim"))
+        parts += [Text(f"· {note}") for note in part.notes]
+    *sentences, counts = laid.summary
+    parts += [*map(Text, sentences), Text(counts, style="bold")]
+    return Group(*parts, *(Text(f"· {note}", style="dim") for note in laid.notes))
+
+
+def _layout(board: Board, width: int, style: str) -> Layout:
+    if style:
+        laid = paper.layout(board, style)
+        parts = [replace(part, tables=part.tables[0].split(width)) for part in laid.parts]
+        return replace(laid, parts=parts)
+    groups = next(groups for needed, groups in WIDTHS.items() if width >= needed)
+    return layout.arranged(board, groups)
+
+
+def _table(title: str, laid: layout.Table) -> Table:
+    table = Table(title=Text(title) if title else None, box=box.SIMPLE_HEAD, title_justify="left")
+    for heading in laid.columns:
+        right = heading.kind == "number"
+        table.add_column(
+            heading.head,
+            justify="right" if right else "left",
+            no_wrap=right,
+            overflow="ellipsis" if right else "fold",  # no number is cut unseen
+            min_width=heading.least,
+        )
+    for row in laid.rows:
+        if row.rule:
+            table.add_section()
+        table.add_row(*map(Text, row.words), style=_style(row))
+    return table
+
+
+def _style(row: TextRow) -> str:
+    if row.bold:
+        return "bold"
+    measured = any(isinstance(own, MeasuredRow) and own.scores.last for own in row.rows)
+    return "" if measured else "dim"
