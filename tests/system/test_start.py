@@ -34,7 +34,7 @@ COMMANDS: dict[str, set[str]] = {  # each with what it imports of those
     "status": set(),
     "leaderboard tiny": set(),
     "leaderboard tiny --format json": set(),
-    "leaderboard tiny --format csv": {"pandas"},
+    "leaderboard tiny --format csv": set(),
     "trace tiny": set(),
     f"logs {CELL}": set(),
     f"diff {CELL} {CELL}": set(),
