@@ -44,7 +44,7 @@ def run(job: Job, link: RunLink) -> None:
     """In place of `bench.cell_run.run`; imports no torch, so that it starts soon."""
     global _link
     _link = link
-    link.tell(Started(job.cell.id))
+    link.emit(Started(job.cell.id))
     DEEDS[job.argv[job.cell.seed]](job)
 
 
@@ -94,11 +94,11 @@ def record(job: Job, status: CellStatus, reason: str = "") -> Record:
 
 def _end(job: Job, status: CellStatus, reason: str = "") -> None:
     store.save_record(job.root, record(job, status, reason))
-    _link.tell(Ended(job.cell.id, status=status, reason=reason))
+    _link.emit(Ended(job.cell.id, status=status, reason=reason))
 
 
 def _ok(job: Job) -> None:
-    _link.tell(Progressed(job.cell.id, epoch=1, acc=0.5))
+    _link.emit(Progressed(job.cell.id, epoch=1, acc=0.5))
     _end(job, CellStatus.OK)
 
 
@@ -106,18 +106,18 @@ def _obey(job: Job, seconds: float = 0.0) -> None:
     """Train until told to stop, and a while longer."""
     _wait(job)
     time.sleep(seconds)
-    _link.tell(Ended(job.cell.id, epoch=1, status=CellStatus.INTERRUPTED))
+    _link.emit(Ended(job.cell.id, epoch=1, status=CellStatus.INTERRUPTED))
 
 
 def _wait(job: Job) -> None:
-    _link.tell(Progressed(job.cell.id, epoch=1, acc=0.5))
+    _link.emit(Progressed(job.cell.id, epoch=1, acc=0.5))
     while not _link.halted():
         time.sleep(0.02)
 
 
 def _hang(job: Job) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _link.tell(Progressed(job.cell.id, epoch=1, acc=0.5))
+    _link.emit(Progressed(job.cell.id, epoch=1, acc=0.5))
     time.sleep(600)
 
 

@@ -7,20 +7,19 @@ training that is asked to stop, by its run or by SIGTERM, finishes its step and 
 
 import contextlib
 import signal
-import time
 import traceback
 from collections.abc import Generator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bench.base.text import count
 from bench.errors import BenchError, DataError, EnvironmentProblem, exhausted
 from bench.results import store
 from bench.run.cell_log import Log
-from bench.run.events import Compiling, Ended, Noted, Progressed, Started
+from bench.run.conditions import Conditions
+from bench.run.events import Ended, Started
 from bench.run.job import Job
 from bench.run.link import RunLink
+from bench.run.resume import NoteReporter, ResumableTraining, describe
 from bench.spec.cell_status import CellStatus
 
 if TYPE_CHECKING:  # a cell says that it has started before it imports torch, which takes its time
@@ -28,12 +27,9 @@ if TYPE_CHECKING:  # a cell says that it has started before it imports torch, wh
     from torch import nn
 
     from bench.data.dataset import Dataset
-    from bench.results.record import Provenance, Receipt, Record
-    from bench.train.outcome import Outcome, Progress
-    from bench.train.resource_meter import ResourceMeter
-    from bench.train.snapshot import Snapshot
+    from bench.results.record import Record
+    from bench.train.outcome import Outcome
 
-QUIET_S = 0.25  # no more than four messages a second from a worker
 ALONE = RunLink()  # of a cell without a run
 _datasets: "dict[str, Dataset]" = {}  # that this process has loaded, for the cells to come
 
@@ -49,7 +45,7 @@ def run(job: Job, link: RunLink | None = None) -> None:
             to go on from, or checkpoints not be read; these stay, and there is no record.
     """
     link = link or ALONE
-    link.tell(Started(job.cell.id))
+    link.emit(Started(job.cell.id))
     from bench.train import checkpoint
     from bench.train.trainer import TrainingStopped
 
@@ -59,38 +55,24 @@ def run(job: Job, link: RunLink | None = None) -> None:
             record = cell.record()
     except TrainingStopped as stopped:
         cell.log.line(f"interrupted: {stopped}")
-        link.tell(Ended(job.cell.id, CellStatus.INTERRUPTED, epoch=stopped.epoch))
+        link.emit(Ended(job.cell.id, CellStatus.INTERRUPTED, epoch=stopped.epoch))
         return
     store.save_record(job.root, record)
     if record.measured:
         checkpoint.remove_all(cell.home)
     cell.log.end(record.status, record.reason)
-    link.tell(Ended(job.cell.id, record.status, record.reason, record.last_acc))
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """Under which a cell trains, settled before it does; as they are here, nothing is settled."""
-
-    compiled: bool = False
-    meter: "ResourceMeter | None" = None
-    receipt: "Receipt | None" = None
+    link.emit(Ended(job.cell.id, record.status, record.reason, record.last_acc))
 
 
 class CellRun:
     """One try at a cell. What becomes known of it meanwhile is kept for its record."""
 
     def __init__(self, job: Job, link: RunLink) -> None:
-        from bench.results.provenance import describe_checkout
-
         self.job, self.link = job, link
-        self.started = datetime.now(UTC)
+        self.conditions = Conditions(job)
         self.log = Log(job.root, job.cell)
         self.home = store.cell_path(job.root, job.cell)
-        self.conditions = Conditions()
-        self.earlier: list[Provenance] = []  # processes that trained the cell before
         self._terminated = False
-        describe_checkout()  # as it is now, not as it may be when the cell ends
 
     @contextlib.contextmanager
     def stopped_by_sigterm(self) -> Generator[None, None, None]:
@@ -130,8 +112,8 @@ class CellRun:
                 cell=self.job.cell,
                 status=status,
                 reason=reason,
-                provenance=self._provenance(),
-                earlier=self.earlier,
+                provenance=self.conditions.provenance(),
+                earlier=self.conditions.earlier,
                 receipt=self.conditions.receipt,
             )
 
@@ -163,8 +145,8 @@ class CellRun:
             parameters=sum(p.numel() for p in net.parameters()),
             images_per_s=outcome.images_per_s,
             peak_mib=meter.peak_mib() if meter else None,
-            provenance=self._provenance(),
-            earlier=self.earlier,
+            provenance=self.conditions.provenance(),
+            earlier=self.conditions.earlier,
             receipt=self.conditions.receipt,
         )
 
@@ -186,21 +168,18 @@ class CellRun:
         data = _dataset(job, device).to(device, job.workers, log.line)
         compiled, why = compile_policy.choose(job.compiled, job.cell, data, job.device)
         log.line(why)
-        meter = ResourceMeter(device, alone=job.cells_at_once == 1)
-        self.conditions = Conditions(meter=meter)
+        self.conditions.meter = ResourceMeter(device, alone=job.cells_at_once == 1)
         threads = count(job.threads, "thread")
         log.line(f"{job.cell.slug} on {job.device}, {threads}, {data.label}")
         checkpoint.remove_unfinished(self.home)
         try:
-            self.conditions = self._settled(compiled, meter)
-            return self._train_from_checkpoint(data)
+            return self._train_with(compiled=compiled, data=data)
         except Exception as error:
             if job.compiled or not (compiled and compile_policy.is_compile_error(error)):
                 raise
             # nobody asked for it
-            log.line(f"eager, for nothing can be compiled here: {_reason(error)}")
-            self.conditions = self._settled(False, meter)
-            return self._train_from_checkpoint(data)
+            log.line(f"eager, for nothing can be compiled here: {describe(error)}")
+            return self._train_with(compiled=False, data=data)
 
     def _prepare(self) -> None:
         """Set the process up for the cell; see that both are what the plan takes them for."""
@@ -213,79 +192,22 @@ class CellRun:
         add_folders(self.job.plugins)
         source_digest.confirm(self.job.cell)
 
-    def _settled(self, compiled: bool, meter: "ResourceMeter") -> Conditions:
-        """How the cell trains, and whether two equal trainings agree here."""
+    def _train_with(self, *, compiled: bool, data: "Dataset") -> "tuple[nn.Module, Outcome]":
+        """Find out whether two equal trainings agree here, and then train the cell."""
         from bench.train import determinism
 
-        job = self.job
-        self.conditions = Conditions(compiled, meter)
+        job, conditions = self.job, self.conditions
+        conditions.compiled, conditions.receipt = compiled, None
         receipt = determinism.find_or_make_receipt(job.root, job.device, job.threads, compiled)
+        conditions.receipt = receipt
         if receipt.first_difference is not None:
             first = receipt.first_difference
             self.log.line(f"note: two equal trainings here differ from step {first} on")
-        return Conditions(compiled, meter, receipt)
+        return ResumableTraining(conditions, self.log, self.link, self._stop_asked).train(data)
 
-    def _train_from_checkpoint(self, data: "Dataset") -> "tuple[nn.Module, Outcome]":
-        """
-        Train from the newest checkpoint that fits, or anew; each try has a network of its own.
-
-        A failure right after a checkpoint is put to it; a plugin's comes again without it.
-        """
-        from bench.train import checkpoint, model, trainer
-        from bench.train.snapshot import SnapshotMismatch
-
-        job, log, home = self.job, self.log, self.home
-        notes = _Notes(job.cell.id, log, self.link)
-        while True:
-            built = model.build(job.cell)
-            built.net.to(job.device)
-            resume, self.earlier = checkpoint.read_newest(home, job.cell.id, log.line) or (None, [])
-            if resume:
-                images = resume.step * job.cell.recipe.batch_size
-                self._resumed(resume, images / data.sizes["train"])
-            watch = _Watch(job.cell.id, log, self.link)
-            checkpointer = checkpoint.CheckpointWriter(
-                home,
-                job.cell.id,
-                job.checkpoint_s,
-                lambda: [*self.earlier, self._provenance()],
-                lambda: self._terminated or self.link.halted(),
-                notes.add,
-            )
-            try:
-                if resume:
-                    checkpoint.check_optimizer(resume, built.net.parameters())
-                return built.net, trainer.train(
-                    built.net,
-                    built.clock,
-                    data,
-                    job.cell.recipe,
-                    job.cell.seed,
-                    compiled=self.conditions.compiled,
-                    watch=watch,
-                    resume=resume,
-                    checkpointer=checkpointer,
-                )
-            except SnapshotMismatch as mismatch:
-                path = checkpoint.step_folder(home, mismatch.epoch, mismatch.step)
-                checkpoint.set_aside(path, str(mismatch), log.line)
-            except Exception as error:
-                if not resume or watch.moved or not _of_content(error):
-                    raise
-                path = checkpoint.step_folder(home, resume.epoch, resume.step)
-                checkpoint.set_aside(path, f"training fails there: {_reason(error)}", log.line)
-
-    def _resumed(self, snapshot: "Snapshot", fraction: float) -> None:
-        """Tell from where training goes on, and what is not as it was there."""
-        log, epoch = self.log, snapshot.epoch
-        log.line(f"resumed in epoch {epoch + 1}, before step {snapshot.step + 1}")
-        acc = next(reversed(snapshot.outcome.curves.get("test_acc", [])), None)
-        self.link.tell(Progressed(self.job.cell.id, epoch, fraction, acc))
-        before, now = self.earlier[-1], self._provenance()
-        for name in ("commit", "versions", "device", "threads", "compiled"):
-            then, here = getattr(before, name), getattr(now, name)
-            if then != here:
-                log.line(f"not as before the interruption: {name} {here}, was {then}")
+    def _stop_asked(self) -> bool:
+        """Is the cell to checkpoint and end, for SIGTERM or for its run?"""
+        return self._terminated or self.link.halted()
 
     def _keep_weights(self, outcome: "Outcome") -> None:
         """
@@ -305,47 +227,18 @@ class CellRun:
             except EnvironmentProblem as problem:
                 if any(not why for _, why in checkpoint.examine(self.home, self.job.cell.id)):
                     raise
-                notes = _Notes(self.job.cell.id, self.log, self.link)
+                notes = NoteReporter(self.job.cell.id, self.log, self.link)
                 notes.add(f"weights not kept, the record is worth more: {problem}")
-
-    def _provenance(self) -> "Provenance":
-        """What this process can say of itself up to now."""
-        from bench.results.provenance import make_provenance
-
-        meter = self.conditions.meter
-        return make_provenance(
-            self.started,
-            self.job.device,
-            argv=list(self.job.argv),
-            cells_at_once=self.job.cells_at_once,
-            compiled=self.conditions.compiled,
-            energy_j=meter.energy_j() if meter else None,
-        )
 
 
 def failure(error: Exception, job: Job) -> tuple[CellStatus, str]:
     """The status and the reason of a cell that an exception ended."""
-    reason = _reason(error)
+    reason = describe(error)
     if exhausted(error):
         size = job.cell.recipe.batch_size
         why = f"out of memory on {job.device} at batch size {size}: {reason}"
         return CellStatus.OUT_OF_MEMORY, why
     return CellStatus.FAILED, reason
-
-
-def _reason(error: Exception) -> str:
-    kind = "" if isinstance(error, BenchError) else f"{type(error).__name__}: "
-    return f"{kind}{error}".splitlines()[0][:300]
-
-
-def _of_content(error: Exception) -> bool:
-    """May what a checkpoint holds have raised it? Not what a machine, or a request to stop, did."""
-    from torch import AcceleratorError
-
-    from bench.train.trainer import TrainingStopped
-
-    others = (TrainingStopped, EnvironmentProblem, AcceleratorError)
-    return not (isinstance(error, others) or exhausted(error))
 
 
 def _dataset(job: Job, device: "torch.device") -> "Dataset":
@@ -356,41 +249,3 @@ def _dataset(job: Job, device: "torch.device") -> "Dataset":
     if key not in _datasets:
         _datasets[key] = model.load_dataset(job.cell, job.data).to(device, job.workers)
     return _datasets[key]
-
-
-class _Watch:
-    """Passes on how far training is, not too often, and writes each epoch to the log."""
-
-    def __init__(self, cell_id: str, log: Log, link: RunLink) -> None:
-        self.cell_id, self.log, self.link, self.told = cell_id, log, link, 0.0
-        self.moved = False  # has training passed where it was first seen?
-        self._first: tuple[int, float] | None = None
-
-    def __call__(self, progress: "Progress") -> None:
-        place = progress.epoch, progress.fraction
-        self._first = self._first or place
-        self.moved = place != self._first
-        if progress.compiling:
-            self.log.line("compiling the training step")
-            self.link.tell(Compiling(self.cell_id, *place))
-            return
-        if progress.acc is not None:
-            speed = f"{progress.images_per_s:.0f} images/s" if progress.images_per_s else ""
-            self.log.line(f"epoch {progress.epoch}/{progress.epochs} {progress.acc:.4f} {speed}")
-        elif time.monotonic() - self.told < QUIET_S:
-            return
-        self.told = time.monotonic()
-        self.link.tell(Progressed(self.cell_id, *place, progress.acc, progress.images_per_s))
-
-
-class _Notes:
-    """What cannot be kept of a cell that goes on: each time in the log, once on the screen."""
-
-    def __init__(self, cell_id: str, log: Log, link: RunLink) -> None:
-        self.cell_id, self.log, self.link, self.told = cell_id, log, link, False
-
-    def add(self, text: str) -> None:
-        self.log.line(text)
-        if not self.told:
-            self.told = True
-            self.link.tell(Noted(self.cell_id, text))

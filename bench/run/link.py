@@ -1,4 +1,4 @@
-"""What ties the training of a cell to its run: what it tells, and the flag that stops it."""
+"""What ties a cell to its run: the events that it emits, and the flag that stops it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,18 +25,18 @@ class Halt:
         return bool(self._flag.value)
 
 
-def nobody(_: CellEvent) -> None:
-    """Nobody is told."""
+def ignore(_: CellEvent) -> None:
+    """Let an event go unheard."""
 
 
 def never() -> bool:
-    """Nobody asks to stop."""
+    """Say that nobody asks to stop."""
     return False
 
 
 @dataclass(frozen=True)
 class RunLink:
-    """How a cell tells its run what happens, and learns that it is to stop."""
+    """How a cell emits events to its run, and learns that it is to stop."""
 
-    tell: Callable[[CellEvent], None] = nobody
+    emit: Callable[[CellEvent], None] = ignore
     halted: Callable[[], bool] = never

@@ -25,7 +25,7 @@ from bench.planning.planner import plan
 from bench.results import store
 from bench.results.record import Provenance, Record
 from bench.results.record_diff import VOLATILE
-from bench.run import cell_run
+from bench.run import cell_run, resume
 from bench.run.cell_run import CellRun
 from bench.run.events import Ended, Event, Noted, Progressed
 from bench.run.job import Job
@@ -333,7 +333,7 @@ class News(list[Event]):
 def news(monkeypatch: pytest.MonkeyPatch) -> News:
     heard = News()
     monkeypatch.setattr(cell_run, "ALONE", RunLink(heard.put))
-    monkeypatch.setattr(cell_run, "QUIET_S", 0.0)
+    monkeypatch.setattr(resume, "QUIET_S", 0.0)
     return heard
 
 
