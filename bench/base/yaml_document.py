@@ -8,7 +8,7 @@ are booleans, and a duplicate key is an error with its line.
 
 import re
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Any
@@ -108,32 +108,15 @@ class Document:
         )
         return "\n".join(sorted(lines, key=_line_number))
 
-    def value(self, path: KeyPath) -> Any:
-        """Return the value at `path`, None if mappings do not lead there."""
-        node: Any = self.data
-        for key in path:
-            node = (as_mapping(node) or {}).get(str(key))
-        return node
-
-    def with_value(self, path: KeyPath, value: Any) -> "Document":
-        """Put `value` at `path`, in mappings that are there already; the places stay."""
-        return replace(self, data=_with_value(self.data, path, value))
-
-    def without(self, key: str) -> "Document":
-        """Leave out one of the keys of the mapping that this document is, with its places."""
-        data = {k: v for k, v in self.data.items() if k != key}
-        places = {path: place for path, place in self.places.items() if path[:1] != (key,)}
-        return Document(self.source, data, places)
-
-    def completed_by(self, base: "Document") -> "Document":
-        """Take from `base` what is not said here; mappings merge, anything else is replaced."""
-        own = {path for path in self.places if as_mapping(self.value(path)) is None}
+    def completed_by(self, data: Mapping[str, Any], places: Mapping[KeyPath, str]) -> "Document":
+        """Take from `data` what is not said here; mappings merge, anything else is replaced."""
+        own = {path for path in self.places if as_mapping(_value_at(self.data, path)) is None}
         taken = {
             path: place
-            for path, place in base.places.items()
+            for path, place in places.items()
             if not any(path[:i] in own for i in range(1, len(path) + 1))
         }
-        return Document(self.source, _merged(self.data, base.data), taken | dict(self.places))
+        return Document(self.source, _merged(self.data, data), taken | dict(self.places))
 
 
 def parse(text: str, source: str) -> Document:
@@ -232,9 +215,11 @@ def _merged(data: Any, base: Any) -> Any:
     return {k: v for k, v in other.items() if k not in own} | both
 
 
-def _with_value(data: Any, path: KeyPath, value: Any) -> Any:
-    """Copy the mappings along `path`, at whose end `value` stands."""
-    return data | {path[0]: _with_value(data[path[0]], path[1:], value)} if path else value
+def _value_at(data: Any, path: KeyPath) -> Any:
+    """Return the value at `path`, None if mappings do not lead there."""
+    for key in path:
+        data = (as_mapping(data) or {}).get(str(key))
+    return data
 
 
 class _Places:

@@ -1,5 +1,5 @@
 """
-What a suite says in full: its file, the suite it extends, the overrides and the preset in one.
+What a suite says in full: its file, the suites it extends, the overrides and the preset in one.
 
 The places of all that is taken are kept, so that an error names the line that says it.
 """
@@ -13,7 +13,7 @@ from bench.spec.extends import extend
 from bench.spec.overrides import override
 from bench.spec.preset import apply_preset
 from bench.spec.short_forms import listed_labels, spell_out
-from bench.spec.suite_file import find, read_suite
+from bench.spec.suite_file import read_chain
 
 
 def compose(path: Path, overrides: Iterable[str] = ()) -> Document:
@@ -23,9 +23,10 @@ def compose(path: Path, overrides: Iterable[str] = ()) -> Document:
     Raises:
         SuiteError: no such file, not YAML, not a mapping, or an override that cannot be.
     """
-    written = read_suite(find(path))
-    document = spell_out(written)
-    document = extend(document, listed_labels(written))
+    *extending, lowest = read_chain(path)
+    document = spell_out(lowest)
+    for written in reversed(extending):
+        document = extend(document, spell_out(written), listed_labels(written))
     for text in overrides:
         document = override(document, text)
     return apply_preset(document)

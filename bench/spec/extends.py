@@ -3,71 +3,44 @@
 from pathlib import Path
 from typing import Any
 
-from bench.base.files import is_file
-from bench.base.plain_data import KeyPath, as_list, as_mapping
+from bench.base.plain_data import as_list, as_mapping
 from bench.base.yaml_document import Document
-from bench.errors import SuiteError
-from bench.spec.published import find as find_ledger
-from bench.spec.short_forms import listed_labels, spell_out
-from bench.spec.suite_file import SHIPPED, find, read_suite
+from bench.spec.published import find_ledger
+from bench.spec.suite_file import SHIPPED
 
 
-def extend(
-    document: Document, listed: dict[str, set[str]], extended_by: tuple[Path, ...] = ()
-) -> Document:
+def extend(base: Document, suite: Document, listed: dict[str, set[str]]) -> Document:
     """
-    Complete a suite by the one that it extends, which its own base completes first.
+    Complete a suite by the one that it extends, which its own base has completed.
 
     Args:
-        document: the suite, spelled out.
+        base: the extended suite, spelled out.
+        suite: the extending suite, spelled out.
         listed: the labels of the axes that it writes as a list of names. Such a list chooses:
             other labels of the base are dropped, with what the base says of them.
-        extended_by: the files that led here, which must not come again.
-
-    Raises:
-        SuiteError: the base is not there or is no suite, or the chain is a circle.
     """
-    name = document.data.get("extends")
-    if not isinstance(name, str):
-        return document
-    path = Path(document.source)
-    try:
-        base = _read_base(path, name, (*extended_by, path.resolve()))
-    except SuiteError as error:
-        message = f"{document.where(('extends',))}: extends: {error}"
-        raise SuiteError(message) from None
-    base = _without_replaced_data(_with_absolute_paths(base), document)
+    data = _with_absolute_paths(base.data, Path(base.source).parent)
+    data = _without_replaced_data(data, suite.data)
     for axis, labels in listed.items():
-        base = _with_labels(base, axis, labels)
-    return document.completed_by(base)
+        data = _with_labels(data, axis, labels)
+    dropped = base.data.keys() - data.keys()
+    places = {p: place for p, place in base.places.items() if not (p and p[0] in dropped)}
+    return suite.completed_by(data, places)
 
 
-def _read_base(path: Path, name: str, chain: tuple[Path, ...]) -> Document:
-    """Read the suite called `name`, beside `path` or shipped, completed by what it extends."""
-    beside = [path.parent / name, path.parent / f"{name}.yaml"]
-    base = find(next((p for p in beside if is_file(p)), Path(name)))
-    if base.resolve() in chain:
-        message = f"`{name}` extends this suite"
-        raise SuiteError(message)
-    written = read_suite(base)
-    return extend(spell_out(written), listed_labels(written), chain)
-
-
-def _with_absolute_paths(base: Document) -> Document:
-    """Name plugins and ledgers beside the base so that they are found from any suite."""
-    home = Path(base.source).parent
-    if folders := _words(base.data.get("plugins")):
-        paths = [str((home / str(folder)).resolve()) for folder in folders]
-        base = base.with_value(("plugins",), paths)
-    ledgers = _words(base.data.get("published"))
+def _with_absolute_paths(data: dict[str, Any], home: Path) -> dict[str, Any]:
+    """Name plugins and ledgers beside the base, in `home`, so that any suite finds them."""
+    changed: dict[str, Any] = {}
+    if folders := _words(data.get("plugins")):
+        changed["plugins"] = [str((home / str(folder)).resolve()) for folder in folders]
+    ledgers = _words(data.get("published"))
     if ledgers and home.resolve() != SHIPPED.resolve():
         files = [find_ledger(str(name), home / "published") for name in ledgers]
-        names = [
+        changed["published"] = [
             str(file.with_suffix("").resolve()) if file else name
             for file, name in zip(files, ledgers, strict=True)
         ]
-        base = base.with_value(("published",), names)
-    return base
+    return data | changed
 
 
 def _words(value: Any) -> list[Any]:
@@ -75,45 +48,58 @@ def _words(value: Any) -> list[Any]:
     return [value] if isinstance(value, str) else as_list(value)
 
 
-def _without_replaced_data(base: Document, document: Document) -> Document:
-    """Drop the data set of the base where `document` names one: there is one, not one more."""
-    if "data" in document.data:
-        base = base.without("data")
-    entries = as_mapping(base.data.get("backbones"))
+def _without_replaced_data(data: dict[str, Any], suite: dict[str, Any]) -> dict[str, Any]:
+    """Drop the data set of the base where the suite names one: there is one, not one more."""
+    if "data" in suite:
+        data = _without(data, "data")
+    entries = as_mapping(data.get("backbones"))
     if entries is None:
-        return base
-    others = as_mapping(document.data.get("backbones")) or {}
+        return data
+    others = as_mapping(suite.get("backbones")) or {}
     replaced = {label for label, entry in others.items() if "data" in (as_mapping(entry) or {})}
     changed = {
-        label: {key: value for key, value in entries[label].items() if key != "data"}
+        label: _without(entry, "data")
         for label in replaced & entries.keys()
-        if as_mapping(entries[label]) is not None
+        if (entry := as_mapping(entries[label])) is not None
     }
-    return base.with_value(("backbones",), entries | changed)
+    return data | {"backbones": entries | changed}
 
 
-def _with_labels(base: Document, axis: str, labels: set[str]) -> Document:
+def _without(data: dict[str, Any], key: str) -> dict[str, Any]:
+    """Copy a mapping but for one key."""
+    return {k: v for k, v in data.items() if k != key}
+
+
+def _with_labels(data: dict[str, Any], axis: str, labels: set[str]) -> dict[str, Any]:
     """Leave of one axis of the base these labels, their matrices, and what is said of them."""
-    by_label: list[KeyPath] = [(axis,), ("published", "acc"), ("tune", axis)]
-    for path in by_label:
-        entries = as_mapping(base.value(path))
-        if entries is not None:
-            kept = {k: v for k, v in entries.items() if _plain(k) in {*labels, "none"}}
-            base = base.with_value(path, kept)
-    return _with_rules(base, axis.removesuffix("s"), labels)
+    for path in ([axis], ["published", "acc"], ["tune", axis]):
+        data = _with_keys(data, path, {*labels, "none"})
+    return _with_rules(data, axis.removesuffix("s"), labels)
 
 
-def _with_rules(base: Document, field: str, labels: set[str]) -> Document:
+def _with_keys(data: dict[str, Any], path: list[str], labels: set[str]) -> dict[str, Any]:
+    """Leave of the mapping at `path`, if there is one, the entries of these labels."""
+    key, rest = path[0], path[1:]
+    entries = as_mapping(data.get(key))
+    if entries is None:
+        return data
+    if rest:
+        return data | {key: _with_keys(entries, rest, labels)}
+    return data | {key: {k: v for k, v in entries.items() if _plain(k) in labels}}
+
+
+def _with_rules(data: dict[str, Any], field: str, labels: set[str]) -> dict[str, Any]:
     """Leave the includes, excludes and the baseline that speak of these labels."""
-    for key in ("include", "exclude"):
-        if key in base.data:
-            rules = [r for r in as_list(base.data[key]) if _speaks_of(r, field, labels)]
-            if key == "exclude":
-                rules = [_narrowed(rule, field, labels) for rule in rules]
-            base = base.with_value((key,), rules)
-    if field == "estimator" and _plain(base.data.get("baseline")) not in labels:
-        return base.without("baseline")
-    return base
+    rules = {
+        key: [rule for rule in as_list(data[key]) if _speaks_of(rule, field, labels)]
+        for key in ("include", "exclude")
+        if key in data
+    }
+    if "exclude" in rules:
+        rules["exclude"] = [_narrowed(rule, field, labels) for rule in rules["exclude"]]
+    if field == "estimator" and _plain(data.get("baseline")) not in labels:
+        data = _without(data, "baseline")
+    return data | rules
 
 
 def _speaks_of(rule: Any, field: str, labels: set[str]) -> bool:

@@ -28,13 +28,12 @@ def override(document: Document, text: str) -> Document:
     _check_path(document.data, path, place)
     value = parse(written, place)
     data = _with_value(document.data, path, value.data)
+    if path[0] == "train" and len(path) > 1:
+        data = _without_own_field(data, str(path[1]))
     made = {path[:depth]: place for depth in range(1, len(path))}  # if they were not there
     kept = {p: at for p, at in document.places.items() if p[: len(path)] != path}
     own = {path + p: place for p in value.places}
-    document = spell_out(Document(document.source, data, {**made, **kept, **own}))
-    if path[0] == "train" and len(path) > 1:
-        return _without_own_field(document, str(path[1]))
-    return document
+    return spell_out(Document(document.source, data, {**made, **kept, **own}))
 
 
 def _parse(text: str, place: str) -> tuple[KeyPath, str]:
@@ -77,15 +76,17 @@ def _with_value(node: Any, path: KeyPath, value: Any) -> Any:
     return keyed | {str(key): _with_value({} if inner is None else inner, rest, value)}
 
 
-def _without_own_field(document: Document, field: str) -> Document:
+def _without_own_field(data: dict[str, Any], field: str) -> dict[str, Any]:
     """Drop a field of the recipe from what backbones say of theirs."""
-    entries = as_mapping(document.data.get("backbones"))
+    entries = as_mapping(data.get("backbones"))
     if entries is None:
-        return document
-    fields = {label: as_mapping((as_mapping(e) or {}).get("train")) for label, e in entries.items()}
-    changed = {
-        label: entries[label] | {"train": {k: v for k, v in own.items() if k != field}}
-        for label, own in fields.items()
-        if own is not None
+        return data
+    recipes = {
+        k: as_mapping((as_mapping(entry) or {}).get("train")) for k, entry in entries.items()
     }
-    return document.with_value(("backbones",), entries | changed)
+    changed = {
+        label: entries[label] | {"train": {k: v for k, v in recipe.items() if k != field}}
+        for label, recipe in recipes.items()
+        if recipe is not None
+    }
+    return data | {"backbones": entries | changed}

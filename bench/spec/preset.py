@@ -27,18 +27,19 @@ def apply_preset(document: Document) -> Document:
     name = document.data.get("preset")
     if name not in get_args(PresetName):
         return document
-    return document.completed_by(_relabelled(_read_preset(name), document, f"preset {name}"))
+    data = _relabelled(_read_preset(name), document)
+    return document.completed_by(data, dict.fromkeys(_leaf_paths(data, ()), f"preset {name}"))
 
 
-def _relabelled(preset: dict[str, Any], document: Document, place: str) -> Document:
-    """Write a preset with the labels of `document`; all of it stands at `place`."""
+def _relabelled(preset: dict[str, Any], document: Document) -> dict[str, Any]:
+    """Write a preset with the labels of `document`."""
     data: dict[str, Any] = {k: v for k, v in preset.items() if not as_mapping(v)}
     data |= {k: preset[k] for k in ("train", "binarization")}
     for axis in ("estimators", "backbones"):
         entries = as_mapping(document.data.get(axis)) or {}
         data[axis] = {k: _entry(k, v, preset[axis], preset["data"]) for k, v in entries.items()}
     data["data"] = _data_sets(document.data.get("data"), preset["data"])
-    return Document(place, data, dict.fromkeys(_leaf_paths(data, ()), place))
+    return data
 
 
 def _read_preset(name: str) -> dict[str, Any]:

@@ -77,7 +77,9 @@ def ledger(name: str, beside: Path) -> list[Claim]:
         SuiteError: no such ledger, or it is not one, every problem with its line.
     """
     home = Path(str(files("suites"))) / "published"
-    path = next((p for folder in (beside / "published", home) if (p := find(name, folder))), None)
+    path = next(
+        (p for folder in (beside / "published", home) if (p := find_ledger(name, folder))), None
+    )
     if path is None:
         message = f"no ledger `{name}`{suggest(name, sorted(p.stem for p in home.glob('*.yaml')))}"
         raise SuiteError(message)
@@ -102,8 +104,8 @@ def ledger(name: str, beside: Path) -> list[Claim]:
     return found
 
 
-def find(name: str, folder: Path) -> Path | None:
-    """The ledger's file in `folder`, if it is there."""
+def find_ledger(name: str, folder: Path) -> Path | None:
+    """Return the ledger's file in `folder`, if it is there."""
     path = folder / f"{name}.yaml"
     return path if is_file(path) else None
 

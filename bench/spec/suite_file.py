@@ -1,4 +1,8 @@
-"""Suites on disk: found by path or by name, read as YAML, and asked what question they head."""
+"""
+Suites on disk: found by path or by name, read as YAML with those that they extend.
+
+The comment that heads a suite is its question.
+"""
 
 import itertools
 from importlib.resources import files
@@ -29,13 +33,40 @@ def find(path: Path) -> Path:
     raise SuiteError(message)
 
 
-def read_suite(path: Path) -> Document:
+def read_chain(path: Path) -> list[Document]:
     """
-    Read what the file itself says.
+    Read the suite at `path`, or of that name, then the one that it extends, and so on.
+
+    Returns what each file says for itself, the extending before the extended.
 
     Raises:
-        SuiteError: no such file, not YAML, or not a mapping.
+        SuiteError: no such file, not YAML, not a mapping, or a suite that extends itself; the line
+            of each `extends` that leads there is named.
     """
+    return _with_bases(_read(find(path)), ())
+
+
+def _with_bases(suite: Document, extended_by: tuple[Path, ...]) -> list[Document]:
+    """List a suite and what it extends; the files `extended_by` must not come again."""
+    name = suite.data.get("extends")
+    if not isinstance(name, str):
+        return [suite]
+    path = Path(suite.source)
+    seen = (*extended_by, path.resolve())
+    beside = [path.parent / name, path.parent / f"{name}.yaml"]
+    try:
+        base = find(next((p for p in beside if is_file(p)), Path(name)))
+        if base.resolve() in seen:
+            message = f"`{name}` extends this suite"
+            raise SuiteError(message)
+        return [suite, *_with_bases(_read(base), seen)]
+    except SuiteError as error:
+        message = f"{suite.where(('extends',))}: extends: {error}"
+        raise SuiteError(message) from None
+
+
+def _read(path: Path) -> Document:
+    """Read what the file itself says, which must be a mapping."""
     document = read(path)
     if not isinstance(document.data, dict):
         message = f"{document.source}:1:1: a suite is a mapping; `bench schema` describes it"

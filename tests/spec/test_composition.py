@@ -34,24 +34,24 @@ seeds: 0
 
 def test_every_step_leaves_its_document_as_it_was(tmp_path: Path) -> None:
     """Spelling out, extending, overriding and the preset change copies, of nested data too."""
-    (tmp_path / "base.yaml").write_text(BASE)
     written = parse(TOP, str(tmp_path / "top.yaml"))
+    base = spell_out(parse(BASE, str(tmp_path / "base.yaml")))
     spelled_out = spell_out(written)
-    extended = extend(spelled_out, listed_labels(written))
+    extended = extend(base, spelled_out, listed_labels(written))
     overridden = override(extended, "backbones.resnet20.width=8")
     retrained = override(overridden, "train.lr=0.2")
-    steps = [written, spelled_out, extended, overridden, retrained, apply_preset(retrained)]
+    steps = [written, base, spelled_out, extended, overridden, retrained, apply_preset(retrained)]
     before = copy.deepcopy(steps)
 
     spell_out(written)
-    extend(spelled_out, listed_labels(written))
+    extend(base, spelled_out, listed_labels(written))
     override(extended, "backbones.resnet20.width=8")
     override(overridden, "train.lr=0.2")
     apply_preset(retrained)
 
     assert steps == before
-    assert [s.data["backbones"]["resnet20"]["width"] for s in steps[2:4]] == [4, 8]
-    assert ["lr" in s.data["backbones"]["resnet20"]["train"] for s in steps[3:5]] == [True, False]
+    assert [s.data["backbones"]["resnet20"]["width"] for s in steps[3:5]] == [4, 8]
+    assert ["lr" in s.data["backbones"]["resnet20"]["train"] for s in steps[4:6]] == [True, False]
     with pytest.raises(FrozenInstanceError):
         written.data = {}  # pyright: ignore
 
