@@ -6,10 +6,10 @@ import sys
 def main() -> None:
     """Run the command; an interrupt while its modules are read ends it like any other."""
     try:
-        from bench.cli.app import main as run
+        import bench.cli.app
     except KeyboardInterrupt:
         sys.exit(130)
-    run()
+    bench.cli.app.main()
 
 
 if __name__ == "__main__":  # a spawned worker imports this file again

@@ -111,10 +111,10 @@ def ask(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
     """Call `bench` in this process; returns exit code, stdout and stderr."""
+    monkeypatch.setattr(streams.out, "_width", UNBOUND)
 
     def call(*args: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["bench", *map(str, args)])
-        monkeypatch.setattr(streams.out, "_width", UNBOUND)
         with pytest.raises(SystemExit) as stop:
             app.main()
         text = capsys.readouterr()

@@ -31,10 +31,13 @@ def curve(
 
     As in `bench curve reste o_end=10 --at 0,0.5,1`.
     """
-    from bench.properties import curve as curves
-
-    moments, grid = curves.parse_progress(at), curves.space_evenly(low, high, points)
-    frame = curves.tabulate_curve(
-        curves.build_surrogate(estimator, parameters or []), role, moments, grid
+    from bench.properties.curve import (
+        build_surrogate,
+        parse_progress,
+        space_evenly,
+        tabulate_curve,
     )
+
+    moments, grid = parse_progress(at), space_evenly(low, high, points)
+    frame = tabulate_curve(build_surrogate(estimator, parameters or []), role, moments, grid)
     write(frame.to_csv(index=False))

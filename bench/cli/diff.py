@@ -34,9 +34,9 @@ def diff(
     Exit code 3: they cannot, or one cell came to other bits, or the folders differ.
     """
     from bench.cli import diff_text
-    from bench.results import diff as diffs
+    from bench.results.diff import diff_targets
 
-    found = diffs.diff(a, b, results)
+    found = diff_targets(a, b, results)
     if form == "json":
         write_json(asdict(found))
     else:

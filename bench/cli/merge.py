@@ -38,12 +38,12 @@ def merge(
     What gives way is kept in `attic`, below the results folder.
     Exit code 3: both measured a cell and do not agree, or a cell of the source was refused.
     """
-    from bench.results import merge as merging
+    from bench.results.merge import merge_into
 
     counts: Counter[str] = Counter()
     settled = True
     for source in sources:
-        for step in merging.merge(source, results, prefer, dry=dry_run):
+        for step in merge_into(source, results, prefer, dry=dry_run):
             counts[step.kind] += 1
             settled = settled and step.settled
             if step.kind != "equal":

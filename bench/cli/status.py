@@ -21,12 +21,12 @@ def status(
 
     As in `bench status --watch`.
     """
-    from bench.run import status as runs
+    from bench.run.status import runs_as_json, show_runs, watch_runs
 
     refuse_if(watch and as_json, "--watch is for people, --json for programs; ask for one of them")
     if as_json:
-        print_text(out, runs.as_json(results))
+        print_text(out, runs_as_json(results))
     elif watch:
-        runs.watch(results, out)
+        watch_runs(results, out)
     else:
-        runs.show(results, out)
+        show_runs(results, out)

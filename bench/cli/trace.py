@@ -39,11 +39,11 @@ def trace(
     As in `bench trace quickstart reste 1/1`, or `bench trace 2a8236e84cec`.
     A row's numbers are shown with the values by seed that they are means of, then every cell.
     """
-    from bench.leaderboard import trace as traces
     from bench.leaderboard.tables import trace_text
     from bench.leaderboard.tables.json import trace_fields
+    from bench.leaderboard.trace import trace_target
 
-    found = traces.trace(target, words or [], results, equilibrium, stale=allow_stale)
+    found = trace_target(target, words or [], results, equilibrium, stale=allow_stale)
     if form == "json":
         fields = [trace_fields(row) for row in found] if isinstance(found, list) else asdict(found)
         write_json(fields, default=_model_fields)

@@ -25,15 +25,15 @@ def verify(
     As in `bench verify`, or `bench verify quickstart --no-accuracy`.
     What could not be checked is said. Exit code 3: something differs from what was recorded.
     """
-    from bench.train import verify as verifying
+    from bench.train.verify import Checked, summary, verify_cells
 
-    checked: list[verifying.Checked] = []
+    checked: list[Checked] = []
     with out.status("verifying") if out.is_terminal else nullcontext() as status:
-        for number, total, cell in verifying.verify(results, names or [], data, accuracy=accuracy):
+        for number, total, cell in verify_cells(results, names or [], data, accuracy=accuracy):
             checked.append(cell)
             print_text(out, str(cell))
             if status:
                 status.update(f"{number} of {count(total, 'cell')} verified")
-    print_text(out, verifying.summary(checked))
+    print_text(out, summary(checked))
     if any(cell.wrong for cell in checked):
         raise typer.Exit(3)

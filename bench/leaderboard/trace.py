@@ -57,7 +57,7 @@ class RowTrace:
     cells: list[CellTrace]
 
 
-def trace(
+def trace_target(
     target: str,
     words: list[str],
     root: Path,
@@ -179,9 +179,14 @@ class SuiteTrace:
         return SeedTrace(cell.seed, state.id, stale or record.status, values)
 
     def _cell(self, cell: Cell) -> CellTrace:
-        record = self.states[cell.id].record
-        home = store.find_cell_path(self.root, record.cell if record else cell)
-        return trace_cell(cell_folders.read_folder(home), self.root, self.plans)
+        """What there is of a cell; a record that is known already is not read again."""
+        state = self.states[cell.id]
+        home = store.find_cell_path(self.root, state.record.cell if state.record else cell)
+        if state.record and not state.damage:
+            folder = cell_folders.CellFolder(home, state.record)
+        else:
+            folder = cell_folders.read_folder(home)
+        return trace_cell(folder, self.root, self.plans)
 
 
 def names_of(row: MeasuredRow) -> list[str]:

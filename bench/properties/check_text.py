@@ -11,12 +11,12 @@ from bench.base.validation import misuse
 from bench.base.yaml_document import settings
 from bench.errors import PluginError, UsageError
 from bench.nn.contract import Surrogate
-from bench.properties import study as studies
 from bench.properties.certificates import certify
 from bench.properties.check import check_estimator
 from bench.properties.criterion import BASELINES, DEFINITIONS, FORMS, Criterion
 from bench.properties.estimating_error import WeightedSample
 from bench.properties.proof.certificate import Certificate
+from bench.properties.study import holds_nearly, judge_by, judge_by_all, list_turns
 from bench.registry import ESTIMATORS
 from bench.spec.cell import Role
 from bench.spec.choices import PropertyDefinition
@@ -78,7 +78,7 @@ def render_verdicts(
             yield plugin if isinstance(plugin, str) else f"{name}: f is not declared", False
             continue
         try:
-            found = studies.judge_by(plugin, criterion, measured)
+            found = judge_by(plugin, criterion, measured)
         except Exception as error:  # whatever a stranger's f raises
             yield _raises(name, error), False
             continue
@@ -107,7 +107,7 @@ def render_study(
             broken.append(plugin if isinstance(plugin, str) else f"{name}: f is not declared")
             continue
         try:
-            found = studies.judge_by_all(plugin, measured)
+            found = judge_by_all(plugin, measured)
         except Exception as error:  # whatever a stranger's f raises
             broken.append(_raises(name, error))
             continue
@@ -116,7 +116,7 @@ def render_study(
                 first, last = (form, baseline) == FIRST, (form, baseline) == LAST
                 cells = [_cell(found[Criterion(d, baseline, form)]) for d in definitions]
                 table.add_row(name * first, form, baseline, *cells, end_section=last)
-        rests += [f"  {name:10} {line}" for line in studies.list_turns(plugin, found)]
+        rests += [f"  {name:10} {line}" for line in list_turns(plugin, found)]
     yield table
     yield "≈ no by at most 1e-8, rational at that tolerance"
     yield "\n".join(["what turns a verdict of p, identity, pure:", *rests])
@@ -129,7 +129,7 @@ def _raises(name: str, error: Exception) -> str:
 
 
 def _cell(found: Properties) -> str:
-    return f"{'≈ ' * studies.holds_nearly(found)}{found.rational}, {found.flexible}"
+    return f"{'≈ ' * holds_nearly(found)}{found.rational}, {found.flexible}"
 
 
 def _plugins(words: list[str]) -> Iterator[tuple[str, Any]]:
@@ -181,7 +181,7 @@ def _verdict(title: str, found: Properties) -> list[str]:
     rational = "rational" if found.rational == "yes" else "not rational"
     lines = [f"  {title}: {rational}, {FLEXIBLE[found.flexible]}"]
     if found.rational_witness:
-        near = "; rational at tolerance 1e-8" * studies.holds_nearly(found)
+        near = "; rational at tolerance 1e-8" * holds_nearly(found)
         lines.append(f"    not rational: {found.rational_witness.text}{near}")
     if found.flexible_witness:
         lines.append(f"    {FLEXIBLE[found.flexible]}: {found.flexible_witness.text}")

@@ -81,7 +81,7 @@ class FolderDiff:
         return not (alone or self.other or self.states or self.code or self.damaged)
 
 
-def diff(a: str, b: str, root: Path) -> CellDiff | FolderDiff:
+def diff_targets(a: str, b: str, root: Path) -> CellDiff | FolderDiff:
     """
     Compare two results folders, or two cells: names in `root`, cell folders or record files.
 

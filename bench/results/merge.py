@@ -46,7 +46,7 @@ class MergeResult:
         return self.kind not in {"conflict", "refused"}
 
 
-def merge(
+def merge_into(
     source: Path, root: Path, prefer: Prefer | None = None, *, dry: bool = False
 ) -> Iterator[MergeResult]:
     """

@@ -134,12 +134,12 @@ def all_runs(root: Path) -> list[RunStatus]:
     return found
 
 
-def as_json(root: Path) -> str:
+def runs_as_json(root: Path) -> str:
     """Every run, and every cell of each."""
     return json.dumps([run.facts() for run in all_runs(root)], indent=1, ensure_ascii=False)
 
 
-def show(root: Path, out: Console) -> None:
+def show_runs(root: Path, out: Console) -> None:
     """Print what goes on, cell by cell, and below it how the last runs ended."""
     found = all_runs(root)
     _going(found, out)
@@ -147,7 +147,7 @@ def show(root: Path, out: Console) -> None:
         print_text(out, line)
 
 
-def watch(root: Path, out: Console) -> None:
+def watch_runs(root: Path, out: Console) -> None:
     """Show what goes on until it ends or Ctrl-C: tables on a terminal, lines elsewhere."""
     found = all_runs(root)
     try:

@@ -145,7 +145,7 @@ def summary(results: list[Checked]) -> str:
     return f"{count(len(results), 'cell')}: {', '.join(told) or 'nothing to check'}"
 
 
-def verify(
+def verify_cells(
     root: Path, names: list[str], data: Path | None, *, accuracy: bool = True
 ) -> Iterator[tuple[int, int, Checked]]:
     """

@@ -341,7 +341,7 @@ LINES = [b"[" * 100_000, b'{"a":' * 100_000, b"9" * 10_000, b"\xff\x00" * 50_000
 def _as_json(box: Box, _: Random, rests: dict[Path, bytes]) -> None:
     """For programs: JSON as it is defined, which has no NaN."""
     _grow(rests)
-    json.loads(printable(status.as_json(box.results)), parse_constant=_no_constant)
+    json.loads(printable(status.runs_as_json(box.results)), parse_constant=_no_constant)
 
 
 def _no_constant(word: str) -> None:
@@ -382,7 +382,7 @@ def _seen(box: Box, rests: dict[Path, bytes], out: Terminal) -> str:
 
     status.EVERY_S, status._wait = 0.0, grown  # pyright: ignore[reportPrivateUsage]
     try:
-        status.watch(box.results, out)
+        status.watch_runs(box.results, out)
     finally:
         status.EVERY_S, status._wait = every_s, wait  # pyright: ignore[reportPrivateUsage]
     return out.file.getvalue()  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ import pytest
 from bench.leaderboard.cell_trace import CellTrace
 from bench.leaderboard.columns.table import column
 from bench.leaderboard.ranking import rank
-from bench.leaderboard.trace import RowTrace, trace
+from bench.leaderboard.trace import RowTrace, trace_target
 from bench.results import cell_folders, store
 from bench.results.cell_state import CellStates
 from bench.spec.cell_status import CellStatus
@@ -23,7 +23,7 @@ Ask = Callable[..., tuple[int, str, str]]
 
 
 def rows(target: str, words: list[str], root: Path) -> list[RowTrace]:
-    found = trace(target, words, root)
+    found = trace_target(target, words, root)
     assert isinstance(found, list)
     return found
 
@@ -65,7 +65,7 @@ def test_a_cell_leads_to_all_its_files(measured: Path, tmp_path: Path) -> None:
     journal.write_text(f'{{"cell": "{cell_id}"}}\n{{}}\n{{"cell": "{cell_id}"}}\n', "utf-8")
     (root / "events" / "b.jsonl").write_text("{}\n", encoding="utf-8")
     os.mkfifo(root / "events" / "c.jsonl")
-    found = trace(cell_id, [], root)
+    found = trace_target(cell_id, [], root)
 
     assert isinstance(found, CellTrace)
     named = {found.record, found.log, *found.weights, *found.checkpoints, *found.others}

@@ -164,7 +164,7 @@ def test_hostile_entries(tmp_path: Path, entries: list[Entry], message: str) -> 
     path = build(tmp_path / "x.tar.gz", entries)
     before = files(tmp_path)
     with pytest.raises(UsageError, match="not an archive of `bench export`") as error:
-        list(merge.merge(path, root))
+        list(merge.merge_into(path, root))
 
     assert message in str(error.value)
     assert files(tmp_path) == before
@@ -257,7 +257,7 @@ def survive(content: bytes, count: int, tmp_path: Path, truth: dict[str, bytes])
         path, root = home / "bad.tar.gz", home / "results"
         path.write_bytes(bad)
         try:
-            list(merge.merge(path, root))
+            list(merge.merge_into(path, root))
         except BenchError:
             refused += 1
             assert not list(root.iterdir())

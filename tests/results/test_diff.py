@@ -9,7 +9,7 @@ import pytest
 from samples import cell, record
 
 from bench.results import cell_folders, store
-from bench.results.diff import diff, diff_cells, diff_folders
+from bench.results.diff import diff_cells, diff_folders, diff_targets
 from bench.results.record import Receipt, Record
 from bench.spec.cell import Binarization, DataRef, Recipe, Ref
 
@@ -173,4 +173,4 @@ def test_what_cannot_be_read_is_said(
 
     names = {"root": str(measured), "empty": str(tmp_path)}
     with pytest.raises(UsageError, match=message):
-        diff(a.format(**names), b.format(**names), measured)
+        diff_targets(a.format(**names), b.format(**names), measured)

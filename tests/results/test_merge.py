@@ -27,7 +27,7 @@ def folder(root: Path, *records: Record) -> Path:
 
 
 def join(a: Path, b: Path, prefer: Prefer | None = None, *, dry: bool = False) -> list[MergeResult]:
-    return list(merge.merge(a, b, prefer, dry=dry))
+    return list(merge.merge_into(a, b, prefer, dry=dry))
 
 
 def files(root: Path) -> dict[str, bytes]:
