@@ -54,19 +54,19 @@ class InProcessWorker:
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
         self.over = False
-        self._said: list[CellEvent] = []
+        self._events: list[CellEvent] = []
         self._end = JobEnd()
 
     def begin(self, job: Job) -> None:
         try:
-            cell_run.run(job, RunLink(self._said.append))
+            cell_run.run(job, RunLink(self._events.append))
         except BenchError as error:
             self._end = JobEnd(str(error), environment=isinstance(error, EnvironmentProblem))
         self.over = True
 
-    def news(self) -> list[CellEvent]:
-        news, self._said = self._said, []
-        return news
+    def take_events(self) -> list[CellEvent]:
+        events, self._events = self._events, []
+        return events
 
     def fileno(self) -> None:
         """There is nothing to wait for."""

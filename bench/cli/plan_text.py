@@ -12,7 +12,7 @@ from bench.spec.plan import Plan
 
 def describe_plan(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:
     """Say of each chosen cell whether it is recorded or to run, then what is left out and why."""
-    standings = CellStates(root, [*chosen]).of
+    standings = CellStates(root, [*chosen]).by_id
     counts: Counter[str] = Counter()
     for row, part, cell in plan.every():
         standing = standings.pop(cell.id, None)  # once, though several rows may share it

@@ -2,7 +2,8 @@
 
 import sys
 from contextlib import nullcontext
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,11 @@ from bench.cli import completion
 from bench.cli.completion import offering
 from bench.cli.options import AllowStale, CellOptions, parse_seconds, spread_options, use_one_thread
 from bench.cli.streams import err, out
+
+if TYPE_CHECKING:  # imported when they are used: most commands start without them
+    from bench.run.job import Slot
+    from bench.run.request import PreparedRun
+    from bench.speed.slots import SlotOptions
 
 SHOWN = "What is shown"
 SEEDS = "Seeds where they are needed"
@@ -113,18 +119,15 @@ def run(
     `bench run quickstart --json --track tensorboard`, or `bench run table3 --slots-per-gpu auto`.
     """
     from bench.run import session
-    from bench.run.json_stream import Stream
+    from bench.run.json_stream import JsonEventWriter
     from bench.run.request import RunRequest, prepare
     from bench.run.settings import RetryPolicy
-    from bench.speed import calibration, packing
-    from bench.speed.measure import Measurer
 
     signals.listen(requeue=requeue)
-    use_one_thread()
     request = RunRequest(
         suite=options.suite,
-        overrides=tuple(options.overrides or ()),
         root=options.results,
+        overrides=tuple(options.overrides or ()),
         data=options.data,
         filter_=options.filter_,
         rerun=tuple(rerun or ()),
@@ -139,24 +142,32 @@ def run(
         timeout_s=None if timeout is None else parse_seconds("--timeout", timeout),
         retry=RetryPolicy(retries, 1 if fail_fast else max_failures),
     )
-    run = prepare(request)
-    measurer = Measurer(request.root, request.data, request.compiled, request.workers, _note)
-    slots = packing.choose_slots(
-        options.where(),
-        lambda: (
-            run.chosen if rerun else calibration.list_cells_left(run.plan, run.chosen, run.states)
-        ),
-        measurer,
-    )
-    settings, suite = request.settings(slots), run.plan.suite
-    place = Terminal(quiet=True) if quiet else err if as_json else out
-    lines = Stream(sys.stdout, suite, request.root, request.argv) if as_json else None
-    with lines or nullcontext():
-        if not session.run(
-            run.plan, run.chosen, settings, place, err, run.choice, lines, run.states
-        ):
+    where = options.where()
+    prepared = prepare(request, use_one_thread)
+    choose_slots = partial(_choose_slots, where, prepared)
+    shown = Terminal(quiet=True) if quiet else err if as_json else out
+    json_events = None
+    if as_json:
+        json_events = JsonEventWriter(sys.stdout, prepared.plan.suite, request.root, request.argv)
+    with json_events or nullcontext():
+        if not session.run(prepared, choose_slots, shown, err, json_events):
             raise typer.Exit(1)
 
 
-def _note(text: str) -> None:
-    print_text(err, text)
+def _choose_slots(where: "SlotOptions", prepared: "PreparedRun") -> "tuple[Slot, ...]":
+    """Choose where cells run; imports torch, which a run of recorded cells does without."""
+    from bench.speed import calibration, packing
+    from bench.speed.measure import Measurer
+
+    request, chosen = prepared.request, prepared.chosen
+    cells = chosen
+    if not request.rerun:
+        cells = calibration.list_cells_left(prepared.plan, chosen, prepared.states)
+    measurer = Measurer(
+        request.root,
+        request.data,
+        request.compiled,
+        request.workers,
+        lambda text: print_text(err, text),
+    )
+    return packing.choose_slots(where, cells, measurer)

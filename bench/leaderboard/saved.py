@@ -31,7 +31,7 @@ def board(
         UsageError: the suite never ran here, or its plan cannot be read.
     """
     plan = store.find_plan(root, suite)
-    found, notes = cell_state.of_kept(root, plan)
+    found, notes = cell_state.read_saved_states(root, plan)
     records = found.records(stale=stale)
     ranked = rank(plan, records, definition, found.stale, notes, correction)
     return plan, ranked, notes
@@ -52,7 +52,7 @@ def joined(
         UsageError: one never ran here, or they cannot be compared.
     """
     plan, said = compare.joined([_plan(root, suite, definition) for suite in suites])
-    found, notes = cell_state.of_kept(root, plan)
+    found, notes = cell_state.read_saved_states(root, plan)
     records = found.records(stale=stale)
     board = rank(plan, records, definition, found.stale, notes, correction)
     return replace(board, notes=[*said, *board.notes])
@@ -72,7 +72,7 @@ def side_by_side(
 
 
 def _results(root: Path, plan: Plan, *, stale: bool) -> compare.FolderResults:
-    found, notes = cell_state.of_kept(root, plan)
+    found, notes = cell_state.read_saved_states(root, plan)
     return compare.FolderResults(str(root), plan, found.records(stale=stale), found.stale, notes)
 
 

@@ -104,9 +104,9 @@ class SuiteTrace:
     def __init__(self, plan: Plan, root: Path, definition: Definition, *, stale: bool) -> None:
         self.plan, self.root = plan, root
         self.definition: Definition = definition
-        states, self.notes = cell_state.of_kept(root, plan)
+        states, self.notes = cell_state.read_saved_states(root, plan)
         records = states.records(stale=stale)
-        self.states = states.of
+        self.states = states.by_id
         self.known = {record.cell.id: record for record in records}
         self.chosen = choices(plan, self.known)
         self.board = rank(plan, records, definition, states.stale, self.notes)

@@ -47,56 +47,57 @@ class CellState:
         return f"{self.record.status}: {self.record.reason}" if self.record.reason else ""
 
 
-def of_kept(root: Path, plan: Plan) -> tuple["CellStates", list[str]]:
-    """How the cells of a plan kept earlier stand now, and what must be said of its table."""
+def read_saved_states(root: Path, plan: Plan) -> tuple["CellStates", list[str]]:
+    """The states of a saved plan's cells, by code and data as they are now; notes for its table."""
     cell_folders.add_plugins(root, [plan])
-    found = CellStates(root, plan.possible)
-    reasons = ", ".join(source_digest.drift(plan.possible))
-    drift = [f"these numbers may not be of the code as it is now: {reasons}"] * bool(reasons)
-    return found, [*drift, *found.damaged]
+    states = CellStates(root, plan.possible)
+    notes: list[str] = []
+    if reasons := ", ".join(source_digest.drift(plan.possible)):
+        notes.append(f"these numbers may not be of the code as it is now: {reasons}")
+    return states, [*notes, *states.damaged]
 
 
 class CellStates:
-    """How each of some cells stands under a results folder, by its id; each record is read once."""
+    """The states of some cells under a results folder, by id; each record is read once."""
 
     def __init__(self, root: Path, cells: Iterable[Cell]) -> None:
         self.root = root
-        self.alike: dict[str, list[Record]] = {}  # measured, by their cell's name
-        self.of: dict[str, CellState] = {}
+        self._namesakes: dict[str, list[Record]] = {}  # measured, by their cell's name
+        self.by_id: dict[str, CellState] = {}
         self.refresh(cells)
 
     def refresh(self, cells: Iterable[Cell]) -> None:
         """Look at the records of these cells, whether they are known already or not."""
-        self.of |= {cell.id: self._state(cell) for cell in cells}
+        self.by_id |= {cell.id: self._state(cell) for cell in cells}
 
     def select(self, cells: Iterable[Cell]) -> "CellStates":
         """Those of the given cells, in their order; only what is not known yet is read."""
         cells = list(cells)
-        self.refresh(cell for cell in cells if cell.id not in self.of)
+        self.refresh(cell for cell in cells if cell.id not in self.by_id)
         selected = CellStates(self.root, ())
-        selected.of = {cell.id: self.of[cell.id] for cell in cells}
+        selected.by_id = {cell.id: self.by_id[cell.id] for cell in cells}
         return selected
 
     def refresh_unmeasured(self) -> None:
         """Look again at cells that had no measurement: other runs may have made one meanwhile."""
-        self.refresh([state.cell for state in self.of.values() if state.state != "recorded"])
+        self.refresh([state.cell for state in self.by_id.values() if state.state != "recorded"])
 
     @property
     def stale(self) -> dict[str, CellState]:
         """Every cell that has only a stale record."""
-        return {name: s for name, s in self.of.items() if s.stale}
+        return {name: s for name, s in self.by_id.items() if s.stale}
 
     @property
     def damaged(self) -> list[str]:
         """What is said of each record that cannot be used."""
         hint = "`bench run` measures its cell again and keeps the file, `bench merge` brings a copy"
-        return [f"{s.damage}; {hint}" for s in self.of.values() if s.damage]
+        return [f"{s.damage}; {hint}" for s in self.by_id.values() if s.damage]
 
     def records(self, *, stale: bool) -> list[Record]:
         """Every cell's own record; if asked for, the stale one where there is none."""
         return [
             s.record.model_copy(update={"cell": s.cell})
-            for s in self.of.values()
+            for s in self.by_id.values()
             if s.record and (stale or not s.stale)
         ]
 
@@ -104,11 +105,11 @@ class CellStates:
         if record := store.find_record(self.root, cell):
             return CellState(cell, record)
         damage = self._damage(cell)
-        if cell.name not in self.alike:
+        if cell.name not in self._namesakes:
             found = (record for _, record in store.find_namesakes(self.root, cell))
-            self.alike[cell.name] = [record for record in found if record.measured]
+            self._namesakes[cell.name] = [record for record in found if record.measured]
         key = cell.key
-        older = [record for record in self.alike[cell.name] if record.cell.key == key]
+        older = [record for record in self._namesakes[cell.name] if record.cell.key == key]
         own = [record for record in older if record.cell == cell]  # an older version's folder
         if own or not older:
             return CellState(cell, own[0] if own else None, damage=damage)

@@ -102,7 +102,7 @@ class LineView:
     def _show(self, cell: CellProgress, event: CellEvent) -> None:
         match event:
             case Started():
-                cell.said = time.monotonic()
+                cell.printed_at = time.monotonic()
             case Ended():
                 done = f"[{self.run.count(*OVER)}/{len(self.run.cells)}]"
                 self._say(f"{done} {cell.name}: {cell.status}", cell)
@@ -110,8 +110,8 @@ class LineView:
                 self._say(f"{cell.name}: compiling its training step, a minute at most", cell)
             case Progressed():
                 now = time.monotonic()
-                if event.acc is not None and now - cell.said > LINE_EVERY_S:
-                    cell.said = now
+                if event.acc is not None and now - cell.printed_at > LINE_EVERY_S:
+                    cell.printed_at = now
                     self._say(f"{cell.name}: epoch {cell.epoch}/{cell.epochs}", cell)
             case _:
                 self._print(_note(cell, event))
@@ -250,7 +250,7 @@ def _shown(run: RunProgress, room: int) -> list[CellProgress]:
     if len(cells) <= room:
         return cells
     order = [*CellStatus]
-    first = sorted(cells, key=lambda cell: (order.index(cell.status), -cell.heard))[:room]
+    first = sorted(cells, key=lambda cell: (order.index(cell.status), -cell.updated_at))[:room]
     return [cell for cell in cells if cell in first]
 
 

@@ -1,5 +1,5 @@
 """
-What a run is told while it runs: one small class for each kind of event.
+What happens in a run: one small class for each kind of event.
 
 `to_json` and `from_json` are the form in which journals and `bench run --json` hold them.
 """
@@ -142,14 +142,14 @@ _ADAPTERS: dict[str, TypeAdapter[Event]] = {
 
 def to_json(event: Event) -> dict[str, Any]:
     """The event as a JSON object: cell, kind, and whatever differs from its default."""
-    said: dict[str, Any] = {"cell_id": event.cell_id, "kind": event.kind}
+    pairs: dict[str, Any] = {"cell_id": event.cell_id, "kind": event.kind}
     for field in fields(event):
         if (value := getattr(event, field.name)) != field.default:
-            said[field.name] = value
-    return {key: said[key] for key in KEYS if key in said}
+            pairs[field.name] = value
+    return {key: pairs[key] for key in KEYS if key in pairs}
 
 
-def from_json(said: dict[str, Any]) -> Event:
+def from_json(pairs: dict[str, Any]) -> Event:
     """
     The event that such an object tells of.
 
@@ -157,4 +157,4 @@ def from_json(said: dict[str, Any]) -> Event:
         KeyError: no event is of that kind, or it has none.
         ValueError: something is missing, or a number that cannot be.
     """
-    return _ADAPTERS[said["kind"]].validate_python(said)
+    return _ADAPTERS[pairs["kind"]].validate_python(pairs)

@@ -1,8 +1,8 @@
 """
 Cells in, records out: one cell per slot, what fails fails alone, what stops can go on.
 
-The loop hears the workers, asks the work queue what is next, and decides what becomes of a cell
-that ended: its end is told, or it is tried again, or it is left to another run.
+The loop takes the events of workers, asks the work queue what is next, and decides what becomes
+of a cell that ended: its end is emitted, or it is tried again, or it is left to another run.
 """
 
 import time
@@ -31,12 +31,12 @@ from bench.run.worker_process import WorkerProcess
 from bench.spec.cell import Cell
 from bench.spec.cell_status import CellStatus
 
-LISTEN_S = 0.1  # at most so long for the first news of a round
+POLL_S = 0.1  # at most so long for the first event of a round
 TIMEOUT, TAKEN, UNSAVED = "timeout", "taken over", "stopped before it could checkpoint"
 
 
 @dataclass(frozen=True)
-class Tally:
+class RunResult:
     """What became of the cells of one run."""
 
     ended: dict[str, Ended] = field(default_factory=dict[str, Ended])
@@ -52,15 +52,15 @@ def execute(
     listener: Listener,
     owner: Owner | None = None,
     *,
-    anew: bool = False,
-) -> Tally:
+    remeasure: bool = False,
+) -> RunResult:
     """
     See every cell ended, here or by another run that has it, and recorded the moment it ends.
 
     Args:
-        listener: told what the workers say, and what the run does to cells.
+        listener: called with what the workers emit, and what the run does to cells.
         owner: whom leases name, as the run's journal does; None: this process.
-        anew: cells that are measured are measured again; what they were goes to the attic.
+        remeasure: cells that are measured are measured again; what they were goes to the attic.
 
     Raises:
         Stopped: by a signal; running cells had time to checkpoint, until a second signal.
@@ -70,18 +70,20 @@ def execute(
     cells = list(cells)
     with signals.requests() as requests:
         shutdown = Shutdown(requests)
-        execution = _Execution(cells, settings, listener, shutdown, owner or myself(), anew=anew)
+        execution = _Execution(
+            cells, settings, listener, shutdown, owner or myself(), remeasure=remeasure
+        )
         try:
             while execution.busy:
-                execution.heed_signals()
+                execution.handle_signals()
                 execution.assign()
-                execution.listen()
+                execution.forward_events()
                 execution.collect()
-                execution.look_after()
+                execution.supervise()
         finally:
             execution.close()
         execution.conclude()
-    return execution.tally
+    return execution.result
 
 
 @dataclass
@@ -91,14 +93,14 @@ class _Assignment:
     worker: Worker
     cell: Cell
     began: float = field(default_factory=time.monotonic)  # by the clock that never jumps
-    ended: Ended | None = None  # what the worker said last of the cell
+    ended: Ended | None = None  # the worker's own word, its last event
     killed: str = ""  # why we ended it
 
-    def listen(self) -> list[Event]:
-        """What the worker said since the last time; its cell's end stays in `ended`."""
-        news = self.worker.news()
-        self.ended = next((e for e in reversed(news) if isinstance(e, Ended)), self.ended)
-        return [event for event in news if not isinstance(event, Ended)]
+    def take_events(self) -> list[Event]:
+        """What the worker emitted since the last time; its cell's end stays in `ended`."""
+        events = self.worker.take_events()
+        self.ended = next((e for e in reversed(events) if isinstance(e, Ended)), self.ended)
+        return [event for event in events if not isinstance(event, Ended)]
 
     def kill(self, why: str) -> None:
         if not self.killed:
@@ -117,17 +119,17 @@ class _Execution:
         shutdown: Shutdown,
         owner: Owner,
         *,
-        anew: bool,
+        remeasure: bool,
     ) -> None:
         self.cells, self.settings, self.listener = cells, settings, listener
         self.shutdown = shutdown
-        self.tally = Tally()
+        self.result = RunResult()
         self.tries: Counter[str] = Counter()  # that failed, by the cell's id
         self.unrecorded: set[str] = set()
         self.failures = 0
         self.checkpointed = 0
         self.leases = Leases(settings.root, owner)
-        self.queue = WorkQueue(cells, settings.root, self.leases, self._tell, anew=anew)
+        self.queue = WorkQueue(cells, settings.root, self.leases, self._emit, remeasure=remeasure)
         self.free: list[Worker] = [WorkerProcess(slot) for slot in settings.slots[: len(cells)]]
         self.running: list[_Assignment] = []
 
@@ -136,7 +138,7 @@ class _Execution:
         more = self.queue.waiting or self.queue.elsewhere
         return bool(self.running or (more and not self.shutdown.closing))
 
-    def heed_signals(self) -> None:
+    def handle_signals(self) -> None:
         """Stop as signals say: the first lets cells checkpoint, the next does not wait."""
         if self.shutdown.heed():
             self._halt("Ctrl-C again stops now")
@@ -156,28 +158,28 @@ class _Execution:
         except EnvironmentProblem as problem:
             self.shutdown.close(str(problem))
 
-    def listen(self) -> None:
-        """Pass on the news there is; wait a little for the first."""
+    def forward_events(self) -> None:
+        """Pass on the events there are; wait a little for the first."""
         handles = [n for each in self.running if (n := each.worker.fileno()) is not None]
         if handles:
-            wait(handles, LISTEN_S)
+            wait(handles, POLL_S)
         else:
-            time.sleep(LISTEN_S)
+            time.sleep(POLL_S)
         for each in self.running:
-            for event in each.listen():
-                self._tell(event)
+            for event in each.take_events():
+                self._emit(event)
 
     def collect(self) -> None:
         """Free the workers that have left their cell, and decide what becomes of it."""
         for each in [each for each in self.running if each.worker.over]:
-            for event in each.listen():
-                self._tell(event)
+            for event in each.take_events():
+                self._emit(event)
             self.running.remove(each)
             left = each.worker.leave()
             self.free.append(each.worker)
-            self._settle(each, each.ended or self._silent(each, left))
+            self._settle(each, each.ended or self._end_from_outside(each, left))
 
-    def look_after(self) -> None:
+    def supervise(self) -> None:
         """End what took too long, show that the run lives, and see what other runs do."""
         limit = self.settings.timeout_s
         lost = {cell.id for cell in self.leases.beat()}
@@ -186,7 +188,7 @@ class _Execution:
                 each.kill(TAKEN)
             elif limit is not None and time.monotonic() - each.began > limit:
                 each.kill(TIMEOUT)
-        self.queue.look()
+        self.queue.check_other_runs()
 
     def close(self) -> None:
         """End every worker, and let the cells go."""
@@ -196,7 +198,7 @@ class _Execution:
 
     def conclude(self) -> None:
         """Say why the run ended before its cells did, if it did."""
-        ended = self.tally.ended.items()
+        ended = self.result.ended.items()
         over = {i for i, event in ended if event.status.over} - self.unrecorded
         n = len(self.cells)
         left = f"{n - len(over)} of {count(n, 'cell')} left"
@@ -232,19 +234,19 @@ class _Execution:
                 return
             self.failures += 1
         self.leases.release(cell)
-        self._tell(event)
+        self._emit(event)
         if self.shutdown.phase < Phase.HALTING and retry.stops_after(self.failures):
             self._halt(f"{self.failures} failed (--max-failures)")
 
     def _try_again(self, cell: Cell, event: Ended, reason: str) -> None:
-        self._tell(Retrying(cell.id, reason, event.status, event.epoch))
+        self._emit(Retrying(cell.id, reason, event.status, event.epoch))
         self.queue.put_back(cell)
 
-    def _silent(self, each: _Assignment, left: JobEnd) -> Ended:
-        """A worker left its cell without a word: find its record, or write one that says why."""
+    def _end_from_outside(self, each: _Assignment, left: JobEnd) -> Ended:
+        """End a cell whose worker did not: find its record, or write one that says why."""
         cell = each.cell
         done = self.queue.record(cell)
-        if done is not None and done.measured:  # it died, or its news is late, after the record
+        if done is not None and done.measured:  # it died, or its event is late, after the record
             return Ended(cell.id, done.status, done.reason, done.last_acc)
         stopped = left.terminated and self.shutdown.coming()
         if stopped or each.killed not in {"", TIMEOUT}:
@@ -256,7 +258,7 @@ class _Execution:
         return event
 
     def _failed(self, each: _Assignment, left: JobEnd) -> Ended:
-        """The end of a cell whose worker left no word; recorded, unless the disk is to blame."""
+        """End a cell whose worker left no record: write one, unless the disk is to blame."""
         cell, status, reason = each.cell, left.status, left.reason
         if each.killed:
             limit = timedelta(seconds=self.settings.timeout_s or 0)
@@ -280,11 +282,11 @@ class _Execution:
             each.worker.halt()
         if self.running:
             cells = count(len(self.running), "cell")
-            self._tell(Stopping(reason=f"waiting for {cells} to checkpoint; {then}"))
+            self._emit(Stopping(reason=f"waiting for {cells} to checkpoint; {then}"))
 
-    def _tell(self, event: Event) -> None:
+    def _emit(self, event: Event) -> None:
         if isinstance(event, Ended):
-            self.tally.ended[event.cell_id] = event
+            self.result.ended[event.cell_id] = event
         self.listener(event)
 
 

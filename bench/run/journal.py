@@ -122,7 +122,7 @@ class JournalReader:
     path: Path
     header: Header | None = None  # None: its first line cannot be read
     over: str | None = None  # how the run ended, by its own last line
-    heard: datetime | None = None  # the last line's time
+    last_at: datetime | None = None  # the last line's time
     damaged: int = 0  # lines that cannot be read
     torn: bool = False  # the last line has no end, yet or for ever
     _offset: int = field(default=0, repr=False)
@@ -154,14 +154,14 @@ class JournalReader:
         try:
             if first:
                 self.header = Header.model_validate_json(line)
-                self.heard = self.header.at
+                self.last_at = self.header.at
                 return None
-            told = json.loads(line)
-            self.heard = at = _AT.validate_python(told.pop("at"))
-            if told.get("kind") == "over":
-                self.over = str(told.get("reason", ""))
+            fields = json.loads(line)
+            self.last_at = at = _AT.validate_python(fields.pop("at"))
+            if fields.get("kind") == "over":
+                self.over = str(fields.get("reason", ""))
                 return None
-            return at, from_json(told)
+            return at, from_json(fields)
         except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
             self.damaged += 1
             return None

@@ -26,7 +26,7 @@ from bench.errors import BenchError
 VERSION = 1
 
 
-class Stream:
+class JsonEventWriter:
     """Writes the lines of one run; a reader that goes away ends the lines, not the run."""
 
     def __init__(self, file: TextIO, suite: str, root: Path, argv: Iterable[str]) -> None:
@@ -37,7 +37,7 @@ class Stream:
         self._ended: dict[str, str] = {}
 
     def __enter__(self) -> Self:
-        self._write("run", self.about)
+        self._write_line("run", self.about)
         return self
 
     def __exit__(
@@ -49,20 +49,20 @@ class Stream:
         code = 0 if error is None else getattr(error, "exit_code", 1)
         why = {"error": str(error)} if isinstance(error, (BenchError, Stopped)) else {}
         ended = Counter(self._ended.values())
-        self._write("summary", {"exit_code": code, **why, **self.counts, **ended})
+        self._write_line("summary", {"exit_code": code, **why, **self.counts, **ended})
 
-    def tell(self, line: dict[str, Any]) -> None:
+    def write(self, line: dict[str, Any]) -> None:
         """Pass on a line of a journal; its first one opens a part of the run."""
         if "cells" in line:
             self._names |= {cell["id"]: cell["name"] for cell in line["cells"]}
-            self._write("part", {name: line[name] for name in ("owner", "cells")})
+            self._write_line("part", {name: line[name] for name in ("owner", "cells")})
             return
         name = self._names.get(line.get("cell_id", ""))
         if line["kind"] == "end":
             self._ended[line["cell_id"]] = line["status"]
-        self._write(line["kind"], {**({"cell": name} if name else {}), **line})
+        self._write_line(line["kind"], {**({"cell": name} if name else {}), **line})
 
-    def _write(self, kind: str, more: dict[str, Any]) -> None:
+    def _write_line(self, kind: str, more: dict[str, Any]) -> None:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = {"version": VERSION, "at": at, "suite": self.suite, "kind": kind, **more}
         try:

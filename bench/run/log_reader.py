@@ -1,4 +1,4 @@
-"""The logs of cells: which one is meant, what it says, and what it goes on to say."""
+"""The logs of cells: which one is meant, what it holds, and what is added to it."""
 
 import time
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def find(root: Path, cell: str) -> Path:
     raise UsageError(message)
 
 
-def show(path: Path, say: Callable[[str], None]) -> None:
+def show(path: Path, write: Callable[[str], None]) -> None:
     """
     Say what a log says so far.
 
@@ -51,21 +51,21 @@ def show(path: Path, say: Callable[[str], None]) -> None:
     if not path.is_file():
         message = f"no `{path}` yet: the cell has not begun; -f waits for it"
         raise UsageError(message)
-    say(path.read_text(encoding="utf-8", errors="replace"))
+    write(path.read_text(encoding="utf-8", errors="replace"))
 
 
-def follow(root: Path, path: Path, say: Callable[[str], None]) -> None:
-    """Say what a log says, and what is added to it, until its cell ends or Ctrl-C."""
+def follow(root: Path, path: Path, write: Callable[[str], None]) -> None:
+    """Write what a log holds, and what is added to it, until its cell ends or Ctrl-C."""
     try:
-        place, looked = _more(path, 0, say), 0.0
+        place, looked = _more(path, 0, write), 0.0
         while True:
             if time.monotonic() - looked > LOOK_S:
                 looked = time.monotonic()
                 if not _expected(root, path):
-                    _more(path, place, say)
+                    _more(path, place, write)
                     return
             time.sleep(EVERY_S)
-            place = _more(path, place, say)
+            place = _more(path, place, write)
     except Stopped:  # how one leaves
         return
 
@@ -92,8 +92,8 @@ def _open(run: RunStatus, path: Path) -> bool:
     return any(cell.log == path and cell.open for cell in cells)
 
 
-def _more(path: Path, place: int, say: Callable[[str], None]) -> int:
-    """Say what was added since; returns up to where."""
+def _more(path: Path, place: int, write: Callable[[str], None]) -> int:
+    """Write what was added since; returns up to where."""
     try:
         with path.open("rb") as file:
             file.seek(place)
@@ -102,5 +102,5 @@ def _more(path: Path, place: int, say: Callable[[str], None]) -> int:
         return place
     whole = content[: content.rfind(b"\n") + 1]
     if whole:
-        say(whole.decode("utf-8", errors="replace"))
+        write(whole.decode("utf-8", errors="replace"))
     return place + len(whole)

@@ -49,12 +49,12 @@ class CellProgress:
     images_per_s: float | None = None
     reason: str = ""
     since: tuple[float, float] | None = None  # when it was first heard of, and how far it was
-    heard: float = 0.0
-    said: float = 0.0
+    updated_at: float = 0.0
+    printed_at: float = 0.0
 
     def update(self, event: CellEvent, now: float) -> None:
         """Take what an event of this cell says."""
-        self.heard = now
+        self.updated_at = now
         match event:
             case Started():
                 self.status, self.since, self.reason = CellStatus.STARTING, None, ""

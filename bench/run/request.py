@@ -1,6 +1,7 @@
 """A request to run a suite: what was asked for, and what that means before anything runs."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.data.sources import data_folder
@@ -9,22 +10,12 @@ from bench.leaderboard import saved, sequential
 from bench.planning import suite_cache
 from bench.results.cell_state import CellStates
 from bench.run.job import Slot
-from bench.run.settings import RetryPolicy, Settings
+from bench.run.settings import CHECKPOINT_S, RetryPolicy, Settings
 from bench.spec import filters
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan
 
 MAX_SEEDS = 20
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What a run does with cells that have a record."""
-
-    rerun: tuple[str, ...] = ()  # `failed`, `stale`, or cells by name: those run and no others
-    allow_stale: bool = False  # stale records stand in the table
-    looks: tuple[int, ...] = ()  # seeds of a row at each look for rows that want more
-    track: tuple[str, ...] = ()  # trackers that hear of the run, NAME or NAME:FOLDER
 
 
 @dataclass(frozen=True)
@@ -37,21 +28,21 @@ class RunRequest:
     """
 
     suite: Path
-    overrides: tuple[str, ...]
     root: Path  # the results folder
-    data: Path | None
-    filter_: str
-    rerun: tuple[str, ...]
-    allow_stale: bool
-    track: tuple[str, ...]
-    until_separated: bool
-    max_seeds: int | None
-    compiled: bool | None
-    workers: int | None
-    argv: tuple[str, ...]
-    checkpoint_s: float
-    timeout_s: float | None
-    retry: RetryPolicy
+    overrides: tuple[str, ...] = ()
+    data: Path | None = None
+    filter_: str = ""
+    rerun: tuple[str, ...] = ()  # `failed`, `stale`, or cells by name: those run and no others
+    allow_stale: bool = False  # stale records stand in the table
+    track: tuple[str, ...] = ()  # trackers of the run, NAME or NAME:FOLDER
+    until_separated: bool = False
+    max_seeds: int | None = None
+    compiled: bool | None = None
+    workers: int | None = None
+    argv: tuple[str, ...] = ()
+    checkpoint_s: float = CHECKPOINT_S
+    timeout_s: float | None = None
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
@@ -79,26 +70,37 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """A request's plan, the cells that it chooses, and how these stand now."""
+    """
+    A request, its plan, the cells that it chooses, and the states of the plan's cells.
 
+    Args:
+        looks: seeds of a row at each look for rows that want more.
+    """
+
+    request: RunRequest
     plan: Plan
     chosen: list[Cell]
-    choice: Choice
     states: CellStates
+    looks: tuple[int, ...] = ()
 
 
-def prepare(request: RunRequest) -> PreparedRun:
+def prepare(request: RunRequest, before_planning: Callable[[], None] = lambda: None) -> PreparedRun:
     """
     Plan the suite with the seeds that earlier runs added, and read each record once.
+
+    Args:
+        before_planning: called if the plan has to be made, for which torch is imported.
 
     Raises:
         BenchError: the suite cannot be planned.
     """
-    planned = suite_cache.plan(request.suite, list(request.overrides), request.data)
+    planned = suite_cache.plan(
+        request.suite, list(request.overrides), request.data, before_planning
+    )
     looks: list[int] = []
     if request.until_separated:
         looks = sequential.looks(planned, request.max_seeds or MAX_SEEDS)
     plan = saved.continued(planned, request.root)
     chosen = filters.select(plan, request.filter_)
-    choice = Choice(request.rerun, request.allow_stale, tuple(looks), request.track)
-    return PreparedRun(plan, chosen, choice, CellStates(request.root, plan.possible))
+    states = CellStates(request.root, plan.possible)
+    return PreparedRun(request, plan, chosen, states, tuple(looks))

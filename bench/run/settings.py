@@ -9,6 +9,8 @@ from bench.registry import ESTIMATORS
 from bench.run.job import Job, Slot
 from bench.spec.cell import Cell
 
+CHECKPOINT_S = 300.0
+
 
 @dataclass(frozen=True)
 class RetryPolicy:
@@ -43,7 +45,7 @@ class Settings:
     compiled: bool | None = None  # None: as `bench.train.compile_policy` decides for each cell
     workers: int | None = None  # decoding threads of a cell; None: all slots share the cores
     argv: tuple[str, ...] = ()
-    checkpoint_s: float = 300.0  # seconds between checkpoints of a cell
+    checkpoint_s: float = CHECKPOINT_S  # between checkpoints of a cell
     timeout_s: float | None = None  # of one try at a cell, from when a worker is given it
     retry: RetryPolicy = RetryPolicy()
 

@@ -37,7 +37,7 @@ class RunStatus:
 
     def read(self) -> list[Event]:
         """Read on in the journal; returns the events that are new."""
-        news = list(self.journal.read())
+        events = list(self.journal.read())
         header = self.journal.header
         if header and not self.progress.cells:
             cells = {
@@ -47,11 +47,11 @@ class RunStatus:
                 for cell in header.cells
             }
             self.progress = RunProgress(header.suite, cells, _steady(header.at))
-        for at, event in news:
+        for at, event in events:
             self.progress.update(event, _steady(at))
-        if not self.going and header and self.journal.heard:
-            self._close(self.journal.heard)
-        return [event for _, event in news]
+        if not self.going and header and self.journal.last_at:
+            self._close(self.journal.last_at)
+        return [event for _, event in events]
 
     def _close(self, at: datetime) -> None:
         """Nothing runs any more."""
@@ -87,9 +87,9 @@ class RunStatus:
         """What there is to say of its end."""
         if self.journal.over is not None:
             return f": {'; '.join(self.journal.over.splitlines())}"
-        if self.state == "alive" or self.journal.heard is None:
+        if self.state == "alive" or self.journal.last_at is None:
             return ""
-        ago = timedelta(seconds=round((datetime.now(UTC) - self.journal.heard).total_seconds()))
+        ago = timedelta(seconds=round((datetime.now(UTC) - self.journal.last_at).total_seconds()))
         return f", last heard of {ago} ago"
 
     def lines(self) -> Iterator[str]:
@@ -188,14 +188,14 @@ def _tables(going: list[RunStatus], out: Console, room: int) -> Iterator[Rendera
 def _follow(found: list[RunStatus], root: Path, out: Console) -> None:
     _going(found, out)
     while any(s.going for s in found):
-        for run, news in _wait(found, root):
+        for run, events in _wait(found, root):
             view = display.LineView(run.progress, out)
-            for event in news:
+            for event in events:
                 view.show(event)
 
 
 def _wait(found: list[RunStatus], root: Path) -> list[tuple[RunStatus, list[Event]]]:
-    """Let time pass, and read on: runs may have begun, and have news."""
+    """Let time pass, and read on: runs may have begun, and have new events."""
     time.sleep(EVERY_S)
     known = {run.journal.path for run in found}
     found += [RunStatus(journal, root) for journal in journals(root) if journal.path not in known]

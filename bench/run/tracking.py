@@ -1,9 +1,9 @@
 """
-What programs that keep curves are told of a run: one small protocol, and who speaks it.
+The programs that keep curves of a run: one small protocol, and who speaks it.
 
 A file of `bench/trackers/` or an entry point of the group `bench.trackers` holds a class `Tracker`.
-It hears a cell begin, its values epoch by epoch, and its end. Test accuracy comes while the cell
-trains, all else from its record. Nothing that a tracker raises reaches the run.
+It is called when a cell begins, with its values epoch by epoch, and when it ends. Test accuracy
+comes while it trains, all else from its record. Nothing that a tracker raises reaches the run.
 """
 
 import pkgutil
@@ -27,12 +27,12 @@ from bench.spec.cell import Cell
 from bench.spec.cell_status import CellStatus
 
 GROUP = "bench.trackers"
-LIVE = "test_acc"  # what is told as it comes
+LIVE = "test_acc"  # logged while the cell trains
 Values = dict[str, float]
 
 
 class Tracker(Protocol):
-    """Made with the folder to write to and the suite's name; what it raises is told once."""
+    """Made with the folder to write to and the suite's name; what it raises is reported once."""
 
     command: str  # that shows what it keeps
 
@@ -54,14 +54,14 @@ class Tracker(Protocol):
 
 
 class Tracking:
-    """Tells trackers the events of a run, and lets go of one that fails."""
+    """Passes the events of a run to trackers, and lets go of one that fails."""
 
     def __init__(
-        self, trackers: dict[str, Tracker], root: Path, say: Callable[[str], None]
+        self, trackers: dict[str, Tracker], root: Path, report: Callable[[str], None]
     ) -> None:
-        self.trackers, self.root, self.say = trackers, root, say
+        self.trackers, self.root, self.report = trackers, root, report
         self.cells: dict[str, Cell] = {}
-        self._live: dict[str, bool] = {}  # cells that began here; was anything told as it came?
+        self._live: dict[str, bool] = {}  # cells that began here; was anything logged live?
 
     def __call__(self, event: Event) -> None:
         cell = self.cells.get(event.cell_id)
@@ -70,21 +70,21 @@ class Tracking:
         match event:
             case Started():
                 self._live[cell.id] = False
-                self._tell(lambda tracker: tracker.begin(cell, parameters(cell)))
+                self._call(lambda tracker: tracker.begin(cell, parameters(cell)))
             case Progressed(acc=float(acc)) if cell.id in self._live:
                 self._live[cell.id] = True
                 values = {event.epoch: {LIVE: acc}}
-                self._tell(lambda tracker: tracker.log(cell, values))
+                self._call(lambda tracker: tracker.log(cell, values))
             case Ended() | Retrying() | Elsewhere() if cell.id in self._live:
-                self._end(cell, event, told=self._live.pop(cell.id))
+                self._end(cell, event, live=self._live.pop(cell.id))
             case _:
                 pass
 
     def close(self) -> None:
         """Tell trackers that the run is over."""
-        self._tell(lambda tracker: tracker.close())
+        self._call(lambda tracker: tracker.close())
 
-    def _end(self, cell: Cell, event: Ended | Retrying | Elsewhere, *, told: bool) -> None:
+    def _end(self, cell: Cell, event: Ended | Retrying | Elsewhere, *, live: bool) -> None:
         record, status = None, CellStatus.INTERRUPTED
         if not isinstance(event, Elsewhere):
             status = event.status or CellStatus.INTERRUPTED
@@ -93,19 +93,19 @@ class Tracking:
                 record = store.find_record(self.root, cell)
         values = curves(record) if record else {}
         for epoch in values.values():
-            if told:
+            if live:
                 epoch.pop(LIVE, None)
         if values:
-            self._tell(lambda tracker: tracker.log(cell, values))
-        self._tell(lambda tracker: tracker.end(cell, status, event.reason))
+            self._call(lambda tracker: tracker.log(cell, values))
+        self._call(lambda tracker: tracker.end(cell, status, event.reason))
 
-    def _tell(self, deed: Callable[[Tracker], None]) -> None:
+    def _call(self, action: Callable[[Tracker], None]) -> None:
         for name, tracker in [*self.trackers.items()]:
             try:
-                deed(tracker)
+                action(tracker)
             except Exception as error:  # whatever a stranger's program does
                 del self.trackers[name]
-                self.say(f"note: {name} is told no more: {type(error).__name__}: {error}")
+                self.report(f"note: {name} is told no more: {type(error).__name__}: {error}")
 
 
 def names() -> list[str]:
@@ -114,7 +114,7 @@ def names() -> list[str]:
     return sorted({*own, *(entry.name for entry in entry_points(group=GROUP))})
 
 
-def opened(words: Iterable[str], root: Path, suite: str) -> dict[str, Tracker]:
+def open_trackers(words: Iterable[str], root: Path, suite: str) -> dict[str, Tracker]:
     """
     The trackers that `--track NAME[:FOLDER]` asks for; the folder is ROOT/NAME if none is given.
 

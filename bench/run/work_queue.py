@@ -16,15 +16,15 @@ from bench.results.record import Record
 from bench.run.events import Elsewhere, Ended, Listener, Moved, TakenOver
 from bench.spec.cell import Cell
 
-LOOK_S = 2.0  # between two looks at what other runs do
+CHECK_S = 2.0  # between two checks of what other runs do
 
 
 class WorkQueue:
     """
-    The cells of one run that have not ended; `tell` hears what other runs did to them.
+    The cells of one run that have not ended; `emit` is called with what other runs did to them.
 
     Args:
-        anew: cells that are measured are measured again, what they were goes to the attic.
+        remeasure: cells that are measured are measured again, what they were goes to the attic.
     """
 
     def __init__(
@@ -32,15 +32,15 @@ class WorkQueue:
         cells: Iterable[Cell],
         root: Path,
         leases: Leases,
-        tell: Listener,
+        emit: Listener,
         *,
-        anew: bool = False,
+        remeasure: bool = False,
     ) -> None:
         self.waiting = list(cells)
         self.elsewhere: dict[str, Cell] = {}
-        self.root, self.leases, self.tell, self.anew = root, leases, tell, anew
+        self.root, self.leases, self.emit, self.remeasure = root, leases, emit, remeasure
         self._before = {cell.id: store.find_record(root, cell) for cell in self.waiting}
-        self._tried_at = self._looked_at = 0.0
+        self._tried_at = self._checked_at = 0.0
 
     def next(self) -> Cell | None:
         """
@@ -54,16 +54,16 @@ class WorkQueue:
                 return self.waiting.pop(0)
             self.waiting.pop(0)
         now = time.monotonic()
-        if now - self._tried_at > LOOK_S:
+        if now - self._tried_at > CHECK_S:
             self._tried_at = now
             return next((cell for cell in [*self.elsewhere.values()] if self._ours(cell)), None)
         return None
 
-    def look(self) -> None:
+    def check_other_runs(self) -> None:
         """See what other runs have measured, where all of ours are busy."""
         now = time.monotonic()
-        if now - self._looked_at > LOOK_S:
-            self._looked_at = now
+        if now - self._checked_at > CHECK_S:
+            self._checked_at = now
             for cell in list(self.elsewhere.values()):
                 record = self.record(cell)
                 if record is not None and record.measured:
@@ -77,12 +77,12 @@ class WorkQueue:
     def lose(self, cell: Cell) -> None:
         """Leave a cell to the run that took it over."""
         self.elsewhere[cell.id] = cell
-        self.tell(Elsewhere(cell.id, "another run took it over"))
+        self.emit(Elsewhere(cell.id, "another run took it over"))
 
     def record(self, cell: Cell) -> Record | None:
         """The cell's record: a measurement, or what the run did not begin with."""
         record = store.find_record(self.root, cell)
-        if record is None or (record.measured and not self.anew):
+        if record is None or (record.measured and not self.remeasure):
             return record
         return record if record != self._before[cell.id] else None
 
@@ -92,10 +92,10 @@ class WorkQueue:
             if cell.id not in self.elsewhere:
                 self.elsewhere[cell.id] = cell
                 where = str(answer.other) if answer.other else "a lease that cannot be read"
-                self.tell(Elsewhere(cell.id, where))
+                self.emit(Elsewhere(cell.id, where))
             return False
         if answer.other:
-            self.tell(TakenOver(cell.id, str(answer.other)))
+            self.emit(TakenOver(cell.id, str(answer.other)))
         if record := self.record(cell):
             self.leases.release(cell)
             self._ended(cell, record)
@@ -107,13 +107,13 @@ class WorkQueue:
     def _make_room(self, cell: Cell) -> None:
         """Move away what the cell's record would replace."""
         moved = store.set_record_aside(self.root, cell)
-        if self.anew and CellStates(self.root, [cell]).of[cell.id].state == "recorded":
+        if self.remeasure and CellStates(self.root, [cell]).by_id[cell.id].state == "recorded":
             moved = attic.move_cell(self.root, cell, self.leases.owner)
         if moved:
-            self.tell(Moved(cell.id, str(moved)))
+            self.emit(Moved(cell.id, str(moved)))
 
     def _ended(self, cell: Cell, record: Record) -> None:
         """Another run ended it, well or badly; in this run it is not tried again."""
         self.elsewhere.pop(cell.id, None)
         reason = record.reason or "by another run"
-        self.tell(Ended(cell.id, record.status, reason, record.last_acc))
+        self.emit(Ended(cell.id, record.status, reason, record.last_acc))

@@ -38,12 +38,12 @@ class Worker(Protocol):
         """Start with a job; one that died idle is replaced first."""
         ...
 
-    def news(self) -> list[CellEvent]:
-        """What was said of the cell since the last time."""
+    def take_events(self) -> list[CellEvent]:
+        """What was emitted of the cell since the last time."""
         ...
 
     def fileno(self) -> int | None:
-        """What becomes readable with news; None: it has to be asked."""
+        """What becomes readable with events; None: it has to be asked."""
         ...
 
     @property

@@ -27,24 +27,26 @@ from bench.run.link import Halt, RunLink
 from bench.run.worker import JobEnd
 
 Task: TypeAlias = tuple[Callable[[Job, RunLink], None], Job]
-Said: TypeAlias = CellEvent | JobEnd
+Message: TypeAlias = CellEvent | JobEnd
 
 
-def serve(tasks: "Connection[Task, Task]", said: "Connection[Said, Said]", halt: Halt) -> None:
-    """Do each task that comes; say what its cell tells, and at last how it was left."""
+def serve(
+    tasks: "Connection[Task, Task]", messages: "Connection[Message, Message]", halt: Halt
+) -> None:
+    """Do each task that comes; send what its cell emits, and at last how it was left."""
     prepare_process()
-    send = partial(_send, said)
+    send = partial(_send, messages)
     link = RunLink(send, halt.is_set)
     while True:
         try:
             do, job = tasks.recv()
         except EOFError:  # there are no more
             return
-        send(attend(do, job, link))
+        send(do_job(do, job, link))
 
 
-def attend(do: Callable[[Job, RunLink], None], job: Job, link: RunLink) -> JobEnd:
-    """Do a job, have all that it prints in its cell's log, and say what it raised."""
+def do_job(do: Callable[[Job, RunLink], None], job: Job, link: RunLink) -> JobEnd:
+    """Do a job, have all that it prints in its cell's log, and return what it raised."""
     try:
         redirect(Log(job.root, job.cell).path)
         try:
@@ -83,6 +85,6 @@ def _follow_parent() -> None:
         os.killpg(0, signal.SIGKILL)
 
 
-def _send(said: "Connection[Said, Said]", what: Said) -> None:
-    with contextlib.suppress(OSError):  # nobody hears an orphan
-        said.send(what)
+def _send(messages: "Connection[Message, Message]", message: Message) -> None:
+    with contextlib.suppress(OSError):  # an orphan has no reader
+        messages.send(message)

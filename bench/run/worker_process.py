@@ -2,7 +2,7 @@
 A worker that is a process of this machine, spawned anew whenever it died.
 
 It is made for processes that die at any moment. Nothing is shared that a dead one could leave
-locked: jobs and news go through pipes of their own, the halt is one byte.
+locked: jobs and events go through pipes of their own, the halt is one byte.
 """
 
 import contextlib
@@ -42,21 +42,21 @@ class WorkerProcess:
         with contextlib.suppress(OSError):  # it died just now, as `over` will say
             self._tasks.send((run, job))
 
-    def news(self) -> list[CellEvent]:
-        """What was said of the cell since the last time."""
-        heard: list[CellEvent] = []
+    def take_events(self) -> list[CellEvent]:
+        """What was emitted of the cell since the last time."""
+        events: list[CellEvent] = []
         with contextlib.suppress(EOFError, OSError):
-            while self._said.poll():
-                said = self._said.recv()
-                if isinstance(said, JobEnd):
-                    self._end = said
+            while self._messages.poll():
+                message = self._messages.recv()
+                if isinstance(message, JobEnd):
+                    self._end = message
                 else:
-                    heard.append(said)
-        return heard
+                    events.append(message)
+        return events
 
     def fileno(self) -> int:
-        """The pipe that news come through."""
-        return self._said.fileno()
+        """The pipe that events come through."""
+        return self._messages.fileno()
 
     @property
     def over(self) -> bool:
@@ -90,7 +90,7 @@ class WorkerProcess:
             self._process.join()
             end_group(self._process)
             self._tasks.close()
-            self._said.close()
+            self._messages.close()
             self._process = None
 
     def _start(self) -> BaseProcess:
@@ -98,12 +98,12 @@ class WorkerProcess:
         context = multiprocessing.get_context("spawn")
         self._halt = Halt(context)
         tasks, self._tasks = context.Pipe(duplex=False)
-        self._said, said = context.Pipe(duplex=False)
-        process = context.Process(target=serve, args=(tasks, said, self._halt))
+        self._messages, messages = context.Pipe(duplex=False)
+        process = context.Process(target=serve, args=(tasks, messages, self._halt))
         with signals.ignored_by_children():
             process.start()
         tasks.close()
-        said.close()
+        messages.close()
         return process
 
     def _death(self) -> JobEnd:

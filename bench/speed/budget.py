@@ -69,7 +69,7 @@ def fit_budget(
 
 def _seeds(plan: Plan, root: Path, left: set[str], fits: set[str]) -> Iterator[RowSeeds]:
     """Of each row that has any, now or to come."""
-    standings = CellStates(root, plan.cells).of
+    standings = CellStates(root, plan.cells).by_id
     for row in plan.rows:
         ids = {cell.id for cell in row.cells}
         now = {i for i in ids if standings[i].state == "recorded"}

@@ -68,7 +68,7 @@ def list_cells_left(plan: Plan, chosen: Iterable[Cell], states: CellStates) -> l
     return [
         cell
         for cell in {cell.id: cell for cell in order if cell.id in ids}.values()
-        if states.of[cell.id].state in {"to run", "failed"}
+        if states.by_id[cell.id].state in {"to run", "failed"}
     ]
 
 

@@ -69,7 +69,7 @@ def make_forecast(
         UsageError: the options contradict each other.
     """
     plan, cells = asked.left()
-    slots = packing.choose_slots(where, lambda: cells, measurer)
+    slots = packing.choose_slots(where, cells, measurer)
     found = calibration.calibrate(plan, cells, slots, measurer)
     settled = replace(measurer, settled=True)
 

@@ -7,6 +7,7 @@ together are faster by a tenth. On a CPU threads per cell are weighed against ce
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from bench.base import machine
 from bench.run.job import Slot
@@ -22,22 +23,23 @@ MARGIN = 0.05  # of what is free stays so
 
 
 def choose_slots(
-    options: SlotOptions, cells: Callable[[], Sequence[Cell]], measurer: Measurer
+    options: SlotOptions, cells: Sequence[Cell], measurer: Measurer
 ) -> tuple[Slot, ...]:
     """
     The slots that the options ask for; how many a GPU has is measured where they say auto.
 
     Args:
-        cells: that are left to run; asked only if something is to be measured.
+        cells: that are left to run.
 
     Raises:
         EnvironmentProblem: a GPU is asked for that is not there.
-        UsageError: the options contradict each other.
+        UsageError: `per_gpu` is given where cells run on the CPU.
     """
     if options.per_gpu != "auto":
-        return lay_out_slots(options, options.per_gpu)
-    first, *_ = lay_out_slots(options, 1)
-    return lay_out_slots(options, best_per_gpu(cells(), first, measurer))
+        return lay_out_slots(options)
+    first, *_ = lay_out_slots(options)
+    best = best_per_gpu(cells, first, measurer)
+    return lay_out_slots(replace(options, per_gpu=best))
 
 
 def best_per_gpu(cells: Sequence[Cell], slot: Slot, measurer: Measurer, most: int = MOST) -> int:

@@ -4,8 +4,6 @@ import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-import torch
-
 from bench.base.machine import cores
 from bench.errors import EnvironmentProblem, UsageError
 from bench.run.job import Slot
@@ -32,24 +30,38 @@ class SlotOptions:
     threads: int = 1
     per_gpu: PerGpu = None
 
+    def __post_init__(self) -> None:
+        """
+        Refuse options that contradict each other.
 
-def lay_out_slots(options: SlotOptions, per_gpu: int | None = None) -> tuple[Slot, ...]:
+        Raises:
+            UsageError: they do, or no device is called so.
+        """
+        if self.jobs and self.per_gpu:
+            message = (
+                "-j counts all cells at a time, --slots-per-gpu those of a GPU; give one of them"
+            )
+            raise UsageError(message)
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
+            message = f"--device `{self.device}`: expected auto, cpu, cuda or cuda:N"
+            raise UsageError(message)
+        if self.gpus is not None and self.device not in {"auto", "cuda"}:
+            message = f"--gpus goes with --device auto or cuda, not {self.device}"
+            raise UsageError(message)
+
+
+def lay_out_slots(options: SlotOptions) -> tuple[Slot, ...]:
     """
-    Lay out the slots, with `per_gpu` cells at a time on each GPU.
+    Lay out the slots; where `per_gpu` is auto, with one cell at a time on each GPU.
 
     Raises:
         EnvironmentProblem: a GPU is asked for that is not there.
-        UsageError: the options contradict each other.
+        UsageError: `per_gpu` is given where cells run on the CPU.
     """
     device, jobs, threads = options.device, options.jobs, options.threads
-    if jobs and per_gpu:
-        message = "-j counts all cells at a time, --slots-per-gpu those of a GPU; give one of them"
-        raise UsageError(message)
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
-        message = f"--device `{device}`: expected auto, cpu, cuda or cuda:N"
-        raise UsageError(message)
+    per_gpu = 1 if options.per_gpu == "auto" else options.per_gpu
     on_gpus = options.gpus is not None or device.startswith("cuda")
-    if on_gpus or (device == "auto" and torch.cuda.device_count()):
+    if on_gpus or (device == "auto" and _count_gpus()):
         numbers = _gpu_numbers(device, options.gpus)
         many = jobs or len(numbers) * (per_gpu or 1)
         return tuple(Slot(f"cuda:{numbers[i % len(numbers)]}", threads) for i in range(many))
@@ -65,12 +77,8 @@ def _gpu_numbers(device: str, asked: list[int] | None) -> list[int]:
 
     Raises:
         EnvironmentProblem: one of them is not there.
-        UsageError: the device is another.
     """
-    if asked is not None and device not in {"auto", "cuda"}:
-        message = f"--gpus goes with --device auto or cuda, not {device}"
-        raise UsageError(message)
-    count = torch.cuda.device_count()
+    count = _count_gpus()
     number = device.partition(":")[2]
     if asked is not None:
         numbers = asked
@@ -84,3 +92,9 @@ def _gpu_numbers(device: str, asked: list[int] | None) -> list[int]:
         message = f"{gpu} asked for, {count} here; use --device cpu, or none of these options"
         raise EnvironmentProblem(message)
     return numbers
+
+
+def _count_gpus() -> int:
+    import torch  # not above: a run whose cells are all recorded asks for no slot, and starts soon
+
+    return torch.cuda.device_count()

@@ -52,13 +52,21 @@ def test_run_ends_with_the_leaderboard_and_every_file(ran: Path) -> None:
     assert "\x1b" not in text
 
 
-def test_running_again_continues(ran: Path, ask: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second run measures nothing and prints the same table."""
+def test_running_again_continues(
+    ran: Path,
+    ask: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    torchless: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    """A second run measures nothing and prints the same table; a planned suite needs no torch."""
     monkeypatch.chdir(ran)
     code, out, _ = ask("run", "tiny.yaml")
 
     assert code == 0
     assert "2 cells, 2 recorded, 0 to run" in out
+    again = torchless("run", "tiny.yaml")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert "2 cells, 2 recorded, 0 to run" in again.stdout
     code, out, _ = ask("plan", "tiny.yaml")
     assert out.count("  recorded  ") == 2
 

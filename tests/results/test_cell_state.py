@@ -19,9 +19,9 @@ from bench.results.cell_state import CellStates
 from bench.results.garbage import find_leftovers, report_garbage
 from bench.run import executor, session
 from bench.run.events import Ended
-from bench.run.executor import Tally
+from bench.run.executor import RunResult
 from bench.run.job import Slot
-from bench.run.request import Choice
+from bench.run.request import PreparedRun, RunRequest
 from bench.run.settings import Settings
 from bench.spec.cell import Cell
 from bench.spec.cell_status import CellStatus
@@ -30,6 +30,16 @@ from bench.train import evaluation
 
 CUT = "left by what was cut short"
 Run = Callable[..., tuple[bool, str, str, list[str]]]
+
+
+def prepared(request: RunRequest, planned: Plan) -> PreparedRun:
+    """A run of all the cells of a plan."""
+    states = CellStates(request.root, planned.possible)
+    return PreparedRun(request, planned, planned.cells, states)
+
+
+def one_slot() -> tuple[Slot, ...]:
+    return (Slot("cpu", 1),)
 
 
 @pytest.fixture
@@ -45,13 +55,13 @@ def run(tmp_path: Path, planned: Plan, monkeypatch: pytest.MonkeyPatch) -> Run:
     asked: list[str] = []
 
     def execute(
-        cells: list[Cell], settings: Settings, _watch: object, _owner: object, *, anew: bool
-    ) -> Tally:
+        cells: list[Cell], settings: Settings, _watch: object, _owner: object, *, remeasure: bool
+    ) -> RunResult:
         ran.extend(cell.slug for cell in cells)
-        assert anew == bool(asked)
+        assert remeasure == bool(asked)
         for cell in cells:
             store.save_record(settings.root, record(cell, weights_digest="new"))
-        return Tally(ended={cell.id: Ended(cell.id, status=CellStatus.OK) for cell in cells})
+        return RunResult(ended={cell.id: Ended(cell.id, status=CellStatus.OK) for cell in cells})
 
     monkeypatch.setattr(executor, "execute", execute)
 
@@ -59,8 +69,10 @@ def run(tmp_path: Path, planned: Plan, monkeypatch: pytest.MonkeyPatch) -> Run:
         ran.clear()
         asked[:] = rerun
         out, err = (Console(width=200, file=io.StringIO()) for _ in range(2))
-        settings = Settings(root=tmp_path / "r", data=tmp_path, slots=(Slot("cpu", 1),))
-        ok = session.run(planned, planned.cells, settings, out, err, Choice(rerun, allow_stale))
+        request = RunRequest(
+            Path(planned.source), tmp_path / "r", rerun=rerun, allow_stale=allow_stale
+        )
+        ok = session.run(prepared(request, planned), one_slot, out, err)
         texts = (console.file.getvalue() for console in (out, err))  # type: ignore[attr-defined]
         return ok, *texts, list(ran)
 
@@ -77,7 +89,7 @@ def test_states_of_cells(planned: Plan, tmp_path: Path) -> None:
     ste, reste = planned.cells
 
     def states() -> list[tuple[str, str]]:
-        return [(s.state, s.note) for s in CellStates(tmp_path, planned.cells).of.values()]
+        return [(s.state, s.note) for s in CellStates(tmp_path, planned.cells).by_id.values()]
 
     store.save_record(tmp_path, record(older(ste), status="failed", curves={}))
     assert states() == [("to run", ""), ("to run", "")]
@@ -109,7 +121,7 @@ def test_a_record_in_an_older_versions_folder_counts(planned: Plan, tmp_path: Pa
     path = store.save_record(tmp_path, record(ste)).parent
     path.rename(path.with_name(f"{ste.name}__0123456789ab"))
 
-    assert CellStates(tmp_path, [ste]).of[ste.id].state == "recorded"
+    assert CellStates(tmp_path, [ste]).by_id[ste.id].state == "recorded"
     assert store.find_cell_path(tmp_path, ste).name.endswith("0123456789ab")
 
 
@@ -344,7 +356,8 @@ def test_an_edited_plugin_from_end_to_end(tiny: Path, tmp_path: Path) -> None:
     def bench(source: str, *rerun: str) -> tuple[bool, Plan]:
         mine.write_text(source, encoding="utf-8")
         fresh = plan(tiny)
-        return session.run(fresh, fresh.cells, settings, said, said, Choice(rerun)), fresh
+        request = RunRequest(tiny, root, data=tmp_path, rerun=rerun)
+        return session.run(prepared(request, fresh), one_slot, said, said), fresh
 
     changed = MINE.replace("0.5", "0.25")
     ok, first = bench(MINE)
@@ -359,5 +372,5 @@ def test_an_edited_plugin_from_end_to_end(tiny: Path, tmp_path: Path) -> None:
     assert bench(changed, "stale") == (True, second)
     assert CellStates(root, second.cells).stale == {}
     assert store.find_record(root, old) is not None
-    tally = executor.execute([old.model_copy(update={"seed": 1})], settings, lambda _: None)
-    assert f"{mine} changed since {old.name[:-1]}1" in tally.failed[0].reason
+    result = executor.execute([old.model_copy(update={"seed": 1})], settings, lambda _: None)
+    assert f"{mine} changed since {old.name[:-1]}1" in result.failed[0].reason

@@ -28,8 +28,9 @@ from bench.results.lease import Lease, Leases, Owner, myself
 from bench.results.record import Record
 from bench.run import executor, journal, session, shutdown, work_queue, worker_process
 from bench.run.events import Elsewhere, Ended, Event, Moved, Retrying, Started, Stopping
-from bench.run.executor import Tally, execute
+from bench.run.executor import RunResult, execute
 from bench.run.job import Job, Slot
+from bench.run.request import RunRequest, prepare
 from bench.run.settings import Settings
 from bench.spec.cell import Cell
 from bench.spec.cell_status import CellStatus
@@ -40,7 +41,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:  # pyright: ignor
     """Workers that train nothing, waits that are short, and this process's signals put back."""
     before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
     monkeypatch.setattr(worker_process, "run", fakes.run)
-    monkeypatch.setattr(work_queue, "LOOK_S", 0.1)
+    monkeypatch.setattr(work_queue, "CHECK_S", 0.1)
     monkeypatch.setattr(shutdown, "ECHO_S", 0.1)
     monkeypatch.setattr(lease, "BEAT_S", 0.1)
     yield
@@ -96,7 +97,7 @@ def leftovers(root: Path) -> list[Path]:
 def test_each_death_ends_its_own_cell(cells: list[Cell], tmp_path: Path) -> None:
     """A segfault, a kill and three ways to exit: each is named, the next cell is measured."""
     deeds = ("segfault", "kill", "exit 0", "exit 3", "leave", "ok")
-    tally = execute(cells, settings(tmp_path, *deeds), Heard())
+    result = execute(cells, settings(tmp_path, *deeds), Heard())
 
     assert reasons(tmp_path, cells) == [
         "its worker process died (SIGSEGV)",
@@ -106,8 +107,8 @@ def test_each_death_ends_its_own_cell(cells: list[Cell], tmp_path: Path) -> None
         "SystemExit: enough",
         "",
     ]
-    assert len(tally.failed) == 5
-    assert tally.ended[cells[5].id].status == "ok"
+    assert len(result.failed) == 5
+    assert result.ended[cells[5].id].status == "ok"
     assert leftovers(tmp_path) == []
     logs = [logged(tmp_path, cell) for cell in cells[:5]]
     for log, reason in zip(logs, reasons(tmp_path, cells), strict=False):
@@ -153,15 +154,15 @@ def test_what_a_worker_started_ends_with_it(cells: list[Cell], tmp_path: Path) -
 
 def test_the_last_lines_name_what_failed(tiny: Path, tmp_path: Path) -> None:
     """Cell, reason and log, on stderr, after the table."""
-    whole = plan(tiny)
     out, err = (Console(file=io.StringIO(), width=200) for _ in range(2))
-    fine = session.run(whole, whole.cells, settings(tmp_path, "fail", slots=1), out, err)
+    prepared = prepare(RunRequest(tiny, tmp_path, argv=("fail",)))
+    fine = session.run(prepared, lambda: (Slot("cpu", 1),), out, err)
 
     assert not fine
     assert isinstance(err.file, io.StringIO)
     assert err.file.getvalue().splitlines() == [
         f"failed: {cell.slug}: RuntimeError: no; log: {tmp_path}/cells/{cell.slug}/log.txt"
-        for cell in whole.cells
+        for cell in prepared.chosen
     ]
 
 
@@ -201,12 +202,12 @@ def test_the_kernel_is_asked_for_its_count() -> None:
 def test_a_hang_ends_at_the_limit(cells: list[Cell], tmp_path: Path) -> None:
     """A cell that does not end is killed; the record names the limit."""
     heard = Heard()
-    tally = execute(cells[:1], settings(tmp_path, "hang", timeout_s=1.5), heard)
+    result = execute(cells[:1], settings(tmp_path, "hang", timeout_s=1.5), heard)
 
     assert heard.ends(cells[:1]) == ["timeout"]
     assert reasons(tmp_path, cells[:1]) == ["took longer than 0:00:01.500000 (--timeout)"]
     assert "timeout: took longer than" in logged(tmp_path, cells[0])
-    assert len(tally.failed) == 1
+    assert len(result.failed) == 1
 
 
 @pytest.fixture
@@ -232,7 +233,7 @@ def test_a_clock_that_jumps_ends_nothing(cells: list[Cell], tmp_path: Path) -> N
     book = journal.JournalWriter(tmp_path, "tiny", [], [])
     limits = settings(tmp_path, "slow", "slow", timeout_s=60.0)
     with book:
-        execute(cells[:2], limits, partial(session.tell_all, [book, heard]), book.header.owner)
+        execute(cells[:2], limits, partial(session.notify_all, [book, heard]), book.header.owner)
     (run,) = journal.journals(tmp_path)
     told = [event for _, event in run.read()]
 
@@ -280,7 +281,7 @@ def test_failures_are_tried_again_and_divergence_is_not(cells: list[Cell], tmp_p
     """Each further try is said, with the reason; the last one counts."""
     heard = Heard()
     deeds = ("fail once", "diverge", "fail")
-    tally = execute(cells[:3], settings(tmp_path, *deeds, retries=2), heard)
+    result = execute(cells[:3], settings(tmp_path, *deeds, retries=2), heard)
     starts = [sum(e.cell_id == cell.id for e in heard.of(Started)) for cell in cells[:3]]
 
     assert starts == [2, 1, 3]
@@ -289,7 +290,7 @@ def test_failures_are_tried_again_and_divergence_is_not(cells: list[Cell], tmp_p
         "RuntimeError: no; try 2 of 3 follows",
         "RuntimeError: no; try 3 of 3 follows",
     ]
-    assert [event.cell_id for event in tally.failed] == [cells[2].id]
+    assert [event.cell_id for event in result.failed] == [cells[2].id]
 
 
 def test_enough_failures_stop_the_run(cells: list[Cell], tmp_path: Path) -> None:
@@ -444,10 +445,10 @@ def test_a_worker_stopped_by_hand_goes_on(cells: list[Cell], tmp_path: Path) -> 
 def test_two_runs_share_the_cells(cells: list[Cell], tmp_path: Path) -> None:
     """At once on one folder: every cell is trained once, and both runs know of all."""
     heard = [Heard(), Heard()]
-    tallies: list[Tally] = []
+    results: list[RunResult] = []
 
     def one(watch: Heard) -> None:
-        tallies.append(execute(cells, settings(tmp_path, *["slow"] * 6, slots=1), watch))
+        results.append(execute(cells, settings(tmp_path, *["slow"] * 6, slots=1), watch))
 
     threads = [threading.Thread(target=one, args=[h]) for h in heard]
     for thread in threads:
@@ -458,7 +459,7 @@ def test_two_runs_share_the_cells(cells: list[Cell], tmp_path: Path) -> None:
 
     assert sorted(starts) == sorted(cell.id for cell in cells)
     assert all(h.of(Started) for h in heard)
-    assert [set(t.ended) for t in tallies] == [{cell.id for cell in cells}] * 2
+    assert [set(t.ended) for t in results] == [{cell.id for cell in cells}] * 2
     assert heard[0].of(Elsewhere)
     assert leftovers(tmp_path) == []
 
@@ -482,10 +483,10 @@ def test_what_another_run_failed_at_is_not_tried_by_us(cells: list[Cell], tmp_pa
         other.release(cells[0])
 
     heard = Heard(elsewhere=end)
-    tally = execute(cells[:1], settings(tmp_path, "ok"), heard)
+    result = execute(cells[:1], settings(tmp_path, "ok"), heard)
 
     assert heard.of(Started) == []
-    assert [event.reason for event in tally.failed] == ["by the other run"]
+    assert [event.reason for event in result.failed] == ["by the other run"]
 
 
 def test_what_another_run_lets_go_is_ours(cells: list[Cell], tmp_path: Path) -> None:
@@ -524,11 +525,11 @@ def test_what_is_measured_is_not_trained_again(cells: list[Cell], tmp_path: Path
     job = Job(cells[0], tmp_path, "cpu", 1, 1, False, tmp_path, (), (), 300.0)
     store.save_record(tmp_path, fakes.record(job, CellStatus.OK))
     heard = Heard()
-    tally = execute(cells[:1], settings(tmp_path, "fail"), heard)
+    result = execute(cells[:1], settings(tmp_path, "fail"), heard)
 
     assert [(e.status, e.reason) for e in heard.of(Ended)] == [("ok", "by another run")]
     assert len(heard.events) == 1
-    assert tally.ended[cells[0].id].acc == 0.5
+    assert result.ended[cells[0].id].acc == 0.5
 
 
 def again(root: Path, cell: Cell, reason: str = "") -> Record:
@@ -545,7 +546,7 @@ def test_a_cell_that_runs_anew_is_kept(cells: list[Cell], tmp_path: Path) -> Non
     """Its folder goes to the attic, whole but for the lease; that is told, and it is trained."""
     old = again(tmp_path, cells[0])
     heard = Heard()
-    execute(cells[:1], settings(tmp_path, "ok"), heard, anew=True)
+    execute(cells[:1], settings(tmp_path, "ok"), heard, remeasure=True)
     (kept,) = (tmp_path / "attic").iterdir()
 
     assert [e.kind for e in heard.events] == ["moved", "start", "progress", "end"]
@@ -564,7 +565,7 @@ def test_no_cell_is_moved_before_its_turn(cells: list[Cell], tmp_path: Path) -> 
     old = [again(tmp_path, cell) for cell in cells[:3]]
     heard = Heard(progress=lambda _: signal.raise_signal(signal.SIGINT))
     with stopped():
-        execute(cells[:3], settings(tmp_path, "obey", "ok", "ok", slots=1), heard, anew=True)
+        execute(cells[:3], settings(tmp_path, "obey", "ok", "ok", slots=1), heard, remeasure=True)
 
     assert [store.find_record(tmp_path, cell) for cell in cells[:3]] == [None, *old[1:]]
     assert len([*(tmp_path / "attic").iterdir()]) == 1
@@ -581,7 +582,7 @@ def test_two_runs_anew_measure_once(cells: list[Cell], tmp_path: Path) -> None:
         other.release(cells[0])
 
     heard = Heard(elsewhere=end)
-    execute(cells[:1], settings(tmp_path, "fail"), heard, anew=True)
+    execute(cells[:1], settings(tmp_path, "fail"), heard, remeasure=True)
 
     assert [e.kind for e in heard.events] == ["elsewhere", "end"]
     assert store.find_record(tmp_path, cells[0]) != old

@@ -11,7 +11,7 @@ from bench.results.cell_state import CellStates
 from bench.results.record import Record
 from bench.results.record_diff import VOLATILE
 from bench.run.events import Event
-from bench.run.executor import Tally, execute
+from bench.run.executor import RunResult, execute
 from bench.run.job import Slot
 from bench.run.settings import Settings
 from bench.spec.cell import Cell
@@ -50,10 +50,10 @@ class Hostile(Surrogate):
 '''
 
 
-def run(cells: list[Cell], root: Path, n: int = 1) -> tuple[Tally, list[Event]]:
-    heard: list[Event] = []
+def run(cells: list[Cell], root: Path, n: int = 1) -> tuple[RunResult, list[Event]]:
+    events: list[Event] = []
     settings = Settings(root=root, data=Path("data"), slots=(Slot("cpu", 1),) * n)
-    return execute(cells, settings, heard.append), heard
+    return execute(cells, settings, events.append), events
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def hostile(tmp_path: Path, tiny: Path) -> list[Cell]:
 
 
 def states(root: Path, cells: list[Cell]) -> list[str]:
-    return [standing.state for standing in CellStates(root, cells).of.values()]
+    return [standing.state for standing in CellStates(root, cells).by_id.values()]
 
 
 def records(root: Path, cells: list[Cell]) -> list[Record]:
@@ -82,12 +82,12 @@ def records(root: Path, cells: list[Cell]) -> list[Record]:
 def test_a_suite_runs_once_and_bitwise_alike(tiny: Path, tmp_path: Path, measured: Path) -> None:
     """Records are whole, and two workers give the bits that this process gives."""
     cells = plan(tiny).cells
-    tally, heard = run(cells, tmp_path / "a", n=2)
+    result, events = run(cells, tmp_path / "a", n=2)
     first, second = records(tmp_path / "a", cells), records(measured, cells)
 
-    assert not tally.failed
+    assert not result.failed
     assert states(tmp_path / "a", cells) == ["recorded", "recorded"]
-    assert {"start", "progress", "end"} == {event.kind for event in heard}
+    assert {"start", "progress", "end"} == {event.kind for event in events}
     assert [r.status for r in first] == ["ok", "ok"]
     for a, b in zip(first, second, strict=True):
         assert a.model_dump(exclude={*VOLATILE}) == b.model_dump(exclude={*VOLATILE})
@@ -100,14 +100,14 @@ def test_a_suite_runs_once_and_bitwise_alike(tiny: Path, tmp_path: Path, measure
 
 def test_one_bad_cell_ends_alone(hostile: list[Cell], tmp_path: Path) -> None:
     """An exception and a killed process each fail their own cell; the others are measured."""
-    tally, _ = run(hostile, tmp_path)
+    result, _ = run(hostile, tmp_path)
     by_name = {r.cell.slug.split("-")[0]: r for r in records(tmp_path, hostile)}
 
     assert by_name["ste"].status == "ok"
     assert by_name["raiser"].status == by_name["killer"].status == "failed"
     assert by_name["raiser"].reason == "RuntimeError: no slope today"
     assert by_name["killer"].reason == "its worker process died (SIGKILL)"
-    assert {e.reason for e in tally.failed} == {r.reason for r in by_name.values()} - {""}
+    assert {e.reason for e in result.failed} == {r.reason for r in by_name.values()} - {""}
     log = store.cell_path(tmp_path, by_name["raiser"].cell) / "log.txt"
     assert "Traceback" in log.read_text(encoding="utf-8")
     assert states(tmp_path, hostile) == ["failed", "recorded", "failed"]
@@ -130,9 +130,9 @@ def test_changed_data_fails_the_cell(tiny: Path, tmp_path: Path) -> None:
     """A cell whose data is not what it was planned with fails, and says so."""
     (cell, *_) = plan(tiny).cells
     other = cell.model_copy(update={"data": cell.data.model_copy(update={"fingerprint": "f" * 16})})
-    tally, _ = run([other], tmp_path)
+    result, _ = run([other], tmp_path)
 
-    assert "the data or its transform changed" in tally.failed[0].reason
+    assert "the data or its transform changed" in result.failed[0].reason
 
 
 def test_an_unwritable_results_folder_is_an_error_not_a_loss(tiny: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from bench.base.signals import Stopped
 from bench.errors import EnvironmentProblem
 from bench.run.events import Ended, Started
 from bench.run.journal import Entry, JournalWriter, journals
-from bench.run.json_stream import Stream
+from bench.run.json_stream import JsonEventWriter
 from bench.spec.cell_status import CellStatus
 
 Bench = Callable[..., tuple[int, str, str]]
@@ -84,8 +84,8 @@ def test_the_last_line_has_the_exit_code(
     file = io.StringIO()
     with (
         contextlib.suppress(type(error)),
-        Stream(file, "tiny", tmp_path, ["run", "tiny"]) as stream,
-        JournalWriter(tmp_path, "tiny", CELLS, [], stream.tell) as book,
+        JsonEventWriter(file, "tiny", tmp_path, ["run", "tiny"]) as stream,
+        JournalWriter(tmp_path, "tiny", CELLS, [], stream.write) as book,
     ):
         book(Started(CELLS[0].id))
         book(Ended(CELLS[0].id, status=CellStatus.OK, acc=0.5))
@@ -100,7 +100,7 @@ def test_the_last_line_has_the_exit_code(
 def test_a_reader_that_went_away_ends_no_run(tmp_path: Path) -> None:
     """`bench run --json | head -1`: the lines end, and the run goes on."""
     reader, writer = os.pipe()
-    with os.fdopen(writer, "w") as file, Stream(file, "tiny", tmp_path, []) as stream:
+    with os.fdopen(writer, "w") as file, JsonEventWriter(file, "tiny", tmp_path, []) as stream:
         os.close(reader)
         for _ in range(3):
-            stream.tell({"kind": "over", "reason": "done"})
+            stream.write({"kind": "over", "reason": "done"})

@@ -191,7 +191,7 @@ def test_what_cannot_track_is_one_error(
     monkeypatch.setattr(tracker, "entry_points", found)
     monkeypatch.setattr(tracker, "_load", loads)
     with pytest.raises(kind) as caught:
-        tracker.opened(words, tmp_path, "tiny")
+        tracker.open_trackers(words, tmp_path, "tiny")
 
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -11,7 +11,7 @@ from bench.speed.slots import SlotOptions, lay_out_slots
 
 
 def slots(device: str, per_gpu: int | None = None, **options: Any) -> tuple[Slot, ...]:
-    return lay_out_slots(SlotOptions(device, **options), per_gpu)
+    return lay_out_slots(SlotOptions(device, per_gpu=per_gpu, **options))
 
 
 def devices(device: str, **options: Any) -> list[str]:

@@ -27,7 +27,7 @@ worker_process.run = fakes.run
 
 
 def left(root):
-    return [s.cell.seed for s in CellStates(root, cells).of.values() if s.state != "recorded"]
+    return [s.cell.seed for s in CellStates(root, cells).by_id.values() if s.state != "recorded"]
 
 
 def run(root, *deeds):
@@ -35,8 +35,8 @@ def run(root, *deeds):
     book = JournalWriter(root, "tiny", [], [])
     try:
         with book:
-            tally = execute(cells, settings, book)
-        print("ended:", *[tally.ended[cell.id].status for cell in cells])
+            result = execute(cells, settings, book)
+        print("ended:", *[result.ended[cell.id].status for cell in cells])
     except BenchError as error:
         print("error:", type(error).__name__, error)
     print("journal:", book.problem or "whole")

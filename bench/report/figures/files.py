@@ -14,7 +14,7 @@ from bench.report.figures import gallery, panels
 from bench.report.figures import kinds as atlas
 from bench.report.figures.style import Format, encode, styled
 from bench.results import cell_folders, store
-from bench.results.cell_state import CellStates, of_kept
+from bench.results.cell_state import CellStates, read_saved_states
 from bench.results.record import Record
 from bench.spec.choices import Definition
 from bench.spec.plan import Plan, name_of
@@ -125,7 +125,7 @@ def _recorded(
 ) -> tuple[list[tuple[str, Figure]], list[str]]:
     """The figures that records make."""
     plan = _plan(request)
-    standings, notes = of_kept(request.root, plan)
+    standings, notes = read_saved_states(request.root, plan)
     records = [r for r in standings.records(stale=request.stale) if r.measured]
     notes += _missing(request, plan, records, standings)
     if not records:
