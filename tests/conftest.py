@@ -89,7 +89,8 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 def torchless() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Call `bench` in a process in which torch cannot be imported."""
     script = (
-        "import sys\n"
+        "import os, sys\n"
+        "sys.path[0] = os.getcwd()\n"  # as with -m: answers are kept for where modules come from
         "class NoTorch:\n"
         "    def find_spec(name, *_):\n"
         "        if name == 'torch': raise ImportError(name)\n"

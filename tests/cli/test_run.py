@@ -27,7 +27,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "tiny.yaml").write_text(TINY, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "bench", "run", "tiny.yaml", "-j", "1"],
-        cwd=home, capture_output=True, text=True, check=False,
+        cwd=home, env={**os.environ, "BENCH_CACHE": str(home / "cache")},
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     (home / "stdout.txt").write_text(done.stdout, encoding="utf-8")
@@ -64,6 +65,7 @@ def test_running_again_continues(
 
     assert code == 0
     assert "2 cells, 2 recorded, 0 to run" in out
+    monkeypatch.setenv("BENCH_CACHE", str(ran / "cache"))
     again = torchless("run", "tiny.yaml")
     assert (again.returncode, again.stderr) == (0, "")
     assert "2 cells, 2 recorded, 0 to run" in again.stdout
