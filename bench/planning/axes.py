@@ -8,7 +8,7 @@ The only place where a suite's names meet the registry.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -35,6 +35,10 @@ class PluginConfig:
     plugin: Any
     digest: str = ""
 
+    def with_values(self, values: dict[str, Any]) -> "PluginConfig":
+        """Set those of the values that are parameters of the plugin, and validate it again."""
+        return replace(self, plugin=_with_values(self.plugin, values))
+
 
 @dataclass(frozen=True)
 class BackboneConfig:
@@ -45,6 +49,10 @@ class BackboneConfig:
     recipe: Recipe
     data: PluginConfig
     digest: str = ""
+
+    def with_values(self, values: dict[str, Any]) -> "BackboneConfig":
+        """Set those of the values that are parameters of the plugin, and validate it again."""
+        return replace(self, plugin=_with_values(self.plugin, values))
 
 
 Roles: TypeAlias = dict[Role, PluginConfig]
@@ -69,6 +77,12 @@ def build(document: Document) -> tuple[Axes, list[Problem]]:
     backbones, labels, wrong_backbones = _backbones(document)
     axes = Axes(estimators, own_schedule, backbones, labels)
     return axes, [*misnamed, *wrong_estimators, *wrong_backbones]
+
+
+def _with_values(plugin: Any, values: dict[str, Any]) -> Any:
+    """Copy a plugin with those of the values that are its parameters, validated again."""
+    own = {k: v for k, v in values.items() if k in plugin.__class__.model_fields}
+    return plugin.__class__.model_validate(plugin.model_dump() | own)
 
 
 def _add_folders(document: Document) -> list[Problem]:

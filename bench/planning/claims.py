@@ -40,7 +40,29 @@ def read_claims(suite: Suite, document: Document) -> list[Claim]:
     ]
 
 
-def find_claim(claims: list[Claim], row: Row, axes: Axes) -> Claim | None:
+def place_claims(
+    claims: list[Claim], rows: list[Row], axes: Axes
+) -> tuple[list[Row], list[Absent]]:
+    """
+    Put each claim beside the row that it belongs to.
+
+    Returns the rows with their claims, and the claims that have no row here, each with the reason:
+    nothing published is silently left out.
+    """
+    placed = [row.model_copy(update={"claim": _find_claim(claims, row, axes)}) for row in rows]
+    used = [row.claim for row in placed if row.claim]
+    taken = {(c.label, c.backbone, c.wa, c.schedule) for c in used}
+    built = {"none", *axes.estimators}
+
+    def reason(claim: Claim) -> str:
+        if (claim.label, claim.backbone, claim.wa, claim.schedule) in taken:
+            return "another number stands beside the row"
+        return "not in this suite" if claim.label in built else "not built"
+
+    return placed, [Absent(claim=c, reason=reason(c)) for c in claims if c not in used]
+
+
+def _find_claim(claims: list[Claim], row: Row, axes: Axes) -> Claim | None:
     """Find the claim that belongs beside a row: of its schedule, however the suite names that."""
     roles = axes.estimators.get(row.label, {})
     names = {row.schedule}
@@ -57,17 +79,3 @@ def find_claim(claims: list[Claim], row: Row, axes: Axes) -> Claim | None:
         ),
         None,
     )
-
-
-def absent_claims(axes: Axes, claims: list[Claim], rows: list[Row]) -> list[Absent]:
-    """List the claims that have no row here: nothing published is silently left out."""
-    used = [row.claim for row in rows if row.claim]
-    taken = {(c.label, c.backbone, c.wa, c.schedule) for c in used}
-    built = {"none", *axes.estimators}
-
-    def reason(claim: Claim) -> str:
-        if (claim.label, claim.backbone, claim.wa, claim.schedule) in taken:
-            return "another number stands beside the row"
-        return "not in this suite" if claim.label in built else "not built"
-
-    return [Absent(claim=c, reason=reason(c)) for c in claims if c not in used]

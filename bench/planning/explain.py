@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from bench.base.plain_data import as_list, as_mapping
 from bench.base.yaml_document import Document
 from bench.planning.axes import BackboneConfig
-from bench.planning.planner import resolve
+from bench.planning.resolved_suite import resolve
 from bench.spec.suite import Suite
 from bench.spec.suite_file import question
 
@@ -31,7 +31,8 @@ def describe(path: Path, overrides: list[str]) -> str:
     Raises:
         SuiteError: anything wrong with the suite.
     """
-    document, suite, axes = resolve(path, overrides)
+    resolved = resolve(path, overrides)
+    document, suite, axes = resolved.document, resolved.suite, resolved.axes
     lines = [*_values(suite, (), skip=AXES), *_rules(suite)]
     lines += [(("published",), suite.published.ledgers)]
     lines += [(("published", "acc", k), v) for k, v in suite.published.acc.items()]

@@ -1,163 +1,118 @@
-"""The rows of a plan: what one combination of a suite's axes trains, and what is said of it."""
+"""The rows of a plan: what the combinations of a suite's axes train, and why others do not."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.base.plain_data import KeyPath
-from bench.base.yaml_document import Document, Problem
-from bench.data.dataset import Dataset
 from bench.errors import SuiteError
-from bench.nn.contract import Estimator, Surrogate
-from bench.planning.axes import Axes, BackboneConfig, PluginConfig, Roles
-from bench.planning.combinations import ROLES, Combination, has_schedule
-from bench.planning.tuning_trials import TrialBuilder, with_values
-from bench.properties import verdicts
-from bench.results import source_digest
-from bench.spec.cell import CORE, Cell, DataRef, Recipe, Ref, Role
-from bench.spec.plan import Properties, RoleInfo, Row
-from bench.spec.suite import Suite
+from bench.planning.axes import Roles
+from bench.planning.cells import CellBuilder
+from bench.planning.combinations import ROLES, Combination, combine, has_schedule
+from bench.planning.resolved_suite import ResolvedSuite
+from bench.planning.role_info import describe_roles
+from bench.planning.tuning_trials import TrialBuilder
+from bench.spec.cell import Cell
+from bench.spec.plan import LeftOut, Row
+
+MOST_CELLS = 50_000  # of a plan
 
 
-class RowBuilder:
-    """Makes rows; data is loaded and properties are judged once."""
+def build_rows(resolved: ResolvedSuite, folder: Path) -> tuple[list[Row], list[LeftOut]]:
+    """
+    Build every row of the product and of `include`; name what is left out, with its reason.
 
-    def __init__(self, suite: Suite, axes: Axes, document: Document, folder: Path) -> None:
-        self.suite, self.axes, self.document, self.folder = suite, axes, document, folder
-        self.found: dict[str, tuple[DataRef, Dataset]] = {}
-        self.infos: dict[tuple[str, Role], RoleInfo] = {}
-        self.numerics = source_digest.numerics()
-        self.trials = suite.tune and TrialBuilder(suite, suite.tune, axes, document)
+    Args:
+        resolved: the suite.
+        folder: where its data is.
 
-    def build(self, c: Combination, seeds: list[int]) -> Row:
-        """Make the row of one combination."""
-        net = self.axes.backbones[c.backbone]
-        roles, schedule = self._roles(c)
-        _, dataset = self._data(c, net.data, net.recipe)
+    Raises:
+        SuiteError: too many cells, a backbone that cannot train on its data, or `tune` names what
+            cannot be tuned.
+        DataError: its data is not there, or not what it should be.
+    """
+    builder = _RowBuilder(resolved, folder)
+    rows: list[Row] = []
+    left_out: list[LeftOut] = []
+    combinations = combine(resolved.suite, resolved.axes)
+    for count, (combination, seeds, reason) in enumerate(combinations, start=1):
+        if count * len(seeds) > MOST_CELLS:
+            message = f"more than {MOST_CELLS:,} cells; split the suite"
+            raise SuiteError(message)
+        if not reason:
+            row = builder.build(combination, seeds)
+            twin = next((r for r in rows if r.cells[0].sibling(row.cells[0])), None)
+            if twin is None or _trial_values(twin) != _trial_values(row):
+                rows.append(row)
+                continue
+            if twin.label == row.label and twin.cells != row.cells:  # further seeds of one row
+                rows[rows.index(twin)] = _with_seeds(twin, row)
+                continue
+            reason = f"the same cells as {twin.label} x {twin.schedule}; they run once"
+        left_out.append(LeftOut(combination=str(combination), reason=reason))
+    return rows, left_out
 
-        def make(
-            roles: Roles,
-            net: BackboneConfig,
-            source: PluginConfig,
-            seeds: list[int],
-        ) -> list[Cell]:
-            return self._cells(c, roles, net, source, seeds)
 
+class _RowBuilder:
+    """Builds the rows of one suite."""
+
+    def __init__(self, resolved: ResolvedSuite, folder: Path) -> None:
+        self.axes = resolved.axes
+        self.cells = CellBuilder(resolved, folder)
+        tune = resolved.suite.tune
+        self.trials = TrialBuilder(resolved, tune, self.cells) if tune else None
+
+    def build(self, combination: Combination, seeds: list[int]) -> Row:
+        """Build the row of one combination."""
+        backbone = self.axes.backbones[combination.backbone]
+        roles, schedule = self._scheduled(combination)
+        dataset = self.cells.load(combination, backbone)
         return Row(
-            label=c.label,
-            backbone=c.backbone,
-            wa=c.wa,
+            label=combination.label,
+            backbone=combination.backbone,
+            wa=combination.wa,
             schedule=schedule,
-            net=" ".join([net.name, *_unusual(net.plugin)]),
+            net=" ".join([backbone.name, *_unusual(backbone.plugin)]),
             data=dataset.label,
             classes=dataset.num_classes,
-            roles=self._infos(roles),
-            cells=make(roles, net, net.data, seeds),
-            trials=self.trials.build((c.label, c.backbone), roles, net, seeds, make, self._infos)
-            if self.trials
-            else [],
+            roles=describe_roles(roles),
+            cells=self.cells.build(combination, roles, backbone, seeds),
+            trials=self.trials.build(combination, roles, backbone, seeds) if self.trials else [],
         )
 
-    def _roles(self, c: Combination) -> tuple[Roles, str]:
-        """The estimator of each role on its schedule, and that schedule's name."""
+    def _scheduled(self, combination: Combination) -> tuple[Roles, str]:
+        """Put the estimator of each role on its schedule; return them and that schedule's name."""
         roles: Roles = {}
         schedule = "default"
-        for role in ROLES[c.wa]:
-            named = self.axes.estimators[c.label][role]
-            own = c.label in self.axes.own_schedule or c.schedule == "default"
-            if has_schedule(named.plugin) and not own:
-                named = replace(named, plugin=with_values(named.plugin, {"schedule": c.schedule}))
-                schedule = c.schedule
-            roles[role] = named
+        label = combination.label
+        own = label in self.axes.own_schedule or combination.schedule == "default"
+        for role in ROLES[combination.wa]:
+            config = self.axes.estimators[label][role]
+            if has_schedule(config.plugin) and not own:
+                config = config.with_values({"schedule": combination.schedule})
+                schedule = combination.schedule
+            roles[role] = config
         return roles, schedule
-
-    def _cells(
-        self,
-        c: Combination,
-        roles: Roles,
-        net: BackboneConfig,
-        source: PluginConfig,
-        seeds: list[int],
-    ) -> list[Cell]:
-        refs: dict[Role, Ref] = {r: n.plugin.ref(n.name, n.digest) for r, n in roles.items()}
-        return [
-            Cell(
-                core=CORE,
-                weights=refs.get("W"),
-                activations=refs.get("A"),
-                backbone=net.plugin.ref(net.name, net.digest),
-                data=self._data(c, source, net.recipe)[0],
-                binarization=self.suite.binarization,
-                recipe=net.recipe,
-                seed=seed,
-                numerics=self.numerics,
-            )
-            for seed in dict.fromkeys(seeds)
-        ]
-
-    def _data(
-        self, c: Combination, source: PluginConfig, recipe: Recipe
-    ) -> tuple[DataRef, Dataset]:
-        """The data set, loaded once."""
-        key = f"{source.name}{source.plugin!r}"
-        if key not in self.found:
-            dataset: Dataset = source.plugin.load(self.folder)
-            params = source.plugin.model_dump(mode="json", exclude_none=True)
-            ref = DataRef(name=source.name, params=params, fingerprint=dataset.fingerprint)
-            self.found[key] = ref, dataset
-        ref, dataset = self.found[key]
-        if problem := self._misfit(c, dataset, recipe):
-            raise SuiteError(self.document.report([problem]))
-        return ref, dataset
-
-    def _misfit(self, c: Combination, dataset: Dataset, recipe: Recipe) -> Problem | None:
-        """Why this network cannot train on this data."""
-        n, side = dataset.sizes["train"], dataset.shape[-1]
-        if n % recipe.batch_size == 1:
-            message = (
-                f"{n} training images leave a last batch of 1, which BatchNorm cannot normalize; "
-                "choose another size"
-            )
-            own: KeyPath = ("backbones", c.backbone, "train", "batch_size")
-            return Problem(own if own in self.document.places else own[2:], message)
-        needed = self.axes.backbones[c.backbone].plugin.only_image
-        if needed in {None, side}:
-            return None
-        message = f"takes images of {needed}x{needed}, {dataset.label} has {side}x{side}"
-        hint = f"; `resize: {needed}` under data fits them"
-        return Problem(("backbones", c.backbone), message + hint)
-
-    def _infos(self, roles: Roles) -> dict[Role, RoleInfo]:
-        return {role: self._info(named, role) for role, named in roles.items()}
-
-    def _info(self, named: PluginConfig, role: Role) -> RoleInfo:
-        """What tables say of a configured estimator, computed once."""
-        key = (f"{named.name}{named.plugin!r}", role)
-        if key not in self.infos:
-            plugin: Estimator = named.plugin
-            printed, trained = _judged(plugin, role)
-            self.infos[key] = RoleInfo(
-                plugin=named.name,
-                formula=plugin.formula,
-                kind=plugin.kind,
-                schedule=getattr(plugin, "schedule", ""),
-                printed=printed,
-                trained=trained,
-            )
-        return self.infos[key]
 
 
 def _unusual(plugin: Any) -> list[str]:
-    """The parameters that were given another value than the default."""
+    """List the parameters that were given another value than the default."""
     fields = plugin.__class__.model_fields
     return [f"{k} {v}" for k, v in dict(plugin).items() if v != fields[k].default]
 
 
-def _judged(plugin: Estimator, role: Role) -> tuple[Properties | None, Properties | None]:
-    """The verdicts on the printed f and on the one that trains, if there is an f to call."""
-    if not isinstance(plugin, Surrogate):
-        return None, None
-    try:
-        return verdicts.judge_printed(plugin), verdicts.judge_trained(plugin, role)
-    except Exception:  # a stranger's f: `bench check` shows what it raises, its cells fail alone
-        return None, None
+def _trial_values(row: Row) -> list[dict[str, Any]]:
+    """Return what the row's tuning tries."""
+    return [trial.values for trial in row.trials]
+
+
+def _with_seeds(row: Row, more: Row) -> Row:
+    """Return the row with the seeds of both."""
+    trials = [
+        trial.model_copy(update={"cells": _unique(trial.cells, other.cells)})
+        for trial, other in zip(row.trials, more.trials, strict=True)
+    ]
+    return row.model_copy(update={"cells": _unique(row.cells, more.cells), "trials": trials})
+
+
+def _unique(cells: list[Cell], more: list[Cell]) -> list[Cell]:
+    """Return the cells of both lists, each once."""
+    return list({cell.id: cell for cell in (*cells, *more)}.values())

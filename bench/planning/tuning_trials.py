@@ -5,82 +5,92 @@ The first trial is the suite's own setting, so that tuning can keep it; the othe
 the row's grid. Every row has the same number of trials.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
 from bench.base.plain_data import KeyPath
 from bench.base.text import count, suggest
 from bench.base.validation import problems
-from bench.base.yaml_document import Document, Problem
+from bench.base.yaml_document import Problem
 from bench.errors import SuiteError
-from bench.planning.axes import Axes, BackboneConfig, PluginConfig, Roles
+from bench.planning.axes import BackboneConfig, PluginConfig, Roles
+from bench.planning.cells import CellBuilder
+from bench.planning.combinations import Combination
 from bench.planning.grid import Grid, Point, draw, size
-from bench.spec.cell import FREE, Cell, Recipe, Role
-from bench.spec.plan import RoleInfo, Trial
-from bench.spec.suite import Suite, Tune
+from bench.planning.resolved_suite import ResolvedSuite
+from bench.planning.role_info import describe_roles
+from bench.spec.cell import FREE, Recipe
+from bench.spec.plan import Trial
+from bench.spec.suite import Tune
 
-Make: TypeAlias = Callable[[Roles, BackboneConfig, PluginConfig, list[int]], list[Cell]]
 Labels: TypeAlias = tuple[str, str]  # of an estimator and a backbone
-Infos: TypeAlias = Callable[[Roles], dict[Role, RoleInfo]]
+Config = TypeVar("Config", PluginConfig, BackboneConfig)
 
 
 class TrialBuilder:
-    """The trials of one suite's rows."""
+    """Builds the trials of one suite's rows."""
 
-    def __init__(self, suite: Suite, tune: Tune, axes: Axes, document: Document) -> None:
-        self.suite, self.tune, self.axes, self.document = suite, tune, axes, document
+    def __init__(self, resolved: ResolvedSuite, tune: Tune, cells: CellBuilder) -> None:
+        """
+        Check all that the suite tunes.
+
+        Raises:
+            SuiteError: something that cannot be tuned, or too few settings to try.
+        """
+        self.resolved, self.tune, self.cells = resolved, tune, cells
         self.budget = self._budget()
 
     def build(
-        self,
-        labels: Labels,
-        roles: Roles,
-        net: BackboneConfig,
-        seeds: list[int],
-        make: Make,
-        infos: Infos,
+        self, combination: Combination, roles: Roles, backbone: BackboneConfig, seeds: list[int]
     ) -> list[Trial]:
-        """The trials of one row, whose cells `make` makes and whose texts `infos` gives."""
+        """Build the trials of one row, whose estimators, backbone and seeds these are."""
+        labels = (combination.label, combination.backbone)
+        grid, own = self._grid(labels, roles), self._own_values(labels, roles, backbone)
+        settings = [(own, roles, backbone)]
+        settings += [
+            (values, *self._tuned(labels, roles, backbone, values))
+            for values in draw(own, grid, self.budget - 1)
+        ]
         part = {"held_out": self.tune.held_out, "test": None}
-        apart = PluginConfig(net.data.name, with_values(net.data.plugin, part))
-        grid, own = self._grid(labels, roles), self._own(labels, roles, net)
-        settings = [(own, net, roles)]
-        for values in draw(own, grid, self.budget - 1):
-            train, mine, theirs = (
-                {k[1]: v for k, v in values.items() if k[0] == kind}
-                for kind in ("train", "estimators", "backbones")
-            )
-            place = ("estimators", labels[0])
-            chosen: Roles = {
-                r: replace(n, plugin=self._plugin(place, n.plugin, mine)) for r, n in roles.items()
-            }
-            plugin = self._plugin(("backbones", labels[1]), net.plugin, theirs)
-            tuned = replace(net, plugin=plugin, recipe=self._recipe(net, train))
-            settings.append((values, tuned, chosen))
+        held_out = backbone.data.with_values(part)
         return [
             Trial(
-                values={k[1]: v for k, v in values.items()},
-                roles=infos(chosen),
-                held_out=make(chosen, tuned, apart, self.tune.seeds),
-                cells=make(chosen, tuned, net.data, seeds),
+                values={key[1]: value for key, value in values.items()},
+                roles=describe_roles(estimators),
+                held_out=self.cells.build(
+                    combination, estimators, replace(net, data=held_out), self.tune.seeds
+                ),
+                cells=self.cells.build(combination, estimators, net, seeds),
             )
-            for values, tuned, chosen in settings
+            for values, estimators, net in settings
         ]
 
+    def _tuned(
+        self, labels: Labels, roles: Roles, backbone: BackboneConfig, values: Point
+    ) -> tuple[Roles, BackboneConfig]:
+        """Set the values of one point of the grid."""
+        train, of_estimator, of_backbone = (
+            {key[1]: value for key, value in values.items() if key[0] == kind}
+            for kind in ("train", "estimators", "backbones")
+        )
+        place = ("estimators", labels[0])
+        tuned: Roles = {r: self._configured(place, c, of_estimator) for r, c in roles.items()}
+        net = self._configured(("backbones", labels[1]), backbone, of_backbone)
+        return tuned, replace(net, recipe=self._recipe(backbone, train))
+
     def _budget(self) -> int:
-        """Trials for each row: as asked for, or as many as the row with the fewest can have."""
+        """Count the trials of each row: as many as asked for, or as every row can have."""
         sizes: dict[str, int] = {}
-        for backbone, net in self.axes.backbones.items():
-            if net.data.plugin.held_out is not None:
-                self._refuse(
-                    ("held_out",), "the data holds images out already; drop one of the two"
-                )
+        for name, backbone in self.resolved.axes.backbones.items():
+            if backbone.data.plugin.held_out is not None:
+                message = "the data holds images out already; drop one of the two"
+                self._refuse(("held_out",), message)
             for label, roles in self._rows():
-                labels = (label, backbone)
-                grid, own = self._grid(labels, roles), self._own(labels, roles, net)
+                labels = (label, name)
+                grid, own = self._grid(labels, roles), self._own_values(labels, roles, backbone)
                 settings = size(own, grid)
                 sizes[label] = min(settings, sizes.get(label, settings))
         label, least = min(sizes.items(), key=lambda item: item[1])
@@ -90,77 +100,90 @@ class TrialBuilder:
         return self.tune.budget or least
 
     def _rows(self) -> list[tuple[str, Roles]]:
-        """Every label, with the roles that it has at each W/A of the suite."""
-        widths = {*self.suite.wa, *(include.wa for include in self.suite.include)}
-        found: list[tuple[str, Roles]] = [("none", {})] if "32/32" in widths else []
-        for label, roles in self.axes.estimators.items():
-            found += [(label, roles)] if widths != {"1/32"} else []
-            weights: Roles = {"W": roles["W"]}
-            found += [(label, weights)] if "1/32" in widths else []
-        return found
+        """List every label, with the roles that it has at each W/A of the suite."""
+        suite = self.resolved.suite
+        widths = {*suite.wa, *(include.wa for include in suite.include)}
+        rows: list[tuple[str, Roles]] = [("none", {})] if "32/32" in widths else []
+        for label, roles in self.resolved.axes.estimators.items():
+            if widths != {"1/32"}:
+                rows.append((label, roles))
+            if "1/32" in widths:
+                rows.append((label, {"W": roles["W"]}))
+        return rows
 
     def _grid(self, labels: Labels, roles: Roles) -> Grid:
-        """Where each tuned value goes, and its candidates, each once."""
-        mine = {k for named in roles.values() for k in dict(named.plugin)}
-        theirs = self.tune.estimators.get(labels[0], {})
+        """Map each tuned value of a row to its candidates, each once."""
+        estimator, backbone = labels
+        parameters = {k for config in roles.values() for k in dict(config.plugin)}
         grid: Grid = {("train", k): v for k, v in self.tune.train.items()}
-        grid |= {("estimators", k): v for k, v in theirs.items() if k in mine or not roles}
-        nets = self.tune.backbones.get(labels[1], {})
-        grid |= {("backbones", k): v for k, v in nets.items()}
+        for key, candidates in self.tune.estimators.get(estimator, {}).items():
+            if key in parameters or not roles:
+                grid["estimators", key] = candidates
+        for key, candidates in self.tune.backbones.get(backbone, {}).items():
+            grid["backbones", key] = candidates
         return {key: [*{repr(v): v for v in values}.values()] for key, values in grid.items()}
 
-    def _own(self, labels: Labels, roles: Roles, net: BackboneConfig) -> Point:
-        """The suite's own values of what is tuned, once all that is tuned is sound."""
+    def _own_values(self, labels: Labels, roles: Roles, backbone: BackboneConfig) -> Point:
+        """Return the suite's own values of what is tuned, once all that is tuned is sound."""
         for key, values in self.tune.train.items():
             if Recipe.costs().get(key, FREE).trial:
                 self._refuse(("train", key), "is not tuned: every trial costs the same")
             for value in values:  # those that no trial draws, too
-                self._recipe(net, {key: value})
-        everywhere = [named.plugin for named in self.axes.estimators.get(labels[0], {}).values()]
-        present = [named.plugin for named in roles.values()]
-        self._sound(("estimators", labels[0]), self.tune.estimators, everywhere, present)
-        self._sound(("backbones", labels[1]), self.tune.backbones, [net.plugin], [net.plugin])
-        known = {k: v for plugin in present for k, v in dict(plugin).items()}
-        mine = {"train": dict(net.recipe), "estimators": known, "backbones": dict(net.plugin)}
-        return {key: mine[key[0]][key[1]] for key in self._grid(labels, roles)}
+                self._recipe(backbone, {key: value})
+        at_any_wa = self.resolved.axes.estimators.get(labels[0], {})
+        present = [*roles.values()]
+        place = ("estimators", labels[0])
+        self._check(place, self.tune.estimators, [*at_any_wa.values()], present)
+        self._check(("backbones", labels[1]), self.tune.backbones, [backbone], [backbone])
+        own = {
+            "train": dict(backbone.recipe),
+            "estimators": {k: v for config in present for k, v in dict(config.plugin).items()},
+            "backbones": dict(backbone.plugin),
+        }
+        return {key: own[key[0]][key[1]] for key in self._grid(labels, roles)}
 
-    def _sound(
+    def _check(
         self,
         place: Labels,
-        axes: dict[str, dict[str, list[Any]]],
-        everywhere: list[Any],
-        present: list[Any],
+        tuned: dict[str, dict[str, list[Any]]],
+        at_any_wa: Sequence[Config],
+        present: Sequence[Config],
     ) -> None:
-        """Every value of the axes at `place` is one that its plugin takes."""
-        fields = sorted({k for plugin in everywhere for k in dict(plugin)})
-        for key, values in axes.get(place[1], {}).items():
+        """
+        Refuse what is tuned of the plugins at `place`, unless they take it.
+
+        Args:
+            place: the axis and the label.
+            tuned: the candidates of each parameter, by label.
+            at_any_wa: the plugins of the label, one of which must have the parameter.
+            present: those of the row, which must take every candidate.
+        """
+        fields = sorted({k for config in at_any_wa for k in dict(config.plugin)})
+        for key, values in tuned.get(place[1], {}).items():
             if key not in fields:
                 message = f"{place[1]} has no such parameter{suggest(key, fields)}"
                 self._refuse((*place, key), message)
-            for plugin in present:
+            for config in present:
                 for value in values:
-                    self._plugin(place, plugin, {key: value})
+                    self._configured(place, config, {key: value})
 
-    def _recipe(self, net: BackboneConfig, values: dict[str, Any]) -> Recipe:
+    def _recipe(self, backbone: BackboneConfig, values: dict[str, Any]) -> Recipe:
+        """Set tuned values of the backbone's recipe."""
         try:
-            return Recipe.model_validate(net.recipe.model_dump() | values)
+            return Recipe.model_validate(backbone.recipe.model_dump() | values)
         except ValidationError as error:
-            found = problems(error, ("tune", "train"), Recipe)
-            raise SuiteError(self.document.report(found)) from None
+            self._refuse_all(problems(error, ("tune", "train"), Recipe))
 
-    def _plugin(self, place: Labels, plugin: Any, values: dict[str, Any]) -> Any:
-        """The plugin with those of the tuned values that are parameters of it."""
+    def _configured(self, place: Labels, config: Config, values: dict[str, Any]) -> Config:
+        """Set those of the tuned values that are parameters of the plugin."""
         try:
-            return with_values(plugin, values)
+            return config.with_values(values)
         except ValidationError as error:
-            found = problems(error, ("tune", *place), plugin.__class__)
-            raise SuiteError(self.document.report(found)) from None
+            self._refuse_all(problems(error, ("tune", *place), config.plugin.__class__))
 
     def _refuse(self, place: KeyPath, message: str) -> NoReturn:
-        raise SuiteError(self.document.report([Problem(("tune", *place), message)]))
+        """Say what is wrong with what stands at `place` of the suite's `tune`."""
+        self._refuse_all([Problem(("tune", *place), message)])
 
-
-def with_values(plugin: Any, values: dict[str, Any]) -> Any:
-    """The plugin with those of `values` that are its parameters, validated again."""
-    own = {k: v for k, v in values.items() if k in plugin.__class__.model_fields}
-    return plugin.__class__.model_validate(plugin.model_dump() | own)
+    def _refuse_all(self, wrong: list[Problem]) -> NoReturn:
+        raise SuiteError(self.resolved.document.report(wrong)) from None

@@ -7,7 +7,7 @@ import pytest
 from bench.errors import SuiteError
 from bench.planning.axes import build
 from bench.planning.judge import judge
-from bench.planning.planner import resolve
+from bench.planning.resolved_suite import resolve
 from bench.spec.composition import compose
 from bench.spec.suite import parse, sound_part
 

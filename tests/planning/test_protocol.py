@@ -8,7 +8,7 @@ import torch
 
 from bench.data.dataset import Tensors, Transform
 from bench.planning.axes import BackboneConfig
-from bench.planning.planner import resolve
+from bench.planning.resolved_suite import resolve
 from bench.registry import ESTIMATORS
 from bench.spec.cell import Recipe
 from bench.spec.suite import Suite
@@ -21,8 +21,8 @@ def resolved(name: str) -> tuple[Suite, dict[str, BackboneConfig]]:
     """A shipped suite and its backbones; no data is needed."""
     from pathlib import Path
 
-    _, suite, axes = resolve(find(Path(name)))
-    return suite, axes.backbones
+    found = resolve(find(Path(name)))
+    return found.suite, found.axes.backbones
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench.nn.layers import Layers, binary_layers
-from bench.planning.planner import resolve
+from bench.planning.resolved_suite import resolve
 from bench.plugin import Surrogate
 from bench.properties.check import check_estimator
 from bench.registry import BACKBONES, ESTIMATORS
@@ -185,7 +185,8 @@ def test_weights_are_born_in_the_plateau(net: str, share: float) -> None:
 
 def test_the_controls_take_one_thing_away() -> None:
     """The suite's labels are what they say: role, clip, plateau, schedule, gain."""
-    _, suite, axes = resolve(find(Path("controls")))
+    resolved = resolve(find(Path("controls")))
+    suite, axes = resolved.suite, resolved.axes
     found = {
         label: {r: n.plugin for r, n in roles.items()} for label, roles in axes.estimators.items()
     }

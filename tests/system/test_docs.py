@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from bench.cli import streams
 from bench.cli.app import app
-from bench.planning import planner
+from bench.planning.resolved_suite import resolve
 from bench.registry import BACKBONES, ESTIMATORS
 from docs import commands, formula, gallery, plot, tables
 
@@ -178,7 +178,7 @@ def test_suites_can_be_read(page: str, tmp_path: Path, monkeypatch: pytest.Monke
 
     assert suites
     for path in suites:
-        assert planner.resolve(path)[1].estimators
+        assert resolve(path).suite.estimators
 
 
 def test_commands_in_the_text_exist() -> None:

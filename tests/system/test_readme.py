@@ -7,6 +7,7 @@ import pytest
 
 from bench.errors import SuiteError
 from bench.planning import explain, planner
+from bench.planning.resolved_suite import resolve
 from bench.properties.check import check_estimator
 from bench.registry import ESTIMATORS
 from bench.spec.schedule import SCHEDULES
@@ -64,7 +65,8 @@ def test_the_suite_that_extends_is_sound(tmp_path: Path) -> None:
     _, text = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
     path = tmp_path / "suite.yaml"
     path.write_text(text, encoding="utf-8")
-    _, suite, axes = planner.resolve(path)
+    resolved = resolve(path)
+    suite, axes = resolved.suite, resolved.axes
 
     assert list(axes.estimators) == ["ste", "reste"]
     assert axes.backbones["resnet20"].recipe.epochs == 400

@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from bench import __version__
 from bench.errors import PluginError
 from bench.nn.contract import Knob, Surrogate
-from bench.planning import planner
+from bench.planning.resolved_suite import resolve
 from bench.properties.curve import space_evenly
 from bench.properties.estimating_error import ROUNDING, measure_baseline_error, measure_error
 from bench.properties.verdicts import knob_in_training, list_visited
@@ -60,7 +60,7 @@ def of_suite(suite: Path, overrides: Sequence[str]) -> list[EstimatorCurves]:
     Raises:
         SuiteError: anything wrong with the suite or what it says of plugins, all at once.
     """
-    _, _, axes = planner.resolve(suite, overrides)
+    axes = resolve(suite, overrides).axes
     found: list[EstimatorCurves] = []
     for name, roles in axes.estimators.items():
         plugins: list[tuple[Role, object]] = [(role, named.plugin) for role, named in roles.items()]
