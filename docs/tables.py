@@ -118,7 +118,7 @@ def _keys(model: type[BaseModel], meanings: dict[str, str]) -> Iterator[tuple[st
     schema = model.model_json_schema(by_alias=False)
     for name, field in model.model_fields.items():
         default = "required" if field.is_required() else _default(field.get_default())
-        takes = parameters.takes(schema["properties"][name], schema)
+        takes = parameters.describe_type(schema["properties"][name], schema)
         words = TAKES.get((model, name)) or _plainly(takes)
         yield f"`{name}`", default, words, meanings.get(name, field.description or "")
 
@@ -126,7 +126,7 @@ def _keys(model: type[BaseModel], meanings: dict[str, str]) -> Iterator[tuple[st
 def _default(value: Any) -> str:
     if isinstance(value, BaseModel):
         return "see below"
-    return "-" if value in (None, "", [], {}) else f"`{parameters.text(value)}`"
+    return "-" if value in (None, "", [], {}) else f"`{parameters.to_yaml(value)}`"
 
 
 def _plainly(takes: str) -> str:

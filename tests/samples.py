@@ -14,7 +14,7 @@ from bench.results import archive, store
 from bench.results.record import Provenance, Record
 from bench.spec.cell import CORE, Binarization, Cell, DataRef, Recipe, Ref
 from bench.spec.plan import Absent, Plan, Properties, RoleInfo, Row, Witness
-from bench.spec.published import Claim, ledger
+from bench.spec.published import Claim, read_ledger
 from bench.train.outcome import Outcome
 from bench.train.snapshot import Snapshot
 from bench.train.weights import State
@@ -107,7 +107,7 @@ def board_of_four(accs: dict[str, dict[int, float | None]] = ACCS, **more: str) 
 
 def board_of_ledger(name: str, own: str = "") -> Board:
     """A board that measured every third row of a ledger, and one row that is not in it."""
-    claims = ledger(name, Path())
+    claims = read_ledger(name, Path())
     rows: list[Row] = []
     records: list[Record] = []
     for number, one in enumerate(claims):

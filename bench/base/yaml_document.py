@@ -57,6 +57,7 @@ for _tag, _pattern, _first in (
 
 
 def _int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    """Read a decimal, hexadecimal or octal integer."""
     text = loader.construct_scalar(node)
     value = int(text, 0) if text.lower().startswith(("0x", "0o")) else int(text)
     str(value)  # a number too long to print is too long to tell of
@@ -64,6 +65,7 @@ def _int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
 
 
 def _float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
+    """Read a number, `.inf` and `.nan` included."""
     return float(
         loader.construct_scalar(node).lower().replace(".inf", "inf").replace(".nan", "nan")
     )
@@ -135,11 +137,11 @@ def parse(text: str, source: str) -> Document:
         root = loader.get_single_node()
         if root is None:
             return Document(source, None, {(): f"{source}:1:1"})
-        found = _Places(source)
-        problems = found.visit(root, ())
+        scan = _Places(source)
+        problems = scan.visit(root, ())
         if problems:
-            raise SuiteError(Document(source, None, found.places).report(problems))
-        return Document(source, _unshared(loader.construct_document(root)), found.places)
+            raise SuiteError(Document(source, None, scan.places).report(problems))
+        return Document(source, _unshared(loader.construct_document(root)), scan.places)
     except yaml.YAMLError as error:
         raise SuiteError(_yaml_message(error, source)) from None
     except (RecursionError, ValueError, KeyError) as error:  # a tag that does not fit its value
@@ -150,9 +152,11 @@ def parse(text: str, source: str) -> Document:
             loader.dispose()
 
 
-def settings(texts: Iterable[str], example: str) -> dict[str, Any]:
+def parse_settings(texts: Iterable[str], example: str) -> dict[str, Any]:
     """
-    Parameters as a command line gives them, `KEY=VALUE` with the value in YAML.
+    Parse parameters as a command line gives them, `KEY=VALUE` with the value in YAML.
+
+    `example` is one, for errors.
 
     Raises:
         UsageError: one of another form, or a key given twice.
@@ -183,11 +187,11 @@ def read(path: Path) -> Document:
         message = f"{path}: its name holds a control character; rename it"
         raise SuiteError(message)
     try:
-        there = path.stat()
-        if not (S_ISREG(there.st_mode) or S_ISDIR(there.st_mode)):  # a pipe may never end
+        status = path.stat()
+        if not (S_ISREG(status.st_mode) or S_ISDIR(status.st_mode)):  # a pipe may never end
             message = f"{path}: not a regular file"
             raise SuiteError(message)
-        if there.st_size > 4 * MAX_LENGTH:  # bytes of a character
+        if status.st_size > 4 * MAX_LENGTH:  # bytes of a character
             message = f"{path}: more than {MAX_LENGTH:,} characters"
             raise SuiteError(message)
         return parse(path.read_text(encoding="utf-8"), str(path))
@@ -200,7 +204,7 @@ def read(path: Path) -> Document:
 
 
 def _unshared(value: Any) -> Any:
-    """A copy in which no two places share one mapping or list, as aliases do."""
+    """Copy a value so that no two places share one mapping or list, as aliases do."""
     if isinstance(value, dict):
         return {k: _unshared(v) for k, v in value.items()}  # pyright: ignore
     return [_unshared(v) for v in value] if isinstance(value, list) else value  # pyright: ignore
@@ -231,6 +235,7 @@ class _Places:
         self.nodes = 0
 
     def visit(self, node: yaml.Node, path: KeyPath) -> list[Problem]:
+        """Note the place of a node and of all below it; return what is wrong there."""
         self.nodes += 1
         if self.nodes > MAX_NODES:
             message = f"{self.source}: more than {MAX_NODES} nodes after its aliases"
@@ -251,6 +256,7 @@ class _Places:
         return []
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> list[Problem]:
+        """Note the places of keys and visit their values."""
         problems: list[Problem] = []
         first: dict[Hashable, str] = {}
         for key_node, value in node.value:
@@ -267,18 +273,20 @@ class _Places:
         return problems
 
     def _place(self, node: yaml.Node) -> str:
+        """Return where a node stands: `file:line:column`."""
         mark = node.start_mark
         return f"{self.source}:{mark.line + 1}:{mark.column + 1}"
 
 
 def _refuse_controls(node: yaml.Node) -> None:
-    """No word may command a terminal, or be one that no file can hold."""
+    """Refuse a word that could command a terminal, or that no file can hold."""
     if isinstance(node, yaml.ScalarNode) and (found := CONTROLS.search(node.value)):
         what = f"U+{ord(found[0]):04X} is no character of a text"
         raise yaml.constructor.ConstructorError(None, None, what, node.start_mark)
 
 
 def _key(node: yaml.Node) -> Hashable:
+    """Return a mapping's key as `construct_document` will; `?` if it is no scalar."""
     if not isinstance(node, yaml.ScalarNode):
         return "?"
     if node.tag != "tag:yaml.org,2002:int":
@@ -287,11 +295,13 @@ def _key(node: yaml.Node) -> Hashable:
 
 
 def _yaml_message(error: yaml.YAMLError, source: str) -> str:
+    """Say on one line what is not YAML, and where."""
     mark = getattr(error, "problem_mark", None)
     place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
     return f"{place}: not YAML: {getattr(error, 'problem', None) or error}"
 
 
 def _line_number(line: str) -> tuple[int, int, str]:
-    found = re.match(r".*?:(\d+):(\d+): ", line)
-    return (int(found[1]), int(found[2]), line) if found else (0, 0, line)
+    """Sort a line of a report by the line and column that it names; first if it names none."""
+    place = re.match(r".*?:(\d+):(\d+): ", line)
+    return (int(place[1]), int(place[2]), line) if place else (0, 0, line)

@@ -16,7 +16,7 @@ from bench.registry import BACKBONES, ESTIMATORS, Registry
 from bench.spec import parameters
 from bench.spec.choices import ListedKind
 from bench.spec.schedule import SCHEDULES
-from bench.spec.suite_file import question
+from bench.spec.suite_file import read_question
 
 if TYPE_CHECKING:  # listing suites and schedules needs no torch
     from bench.data.dataset import Count, Dataset
@@ -32,7 +32,7 @@ def list_entries(kind: ListedKind) -> Iterator[Entry]:
     elif kind == "suites":
         folder = Path(str(files("suites")))
         for path in sorted(folder.glob("*.yaml"), key=lambda path: path.stem):
-            yield path.stem, _first_sentence(question(path)), False
+            yield path.stem, _first_sentence(read_question(path)), False
     elif kind == "data":
         yield from list_data_sets(None)
     else:

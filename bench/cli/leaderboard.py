@@ -38,9 +38,9 @@ def leaderboard(
     """
     from bench.leaderboard import saved
     from bench.leaderboard.tables import render
-    from bench.spec.plan import name_of
+    from bench.spec.plan import name_results
 
-    name = name_of(suite, overrides or [])
+    name = name_results(suite, overrides or [])
     plan, board, notes = saved.board(results, name, equilibrium, correction, stale=allow_stale)
     _warn_if_changed(plan, suite, overrides or [])
     render.render(board, form, out, style)

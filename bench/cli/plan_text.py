@@ -14,7 +14,7 @@ def describe_plan(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[st
     """Say of each chosen cell whether it is recorded or to run, then what is left out and why."""
     standings = CellStates(root, [*chosen]).by_id
     counts: Counter[str] = Counter()
-    for row, part, cell in plan.every():
+    for row, part, cell in plan.walk_cells():
         standing = standings.pop(cell.id, None)  # once, though several rows may share it
         if standing is None:
             continue

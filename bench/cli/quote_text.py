@@ -45,7 +45,9 @@ def _graph(line: GraphTime) -> list[str]:
 
 def _cells(quote: Forecast, budget: Budget) -> Iterator[str]:
     """A line for each cell that is left, in the order in which they run: when it ends."""
-    names = {cell.id: (name_row(row), part) for row, part, cell in reversed([*quote.plan.every()])}
+    names = {
+        cell.id: (name_row(row), part) for row, part, cell in reversed([*quote.plan.walk_cells()])
+    }
     ends = quote.found.ends
     for state, group in (("fits", budget.fits), ("later", budget.later)):
         for cell in group:

@@ -34,9 +34,9 @@ def report(
     with logs, recipe; each number opens what it is made of. The same records give the same bytes.
     """
     from bench.report.page import write
-    from bench.spec.plan import name_of
+    from bench.spec.plan import name_results
 
-    name = name_of(suite, overrides or [])
+    name = name_results(suite, overrides or [])
     request = write.ReportRequest(
         name, results, equilibrium, allow_stale, figures=not no_figures, code=not records_only
     )

@@ -20,7 +20,7 @@ def schema(
     from bench.base.files import write_file
     from bench.planning import json_schema
 
-    text = json.dumps(json_schema.schema(), indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(json_schema.make_schema(), indent=1, ensure_ascii=False) + "\n"
     if output:
         print_text(out, f"wrote {write_file(output, text)}")
     else:

@@ -33,14 +33,14 @@ def show(
     if kind == "suite":
         from bench.planning import suite_cache
 
-        print_text(out, suite_cache.description(Path(name), overrides or []))
+        print_text(out, suite_cache.describe(Path(name), overrides or []))
     elif overrides:
         message = f"overrides are of suites; a {kind} takes none"
         raise UsageError(message)
     elif kind == "ledger":
         from bench.spec import published
 
-        for text in published.describe(published.ledger(name, Path())):
+        for text in published.describe(published.read_ledger(name, Path())):
             print_text(out, text)
     else:
         from bench.cli import catalogue

@@ -112,7 +112,7 @@ def _printed(plans: list[Plan], cell_id: str) -> list[str]:
     """The rows of kept suites whose numbers a cell enters."""
     rows: dict[str, None] = {}
     for plan in plans:
-        for row, part, cell in plan.every():
+        for row, part, cell in plan.walk_cells():
             if cell.id == cell_id:
                 words = shlex.join([plan.suite, row.label, row.backbone, row.wa])
                 rows[f"{words} ({part})" if part else words] = None

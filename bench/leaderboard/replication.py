@@ -12,7 +12,7 @@ run. It is told as "ours", our mean less the number, in points.
 
 from bench.leaderboard.stats.intervals import Estimate, spread
 from bench.spec.cell import Cell
-from bench.spec.published import Claim, differences, unstated
+from bench.spec.published import Claim, list_differences, list_unstated
 
 NARROW = 2.0  # points: a wider spread could reproduce anything
 
@@ -26,7 +26,7 @@ def verdict(claim: Claim, cell: Cell, last: Estimate | None, best: Estimate | No
         last, best: our accuracy after the last epoch and at the best one, as fractions; the
             claim is set against the one that its metric names, `best` if it names none.
     """
-    others = differences(claim.protocol, cell)
+    others = list_differences(claim.protocol, cell)
     if others:
         return f"not comparable: {'; '.join(others)}"
     ours = last if claim.metric == "last" else best
@@ -37,7 +37,7 @@ def verdict(claim: Claim, cell: Cell, last: Estimate | None, best: Estimate | No
     if width is None:
         return f"undecided: {off}, and one seed has no spread"
     off += f", spread of one run ±{100 * width:.2f}"
-    if missing := unstated(claim.protocol):
+    if missing := list_unstated(claim.protocol):
         return f"undecided: published {', '.join(missing)} not stated; {off}"
     if abs(100 * ours.mean - claim.acc) > 100 * width:
         return f"differs: {off}"

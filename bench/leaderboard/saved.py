@@ -10,7 +10,7 @@ from bench.leaderboard.board import Board
 from bench.leaderboard.ranking import rank
 from bench.results import cell_folders, cell_state, store
 from bench.spec.choices import Correction, Definition
-from bench.spec.plan import Plan, name_of
+from bench.spec.plan import Plan, name_results
 
 
 def board(
@@ -84,7 +84,7 @@ def ran(root: Path, word: str) -> str:
         UsageError: none of that name ran here.
     """
     known = cell_folders.list_suites(root)
-    name = word if word in known else name_of(Path(word), [])
+    name = word if word in known else name_results(Path(word), [])
     if name not in known:
         message = f"no suite `{word}` ran in `{root}`{suggest(word, known)}"
         raise UsageError(message)

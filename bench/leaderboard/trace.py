@@ -23,7 +23,7 @@ from bench.results import cell_folders, cell_state, store
 from bench.results.record import Record
 from bench.spec.cell import Cell, Role
 from bench.spec.choices import Definition
-from bench.spec.plan import Plan, RoleInfo, Row, name_of
+from bench.spec.plan import Plan, RoleInfo, Row, name_results
 
 Values: TypeAlias = dict[str, float]
 OVERRIDE = re.compile(r"[A-Za-z_][\w.-]*=.*")
@@ -92,7 +92,7 @@ def _plan(target: str, words: list[str], root: Path) -> tuple[Plan | None, list[
     """The plan that was kept under this name, and the words that are not part of the name."""
     overrides = [word for word in words if OVERRIDE.fullmatch(word)]
     others = [word for word in words if word not in overrides]
-    for name, rest in ((name_of(Path(target), overrides), others), (target, words)):
+    for name, rest in ((name_results(Path(target), overrides), others), (target, words)):
         if cell_folders.is_suite(root, name):
             return store.find_plan(root, name), rest
     return None, words

@@ -1,6 +1,8 @@
 """
 From a suite to a plan: plugins built, axes crossed, a reason for all that is left out.
 
-Doors: `planner.plan`, `planner.resolve` for a suite without its data, `explain` for where each
-value is from, `json_schema` for editors. Nothing is trained here and no results folder is read.
+`planner` is the way in one function: `resolved_suite` reads, builds (`axes`) and judges, `rows`
+crosses the axes (`combinations`) and builds `cells` and `tuning_trials`, `claims` puts published
+numbers beside them. `explain` says where each value is from, `json_schema` serves editors.
+Nothing is trained here and no results folder is read.
 """

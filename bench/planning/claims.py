@@ -6,7 +6,7 @@ from bench.base.yaml_document import Document
 from bench.errors import SuiteError
 from bench.planning.axes import Axes
 from bench.spec.plan import Absent, Row
-from bench.spec.published import Claim, ledger
+from bench.spec.published import Claim, read_ledger
 from bench.spec.suite import Suite
 
 
@@ -21,7 +21,7 @@ def read_claims(suite: Suite, document: Document) -> list[Claim]:
     listed: list[Claim] = []
     for name in published.ledgers:
         try:
-            claims = ledger(name, Path(document.source).parent)
+            claims = read_ledger(name, Path(document.source).parent)
         except SuiteError as error:
             message = f"{document.where(('published',))}: published: {error}"
             raise SuiteError(message) from None

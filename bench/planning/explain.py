@@ -10,87 +10,120 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from bench.base.plain_data import as_list, as_mapping
+from bench.base.plain_data import KeyPath, as_list, as_mapping
 from bench.base.yaml_document import Document
-from bench.planning.axes import BackboneConfig
-from bench.planning.resolved_suite import resolve
+from bench.planning.axes import Axes, BackboneConfig, Roles
+from bench.planning.resolved_suite import ResolvedSuite, resolve
 from bench.spec.suite import Suite
-from bench.spec.suite_file import question
+from bench.spec.suite_file import read_question
 
-Place: TypeAlias = tuple[str | int, ...]
-AXES = (
-    *("estimators", "backbones", "data", "train", "binarization", "published", "tune"),
+Value: TypeAlias = tuple[KeyPath, Any]  # where it would stand in a suite, and what it is
+LABELLED = ("estimators", "backbones")
+AXES = (  # printed apart from the suite's other fields
+    *(*LABELLED, "data", "train", "binarization", "published", "tune"),
     *("include", "exclude"),
 )
+WIDEST_VALUE = 40  # characters of the column; a longer value pushes the rest of its line
 
 
 def describe(path: Path, overrides: list[str]) -> str:
     """
-    The text of `bench show suite`: the suite's question, then a line for each value.
+    Write `bench show suite`: the suite's question, then a line for each value.
 
     Raises:
         SuiteError: anything wrong with the suite.
     """
     resolved = resolve(path, overrides)
-    document, suite, axes = resolved.document, resolved.suite, resolved.axes
-    lines = [*_values(suite, (), skip=AXES), *_rules(suite)]
-    lines += [(("published",), suite.published.ledgers)]
-    lines += [(("published", "acc", k), v) for k, v in suite.published.acc.items()]
-    for label, roles in axes.estimators.items():
-        apart = roles["W"] != roles["A"]
-        for role, named in roles.items() if apart else [("", roles["W"])]:
-            place: Place = ("estimators", label, *([role] if apart else []))
-            lines += [((*place, "plugin"), named.name), *_values(named.plugin, place)]
-    lines += _values(suite.binarization, ("binarization",))
-    lines += _values(suite.train, ("train",))
-    for label, net in axes.backbones.items():
-        lines += _net(document, label, net)
-    name, source = next(iter(suite.data.items()))
-    own = {label for label, entry in suite.backbones.items() if "data" in entry}
-    nets = {label.partition("(")[0]: net for label, net in axes.backbones.items()}
-    shared = next((net.data for label, net in nets.items() if label not in own), None)
-    lines += _values(shared.plugin, ("data", name)) if shared else [(("data", name), source)]
-    if suite.tune:
-        lines += _values(suite.tune, ("tune",))
-    said = [
-        (".".join(map(str, where)), _text(value), _from(document, where))
-        for where, value in lines
+    document = resolved.document
+    table = [
+        (".".join(map(str, place)), _text(value), _origin(document, place))
+        for place, value in _list_values(resolved)
         if value not in (None, [], ())
     ]
-    wide, deep = (max(len(line[i]) for line in said) for i in (0, 1))
-    deep = min(deep, 40)
-    table = [f"{a:{wide}}  {b:{deep}}  {c}".rstrip() for a, b, c in said]
-    return "\n".join([*question(Path(document.source)), "", *table])
+    key_width, value_width = (max(len(line[column]) for line in table) for column in (0, 1))
+    value_width = min(value_width, WIDEST_VALUE)
+    lines = [
+        f"{key:{key_width}}  {value:{value_width}}  {origin}".rstrip()
+        for key, value, origin in table
+    ]
+    return "\n".join([*read_question(Path(document.source)), "", *lines])
 
 
-def _rules(suite: Suite) -> Iterator[tuple[Place, Any]]:
-    """What is included and excluded, each in words."""
+def _list_values(resolved: ResolvedSuite) -> Iterator[Value]:
+    """Yield every value of a suite in the order in which it is printed."""
+    suite = resolved.suite
+    yield from _fields(suite, (), skip=AXES)
+    yield from _rules(suite)
+    yield ("published",), suite.published.ledgers
+    yield from ((("published", "acc", label), acc) for label, acc in suite.published.acc.items())
+    for label, roles in resolved.axes.estimators.items():
+        yield from _estimator(label, roles)
+    yield from _fields(suite.binarization, ("binarization",))
+    yield from _fields(suite.train, ("train",))
+    for label, backbone in resolved.axes.backbones.items():
+        yield from _backbone(resolved.document, label, backbone)
+    yield from _shared_data(suite, resolved.axes)
+    if suite.tune:
+        yield from _fields(suite.tune, ("tune",))
+
+
+def _fields(model: Any, path: KeyPath, skip: tuple[str, ...] = ()) -> Iterator[Value]:
+    """Yield the fields of a model that stands at `path`."""
+    yield from (((*path, key), value) for key, value in dict(model).items() if key not in skip)
+
+
+def _rules(suite: Suite) -> Iterator[Value]:
+    """Yield what is included and excluded, each in words."""
     for axis in ("include", "exclude"):
         for index, rule in enumerate(getattr(suite, axis)):
-            said = rule.model_dump(exclude_none=True, exclude_defaults=True)
-            yield (axis, index), ", ".join(f"{k} {_text(v)}" for k, v in said.items())
+            given = rule.model_dump(exclude_none=True, exclude_defaults=True)
+            yield (axis, index), ", ".join(f"{k} {_text(v)}" for k, v in given.items())
 
 
-def _values(model: Any, path: Place, skip: tuple[str, ...] = ()) -> list[tuple[Place, Any]]:
-    return [((*path, k), v) for k, v in dict(model).items() if k not in skip]
+def _estimator(label: str, roles: Roles) -> Iterator[Value]:
+    """Yield a label's plugin and its parameters; those of each role, where they differ."""
+    by_role = roles["W"] != roles["A"]
+    for role, config in roles.items() if by_role else [("", roles["W"])]:
+        path = ("estimators", label, role) if by_role else ("estimators", label)
+        yield (*path, "plugin"), config.name
+        yield from _fields(config.plugin, path)
 
 
-def _net(document: Document, label: str, net: BackboneConfig) -> list[tuple[Place, Any]]:
-    """A backbone, and what it says for itself of recipe and data."""
-    place: Place = ("backbones", label)
-    lines: list[tuple[Place, Any]] = [((*place, "plugin"), net.name), *_values(net.plugin, place)]
-    said = as_mapping(document.data.get("backbones")) or {}
-    entry = as_mapping(said.get(label.partition("(")[0])) or {}
-    lines += [((*place, "train", k), getattr(net.recipe, k)) for k in entry.get("train", {})]
+def _backbone(document: Document, label: str, backbone: BackboneConfig) -> Iterator[Value]:
+    """Yield a backbone's plugin and its parameters, and its own recipe and data if it has them."""
+    path = ("backbones", label)
+    yield (*path, "plugin"), backbone.name
+    yield from _fields(backbone.plugin, path)
+    entries = as_mapping(document.data.get("backbones")) or {}
+    entry = as_mapping(entries.get(_without_matrix(label))) or {}
+    for key in entry.get("train", {}):
+        yield (*path, "train", key), getattr(backbone.recipe, key)
     if "data" in entry:
-        lines += _values(net.data.plugin, (*place, "data", net.data.name))
-    return lines
+        yield from _fields(backbone.data.plugin, (*path, "data", backbone.data.name))
 
 
-def _from(document: Document, path: Place) -> str:
-    """Where the value at `path` was said."""
-    base = str(path[1]).partition("(")[0] if path[0] in AXES[:2] else ""
-    for candidate in (path, (path[0], base, *path[2:]), (path[0], base, "matrix", *path[2:])):
+def _shared_data(suite: Suite, axes: Axes) -> Iterator[Value]:
+    """Yield the suite's data set; as it is written, if every backbone has its own."""
+    name, written = next(iter(suite.data.items()))
+    own = {label for label, entry in suite.backbones.items() if "data" in entry}
+    backbones = {_without_matrix(label): config for label, config in axes.backbones.items()}
+    shared = next((config.data for label, config in backbones.items() if label not in own), None)
+    if shared:
+        yield from _fields(shared.plugin, ("data", name))
+    else:
+        yield ("data", name), written
+
+
+def _without_matrix(label: str) -> str:
+    """Return a label as the suite writes it: `reste` of `reste(o_end=2)`."""
+    return label.partition("(")[0]
+
+
+def _origin(document: Document, path: KeyPath) -> str:
+    """Say where the value at `path` is from."""
+    label = _without_matrix(str(path[1])) if path[0] in LABELLED else ""
+    in_entry, in_matrix = (path[0], label, *path[2:]), (path[0], label, "matrix", *path[2:])
+    for candidate in (path, in_entry, in_matrix):
         place = document.places.get(candidate)
         if place is not None:
             return _short(place)
@@ -98,14 +131,15 @@ def _from(document: Document, path: Place) -> str:
 
 
 def _short(place: str) -> str:
-    """`file:line`, without folders and column; an override or a preset as it is."""
+    """Write a place as `file:line`, without folders and column; an override or preset as it is."""
     if place.startswith(("preset ", "override `")):
         return place
     return Path(place.rpartition(":")[0]).name
 
 
 def _text(value: Any) -> str:
+    """Write a value on one line."""
     if isinstance(value, float):
         return f"{value:g}"
-    listed = as_list(json.loads(json.dumps(value, default=str)))  # a tuple, too
-    return ", ".join(map(str, listed)) if listed else str(value)
+    items = as_list(json.loads(json.dumps(value, default=str)))  # a tuple, too
+    return ", ".join(map(str, items)) if items else str(value)

@@ -10,21 +10,24 @@ from bench.registry import BACKBONES, ESTIMATORS, Registry
 from bench.spec.suite import Suite
 
 
-def schema() -> dict[str, Any]:
+def make_schema() -> dict[str, Any]:
     """
-    For editors: names are completed, parameters checked, wrong keys marked as one types.
+    Make the schema by which editors complete names, check parameters and mark wrong keys.
 
-    Kept from an earlier call, or made by importing all plugins; a broken one is imported each time.
+    It is kept from an earlier call, or made by importing all plugins; where one is broken, they
+    are imported each time.
     """
     registries = (ESTIMATORS, BACKBONES)
-    question = Question(("schema",), tuple(x for registry in registries for x in registry.state()))
+    question = Question(
+        ("schema",), tuple(state for registry in registries for state in registry.state())
+    )
     kept = recall(question)
     if kept is not None:
         return json.loads(kept)
-    made = _schema()
+    schema = _suite_schema()
     if all(_loads(registry) for registry in registries):
-        keep(question, json.dumps(made))
-    return made
+        keep(question, json.dumps(schema))
+    return schema
 
 
 def _loads(registry: Registry[Any]) -> bool:
@@ -37,17 +40,18 @@ def _loads(registry: Registry[Any]) -> bool:
     return True
 
 
-def _schema() -> dict[str, Any]:
+def _suite_schema() -> dict[str, Any]:
+    """Extend the schema of the model by plugins, short forms, and what `extends` may leave out."""
     root = Suite.model_json_schema()
     fields = root["properties"]
-    fields["estimators"] = _axis(ESTIMATORS, root["$defs"], apart=True)
-    fields["backbones"] = _axis(BACKBONES, root["$defs"], apart=False)
+    fields["estimators"] = _axis(ESTIMATORS, root["$defs"], by_role=True)
+    fields["backbones"] = _axis(BACKBONES, root["$defs"], by_role=False)
     fields["data"] = {
         "description": "One data set, by name or with its parameters.",
         "anyOf": [
             {"enum": list(SOURCES)},
             {"type": "array", "items": {"enum": list(SOURCES)}, "minItems": 1, "maxItems": 1},
-            _mapping({n: _or_null(s.model_json_schema()) for n, s in SOURCES.items()}),
+            _mapping_of_one({n: _or_null(s.model_json_schema()) for n, s in SOURCES.items()}),
         ],
     }
     fields["plugins"] = _one_or_more({"type": "string"})
@@ -56,8 +60,8 @@ def _schema() -> dict[str, Any]:
     fields["seeds"] = _seeds()
     for name in ("wa", "schedules"):
         fields[name] = _one_or_more(fields[name]["items"])
-    _relax(root["$defs"])
-    _own(root)
+    _allow_short_forms(root["$defs"])
+    _allow_own_recipe_and_data(root)
     needed = {"required": root.pop("required"), "properties": {"train": {"required": ["epochs"]}}}
     root |= {"if": {"required": ["extends"]}, "else": needed}
     root["title"] = "A signbench suite"
@@ -65,8 +69,8 @@ def _schema() -> dict[str, Any]:
     return root
 
 
-def _relax(definitions: dict[str, Any]) -> None:
-    """Let lists of one be written as the one, as the loader does."""
+def _allow_short_forms(definitions: dict[str, Any]) -> None:
+    """Let a list of one be written as the one, which is how suites are parsed."""
     tuned, published = (definitions[name]["properties"] for name in ("Tune", "Published"))
     tuned["seeds"] = _seeds()
     published["ledgers"] = _one_or_more(published["ledgers"]["items"])
@@ -74,12 +78,13 @@ def _relax(definitions: dict[str, Any]) -> None:
     include["seeds"] = {"anyOf": [*_seeds()["anyOf"], {"type": "null"}]}
     for name, value in definitions["Exclude"]["properties"].items():
         if name != "reason":
-            items = next(o for o in value["anyOf"] if o.get("type") == "array")["items"]
+            options = value["anyOf"]
+            items = next(option for option in options if option.get("type") == "array")["items"]
             value["anyOf"] = [*_one_or_more(items)["anyOf"], {"type": "null"}]
 
 
-def _own(root: dict[str, Any]) -> None:
-    """A backbone's entry may say how and on what it trains."""
+def _allow_own_recipe_and_data(root: dict[str, Any]) -> None:
+    """Let a backbone's entry say how and on what it trains."""
     recipe = {"$ref": "#/$defs/Recipe"}
     del root["$defs"]["Recipe"]["required"]  # another suite, or the whole one, may say it
     for option in root["properties"]["backbones"]["anyOf"][1]["properties"].values():
@@ -89,8 +94,15 @@ def _own(root: dict[str, Any]) -> None:
         }
 
 
-def _axis(registry: Registry[Any], definitions: dict[str, Any], *, apart: bool) -> dict[str, Any]:
-    """Names, or labels mapped to the parameters of the plugin that they name."""
+def _axis(registry: Registry[Any], definitions: dict[str, Any], *, by_role: bool) -> dict[str, Any]:
+    """
+    Describe an axis: names, or labels mapped to the parameters of the plugin that they name.
+
+    Args:
+        registry: of the axis' plugins.
+        definitions: of the whole schema; those that the plugins refer to are added.
+        by_role: may a label have a plugin for each role?
+    """
     known: dict[str, Any] = {}
     for name in registry.names():
         try:
@@ -100,9 +112,9 @@ def _axis(registry: Registry[Any], definitions: dict[str, Any], *, apart: bool) 
         definitions |= parameters.pop("$defs", {})
         own = parameters.get("properties", {})
         own |= {"plugin": {"enum": [name]}, "matrix": {"type": "object"}}
-        known[name] = _or_null(_listable(parameters, own, apart))
+        known[name] = _or_null(_entry(parameters, own, by_role=by_role))
     labelled: dict[str, Any] = {"type": ["object", "string"]}
-    if apart:
+    if by_role:
         labelled["description"] = "A label of its own: plugin: NAME and parameters, or W and A."
     return {
         "description": f"{registry.package} by name, or labels mapped to parameters.",
@@ -113,14 +125,18 @@ def _axis(registry: Registry[Any], definitions: dict[str, Any], *, apart: bool) 
     }
 
 
-def _listable(parameters: dict[str, Any], own: dict[str, Any], apart: bool) -> dict[str, Any]:
+def _entry(parameters: dict[str, Any], own: dict[str, Any], *, by_role: bool) -> dict[str, Any]:
+    """Describe what may stand at a plugin's name: its own parameters, or another plugin."""
     strict = parameters | {"properties": own}
     another = {"type": "object", "required": ["plugin"]}  # a label that is some plugin's name
-    by_role = {"type": "object", "required": ["W", "A"]}
-    return {"anyOf": [strict, another, *([by_role] if apart else [])]}
+    options = [strict, another]
+    if by_role:
+        options.append({"type": "object", "required": ["W", "A"]})
+    return {"anyOf": options}
 
 
-def _mapping(properties: dict[str, Any]) -> dict[str, Any]:
+def _mapping_of_one(properties: dict[str, Any]) -> dict[str, Any]:
+    """Describe a mapping with one of these keys."""
     return {
         "type": "object",
         "properties": properties,
@@ -130,15 +146,18 @@ def _mapping(properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _or_null(one: dict[str, Any]) -> dict[str, Any]:
-    return {"anyOf": [one, {"type": "null"}]}
+def _or_null(value: dict[str, Any]) -> dict[str, Any]:
+    """Describe a value that may be left empty."""
+    return {"anyOf": [value, {"type": "null"}]}
 
 
 def _one_or_more(items: dict[str, Any]) -> dict[str, Any]:
+    """Describe a list, and its one item in place of the list."""
     return {"anyOf": [items, {"type": "array", "items": items, "minItems": 1}]}
 
 
 def _seeds() -> dict[str, Any]:
+    """Describe seeds: one, a list, or a range with both ends."""
     number = {"type": "integer", "minimum": 0}
     span = {"type": "string", "pattern": r"^\d+\.\.\d+$", "examples": ["0..4"]}
     return {"anyOf": [number, span, {"type": "array", "items": number, "minItems": 1}]}

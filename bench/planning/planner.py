@@ -10,7 +10,7 @@ from bench.planning.resolved_suite import resolve
 from bench.planning.rows import build_rows
 from bench.registry import ESTIMATORS
 from bench.spec.composition import digest
-from bench.spec.plan import Plan, name_of
+from bench.spec.plan import Plan, name_results
 
 
 def plan(path: Path, overrides: Iterable[str] = (), data: Path | None = None) -> Plan:
@@ -36,7 +36,7 @@ def plan(path: Path, overrides: Iterable[str] = (), data: Path | None = None) ->
         raise SuiteError(message)
     rows, absent = place_claims(claims, rows, resolved.axes)
     return Plan(
-        suite=name_of(Path(document.source), overrides),
+        suite=name_results(Path(document.source), overrides),
         source=document.source,
         source_digest=digest(document),
         overrides=overrides,

@@ -18,7 +18,7 @@ from bench.spec import published
 from bench.spec.composition import compose
 from bench.spec.plan import Plan
 from bench.spec.suite import Suite, parse
-from bench.spec.suite_file import question
+from bench.spec.suite_file import read_question
 
 
 def plan(
@@ -28,14 +28,17 @@ def plan(
     prepare: Callable[[], None] = lambda: None,
 ) -> Plan:
     """
-    The plan of a suite, as `planner.plan` makes it, and with what that raises.
+    Plan a suite as `planner.plan` does, and raise what that raises.
 
     Args:
+        path: the suite's file, or the name of a shipped one.
+        overrides: `key.path=value` each.
+        data: the data folder, `$BENCH_DATA` or `./data` if None.
         prepare: called before a plan has to be made, for which torch is imported.
     """
     overrides = list(overrides)
-    asked = _plan_question(path, overrides, data or data_folder())
-    kept = recall(asked) if asked else None
+    question = _plan_question(path, overrides, data or data_folder())
+    kept = recall(question) if question else None
     if kept is not None:
         return Plan.model_validate_json(kept)
     prepare()
@@ -44,13 +47,13 @@ def plan(
     made = planner.plan(path, overrides, data)
     text = made.model_dump_json()
     again = Plan.model_validate_json(text)
-    if asked and again == made and again.model_dump_json() == text:
-        keep(asked, text)
+    if question and again == made and again.model_dump_json() == text:
+        keep(question, text)
     return made
 
 
-def description(path: Path, overrides: list[str]) -> str:
-    """The text of `bench show suite`, as `explain.describe` makes it, and with what that raises."""
+def describe(path: Path, overrides: list[str]) -> str:
+    """Write `bench show suite` as `explain.describe` does, and raise what that raises."""
 
     def make() -> str:
         from bench.planning import explain
@@ -62,12 +65,12 @@ def description(path: Path, overrides: list[str]) -> str:
     if suite is None:
         return make()
     places = repr(sorted(map(repr, document.places.items())))
-    inputs = (places, *question(Path(document.source)), *_inputs(document, suite))
+    inputs = (places, *read_question(Path(document.source)), *_inputs(document, suite))
     return remembered(Question(_words("suite", document, overrides), inputs), make)
 
 
 def _plan_question(path: Path, overrides: list[str], folder: Path) -> Question | None:
-    """What a plan depends on; None: the suite is wrong, or its data cannot be told from others."""
+    """Say what a plan depends on; None: the suite is wrong, or its data has no state to compare."""
     document = compose(path, overrides)
     suite, _ = parse(document)
     data = _data_states(suite, folder) if suite else None
@@ -82,11 +85,12 @@ def _plan_question(path: Path, overrides: list[str], folder: Path) -> Question |
 
 
 def _words(kind: str, document: Document, overrides: list[str]) -> tuple[str, ...]:
+    """Say what is asked for; a later answer to the same words takes the place of this one."""
     return (kind, str(Path(document.source).resolve()), *overrides)
 
 
 def _inputs(document: Document, suite: Suite) -> tuple[str, ...]:
-    """What the suite says, and the plugins that there are, in folders of its own, too."""
+    """Say what the suite says, and which plugins there are, in folders of its own, too."""
     beside = Path(document.source).parent
     add_folders(beside / name for name in suite.plugins if _is_folder(beside / name))
     folders = map(str, ESTIMATORS.folders)
@@ -95,28 +99,29 @@ def _inputs(document: Document, suite: Suite) -> tuple[str, ...]:
 
 
 def _is_folder(path: Path) -> bool:
+    """Is it a folder? Not if its name is one that no folder can have."""
     try:
         return path.is_dir()
-    except OSError:  # a name that no folder can have
+    except OSError:
         return False
 
 
 def _data_states(suite: Suite, folder: Path) -> list[str] | None:
-    """The state of the files of every data set that the suite names."""
+    """Give the state of the files of every data set of the suite; None: one has no state."""
     own = [as_mapping(entry.get("data")) or {} for entry in suite.backbones.values()]
-    found: list[str] = []
+    all_states: list[str] = []
     for name in sorted({name for named in (suite.data, *own) for name in map(str, named)}):
         states = file_states(name, folder) if name in SOURCES else None
         if states is None:
             return None
-        found += [name, *states]
-    return found
+        all_states += [name, *states]
+    return all_states
 
 
 def _claims(suite: Suite, beside: Path) -> list[str]:
-    """What the suite's ledgers say."""
+    """Say what the suite's ledgers say."""
     return [
         claim.model_dump_json()
         for name in suite.published.ledgers
-        for claim in published.ledger(name, beside)
+        for claim in published.read_ledger(name, beside)
     ]

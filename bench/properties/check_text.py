@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from bench.base.validation import misuse
-from bench.base.yaml_document import settings
+from bench.base.yaml_document import parse_settings
 from bench.errors import PluginError, UsageError
 from bench.nn.contract import Surrogate
 from bench.properties.certificates import certify
@@ -135,7 +135,7 @@ def _cell(found: Properties) -> str:
 def _plugins(words: list[str]) -> Iterator[tuple[str, Any]]:
     """Each estimator and what it is called here, or its name and the text of why there is none."""
     names = [word for word in words if "=" not in word]
-    values = settings((word for word in words if "=" in word), "o_end=10")
+    values = parse_settings((word for word in words if "=" in word), "o_end=10")
     if values:
         yield _configured(names, values)
         return

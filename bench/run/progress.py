@@ -189,7 +189,7 @@ def run_progress(plan: Plan, ids: Iterable[str], root: Path) -> RunProgress:
             cell.recipe.epochs,
             store.cell_path(root, cell) / "log.txt",
         )
-        for row, part, cell in reversed([*plan.every()])  # a row's own name goes first
+        for row, part, cell in reversed([*plan.walk_cells()])  # a row's own name goes first
     }
     return RunProgress(plan.suite, {cell_id: cells[cell_id] for cell_id in ids})
 

@@ -7,6 +7,7 @@ Terms joined by `&` must all hold; a term's comma-separated words are alternativ
 
 import re
 from fnmatch import fnmatchcase
+from typing import TypeAlias
 
 from bench.base.text import suggest
 from bench.errors import EmptyMatch, UsageError
@@ -15,33 +16,37 @@ from bench.spec.plan import Plan, Row
 
 KEYS = ("estimator", "backbone", "wa", "schedule", "seed")
 
+Term: TypeAlias = tuple[str, list[str]]  # one of the keys, and the words that it may have
+
 
 def select(plan: Plan, text: str) -> list[Cell]:
     """
-    The plan's cells that match every term of `text`; all of them for an empty text.
+    Select the plan's cells that match every term of `text`; all of them for an empty text.
 
-    Cells of tuning are among them, whichever setting is going to be chosen.
+    Cells of tuning are among them, whichever setting is going to be chosen. Those that train on a
+    part of the images have seeds of their own, so that a term about seeds does not concern them.
 
     Raises:
         UsageError: a term is not `key=words`, or its key is unknown.
         EmptyMatch: no cell matches.
     """
-    terms = [_term(part) for part in text.split("&")] if text.strip() else []
+    terms = [_parse_term(term) for term in text.split("&")] if text.strip() else []
     chosen = {
         cell.id
-        for row, part, cell in plan.every()
+        for row, part, cell in plan.walk_cells()
         if all(_matches(_values(row, cell)[key], words) for key, words in terms
                if key != "seed" or not part.startswith("held out"))
     }  # fmt: skip
     if not chosen:
-        raise EmptyMatch(_empty(plan, terms, text))
+        raise EmptyMatch(_explain_empty_match(plan, terms, text))
     return [cell for cell in plan.possible if cell.id in chosen]
 
 
-def _term(part: str) -> tuple[str, list[str]]:
-    key, equals, words = (word.strip() for word in part.partition("="))
+def _parse_term(term: str) -> Term:
+    """Take `key=word,word` apart; a comma inside of brackets belongs to its word."""
+    key, equals, words = (word.strip() for word in term.partition("="))
     if not equals or not words:
-        message = f"--filter `{part.strip()}`: expected `key=word,word`, terms joined by &"
+        message = f"--filter `{term.strip()}`: expected `key=word,word`, terms joined by &"
         raise UsageError(message)
     if key not in KEYS:
         message = f"--filter: no key `{key}`{suggest(key, KEYS)}"
@@ -50,16 +55,18 @@ def _term(part: str) -> tuple[str, list[str]]:
 
 
 def _values(row: Row, cell: Cell) -> dict[str, str]:
+    """Return what a cell has for each key."""
     values = (row.label, row.backbone, row.wa, row.schedule, str(cell.seed))
     return dict(zip(KEYS, values, strict=True))
 
 
 def _matches(value: str, words: list[str]) -> bool:
+    """Is the value one of the words? Brackets in them are no patterns."""
     return any(fnmatchcase(value, word.replace("[", "[[]")) for word in words)
 
 
-def _empty(plan: Plan, terms: list[tuple[str, list[str]]], text: str) -> str:
-    """Name the term that no cell meets, and what there is."""
+def _explain_empty_match(plan: Plan, terms: list[Term], text: str) -> str:
+    """Name the term that no cell matches, and what there is."""
     for key, words in terms:
         there = dict.fromkeys(_values(row, cell)[key] for row in plan.rows for cell in row.cells)
         if not any(_matches(value, words) for value in there):

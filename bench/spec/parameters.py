@@ -10,7 +10,7 @@ from pydantic_core import to_jsonable_python
 
 from bench.base.plain_data import as_mapping
 from bench.base.validation import misuse
-from bench.base.yaml_document import settings
+from bench.base.yaml_document import parse_settings
 
 Model = TypeVar("Model", bound=BaseModel)
 LIMITS = {
@@ -29,13 +29,18 @@ LIMITS = {
 
 def build(model: type[Model], name: str, words: list[str]) -> Model:
     """
-    The `model` that `words`, values in YAML, ask for; `name` is what errors call it.
+    Build the `model` with the parameters that `words` set, `KEY=VALUE` each, the value in YAML.
+
+    Args:
+        model: the plugin or data set.
+        name: what errors call it.
+        words: as a command line gives them.
 
     Raises:
         UsageError: a word without `=`, no such parameter, or a value that it does not take.
         SuiteError: a value that is not YAML.
     """
-    values = settings(words, _example(model))
+    values = parse_settings(words, _example(model))
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -43,15 +48,21 @@ def build(model: type[Model], name: str, words: list[str]) -> Model:
 
 
 def _example(model: type[BaseModel]) -> str:
+    """Write one of the model's own parameters as an example for errors."""
     fields = ((k, f) for k, f in model.model_fields.items() if f.default is not None)
     return next((f"{k}={_default(f)}" for k, f in fields if not f.is_required()), "o_end=10")
 
 
 def describe(model: type[BaseModel]) -> str:
-    """One aligned line for each parameter: name, default, what it takes, what it means."""
+    """Write an aligned line for each parameter: name, default, what it takes, what it means."""
     schema = model.model_json_schema(by_alias=False)
     rows = [
-        (name, _default(field), takes(schema["properties"][name], schema), field.description or "")
+        (
+            name,
+            _default(field),
+            describe_type(schema["properties"][name], schema),
+            field.description or "",
+        )
         for name, field in model.model_fields.items()
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -60,12 +71,14 @@ def describe(model: type[BaseModel]) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    """As a suite writes it."""
-    return "required" if field.is_required() else text(field.get_default(call_default_factory=True))
+    """Write a field's default as a suite does."""
+    return (
+        "required" if field.is_required() else to_yaml(field.get_default(call_default_factory=True))
+    )
 
 
-def text(value: Any) -> str:
-    """A value in YAML's words."""
+def to_yaml(value: Any) -> str:
+    """Write a value in YAML."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and not math.isfinite(value):
@@ -74,27 +87,36 @@ def text(value: Any) -> str:
 
 
 def _jsonable(value: Any) -> Any:
+    """Turn what JSON has no word for into what it has."""
     return to_jsonable_python(value, fallback=repr)
 
 
-def takes(schema: dict[str, Any], root: dict[str, Any]) -> str:
-    """A JSON Schema in words: `integer, at least 2`, `on | off`."""
+def describe_type(schema: dict[str, Any], root: dict[str, Any]) -> str:
+    """
+    Put a JSON Schema into words: `integer, at least 2`, `on | off`.
+
+    Args:
+        schema: of one parameter.
+        root: of the model, whose `$defs` the other refers to.
+    """
     if "$ref" in schema:
-        return takes(root["$defs"][schema["$ref"].rpartition("/")[2]], root)
+        return describe_type(root["$defs"][schema["$ref"].rpartition("/")[2]], root)
     for several in ("anyOf", "oneOf"):
         if several in schema:
-            return " | ".join(takes(one, root) for one in schema[several])
+            return " | ".join(describe_type(option, root) for option in schema[several])
     if "enum" in schema or "const" in schema:
-        return " | ".join(map(text, schema.get("enum") or [schema["const"]]))
+        return " | ".join(map(to_yaml, schema.get("enum") or [schema["const"]]))
     if "prefixItems" in schema:
-        return f"[{', '.join(takes(one, root) for one in schema['prefixItems'])}]"
-    limits = [words.format(text(schema[k])) for k, words in LIMITS.items() if k in schema]
+        items = ", ".join(describe_type(item, root) for item in schema["prefixItems"])
+        return f"[{items}]"
+    limits = [phrase.format(to_yaml(schema[k])) for k, phrase in LIMITS.items() if k in schema]
     return ", ".join([_kind(schema, root), *limits])
 
 
 def _kind(schema: dict[str, Any], root: dict[str, Any]) -> str:
+    """Name a JSON type, and that of a list's items."""
     kind = schema.get("type", "anything")
     if kind == "boolean":
         return "true | false"
     items = as_mapping(schema.get("items"))
-    return f"list of {takes(items, root)}" if kind == "array" and items else str(kind)
+    return f"list of {describe_type(items, root)}" if kind == "array" and items else str(kind)

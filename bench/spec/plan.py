@@ -130,8 +130,8 @@ class Plan(Frozen):
         own = [self.cells, _evenly(t.held_out for t in trials), _evenly(t.cells for t in trials)]
         return list({cell.id: cell for cells in own for cell in cells}.values())
 
-    def every(self) -> Iterator[tuple[Row, str, Cell]]:
-        """Each cell that the plan may train, its row, and what it is to the row if not its own."""
+    def walk_cells(self) -> Iterator[tuple[Row, str, Cell]]:
+        """Yield each cell that may train: its row, its part in tuning or none, and the cell."""
         for row in self.rows:
             yield from ((row, "", cell) for cell in row.cells)
             for trial in row.trials:
@@ -140,13 +140,13 @@ class Plan(Frozen):
                 yield from ((row, f"tuned, {words}", cell) for cell in trial.cells)
 
     def cell(self, cell_id: str) -> Cell:
-        """The cell of that id, which must be one of the plan's."""
-        return next(cell for _, _, cell in self.every() if cell.id == cell_id)
+        """Find the cell of that id, which must be one of the plan's."""
+        return next(cell for _, _, cell in self.walk_cells() if cell.id == cell_id)
 
 
-def name_of(path: Path, overrides: Iterable[str]) -> str:
+def name_results(path: Path, overrides: Iterable[str]) -> str:
     """
-    What a suite's results are called: its file's name, and its overrides.
+    Name a suite's results: after its file and its overrides.
 
     Raises:
         SuiteError: its file has no name that a folder can have.
@@ -164,5 +164,6 @@ def name_of(path: Path, overrides: Iterable[str]) -> str:
 
 
 def _evenly(groups: Iterable[list[Cell]]) -> list[Cell]:
+    """List the cells of all groups, each once: the first of every group, then the second."""
     by_seed = sorted(((i, c) for group in groups for i, c in enumerate(group)), key=lambda x: x[0])
     return list({cell.id: cell for _, cell in by_seed}.values())

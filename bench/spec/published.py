@@ -51,9 +51,9 @@ class Claim(Frozen):
     formula: str = ""
 
 
-def differences(protocol: Protocol, cell: Cell) -> list[str]:
-    """Where a cell was trained otherwise: `epochs 30, published 1000`."""
-    ours = _facts(cell)
+def list_differences(protocol: Protocol, cell: Cell) -> list[str]:
+    """List where a cell was trained otherwise: `epochs 30, published 1000`."""
+    ours = _protocol_of(cell)
     return [
         f"{key} {_text(ours.get(key, 'unknown'))}, published {_text(value)}"
         for key, value in protocol.items()
@@ -61,14 +61,14 @@ def differences(protocol: Protocol, cell: Cell) -> list[str]:
     ]
 
 
-def unstated(protocol: Protocol) -> list[str]:
-    """Of what moves accuracy most, what is not known."""
+def list_unstated(protocol: Protocol) -> list[str]:
+    """List what is not known of the settings that move accuracy most."""
     return [key.removesuffix("_size") for key in ("epochs", "batch_size") if key not in protocol]
 
 
-def ledger(name: str, beside: Path) -> list[Claim]:
+def read_ledger(name: str, beside: Path) -> list[Claim]:
     """
-    The claims of the ledger `published/name.yaml` in the folder `beside`, else of the shipped one.
+    Read the ledger `published/name.yaml` in the folder `beside`, else the shipped one.
 
     A claim takes what it does not say from the entries of `common` that name its label or
     backbone, and then from the file; protocols merge.
@@ -86,22 +86,22 @@ def ledger(name: str, beside: Path) -> list[Claim]:
     document = read(path)
     head = as_mapping(document.data) or {}
     shared = {k: v for k, v in head.items() if k not in {"claims", "common"}}
-    found: list[Claim] = []
+    claims: list[Claim] = []
     wrong: list[Problem] = []
     for index, raw in enumerate(as_list(head.get("claims"))):
         claim = as_mapping(raw) or {}
         rules = [_without_selectors(r) for r in as_list(head.get("common")) if _speaks_of(r, claim)]
         layers = [shared, *rules, claim]
         try:
-            found.append(Claim.model_validate(_layered(layers)))
+            claims.append(Claim.model_validate(_layered(layers)))
         except ValidationError as error:
             wrong += [
                 Problem(("claims", index, *detail["loc"]), detail["msg"])
                 for detail in error.errors(include_url=False)
             ]
-    if wrong or not found:
+    if wrong or not claims:
         raise SuiteError(document.report(wrong or [Problem(("claims",), "names no claim")]))
-    return found
+    return claims
 
 
 def find_ledger(name: str, folder: Path) -> Path | None:
@@ -111,7 +111,7 @@ def find_ledger(name: str, folder: Path) -> Path | None:
 
 
 def describe(claims: list[Claim]) -> Iterator[str]:
-    """The text of `bench show ledger`: a line for each claim, its protocol and note below it."""
+    """Write `bench show ledger`: a line for each claim, its protocol and note below it."""
     for claim in claims:
         top5 = "" if claim.top5 is None else f" / {claim.top5:.2f}"
         row = f"{claim.label} x {claim.backbone or 'any'} x {claim.wa} x {claim.schedule}"
@@ -131,6 +131,7 @@ def _speaks_of(rule: Any, claim: dict[str, Any]) -> bool:
 
 
 def _without_selectors(rule: dict[str, Any]) -> dict[str, Any]:
+    """Return what an entry of `common` says, without whom it says it of."""
     return {k: v for k, v in rule.items() if k not in {"label", "backbone"}}
 
 
@@ -144,8 +145,8 @@ def _layered(layers: list[dict[str, Any]]) -> dict[str, Any]:
     return claim
 
 
-def _facts(cell: Cell) -> dict[str, Any]:
-    """A cell's side of a protocol, by the names that suites use."""
+def _protocol_of(cell: Cell) -> dict[str, Any]:
+    """Return how a cell trains, by the names that suites and protocols use."""
     cuts = {k: v for k, v in cell.data.params.items() if k in CUTS and v is not None}
     words = ", ".join(f"{k} {v}" for k, v in cuts.items())
     facts = {k: v for k, v in cell.data.params.items() if k not in CUTS}
@@ -155,7 +156,7 @@ def _facts(cell: Cell) -> dict[str, Any]:
 
 
 def _estimator(cell: Cell) -> dict[str, Any]:
-    """Name and parameters of the estimator; of both roles, where they differ."""
+    """Return name and parameters of the estimator; of both roles, where they differ."""
     refs = {"W": cell.weights, "A": cell.activations}
     roles = {r: {"estimator": ref.name, **ref.params} for r, ref in refs.items() if ref}
     facts: dict[str, Any] = {}
@@ -171,4 +172,5 @@ CUTS = {"train", "test", "resize", "held_out"}  # what makes another task of a d
 
 
 def _text(value: Any) -> str:
+    """Write a value of a protocol."""
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,8 +1,8 @@
 """
 Schedules: the named ways a knob travels from its start to its end.
 
-A schedule is a function of training progress p = e/E in [0, 1). It is evaluated once
-per epoch in double precision, so a graph never sees it: the knob's tensor is refilled.
+A schedule is a function of training progress p = e/E in [0, 1). It is evaluated once per epoch in
+double precision. A compiled graph never holds its value: the knob's tensor is refilled.
 """
 
 import math
@@ -15,7 +15,14 @@ ScheduleName: TypeAlias = Literal["cosine", "linear", "power", "exp", "fixed"]
 
 @dataclass(frozen=True)
 class Schedule:
-    """A named path: `at(start, end, p)` is the knob at progress p; `formula` is its text."""
+    """
+    A path of a knob.
+
+    Attributes:
+        formula: the path as text.
+        at: the knob's value, given start, end and the progress p.
+        note: where the path is from.
+    """
 
     formula: str
     at: Callable[[float, float, float], float]

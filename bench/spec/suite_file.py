@@ -16,7 +16,7 @@ from bench.errors import SuiteError
 SHIPPED = Path(str(files("suites")))  # with the package
 
 
-def find(path: Path) -> Path:
+def find_suite(path: Path) -> Path:
     """
     Find the suite on disk, else the one of that name shipped with the package.
 
@@ -43,7 +43,7 @@ def read_chain(path: Path) -> list[Document]:
         SuiteError: no such file, not YAML, not a mapping, or a suite that extends itself; the line
             of each `extends` that leads there is named.
     """
-    return _with_bases(_read(find(path)), ())
+    return _with_bases(_read(find_suite(path)), ())
 
 
 def _with_bases(suite: Document, extended_by: tuple[Path, ...]) -> list[Document]:
@@ -55,7 +55,7 @@ def _with_bases(suite: Document, extended_by: tuple[Path, ...]) -> list[Document
     seen = (*extended_by, path.resolve())
     beside = [path.parent / name, path.parent / f"{name}.yaml"]
     try:
-        base = find(next((p for p in beside if is_file(p)), Path(name)))
+        base = find_suite(next((p for p in beside if is_file(p)), Path(name)))
         if base.resolve() in seen:
             message = f"`{name}` extends this suite"
             raise SuiteError(message)
@@ -74,7 +74,7 @@ def _read(path: Path) -> Document:
     return document
 
 
-def question(path: Path) -> list[str]:
+def read_question(path: Path) -> list[str]:
     """Return the lines of the comment that heads a suite, the editor's aside: what it asks."""
     lines = path.read_text(encoding="utf-8").splitlines()
     head = itertools.takewhile(lambda line: line.startswith("#"), lines)

@@ -91,7 +91,7 @@ def calibrate(
     }
     start_s = max((_start_s(throughput) for throughput in throughputs.values()), default=0.0)
     times = compute_end_times(seconds.values(), len(slots), start_s)
-    names = {graph_key(cell): name_row(row) for row, _, cell in reversed([*plan.every()])}
+    names = {graph_key(cell): name_row(row) for row, _, cell in reversed([*plan.walk_cells()])}
     shares = {key: sum(seconds.get(cell.id, 0.0) for cell in groups[key]) for key in groups}
     lines = [
         GraphTime(

@@ -8,7 +8,7 @@ import pytest
 from bench.planning.planner import plan
 from bench.spec.cell import Recipe
 from bench.spec.suite import Suite
-from bench.spec.suite_file import question
+from bench.spec.suite_file import read_question
 
 Bench = Callable[..., tuple[int, str, str]]
 
@@ -24,7 +24,7 @@ def test_it_plans_and_runs(ask: Bench, tmp_path: Path, monkeypatch: pytest.Monke
 
     assert len(found.cells) == 15
     assert found.left_out == []
-    assert question(Path("mine.yaml"))[0].endswith("?")
+    assert read_question(Path("mine.yaml"))[0].endswith("?")
     small = ("train.epochs=1", "seeds=0", "data={digits: {train: 64, test: 50}}", "-j", "1")
     code, out, err = ask("run", "mine.yaml", "backbones.resnet20.width=2", *small)
     assert (code, err) == (0, "")

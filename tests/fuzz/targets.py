@@ -32,8 +32,8 @@ from bench.planning import explain, planner
 from bench.results import cell_folders, store
 from bench.results.record import Record
 from bench.spec import preset
-from bench.spec.plan import name_of
-from bench.spec.published import describe, ledger
+from bench.spec.plan import name_results
+from bench.spec.published import describe, read_ledger
 from bench.train import model
 from fuzz import mutate, reports
 from fuzz.box import Box, Target
@@ -397,9 +397,9 @@ def _plugged(box: Box, rng: Random, base: str, name: str) -> None:
 
 
 def _described(box: Box, base: str, name: str) -> None:
-    from bench.planning.json_schema import schema
+    from bench.planning.json_schema import make_schema
 
-    schema()
+    make_schema()
     with contextlib.suppress(PluginError):
         reports.on_terminal(
             catalogue.describe("estimator" if base == "Estimator" else "backbone", name)
@@ -434,7 +434,7 @@ def ledgers(box: Box, rng: Random) -> Read:
 
     def read() -> None:
         fresh()
-        for line in describe(ledger("mine", box.inside)):
+        for line in describe(read_ledger("mine", box.inside)):
             reports.on_terminal(line)
         reports.every(box, rng, planner.plan(path))
 
@@ -473,7 +473,7 @@ def names(box: Box, rng: Random) -> Read:
     over = [f"{rng.choice(words)}={rng.choice(words)}"] if rng.random() < 0.5 else []
 
     def read() -> None:
-        suite = name_of(Path(chosen), over)
+        suite = name_results(Path(chosen), over)
         moved = copy.copy(plan).model_copy(update={"suite": suite})
         store.save_plan(box.results, moved)
         store.find_plan(box.results, suite)

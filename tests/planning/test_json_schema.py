@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from bench.base.yaml_document import parse
-from bench.planning.json_schema import schema
+from bench.planning.json_schema import make_schema
 from bench.registry import ESTIMATORS
 
 SUITES = sorted(Path(str(files("suites"))).glob("*.yaml"))
@@ -41,7 +41,7 @@ class Mine(Surrogate):
 
 def wrong(data: Any) -> list[str]:
     """Where the schema finds fault with a suite's data, the deepest places."""
-    validator: Any = jsonschema.Draft202012Validator(schema())
+    validator: Any = jsonschema.Draft202012Validator(make_schema())
     return sorted({place for error in validator.iter_errors(data) for place in _deepest(error)})
 
 
@@ -61,7 +61,7 @@ def with_line(line: str) -> Any:
 
 def test_the_schema_is_one() -> None:
     """It is valid JSON, valid draft 2020-12, and says so."""
-    found = json.loads(json.dumps(schema(), allow_nan=False))
+    found = json.loads(json.dumps(make_schema(), allow_nan=False))
     jsonschema.Draft202012Validator.check_schema(found)
 
     assert found["$schema"] == "https://json-schema.org/draft/2020-12/schema"
@@ -80,7 +80,7 @@ def test_the_shipped_schema_is_current() -> None:
     """The file beside the suites is what `make schema` writes there."""
     shipped = (SUITES[0].parent / "suite.schema.json").read_text(encoding="utf-8")
 
-    assert json.loads(shipped) == schema()
+    assert json.loads(shipped) == make_schema()
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_broken_plugin_breaks_no_schema(tmp_path: Path) -> None:
     (tmp_path / "odd.py").write_text("1/0")
     (tmp_path / "mine.py").write_text(COLOURED)
     ESTIMATORS.add_folder(tmp_path)
-    known = schema()["properties"]["estimators"]["anyOf"][1]["properties"]
+    known = make_schema()["properties"]["estimators"]["anyOf"][1]["properties"]
 
     assert known.keys() == {*ESTIMATORS.names()} - {"odd"}
     assert known.keys() > {"mine", "ste"}

@@ -12,7 +12,7 @@ from bench.planning.resolved_suite import resolve
 from bench.registry import ESTIMATORS
 from bench.spec.cell import Recipe
 from bench.spec.suite import Suite
-from bench.spec.suite_file import find
+from bench.spec.suite_file import find_suite
 from bench.train.learning_rate import learning_rate, progress
 
 
@@ -21,7 +21,7 @@ def resolved(name: str) -> tuple[Suite, dict[str, BackboneConfig]]:
     """A shipped suite and its backbones; no data is needed."""
     from pathlib import Path
 
-    found = resolve(find(Path(name)))
+    found = resolve(find_suite(Path(name)))
     return found.suite, found.axes.backbones
 
 

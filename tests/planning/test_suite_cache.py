@@ -246,11 +246,11 @@ def test_a_description_is_kept_with_its_places(home: Path, monkeypatch: pytest.M
     for text in (SUITE, SUITE, SUITE.replace("# Which", "#\n# Which")):
         suite.write_text(text)
         as_another_process()
-        texts.append(suite_cache.description(Path("suite.yaml"), []))
+        texts.append(suite_cache.describe(Path("suite.yaml"), []))
     as_another_process()
 
     assert texts[0] == texts[1] != texts[2]
     assert texts[2] == explain.describe(Path("suite.yaml"), [])
     monkeypatch.setattr(explain, "describe", lambda *_: "made")
     as_another_process()
-    assert suite_cache.description(Path("suite.yaml"), []) == texts[2]
+    assert suite_cache.describe(Path("suite.yaml"), []) == texts[2]

@@ -12,7 +12,7 @@ from bench.plugin import Surrogate
 from bench.properties.check import check_estimator
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.spec.cell import Binarization
-from bench.spec.suite_file import find
+from bench.spec.suite_file import find_suite
 
 SURROGATES = ("dsq", "ede", "fda", "ramp", "rbnn", "reste", "ste", "ste_gain")
 
@@ -185,7 +185,7 @@ def test_weights_are_born_in_the_plateau(net: str, share: float) -> None:
 
 def test_the_controls_take_one_thing_away() -> None:
     """The suite's labels are what they say: role, clip, plateau, schedule, gain."""
-    resolved = resolve(find(Path("controls")))
+    resolved = resolve(find_suite(Path("controls")))
     suite, axes = resolved.suite, resolved.axes
     found = {
         label: {r: n.plugin for r, n in roles.items()} for label, roles in axes.estimators.items()

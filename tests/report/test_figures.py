@@ -41,7 +41,7 @@ from bench.spec.cell import Cell, Recipe, Ref
 from bench.spec.cell_status import CellStatus
 from bench.spec.choices import FigureKind
 from bench.spec.plan import Plan
-from bench.spec.suite_file import find
+from bench.spec.suite_file import find_suite
 
 Ask = Callable[..., tuple[int, str, str]]
 HOSTILE = (
@@ -403,8 +403,8 @@ def test_an_f_that_raises_is_named() -> None:
 def test_the_figures_of_the_paper_are_suites() -> None:
     """Each has its suite and its small twin, and is of kinds that there are."""
     for name, kinds in files.PAPER.items():
-        assert find(Path(name))
-        assert find(Path(f"{name}-mini"))
+        assert find_suite(Path(name))
+        assert find_suite(Path(f"{name}-mini"))
         assert {*kinds} <= {*files.KINDS}
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 from bench.data.sources import SOURCES
 from bench.errors import UsageError
 from bench.registry import BACKBONES, ESTIMATORS
-from bench.spec.parameters import build, describe, text
+from bench.spec.parameters import build, describe, to_yaml
 
 
 class Empty(BaseModel):
@@ -103,4 +103,4 @@ def test_mistakes(words: list[str], message: str) -> None:
 ])  # fmt: skip
 def test_values_as_a_suite_writes_them(value: Any, words: str) -> None:
     """YAML's scalars, strings bare."""
-    assert text(value) == words
+    assert to_yaml(value) == words

@@ -12,7 +12,7 @@ from bench.leaderboard.replication import verdict
 from bench.leaderboard.stats.intervals import Estimate, estimate, spread
 from bench.leaderboard.tables import render
 from bench.planning import planner
-from bench.spec.published import Claim, describe, differences, ledger
+from bench.spec.published import Claim, describe, list_differences, read_ledger
 
 SUITE = """\
 estimators: [ste, reste]
@@ -116,7 +116,7 @@ def test_whatever_is_changed_is_named(change: str, said: str) -> None:
     row = next(r for r in plan.rows if (r.label, r.backbone, r.wa) == ("reste", "resnet18", "1/1"))
     assert row.claim
 
-    assert said in differences(row.claim.protocol, row.cells[0])
+    assert said in list_differences(row.claim.protocol, row.cells[0])
 
 
 def test_another_protocol_is_not_comparable() -> None:
@@ -185,7 +185,7 @@ def test_a_wrong_ledger_is_told_with_its_line(tmp_path: Path, text: str, said: s
     """A ledger's problems name its file, line and key; nothing ends in a traceback."""
     ledger_of(tmp_path, text)
     with pytest.raises(SuiteError) as caught:
-        ledger("mine", tmp_path)
+        read_ledger("mine", tmp_path)
 
     assert said in str(caught.value)
 
@@ -193,7 +193,7 @@ def test_a_wrong_ledger_is_told_with_its_line(tmp_path: Path, text: str, said: s
 def test_a_ledger_can_be_read(tmp_path: Path) -> None:
     """`bench show ledger`: number, method, row, metric and source; protocol and note below."""
     ledger_of(tmp_path, LEDGER)
-    text = "\n".join(describe(ledger("mine", tmp_path)))
+    text = "\n".join(describe(read_ledger("mine", tmp_path)))
 
     assert "  12.50  Re: reste x resnet20 x 1/1 x default (best, a paper)" in text
     assert "data digits (train 64, test 40), epochs 1, batch_size 32" in text

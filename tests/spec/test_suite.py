@@ -7,9 +7,9 @@ import pytest
 
 from bench.errors import SuiteError
 from bench.spec.composition import compose, digest
-from bench.spec.plan import name_of
+from bench.spec.plan import name_results
 from bench.spec.suite import Suite, parse
-from bench.spec.suite_file import find
+from bench.spec.suite_file import find_suite
 
 TEXT = """\
 estimators: [ste]
@@ -46,17 +46,17 @@ def wrong(folder: Path, text: str, *overrides: str) -> list[str]:
 def test_a_suite_is_found_by_path_or_by_shipped_name(tmp_path: Path) -> None:
     """A file is that file, and a name without one is the shipped suite, with its end or not."""
     mine = write(tmp_path, TEXT)
-    shipped = find(Path("quickstart"))
+    shipped = find_suite(Path("quickstart"))
 
-    assert find(mine) == mine
+    assert find_suite(mine) == mine
     assert shipped.name == "quickstart.yaml"
-    assert find(Path("quickstart.yaml")) == shipped
+    assert find_suite(Path("quickstart.yaml")) == shipped
 
 
 def test_a_suite_that_is_not_there_is_an_error() -> None:
     """A name that no suite has is answered with the nearest that one has."""
     with pytest.raises(SuiteError) as caught:
-        find(Path("suites/quikstart.yaml"))
+        find_suite(Path("suites/quikstart.yaml"))
 
     assert str(caught.value) == (
         "no suite at `suites/quikstart.yaml`; did you mean `quickstart`?; "
@@ -68,7 +68,7 @@ def test_a_suite_that_is_not_there_is_an_error() -> None:
 def test_a_name_that_no_file_can_have_is_no_suite(name: str) -> None:
     """A path that the system refuses to look at is a suite that is not there."""
     with pytest.raises(SuiteError, match=r"^no suite at `"):
-        find(Path(name))
+        find_suite(Path(name))
 
 
 @pytest.mark.parametrize("text", ["", "- a", "word", "# nothing but this"])
@@ -252,12 +252,14 @@ def test_a_digest_is_of_what_a_suite_says(tmp_path: Path) -> None:
 )
 def test_a_name_holds_the_overrides(overrides: list[str], name: str) -> None:
     """Results of an overridden suite are kept apart, under a name that a file can have."""
-    assert name_of(Path("suites/x.yaml"), overrides) == name
+    assert name_results(Path("suites/x.yaml"), overrides) == name
 
 
 def test_the_order_of_overrides_is_no_name() -> None:
     """The same overrides in another order are the same results."""
-    assert name_of(Path("x.yaml"), ["b=1", "a=2"]) == name_of(Path("x.yaml"), ["a=2", "b=1"])
+    assert name_results(Path("x.yaml"), ["b=1", "a=2"]) == name_results(
+        Path("x.yaml"), ["a=2", "b=1"]
+    )
 
 
 @pytest.mark.parametrize(

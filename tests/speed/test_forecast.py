@@ -156,7 +156,9 @@ def test_what_tuning_may_choose_is_left(tmp_path: Path) -> None:
     cells = calibration.list_cells_left(
         resolved, resolved.possible, CellStates(tmp_path, resolved.possible)
     )
-    parts = [dict.fromkeys(part for _, part, c in resolved.every() if c == cell) for cell in cells]
+    parts = [
+        dict.fromkeys(part for _, part, c in resolved.walk_cells() if c == cell) for cell in cells
+    ]
 
     assert cells[:12] == resolved.cells
     assert all(part.startswith("held out") for words in parts[12:48] for part in words)

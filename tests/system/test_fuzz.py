@@ -25,7 +25,7 @@ from bench.leaderboard.ranking import rank
 from bench.leaderboard.tables import render, terminal
 from bench.planning import planner
 from bench.results import cell_folders, store
-from bench.spec.plan import name_of
+from bench.spec.plan import name_results
 
 FEW = dict.fromkeys(TARGETS, 12) | {
     "suites": 20,
@@ -169,7 +169,7 @@ def test_a_label_breaks_no_report(tmp_path: Path, label: str) -> None:
 def test_a_suite_needs_a_name(name: str, said: str) -> None:
     """Results are called after the file: `..` would be another folder."""
     with pytest.raises(SuiteError, match=said):
-        name_of(Path(name), [])
+        name_results(Path(name), [])
 
 
 def test_too_many_cells_are_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from bench.planning.resolved_suite import resolve
 from bench.properties.check import check_estimator
 from bench.registry import ESTIMATORS
 from bench.spec.schedule import SCHEDULES
-from bench.spec.suite_file import find
+from bench.spec.suite_file import find_suite
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -76,7 +76,7 @@ def test_the_suite_that_extends_is_sound(tmp_path: Path) -> None:
 
 def test_origins_are_the_ones_printed() -> None:
     """The lines of `bench show suite` that README shows are that command's own."""
-    said = " ".join(explain.describe(find(Path("table1")), ["train.lr=0.2"]).split())
+    said = " ".join(explain.describe(find_suite(Path("table1")), ["train.lr=0.2"]).split())
     shown = re.findall(r"^    ((?:train|backbones|estimators)\.\S+ .*)$", TEXT, re.MULTILINE)
 
     assert len(shown) == 4

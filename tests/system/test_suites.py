@@ -14,7 +14,7 @@ from bench.run.job import Slot
 from bench.run.session import run
 from bench.run.settings import Settings
 from bench.spec.composition import compose
-from bench.spec.published import ledger
+from bench.spec.published import read_ledger
 from bench.spec.suite import parse
 
 HOME = Path(suites.__path__[0])
@@ -107,5 +107,5 @@ def test_every_claim_of_a_paper_suite_is_on_its_board() -> None:
         shown += [absent.claim for absent in plan.absent]
 
         assert sorted(c.model_dump_json() for c in shown) == sorted(
-            c.model_dump_json() for c in ledger(name, HOME)
+            c.model_dump_json() for c in read_ledger(name, HOME)
         )

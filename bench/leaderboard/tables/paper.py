@@ -148,7 +148,7 @@ def layout(board: Board, name: str, *, whole: bool = False) -> Layout:
         message = f"no style `{name}`{suggest(name, STYLES)}"
         raise UsageError(message)
     style = STYLES[name]
-    claims = published.ledger(style.ledger, Path())
+    claims = published.read_ledger(style.ledger, Path())
     sections = [section for section in board.sections if not section.tuned]
     ours = [(row, row in surely_best(section)) for section in sections for row in section.rows]
     rows = [*_printed(claims, ours), *_others(claims, ours)]

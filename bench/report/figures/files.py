@@ -17,8 +17,8 @@ from bench.results import cell_folders, store
 from bench.results.cell_state import CellStates, read_saved_states
 from bench.results.record import Record
 from bench.spec.choices import Definition
-from bench.spec.plan import Plan, name_of
-from bench.spec.suite_file import find
+from bench.spec.plan import Plan, name_results
+from bench.spec.suite_file import find_suite
 
 GALLERY = "gallery"  # needs plugins, and no records
 KINDS = (*atlas.KINDS, GALLERY)
@@ -48,7 +48,7 @@ class PlotRequest:
 
     @property
     def name(self) -> str:
-        return name_of(self.suite, self.overrides)
+        return name_results(self.suite, self.overrides)
 
     @property
     def command(self) -> str:
@@ -145,7 +145,7 @@ def _recorded(
 def _plan(request: PlotRequest) -> Plan:
     if request.name in (ran := cell_folders.list_suites(request.root)):
         return store.find_plan(request.root, request.name)
-    find(request.suite)
+    find_suite(request.suite)
     twin = f"{request.suite.stem}-mini"
     hint = f"; `bench plot {twin}` draws what its small twin measured" * (twin in ran)
     message = (

@@ -16,7 +16,7 @@ from bench.results.record import Record
 from bench.spec.choices import Definition
 from bench.spec.composition import compose, digest
 from bench.spec.plan import Plan
-from bench.spec.suite_file import question
+from bench.spec.suite_file import read_question
 
 TAIL = 30  # last lines of a log that are shown
 
@@ -87,7 +87,7 @@ def _question(plan: Plan) -> list[str]:
         document = compose(Path(plan.source), plan.overrides)
     except BenchError:
         return []
-    return question(Path(document.source)) if digest(document) == plan.source_digest else []
+    return read_question(Path(document.source)) if digest(document) == plan.source_digest else []
 
 
 def _losses(rows: Iterable[RowTrace]) -> list[LostCell]:

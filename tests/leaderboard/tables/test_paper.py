@@ -23,7 +23,7 @@ from bench.spec.plan import Absent, Plan
 def test_rows_are_the_papers_in_its_order(style: str) -> None:
     """Every printed number once, in order; ours beside those that were measured."""
     name = style.removeprefix("paper:")
-    claims = published.ledger(name, Path())
+    claims = published.read_ledger(name, Path())
     text = render.text(board_of_ledger(name), "csv", style)
     rows = [*csv.DictReader(io.StringIO(text))]
     head = "Acc(%)" if "Acc(%)" in rows[0] else "Top-1(%)"
@@ -66,7 +66,7 @@ def test_nets_are_apart_and_named_once() -> None:
 
 def test_what_is_not_measured_says_so() -> None:
     """Not in the suite, not built, not run yet, or lost: each in a word."""
-    claims = published.ledger("table3", Path())
+    claims = published.read_ledger("table3", Path())
     rows = [
         row(one.label, made(one.label, {0: 0.5})[0]).model_copy(update={"claim": one})
         for one in claims[:3]
