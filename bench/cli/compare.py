@@ -8,9 +8,10 @@ import typer
 from bench.base.console import print_text
 from bench.cli import completion
 from bench.cli.completion import offering
-from bench.cli.options import AllowStale, Correction, Equilibrium, Layout, Style
+from bench.cli.options import AllowStale, Correction, Equilibrium, Format, Style
 from bench.cli.streams import err, out
 from bench.errors import UsageError
+from bench.leaderboard.tables.formats import TableFormat
 
 
 def compare(
@@ -26,7 +27,7 @@ def compare(
         list[Path] | None,
         typer.Option(help="A results folder, or two.", envvar="BENCH_RESULTS", show_envvar=True),
     ] = None,
-    form: Layout = "rich",
+    form: Format = TableFormat.TERMINAL,
     style: Style = "",
     equilibrium: Equilibrium = None,
     correction: Correction = "holm",
@@ -54,7 +55,7 @@ def compare(
         suite = names[0] if names else saved.shared(roots)
         board = saved.side_by_side(roots[0], roots[1], suite, equilibrium, stale=allow_stale)
     render.render(board, form, out, style)
-    if form == "csv":  # which has no place for them
+    if form is TableFormat.CSV:  # which has no place for them
         for note in board.notes:
             print_text(err, f"note: {note}")
 

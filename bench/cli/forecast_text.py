@@ -1,4 +1,4 @@
-"""How a quote is shown: tables for people, one document for programs."""
+"""How a forecast is shown: tables for people, one document for programs."""
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,15 +20,15 @@ from bench.speed.throughput import Throughput
 HEADS = ("graph", "images/s", "epoch, s", "first step, s", "memory, MiB", "cells left", "time left")
 
 
-def print_quote(quote: Forecast, out: Console) -> None:
+def print_forecast(forecast: Forecast, out: Console) -> None:
     """Print all of it as tables and sentences."""
-    if quote.found.lines:
-        out.print(_table(HEADS, map(_graph, quote.found.lines)))
-    if quote.budget:
-        for line in _cells(quote, quote.budget):
+    if forecast.found.lines:
+        out.print(_table(HEADS, map(_graph, forecast.found.lines)))
+    if forecast.budget:
+        for line in _cells(forecast, forecast.budget):
             print_text(out, line)
-        out.print(_seeds(quote.budget))
-    for line in (*_notes(quote), *_advice(quote)):
+        out.print(_seeds(forecast.budget))
+    for line in (*_notes(forecast), *_advice(forecast)):
         print_text(out, line)
 
 
@@ -43,17 +43,20 @@ def _graph(line: GraphTime) -> list[str]:
     ]  # fmt: skip
 
 
-def _cells(quote: Forecast, budget: Budget) -> Iterator[str]:
+def _cells(forecast: Forecast, budget: Budget) -> Iterator[str]:
     """A line for each cell that is left, in the order in which they run: when it ends."""
     names = {
-        cell.id: (name_row(row), part) for row, part, cell in reversed([*quote.plan.walk_cells()])
+        cell.id: (name_row(row), part)
+        for row, part, cell in reversed([*forecast.plan.walk_cells()])
     }
-    ends = quote.found.ends
+    ends = forecast.found.ends
     for state, group in (("fits", budget.fits), ("later", budget.later)):
         for cell in group:
             label, part = names[cell.id]
             at = clock(ends[cell.id]) if cell.id in ends else "?"
-            words = f"{label} x seed {cell.seed}" + f" ({part})" * bool(part)
+            words = f"{label} x seed {cell.seed}"
+            if part:
+                words += f" ({part})"
             yield f"{cell.id}  {state:5}  {at:>8}  {words}"
 
 
@@ -63,17 +66,17 @@ def _seeds(budget: Budget) -> Table:
     return _table(heads, ([x.row, str(x.now), str(x.then), str(x.of)] for x in budget.seeds))
 
 
-def _notes(quote: Forecast) -> Iterator[str]:
+def _notes(forecast: Forecast) -> Iterator[str]:
     """Why graphs have no figures; which way to share the CPU is the fastest; how long it takes."""
-    for line in quote.found.lines:
+    for line in forecast.found.lines:
         if line.problem:
             yield f"not measured: {line.name}: {line.problem}"
-    if len(quote.cpu_layouts) > 1:
-        best, *others = quote.cpu_layouts
+    if len(forecast.cpu_layouts) > 1:
+        best, *others = forecast.cpu_layouts
         ratios = ", ".join(f"{best.total / way.total:.2f} times {_way(way)}" for way in others)
         options = f"`-j {best.copies} --threads {best.threads}`"
         yield f"images/s of {_way(best)} ({options}): {ratios}"
-    yield _sums(quote.found)
+    yield _sums(forecast.found)
 
 
 def _way(way: Throughput) -> str:
@@ -91,15 +94,15 @@ def _sums(found: Calibration) -> str:
     return f"{text}; {count(missing, 'cell')} not measured" if missing else text
 
 
-def _advice(quote: Forecast) -> Iterator[str]:
+def _advice(forecast: Forecast) -> Iterator[str]:
     """What fits, what is left for another day, and the commands by which all would fit."""
-    budget, asked = quote.budget, quote.asked
+    budget, asked = forecast.budget, forecast.asked
     if budget is None:
         return
     n, later = len(budget.fits) + len(budget.later), len(budget.later)
     yield f"{len(budget.fits)} of {count(n, 'cell')} left fit into {clock(budget.seconds)}"
     if later:
-        rest = max(quote.found.left_s - budget.seconds, 0)
+        rest = max(forecast.found.left_s - budget.seconds, 0)
         then = f"about {clock(rest)} more if the run is stopped then and goes on"
         yield f"for another day: {count(later, 'cell')}, {then}"
     for offer in budget.offers:
@@ -107,11 +110,11 @@ def _advice(quote: Forecast) -> Iterator[str]:
         yield f"all of it in {clock(offer.left_s)}: {shlex.join([*words, *asked.options])}"
 
 
-def document(quote: Forecast) -> dict[str, Any]:
+def document(forecast: Forecast) -> dict[str, Any]:
     """All of it, for programs. Times are in seconds."""
-    found, budget = quote.found, quote.budget
+    found, budget = forecast.found, forecast.budget
     whole: dict[str, Any] = {
-        "suite": quote.plan.suite,
+        "suite": forecast.plan.suite,
         "slots": [vars(slot) for slot in found.slots],
         "left_s": found.left_s,
         "graphs": [
@@ -125,7 +128,7 @@ def document(quote: Forecast) -> dict[str, Any]:
             for line in found.lines
         ],
         "ends": found.ends,
-        "ways": [way.model_dump() for way in quote.cpu_layouts],
+        "ways": [way.model_dump() for way in forecast.cpu_layouts],
     }
     if budget:
         whole["budget"] = {

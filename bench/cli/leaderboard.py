@@ -8,7 +8,7 @@ from bench.cli.options import (
     AllowStale,
     Correction,
     Equilibrium,
-    Layout,
+    Format,
     Overrides,
     Results,
     Style,
@@ -16,6 +16,7 @@ from bench.cli.options import (
 )
 from bench.cli.streams import err, out
 from bench.errors import BenchError
+from bench.leaderboard.tables.formats import TableFormat
 
 if TYPE_CHECKING:
     from bench.spec.plan import Plan
@@ -25,7 +26,7 @@ def leaderboard(
     suite: Suite,
     overrides: Overrides = None,
     results: Results = Path("results"),
-    form: Layout = "rich",
+    form: Format = TableFormat.TERMINAL,
     style: Style = "",
     equilibrium: Equilibrium = None,
     correction: Correction = "holm",
@@ -44,7 +45,7 @@ def leaderboard(
     plan, board, notes = saved.board(results, name, equilibrium, correction, stale=allow_stale)
     _warn_if_changed(plan, suite, overrides or [])
     render.render(board, form, out, style)
-    if form == "csv":  # which has no place for them
+    if form is TableFormat.CSV:  # which has no place for them
         for note in notes:
             print_text(err, f"note: {note}")
 

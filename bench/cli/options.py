@@ -13,6 +13,7 @@ import typer
 from bench.cli import completion
 from bench.cli.completion import offering
 from bench.errors import UsageError
+from bench.leaderboard.tables.formats import TableFormat
 from bench.spec import choices
 
 if TYPE_CHECKING:  # it imports torch
@@ -65,8 +66,8 @@ Correction = Annotated[
     choices.Correction,
     typer.Option(help="Of the tests between rows: for any false one, or for their part."),
 ]
-Layout = Annotated[
-    Literal["rich", "md", "tex", "html", "csv", "json"],
+Format = Annotated[
+    TableFormat,
     typer.Option("--format", help="How to print it; tex is booktabs, html a page of its own."),
 ]
 Style = Annotated[

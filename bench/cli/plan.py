@@ -32,7 +32,7 @@ def plan(
     """
     limit = None if budget is None else parse_seconds("--budget", budget)
     if calibrate or limit is not None:
-        from bench.cli import quote_text
+        from bench.cli import forecast_text
         from bench.speed.forecast import ForecastRequest, make_forecast
         from bench.speed.measure import Measurer
 
@@ -47,9 +47,9 @@ def plan(
         )  # fmt: skip
         costs = make_forecast(asked, options.where(), measurer, limit)
         if as_json:
-            write_json(quote_text.document(costs))
+            write_json(forecast_text.document(costs))
         else:
-            quote_text.print_quote(costs, out)
+            forecast_text.print_forecast(costs, out)
         return
     refuse_if(as_json, "--json goes with --calibrate or --budget")
     from bench.cli import plan_text

@@ -1,7 +1,7 @@
 """The command that draws: parse, call, print."""
 
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 
@@ -10,7 +10,7 @@ from bench.cli import completion
 from bench.cli.completion import offering
 from bench.cli.options import AllowStale, Equilibrium, RanWith, Results
 from bench.cli.streams import err, out
-from bench.spec.choices import FigureKind
+from bench.report.figures.kinds import GALLERY, FigureKind
 
 
 def plot(
@@ -19,7 +19,7 @@ def plot(
         typer.Argument(
             metavar="SUITE|gallery",
             help="A suite that ran; or `gallery`.",
-            autocompletion=offering(completion.ran, lambda _: ["gallery"]),
+            autocompletion=offering(completion.ran, lambda _: [GALLERY]),
         ),
     ],
     overrides: RanWith = None,
@@ -27,7 +27,7 @@ def plot(
         list[str] | None,
         typer.Option(
             "--kind",
-            help=f"{', '.join(get_args(FigureKind))} or gallery; repeatable. "
+            help=f"{', '.join(FigureKind)} or {GALLERY}; repeatable. "
             "If not given: of a paper's figure what it shows, else all.",
         ),
     ] = None,

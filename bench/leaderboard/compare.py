@@ -17,6 +17,7 @@ from itertools import combinations
 from typing import Any
 
 from bench.base.plain_data import flatten
+from bench.base.text import count
 from bench.errors import UsageError
 from bench.leaderboard.board import AnyRow, Board, Comparison, MeasuredRow, PublishedRow, Section
 from bench.leaderboard.confounds import differing
@@ -339,6 +340,6 @@ def _bits(ours: list[Record], theirs: list[Record]) -> str:
         return "no seed that both measured"
     unlike = {seed: found for seed, found in parted.items() if found}
     if not unlike:
-        return f"equal to the bit, {len(parted)} seed{'s' * (len(parted) > 1)}"
+        return f"equal to the bit, {count(len(parted), 'seed')}"
     seed, first = next(iter(unlike.items()))
     return f"{len(unlike)} of {len(parted)} seeds differ, seed {seed} in {first[0]}"

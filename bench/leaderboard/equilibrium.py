@@ -29,7 +29,7 @@ def indicators(
     record: Record, definition: Definition = "paper", role: Role = "W"
 ) -> tuple[float, float] | None:
     """(e, s) of one record over the layers of `role`; None if it has none."""
-    layers = [series(layer, definition) for _, layer in of(record, role)]
+    layers = [series(layer, definition) for _, layer in observed_layers(record, role)]
     if not layers:
         return None
     if definition == "code":
@@ -38,7 +38,7 @@ def indicators(
     return mean(x for e, _ in layers for x in e), mean(x for _, s in layers for x in s)
 
 
-def of(record: Record, role: Role) -> list[tuple[str, LayerIndicators]]:
+def observed_layers(record: Record, role: Role) -> list[tuple[str, LayerIndicators]]:
     """The layers of `role` that were observed for at least one epoch, by name."""
     return [(x.layer, x) for x in record.indicators if x.role == role and x.n]
 

@@ -38,7 +38,7 @@ class Measurements:
     definition: Definition  # of e and s
     chosen: Mapping[Key, Trial]  # of the rows that tuning has chosen for
 
-    def of(self, cells: Iterable[Cell]) -> list[Record]:
+    def records_of(self, cells: Iterable[Cell]) -> list[Record]:
         """The records of these cells, of those that have one."""
         return [self.records[cell.id] for cell in cells if cell.id in self.records]
 
@@ -109,7 +109,7 @@ def tuned_row(measured: Measurements, row: Row) -> MeasuredRow | None:
     as_chosen = row.model_copy(update={"roles": trial.roles})
     made = _row(measured, as_chosen, trial.cells, ste.cells if ste else [])
     values = (f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in trial.values.items())
-    untuned = estimate(list(_accuracies(measured.of(row.cells)).values()))
+    untuned = estimate(list(_accuracies(measured.records_of(row.cells)).values()))
     return replace(
         made,
         tuned=TunedValues(", ".join(values), untuned),
@@ -147,7 +147,7 @@ def _choice(measured: Measurements, row: Row | None) -> Trial | None:
 
 def _row(measured: Measurements, row: Row, cells: list[Cell], timed_by: list[Cell]) -> MeasuredRow:
     """What the records of `cells` say, which are the row's own or those that tuning chose."""
-    records = measured.of(cells)
+    records = measured.records_of(cells)
     ended = [record for record in records if record.status == "ok"]
     lost = Counter(f"{r.status}: {r.reason}" for r in records if r.status != "ok")
     scores = _scores(records, measured.definition)
@@ -162,7 +162,7 @@ def _row(measured: Measurements, row: Row, cells: list[Cell], timed_by: list[Cel
         seeds=SeedCounts(
             ended=len(scores.by_seed), lost=dict(lost), missing=len(cells) - len(records)
         ),
-        resources=measured_resources(ended, measured.of(timed_by)),
+        resources=measured_resources(ended, measured.records_of(timed_by)),
         cells=[cell.id for cell in cells],
     )
 
@@ -184,7 +184,7 @@ def _scores(records: list[Record], definition: Definition) -> Scores:
 def _difference(measured: Measurements, cells: list[Cell], others: list[Cell] | None) -> Comparison:
     if others is None:
         return Comparison()
-    ours, theirs = _accuracies(measured.of(cells)), _accuracies(measured.of(others))
+    ours, theirs = _accuracies(measured.records_of(cells)), _accuracies(measured.records_of(others))
     return Comparison(difference=paired(ours, theirs))
 
 

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.errors import UsageError
-from bench.leaderboard.equilibrium import of, series
+from bench.leaderboard.equilibrium import observed_layers, series
 from bench.leaderboard.stats.intervals import mean
 from bench.results.record import Histogram, LayerIndicators, Record
 from bench.spec.cell import Role
@@ -131,7 +131,7 @@ def curves(record: Record) -> "pd.DataFrame":
 
 def _layers(record: Record) -> list[tuple[Role, str, LayerIndicators]]:
     found: list[tuple[Role, str, LayerIndicators]] = [
-        (role, name, layer) for role in ROLES for name, layer in of(record, role)
+        (role, name, layer) for role in ROLES for name, layer in observed_layers(record, role)
     ]
     if not found:
         message = f"{record.cell.slug} has no indicators: no binary layers, or indicators: off"

@@ -28,6 +28,6 @@ def _proofs(fs: tuple[Surrogate, ...], at: Knob | None, along: Knob | None) -> l
     else:
         found = [certificate.certify_rational(f, at) for f in fs]
     turns = along is not None and (along.learned or along.start != along.end)
-    if turns and Rise.of(verdicts.measure_errors(fs[0], along)).largest <= TOLERANCE:
+    if turns and Rise.along(verdicts.measure_errors(fs[0], along)).largest <= TOLERANCE:
         found.append(certificate.certify_gradual(fs[0], along))
     return found

@@ -90,7 +90,7 @@ class Rise:
     row: int  # where on the way
 
     @classmethod
-    def of(cls, path: Tensor) -> "Rise":
+    def along(cls, path: Tensor) -> "Rise":
         """Args: path: errors (knob values, columns), in the knob's order."""
         above = path - torch.cummin(path, 0).values
         rise = above.max(0).values.nan_to_num(nan=math.inf)

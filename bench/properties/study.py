@@ -124,7 +124,7 @@ def _excess(
 
 def _rise(norms: torch.Tensor, knob: Knob | None, sample: WeightedSample) -> list[Witness]:
     """(b) of the norm."""
-    rise = estimating_error.Rise.of(norms[:, None])
+    rise = estimating_error.Rise.along(norms[:, None])
     if rise.largest <= TOLERANCE or knob is None:
         return []
     peak = verdicts.list_visited(knob)[rise.row]

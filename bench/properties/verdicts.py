@@ -228,7 +228,7 @@ def _near(limit: float, knob: Knob) -> float:
 
 def _rises(knob: Knobs, path: Tensor) -> Iterator[Witness]:
     """(b): the z whose error rises most along the visited range."""
-    rise = Rise.of(path)
+    rise = Rise.along(path)
     if rise.largest > TOLERANCE and knob is not None:
         at, gap = full_grid()[rise.column].item(), rise.largest
         peak = list_visited(knob)[rise.row]

@@ -14,7 +14,7 @@ from bench.base.text import count
 from bench.errors import UsageError
 from bench.leaderboard import saved, sequential
 from bench.leaderboard.ranking import rank
-from bench.leaderboard.tables.formats import FORMATS, TERMINAL
+from bench.leaderboard.tables.formats import KEPT, TableFormat
 from bench.leaderboard.tables.render import render, text
 from bench.leaderboard.tuning import tuned
 from bench.results import cell_folders, store
@@ -243,7 +243,7 @@ def _refuse_namesake(plan: Plan, root: Path) -> None:
 
 def _write_table(plan: Plan, session: _Session) -> list[Path]:
     """
-    Print the leaderboard, and write it in every format beside its plan; returns the files.
+    Print the leaderboard, and write it beside its plan; returns the files.
 
     Where every record is stale, so that it would be empty, an earlier one stays as it is.
     """
@@ -253,16 +253,12 @@ def _write_table(plan: Plan, session: _Session) -> list[Path]:
     states = session.states.select(plan.possible)
     records = states.records(stale=session.request.allow_stale)
     board = rank(plan, records, stale=states.stale, notes=states.damaged)
-    render(board, TERMINAL, out)
+    render(board, TableFormat.TERMINAL, out)
     home = store.suite_path(root, plan.suite)
     if not records and states.stale and (home / "plan.json").is_file():
         print_text(err, f"note: all records are stale; the table in `{home}` stays as it was")
         return []
-    tables = [
-        write_file(home / f"leaderboard.{name}", text(board, name))
-        for name, form in FORMATS.items()
-        if form.kept
-    ]
+    tables = [write_file(home / f"leaderboard.{form}", text(board, form)) for form in KEPT]
     return [store.save_plan(root, plan), *tables]
 
 

@@ -165,7 +165,10 @@ def curves(record: Record) -> dict[int, Values]:
     """The curves of a record by epoch, counted from 1, and e and s as means over layers."""
     found = dict(record.curves)
     for role in ("W", "A"):
-        series = [equilibrium.series(layer, "paper") for _, layer in equilibrium.of(record, role)]
+        series = [
+            equilibrium.series(layer, "paper")
+            for _, layer in equilibrium.observed_layers(record, role)
+        ]
         for name, layers in zip(("e", "s"), zip(*series, strict=True), strict=False):
             found[f"{name}_{role}"] = [mean(values) for values in zip(*layers, strict=True)]
     epochs = max(map(len, found.values()), default=0)

@@ -13,9 +13,6 @@ Correction: TypeAlias = Literal["holm", "fdr"]  # of p values for their number
 # The kinds of things that `bench list` names, and that `bench show` describes one of.
 ListedKind: TypeAlias = Literal["estimators", "backbones", "data", "schedules", "suites"]
 ShownKind: TypeAlias = Literal["estimator", "backbone", "data", "schedule", "suite", "ledger"]
-FigureKind: TypeAlias = Literal[
-    "accuracy", "ranks", "equilibrium", "sweep", "curves", "knob", "layers", "histograms", "cost"
-]
 
 # What a verdict of rational and flexible rests on; bench.properties.study says what each means.
 PropertyDefinition: TypeAlias = Literal["p", "p-fixed", "end", "l2-uniform", "l2-normal", "trained"]

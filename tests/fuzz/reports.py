@@ -15,7 +15,7 @@ from bench.errors import BenchError
 from bench.leaderboard import per_layer
 from bench.leaderboard.ranking import rank
 from bench.leaderboard.tables import render, terminal
-from bench.leaderboard.tables.formats import FORMATS
+from bench.leaderboard.tables.formats import FILES, KEPT, TableFormat
 from bench.results import store
 from bench.results.cell_state import CellStates
 from bench.results.record import Record
@@ -45,14 +45,18 @@ def table(box: Box, plan: Plan) -> None:
     board = rank(plan, CellStates(box.results, plan.possible).records(stale=False))
     for width in (60, 200):
         on_terminal(terminal.table(board, width), width)
-    for name in FORMATS:
-        sound(render.text(board, name))
+    for form in FILES:
+        sound(render.text(board, form))
     home = store.suite_path(box.results, plan.suite)
-    for name, form in FORMATS.items():
-        if form.kept:
-            text = render.text(board, name)
-            write_file(home / f"leaderboard.{name}", text)
-            {"md": _markdown, "csv": _csv, "json": json.loads}[name](text)
+    parsers = {
+        TableFormat.MARKDOWN: _markdown,
+        TableFormat.CSV: _csv,
+        TableFormat.JSON: json.loads,
+    }
+    for form in KEPT:
+        text = render.text(board, form)
+        write_file(home / f"leaderboard.{form}", text)
+        parsers[form](text)
 
 
 def record(one: Record) -> None:

@@ -8,7 +8,7 @@ from samples import record
 
 from bench.errors import UsageError
 from bench.leaderboard import per_layer
-from bench.leaderboard.equilibrium import indicators, of, series
+from bench.leaderboard.equilibrium import indicators, observed_layers, series
 from bench.leaderboard.stats.intervals import Estimate, estimate
 from bench.results.record import LayerIndicators, Record
 from bench.spec.choices import Definition
@@ -51,7 +51,7 @@ def test_definitions_by_hand(definition: Definition, e: float, s: float) -> None
 
 def test_weights_and_activations_are_apart() -> None:
     """Role A has its own layers, per epoch; a role without layers has no indicators."""
-    (name, found), *rest = of(observed(), "A")
+    (name, found), *rest = observed_layers(observed(), "A")
 
     assert (name, rest) == ("a", [])
     assert series(found, "paper") == ([600, 400], [100, 200])

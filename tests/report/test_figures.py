@@ -7,7 +7,6 @@ import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -33,13 +32,13 @@ from bench.report.figures import (
     panels,
     style,
 )
-from bench.report.figures.kinds import KINDS, figures
+from bench.report.figures.drawing import draw_suite
+from bench.report.figures.kinds import FigureKind
 from bench.results import store
 from bench.results.cell_state import CellStates
 from bench.results.record import Histogram, LayerIndicators, Record
 from bench.spec.cell import Cell, Recipe, Ref
 from bench.spec.cell_status import CellStatus
-from bench.spec.choices import FigureKind
 from bench.spec.plan import Plan
 from bench.spec.suite_file import find_suite
 
@@ -107,7 +106,7 @@ def suite(*labels: str, seeds: int = 3) -> tuple[Plan, list[Record]]:
 
 
 def figure(kind: str, plan: Plan, records: list[Record]) -> Figure:
-    ((_, _, found),) = figures(plan, records, [kind])
+    ((_, _, found),) = draw_suite(plan, records, [FigureKind(kind)])
     return found
 
 
@@ -169,7 +168,7 @@ def test_the_equilibrium_is_the_table() -> None:
 def test_heat_maps_hold_every_layer_and_epoch() -> None:
     """A cell of the map is the mean over seeds of that layer's e at that epoch."""
     plan, records = suite("ste")
-    (panel,) = panels.of(plan, records).panels
+    (panel,) = panels.arrange_panels(plan, records).panels
     grid = layers.grid(panel.runs[0], "paper", "W", 0)
 
     assert grid == (["a", "b"], [[2, 4, 6], [2, 4, 6]])
@@ -180,7 +179,7 @@ def test_heat_maps_hold_every_layer_and_epoch() -> None:
 def test_histograms_keep_their_mass() -> None:
     """Bins of all layers are shared out by overlap; one without width falls into its own."""
     plan, records = suite("ste", seeds=1)
-    (panel,) = panels.of(plan, records).panels
+    (panel,) = panels.arrange_panels(plan, records).panels
     kept = histograms.histograms(panel.runs[0])
     edges = np.array([-1.0, -1 / 3, 0.0, 1 / 3, 1.0])
     assert histograms.shares(kept["gradient", 0], edges) == pytest.approx([0.25] * 4)
@@ -196,7 +195,7 @@ def test_a_sweep_is_rows_that_differ_in_one_number() -> None:
     assert [*ours.get_xdata()] == [0, 1, 2]  # type: ignore[misc]
     assert [*map(float, ours.get_ydata())] == pytest.approx([31, 32, 33])  # type: ignore[arg-type]
     assert "published" in texts(figure("sweep", plan, records))
-    assert not [*figures(*suite("a", "b", "c"), kinds=["sweep"])]
+    assert not [*draw_suite(*suite("a", "b", "c"), kinds=[FigureKind.SWEEP])]
 
 
 def test_nothing_beats_the_front() -> None:
@@ -222,7 +221,7 @@ def test_energy_is_drawn_where_it_was_counted() -> None:
 def test_trained_weights_are_one_bit_where_binary() -> None:
     """1,600 binary weights of 2,000 parameters take 200 bytes, the other 400 take 1,600."""
     plan, records = suite("ste")
-    (panel,) = panels.of(plan, records).panels
+    (panel,) = panels.arrange_panels(plan, records).panels
 
     assert cost.kibibytes(panel.runs[0]) == pytest.approx(1800 / 1024)
 
@@ -231,17 +230,20 @@ def test_trained_weights_are_one_bit_where_binary() -> None:
 def page() -> dict[str, str]:
     """Every kind of figure of one suite, as it stands in a page."""
     plan, records = suite("x(o_end=0)", "x(o_end=1)", "x(o_end=2)")
-    return {name: style.svg(f, name, f"<{name}>") for name, _, f in figures(plan, records)}
+    return {name: style.svg(f, name, f"<{name}>") for name, _, f in draw_suite(plan, records)}
 
 
-def test_the_command_line_names_every_kind() -> None:
-    """Its help does not import what draws them."""
-    assert tuple(KINDS) == get_args(FigureKind)
+@pytest.mark.parametrize("kind", FigureKind)
+def test_a_module_draws_every_kind(kind: FigureKind) -> None:
+    """It is called like the kind, and says what the figure shows and what it cannot do without."""
+    assert callable(kind.module.draw)
+    assert kind.module.CAPTION
+    assert kind.module.NEEDS
 
 
 def test_every_figure_says_where_it_comes_from(page: dict[str, str]) -> None:
     """Each kind is drawn; suite, seeds and version stand below it; it is small."""
-    assert set(page) == set(KINDS) - {"ranks"}  # of one table there are none
+    assert set(page) == set(FigureKind) - {"ranks"}  # of one table there are none
     for drawn in page.values():
         said = " ".join(" ".join(ET.fromstring(drawn).itertext()).split())
         assert "Suite s, 3 seeds, signbench " in said
@@ -274,7 +276,7 @@ def test_extreme_indicators_are_drawn(value: float) -> None:
 
 
 @pytest.mark.parametrize("form", files.FORMATS)
-def test_the_same_records_give_the_same_bytes(form: style.Format) -> None:
+def test_the_same_records_give_the_same_bytes(form: style.FigureFormat) -> None:
     """No date, no random id."""
     plan, records = suite("ste", seeds=2)
     one, other = (style.encode(figure("curves", plan, records), form) for _ in range(2))
@@ -305,7 +307,7 @@ def test_labels_stand_as_they_are_written(kind: str) -> None:
 
 def test_looks_differ_in_grey_too() -> None:
     """No two of 36 labels share marker and dashes; the first seven colours differ for everyone."""
-    found = style.looks([*style.FIRST, *(f"label {i}" for i in range(29))])
+    found = style.assign_styles([*style.FIRST, *(f"label {i}" for i in range(29))])
 
     shapes = [(look.marker, look.dashes) for look in found.values()]
     assert len(set(shapes)) == len(found) == 36
@@ -316,8 +318,13 @@ def test_looks_differ_in_grey_too() -> None:
 
 def test_a_label_looks_the_same_everywhere() -> None:
     """Known estimators whatever stands beside them; a label of one's own in whatever order."""
-    assert style.looks(["reste", "mine", "ste"]) == style.looks(["ste", "reste", "mine"])
-    assert style.looks(["reste"])["reste"] == style.looks([*"abcdefgh", "reste"])["reste"]
+    assert style.assign_styles(["reste", "mine", "ste"]) == style.assign_styles(
+        ["ste", "reste", "mine"]
+    )
+    assert (
+        style.assign_styles(["reste"])["reste"]
+        == style.assign_styles([*"abcdefgh", "reste"])["reste"]
+    )
 
 
 def test_moments_keep_their_order_in_grey() -> None:
@@ -352,7 +359,7 @@ def test_drawing_needs_no_torch() -> None:
     code = (
         "import sys, bench.cli.app, bench.leaderboard.board; "
         "assert 'matplotlib' not in sys.modules; "
-        "import bench.report.figures.kinds; assert 'torch' not in sys.modules; "
+        "import bench.report.figures.drawing; assert 'torch' not in sys.modules; "
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
 
@@ -468,10 +475,12 @@ def test_full_precision_stands_beside_the_binary_net() -> None:
     plan, records = suite("ste", seeds=1)
     real = cell(weights=None, activations=None, recipe=Recipe(epochs=3))
     rows = [*plan.rows, row("none", [real], wa="32/32")]
-    (panel,) = panels.of(plan.model_copy(update={"rows": rows}), [*records, record(real)]).panels
+    (panel,) = panels.arrange_panels(
+        plan.model_copy(update={"rows": rows}), [*records, record(real)]
+    ).panels
 
     assert [run.name for run in panel.everything] == ["ste", "full precision"]
-    assert accuracy.draw(panels.of(plan, records), panel)
+    assert accuracy.draw(panels.arrange_panels(plan, records), panel)
 
 
 def test_ranks_stand_where_they_belong() -> None:
@@ -489,7 +498,7 @@ def test_ranks_stand_where_they_belong() -> None:
     for rank, name in enumerate(("dsq", "ede", "reste", "ste"), start=1):
         assert f"{name}  {rank}.00" in said
     assert "Tables: x 1/1, y 1/1, z 1/1" in said
-    assert not [*figures(plan, records, ["ranks"])]
+    assert not [*draw_suite(plan, records, [FigureKind.RANKS])]
 
 
 def test_what_lost_every_seed_says_why_nothing_is_drawn(tmp_path: Path) -> None:
@@ -502,7 +511,7 @@ def test_what_lost_every_seed_says_why_nothing_is_drawn(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"accuracy: no cell came to its end\n") as caught:
         files.figures(files.PlotRequest(Path("s"), (), (), tmp_path))
 
-    assert all(f"{kind}: " in str(caught.value) for kind in KINDS)
+    assert all(f"{kind}: " in str(caught.value) for kind in FigureKind)
 
 
 def test_what_stood_for_infinity_has_a_mean() -> None:
@@ -510,7 +519,7 @@ def test_what_stood_for_infinity_has_a_mean() -> None:
     plan, records = suite("ste", seeds=2)
     most = indicators(sys.float_info.max / 3.5)
     wild = [record.model_copy(update={"indicators": most}) for record in records]
-    ((run,),) = (panel.runs for panel in panels.of(plan, wild).panels)
+    ((run,),) = (panel.runs for panel in panels.arrange_panels(plan, wild).panels)
     found = layers.grid(run, "paper", "W", 0)
     e, s = equilibrium.path(wild, "paper")
 

@@ -1,38 +1,39 @@
 """
-The formats of a board by their names; a module of this package writes each.
+The formats of a board; a module of this package writes each.
 
 Modules are imported when they write: the names alone are what a command's `--help` needs.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from enum import StrEnum
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from bench.leaderboard.board import Board
 
-TERMINAL = "rich"  # as wide as the terminal, in colours; all others are files
 Write: TypeAlias = "Callable[[Board, str], str]"  # a board, and a style or ""
 
 
-@dataclass(frozen=True)
-class Format:
-    """How a board becomes a file."""
+class TableFormat(StrEnum):
+    """
+    How a board is printed, by the word that `--format` takes.
 
-    module: str  # whose `write` makes it
-    kept: bool = False  # does a run write it beside its plan, as leaderboard.NAME?
+    To add a format is to add a name, and a module that is called like it and has a `write`.
+    """
+
+    TERMINAL = "rich"  # as wide as the terminal, in colours; it alone is no file
+    MARKDOWN = "md"
+    LATEX = "tex"
+    HTML = "html"
+    CSV = "csv"
+    JSON = "json"
 
     @property
     def write(self) -> Write:
-        return import_module(f"{__package__}.{self.module}").write
+        """What turns a board into a file of this format."""
+        return import_module(f"{__package__}.{self.name.lower()}").write
 
 
-FORMATS: dict[str, Format] = {
-    "md": Format("markdown", kept=True),
-    "tex": Format("latex"),
-    "html": Format("html"),
-    "csv": Format("csv", kept=True),
-    "json": Format("json", kept=True),
-}
-NAMES = (TERMINAL, *FORMATS)  # what `--format` takes
+FILES = tuple(form for form in TableFormat if form is not TableFormat.TERMINAL)
+KEPT = (TableFormat.MARKDOWN, TableFormat.CSV, TableFormat.JSON)  # a run writes leaderboard.NAME

@@ -4,7 +4,7 @@ from rich.console import Console
 
 from bench.leaderboard.board import Board
 from bench.leaderboard.tables import terminal
-from bench.leaderboard.tables.formats import FORMATS, TERMINAL
+from bench.leaderboard.tables.formats import TableFormat
 
 
 def render(board: Board, form: str, console: Console, style: str = "") -> None:
@@ -12,13 +12,13 @@ def render(board: Board, form: str, console: Console, style: str = "") -> None:
     Print the board; all but a terminal's goes out as it is, for pipes.
 
     Args:
-        form: one of `formats.NAMES`.
+        form: a word of `TableFormat`.
         style: `paper:table3` and the like; the board's own layout if empty.
 
     Raises:
         UsageError: no such style, or none for this format or board.
     """
-    if form == TERMINAL:
+    if form == TableFormat.TERMINAL:
         console.print(terminal.table(board, console.width, style))
     else:
         console.file.write(text(board, form, style))
@@ -31,4 +31,4 @@ def text(board: Board, form: str, style: str = "") -> str:
     Raises:
         UsageError: as `render`.
     """
-    return FORMATS[form].write(board, style)
+    return TableFormat(form).write(board, style)

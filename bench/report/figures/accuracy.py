@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.report.figures.intervals import whisker
-from bench.report.figures.panels import Material, Panel
+from bench.report.figures.panels import Panel, SuitePanels
 from bench.report.figures.style import GREY, Traits, footnote, legend, sheet
 
 CAPTION = "Accuracy of each row with its interval, beside published numbers"
@@ -16,17 +16,17 @@ PUBLISHED: Traits = {
 }  # fmt: skip
 
 
-def draw(material: Material, panel: Panel) -> Figure | None:
+def draw(suite: SuitePanels, panel: Panel) -> Figure | None:
     """A line for each row, the best on top."""
     shown = [run for run in panel.everything if run.acc]
     if not shown:
         return None
     size = (6.6, 1.4 + 0.24 * len(shown))
-    figure, [[axes]] = sheet(material.title(f"Accuracy of {panel.title}"), 1, 1, size)
+    figure, [[axes]] = sheet(suite.title(f"Accuracy of {panel.title}"), 1, 1, size)
     entries = {"last epoch": Line2D([], [], color=GREY, marker="o", linestyle="none")}
     for place, run in enumerate(shown):
         if run.acc:
-            axes.errorbar(run.acc.mean, place, xerr=whisker(run.acc), **run.look.point())
+            axes.errorbar(run.acc.mean, place, xerr=whisker(run.acc), **run.style.point())
         best = [100 * r.best_acc for r in run.ended if r.best_acc is not None]
         (entries["best epoch"],) = axes.plot(sum(best) / len(best), place, **BEST)
         if run.row.claim:
@@ -40,5 +40,5 @@ def draw(material: Material, panel: Panel) -> Figure | None:
     legend(figure, entries)
     bars = "Bars: 95 % t intervals over seeds (none with one seed). Best epoch: chosen on test"
     caution = "Published numbers are of other trainings: `bench leaderboard` names each difference"
-    footnote(figure, material.note(panel.recipe, bars, caution * ("published" in entries)))
+    footnote(figure, suite.note(panel.recipe, bars, caution if "published" in entries else ""))
     return figure

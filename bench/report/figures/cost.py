@@ -6,11 +6,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.leaderboard.equilibrium import of
+from bench.leaderboard.equilibrium import observed_layers
 from bench.leaderboard.resources import measured_resources
 from bench.leaderboard.stats.intervals import estimate
 from bench.report.figures.intervals import whisker
-from bench.report.figures.panels import Material, Panel, Runs
+from bench.report.figures.panels import Panel, Runs, SuitePanels
 from bench.report.figures.style import (
     GREY,
     Traits,
@@ -27,7 +27,7 @@ NEEDS = "no cell came to its end with a throughput"
 FRONT: Traits = {"color": GREY, "linestyle": (0, (2, 1.5)), "linewidth": 0.9, "zorder": 1}
 
 
-def draw(material: Material, panel: Panel) -> Figure | None:
+def draw(suite: SuitePanels, panel: Panel) -> Figure | None:
     """A point for each row; the front is of those that no row beats in accuracy and cost."""
     shown = [run for run in panel.everything if run.acc and milliseconds(run)]
     if not shown:
@@ -40,7 +40,7 @@ def draw(material: Material, panel: Panel) -> Figure | None:
         kinds.append(("training, kJ", kilojoules))
     size = (2.0 + 2.9 * len(kinds), 3.1)
     figure, [row] = sheet(
-        material.title(f"Accuracy and cost of {panel.title}"), 1, len(kinds), size, sharey=True
+        suite.title(f"Accuracy and cost of {panel.title}"), 1, len(kinds), size, sharey=True
     )
     for axes, (what, cost) in zip(row, kinds, strict=True):
         _draw(axes, shown, cost)
@@ -48,14 +48,14 @@ def draw(material: Material, panel: Panel) -> Figure | None:
     within(row[0], 0, 100)
     row[0].set_ylabel("test accuracy, %")
     front = {"not beaten": Line2D([], [], **FRONT)}
-    points = {run.name: sample(run.look, linestyle="none") for run in shown}
+    points = {run.name: sample(run.style, linestyle="none") for run in shown}
     legend(figure, points | front)
     machines = {r.provenance.device for run in shown for r in run.ended}
     text = (
         f"Time: measured in training on {', '.join(sorted(machines))}, with whatever else the "
         "machine did. Weights: one bit where binary, else 32. Bars: 95 % t intervals over seeds"
     )
-    footnote(figure, material.note(panel.recipe, text))
+    footnote(figure, suite.note(panel.recipe, text))
     return figure
 
 
@@ -74,7 +74,7 @@ def kilojoules(run: Runs) -> float | None:
 def kibibytes(run: Runs) -> float | None:
     """What the trained weights take, binary ones in one bit; None if not known which are."""
     record = run.ended[0]
-    binary = sum(layer.n[-1] for _, layer in of(record, "W"))
+    binary = sum(layer.n[-1] for _, layer in observed_layers(record, "W"))
     if not record.parameters or (record.cell.weights and not binary):
         return None
     return (4 * (record.parameters - binary) + binary / 8) / 1024
@@ -94,7 +94,7 @@ def _draw(axes: Axes, shown: list[Runs], cost: Callable[[Runs], float | None]) -
     for run in shown:
         if run.acc and (x := cost(run)) is not None:
             points.append((x, run.acc.mean))
-            axes.errorbar(x, run.acc.mean, whisker(run.acc), **run.look.point())
+            axes.errorbar(x, run.acc.mean, whisker(run.acc), **run.style.point())
     best = front(points)
     axes.step([x for x, _ in best], [y for _, y in best], where="post", **FRONT)
     costs = [x for x, _ in points]

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.report.figures.intervals import BANDS, band, means
-from bench.report.figures.panels import Material, Panel, Runs
+from bench.report.figures.panels import Panel, Runs, SuitePanels
 from bench.report.figures.style import footnote, legend, logarithmic, sample, sheet, whole, within
 from bench.results.record import Record
 
@@ -17,12 +17,12 @@ STEEP = 50  # largest over smallest loss, from which the axis is logarithmic
 WHAT = {"train_loss": "training loss", "test_acc": "test accuracy, %"}
 
 
-def draw(material: Material, panel: Panel) -> Figure | None:
+def draw(suite: SuitePanels, panel: Panel) -> Figure | None:
     """Loss and accuracy side by side; a run that diverged stands alone, up to its end."""
     shown = [run for run in panel.everything if any(map(epochs, run.records))]
     if not shown:
         return None
-    figure, [row] = sheet(material.title(f"Training of {panel.title}"), 1, 2, (7.4, 3.1))
+    figure, [row] = sheet(suite.title(f"Training of {panel.title}"), 1, 2, (7.4, 3.1))
     for axes, (key, what) in zip(row, WHAT.items(), strict=True):
         for run in shown:
             _run(axes, run, key)
@@ -32,10 +32,10 @@ def draw(material: Material, panel: Panel) -> Figure | None:
         whole(axes)
     _scale(row[0], shown)
     within(row[1], 0, 100)
-    legend(figure, {run.name: sample(run.look) for run in shown})
+    legend(figure, {run.name: sample(run.style) for run in shown})
     lost = any(record.status == "diverged" for run in shown for record in run.records)
     crosses = "Thin lines that end in a cross: runs that diverged, in no mean" if lost else ""
-    footnote(figure, material.note(panel.recipe, BANDS, crosses))
+    footnote(figure, suite.note(panel.recipe, BANDS, crosses))
     return figure
 
 
@@ -48,10 +48,10 @@ def _run(axes: Axes, run: Runs, key: str) -> None:
     factor = 100 if key == "test_acc" else 1
     found = means([_values(record.curves.get(key, []), factor) for record in run.ended])
     if found:
-        band(axes, run.look, range(1, len(found) + 1), found)
+        band(axes, run.style, range(1, len(found) + 1), found)
     for record in run.records:
         if record.status == "diverged" and (values := record.curves.get(key)):
-            line = run.look.line(linewidth=0.6, marker="x", markevery=[-1])
+            line = run.style.line(linewidth=0.6, marker="x", markevery=[-1])
             axes.plot(range(1, len(values) + 1), _values(values, factor), **line)
 
 

@@ -5,10 +5,10 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.leaderboard.equilibrium import of, series
+from bench.leaderboard.equilibrium import observed_layers, series
 from bench.leaderboard.stats.intervals import mean
 from bench.report.figures.intervals import whisker
-from bench.report.figures.panels import Material, Panel, Runs
+from bench.report.figures.panels import Panel, Runs, SuitePanels
 from bench.report.figures.style import footnote, legend, logarithmic, sample, sheet, within
 from bench.results.record import Record
 from bench.spec.choices import Definition
@@ -17,13 +17,13 @@ CAPTION = "Estimating error e, gradient instability s and accuracy of each row"
 NEEDS = "no record holds indicators: nothing is binary, or `indicators: off`"
 
 
-def draw(material: Material, panel: Panel) -> Figure | None:
+def draw(suite: SuitePanels, panel: Panel) -> Figure | None:
     """The path of each row in the plane of e and s, and accuracy against either."""
-    how = material.definition
+    how = suite.definition
     shown = [run for run in panel.runs if run.equilibrium(how)]
     if not shown:
         return None
-    figure, [row] = sheet(material.title(f"Equilibrium of {panel.title}"), 1, 3, (8.6, 3.1))
+    figure, [row] = sheet(suite.title(f"Equilibrium of {panel.title}"), 1, 3, (8.6, 3.1))
     for run in shown:
         _run(row, run, how)
     error, instability = names(how)
@@ -34,13 +34,13 @@ def draw(material: Material, panel: Panel) -> Figure | None:
     logarithmic(row[2], "x")
     row[2].sharey(row[1])
     within(row[1], 0, 100)
-    legend(figure, {run.name: sample(run.look) for run in shown})
+    legend(figure, {run.name: sample(run.style) for run in shown})
     text = (
         f"e, s: `{how}` definition, latent weights, means over seeds. Left: epoch by epoch, the "
         "marker is the last. Middle, right: over all epochs, as in the table; last-epoch "
         "accuracy with its 95 % t interval (none with one seed)"
     )
-    footnote(figure, material.note(panel.recipe, text))
+    footnote(figure, suite.note(panel.recipe, text))
     return figure
 
 
@@ -58,7 +58,7 @@ def path(records: list[Record], how: Definition) -> tuple[list[float], list[floa
     over = sum if how == "code" else mean
     found: tuple[list[list[float]], list[list[float]]] = ([], [])
     for record in records:
-        layers = [series(layer, how) for _, layer in of(record, "W")]
+        layers = [series(layer, how) for _, layer in observed_layers(record, "W")]
         if layers:
             for kept, curves in zip(found, zip(*layers, strict=True), strict=True):
                 kept.append([over(values) for values in zip(*curves, strict=True)])
@@ -70,7 +70,7 @@ def _run(row: list[Axes], run: Runs, how: Definition) -> None:
     means, acc = run.equilibrium(how), run.acc
     e, s = path(run.ended, how)
     s = [value if value > 0 else math.nan for value in s]
-    row[0].plot(e, s, **run.look.line(markevery=[-1], markersize=6, linewidth=0.9))
+    row[0].plot(e, s, **run.style.line(markevery=[-1], markersize=6, linewidth=0.9))
     if means and acc:
         for axes, x in zip(row[1:], means, strict=True):
-            axes.errorbar(x.mean, acc.mean, whisker(acc), **run.look.point())
+            axes.errorbar(x.mean, acc.mean, whisker(acc), **run.style.point())

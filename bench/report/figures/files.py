@@ -10,9 +10,11 @@ from matplotlib.figure import Figure
 from bench.base.files import write_output
 from bench.base.text import suggest
 from bench.errors import EmptyMatch, UsageError
-from bench.report.figures import gallery, panels
-from bench.report.figures import kinds as atlas
-from bench.report.figures.style import Format, encode, styled
+from bench.report.figures import gallery
+from bench.report.figures.drawing import draw_panels
+from bench.report.figures.kinds import GALLERY, FigureKind
+from bench.report.figures.panels import arrange_panels
+from bench.report.figures.style import FigureFormat, encode, styled
 from bench.results import cell_folders, store
 from bench.results.cell_state import CellStates, read_saved_states
 from bench.results.record import Record
@@ -20,9 +22,8 @@ from bench.spec.choices import Definition
 from bench.spec.plan import Plan, name_results
 from bench.spec.suite_file import find_suite
 
-GALLERY = "gallery"  # needs plugins, and no records
-KINDS = (*atlas.KINDS, GALLERY)
-FORMATS: tuple[Format, ...] = get_args(Format)
+KINDS = (*FigureKind, GALLERY)
+FORMATS: tuple[FigureFormat, ...] = get_args(FigureFormat)
 PAPER = {  # what each figure of the ReSTE paper shows
     "figure2": ["histograms"],
     "figure3": [GALLERY],
@@ -56,7 +57,7 @@ class PlotRequest:
         return " ".join(["bench run", str(self.suite), *self.overrides])
 
 
-def formats(text: str) -> list[Format]:
+def formats(text: str) -> list[FigureFormat]:
     """
     Of words joined by commas, as in `svg,pdf`.
 
@@ -70,7 +71,7 @@ def formats(text: str) -> list[Format]:
     return [form for form in FORMATS if form in words]
 
 
-def write(drawn: tuple[str, Figure], folder: Path, forms: Iterable[Format]) -> Iterator[Path]:
+def write(drawn: tuple[str, Figure], folder: Path, forms: Iterable[FigureFormat]) -> Iterator[Path]:
     """
     Write one figure in each format, whole or not at all.
 
@@ -97,10 +98,10 @@ def figures(request: PlotRequest) -> tuple[list[tuple[str, Figure]], list[str]]:
             raise UsageError(message)
     if str(request.suite) == GALLERY and {*request.kinds} <= {GALLERY}:
         return [(GALLERY, _gallery(gallery.installed(), "Estimators"))], []
-    kinds = list(dict.fromkeys(request.kinds)) or PAPER.get(_of_paper(request)) or [*atlas.KINDS]
+    kinds = list(dict.fromkeys(request.kinds)) or PAPER.get(_of_paper(request)) or [*FigureKind]
     drawn: list[tuple[str, Figure]] = []
     notes: list[str] = []
-    if recorded := [kind for kind in kinds if kind != GALLERY]:
+    if recorded := [FigureKind(kind) for kind in kinds if kind != GALLERY]:
         drawn, notes = _recorded(request, recorded)
     if GALLERY in kinds:
         estimators = gallery.of_suite(request.suite, request.overrides)
@@ -121,7 +122,7 @@ def _gallery(estimators: list[gallery.EstimatorCurves], title: str) -> Figure:
 
 
 def _recorded(
-    request: PlotRequest, kinds: Sequence[str]
+    request: PlotRequest, kinds: Sequence[FigureKind]
 ) -> tuple[list[tuple[str, Figure]], list[str]]:
     """The figures that records make."""
     plan = _plan(request)
@@ -130,13 +131,14 @@ def _recorded(
     notes += _missing(request, plan, records, standings)
     if not records:
         raise EmptyMatch("\n".join(notes))
-    suite = panels.of(plan, records, request.definition)
+    suite = arrange_panels(plan, records, request.definition)
     drawn: list[tuple[str, Figure]] = []
     wanting: list[str] = []
     for kind in kinds:
-        several = [(name, figure) for name, _, figure in atlas.drawn(suite, [kind])]
+        several = [(name, figure) for name, _, figure in draw_panels(suite, [kind])]
         drawn += several
-        wanting += [] if several else [f"{kind}: {atlas.KINDS[kind].needs}"]
+        if not several:
+            wanting.append(f"{kind}: {kind.module.NEEDS}")
     if not drawn:
         raise UsageError("\n".join([*notes, *wanting]))
     return drawn, notes + (wanting if request.kinds else [])
@@ -147,7 +149,7 @@ def _plan(request: PlotRequest) -> Plan:
         return store.find_plan(request.root, request.name)
     find_suite(request.suite)
     twin = f"{request.suite.stem}-mini"
-    hint = f"; `bench plot {twin}` draws what its small twin measured" * (twin in ran)
+    hint = f"; `bench plot {twin}` draws what its small twin measured" if twin in ran else ""
     message = (
         f"no results of `{request.name}` in `{request.root}`; `{request.command}` makes them{hint}"
     )
@@ -166,6 +168,6 @@ def _missing(
         yield f"{len(stale)} {of} have stale records only; --allow-stale draws them"
     if len(lacking) > len(stale):
         slugs = [cell.slug for cell in lacking if cell not in stale]
-        some = ", ".join(slugs[:5]) + ", ..." * (len(slugs) > 5)
+        some = ", ".join([*slugs[:5], "..."] if len(slugs) > 5 else slugs)
         command = " ".join(["bench run", plan.source, *plan.overrides])
         yield f"{len(slugs)} {of} without result: {some}; `{command}` makes them"

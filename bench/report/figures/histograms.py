@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from bench.leaderboard.equilibrium import of
-from bench.report.figures.panels import Material, Panel, Runs
+from bench.leaderboard.equilibrium import observed_layers
+from bench.report.figures.panels import Panel, Runs, SuitePanels
 from bench.report.figures.style import footnote, legend, logarithmic, shades, sheet
 from bench.results.record import Histogram
 
@@ -23,7 +23,7 @@ Edges: TypeAlias = np.ndarray[tuple[int], np.dtype[np.float64]]
 Kept: TypeAlias = dict[tuple[str, int], list[Histogram]]  # by quantity and epoch
 
 
-def draw(material: Material, panel: Panel) -> Figure | None:
+def draw(suite: SuitePanels, panel: Panel) -> Figure | None:
     """A row for each estimator, a line for each epoch that was kept."""
     kept = [(run, histograms(run)) for run in panel.runs]
     shown = [(run, found) for run, found in kept if found]
@@ -34,7 +34,7 @@ def draw(material: Material, panel: Panel) -> Figure | None:
     colours = dict(zip(epochs, shades(len(epochs)), strict=True))
     size = (1.4 + 3 * len(quantities), 1.0 + 1.35 * len(shown))
     figure, rows = sheet(
-        material.title(f"Weights of {panel.title}"), len(shown), len(quantities), size
+        suite.title(f"Weights of {panel.title}"), len(shown), len(quantities), size
     )
     for number, quantity in enumerate(quantities):
         ranges = [_range(found, quantity) for _, found in shown]
@@ -47,7 +47,7 @@ def draw(material: Material, panel: Panel) -> Figure | None:
         row[0].set_title(run.name, fontweight="bold")
     legend(figure, {f"epoch {e + 1}": Line2D([], [], color=c) for e, c in colours.items()})
     text = f"All binary weights of all seeds, in {BINS} bins from the records' 64 a layer"
-    footnote(figure, material.note(panel.recipe, text))
+    footnote(figure, suite.note(panel.recipe, text))
     return figure
 
 
@@ -55,7 +55,7 @@ def histograms(run: Runs) -> Kept:
     """What the seeds' layers kept of weights."""
     found: Kept = {}
     for record in run.records:
-        for _, layer in of(record, "W"):
+        for _, layer in observed_layers(record, "W"):
             for histogram in layer.histograms:
                 found.setdefault((histogram.quantity, histogram.epoch), []).append(histogram)
     return found

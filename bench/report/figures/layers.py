@@ -10,9 +10,9 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from bench.leaderboard.equilibrium import of, series
+from bench.leaderboard.equilibrium import observed_layers, series
 from bench.leaderboard.stats.intervals import mean
-from bench.report.figures.panels import Material, Panel, Runs
+from bench.report.figures.panels import Panel, Runs, SuitePanels
 from bench.report.figures.style import MAP, Traits, footnote, label, power, sheet, whole
 from bench.spec.cell import Role
 from bench.spec.choices import Definition
@@ -24,18 +24,18 @@ NAMED = 12  # layers that have room for their names
 OF: dict[Role, str] = {"W": "weights", "A": "activations"}
 
 
-def draw(material: Material, panel: Panel) -> Figure | None:
+def draw(suite: SuitePanels, panel: Panel) -> Figure | None:
     """A row for each estimator; a column shares one scale of colour."""
     columns: list[tuple[Role, int]] = [(role, i) for role in OF for i in (0, 1)]
-    columns = [c for c in columns if any(grid(run, material.definition, *c) for run in panel.runs)]
-    shown = [run for run in panel.runs if any(grid(run, material.definition, *c) for c in columns)]
+    columns = [c for c in columns if any(grid(run, suite.definition, *c) for run in panel.runs)]
+    shown = [run for run in panel.runs if any(grid(run, suite.definition, *c) for c in columns)]
     if not shown:
         return None
     size = (0.9 + 2.1 * len(columns), 1.1 + 1.35 * len(shown))
-    title = material.title(f"Layers of {panel.title}")
+    title = suite.title(f"Layers of {panel.title}")
     figure, rows = sheet(title, len(shown), len(columns), size, sharex=True)
     for number, (role, index) in enumerate(columns):
-        grids = [grid(run, material.definition, role, index) for run in shown]
+        grids = [grid(run, suite.definition, role, index) for run in shown]
         scale = _scale([found for found in grids if found], logarithmic=index == 1)
         for row, found in zip(rows, grids, strict=True):
             _map(row[number], found, scale, named=number == 0)
@@ -46,11 +46,11 @@ def draw(material: Material, panel: Panel) -> Figure | None:
     for row, run in zip(rows, shown, strict=True):
         row[0].set_ylabel("\n".join(run.name.split("(", 1)), fontweight="bold")
     text = (
-        f"`{material.definition}` definition, means over seeds; the first layer on top. A column "
+        f"`{suite.definition}` definition, means over seeds; the first layer on top. A column "
         "shares its colours, from the 5th to the 95th percentile; blank: not recorded, or 0 on a "
         "logarithmic scale"
     )
-    footnote(figure, material.note(panel.recipe, text))
+    footnote(figure, suite.note(panel.recipe, text))
     return figure
 
 
@@ -58,7 +58,7 @@ def grid(run: Runs, how: Definition, role: Role, index: int) -> Grid | None:
     """e (index 0) or s (1) by layer and epoch, means over the seeds that came to their end."""
     found: dict[str, list[list[float]]] = {}
     for record in run.ended:
-        for name, layer in of(record, role):
+        for name, layer in observed_layers(record, role):
             found.setdefault(name, []).append(series(layer, how)[index])
     if not found:
         return None

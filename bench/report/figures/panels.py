@@ -11,7 +11,7 @@ from bench.leaderboard.equilibrium import indicators
 from bench.leaderboard.ranking import rank
 from bench.leaderboard.stats.friedman import AverageRanks
 from bench.leaderboard.stats.intervals import Estimate, estimate
-from bench.report.figures.style import Look, label, looks
+from bench.report.figures.style import LineStyle, assign_styles, label
 from bench.results.record import Record
 from bench.spec.choices import Definition
 from bench.spec.plan import Plan
@@ -25,7 +25,7 @@ class Runs:
 
     row: MeasuredRow
     records: list[Record]  # of those that were measured
-    look: Look
+    style: LineStyle
     name: str  # as a legend has it
 
     @property
@@ -65,22 +65,23 @@ class Panel:
 
     @property
     def title(self) -> str:
-        return f"{label(self.backbone)}, W/A {self.wa}{', tuned' * self.tuned}"
+        tuned = ", tuned" if self.tuned else ""
+        return f"{label(self.backbone)}, W/A {self.wa}{tuned}"
 
     @property
     def everything(self) -> list[Runs]:
-        return [*self.runs, *([self.real] if self.real else [])]
+        return [*self.runs, self.real] if self.real else self.runs
 
 
 @dataclass(frozen=True)
-class Material:
+class SuitePanels:
     """A suite's panels, and what must be said below every figure of it."""
 
-    suite: str
+    name: str
     definition: Definition
     panels: list[Panel]
     across: AverageRanks | None  # the rows over several panels
-    looks: dict[str, Look]  # by label, and by what a matrix made labels of
+    styles: dict[str, LineStyle]  # by label, and by what a matrix made labels of
     source: str
     partial: bool  # are cells missing?
 
@@ -93,28 +94,30 @@ class Material:
         return ". ".join([*(word for word in words if word), self.source]) + "."
 
 
-def of(plan: Plan, records: Iterable[Record], definition: Definition | None = None) -> Material:
+def arrange_panels(
+    plan: Plan, records: Iterable[Record], definition: Definition | None = None
+) -> SuitePanels:
     """Join a plan with its records, as the leaderboard does; what was not measured is left out."""
     known = {record.cell.id: record for record in records if record.measured}
     board = rank(plan, known.values(), definition)
-    seen = looks(name for row in plan.rows for name in (row.label, base(row.label)))
+    styles = assign_styles(name for row in plan.rows for name in (row.label, base(row.label)))
     panels: list[Panel] = []
     for section in board.sections:
         schedules = {row.schedule for row in section.measured}
         runs = [
-            Runs(row, records_of_row, seen[row.label], _name(row, several=len(schedules) > 1))
+            Runs(row, records_of_row, styles[row.label], _name(row, several=len(schedules) > 1))
             for row in section.measured
             if (records_of_row := [known[i] for i in row.cells if i in known])
         ]
         if runs:
             words = (section.backbone, section.wa, section.tuned, section.recipe)
             panels.append(Panel(*words, _apart(runs), None))
-    return Material(
-        suite=label(plan.suite),
+    return SuitePanels(
+        name=label(plan.suite),
         definition=definition or plan.equilibrium,
         panels=[*_with_real(panels)],
         across=board.across,
-        looks=seen,
+        styles=styles,
         source=_source(plan, known),
         partial=any(cell.id not in known for cell in plan.cells),
     )
@@ -139,7 +142,7 @@ def _apart(runs: list[Runs]) -> list[Runs]:
     names = [run.row.label for run in runs]
     if len(set(names)) == len(names):
         return runs
-    own = looks(run.name for run in runs)
+    own = assign_styles(run.name for run in runs)
     return [Runs(run.row, run.records, own[run.name], run.name) for run in runs]
 
 
@@ -161,5 +164,5 @@ def _source(plan: Plan, known: dict[str, Record]) -> str:
     partial = f"Partial: {there} of {len(plan.cells)} cells. " if there < len(plan.cells) else ""
     counts = sorted({len(row.cells) for row in plan.rows})
     seeds = "to ".join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))
-    many = f"{seeds} seed{'s' * (counts != [1])}"
-    return f"{partial}Suite {label(plan.suite)}, {many}, signbench {__version__}"
+    word = "seed" if counts == [1] else "seeds"
+    return f"{partial}Suite {label(plan.suite)}, {seeds} {word}, signbench {__version__}"

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.leaderboard.stats.friedman import AverageRanks
-from bench.report.figures.panels import Material
+from bench.report.figures.panels import SuitePanels
 from bench.report.figures.style import GREY, Traits, footnote, label, sheet
 
 CAPTION = "Average ranks over several tables, bars joining rows that cannot be told apart"
@@ -16,15 +16,15 @@ BAR: Traits = {"color": "#000000", "linewidth": 2.6, "solid_capstyle": "butt"}
 STEP = 0.24  # between bars
 
 
-def draw(material: Material) -> Figure | None:
+def draw(suite: SuitePanels) -> Figure | None:
     """The best rank on the left, names on both sides."""
-    found = material.across
+    found = suite.across
     if found is None:
         return None
     k = len(found.ranks)
     deep = 0.5 + STEP * len(found.groups)
     size = (6.6, 1.3 + 0.22 * (deep + math.ceil(k / 2)))
-    title = material.title("Average ranks of the rows that all tables have")
+    title = suite.title("Average ranks of the rows that all tables have")
     figure, [[axes]] = sheet(title, 1, 1, size)
     _axis(axes, k, found.critical)
     for j, group in enumerate(found.groups):
@@ -37,7 +37,7 @@ def draw(material: Material) -> Figure | None:
     bars = (
         "Bars join rows whose ranks differ by no more than CD, Nemenyi's critical difference (5 %)"
     )
-    footnote(figure, material.note(tables, chance, bars))
+    footnote(figure, suite.note(tables, chance, bars))
     return figure
 
 

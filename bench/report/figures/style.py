@@ -30,13 +30,13 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from bench.base.text import printable
 
 Traits: TypeAlias = dict[str, Any]  # keywords of an artist
-Format: TypeAlias = Literal["svg", "pdf", "png"]
+FigureFormat: TypeAlias = Literal["svg", "pdf", "png"]
 
 COLOURS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.6)), (0, (1, 1.2)), (0, (6, 1.4, 1, 1.4)))
-FIRST = ("ste", "reste", "ede", "dsq", "fda", "rbnn", "none")  # have these looks in every suite
-SLOTS = math.lcm(len(COLOURS), len(MARKERS), len(DASHES))
+FIRST = ("ste", "reste", "ede", "dsq", "fda", "rbnn", "none")  # have these styles in every suite
+COMBINATIONS = math.lcm(len(COLOURS), len(MARKERS), len(DASHES))
 GREY, SHADE, MAP = "#767676", "#BBBBBB", "cividis"
 LONGEST = 36  # characters of a label
 
@@ -74,7 +74,7 @@ RC: Traits = {
 
 
 @dataclass(frozen=True)
-class Look:
+class LineStyle:
     """Colour, marker and dashes of one estimator."""
 
     colour: str
@@ -112,38 +112,42 @@ class Look:
         }
 
 
-def looks(labels: Iterable[str]) -> dict[str, Look]:
+def assign_styles(labels: Iterable[str]) -> dict[str, LineStyle]:
     """
-    The look of each label.
+    The style of each label.
 
     Those of `FIRST` have their own for ever. Another's follows from its name; where two of
     one suite would look alike, the later in the alphabet takes the next that is free.
     """
     names = sorted(set(labels), key=lambda name: (name not in FIRST, name))
     taken: Counter[Any] = Counter()
-    found: dict[str, Look] = {}
+    found: dict[str, LineStyle] = {}
     for name in names:
-        found[name] = min(_wishes(name), key=lambda look: [taken[trait] for trait in _traits(look)])
+        found[name] = min(
+            _candidates(name), key=lambda own: [taken[trait] for trait in _traits(own)]
+        )
         taken.update(_traits(found[name]))
     return found
 
 
-def _wishes(name: str) -> Iterator[Look]:
-    """The looks that a label may have, the first the one it has if that is free."""
+def _candidates(name: str) -> Iterator[LineStyle]:
+    """The styles that a label may have, the first the one it has if that is free."""
     if name in FIRST:
-        yield _look(FIRST.index(name))
+        yield _style(FIRST.index(name))
         return
     start = int.from_bytes(hashlib.sha256(name.encode(errors="replace")).digest()[:8])
-    yield from (_look(start + i) for i in range(SLOTS))
+    yield from (_style(start + i) for i in range(COMBINATIONS))
 
 
-def _look(at: int) -> Look:
-    return Look(COLOURS[at % len(COLOURS)], MARKERS[at % len(MARKERS)], DASHES[at % len(DASHES)])
+def _style(at: int) -> LineStyle:
+    return LineStyle(
+        COLOURS[at % len(COLOURS)], MARKERS[at % len(MARKERS)], DASHES[at % len(DASHES)]
+    )
 
 
-def _traits(look: Look) -> tuple[Any, ...]:
-    """What two looks should not share, the worst first."""
-    return (look.marker, look.dashes), look.colour, look.marker
+def _traits(style: LineStyle) -> tuple[Any, ...]:
+    """What two styles should not share, the worst first."""
+    return (style.marker, style.dashes), style.colour, style.marker
 
 
 def shades(count: int) -> list[str]:
@@ -195,9 +199,9 @@ def legend(figure: Figure, entries: Mapping[str, Artist]) -> None:
         text.set_text(name)  # not as a label, of which some have a meaning: `_x` is hidden
 
 
-def sample(look: Look, **change: Any) -> Line2D:
+def sample(style: LineStyle, **change: Any) -> Line2D:
     """A piece of an estimator's line, for the legend."""
-    return Line2D([], [], **look.line(**change))
+    return Line2D([], [], **style.line(**change))
 
 
 def logarithmic(axes: Axes, which: Literal["x", "y"]) -> None:
@@ -233,7 +237,7 @@ def power(value: float, _: object = None) -> str:
     return f"10{raised}" if abs(factor - 1) < 1e-6 else f"{factor:.3g}·10{raised}"
 
 
-def encode(figure: Figure, form: Format) -> bytes:
+def encode(figure: Figure, form: FigureFormat) -> bytes:
     """The file of a figure; the same for the same figure and matplotlib."""
     dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[form]
     written = io.BytesIO()

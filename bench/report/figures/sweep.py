@@ -9,9 +9,9 @@ from matplotlib.lines import Line2D
 
 from bench.report.figures.accuracy import PUBLISHED
 from bench.report.figures.equilibrium import names
-from bench.report.figures.panels import Material, Panel, Runs, base
+from bench.report.figures.panels import Panel, Runs, SuitePanels, base
 from bench.report.figures.style import (
-    Look,
+    LineStyle,
     footnote,
     label,
     legend,
@@ -32,18 +32,18 @@ class Sweep:
 
     name: str
     parameter: str
-    look: Look
+    style: LineStyle
     runs: dict[float, Runs]
 
 
-def draw(material: Material) -> Figure | None:
+def draw(suite: SuitePanels) -> Figure | None:
     """A column for each net; e, s and accuracy below each other."""
-    found = [(panel, sweeps(panel, material.looks)) for panel in material.panels]
+    found = [(panel, sweeps(panel, suite.styles)) for panel in suite.panels]
     shown = [(panel, listed) for panel, listed in found if listed]
     if not shown:
         return None
     parameters = sorted({s.parameter for _, listed in shown for s in listed})
-    title = material.title(f"Equilibrium along {', '.join(parameters)}")
+    title = suite.title(f"Equilibrium along {', '.join(parameters)}")
     size = (1.6 + 2.4 * len(shown), 6.2)
     figure, rows = sheet(title, 3, len(shown), size, sharex="col")
     entries: dict[str, Line2D] = {}
@@ -52,23 +52,23 @@ def draw(material: Material) -> Figure | None:
         column[0].set_title(panel.title)
         column[2].set_xlabel(", ".join(sorted({s.parameter for s in listed})))
         for sweep in listed:
-            entries[sweep.name] = sample(sweep.look, linestyle="solid")
-            _draw(column, sweep, material.definition, entries)
+            entries[sweep.name] = sample(sweep.style, linestyle="solid")
+            _draw(column, sweep, suite.definition, entries)
         logarithmic(column[1], "y")
         within(column[2], 0, 100)
-    error, instability = (name.replace(", ", ",\n") for name in names(material.definition))
+    error, instability = (name.replace(", ", ",\n") for name in names(suite.definition))
     for row, what in zip(rows, (error, instability, "test accuracy, %"), strict=True):
         row[0].set_ylabel(what)
     legend(figure, entries)
     recipe = shown[0][0].recipe if len({panel.recipe for panel, _ in shown}) == 1 else ""
-    text = f"e, s: `{material.definition}` definition, latent weights, as in the table"
+    text = f"e, s: `{suite.definition}` definition, latent weights, as in the table"
     bars = "Bars, of e and accuracy: 95 % t intervals over seeds (none with one seed)"
     caution = "Published numbers are of other trainings: `bench leaderboard` names each difference"
-    footnote(figure, material.note(recipe, text, bars, caution * ("published" in entries)))
+    footnote(figure, suite.note(recipe, text, bars, caution if "published" in entries else ""))
     return figure
 
 
-def sweeps(panel: Panel, seen: Mapping[str, Look]) -> list[Sweep]:
+def sweeps(panel: Panel, styles: Mapping[str, LineStyle]) -> list[Sweep]:
     """The estimators of a panel that have three rows or more along one parameter."""
     groups: dict[tuple[str, str], list[Runs]] = {}
     for run in panel.runs:
@@ -81,7 +81,7 @@ def sweeps(panel: Panel, seen: Mapping[str, Look]) -> list[Sweep]:
             ordered = sorted(runs, key=lambda run: run.params[parameter])
             words = name if schedule == "default" else f"{name}, {schedule}"
             by_value = {float(run.params[parameter]): run for run in ordered}
-            found.append(Sweep(label(words), parameter, seen[name], by_value))
+            found.append(Sweep(label(words), parameter, styles[name], by_value))
     return found
 
 
@@ -104,7 +104,7 @@ def _draw(column: list[Axes], sweep: Sweep, how: Definition, entries: dict[str, 
         [(value, pair[1]) for value, pair, _ in found if pair],
         [(value, acc) for value, _, acc in found if acc],
     ]
-    traits = sweep.look.line(linestyle="solid", capsize=2, elinewidth=0.9)
+    traits = sweep.style.line(linestyle="solid", capsize=2, elinewidth=0.9)
     for axes, points, bars in zip(column, curves, (True, False, True), strict=True):
         half = [e.half_width or 0.0 for _, e in points] if bars else None
         axes.errorbar([x for x, _ in points], [e.mean for _, e in points], half, **traits)

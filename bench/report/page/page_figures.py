@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from bench.report.figures import kinds
+from bench.report.figures import drawing
 from bench.report.figures.style import svg
 from bench.results.record import Record
 from bench.spec.choices import Definition
@@ -33,4 +33,6 @@ def page_figure(name: str, caption: str, figure: Figure) -> PageFigure:
 
 def figures(plan: Plan, records: Iterable[Record], definition: Definition) -> list[PageFigure]:
     """Every figure that can be drawn of what was measured."""
-    return [page_figure(*figure) for figure in kinds.figures(plan, records, definition=definition)]
+    return [
+        page_figure(*figure) for figure in drawing.draw_suite(plan, records, definition=definition)
+    ]
