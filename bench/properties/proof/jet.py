@@ -13,11 +13,13 @@ from typing import final
 
 from flint import arb, arb_series
 
+from bench.properties.proof import enclosure, torch_functions
 from bench.properties.proof.enclosure import Enclosure, NotEnclosed, Truth
 from bench.properties.proof.interval import FUNCTIONS, NONE, ONE, WHOLE, Form, Interval, number
 
 PRECISION = 128  # bits
 ORDER = 14  # of a Series
+enclosure.FUNCTIONS.update(torch_functions.FUNCTIONS)  # what torch calls, given one of these two
 
 
 @dataclass(frozen=True)

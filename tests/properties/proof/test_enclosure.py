@@ -11,10 +11,11 @@ from torch import Tensor
 
 from bench.plugin import Surrogate
 from bench.properties.proof.certificate import Half
-from bench.properties.proof.enclosure import FUNCTIONS, NotEnclosed
+from bench.properties.proof.enclosure import NotEnclosed
 from bench.properties.proof.interval import Interval, Undefined
 from bench.properties.proof.jet import Box, Series
 from bench.properties.proof.subdivision import precision
+from bench.properties.proof.torch_functions import FUNCTIONS
 from bench.registry import ESTIMATORS
 
 ROUNDING = 1e-9  # relative, of the float64 side
