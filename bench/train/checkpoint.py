@@ -10,69 +10,24 @@ touches none. Two are kept.
 """
 
 import contextlib
-import hashlib
-import io
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from stat import S_ISREG
-from typing import Annotated, Any, Literal, TypeAlias
 
-import torch
-from pydantic import Field, FiniteFloat, NonNegativeInt, ValidationError, field_validator
 from torch import Tensor
 
-from bench.base.files import sync_folder, write_file
-from bench.base.validation import Frozen
-from bench.errors import EnvironmentProblem, exhausted
-from bench.results.record import LayerIndicators, Provenance
-from bench.train.outcome import Outcome
+from bench.base.files import sync_folder
+from bench.errors import EnvironmentProblem
+from bench.results.record import Provenance
+from bench.train.checkpoint_files import Unusable, read_files, read_intact, write_files
 from bench.train.snapshot import Snapshot, SnapshotMismatch
-from bench.train.weights import State
 
-Name: TypeAlias = Literal["weights.safetensors", "state.pt", "best.safetensors"]
 KEPT = 2
 PART = ".part"  # the one that is being written
 DAMAGED = r"\d+-\d+\.damaged"
-
-
-class Manifest(Frozen):
-    """What progress.json holds: the numbers so far, and what the other files must be."""
-
-    schema_version: Literal[1] = 1
-    cell_id: str
-    epoch: NonNegativeInt
-    step: NonNegativeInt
-    seen: Annotated[int, Field(ge=0, lt=2**53)]
-    elapsed: Annotated[float, Field(ge=0, lt=1e9)]
-    seconds: list[Annotated[float, Field(gt=1e-9, lt=1e9)]]
-    curves: dict[str, list[FiniteFloat]]
-    best_epoch: int | None
-    indicators: list[LayerIndicators]
-    processes: list[Provenance] = Field(min_length=1)  # that trained, its writer last
-    files: dict[Name, str]  # SHA-256
-    digest: str = ""  # SHA-256 of all of the above
-
-    @field_validator("curves")
-    @classmethod
-    def _fractions(cls, curves: dict[str, list[float]]) -> dict[str, list[float]]:
-        """What a record would not take is found before anything is trained."""
-        if any(not 0 <= a <= 1 for k in ("test_acc", "test_top5") for a in curves.get(k, [])):
-            message = "accuracies beyond [0, 1]"
-            raise ValueError(message)
-        return curves
-
-    def sealed(self) -> "Manifest":
-        """The same with its digest."""
-        content = self.model_dump_json(exclude={"digest"}).encode()
-        return self.model_copy(update={"digest": hashlib.sha256(content).hexdigest()})
-
-
-class Unusable(Exception):
-    """A checkpoint that must not be resumed from, and why."""
 
 
 @dataclass
@@ -141,7 +96,7 @@ def write(home: Path, cell_id: str, snapshot: Snapshot, processes: list[Provenan
         _remove(part)
         part.mkdir()
         try:
-            _fill(part, cell_id, snapshot, processes)
+            write_files(part, cell_id, snapshot, processes)
             _remove(path)
             part.rename(path)
         except BaseException:
@@ -171,7 +126,7 @@ def read_newest(
     try:
         for path in _found(home):
             try:
-                return _read(path, cell_id)
+                return read_files(path, cell_id)
             except Unusable as problem:
                 set_aside(path, str(problem), report)
         if _found(home, DAMAGED):
@@ -201,7 +156,7 @@ def examine(home: Path, cell_id: str) -> Iterator[tuple[Path, str]]:
     """Each checkpoint of a cell, the newest first, and what is wrong with it; nothing if sound."""
     for path in _found(home):
         try:
-            _intact(path, cell_id)
+            read_intact(path, cell_id)
             yield path, ""
         except OSError as error:
             yield path, f"it cannot be read: {error.strerror or error}"
@@ -240,148 +195,12 @@ def remove_all(home: Path) -> None:
         _remove(folder(home))
 
 
-def _fill(part: Path, cell_id: str, snapshot: Snapshot, processes: list[Provenance]) -> None:
-    files: dict[Name, str] = {}
-    for name, content in _contents(snapshot):
-        write_file(part / name, content)
-        files[name] = hashlib.sha256(content).hexdigest()
-    manifest = Manifest(
-        cell_id=cell_id,
-        epoch=snapshot.epoch,
-        step=snapshot.step,
-        seen=snapshot.seen,
-        elapsed=snapshot.elapsed,
-        seconds=snapshot.seconds,
-        curves=snapshot.outcome.curves,
-        best_epoch=snapshot.outcome.best_epoch,
-        indicators=snapshot.outcome.indicators,
-        processes=processes,
-        files=files,
-    )
-    write_file(part / "progress.json", manifest.sealed().model_dump_json() + "\n")
-
-
-def _contents(snapshot: Snapshot) -> Iterator[tuple[Name, bytes]]:
-    from safetensors.torch import save
-
-    states: dict[Name, State] = {"weights.safetensors": snapshot.weights}
-    if snapshot.outcome.best:
-        states["best.safetensors"] = snapshot.outcome.best
-    for name, state in states.items():
-        yield name, save({k: v.contiguous() for k, v in state.items()})
-    rest = {key: getattr(snapshot, key) for key in STATE}
-    buffer = io.BytesIO()
-    torch.save(rest, buffer)
-    yield "state.pt", buffer.getvalue()
-
-
-STATE = ("optimizer", "order", "generators", "total", "sums")
-
-
 def _is_sound(path: Path, cell_id: str) -> bool:
     try:
-        _read(path, cell_id)
+        read_files(path, cell_id)
     except Unusable:
         return False
     return True
-
-
-def _read(path: Path, cell_id: str) -> tuple[Snapshot, list[Provenance]]:
-    """
-    Read one checkpoint.
-
-    Raises:
-        OSError: the disk cannot be read.
-        Unusable: anything is not as it was written, or not this cell's.
-    """
-    manifest, contents = _intact(path, cell_id)
-    try:
-        snapshot = _snapshot(manifest, contents)
-    except Exception as error:  # whatever a file that was made up does to its reader
-        if exhausted(error):
-            raise
-        message = f"its files cannot be read: {type(error).__name__}"
-        raise Unusable(message) from None
-    return snapshot, manifest.processes
-
-
-def _intact(path: Path, cell_id: str) -> tuple[Manifest, dict[Name, bytes]]:
-    """
-    The files of a checkpoint, which have the digests that it says.
-
-    Raises:
-        OSError: the disk cannot be read.
-        Unusable: one has not, or it is another cell's.
-    """
-    if path.is_symlink():
-        message = "it is a link"
-        raise Unusable(message)
-    manifest = _manifest(path, cell_id)
-    contents: dict[Name, bytes] = {}
-    for name, digest in manifest.files.items():
-        contents[name] = _bytes(path / name)
-        if hashlib.sha256(contents[name]).hexdigest() != digest:
-            message = f"{name} is damaged"
-            raise Unusable(message)
-    return manifest, contents
-
-
-def _manifest(path: Path, cell_id: str) -> Manifest:
-    try:
-        manifest = Manifest.model_validate_json(_bytes(path / "progress.json"))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        message = f"progress.json: {where}{where and ': '}{first['msg']}"
-        raise Unusable(message) from None
-    if manifest.sealed() != manifest:
-        message = "progress.json is damaged"
-        raise Unusable(message)
-    if manifest.cell_id != cell_id:
-        message = f"it is of another cell, {manifest.cell_id}"
-        raise Unusable(message)
-    if path.name != f"{manifest.epoch:06d}-{manifest.step:08d}":
-        message = "it is of another step than it is named after"
-        raise Unusable(message)
-    return manifest
-
-
-def _snapshot(manifest: Manifest, contents: dict[Name, bytes]) -> Snapshot:
-    from safetensors.torch import load
-
-    rest: dict[str, Any] = torch.load(
-        io.BytesIO(contents["state.pt"]), map_location="cpu", weights_only=True
-    )
-    for values in rest["optimizer"].values():  # tensors with memory of their own, all of it
-        values |= {k: v.clone() for k, v in values.items() if isinstance(v, Tensor)}
-    best = contents.get("best.safetensors")
-    return Snapshot(
-        epoch=manifest.epoch,
-        step=manifest.step,
-        weights=load(contents["weights.safetensors"]),
-        seen=manifest.seen,
-        elapsed=manifest.elapsed,
-        seconds=manifest.seconds,
-        outcome=Outcome(
-            curves=manifest.curves,
-            indicators=manifest.indicators,
-            best_epoch=manifest.best_epoch,
-            best=load(best) if best else {},
-        ),
-        **{key: rest[key] for key in STATE},
-    )
-
-
-def _bytes(path: Path) -> bytes:
-    """The content of a regular file; a link or a pipe is not followed."""
-    try:
-        if not S_ISREG(path.lstat().st_mode):
-            message = f"{path.name} is not a file"
-            raise Unusable(message)
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        message = f"{path.name}: {error.strerror}"
-        raise Unusable(message) from None
 
 
 def _found(home: Path, name: str = r"\d+-\d+") -> list[Path]:

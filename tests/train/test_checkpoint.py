@@ -30,8 +30,9 @@ from bench.run.cell_run import CellRun
 from bench.run.events import Ended, Event, Noted, Progressed
 from bench.run.job import Job
 from bench.run.link import RunLink
-from bench.train import checkpoint, model
-from bench.train.checkpoint import CheckpointWriter, Manifest
+from bench.train import checkpoint, checkpoint_files, model
+from bench.train.checkpoint import CheckpointWriter
+from bench.train.checkpoint_files import Manifest
 from bench.train.outcome import Outcome
 from bench.train.snapshot import Snapshot
 
@@ -304,7 +305,7 @@ def full(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     whole = write_file
-    monkeypatch.setattr(checkpoint, "write_file", write)
+    monkeypatch.setattr(checkpoint_files, "write_file", write)
 
 
 def problem(home: Path) -> str:
