@@ -136,7 +136,8 @@ def watched(box: Box) -> Generator[None, None, None]:
             signal.signal(number, before[number])
 
 
-Target = Callable[[Box, Random], Callable[[], None]]  # makes an input; what it returns reads it
+Read = Callable[[], None]  # of an input
+Target = Callable[[Box, Random], Read]  # makes an input
 
 
 def judge(target: Target, box: Box, rng: Random) -> tuple[str, str]:
@@ -167,3 +168,17 @@ def judge(target: Target, box: Box, rng: Random) -> tuple[str, str]:
 
 def _place() -> str:
     return traceback.format_exc(limit=-4)
+
+
+def misplace(box: Box, rng: Random, path: Path) -> None:
+    """In place of a file or a folder something that is none, or leads out of the results."""
+    kept = box.inside / f"kept{len([*box.inside.iterdir()])}"
+    path.rename(kept) if path.exists() else kept.write_text("{}", encoding="utf-8")
+    goals = [kept, box.outside, box.outside / "precious.txt", "/dev/zero", "/nowhere", path.name]
+    match rng.randrange(5):
+        case 0:
+            os.mkfifo(path)
+        case 1:
+            path.mkdir()
+        case _:
+            path.symlink_to(rng.choice(goals))

@@ -21,6 +21,7 @@ NUMBERS = [
     *(0, 1, -1, 2, 7, 2**31, 2**63 - 1, 2**63, 2**64, 10**30, -(10**30), 10**400),
     *(0.0, -0.0, 0.5, -1.5, 1e-320, 1e308, math.nan, math.inf, -math.inf, True, False, None),
 ]
+LINES = [b"[" * 100_000, b'{"a":' * 100_000, b"9" * 10_000, b"\xff\x00" * 50_000, b"1e999", b"null"]
 KEYS: list[Any] = [
     *("plugin", "matrix", "W", "A", "schedule", "clip", "o_end", "train", "data", "extends", "wa"),
     *("preset", "include", "exclude", "published", "acc", "tune", "plugins", "seeds", "reason"),

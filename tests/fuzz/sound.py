@@ -56,6 +56,15 @@ def measured(box: Box) -> tuple[Plan, list[str]]:
     return box.known["measured"]
 
 
+def restore(box: Box, start: str) -> None:
+    """Such files of the tiny suite as begin with that."""
+    for name, content in box.known["files"].items():
+        if name.startswith(start):
+            path = box.results / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
 def fresh() -> None:
     """Plugins of the last input are gone."""
     for registry in (ESTIMATORS, BACKBONES):
