@@ -33,9 +33,10 @@ def test_other_knobs(name: str, values: tuple[float, ...]) -> None:
 
 def test_fda_steps_on_time() -> None:
     """n = 9 + floor(9e/T) for every e and T, rounding errors or not."""
+    path = _surrogate("fda").path
     for epochs in (3, 9, 10, 45, 49, 81, 400):
         for e in range(epochs):
-            assert _surrogate("fda").path(e / epochs) == 9 + 9 * e // epochs
+            assert path(e / epochs) == 9 + 9 * e // epochs
 
 
 def test_rbnn_activations_start_at_one() -> None:
