@@ -22,8 +22,8 @@ HEADS = ("graph", "images/s", "epoch, s", "first step, s", "memory, MiB", "cells
 
 def print_forecast(forecast: Forecast, out: Console) -> None:
     """Print all of it as tables and sentences."""
-    if forecast.found.lines:
-        out.print(_table(HEADS, map(_graph, forecast.found.lines)))
+    if forecast.calibration.lines:
+        out.print(_table(HEADS, map(_graph, forecast.calibration.lines)))
     if forecast.budget:
         for line in _cells(forecast, forecast.budget):
             print_text(out, line)
@@ -49,7 +49,7 @@ def _cells(forecast: Forecast, budget: Budget) -> Iterator[str]:
         cell.id: (name_row(row), part)
         for row, part, cell in reversed([*forecast.plan.walk_cells()])
     }
-    ends = forecast.found.ends
+    ends = forecast.calibration.ends
     for state, group in (("fits", budget.fits), ("later", budget.later)):
         for cell in group:
             label, part = names[cell.id]
@@ -68,7 +68,7 @@ def _seeds(budget: Budget) -> Table:
 
 def _notes(forecast: Forecast) -> Iterator[str]:
     """Why graphs have no figures; which way to share the CPU is the fastest; how long it takes."""
-    for line in forecast.found.lines:
+    for line in forecast.calibration.lines:
         if line.problem:
             yield f"not measured: {line.name}: {line.problem}"
     if len(forecast.cpu_layouts) > 1:
@@ -76,7 +76,7 @@ def _notes(forecast: Forecast) -> Iterator[str]:
         ratios = ", ".join(f"{best.total / way.total:.2f} times {_way(way)}" for way in others)
         options = f"`-j {best.copies} --threads {best.threads}`"
         yield f"images/s of {_way(best)} ({options}): {ratios}"
-    yield _sums(forecast.found)
+    yield _sums(forecast.calibration)
 
 
 def _way(way: Throughput) -> str:
@@ -102,7 +102,7 @@ def _advice(forecast: Forecast) -> Iterator[str]:
     n, later = len(budget.fits) + len(budget.later), len(budget.later)
     yield f"{len(budget.fits)} of {count(n, 'cell')} left fit into {clock(budget.seconds)}"
     if later:
-        rest = max(forecast.found.left_s - budget.seconds, 0)
+        rest = max(forecast.calibration.left_s - budget.seconds, 0)
         then = f"about {clock(rest)} more if the run is stopped then and goes on"
         yield f"for another day: {count(later, 'cell')}, {then}"
     for offer in budget.offers:
@@ -112,7 +112,7 @@ def _advice(forecast: Forecast) -> Iterator[str]:
 
 def document(forecast: Forecast) -> dict[str, Any]:
     """All of it, for programs. Times are in seconds."""
-    found, budget = forecast.found, forecast.budget
+    found, budget = forecast.calibration, forecast.budget
     whole: dict[str, Any] = {
         "suite": forecast.plan.suite,
         "slots": [vars(slot) for slot in found.slots],

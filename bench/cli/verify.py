@@ -25,7 +25,7 @@ def verify(
     As in `bench verify`, or `bench verify quickstart --no-accuracy`.
     What could not be checked is said. Exit code 3: something differs from what was recorded.
     """
-    from bench.train.verify import Checked, summary, verify_cells
+    from bench.train.verify import Checked, summarize, verify_cells
 
     checked: list[Checked] = []
     with out.status("verifying") if out.is_terminal else nullcontext() as status:
@@ -34,6 +34,6 @@ def verify(
             print_text(out, str(cell))
             if status:
                 status.update(f"{number} of {count(total, 'cell')} verified")
-    print_text(out, summary(checked))
+    print_text(out, summarize(checked))
     if any(cell.wrong for cell in checked):
         raise typer.Exit(3)

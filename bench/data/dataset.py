@@ -75,7 +75,7 @@ class Dataset(Protocol):
         """The labels (N,) int64 of a split, in its order."""
         ...
 
-    def part(self, label: str, train: Tensor, test: Tensor, source: Name = "test") -> Self:
+    def select(self, label: str, train: Tensor, test: Tensor, source: Name = "test") -> Self:
         """
         The same data cut to rows, int64, of its splits.
 
@@ -141,7 +141,7 @@ class Tensors:
     def labels(self, split: Name) -> Tensor:
         return self._split(split)[1]
 
-    def part(self, label: str, train: Tensor, test: Tensor, source: Name = "test") -> "Tensors":
+    def select(self, label: str, train: Tensor, test: Tensor, source: Name = "test") -> "Tensors":
         whole = self._split(source)
         kept = {
             "train": (self.train[0][train], self.train[1][train]),

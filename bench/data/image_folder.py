@@ -54,7 +54,7 @@ class Files:
     sizes: tuple[int, ...]
     labels: Tensor
 
-    def part(self, rows: Tensor) -> "Files":
+    def select(self, rows: Tensor) -> "Files":
         """Some of them, by row."""
         chosen: list[int] = rows.tolist()  # pyright: ignore[reportUnknownVariableType]
         paths, sizes = (tuple(x[i] for i in chosen) for x in (self.paths, self.sizes))
@@ -110,8 +110,8 @@ class Folder:
     def labels(self, split: Name) -> Tensor:
         return self._files(split).labels
 
-    def part(self, label: str, train: Tensor, test: Tensor, source: Name = "test") -> "Folder":
-        kept = {"train": self.train.part(train), "test": self._files(source).part(test)}
+    def select(self, label: str, train: Tensor, test: Tensor, source: Name = "test") -> "Folder":
+        kept = {"train": self.train.select(train), "test": self._files(source).select(test)}
         return replace(self, label=label, **kept)
 
     def to(

@@ -112,7 +112,7 @@ def cut(
     rows = _first(train, torch.arange(data.sizes["train"]))
     if fraction is None:
         tested = _first(test, torch.arange(data.sizes["test"]))
-        return data.part(f"{data.label}, first {len(rows)} + {len(tested)}", rows, tested)
+        return data.select(f"{data.label}, first {len(rows)} + {len(tested)}", rows, tested)
     chosen = mark_held_out(data.labels("train")[rows], fraction)
     kept, tested = rows[~chosen], rows[chosen]
     if not len(kept) or not len(tested):
@@ -121,7 +121,7 @@ def cut(
     label = data.label if train is None else f"{data.label}, first {train} of train"
     label += f", {100 * fraction:g} % of train held out for tuning"
     label += "" if test is None else f", first {test} of them"
-    return data.part(label, kept, _first(test, tested), "train")
+    return data.select(label, kept, _first(test, tested), "train")
 
 
 def _first(n: int | None, rows: Tensor) -> Tensor:

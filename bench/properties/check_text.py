@@ -51,10 +51,10 @@ def render_reports(words: list[str]) -> Iterator[tuple[str, bool]]:
         if report.printed:
             lines += _verdict("printed formula (definition P)", report.printed)
             lines += _told(certify(plugin, None))
-        same = len({repr(found) for found in report.trained.values()}) == 1
-        for role, found in list(report.trained.items())[: 1 if same else None]:
+        same = len({repr(properties) for properties in report.trained.values()}) == 1
+        for role, properties in list(report.trained.items())[: 1 if same else None]:
             title = "as it trains" if same else f"as it trains, {role}"
-            lines += _verdict(title, found)
+            lines += _verdict(title, properties)
             lines += _told(certify(plugin, role))
         yield "\n".join(lines), report.ok
 
@@ -78,11 +78,11 @@ def render_verdicts(
             yield plugin if isinstance(plugin, str) else f"{name}: f is not declared", False
             continue
         try:
-            found = judge_by(plugin, criterion, measured)
+            properties = judge_by(plugin, criterion, measured)
         except Exception as error:  # whatever a stranger's f raises
             yield _raises(name, error), False
             continue
-        lines = _verdict(f"{name}, {criterion}", found)
+        lines = _verdict(f"{name}, {criterion}", properties)
         yield "\n".join(line.removeprefix("  ") for line in lines), True
 
 
@@ -107,16 +107,16 @@ def render_study(
             broken.append(plugin if isinstance(plugin, str) else f"{name}: f is not declared")
             continue
         try:
-            found = judge_by_all(plugin, measured)
+            properties = judge_by_all(plugin, measured)
         except Exception as error:  # whatever a stranger's f raises
             broken.append(_raises(name, error))
             continue
         for form in FORMS:
             for baseline in BASELINES:
                 first, last = (form, baseline) == FIRST, (form, baseline) == LAST
-                cells = [_cell(found[Criterion(d, baseline, form)]) for d in definitions]
+                cells = [_cell(properties[Criterion(d, baseline, form)]) for d in definitions]
                 table.add_row(name * first, form, baseline, *cells, end_section=last)
-        rests += [f"  {name:10} {line}" for line in list_turns(plugin, found)]
+        rests += [f"  {name:10} {line}" for line in list_turns(plugin, properties)]
     yield table
     yield "≈ no by at most 1e-8, rational at that tolerance"
     yield "\n".join(["what turns a verdict of p, identity, pure:", *rests])
@@ -128,8 +128,8 @@ def _raises(name: str, error: Exception) -> str:
     return f"{name}: f raises {type(error).__name__}: {error}"
 
 
-def _cell(found: Properties) -> str:
-    return f"{'≈ ' * holds_nearly(found)}{found.rational}, {found.flexible}"
+def _cell(properties: Properties) -> str:
+    return f"{'≈ ' * holds_nearly(properties)}{properties.rational}, {properties.flexible}"
 
 
 def _plugins(words: list[str]) -> Iterator[tuple[str, Any]]:
@@ -177,14 +177,14 @@ def _default(name: str) -> Any:
         raise PluginError(message) from None
 
 
-def _verdict(title: str, found: Properties) -> list[str]:
-    rational = "rational" if found.rational == "yes" else "not rational"
-    lines = [f"  {title}: {rational}, {FLEXIBLE[found.flexible]}"]
-    if found.rational_witness:
-        near = "; rational at tolerance 1e-8" * holds_nearly(found)
-        lines.append(f"    not rational: {found.rational_witness.text}{near}")
-    if found.flexible_witness:
-        lines.append(f"    {FLEXIBLE[found.flexible]}: {found.flexible_witness.text}")
+def _verdict(title: str, properties: Properties) -> list[str]:
+    rational = "rational" if properties.rational == "yes" else "not rational"
+    lines = [f"  {title}: {rational}, {FLEXIBLE[properties.flexible]}"]
+    if properties.rational_witness:
+        near = "; rational at tolerance 1e-8" * holds_nearly(properties)
+        lines.append(f"    not rational: {properties.rational_witness.text}{near}")
+    if properties.flexible_witness:
+        lines.append(f"    {FLEXIBLE[properties.flexible]}: {properties.flexible_witness.text}")
     return lines
 
 

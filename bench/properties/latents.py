@@ -36,8 +36,8 @@ def sample_latents(cell: str, root: Path, data: Path | None) -> dict[Role, Weigh
         "W": [latent(layer.weight, layer.options) for _, layer in layers]
     }
     if binary_inputs(layers):
-        found = model.load_dataset(record.cell, data)
-        images, _ = next(iter(found.batches("test", BATCH)))
+        dataset = model.load_dataset(record.cell, data)
+        images, _ = next(iter(dataset.batches("test", BATCH)))
         images = images.contiguous(memory_format=torch.channels_last)
         values["A"] = [*latent_inputs(net, images).values()]
     named = {"W": "latent weights", "A": "latent activations"}

@@ -63,9 +63,9 @@ def knob_at_end(knob: Knob | None) -> Knob | None:
     return dataclasses.replace(knob, start=knob.end)
 
 
-def holds_nearly(found: Properties) -> bool:
+def holds_nearly(properties: Properties) -> bool:
     """Not rational, by so little that it is at tolerance 1e-8."""
-    return found.rational_witness is not None and found.rational_witness.gap <= NEARLY
+    return properties.rational_witness is not None and properties.rational_witness.gap <= NEARLY
 
 
 def _norms(
@@ -141,21 +141,21 @@ def judge_by_all(
     return {criterion: judge_by(surrogate, criterion, measured) for criterion in criteria}
 
 
-def list_turns(surrogate: Surrogate, found: dict[Criterion, Properties]) -> list[str]:
+def list_turns(surrogate: Surrogate, properties: dict[Criterion, Properties]) -> list[str]:
     """What turns a verdict of Table 3: one change of the criterion, or a strict inequality."""
-    lines = [line for criterion in found if (line := _turn(found, criterion))]
+    lines = [line for criterion in properties if (line := _turn(properties, criterion))]
     if _equal(surrogate.pure()):
         lines.append("≤ rather than <: both sides are equal at every z")
     return lines
 
 
-def _turn(found: dict[Criterion, Properties], criterion: Criterion) -> str:
+def _turn(properties: dict[Criterion, Properties], criterion: Criterion) -> str:
     """How the answer differs from Table 3's; empty unless one thing about the criterion does."""
     default = dataclasses.astuple(Criterion())
     changed = [a for a, b in zip(dataclasses.astuple(criterion), default, strict=True) if a != b]
     if len(changed) != 1:
         return ""
-    then, now = found[Criterion()], found[criterion]
+    then, now = properties[Criterion()], properties[criterion]
     turned = [
         f"{name} {getattr(then, name)} → {getattr(now, name)}"
         for name in ("rational", "flexible")

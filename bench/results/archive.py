@@ -45,14 +45,14 @@ MANY = 1_000_000  # files
 
 
 def list_cell_files(
-    kept: CellFolder, weights: Iterable[str] = TENSORS, checkpoints: bool = True
+    cell: CellFolder, weights: Iterable[str] = TENSORS, checkpoints: bool = True
 ) -> Iterator[tuple[str, Path]]:
     """Each file of a cell that travels, these weights among them, and its name; links do not."""
-    paths = [kept.home / name for name in (*FILES, *weights)]
-    if checkpoints and not (kept.home / "checkpoints").is_symlink():
-        paths += (kept.home / "checkpoints").rglob("*")
+    paths = [cell.home / name for name in (*FILES, *weights)]
+    if checkpoints and not (cell.home / "checkpoints").is_symlink():
+        paths += (cell.home / "checkpoints").rglob("*")
     for path in paths:
-        name = f"cells/{kept.slug}/{path.relative_to(kept.home).as_posix()}"
+        name = f"cells/{cell.slug}/{path.relative_to(cell.home).as_posix()}"
         if path.is_file() and not path.is_symlink() and CELL.fullmatch(name):
             yield name, path
 
@@ -129,7 +129,7 @@ def read_archive(path: Path, into: Path) -> None:
         raise _refused(path, "it is no file")
     try:
         with path.open("rb") as file, gzip.GzipFile(fileobj=file) as stream:
-            found = _entries(stream, into)
+            digests = _entries(stream, into)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise _refused(path, "it is cut short, damaged, or no gzipped file") from None
     except _Wrong as wrong:
@@ -137,7 +137,7 @@ def read_archive(path: Path, into: Path) -> None:
     except OSError as error:
         message = f"cannot unpack `{path}`: {error.strerror or error}"
         raise EnvironmentProblem(message) from None
-    if found.pop(MANIFEST, None) is None or _promised(into / MANIFEST) != found:
+    if digests.pop(MANIFEST, None) is None or _promised(into / MANIFEST) != digests:
         raise _refused(path, "its files are not those of its manifest")
 
 
@@ -160,21 +160,21 @@ def _promised(path: Path) -> Any:
 
 def _entries(stream: gzip.GzipFile, into: Path) -> dict[str, str]:
     """Write every entry below `into`; returns their digests."""
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     while (header := _exactly(stream, BLOCK)) != bytes(BLOCK):
         info = _header(header)
-        if info.name in found or len(found) >= MANY:
+        if info.name in digests or len(digests) >= MANY:
             message = f"it holds `{info.name[:80]}` twice, or more than {MANY:,} files"
             raise _Wrong(message)
         if shutil.disk_usage(into).free < info.size:
             message = f"no room for `{info.name}` of {info.size:,} bytes in `{into.parent}`"
             raise EnvironmentProblem(message)
-        found[info.name] = _copy(stream, info, into / info.name)
+        digests[info.name] = _copy(stream, info, into / info.name)
     rest = stream.read(CHUNK)
     if rest.strip(b"\0") or len(rest) == CHUNK:
         message = "something stands after its end"
         raise _Wrong(message)
-    return found
+    return digests
 
 
 def _header(block: bytes) -> tarfile.TarInfo:

@@ -23,12 +23,12 @@ def move_cell(root: Path, cell: Cell, owner: lease.Owner) -> Path:
         EnvironmentProblem: it cannot be moved.
     """
     home = store.find_cell_path(root, cell)
-    kept = new_path(root, home.name)
+    goal = new_path(root, home.name)
     with lease.idle(root, home, owner):
-        move_durably(home, kept)
-        if (kept / lease.NAME).exists():
-            move_durably(kept / lease.NAME, home / lease.NAME)
-    return kept
+        move_durably(home, goal)
+        if (goal / lease.NAME).exists():
+            move_durably(goal / lease.NAME, home / lease.NAME)
+    return goal
 
 
 def new_path(root: Path, name: str) -> Path:

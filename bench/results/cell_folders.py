@@ -129,11 +129,11 @@ def find_record(root: Path, name: str) -> Record:
     Raises:
         UsageError: none, or several; or its record is missing, damaged or was changed.
     """
-    kept = find_folder(root, name)
-    if kept.record is None:
-        message = f"`{kept.home}`: {kept.problem}"
+    folder = find_folder(root, name)
+    if folder.record is None:
+        message = f"`{folder.home}`: {folder.problem}"
         raise UsageError(message)
-    return kept.record
+    return folder.record
 
 
 def match_slugs(name: str, slugs: Iterable[str]) -> list[str]:
@@ -152,29 +152,29 @@ def select_folders(root: Path, names: list[str]) -> tuple[list[CellFolder], list
     """
     if not names:
         return read_folders(root), read_plans(root)
-    found: dict[str, CellFolder] = {}
-    asked: list[Plan] = []
+    chosen: dict[str, CellFolder] = {}
+    plans: list[Plan] = []
     for name in names:
         if not is_suite(root, name):
-            kept = find_folder(root, name)
-            found[kept.slug] = kept
+            folder = find_folder(root, name)
+            chosen[folder.slug] = folder
             continue
         plan = store.find_plan(root, name)
-        asked.append(plan)
+        plans.append(plan)
         folders = (store.cell_path(root, cell) for cell in plan.possible)
-        found |= {home.name: read_folder(home) for home in folders if home.is_dir()}
-    return [found[slug] for slug in sorted(found)], asked
+        chosen |= {home.name: read_folder(home) for home in folders if home.is_dir()}
+    return [chosen[slug] for slug in sorted(chosen)], plans
 
 
 def read_plans(root: Path) -> list[Plan]:
     """The plans of all suites that ran here and can be read."""
-    found: list[Plan] = []
+    plans: list[Plan] = []
     for name in list_suites(root):
         try:
-            found.append(store.find_plan(root, name))
+            plans.append(store.find_plan(root, name))
         except UsageError:  # damaged: `bench run` makes it again
             continue
-    return found
+    return plans
 
 
 def add_plugins(root: Path, plans: Iterable[Plan]) -> None:

@@ -111,11 +111,11 @@ def _record(text: str, root: Path) -> Record:
     if path.exists() and ("/" in text or not (root / "cells").is_dir()):
         message = f"`{text}` is no results folder and no cell's: no `cells`, no record.json in it"
         raise UsageError(message)
-    kept = cell_folders.find_folder(root, text)
-    if kept.record is None:
-        message = f"`{kept.home}`: {kept.problem}; there is nothing to compare"
+    cell = cell_folders.find_folder(root, text)
+    if cell.record is None:
+        message = f"`{cell.home}`: {cell.problem}; there is nothing to compare"
         raise UsageError(message)
-    return kept.record
+    return cell.record
 
 
 def diff_cells(a: Record, b: Record) -> CellDiff:
@@ -173,16 +173,16 @@ def _show(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _obstacles(a: Cell, b: Cell, found: list[FieldDifference]) -> list[str]:
+def _obstacles(a: Cell, b: Cell, differences: list[FieldDifference]) -> list[str]:
     """What differs beside estimator and seed, one phrase each."""
-    names = {difference.name for difference in found}
-    told = [FieldDifference("W/A", a.wa, b.wa)] if a.wa != b.wa else []
-    for difference in found:
+    names = {difference.name for difference in differences}
+    obstacles = [FieldDifference("W/A", a.wa, b.wa)] if a.wa != b.wa else []
+    for difference in differences:
         head, _, rest = difference.name.partition(".")
         other = f"{head}.name" in names and rest != "name"  # another one: its fields say no more
         if head not in MAY_DIFFER and not other:
-            told.append(FieldDifference(_word(head, rest), difference.a, difference.b))
-    return [str(difference) for difference in told]
+            obstacles.append(FieldDifference(_word(head, rest), difference.a, difference.b))
+    return [str(difference) for difference in obstacles]
 
 
 def _word(head: str, rest: str) -> str:
@@ -196,31 +196,31 @@ def _word(head: str, rest: str) -> str:
 
 def _accuracies(a: Record, b: Record) -> list[FieldDifference]:
     """The two accuracies, where they differ."""
-    told: list[FieldDifference] = []
+    differences: list[FieldDifference] = []
     for name, x, y in (
         ("last accuracy", a.last_acc, b.last_acc),
         ("best accuracy", a.best_acc, b.best_acc),
     ):
         if x != y:
             words = ["-" if v is None else f"{100 * v:.2f} %" for v in (x, y)]
-            told.append(FieldDifference(name, *words))
-    return told
+            differences.append(FieldDifference(name, *words))
+    return differences
 
 
 def _receipts(a: Receipt | None, b: Receipt | None) -> list[FieldDifference]:
     """Where the two machines' short trainings part."""
-    told: list[FieldDifference] = []
+    differences: list[FieldDifference] = []
     for name, x, y in (
         ("receipt", *("none" if r is None else "made" for r in (a, b))),
         ("receipt, machine", *("" if r is None else r.environment for r in (a, b))),
         ("receipt, repeated alike", *("" if r is None else _repeats(r) for r in (a, b))),
     ):
         if x != y and x and y:
-            told.append(FieldDifference(name, x, y))
+            differences.append(FieldDifference(name, x, y))
     if a and b and (step := first_differing_step(a.steps, b.steps)) is not None:
         pair = (r.steps[step][:12] if step < len(r.steps) else "-" for r in (a, b))
-        told.append(FieldDifference(f"receipt, step {step}", *pair))
-    return told
+        differences.append(FieldDifference(f"receipt, step {step}", *pair))
+    return differences
 
 
 def _repeats(receipt: Receipt) -> str:
@@ -230,28 +230,32 @@ def _repeats(receipt: Receipt) -> str:
 
 def _causes(made: list[FieldDifference], a: Receipt | None, b: Receipt | None) -> list[str]:
     """Why one cell may have come to other bits."""
-    told = [str(difference) for difference in made if difference.name in CAUSES]
+    causes = [str(difference) for difference in made if difference.name in CAUSES]
     for which, receipt in (("first", a), ("second", b)):
         if receipt and receipt.first_difference is not None:
             step = receipt.first_difference
-            told.append(f"the {which} machine did not repeat itself, from step {step}")
+            causes.append(f"the {which} machine did not repeat itself, from step {step}")
     if a and b and (step := first_differing_step(a.steps, b.steps)) is not None:
-        told.append(f"the two machines' receipts differ from step {step}: they compute differently")
+        causes.append(
+            f"the two machines' receipts differ from step {step}: they compute differently"
+        )
     elif a and b:
-        told.append("the receipts agree, so the machines compute alike")
+        causes.append("the receipts agree, so the machines compute alike")
     elif made:
-        told.append("no receipt from both, so nothing says whether the machines compute alike")
-    return told or ["nothing recorded says why; `bench verify` tells whether the files are intact"]
+        causes.append("no receipt from both, so nothing says whether the machines compute alike")
+    return causes or [
+        "nothing recorded says why; `bench verify` tells whether the files are intact"
+    ]
 
 
 def diff_folders(a: Path, b: Path) -> FolderDiff:
     """Two results folders, cell by cell."""
     ours, theirs = (
-        {kept.slug: kept for kept in cell_folders.read_folders(root)} for root in (a, b)
+        {cell.slug: cell for cell in cell_folders.read_folders(root)} for root in (a, b)
     )
     code = _by_other_code(ours, theirs)
     paired = {name for pair in code for name in (pair.a, pair.b)}
-    found = FolderDiff(
+    folder_diff = FolderDiff(
         a=str(a),
         b=str(b),
         only_a=[name for name in ours if name not in theirs and name not in paired],
@@ -263,32 +267,34 @@ def diff_folders(a: Path, b: Path) -> FolderDiff:
         damaged=[*_damaged(a, ours), *_damaged(b, theirs)],
     )
     for name in (name for name in ours if name in theirs):
-        _sort(name, ours[name], theirs[name], found)
-    return found
+        _sort(name, ours[name], theirs[name], folder_diff)
+    return folder_diff
 
 
-def _damaged(root: Path, kept: dict[str, CellFolder]) -> Iterator[str]:
+def _damaged(root: Path, cells: dict[str, CellFolder]) -> Iterator[str]:
     """What is wrong with weights files of a results folder, a line each."""
-    for slug, one in kept.items():
+    for slug, cell in cells.items():
         yield from (
-            f"{root}: {slug}: {why}" for why in weight_files.check_weight_files(one).values() if why
+            f"{root}: {slug}: {why}"
+            for why in weight_files.check_weight_files(cell).values()
+            if why
         )
 
 
-def _sort(name: str, ours: CellFolder, theirs: CellFolder, found: FolderDiff) -> None:
+def _sort(name: str, ours: CellFolder, theirs: CellFolder, folder_diff: FolderDiff) -> None:
     """Put a cell that both have into its list."""
     a, b = ours.record, theirs.record
     if a and b and a.measured and b.measured:
         parted = diff_records(a, b)
         if parted:
             names = [difference.name for difference in parted]
-            found.other.append(CellPair(name, describe_result(a), describe_result(b), names))
+            folder_diff.other.append(CellPair(name, describe_result(a), describe_result(b), names))
             return
     elif ours.state != theirs.state:
         x, y = (describe_result(k.record) if k.record else k.problem for k in (ours, theirs))
-        found.states.append(CellPair(name, x, y, []))
+        folder_diff.states.append(CellPair(name, x, y, []))
         return
-    found.same.append(name)
+    folder_diff.same.append(name)
 
 
 def _by_other_code(ours: dict[str, CellFolder], theirs: dict[str, CellFolder]) -> list[CellPair]:

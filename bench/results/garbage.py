@@ -34,12 +34,12 @@ def report_garbage(root: Path, *, move: bool) -> Iterator[str]:
         UsageError: as `find_leftovers`.
         EnvironmentProblem: something cannot be moved; what was moved before it stays there.
     """
-    found = find_leftovers(root)
-    for leftover in found:
+    leftovers = find_leftovers(root)
+    for leftover in leftovers:
         held = "; a run is at work there, so it stays" if leftover.held else ""
         where = leftover.path.relative_to(root)
         yield f"{where}  {leftover.size / 1e6:.1f} MB  {leftover.reason}{held}"
-    loose = [leftover for leftover in found if not leftover.held]
+    loose = [leftover for leftover in leftovers if not leftover.held]
     if not move or not loose:
         yield _sum(loose) + "; --move takes them to the attic, nothing is deleted" * bool(loose)
         return
@@ -58,41 +58,41 @@ def find_leftovers(root: Path) -> list[Leftover]:
     """
     if not (root / "suites").is_dir():  # as a run leaves it that ended before its first cell
         cell_folders.list_paths(root)
-    kept = sorted((root / "suites").glob("*/plan.json"))
-    plans = [store.find_plan(root, path.parent.name) for path in kept]
+    plan_files = sorted((root / "suites").glob("*/plan.json"))
+    plans = [store.find_plan(root, path.parent.name) for path in plan_files]
     cell_folders.add_plugins(root, plans)
     wanted = [cell for plan in plans for cell in plan.possible]
     by_key = {cell.key: cell for cell in wanted}
     slugs = {cell.slug for cell in wanted}
-    found: list[Leftover] = []
+    leftovers: list[Leftover] = []
     for home in sorted((root / "cells").glob("*")):
         held = bool(lease.holder(home))
-        found += [
+        leftovers += [
             Leftover(path, reason, _size(path), home, held)
             for path, reason in _of_cell(home, slugs, by_key)
         ]
-    told = {leftover.path for leftover in found}
+    named = {leftover.path for leftover in leftovers}
     at_work = bool(lease.held(root))
-    return found + [
+    return leftovers + [
         Leftover(path, "left by what was cut short", _size(path), held=at_work)
         for path in _cut(root)
-        if not told & {path, *path.parents} and root / "attic" not in path.parents
+        if not named & {path, *path.parents} and root / "attic" not in path.parents
     ]
 
 
 def _of_cell(home: Path, slugs: set[str], by_key: dict[str, Cell]) -> Iterator[tuple[Path, str]]:
     """What is left over of a cell's folder, or in it, and why."""
-    kept = cell_folders.read_folder(home)
-    needed = {home.name} if kept.record is None else {home.name, kept.record.cell.slug}
+    folder = cell_folders.read_folder(home)
+    needed = {home.name} if folder.record is None else {home.name, folder.record.cell.slug}
     if home.is_symlink() or not needed & slugs:
-        yield home, _why(kept, by_key)
+        yield home, _why(folder, by_key)
         return
-    if kept.record is None and not kept.unfinished:
-        yield home / "record.json", kept.problem
+    if folder.record is None and not folder.unfinished:
+        yield home / "record.json", folder.problem
     for path in sorted(home.glob("record.json.damaged*")):
         yield path, "a damaged record that was set aside"
     checkpoints = home / "checkpoints"
-    if kept.record and kept.record.measured and checkpoints.exists():
+    if folder.record and folder.record.measured and checkpoints.exists():
         yield checkpoints, "checkpoints of a measured cell"
         return
     for path in sorted(checkpoints.glob("*.damaged")):
@@ -111,11 +111,11 @@ def _cut(root: Path) -> Iterator[Path]:
             yield path
 
 
-def _why(kept: CellFolder, by_key: dict[str, Cell]) -> str:
+def _why(folder: CellFolder, by_key: dict[str, Cell]) -> str:
     """Why a folder that no plan names is there."""
-    if kept.home.is_symlink():
-        return f"a link, to `{kept.home.readlink()}`"
-    record = kept.record
+    if folder.home.is_symlink():
+        return f"a link, to `{folder.home.readlink()}`"
+    record = folder.record
     if record and record.measured and record.cell.key in by_key:
         changes = source_digest.changes(record.cell, by_key[record.cell.key])
         return f"stale: {', '.join(changes)}"
@@ -128,8 +128,10 @@ def _size(path: Path) -> int:
     return 0 if path.is_symlink() else sum(p.stat().st_size for p in files)
 
 
-def _sum(found: list[Leftover]) -> str:
-    return f"{len(found)} left over, {sum(leftover.size for leftover in found) / 1e6:.1f} MB"
+def _sum(leftovers: list[Leftover]) -> str:
+    return (
+        f"{len(leftovers)} left over, {sum(leftover.size for leftover in leftovers) / 1e6:.1f} MB"
+    )
 
 
 def _taken(leftover: Leftover, root: Path, to: Path) -> bool:

@@ -76,8 +76,8 @@ def merge_into(
             (tree / "cells").mkdir(parents=True)
             archive.read_archive(source, tree)
         join = _Join(tree, root, Path(scratch), prefer, dry)
-        for kept in cell_folders.read_folders(tree):
-            yield from join.cell(kept)
+        for folder in cell_folders.read_folders(tree):
+            yield from join.cell(folder)
         for name in cell_folders.list_suites(tree):
             yield join.suite(name)
 
@@ -119,13 +119,13 @@ class _Join:
 
     def cell(self, theirs: CellFolder) -> Iterator[MergeResult]:
         """Decide on one cell, and do it; weights that are damaged are told apart."""
-        found = weight_files.check_weight_files(theirs)
-        sound = tuple(name for name, why in found.items() if not why)
+        problems = weight_files.check_weight_files(theirs)
+        sound = tuple(name for name, why in problems.items() if not why)
         try:
             yield self._cell(_Offer(theirs.home, theirs.record, theirs.problem, sound))
         except lease.Held as held:
             yield MergeResult("refused", theirs.slug, str(held))
-        yield from (MergeResult("refused", theirs.slug, why) for why in found.values() if why)
+        yield from (MergeResult("refused", theirs.slug, why) for why in problems.values() if why)
 
     def _cell(self, theirs: _Offer) -> MergeResult:
         home = self.root / "cells" / theirs.slug
@@ -190,8 +190,12 @@ class _Join:
                 if path.name in bad:
                     attic.move_durably(ours.home / path.name, room / path.name)
                 attic.move_durably(copy, ours.home / path.name)
-        told = [f"ours: {bad[p.name]}; it is kept in `{room}`" for p in wanted if p.name in bad]
-        return MergeResult("completed", theirs.slug, "; ".join([*(p.name for p in wanted), *told]))
+        set_aside = [
+            f"ours: {bad[p.name]}; it is kept in `{room}`" for p in wanted if p.name in bad
+        ]
+        return MergeResult(
+            "completed", theirs.slug, "; ".join([*(p.name for p in wanted), *set_aside])
+        )
 
     def _replace(self, theirs: _Offer, ours: CellFolder, why: str) -> MergeResult:
         """Theirs lands, ours goes to the attic."""
@@ -244,16 +248,16 @@ class _Join:
         ours, _ = _plan(self.root, name)
         if ours and _same(ours, theirs):
             return MergeResult("equal", label)
-        told = "the suites differ" if ours else "ours is damaged"
+        difference = "the suites differ" if ours else "ours is damaged"
         if self.prefer == "ours":
-            return MergeResult("kept", label, told)
+            return MergeResult("kept", label, difference)
         if ours and self.prefer is None:
-            return MergeResult("conflict", label, f"{told}; {DECIDE}")
+            return MergeResult("conflict", label, f"{difference}; {DECIDE}")
         room = attic.new_path(self.root, name)
         if not self.dry:
             attic.move_durably(home, room)
         self._tables(theirs, home)
-        return MergeResult("replaced", label, f"{told}; ours is kept as `{room}`")
+        return MergeResult("replaced", label, f"{difference}; ours is kept as `{room}`")
 
     def _tables(self, plan: Plan, home: Path) -> None:
         if self.dry:

@@ -31,7 +31,7 @@ def diff_records(a: Record, b: Record) -> list[FieldDifference]:
 
     What one of them does not hold, since it is of an older version, is not compared.
     """
-    found = [
+    differences = [
         FieldDifference(name, str(x), str(y))
         for name, x, y in (
             ("status", a.status, b.status),
@@ -43,10 +43,10 @@ def diff_records(a: Record, b: Record) -> list[FieldDifference]:
         if x != y and (x and y)
     ]
     for name in [n for n in a.curves if n in b.curves]:
-        found += _parting(name, a.curves[name], b.curves[name])
+        differences += _parting(name, a.curves[name], b.curves[name])
     if a.indicators and b.indicators and a.indicators != b.indicators:
-        found.append(FieldDifference("indicators", "differ", "differ"))
-    return found
+        differences.append(FieldDifference("indicators", "differ", "differ"))
+    return differences
 
 
 def _epoch(index: int | None) -> str:

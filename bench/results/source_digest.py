@@ -146,8 +146,8 @@ def core_files() -> list[Path]:
     """Every file of the numeric core, sorted; a file new in its packages is one of them."""
     files = [path for package in NUMERIC for path in (HOME / package).rglob("*.py")]
     aside = {HOME / name for name in ASIDE}
-    kept = [path for path in files if path not in aside and path.name != "__init__.py"]
-    return sorted([*kept, HOME / SCHEDULE])
+    numeric = [path for path in files if path not in aside and path.name != "__init__.py"]
+    return sorted([*numeric, HOME / SCHEDULE])
 
 
 def core_code() -> dict[str, str]:
@@ -168,7 +168,7 @@ def numerics() -> dict[str, str]:
     declared: dict[str, dict[str, str]] = json.loads(DECLARED.read_bytes())
     code, now = declared["code"], core_code()
     known, there = set(code.values()), set(now.values())
-    other = {path: found for path, found in now.items() if found not in known}
+    other = {path: digest_now for path, digest_now in now.items() if digest_now not in known}
     gone = {path: "gone" for path, was in code.items() if was not in there}
     return declared["carried"] | gone | other
 

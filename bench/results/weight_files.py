@@ -53,10 +53,10 @@ def recorded_digest(record: Record, which: str) -> str:
     return record.weights_digest if which == "last" else record.best_digest
 
 
-def check_weight_files(kept: CellFolder) -> dict[str, str]:
+def check_weight_files(cell: CellFolder) -> dict[str, str]:
     """The weights files of a cell, and why one is not what its record says; empty if it is."""
-    record = kept.record
-    paths = {which: kept.home / f"{which}.safetensors" for which in ("last", "best")}
+    record = cell.record
+    paths = {which: cell.home / f"{which}.safetensors" for which in ("last", "best")}
     return {
         path.name: find_problem(path, recorded_digest(record, which) if record else "")
         for which, path in paths.items()

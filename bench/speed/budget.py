@@ -45,7 +45,7 @@ class Budget:
 
 
 def fit_budget(
-    plan: Plan, found: Calibration, root: Path, seconds: float, left_s: Callable[[str], float]
+    plan: Plan, calibration: Calibration, root: Path, seconds: float, left_s: Callable[[str], float]
 ) -> Budget:
     """
     What of the cells that are left fits into so many seconds.
@@ -53,10 +53,10 @@ def fit_budget(
     Args:
         left_s: how long the suite takes with one more override; SuiteError: it is none then.
     """
-    cells = [cell for line in found.lines for cell in line.cells]
-    order = {cell_id: i for i, cell_id in enumerate(found.ends)}
+    cells = [cell for line in calibration.lines for cell in line.cells]
+    order = {cell_id: i for i, cell_id in enumerate(calibration.ends)}
     cells.sort(key=lambda cell: order.get(cell.id, len(order)))
-    fits = [cell for cell in cells if found.ends.get(cell.id, seconds + 1) <= seconds]
+    fits = [cell for cell in cells if calibration.ends.get(cell.id, seconds + 1) <= seconds]
     ids = {cell.id for cell in fits}
     return Budget(
         seconds=seconds,

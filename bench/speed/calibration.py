@@ -102,14 +102,16 @@ def calibrate(
     return Calibration(slots, lines, dict(zip(seconds, times, strict=True)))
 
 
-def compare_cpu_layouts(found: Calibration, measurer: Measurer) -> list[Throughput]:
+def compare_cpu_layouts(calibration: Calibration, measurer: Measurer) -> list[Throughput]:
     """The throughput of the costliest graph in each way to share the CPU, the fastest first."""
-    lines = [(line.throughput.epoch_s, line.cells[0]) for line in found.lines if line.throughput]
-    if not lines or found.slots[0].device != "cpu":
+    lines = [
+        (line.throughput.epoch_s, line.cells[0]) for line in calibration.lines if line.throughput
+    ]
+    if not lines or calibration.slots[0].device != "cpu":
         return []
     cell = max(lines, key=lambda pair: pair[0])[1]
     return packing.measure_cpu_layouts(
-        cell, dict.fromkeys([found.slots, *packing.list_cpu_layouts(cores())]), measurer
+        cell, dict.fromkeys([calibration.slots, *packing.list_cpu_layouts(cores())]), measurer
     )
 
 

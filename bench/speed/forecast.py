@@ -35,9 +35,9 @@ class ForecastRequest:
 
     def plan(self, *more: str) -> tuple[Plan, list[Cell]]:
         """What it means with more overrides, and the cells that it chooses."""
-        found = planner.plan(self.suite, self.over(*more), self.data)
-        found = saved.continued(found, self.results)
-        return found, filters.select(found, self.filter_)
+        plan = planner.plan(self.suite, self.over(*more), self.data)
+        plan = saved.continued(plan, self.results)
+        return plan, filters.select(plan, self.filter_)
 
     def left(self, *more: str) -> tuple[Plan, list[Cell]]:
         """The same, and of those cells the ones that would run."""
@@ -53,7 +53,7 @@ class Forecast:
 
     asked: ForecastRequest
     plan: Plan
-    found: Calibration
+    calibration: Calibration
     cpu_layouts: list[Throughput]
     budget: Budget | None
 
@@ -70,11 +70,15 @@ def make_forecast(
     """
     plan, cells = asked.left()
     slots = packing.choose_slots(where, cells, measurer)
-    found = calibration.calibrate(plan, cells, slots, measurer)
+    calibrated = calibration.calibrate(plan, cells, slots, measurer)
     settled = replace(measurer, settled=True)
 
     def left_s(override: str) -> float:
         return calibration.calibrate(*asked.left(override), slots, settled).left_s
 
-    fits = None if budget_s is None else fit_budget(plan, found, asked.results, budget_s, left_s)
-    return Forecast(asked, plan, found, calibration.compare_cpu_layouts(found, measurer), fits)
+    fits = (
+        None if budget_s is None else fit_budget(plan, calibrated, asked.results, budget_s, left_s)
+    )
+    return Forecast(
+        asked, plan, calibrated, calibration.compare_cpu_layouts(calibrated, measurer), fits
+    )

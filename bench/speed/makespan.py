@@ -18,11 +18,11 @@ def compute_end_times(seconds: Iterable[float], slots: int, start_s: float = 0.0
         start_s: until a slot takes its first one.
     """
     free = [start_s] * slots
-    found: list[float] = []
+    ends: list[float] = []
     for each in seconds:
-        found.append(free[0] + each)
-        heapq.heapreplace(free, found[-1])
-    return found
+        ends.append(free[0] + each)
+        heapq.heapreplace(free, ends[-1])
+    return ends
 
 
 def find_largest(fits: Callable[[int], bool], most: int) -> int:

@@ -96,10 +96,10 @@ class Measurer:
         graph = throughput.graph_key(cell)
         for compiled in (False, True) if self.compiled is None else (self.compiled,):
             environment = _environment(slots[0], compiled)
-            found = self._known.get((graph, place, environment))
-            found = found or throughput.load_throughput(self.root, graph, place, environment)
-            if found and (self.settled or self._compiles(cell, found, slots[0]) == compiled):
-                return found
+            known = self._known.get((graph, place, environment))
+            known = known or throughput.load_throughput(self.root, graph, place, environment)
+            if known and (self.settled or self._compiles(cell, known, slots[0]) == compiled):
+                return known
         if problem := self._failed.get((graph, place)):
             raise Unmeasured(problem)
         if self.settled:
@@ -113,15 +113,15 @@ class Measurer:
             raise
         environment = _environment(slots[0], copies[0].compiled)
         names = {"graph": graph, "place": place, "environment": environment}
-        found = _combine(copies, threads=slots[0].threads, **names)
-        self._known[graph, place, environment] = found
-        throughput.save_throughput(self.root, found)
-        return found
+        measured = _combine(copies, threads=slots[0].threads, **names)
+        self._known[graph, place, environment] = measured
+        throughput.save_throughput(self.root, measured)
+        return measured
 
-    def _compiles(self, cell: Cell, found: Throughput, slot: Slot) -> bool:
+    def _compiles(self, cell: Cell, throughput: Throughput, slot: Slot) -> bool:
         """Would the cell compile, whose epochs take as many operations as they did?"""
         if self.compiled is None:
-            operations = cell.recipe.epochs * found.operations
+            operations = cell.recipe.epochs * throughput.operations
             return compile_policy.is_worth_compiling(operations, slot.device)[0]
         return self.compiled
 
@@ -183,7 +183,7 @@ def _part(data: Dataset, batch: int) -> Dataset:
     """The first rows: an epoch of no more steps than are to be taken, and a short evaluation."""
     rows = [(STEPS + WARMUP) * batch, TEST_ROWS]
     train, test = (min(n, data.sizes[s]) for n, s in zip(rows, ("train", "test"), strict=True))
-    return data.part(data.label, torch.arange(train), torch.arange(test))
+    return data.select(data.label, torch.arange(train), torch.arange(test))
 
 
 def _evaluation_s(built: model.Model, data: Dataset) -> float:

@@ -105,8 +105,8 @@ def measure_cpu_layouts(
     cell: Cell, ways: Iterable[tuple[Slot, ...]], measurer: Measurer
 ) -> list[Throughput]:
     """The cell's throughput in each way to share the CPU, the fastest as a whole first."""
-    found: list[Throughput] = []
+    throughputs: list[Throughput] = []
     for way in ways:
         with suppress(Unmeasured):
-            found.append(measurer.measure(cell, way))
-    return sorted(found, key=lambda throughput: -throughput.total)
+            throughputs.append(measurer.measure(cell, way))
+    return sorted(throughputs, key=lambda throughput: -throughput.total)

@@ -94,12 +94,12 @@ def _receive(reader: Any, process: BaseProcess, kills: int) -> Any:
         ProcessFailed: it says that it failed, or died.
     """
     try:
-        found = reader.recv()
+        answer = reader.recv()
     except EOFError:
         process.join()
         killed = worker_process.oom_kills() > kills
         reason = "out of memory" if killed else worker_process.death(process.exitcode)
         raise ProcessFailed(reason) from None
-    if isinstance(found, Failure):
-        raise ProcessFailed(found.reason)
-    return found
+    if isinstance(answer, Failure):
+        raise ProcessFailed(answer.reason)
+    return answer

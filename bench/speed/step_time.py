@@ -69,7 +69,7 @@ def time_steps(
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     try:
-        found = trainer.train(
+        outcome = trainer.train(
             model.net,
             model.clock,
             data,
@@ -81,7 +81,7 @@ def time_steps(
         )
     except trainer.TrainingStopped:
         return timer.times()
-    message = f"no pace: {found.diverged}"
+    message = f"no pace: {outcome.diverged}"
     raise BenchError(message)
 
 

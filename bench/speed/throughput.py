@@ -62,10 +62,10 @@ def graph_key(cell: Cell) -> str:
 
 def group_by_graph(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
     """The cells of each graph."""
-    found: dict[str, list[Cell]] = {}
+    groups: dict[str, list[Cell]] = {}
     for cell in cells:
-        found.setdefault(graph_key(cell), []).append(cell)
-    return found
+        groups.setdefault(graph_key(cell), []).append(cell)
+    return groups
 
 
 def describe_devices(devices: Iterable[str]) -> str:

@@ -74,7 +74,7 @@ def step_folder(home: Path, epoch: int, step: int) -> Path:
 
 def count_epochs(home: Path) -> int:
     """How many epochs are done by the newest checkpoint of the cell whose files are in `home`."""
-    return max((int(path.name.partition("-")[0]) for path in _found(home)), default=0)
+    return max((int(path.name.partition("-")[0]) for path in _list_folders(home)), default=0)
 
 
 def write(home: Path, cell_id: str, snapshot: Snapshot, processes: list[Provenance]) -> Path:
@@ -104,7 +104,7 @@ def write(home: Path, cell_id: str, snapshot: Snapshot, processes: list[Provenan
             raise
         for each in (path, root):
             sync_folder(each)
-        for old in _found(home)[KEPT:]:
+        for old in _list_folders(home)[KEPT:]:
             _remove(old)
     except OSError as error:
         message = f"cannot write `{path}`: {error.strerror or error}"
@@ -124,12 +124,12 @@ def read_newest(
         EnvironmentProblem: the disk cannot be read, or one cannot be set aside.
     """
     try:
-        for path in _found(home):
+        for path in _list_folders(home):
             try:
                 return read_files(path, cell_id)
             except Unusable as problem:
                 set_aside(path, str(problem), report)
-        if _found(home, DAMAGED):
+        if _list_folders(home, DAMAGED):
             report("no checkpoint is left, training begins anew")
     except OSError as error:
         message = f"cannot read `{error.filename or folder(home)}`: {error.strerror or error}"
@@ -154,7 +154,7 @@ def check_optimizer(past: Snapshot, parameters: Iterable[Tensor]) -> None:
 
 def examine(home: Path, cell_id: str) -> Iterator[tuple[Path, str]]:
     """Each checkpoint of a cell, the newest first, and what is wrong with it; nothing if sound."""
-    for path in _found(home):
+    for path in _list_folders(home):
         try:
             read_intact(path, cell_id)
             yield path, ""
@@ -185,7 +185,7 @@ def remove_unfinished(home: Path) -> None:
     """Remove what a process that was killed while it wrote has left."""
     unfinished = (home.glob(f".{name}.*") for name in ("*.safetensors", "record.json"))
     with contextlib.suppress(OSError):
-        for path in (folder(home) / PART, *(p for found in unfinished for p in found)):
+        for path in (folder(home) / PART, *(p for paths in unfinished for p in paths)):
             _remove(path)
 
 
@@ -203,7 +203,7 @@ def _is_sound(path: Path, cell_id: str) -> bool:
     return True
 
 
-def _found(home: Path, name: str = r"\d+-\d+") -> list[Path]:
+def _list_folders(home: Path, name: str = r"\d+-\d+") -> list[Path]:
     """The checkpoints of a cell, the newest first; none where their folder is a link."""
     root = folder(home)
     if root.is_symlink() or not root.is_dir():

@@ -69,13 +69,13 @@ def find_or_make_receipt(root: Path, device: str, threads: int, compiled: bool =
     A folder that cannot be written is no problem: the receipt is then this process's alone.
     """
     path = _path(root, describe_environment(device, threads, compiled))
-    found = _read(path)
-    if found is None or path != _path(root, found.environment):
-        found = make_receipt(device, threads, compiled)
+    receipt = _read(path)
+    if receipt is None or path != _path(root, receipt.environment):
+        receipt = make_receipt(device, threads, compiled)
         with contextlib.suppress(EnvironmentProblem):
-            kept = store.path_inside(root, "receipts", path.name)
-            write_file(kept, found.model_dump_json() + "\n")
-    return found
+            file = store.path_inside(root, "receipts", path.name)
+            write_file(file, receipt.model_dump_json() + "\n")
+    return receipt
 
 
 def make_receipt(device: str, threads: int, compiled: bool = False) -> Receipt:

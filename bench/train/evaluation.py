@@ -48,9 +48,9 @@ def measure_again(cell: str, root: Path, data: Path | None) -> Iterator[tuple[st
         message = f"{record.cell.slug}: {record.status} ({record.reason}); nothing to measure"
         raise UsageError(message)
     left_out: list[str] = []
-    found = model.load_dataset(record.cell, data).to(torch.device("cpu"), report=left_out.append)
+    dataset = model.load_dataset(record.cell, data).to(torch.device("cpu"), report=left_out.append)
     for which in measured_weights(record):
-        measured = measure_weights(record, root, found, which)
+        measured = measure_weights(record, root, dataset, which)
         same = measured.now == measured.then
         words = ["as recorded" if same else f"record says {format_accuracy(measured.then)}"]
         if measured.device and not same:
@@ -59,7 +59,7 @@ def measure_again(cell: str, root: Path, data: Path | None) -> Iterator[tuple[st
             words.append("the weights are not the ones that were recorded")
         if left_out:
             words.append(f"{len(left_out)} damaged files left out")
-        text = f"{record.cell.slug} {which}: {format_accuracy(measured.now)} on {found.label}"
+        text = f"{record.cell.slug} {which}: {format_accuracy(measured.now)} on {dataset.label}"
         yield f"{text}, {', '.join(words)}", measured.holds
 
 
@@ -70,7 +70,7 @@ def measured_weights(record: Record) -> list[str]:
     return ["last", "best"] if record.status == "ok" else ["best"]
 
 
-def measure_weights(record: Record, root: Path, found: Dataset, which: str) -> Measured:
+def measure_weights(record: Record, root: Path, dataset: Dataset, which: str) -> Measured:
     """
     Measure the `which` weights of a record on data that is on the CPU.
 
@@ -80,7 +80,7 @@ def measure_weights(record: Record, root: Path, found: Dataset, which: str) -> M
     """
     torch.set_num_threads(sorted((1, record.provenance.threads, MOST_THREADS))[1])
     net = model.load_recorded(record, root, which)
-    now = trainer.accuracy(net, found)
+    now = trainer.accuracy(net, dataset)
     epoch = -1 if which == "last" else record.best_epoch or 0
     curves = (record.curves["test_acc"], record.curves.get("test_top5"))
     then = tuple(acc if c is None else c[epoch] for acc, c in zip(now, curves, strict=True))

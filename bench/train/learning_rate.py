@@ -5,7 +5,7 @@ import math
 from bench.spec.cell import Recipe
 
 
-def progress(recipe: Recipe, e: int) -> float:
+def epoch_progress(recipe: Recipe, e: int) -> float:
     """p of epoch e = 0..E-1: e/E, which never reaches 1, or e/(E-1)."""
     return e / (recipe.epochs if recipe.progress == "e/E" else max(recipe.epochs - 1, 1))
 

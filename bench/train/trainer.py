@@ -19,7 +19,7 @@ from bench.nn.compiler import compile_step
 from bench.spec.cell import Recipe
 from bench.train.divergence import first_bad_step, name_culprit, name_spoilt_parameter
 from bench.train.indicators import IndicatorRecorder
-from bench.train.learning_rate import learning_rate, progress
+from bench.train.learning_rate import epoch_progress, learning_rate
 from bench.train.loss import compute_loss
 from bench.train.optimizer import make_optimizer
 from bench.train.outcome import CURVES, Outcome, Progress, Watch
@@ -90,7 +90,7 @@ def train(
         loop.resume(resume)
     outcome = loop.state.outcome
     for e in range(loop.first, recipe.epochs):
-        clock.set(progress(recipe, e))
+        clock.set(epoch_progress(recipe, e))
         lr = learning_rate(recipe, e)
         outcome.diverged = loop.epoch(e, lr)
         if outcome.diverged:

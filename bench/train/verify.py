@@ -60,17 +60,17 @@ class Verifier:
         self.root, self.data, self.accuracy = root, data, accuracy
         self.sets: dict[str, Dataset | str] = {}  # or why there is none
 
-    def check(self, kept: CellFolder) -> Checked:
+    def check(self, folder: CellFolder) -> Checked:
         """Everything about one cell; nothing that is wrong with it is raised."""
-        result = Checked(kept.slug)
-        for path, problem in checkpoint.examine(kept.home, kept.slug.rpartition("__")[2]):
+        result = Checked(folder.slug)
+        for path, problem in checkpoint.examine(folder.home, folder.slug.rpartition("__")[2]):
             where = result.wrong if problem else result.checked
             name = f"checkpoint {path.name}"
             where.append(f"{name}: {problem}" if problem else name)
-        record = kept.record
+        record = folder.record
         if record is None:
-            where = result.unchecked if kept.unfinished else result.wrong
-            where.append(kept.problem)
+            where = result.unchecked if folder.unfinished else result.wrong
+            where.append(folder.problem)
             return result
         result.checked.append("record")
         if cell_folders.describe_seal(record) == "holds":
@@ -80,15 +80,15 @@ class Verifier:
         if not record.measured:
             result.unchecked.append(f"nothing was measured: {record.status}, {record.reason}")
             return result
-        sound = [w for w in ("last", "best") if self._weights(kept, record, w, result)]
+        sound = [w for w in ("last", "best") if self._weights(folder, record, w, result)]
         for which in evaluation.measured_weights(record) if self.accuracy else ():
             if which in sound:
                 self._accuracy(record, which, result)
         return result
 
-    def _weights(self, kept: CellFolder, record: Record, which: str, result: Checked) -> bool:
+    def _weights(self, folder: CellFolder, record: Record, which: str, result: Checked) -> bool:
         """Compare the digest of kept weights with the record's; are they there to be measured?"""
-        path = kept.home / f"{which}.safetensors"
+        path = folder.home / f"{which}.safetensors"
         recorded = weight_files.recorded_digest(record, which)
         if not path.is_file():
             if which == "last" or record.best_epoch is not None:
@@ -107,12 +107,12 @@ class Verifier:
         if changes := source_digest.changes(record.cell, source_digest.now(record.cell)):
             result.unchecked.append(f"{what}: {', '.join(changes)} since")
             return
-        found = self._dataset(record)
-        if isinstance(found, str):
-            result.unchecked.append(f"{what}: {found}")
+        dataset = self._dataset(record)
+        if isinstance(dataset, str):
+            result.unchecked.append(f"{what}: {dataset}")
             return
         try:
-            measured = evaluation.measure_weights(record, self.root, found, which)
+            measured = evaluation.measure_weights(record, self.root, dataset, which)
         except UsageError as error:
             result.wrong.append(str(error))
             return
@@ -131,18 +131,18 @@ class Verifier:
         key = record.cell.data.model_dump_json()
         if key not in self.sets:
             try:
-                found = model.load_dataset(record.cell, self.data)
-                self.sets[key] = found.to(torch.device("cpu"))
+                dataset = model.load_dataset(record.cell, self.data)
+                self.sets[key] = dataset.to(torch.device("cpu"))
             except DataError as error:
                 self.sets[key] = str(error).splitlines()[0]
         return self.sets[key]
 
 
-def summary(results: list[Checked]) -> str:
+def summarize(results: list[Checked]) -> str:
     """One line for all cells."""
     counts = Counter(result.state for result in results)
-    told = (f"{counts[state]} {words}" for state, words in WORDS.items() if counts[state])
-    return f"{count(len(results), 'cell')}: {', '.join(told) or 'nothing to check'}"
+    phrases = (f"{counts[state]} {words}" for state, words in WORDS.items() if counts[state])
+    return f"{count(len(results), 'cell')}: {', '.join(phrases) or 'nothing to check'}"
 
 
 def verify_cells(
@@ -157,5 +157,5 @@ def verify_cells(
     chosen, plans = cell_folders.select_folders(root, names)
     cell_folders.add_plugins(root, [*plans, *cell_folders.read_plans(root)])
     verifier = Verifier(root, data, accuracy=accuracy)
-    for number, kept in enumerate(chosen, start=1):
-        yield number, len(chosen), verifier.check(kept)
+    for number, folder in enumerate(chosen, start=1):
+        yield number, len(chosen), verifier.check(folder)

@@ -20,7 +20,7 @@ from bench.nn.layers import Layers
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.spec.cell import Binarization, Recipe, Ref
 from bench.train import model, trainer
-from bench.train.learning_rate import learning_rate, progress
+from bench.train.learning_rate import epoch_progress, learning_rate
 from bench.train.model import Model
 from bench.train.optimizer import make_optimizer
 
@@ -267,7 +267,7 @@ def trained(seeds: range, recipe: Recipe, dtype: torch.dtype) -> list[list[float
     curves: list[list[float]] = [[] for _ in seeds]
     for e in range(recipe.epochs):
         for part in parts:
-            part.clock.set(progress(recipe, e))
+            part.clock.set(epoch_progress(recipe, e))
         optimizer.param_groups[0]["lr"] = learning_rate(recipe, e)
         epochs = (data.epoch(recipe.batch_size, one) for one in generators)
         for batch in zip(*epochs, strict=True):

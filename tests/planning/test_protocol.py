@@ -13,7 +13,7 @@ from bench.registry import ESTIMATORS
 from bench.spec.cell import Recipe
 from bench.spec.suite import Suite
 from bench.spec.suite_file import find_suite
-from bench.train.learning_rate import learning_rate, progress
+from bench.train.learning_rate import epoch_progress, learning_rate
 
 
 @cache
@@ -143,9 +143,9 @@ def test_progress_may_reach_the_end() -> None:
     """e/E stops short of the knob's end, e/(E-1) reaches it; one epoch stands at the start."""
     short, whole = Recipe(epochs=10), Recipe(epochs=10, progress="e/(E-1)")
 
-    assert [progress(short, e) for e in (0, 9)] == [0, 0.9]
-    assert [progress(whole, e) for e in (0, 9)] == [0, 1]
-    assert progress(Recipe(epochs=1, progress="e/(E-1)"), 0) == 0
+    assert [epoch_progress(short, e) for e in (0, 9)] == [0, 0.9]
+    assert [epoch_progress(whole, e) for e in (0, 9)] == [0, 1]
+    assert epoch_progress(Recipe(epochs=1, progress="e/(E-1)"), 0) == 0
 
 
 @pytest.mark.parametrize(

@@ -14,18 +14,18 @@ def count_bytes_kept(net: nn.Module, loss_of: Callable[[], Tensor]) -> int:
     Parameters and buffers are not counted: they are there anyway.
     """
     own = {t.untyped_storage().data_ptr() for t in (*net.parameters(), *net.buffers())}
-    found: dict[int, int] = {}
+    sizes: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
-            found[storage.data_ptr()] = storage.nbytes()
+            sizes[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     with saved_tensors_hooks(pack, lambda tensor: tensor):
         loss = loss_of()
     del loss  # until here it held what was kept, so that no memory was used twice
-    return sum(found.values())
+    return sum(sizes.values())
 
 
 def measure_peak_bytes(call: Callable[[], object], device: torch.device) -> int:

@@ -79,14 +79,14 @@ def measure_rates(device: torch.device) -> dict[str, float]:
 
     A precision that the device does not multiply in is left out.
     """
-    found: dict[str, float] = {}
+    rates: dict[str, float] = {}
     for name, dtype in PRECISIONS.items():
         try:
             run = time_products(1, device, dtype)
         except RuntimeError:  # torch has no such product here
             continue
-        found[name] = 1 / min(run() for _ in range(3))
+        rates[name] = 1 / min(run() for _ in range(3))
     source = torch.zeros(COPIED[device.type], dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     copy = time_repeatedly(lambda: target.copy_(source), device)
-    return found | {"copy": 2 * len(source) / min(copy() for _ in range(3))}
+    return rates | {"copy": 2 * len(source) / min(copy() for _ in range(3))}

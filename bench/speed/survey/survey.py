@@ -60,27 +60,27 @@ def run_survey(at: Setting, tell: Callable[[str], None]) -> SurveyReport:
     Raises:
         BenchError: a training diverged, or died.
     """
-    found: list[CaseResult] = []
+    results: list[CaseResult] = []
     asked = list_cases(at)
     whole = True
     try:
         for i, case in enumerate(asked, 1):
             tell(f"[{i}/{len(asked)}] {case.group}: {case.name}")
             with use_threads(at.threads):
-                found += list_results(case, case.measure())
+                results += list_results(case, case.measure())
     except (KeyboardInterrupt, signals.Stopped):
         whole = False
     tell("the machine's limits")
-    return make_report(at, found, whole=whole)
+    return make_report(at, results, whole=whole)
 
 
-def make_report(at: Setting, found: list[CaseResult], *, whole: bool = True) -> SurveyReport:
+def make_report(at: Setting, results: list[CaseResult], *, whole: bool = True) -> SurveyReport:
     """A survey of these rows; the machine's limits are measured now."""
     on_gpu = at.device.type == "cuda"
     machine = torch.cuda.get_device_name(at.device) if on_gpu else cpu_name()
     with use_threads(at.threads):
         rates = roofline.measure_rates(at.device)
-    return SurveyReport(machine, installed_version("torch"), at.threads, rates, found, whole)
+    return SurveyReport(machine, installed_version("torch"), at.threads, rates, results, whole)
 
 
 @contextmanager

@@ -42,39 +42,39 @@ class CaseResult:
 
 def list_results(case: Case, measured: dict[str, list[float]]) -> Iterator[CaseResult]:
     """The rows of a case, by the least seconds of each way."""
-    found = {way: min(seconds) for way, seconds in measured.items()}
+    best = {way: min(seconds) for way, seconds in measured.items()}
     for way in case.ways:
         if way == LIMIT:
             continue
-        s = found[way]
+        s = best[way]
         yield CaseResult(
             group=case.group,
             case=case.name,
             way=way,
-            ratio=found[case.baseline] / s,
-            of_limit=found[LIMIT] / s if LIMIT in found else None,
+            ratio=best[case.baseline] / s,
+            of_limit=best[LIMIT] / s if LIMIT in best else None,
             seconds=s,
             images_per_s=case.images / s if case.images else None,
             bytes=case.memory(way) if case.memory else None,
         )
 
 
-def render_tables(found: list[CaseResult], caption: str) -> RenderableType:
+def render_tables(results: list[CaseResult], caption: str) -> RenderableType:
     """One table for each group, and the caption below them."""
     groups: dict[Group, list[CaseResult]] = {}
-    for row in found:
+    for row in results:
         groups.setdefault(row.group, []).append(row)
     parts = [_table(group, those) for group, those in groups.items()]
     return Lines(*parts, Text(caption, style="dim"))
 
 
-def _table(group: Group, found: list[CaseResult]) -> Table:
+def _table(group: Group, results: list[CaseResult]) -> Table:
     heads = HEADS[group]
     table = Table(title=TITLES[group], title_justify="left", box=box.SIMPLE_HEAD)
     for head in heads:
         table.add_column(head, justify="left" if head in heads[:2] else "right")
     before = ""
-    for row in found:
+    for row in results:
         words = _words(row)
         name = "" if row.case == before else row.case
         table.add_row(name, row.way, *(words[head] for head in heads[2:]))

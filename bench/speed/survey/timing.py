@@ -35,8 +35,8 @@ def time_repeatedly(call: Callable[[], object], device: torch.device) -> Callabl
 
 def time_in_turn(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
     """What each way measured in each round; they take turns, for machines are noisy."""
-    found: dict[str, list[float]] = {name: [] for name in ways}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
-            found[name].append(way())
-    return found
+            seconds[name].append(way())
+    return seconds
