@@ -16,7 +16,7 @@ from bench.errors import UsageError
 from bench.leaderboard.board import MeasuredRow
 from bench.leaderboard.cell_trace import CellTrace, trace_cell
 from bench.leaderboard.columns.column import SeedRecords
-from bench.leaderboard.columns.table import traced
+from bench.leaderboard.columns.selection import traced
 from bench.leaderboard.measured_rows import baseline, choices, key, yardstick
 from bench.leaderboard.ranking import rank
 from bench.results import cell_folders, cell_state, store

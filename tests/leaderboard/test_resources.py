@@ -14,7 +14,7 @@ from samples import cell, record, row
 
 from bench.leaderboard import trace
 from bench.leaderboard.board import Board, MeasuredRow
-from bench.leaderboard.columns.table import headed
+from bench.leaderboard.columns.selection import headed
 from bench.leaderboard.ranking import rank
 from bench.leaderboard.tables import latex, layout, render, terminal
 from bench.results import store

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from bench.leaderboard.cell_trace import CellTrace
-from bench.leaderboard.columns.table import column
+from bench.leaderboard.columns.selection import column
 from bench.leaderboard.ranking import rank
 from bench.leaderboard.trace import RowTrace, trace_target
 from bench.results import cell_folders, store

@@ -5,12 +5,9 @@ To add a column is to add an entry to `COLUMNS`. Its group says where people fin
 the list where it stands in JSON and CSV.
 """
 
-from collections.abc import Iterable
-
 from bench.leaderboard import resources
 from bench.leaderboard.board import PublishedRow
 from bench.leaderboard.columns.column import Column, chance, percent, points
-from bench.leaderboard.columns.groups import MACROS, Group
 from bench.leaderboard.columns.values import (
     accuracy_text,
     difference_of_seed,
@@ -26,36 +23,13 @@ from bench.leaderboard.columns.values import (
     total,
 )
 
-
-def headed(groups: Iterable[Group]) -> list[Column]:
-    """The columns that people read, of these groups in their order."""
-    return [
-        column for group in groups for column in COLUMNS if column.group == group and column.head
-    ]
-
-
-def defined() -> list[Column]:
-    """The columns whose numbers LaTeX gives names to, in its order."""
-    return [
-        column for group in MACROS for column in COLUMNS if column.group == group and column.macro
-    ]
-
-
-def traced() -> list[Column]:
-    """The columns that are means over cells."""
-    return [column for column in COLUMNS if column.of_seed]
-
-
-def column(key: str) -> Column:
-    """The one of that name."""
-    return next(column for column in COLUMNS if column.key == key)
-
-
 COLUMNS: list[Column] = [
-    Column(key="label", value=lambda row: row.label),
-    Column(key="backbone", value=lambda row: row.backbone),
-    Column(key="wa", value=lambda row: row.wa),
-    Column(key="schedule", value=lambda row: row.schedule),
+    Column(key="label", value=lambda row: row.label, about="What the suite calls the estimator."),
+    Column(
+        key="backbone", value=lambda row: row.backbone, about="What the suite calls the network."
+    ),
+    Column(key="wa", value=lambda row: row.wa, about="Bits of weights and activations."),
+    Column(key="schedule", value=lambda row: row.schedule, about="The knob's path, as labelled."),
     Column(
         key="name",
         value=lambda row: row.title,
@@ -75,6 +49,7 @@ COLUMNS: list[Column] = [
         head="formula",
         kind="formula",
         optional=True,
+        about="f as its paper prints it.",
     ),
     Column(
         key="kind",
@@ -82,7 +57,8 @@ COLUMNS: list[Column] = [
         group="estimator",
         head="type",
         kind="text",
-        shown=is_binary,  # of full precision it repeats the name
+        shown=is_binary,  # of full precision it repeats the name,
+        about="The family of f.",
     ),
     Column(
         key="rational",
@@ -117,11 +93,17 @@ COLUMNS: list[Column] = [
         "better to as many as are not surely worse, every pair of rows by Welch's t test, "
         "corrected for their number.",
     ),
-    Column(key="place", value=of_measured(lambda row: row.comparison.interval), csv=False),
+    Column(
+        key="place",
+        value=of_measured(lambda row: row.comparison.interval),
+        csv=False,
+        about="The ranks that the seeds leave open, and the tier.",
+    ),
     Column(
         key="accs",
         value=of_measured(lambda row: row.scores.by_seed, {}),
         flat=lambda accs: " ".join(f"{seed}={acc!r}" for seed, acc in accs.items()),
+        about="Test accuracy after the last epoch, by seed.",
     ),
     Column(
         key="acc",
@@ -209,9 +191,23 @@ COLUMNS: list[Column] = [
         about="Seeds that diverged or failed.",
         macro="Lost",
     ),
-    Column(key="stale", value=of_measured(lambda row: row.seeds.stale, {}), flat=total),
-    Column(key="unused", value=of_measured(lambda row: row.seeds.unused, {}), flat=total),
-    Column(key="missing", value=of_measured(lambda row: row.seeds.missing, 0)),
+    Column(
+        key="stale",
+        value=of_measured(lambda row: row.seeds.stale, {}),
+        flat=total,
+        about="Seeds of stale records that are used, by what makes them stale.",
+    ),
+    Column(
+        key="unused",
+        value=of_measured(lambda row: row.seeds.unused, {}),
+        flat=total,
+        about="Seeds of stale records that are not used, by what makes them stale.",
+    ),
+    Column(
+        key="missing",
+        value=of_measured(lambda row: row.seeds.missing, 0),
+        about="Seeds without a record.",
+    ),
     Column(
         key="e",
         value=of_measured(lambda row: row.scores.e),
@@ -264,7 +260,12 @@ COLUMNS: list[Column] = [
         of_seed=lambda seed: resources.step_ratio(seed.record, seed.ste) if seed.ste else None,
         source="`images_per_s` of STE's cell of the seed over its own, their mean geometric",
     ),
-    Column(key="unlike", value=of_measured(lambda row: row.resources.unlike, {}), flat=reasons),
+    Column(
+        key="unlike",
+        value=of_measured(lambda row: row.resources.unlike, {}),
+        flat=reasons,
+        about="Seeds left out of step/STE, by what was not alike.",
+    ),
     Column(
         key="peak_mib",
         value=of_measured(lambda row: row.resources.peak_mib),
@@ -291,9 +292,23 @@ COLUMNS: list[Column] = [
         of_seed=lambda seed: resources.energy_j(seed.record),
         source="`energy_j` of every process that trained",
     ),
-    Column(key="claim", value=lambda row: row.claim, csv=False),
-    Column(key="verdict", value=of_measured(lambda row: row.verdict, "")),
-    Column(key="confounds", value=of_measured(lambda row: row.confounds, []), flat="; ".join),
+    Column(
+        key="claim",
+        value=lambda row: row.claim,
+        csv=False,
+        about="What a paper prints for this row, and of which training.",
+    ),
+    Column(
+        key="verdict",
+        value=of_measured(lambda row: row.verdict, ""),
+        about="What the measured number says of the published one.",
+    ),
+    Column(
+        key="confounds",
+        value=of_measured(lambda row: row.confounds, []),
+        flat="; ".join,
+        about="In what else than the estimator the row differs from the others.",
+    ),
     Column(
         key="chosen",
         value=of_measured(lambda row: row.tuned.chosen if row.tuned else "", ""),
@@ -316,13 +331,34 @@ COLUMNS: list[Column] = [
         about="Accuracy at the suite's own values, before tuning.",
         macro="Untuned",
     ),
-    Column(key="absent", value=lambda row: row.reason if isinstance(row, PublishedRow) else ""),
-    Column(key="cells", value=of_measured(lambda row: row.cells, []), flat=" ".join),
+    Column(
+        key="absent",
+        value=lambda row: row.reason if isinstance(row, PublishedRow) else "",
+        about="Why the row is not run, of rows that are published only.",
+    ),
+    Column(
+        key="cells",
+        value=of_measured(lambda row: row.cells, []),
+        flat=" ".join,
+        about="The ids of the row's cells, of a stale record the one on disk.",
+    ),
     # What only flat formats need: a part of what JSON nests.
     Column(
-        key="rank_first", value=of_interval("first"), json=False, group="ranks", macro="RankFirst"
+        key="rank_first",
+        value=of_interval("first"),
+        json=False,
+        group="ranks",
+        macro="RankFirst",
+        about="The best rank that the seeds leave open.",
     ),
-    Column(key="rank_last", value=of_interval("last"), json=False, group="ranks", macro="RankLast"),
+    Column(
+        key="rank_last",
+        value=of_interval("last"),
+        json=False,
+        group="ranks",
+        macro="RankLast",
+        about="The worst rank that the seeds leave open.",
+    ),
     Column(
         key="tier",
         value=of_interval("tier"),
@@ -335,6 +371,7 @@ COLUMNS: list[Column] = [
         key="difference_n",
         value=of_measured(lambda row: row.comparison.difference and row.comparison.difference.n),
         json=False,
+        about="Seeds that the row and the baseline both have.",
     ),
     Column(
         key="published_percent",
@@ -358,17 +395,20 @@ COLUMNS: list[Column] = [
         group="published",
         write="{:.2f}".format,
         macro="PublishedTopFive",
+        about="The top-5 accuracy that a paper prints for this row.",
     ),
     Column(
         key="lost_reasons",
         value=of_measured(lambda row: row.seeds.lost, {}),
         flat=reasons,
         json=False,
+        about="Why seeds diverged or failed.",
     ),
     Column(
         key="stale_reasons",
         value=of_measured(lambda row: [*row.seeds.stale, *row.seeds.unused], []),
         flat="; ".join,
         json=False,
+        about="What makes records stale, whether they are used or not.",
     ),
 ]

@@ -16,7 +16,7 @@ from bench.base.text import printable
 from bench.leaderboard.board import AnyRow, Board, MeasuredRow, PublishedRow
 from bench.leaderboard.columns.column import half_width
 from bench.leaderboard.columns.groups import STACKED
-from bench.leaderboard.columns.table import defined
+from bench.leaderboard.columns.selection import defined
 from bench.leaderboard.tables import paper
 from bench.leaderboard.tables.layout import Layout, Table, TextRow, arranged
 

@@ -12,7 +12,7 @@ from bench.base.text import count
 from bench.leaderboard.board import AnyRow, Board, MeasuredRow, Section
 from bench.leaderboard.columns.column import Column, ColumnKind, chance
 from bench.leaderboard.columns.groups import WHOLE, Groups
-from bench.leaderboard.columns.table import headed
+from bench.leaderboard.columns.selection import headed
 
 LONGEST, GAP = 24, 3  # characters of a column before it is folded, and between two
 

@@ -14,7 +14,7 @@ from bench.base.text import suggest
 from bench.errors import UsageError
 from bench.leaderboard.board import AnyRow, Board, MeasuredRow, PublishedRow, Section
 from bench.leaderboard.columns.column import ColumnKind
-from bench.leaderboard.columns.table import column
+from bench.leaderboard.columns.selection import column
 from bench.leaderboard.tables.layout import (
     Heading,
     Layout,

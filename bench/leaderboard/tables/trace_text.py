@@ -11,7 +11,7 @@ from rich.text import Text
 from bench.base.text import count
 from bench.leaderboard.cell_trace import CellTrace
 from bench.leaderboard.columns.column import Column, half_width
-from bench.leaderboard.columns.table import column, traced
+from bench.leaderboard.columns.selection import column, traced
 from bench.leaderboard.trace import RowTrace, SeedTrace
 
 

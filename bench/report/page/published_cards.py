@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench.leaderboard.board import AnyRow, Board, MeasuredRow, PublishedRow
 from bench.leaderboard.columns.column import estimate_text, percent
-from bench.leaderboard.columns.table import column
+from bench.leaderboard.columns.selection import column
 from bench.spec.published import Claim
 
 METRICS = {"best": "the best epoch", "last": "the last epoch", "unstated": "not stated"}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bench.leaderboard.board import AnyRow, Board, MeasuredRow, Section
 from bench.leaderboard.columns.column import Column
 from bench.leaderboard.columns.groups import PAGE
-from bench.leaderboard.columns.table import headed
+from bench.leaderboard.columns.selection import headed
 from bench.leaderboard.stats.intervals import Estimate
 from bench.leaderboard.tables.layout import Part, arranged, surely_best
 
