@@ -95,6 +95,15 @@ def test_a_missing_base_is_named(tmp_path: Path) -> None:
     assert said.startswith("x.yaml:2:1: extends: no suite at `tabel1`; did you mean `table1`?")
 
 
+def test_a_missing_base_of_a_base_is_named_with_all_that_lead_there(tmp_path: Path) -> None:
+    """Each line that extends is named, from the suite that was asked for to the one that fails."""
+    path = suites(tmp_path, "seeds: 0\n", f"{BASE}extends: gone\n")
+
+    assert refused(path).startswith(
+        "top.yaml:1:1: extends: base.yaml:12:1: extends: no suite at `gone`"
+    )
+
+
 def test_an_error_names_the_file_it_stands_in(tmp_path: Path) -> None:
     """A wrong parameter of the base is found in the base."""
     said = refused(suites(tmp_path, "seeds: 0\n", BASE.replace("o_end: 4", "o_end: 0")))
