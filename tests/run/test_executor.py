@@ -1,11 +1,16 @@
 """Cells in, records out: resume, isolation, determinism across processes."""
 
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from fakes import TINY
 
 from bench.errors import EnvironmentProblem
 from bench.planning.planner import plan
+from bench.registry import ESTIMATORS
 from bench.results import store
 from bench.results.cell_state import CellStates
 from bench.results.record import Record
@@ -56,18 +61,34 @@ def run(cells: list[Cell], root: Path, n: int = 1) -> tuple[RunResult, list[Even
     return execute(cells, settings, events.append), events
 
 
-@pytest.fixture
-def hostile(tmp_path: Path, tiny: Path) -> list[Cell]:
-    """A suite in which one plugin raises, one kills its process, and STE is between them."""
-    folder = tmp_path / "plugins"
-    folder.mkdir()
+@dataclass(frozen=True)
+class Ran:
+    """A run with two workers of a suite of four cells, two of which do not end well."""
+
+    root: Path
+    cells: list[Cell]  # killer, ste, raiser, reste
+    result: RunResult
+    events: list[Event]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory, measured: Path) -> Iterator[Ran]:
+    """One plugin raises, one kills its process; STE and ReSTE are between them and after them."""
+    home = tmp_path_factory.mktemp("hostile")
+    shutil.copytree(measured / "receipts", home / "results" / "receipts")  # they take a second
+    (home / "plugins").mkdir()
     bodies = {"raiser": 'raise RuntimeError("no slope today")',
               "killer": "os.kill(os.getpid(), signal.SIGKILL)"}  # fmt: skip
     for name, body in bodies.items():
-        (folder / f"{name}.py").write_text(PLUGIN.format(name=name, body=body), encoding="utf-8")
-    suite = tiny.read_text(encoding="utf-8").replace("[ste, reste]", "[killer, ste, raiser]")
-    tiny.write_text(suite + "plugins: [./plugins]\n", encoding="utf-8")
-    return plan(tiny).cells
+        text = PLUGIN.format(name=name, body=body)
+        (home / "plugins" / f"{name}.py").write_text(text, encoding="utf-8")
+    suite = TINY.replace("[ste, reste]", "[killer, ste, raiser, reste]")
+    (home / "tiny.yaml").write_text(suite + "plugins: [./plugins]\n", encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ESTIMATORS, "folders", [])
+        patch.setattr(ESTIMATORS, "_loaded", {})
+        cells = plan(home / "tiny.yaml").cells
+        yield Ran(home / "results", cells, *run(cells, home / "results", n=2))
 
 
 def states(root: Path, cells: list[Cell]) -> list[str]:
@@ -79,38 +100,34 @@ def records(root: Path, cells: list[Cell]) -> list[Record]:
     return [record for record in found if record]
 
 
-def test_a_suite_runs_once_and_bitwise_alike(tiny: Path, tmp_path: Path, measured: Path) -> None:
+def test_two_workers_give_the_bits_of_one_process(ran: Ran, measured: Path) -> None:
     """Records are whole, and two workers give the bits that this process gives."""
-    cells = plan(tiny).cells
-    result, events = run(cells, tmp_path / "a", n=2)
-    first, second = records(tmp_path / "a", cells), records(measured, cells)
+    cells = [ran.cells[1], ran.cells[3]]
+    first, second = records(ran.root, cells), records(measured, cells)
 
-    assert not result.failed
-    assert states(tmp_path / "a", cells) == ["recorded", "recorded"]
-    assert {"start", "progress", "end"} == {event.kind for event in events}
+    assert {"start", "progress", "end"} == {event.kind for event in ran.events}
     assert [r.status for r in first] == ["ok", "ok"]
     for a, b in zip(first, second, strict=True):
         assert a.model_dump(exclude={*VOLATILE}) == b.model_dump(exclude={*VOLATILE})
     assert first[0].weights_digest
     assert first[0].provenance.threads == 1
     for cell in cells:
-        names = {p.name for p in store.cell_path(tmp_path / "a", cell).iterdir()}
+        names = {p.name for p in store.cell_path(ran.root, cell).iterdir()}
         assert names == {"record.json", "log.txt", "last.safetensors", "best.safetensors"}
 
 
-def test_one_bad_cell_ends_alone(hostile: list[Cell], tmp_path: Path) -> None:
+def test_one_bad_cell_ends_alone(ran: Ran) -> None:
     """An exception and a killed process each fail their own cell; the others are measured."""
-    result, _ = run(hostile, tmp_path)
-    by_name = {r.cell.slug.split("-")[0]: r for r in records(tmp_path, hostile)}
+    killer, ste, raiser, reste = records(ran.root, ran.cells)
 
-    assert by_name["ste"].status == "ok"
-    assert by_name["raiser"].status == by_name["killer"].status == "failed"
-    assert by_name["raiser"].reason == "RuntimeError: no slope today"
-    assert by_name["killer"].reason == "its worker process died (SIGKILL)"
-    assert {e.reason for e in result.failed} == {r.reason for r in by_name.values()} - {""}
-    log = store.cell_path(tmp_path, by_name["raiser"].cell) / "log.txt"
+    assert ste.status == reste.status == "ok"
+    assert raiser.status == killer.status == "failed"
+    assert raiser.reason == "RuntimeError: no slope today"
+    assert killer.reason == "its worker process died (SIGKILL)"
+    assert {e.reason for e in ran.result.failed} == {raiser.reason, killer.reason}
+    log = store.cell_path(ran.root, raiser.cell) / "log.txt"
     assert "Traceback" in log.read_text(encoding="utf-8")
-    assert states(tmp_path, hostile) == ["failed", "recorded", "failed"]
+    assert states(ran.root, ran.cells) == ["failed", "recorded", "failed", "recorded"]
 
 
 @pytest.mark.usefixtures("here")
