@@ -197,6 +197,7 @@ def test_evaluation() -> None:
         assert error(net.eval()(images[k]), logits[k]) < 1e-12
 
 
+@pytest.mark.slow
 def test_one_graph() -> None:
     """A stack is traced whole, so that it can be compiled: seeds, a learned knob and all."""
     case = {"backbone": "vgg_small", "params": {"image": SIDE}}

@@ -103,11 +103,23 @@ def test_a_new_estimator_is_there_at_once(
     code, out, _ = ask("check", "mine")
     assert code == 0
     assert "not rational" in out
-    code, out, _ = ask("check", "--all")
-    assert code == 3
-    assert "reste: f(z)" in out
     (tmp_path / "x.yaml").write_text(TINY.replace("[ste, reste]", "[ste, mine]"), encoding="utf-8")
     assert "mine x resnet20" in ask("plan", "x.yaml")[1]
+
+
+@pytest.mark.slow
+def test_all_are_checked_beside_one_that_is_broken(
+    ask: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`bench check --all` says what it found of the others, and ends with 3."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "estimators").mkdir()
+    (tmp_path / "estimators" / "broken.py").write_text("import nothing_at_all", "utf-8")
+    code, out, _ = ask("check", "--all")
+
+    assert code == 3
+    assert "reste: f(z)" in out
+    assert "No module named 'nothing_at_all'" in out
 
 
 def test_plugins_of_ones_own_from_anywhere(ask: Bench, tmp_path: Path) -> None:

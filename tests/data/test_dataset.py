@@ -82,6 +82,7 @@ def test_crops_are_windows_of_the_padded_image() -> None:
     assert y[1, 0].tolist() == x[1, 0].flip(1).tolist()
 
 
+@pytest.mark.slow
 def test_augmentation_has_torchvisions_distribution() -> None:
     """Over 40,000 draws every window and mirror comes as often as from RandomCrop and flip."""
     image = torch.arange(1, 26, dtype=torch.uint8).reshape(1, 5, 5)  # all pixels differ

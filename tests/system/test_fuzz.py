@@ -31,8 +31,9 @@ FEW = dict.fromkeys(TARGETS, 12) | {
     "suites": 20,
     "images": 60,
     "idx": 60,
-    "plugins": 6,
-    "checkpoints": 6,
+    "records": 6,
+    "plugins": 4,
+    "checkpoints": 3,
     "journals": 30,
     "leases": 20,
 }

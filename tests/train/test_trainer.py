@@ -407,7 +407,7 @@ class Dicey(torch.nn.Module):
     ("estimator", "settings"),
     [
         ("dsq", {"histograms": [0, 1], "optimizer": "adamw", "lr": 1e-2}),
-        ("ede", {"epochs": 3, "indicators": "off"}),
+        pytest.param("ede", {"epochs": 3, "indicators": "off"}, marks=pytest.mark.slow),
         ("fda", {"a32": True, "momentum": 0.0, "progress": "e/(E-1)"}),
         ("ste", {"lr": 300.0, "epochs": 4}),
     ],
