@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from bench.base.answer_cache import file_digest
+from bench.base.file_states import file_digest, folder_states
 from bench.base.text import suggest
 from bench.errors import PluginError
 
@@ -60,15 +60,14 @@ class Registry(Generic[P]):
 
     def origins(self) -> dict[str, Origin]:
         """Every name, sorted, and where it comes from. Imports no plugin."""
-        home = [Path(p).resolve() for p in importlib.import_module(self.package).__path__]
         found = {
             m.name: Origin(f"{self.package}/{m.name}.py", module=f"{self.package}.{m.name}")
-            for m in pkgutil.iter_modules([str(p) for p in home])
+            for m in pkgutil.iter_modules([str(p) for p in self._homes()])
         }
         for entry in entry_points(group=self.group):
             self._add(found, entry.name, Origin(f"entry point {entry.value}", module=entry.value))
-        for folder in [Path(self.package).resolve(), *self.folders]:
-            files = sorted(folder.glob("[!_]*.py")) if folder not in home else []
+        for folder in self._local_folders():
+            files = sorted(folder.glob("[!_]*.py"))
             for file in (f for f in files if _kind(f) == self.base):
                 self._add(found, file.stem, Origin(str(file), file=file))
         return dict(sorted(found.items()))
@@ -82,13 +81,34 @@ class Registry(Generic[P]):
         origin = self.origins().get(name)
         return _file(origin) if origin else None
 
-    def state(self) -> tuple[str, ...]:
-        """Each name with its place and the digest of its file: what all plugins depend on."""
+    def state(self) -> tuple[str, ...] | None:
+        """
+        Give what all plugins depend on: each name with its place and the digest of its file, and
+        the state of every file in local folders, which a plugin may read.
+
+        None: those are too many to look at each time, or one changed just now.
+        """
         found = ((name, origin, _file(origin)) for name, origin in self.origins().items())
-        return tuple(
+        states = [
             f"{name} of {origin.place}: {file_digest(file) if file else origin.problem}"
             for name, origin, file in found
-        )
+        ]
+        for folder in self._local_folders():
+            beside = folder_states(folder)
+            if beside is None:
+                return None
+            states += beside
+        return tuple(states)
+
+    def _homes(self) -> list[Path]:
+        """Folders of the shipped plugins."""
+        return [Path(p).resolve() for p in importlib.import_module(self.package).__path__]
+
+    def _local_folders(self) -> list[Path]:
+        """Folders of the plugins that are neither shipped nor installed."""
+        homes = self._homes()
+        folders = [Path(self.package).resolve(), *self.folders]
+        return [folder for folder in folders if folder not in homes]
 
     def _add(self, found: dict[str, Origin], name: str, origin: Origin) -> None:
         if name in found and found[name] != origin:
@@ -227,6 +247,12 @@ def add_folders(folders: Iterable[Path]) -> None:
     for folder in folders:
         ESTIMATORS.add_folder(folder)
         BACKBONES.add_folder(folder)
+
+
+def plugins_state() -> tuple[str, ...] | None:
+    """Give the state of both kinds of plugins, as `Registry.state` does."""
+    estimators, backbones = ESTIMATORS.state(), BACKBONES.state()
+    return None if estimators is None or backbones is None else (*estimators, *backbones)
 
 
 ESTIMATORS: Registry[Estimator] = Registry("estimators", "Estimator")

@@ -50,14 +50,19 @@ def list_plugins(registry: Registry[Any]) -> list[Entry]:
     A broken one is imported each time: what it lacks may be there by now.
     """
     question = Question(("list", registry.package), registry.state())
-    kept = recall(question)
+    kept = recall(question, _read_entries)
     if kept is not None:
-        return [(name, text, broken) for name, text, broken in json.loads(kept)]
+        return kept
     origins = registry.origins()
     listed = [_list_plugin(registry, name) for name in origins]
     if all(origins[name].problem for name, _, broken in listed if broken):
         keep(question, json.dumps(listed))
     return listed
+
+
+def _read_entries(kept: str) -> list[Entry]:
+    """Read entries as they are kept."""
+    return [(name, text, broken) for name, text, broken in json.loads(kept)]
 
 
 def _list_plugin(registry: Registry[Any], name: str) -> Entry:

@@ -1,11 +1,8 @@
 """Is a data set there? Files and folders are looked for, not read, and what is absent is named."""
 
-import time
 from pathlib import Path
 
 from bench.errors import DataError
-
-SETTLED_S = 2.0  # clocks of file systems tick slowly
 
 
 def missing(name: str, path: Path) -> str:
@@ -41,17 +38,6 @@ def need_split(root: Path, split: str) -> None:
             f"BENCH_DATA at the folder that holds `{root.name}/`"
         )
         raise DataError(message)
-
-
-def state(path: Path) -> str | None:
-    """Path, size and time of a file, or that it is absent; None: it was written just now."""
-    try:
-        found = path.stat()
-    except OSError:
-        return f"{path} absent"
-    if found.st_mtime > time.time() - SETTLED_S:
-        return None  # the next write may have the same time
-    return f"{path.resolve()} {found.st_size} {found.st_mtime_ns}"
 
 
 def idx_files(homes: list[Path], name: str) -> list[Path]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 
+from bench.base.file_states import file_state
 from bench.base.text import suggest
 from bench.data import presence
 from bench.errors import DataError, UsageError
@@ -269,7 +270,7 @@ def named(name: str) -> type[Source]:
 
 def file_states(name: str, folder: Path) -> tuple[str, ...] | None:
     """
-    Size and time of every file of a data set, which stand for its contents.
+    State of every file of a data set, which stand for its contents.
 
     None: they are too many to look at each time, or one was written just now.
 
@@ -277,7 +278,7 @@ def file_states(name: str, folder: Path) -> tuple[str, ...] | None:
         UsageError: no such data set.
     """
     files = named(name).files(folder)
-    states = None if files is None else [presence.state(path) for path in files]
+    states = None if files is None else [file_state(path) for path in files]
     return None if states is None or None in states else tuple(filter(None, states))
 
 

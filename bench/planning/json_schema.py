@@ -6,7 +6,7 @@ from typing import Any
 from bench.base.answer_cache import Question, keep, recall
 from bench.data.sources import SOURCES
 from bench.errors import PluginError
-from bench.registry import BACKBONES, ESTIMATORS, Registry
+from bench.registry import BACKBONES, ESTIMATORS, Registry, plugins_state
 from bench.spec.suite import Suite
 
 
@@ -18,12 +18,10 @@ def make_schema() -> dict[str, Any]:
     are imported each time.
     """
     registries = (ESTIMATORS, BACKBONES)
-    question = Question(
-        ("schema",), tuple(state for registry in registries for state in registry.state())
-    )
-    kept = recall(question)
+    question = Question(("schema",), plugins_state())
+    kept: dict[str, Any] | None = recall(question, json.loads)
     if kept is not None:
-        return json.loads(kept)
+        return kept
     schema = _suite_schema()
     if all(_loads(registry) for registry in registries):
         keep(question, json.dumps(schema))

@@ -13,7 +13,7 @@ from bench.base.plain_data import as_mapping
 from bench.base.yaml_document import Document
 from bench.data.sources import SOURCES, data_folder, file_states
 from bench.errors import SuiteError
-from bench.registry import BACKBONES, ESTIMATORS, add_folders
+from bench.registry import ESTIMATORS, add_folders, plugins_state
 from bench.spec import published
 from bench.spec.composition import compose
 from bench.spec.plan import Plan
@@ -38,9 +38,9 @@ def plan(
     """
     overrides = list(overrides)
     question = _plan_question(path, overrides, data or data_folder())
-    kept = recall(question) if question else None
+    kept = recall(question, Plan.model_validate_json) if question else None
     if kept is not None:
-        return Plan.model_validate_json(kept)
+        return kept
     prepare()
     from bench.planning import planner
 
@@ -64,24 +64,27 @@ def describe(path: Path, overrides: list[str]) -> str:
     suite, _ = parse(document)
     if suite is None:
         return make()
-    places = repr(sorted(map(repr, document.places.items())))
-    inputs = (places, *read_question(Path(document.source)), *_inputs(document, suite))
+    inputs = _inputs(document, suite)
+    if inputs is not None:
+        places = repr(sorted(map(repr, document.places.items())))
+        inputs = (places, *read_question(Path(document.source)), *inputs)
     return remembered(Question(_words("suite", document, overrides), inputs), make)
 
 
 def _plan_question(path: Path, overrides: list[str], folder: Path) -> Question | None:
-    """Say what a plan depends on; None: the suite is wrong, or its data has no state to compare."""
+    """Say what a plan depends on; None: the suite is wrong, or files have no state to compare."""
     document = compose(path, overrides)
     suite, _ = parse(document)
     data = _data_states(suite, folder) if suite else None
-    if suite is None or data is None:
+    inputs = _inputs(document, suite) if suite else None
+    if suite is None or data is None or inputs is None:
         return None
     try:
         claims = _claims(suite, Path(document.source).parent)
     except SuiteError:
         return None
     words = (*_words("plan", document, overrides), str(folder.resolve()))
-    return Question(words, (*_inputs(document, suite), *data, *claims))
+    return Question(words, (*inputs, *data, *claims))
 
 
 def _words(kind: str, document: Document, overrides: list[str]) -> tuple[str, ...]:
@@ -89,13 +92,13 @@ def _words(kind: str, document: Document, overrides: list[str]) -> tuple[str, ..
     return (kind, str(Path(document.source).resolve()), *overrides)
 
 
-def _inputs(document: Document, suite: Suite) -> tuple[str, ...]:
-    """Say what the suite says, and which plugins there are, in folders of its own, too."""
+def _inputs(document: Document, suite: Suite) -> tuple[str, ...] | None:
+    """Say what the suite says, and which plugins there are; None: they have no state to compare."""
     beside = Path(document.source).parent
     add_folders(beside / name for name in suite.plugins if _is_folder(beside / name))
     folders = map(str, ESTIMATORS.folders)
-    states = (*ESTIMATORS.state(), *BACKBONES.state())
-    return (document.source, repr(document.data), *folders, *states)
+    states = plugins_state()
+    return None if states is None else (document.source, repr(document.data), *folders, *states)
 
 
 def _is_folder(path: Path) -> bool:

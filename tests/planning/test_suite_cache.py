@@ -1,7 +1,11 @@
 """Plans kept between calls: the same as a fresh one, and never one of what was."""
 
+import hashlib
 import importlib
+import json
+import os
 import pickle
+import pwd
 import shutil
 import sys
 from collections.abc import Callable
@@ -10,8 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.base import answer_cache
-from bench.data import presence
+from bench.base import answer_cache, file_states
 from bench.errors import BenchError
 from bench.planning import explain, planner, suite_cache
 from bench.registry import BACKBONES, ESTIMATORS
@@ -31,11 +34,14 @@ LEDGER = """source: A paper
 claims: [{label: ste, wa: 1/1, method: STE, acc: 90.0}]
 """
 PLUGIN = """
+from pathlib import Path
+
 import cached_helper
 from bench.plugin import Surrogate
 
 class Mine(Surrogate):
     formula = "f(z) = 2z"
+    factor: float = float(Path(__file__).with_name("c.txt").read_text())
     kind = "identity function"
 
     def value(self, z, _, /):
@@ -54,13 +60,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "more.yaml": BASE,
         "published/numbers.yaml": LEDGER,
         "plugs/mine.py": PLUGIN,
+        "plugs/c.txt": "2",
         "lib/cached_helper.py": "FACTOR = 2\n",
     }.items():
         (tmp_path / name).write_text(text)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path / "lib")
-    for clock in (answer_cache, presence):
-        monkeypatch.setattr(clock, "SETTLED_S", -1e6)  # all files are old
+    monkeypatch.setattr(file_states, "SETTLED_S", -1e6)  # all files are old
     importlib.invalidate_caches()
     return tmp_path
 
@@ -126,6 +132,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "what the plugin imports": lambda home: (home / "lib/cached_helper.py").write_text(
         "FACTOR = 3\n"
     ),
+    "file beside the plugin": lambda home: (home / "plugs/c.txt").write_text("3"),
     "ledger": lambda home: (home / "published/numbers.yaml").write_text(
         LEDGER.replace("90.0", "91.0")
     ),
@@ -210,16 +217,14 @@ def test_a_change_of_data_makes_another_plan(home: Path, made: list[Plan]) -> No
         plan(suite)
 
 
-def test_files_that_were_written_just_now_are_read(
-    home: Path, made: list[Plan], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_that_were_written_just_now_are_read(home: Path, made: list[Plan]) -> None:
     """Clocks of file systems tick slowly: of files that are new no plan is kept."""
-    monkeypatch.setattr(presence, "SETTLED_S", 1e6)
     folder = home / "data" / "cifar-10-partial-py"
     folder.mkdir(parents=True)
     content = {"data": np.zeros((40, 3072), np.uint8), "labels": [1] * 40}
     for name in ("data_batch_1", "test_batch"):
         (folder / name).write_bytes(pickle.dumps(content))
+        os.utime(folder / name, (1e10, 1e10))
     for _ in range(2):
         plan("data={cifar10-partial: {}}")
 
@@ -254,3 +259,44 @@ def test_a_description_is_kept_with_its_places(home: Path, monkeypatch: pytest.M
     monkeypatch.setattr(explain, "describe", lambda *_: "made")
     as_another_process()
     assert suite_cache.describe(Path("suite.yaml"), []) == texts[2]
+    (home / "plugs/c.txt").write_text("3")
+    as_another_process()
+    assert suite_cache.describe(Path("suite.yaml"), []) == "made"
+
+
+def test_a_kept_text_that_is_no_plan_is_made_again(home: Path, made: list[Plan]) -> None:
+    """A sealed answer that reads as something else is none."""
+    first = plan()
+    (path,) = (answer_cache.folder()).glob("plan-*")
+    kept = json.loads(path.read_text().partition("\n")[2])
+    content = json.dumps(kept | {"answer": "{}"})
+    path.write_text(f"{hashlib.sha256(content.encode()).hexdigest()}\n{content}")
+
+    assert plan() == first == plan()
+    assert len(made) == 2
+
+
+def test_too_many_files_beside_a_plugin(
+    home: Path, made: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where not every file that a plugin may read can be looked at, no plan is kept."""
+    monkeypatch.setattr(file_states, "MAX_FILES", 2)
+
+    assert plan() == plan()
+    assert len(made) == 2
+
+
+def test_a_user_without_a_home(
+    home: Path, made: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan needs no home folder: where none is known, it is made each time."""
+
+    def unknown(_: int) -> None:
+        raise KeyError
+
+    for name in ("BENCH_CACHE", "HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+
+    assert plan() == plan()
+    assert len(made) == 2

@@ -1,0 +1,68 @@
+"""
+Digests and states of files: what stands for their contents where it is seen whether these changed.
+
+A state is taken by looking at a file and not by reading it. Clocks are trusted: a file server's
+must not be more than `SETTLED_S` behind this machine's.
+"""
+
+import hashlib
+import os
+import time
+from pathlib import Path
+
+SETTLED_S = 2.0  # clocks of file systems tick slowly
+MAX_FILES = 2000  # files and folders in a folder that are looked at each time
+
+
+def file_digest(path: str | Path) -> str:
+    """Digest a file's bytes; empty where it cannot be read, or is no file but a pipe or device."""
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest() if os.path.isfile(path) else ""  # noqa: PTH113 - of hundreds
+    except OSError:
+        return ""
+
+
+def is_newer(path: str | Path, moment: float) -> bool:
+    """Tell whether a file may have changed since a moment; one that is gone may as well."""
+    try:
+        return _is_later(os.stat(path), moment)  # noqa: PTH116 - of hundreds
+    except OSError:
+        return True
+
+
+def file_state(path: Path) -> str | None:
+    """Give path, size, times and inode of a file, or that it is absent; None: changed just now."""
+    try:
+        status = path.stat()
+    except OSError:
+        return f"{path} absent"
+    if _is_later(status, time.time()):
+        return None  # the next write may have the same time
+    times = f"{status.st_mtime_ns} {status.st_ctime_ns}"
+    return f"{path.resolve()} {status.st_size} {times} {status.st_ino}"
+
+
+def folder_states(folder: Path) -> list[str] | None:
+    """
+    Give the state of every file below a folder, but for what Python compiles.
+
+    None: they are too many to look at each time, or one changed just now.
+    """
+    states: list[str] = []
+    entries = 0
+    for home, folders, names in os.walk(folder, followlinks=True):
+        entries += 1 + len(names)
+        if entries > MAX_FILES:
+            return None
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        for name in names:
+            state = file_state(Path(home, name))
+            if state is None:
+                return None
+            states.append(state)
+    return sorted(states)
+
+
+def _is_later(status: os.stat_result, moment: float) -> bool:
+    """Tell whether a file was written, renamed or given another time after a moment, or nearly."""
+    return max(status.st_mtime, status.st_ctime) > moment - SETTLED_S
