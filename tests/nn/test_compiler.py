@@ -14,7 +14,7 @@ from bench.nn.clock import Clock
 from bench.nn.compiler import compile_step
 from bench.nn.contract import Surrogate
 from bench.nn.graph_passes import OWN_PLACE, abridge, compute_once, moments, partition
-from bench.nn.integer_conv import WRITES_HALVES
+from bench.nn.integer_conv import MULTIPLIES_BYTES, WRITES_HALVES
 from bench.nn.layers import Layers
 from bench.nn.sign import piecewise, upto
 from bench.registry import BACKBONES, ESTIMATORS
@@ -59,6 +59,8 @@ def test_what_a_compiled_step_keeps_and_how_it_lies() -> None:
     """
     Signs in a byte and sums in half a word for each convolution, no mask, no slope.
 
+    Where int8 is not multiplied the backward pass alone needs signs in a byte, and may make them
+    again of what is kept anyway; as real numbers they are kept nowhere.
     No kernel transposes images, or takes bits through memory; loops ask ahead for what they read.
     """
     from torch._inductor.utils import run_and_get_code
@@ -75,13 +77,16 @@ def test_what_a_compiled_step_keeps_and_how_it_lies() -> None:
     kept = [t for t in found if t.ndim == 4 and t.shape[0] == 8]
 
     assert torch.bool not in {t.dtype for t in found}
-    assert sum(t.dtype == torch.int8 for t in kept) == 6
+    signs = sum(t.dtype == torch.int8 for t in kept)
+    assert signs == 6 if MULTIPLIES_BYTES else signs <= 6
+    assert not any(t.is_floating_point() and t.abs().unique().numel() <= 2 for t in kept)
     halves = sum(t.dtype == torch.float16 for t in kept)
     assert halves == (6 if WRITES_HALVES else 0)
     # what the other convolutions gave, and what a shortcut adds to
     assert sum(t.dtype == torch.float32 for t in kept) <= 1 + 7 + 4 - halves
     assert len(code) >= 2  # forward and backward
-    assert "transpose_mxn" not in "".join(code)
+    # without convolutions of its own a backward graph is laid out by this torch's own rules
+    assert not MULTIPLIES_BYTES or "transpose_mxn" not in "".join(code)
     assert "bit_cast" not in "".join(code)
     assert "__builtin_prefetch" in code[0]
     assert "__builtin_prefetch" in code[-1]
