@@ -1,1 +1,7 @@
-"""What everything stands on: text, files, YAML with places, signals, machine. No torch."""
+"""
+Text, files, YAML with places, validation, signals, the machine.
+
+Doors: answer_cache, console, files, machine, plain_data, signals, text, validation, yaml_document.
+
+Never: knows what it is used for; imports torch.
+"""

@@ -1,1 +1,7 @@
-"""The `bench` command: parse, call, print."""
+"""
+The `bench` command: parse, call, print.
+
+Doors: app.
+
+Never: computes what another package could; imports torch before a command needs it.
+"""

@@ -1,1 +1,7 @@
-"""Data sets: found, fetched, checked, decoded, augmented on the device."""
+"""
+Data sets: found, fetched, checked, decoded, augmented on the device.
+
+Doors: dataset, download, sources.
+
+Never: knows of networks or suites.
+"""

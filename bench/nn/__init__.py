@@ -1,1 +1,8 @@
-"""Binary networks: sign and its gradient, layers, the classes of plugins, compilation."""
+"""
+Binary networks: sign and its gradient, binary layers, the classes that plugins extend,
+compilation.
+
+Doors: backbone, clock, compiler, contract, elementary, layers, macs, resnet, sign.
+
+Never: reads a file, or knows of data.
+"""

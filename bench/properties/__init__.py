@@ -1,1 +1,8 @@
-"""Rational and flexible: verdicts on a grid, other definitions, checks of a plugin, proofs."""
+"""
+Rational and flexible: verdicts on a grid, other readings, checks of a plugin; `proof/` for every
+real z.
+
+Doors: certificates, check_text, criterion, curve, estimating_error, latents, verdicts.
+
+Never: trains, or touches a plan.
+"""

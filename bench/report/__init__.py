@@ -1,1 +1,7 @@
-"""What is drawn of results: figures, and one HTML page."""
+"""
+What is drawn of results: `figures/`, and one HTML `page/`.
+
+Doors: figures.files, page.write.
+
+Never: ranks, or writes into a results folder.
+"""

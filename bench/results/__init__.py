@@ -1,1 +1,8 @@
-"""The results folder: records, who may write them, what is stale, moved, merged. No torch."""
+"""
+The results folder: records, who may write them, what is stale, moved, merged.
+
+Doors: archive, attic, cell_folders, cell_state, diff, garbage, lease, merge, provenance, record,
+record_diff, source_digest, store, weight_files.
+
+Never: imports torch; deletes anything.
+"""

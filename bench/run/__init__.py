@@ -1,1 +1,8 @@
-"""One `bench run`: the queue, worker processes, logs, journal, display and trackers."""
+"""
+One `bench run`: the work queue, workers, checkpoints asked for, journal, display, trackers.
+
+Doors: cell_log, display, job, json_stream, log_reader, request, session, settings, status,
+tracking, worker_main, worker_process.
+
+Never: plans, or knows how a network is trained.
+"""

@@ -1,1 +1,9 @@
-"""What training costs here: step time, packing, forecast, budget; and the survey of the harness."""
+"""
+What training costs here: step time, cells at a time, forecast, budget; `survey/` measures the
+harness itself.
+
+Doors: budget, calibration, forecast, measure, packing, slots, survey.cases, survey.survey,
+survey.table, throughput.
+
+Never: changes a number of a record.
+"""

@@ -1,1 +1,8 @@
-"""One training: the model, the loop, its indicators, checkpoints, determinism, evaluation."""
+"""
+One training: the network put together, the loop, its probe, snapshots, checkpoints, evaluation.
+
+Doors: checkpoint, compile_policy, determinism, evaluation, loss, model, outcome, resource_meter,
+snapshot, trainer, verify, weights.
+
+Never: names a plugin, a suite or a table.
+"""
