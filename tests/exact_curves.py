@@ -1,7 +1,10 @@
 """
-The golden curves to the last bit: six estimators, a net of two blocks, eager and compiled.
+The golden curves to the last bit: a net of two blocks, trained in the ways below.
 
-Other processors and versions of torch round otherwise, so the curves are kept by environment.
+Of each training the losses, and a digest of all that it leaves: weights, accuracies, indicators
+and histograms. Six estimators under one recipe, eager and compiled; the options of recipe and
+binary layers, and image files, eager. Other processors and versions of torch round otherwise, so
+the curves are kept by environment.
 
     python tests/exact_curves.py declare   the code as it is computes them: note its digests
     python tests/exact_curves.py renew     numbers changed (CHANGELOG, Numbers): note both anew
@@ -10,16 +13,22 @@ Other processors and versions of torch round otherwise, so the curves are kept b
 out what was declared last, and `renew` there first.
 """
 
+import hashlib
 import json
 import platform
 import subprocess
 import sys
+import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
 import torch
+from PIL import Image
 
-from bench.data.sources import Digits
+from bench.data.dataset import Dataset
+from bench.data.sources import Digits, ImageNet
 from bench.nn.clock import Clock
 from bench.nn.layers import Layers
 from bench.plugin import ResNet
@@ -29,9 +38,39 @@ from bench.spec.cell import Binarization, Recipe
 from bench.train.trainer import train
 from bench.train.weights import digest
 
-NAMES = ("dsq", "ede", "fda", "rbnn", "reste", "ste")
 KEPT = Path(__file__).parent / "golden" / "exact.json"
 Curves: TypeAlias = dict[str, list[str]]
+Options: TypeAlias = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A short training: an estimator, and what else than the golden recipe it trains by."""
+
+    estimator: str
+    recipe: dict[str, object] = field(default_factory=dict[str, object])
+    binarization: dict[str, object] = field(default_factory=dict[str, object])
+    from_files: bool = False  # images are PNG files, cut at random
+
+
+ESTIMATORS_ALONE = {name: Case(name) for name in ("dsq", "ede", "fda", "rbnn", "reste", "ste")}
+ADAMW: Options = {"optimizer": "adamw", "lr": 0.01, "epochs": 4, "warmup": 2, "lr_rule": "clean"}
+PRE: Options = {
+    "scale": "channel",
+    "scale_at": "pre",
+    "padding": -1,
+    "sign0": 1,
+    "standardize": "on",
+}
+CASES = {
+    **ESTIMATORS_ALONE,
+    "adamw": Case("ede", ADAMW | {"progress": "e/(E-1)", "weight_decay": 0.01}),
+    "reference rates": Case("ste", {"epochs": 8, "warmup": 2}),
+    "scale before": Case("reste", binarization=PRE | {"scale_grad": "off"}),
+    "scale of inputs": Case("fda", binarization={"scale": "none", "scale_act": "layer"}),
+    "bfloat16": Case("reste", binarization={"gradients": "bfloat16"}),
+    "image files": Case("ste", {"batch_size": 8}, from_files=True),
+}
 
 
 class TwoBlocks(ResNet):
@@ -43,18 +82,43 @@ class TwoBlocks(ResNet):
 
 
 def curve(name: str, *, compiled: bool) -> list[str]:
-    """The loss of each of two epochs as hexadecimal numbers, and the digest of the weights."""
+    """The loss of each epoch as a hexadecimal number, and a digest of all that training left."""
+    case = CASES[name]
     torch.manual_seed(0)
-    clock, plugin = Clock(), ESTIMATORS.build(name, {})
+    clock, plugin = Clock(), ESTIMATORS.build(case.estimator, {})
 
     def binarizer(role: str, shape: tuple[int, ...]) -> torch.nn.Module:
         return plugin.binarizer("A" if role == "A" else "W", shape, clock, 0)
 
-    net = TwoBlocks().build(10, 1, Layers(binarizer, Binarization()))
-    data = Digits(train=96, test=60).load(Path("nowhere"))
-    recipe = Recipe(epochs=2, batch_size=32, lr=0.1, histograms=(1,))
-    outcome = train(net, clock, data, recipe, seed=3, compiled=compiled)
-    return [*(loss.hex() for loss in outcome.curves["train_loss"]), digest(outcome.last)]
+    layers = Layers(binarizer, Binarization.model_validate(case.binarization))
+    recipe = {"epochs": 2, "batch_size": 32, "lr": 0.1, "histograms": [1]} | case.recipe
+    with tempfile.TemporaryDirectory() as folder:
+        data = _images(Path(folder)) if case.from_files else _digits()
+        net = TwoBlocks().build(data.num_classes, data.shape[0], layers)
+        outcome = train(net, clock, data, Recipe.model_validate(recipe), seed=3, compiled=compiled)
+    left = {
+        "curves": {k: [x.hex() for x in v] for k, v in outcome.curves.items()},
+        "weights": [digest(outcome.last), outcome.best_epoch, digest(outcome.best)],
+        "indicators": [each.model_dump_json() for each in outcome.indicators],
+    }
+    found = hashlib.sha256(json.dumps(left, sort_keys=True).encode()).hexdigest()
+    return [*(loss.hex() for loss in outcome.curves["train_loss"]), found]
+
+
+def _digits() -> Dataset:
+    return Digits(train=96, test=60).load(Path("nowhere"))
+
+
+def _images(folder: Path) -> Dataset:
+    """Two classes of noise, of several sizes."""
+    rng = np.random.default_rng(0)
+    for split, n in (("train", 12), ("val", 4)):
+        for number in range(2 * n):
+            path = folder / "imagenet" / split / f"class{number % 2}" / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            noise = rng.integers(256, size=(40 + number, 48, 3), dtype=np.uint8)
+            Image.fromarray(noise).save(path)
+    return ImageNet(image=16, classes=2).load(folder).to(torch.device("cpu"), workers=1)
 
 
 def environment(*, compiled: bool) -> str:
@@ -78,17 +142,24 @@ def kept(*, compiled: bool) -> Curves:
     return every.get(environment(compiled=compiled), {})
 
 
+def cases(*, compiled: bool) -> list[str]:
+    """The trainings that are compared; compiling takes half a minute each."""
+    return [*(ESTIMATORS_ALONE if compiled else CASES)]
+
+
 def _main(what: str) -> None:
     torch.set_num_threads(1)
-    kinds = (False, True)
-    found = {c: {name: curve(name, compiled=c) for name in NAMES} for c in kinds}
-    places = {environment(compiled=c): found[c] for c in kinds}
+    found = {
+        compiled: {name: curve(name, compiled=compiled) for name in cases(compiled=compiled)}
+        for compiled in (False, True)
+    }
+    places = {environment(compiled=c): curves for c, curves in found.items()}
     if what == "declare":
         differ = [
             f"{name} {'compiled' if c else 'eager'}"
-            for c in kinds
-            for name in NAMES
-            if kept(compiled=c).get(name) != found[c][name]
+            for c, curves in found.items()
+            for name in curves
+            if kept(compiled=c).get(name) != curves[name]
         ]
         if differ:
             sys.exit(f"not equal to the bit: {', '.join(differ)}; see the head of this file")

@@ -27,6 +27,7 @@ from bench.registry import BACKBONES, ESTIMATORS, Registry
 from bench.spec.cell import CORE, Cell, Ref
 
 NUMERIC = ("nn", "data", "train")  # packages between a batch of images and a record's numbers
+BELOW = ("base", "errors", "registry", "results", "spec")  # what the core may import besides
 SCHEDULE = "spec/schedule.py"  # a knob's path
 ASIDE = (  # of those packages; what numbers owe to them stands in the cell, or is nothing
     "nn/macs.py",  # counts
@@ -71,46 +72,72 @@ def digest(source: bytes, home: Path | None = None) -> str:
 
 
 def _without_own_imports(tree: ast.Module, home: Path) -> ast.Module:
-    """The code without its imports of the package at `home`, and every name as it is there."""
-    modules: set[str] = set()
-    names: dict[str, str] = {}
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.ImportFrom) or not _is_own(node, home):
-            continue
+    """
+    The code without its imports of the package at `home`.
+
+    What they bind is called `bench.name` wherever it is used, under whatever alias or module, so
+    it is no name of the file's own. Of two modules' equal names each keeps its module's.
+    """
+    nodes = [x for x in ast.walk(tree) if isinstance(x, ast.ImportFrom) and _is_below(x, home)]
+    modules: dict[str, str] = {}
+    names: dict[str, tuple[str, str]] = {}
+    for node in nodes:
         for alias in node.names:
-            bound = alias.asname or alias.name
-            place = home.parent.joinpath(*str(node.module).split("."), alias.name)
-            if place.is_dir() or place.with_suffix(".py").is_file():
-                modules.add(bound)
+            bound, place = alias.asname or alias.name, f"{node.module}.{alias.name}"
+            path = home.parent.joinpath(*place.split("."))
+            if path.is_dir() or path.with_suffix(".py").is_file():
+                modules[bound] = place
             else:
-                names[bound] = alias.name
-    return _Unqualified(home, modules, names).visit(tree)
+                names[bound] = str(node.module), alias.name
+    return _Placeless(home, modules, names).visit(tree)
 
 
-def _is_own(node: ast.ImportFrom, home: Path) -> bool:
-    return (node.module or "").split(".")[0] == home.name
+def _is_below(node: ast.ImportFrom, home: Path) -> bool:
+    """Is it an import of the core, or of what the core may import?"""
+    words = (node.module or "").split(".")
+    packages = (*NUMERIC, *BELOW)
+    return words[0] == home.name and (words[1:2] == [] or words[1] in packages)
 
 
-class _Unqualified(ast.NodeTransformer):
-    """`module.name` and `alias` become `name`; imports of the package, and for types, go."""
+class _Placeless(ast.NodeTransformer):
+    """Calls by their names alone what is imported; imports, and blocks for types alone, go."""
 
-    def __init__(self, home: Path, modules: set[str], names: dict[str, str]) -> None:
+    def __init__(
+        self, home: Path, modules: dict[str, str], names: dict[str, tuple[str, str]]
+    ) -> None:
         self.home, self.modules, self.names = home, modules, names
+        self.homes: dict[str, set[str]] = {}  # of every name, the modules that it is used of
+        for module, name in names.values():
+            self.homes.setdefault(name, set()).add(module)
+
+    def visit_Module(self, node: ast.Module) -> ast.AST:
+        for child in ast.walk(node):
+            named = isinstance(child, ast.Attribute) and isinstance(child.value, ast.Name)
+            if named and child.value.id in self.modules:
+                self.homes.setdefault(child.attr, set()).add(self.modules[child.value.id])
+        return self.generic_visit(node)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
-        return None if _is_own(node, self.home) else node
+        return None if _is_below(node, self.home) else node
 
-    def visit_If(self, node: ast.If) -> ast.AST | None:
-        for_types = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        return None if for_types else self.generic_visit(node)
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.AST]:
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            return [self.visit(child) for child in node.orelse]
+        return self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         if isinstance(node.value, ast.Name) and node.value.id in self.modules:
-            return ast.Name(node.attr, node.ctx)
+            return self._imported(self.modules[node.value.id], node.attr, node.ctx)
         return self.generic_visit(node)
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        return ast.Name(self.names.get(node.id, node.id), node.ctx)
+        if node.id in self.names:
+            return self._imported(*self.names[node.id], node.ctx)
+        return node
+
+    def _imported(self, module: str, name: str, ctx: ast.expr_context) -> ast.AST:
+        alone = len(self.homes[name]) == 1
+        return ast.Name(f"bench.{name}" if alone else f"{module}.{name}", ctx)
 
 
 def _said(node: Any) -> Iterator[str]:

@@ -150,33 +150,67 @@ def test_a_file_that_moves_keeps_every_cell(elsewhere: Path, tiny: Path) -> None
     assert [cell.id for cell in plan(tiny).cells] != before
 
 
-MOVED = """
-from bench.nn.binary import Clock, sign as signs
+PLACED = """
+from bench.nn.sign import cross, sign as signs
 from bench.nn import elementary
 from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bench.spec.cell import Recipe
-def f(x: "Recipe"): return signs(elementary.power(x)) + Clock().at
+else:
+    EPS = 1
+def own(x): return x
+def f(x: "Recipe"): return signs(elementary.power(x)) + cross(own(x))
+"""
+ELSEWHERE = {
+    "from another file": PLACED.replace("nn.sign", "nn.binary.of_sign"),
+    "under another name": PLACED.replace("signs", "s"),
+    "module under another name": PLACED.replace(
+        "import elementary", "import elementary as e"
+    ).replace("elementary.p", "e.p"),
+    "of another module": PLACED.replace("elementary", "layers"),
+    "without its module": PLACED.replace("nn import elementary", "nn.powers import power").replace(
+        "elementary.power", "power"
+    ),
+    "other types": PLACED.replace("cell import Recipe", "cell import Cell, Recipe"),
+}
+OTHERWISE = {
+    "another function": PLACED.replace("power(x)", "tanh(x)"),
+    "one of its own": PLACED.replace("own(x)", "cross(x)").replace("def cross", "def own"),
+    "own where imported": PLACED.replace("cross(own(x))", "own(own(x))"),
+    "what runs beside types": PLACED.replace("EPS = 1", "EPS = 2"),
+    "from above the core": PLACED.replace("bench.nn.sign", "bench.leaderboard.sign"),
+}
+TWO = """
+from bench.nn.sign import f as g
+from bench.nn.layers import f as h
+x = g(h(1))
 """
 
 
 def test_how_a_file_imports_the_harness_is_no_part_of_it(elsewhere: Path) -> None:
-    """Names that are imported otherwise, from elsewhere or under another name say the same."""
-    others = [
-        MOVED.replace("bench.nn.sign", "bench.nn.sign").replace("signs", "s"),
-        MOVED.replace("import elementary", "import elementary as e").replace("elementary.p", "e.p"),
-        MOVED.replace("import elementary", "import layers").replace("elementary.p", "layers.p"),
-        MOVED.replace(
-            "from bench.nn import elementary", "from bench.elementary import power"
-        ).replace("elementary.power", "power"),
-        MOVED.replace("bench.cell import Recipe", "bench.spec import Recipe, Cell"),
-    ]
-    digests = {source_digest.digest(text.encode(), elsewhere) for text in (MOVED, *others)}
+    """Names that are imported from elsewhere, or are called otherwise, say the same."""
+    digests = {k: source_digest.digest(t.encode(), elsewhere) for k, t in ELSEWHERE.items()}
+    placed = source_digest.digest(PLACED.encode(), elsewhere)
 
-    assert len(digests) == 1
-    assert source_digest.digest(MOVED.encode()) not in digests
-    other = MOVED.replace("power(x)", "tanh(x)")
-    assert source_digest.digest(other.encode(), elsewhere) not in digests
+    assert digests == dict.fromkeys(ELSEWHERE, placed)
+    assert source_digest.digest(PLACED.encode()) != placed
+
+
+@pytest.mark.parametrize("text", OTHERWISE.values(), ids=OTHERWISE.keys())
+def test_what_is_imported_is_told_from_what_is_the_files_own(elsewhere: Path, text: str) -> None:
+    """Another function, one of the file's own, an `else` that runs: none goes unnoticed."""
+    assert text != PLACED
+    placed = source_digest.digest(PLACED.encode(), elsewhere)
+    assert source_digest.digest(text.encode(), elsewhere) != placed
+
+
+def test_equal_names_of_two_modules_are_told_apart(elsewhere: Path) -> None:
+    """Which of two functions of one name is called first is no matter of imports."""
+    swapped = TWO.replace("g(h(1))", "h(g(1))")
+
+    assert source_digest.digest(TWO.encode(), elsewhere) != source_digest.digest(
+        swapped.encode(), elsewhere
+    )
 
 
 def test_the_code_is_the_declared_one() -> None:
@@ -187,9 +221,12 @@ def test_the_code_is_the_declared_one() -> None:
     assert source_digest.numerics() == declared["carried"]
 
 
-@pytest.mark.parametrize("name", exact_curves.NAMES)
 @pytest.mark.parametrize(
-    "compiled", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["eager", "compiled"]
+    ("name", "compiled"),
+    [
+        *((name, False) for name in exact_curves.cases(compiled=False)),
+        *(pytest.param(n, True, marks=pytest.mark.slow) for n in exact_curves.cases(compiled=True)),
+    ],
 )
 def test_declared_code_computes_the_golden_bits(name: str, compiled: bool) -> None:
     """Every golden curve is what it was to the last bit, where it was ever seen."""
