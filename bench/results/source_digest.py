@@ -36,6 +36,7 @@ ASIDE = (  # of those packages; what numbers owe to them stands in the cell, or 
     "data/presence.py",
     "data/reading.py",
     "data/sources.py",
+    "train/checkpoint_files.py",
     "train/checkpoint.py",  # what continues is, bit for bit, what would have been
     "train/checkpoint_files.py",
     "train/compile_policy.py",  # which of them a cell gets stands in its record
@@ -112,9 +113,11 @@ class _Placeless(ast.NodeTransformer):
 
     def visit_Module(self, node: ast.Module) -> ast.AST:
         for child in ast.walk(node):
-            named = isinstance(child, ast.Attribute) and isinstance(child.value, ast.Name)
-            if named and child.value.id in self.modules:
-                self.homes.setdefault(child.attr, set()).add(self.modules[child.value.id])
+            match child:
+                case ast.Attribute(value=ast.Name(id=bound), attr=name) if bound in self.modules:
+                    self.homes.setdefault(name, set()).add(self.modules[bound])
+                case _:
+                    pass
         return self.generic_visit(node)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
