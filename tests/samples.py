@@ -7,11 +7,16 @@ import tarfile
 from pathlib import Path
 
 import torch
+from rich.console import Console
 
 from bench.leaderboard.board import Board
 from bench.leaderboard.ranking import rank
 from bench.results import archive, store
+from bench.results.cell_state import CellStates
 from bench.results.record import Provenance, Record
+from bench.run import session
+from bench.run.job import Slot
+from bench.run.request import PreparedRun, RunRequest
 from bench.spec.cell import CORE, Binarization, Cell, DataRef, Recipe, Ref
 from bench.spec.plan import Absent, Plan, Properties, RoleInfo, Row, Witness
 from bench.spec.published import Claim, read_ledger
@@ -184,3 +189,11 @@ def build(path: Path, entries: list[Entry], form: int = tarfile.USTAR_FORMAT) ->
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
     return path
+
+
+def run_plan(plan: Plan, root: Path, console: Console) -> bool:
+    """Run every cell that a plan may need, one at a time on the CPU, as `bench run` does."""
+    request = RunRequest(Path(plan.source), root, data=root)
+    states = CellStates(root, plan.possible)
+    prepared = PreparedRun(request, plan, plan.possible, states)
+    return session.run(prepared, lambda: (Slot("cpu", 1),), console, console)

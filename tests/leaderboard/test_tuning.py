@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from samples import run_plan
 
 from bench.errors import SuiteError
 from bench.leaderboard import tuning
@@ -13,9 +14,6 @@ from bench.leaderboard.tables import render
 from bench.planning import planner
 from bench.results.cell_state import CellStates
 from bench.results.record import Record
-from bench.run.job import Slot
-from bench.run.session import run
-from bench.run.settings import Settings
 from bench.spec.filters import select
 from bench.spec.plan import Plan, Trial
 
@@ -134,11 +132,11 @@ def test_the_best_on_held_out_images_is_chosen(tmp_path: Path) -> None:
 def test_tuned_rows_stand_beside_untuned_ones(tmp_path: Path) -> None:
     """A whole run: trials, then what they chose; the table names budget, values and untuned row."""
     plan = planned(tmp_path)
-    settings = Settings(root=tmp_path / "r", data=tmp_path, slots=(Slot("cpu", 1),))
+    root = tmp_path / "r"
     said = io.StringIO()
     console = Console(file=said, width=200)
-    ok = run(plan, plan.possible, settings, console, console)
-    board = rank(plan, CellStates(settings.root, plan.possible).records(stale=False))
+    ok = run_plan(plan, root, console)
+    board = rank(plan, CellStates(root, plan.possible).records(stale=False))
     section = next(s for s in board.sections if s.tuned)
     text = render.text(board, "md")
 
@@ -149,11 +147,11 @@ def test_tuned_rows_stand_beside_untuned_ones(tmp_path: Path) -> None:
         line.tuned and line.tuned.untuned and line.seeds.ended == 2 for line in section.measured
     )
     assert sorted(line.comparison.rank or 0 for line in section.measured) == [1, 2]
-    ran = {cell.parent.name for cell in (settings.root / "cells").glob("*/record.json")}
+    ran = {cell.parent.name for cell in (root / "cells").glob("*/record.json")}
     assert len(ran) == board.recorded == board.total <= 6 + 9 + 6
     assert "tuned: 3 trials for each row, 1 seed each, judged on 20% of the training" in text
     assert "| untuned, % | chosen |" in text
-    again = run(plan, plan.possible, settings, console, console)
+    again = run_plan(plan, root, console)
     assert again
     assert "tuned: 6 cells, 6 recorded, 0 to run" in said.getvalue()
 

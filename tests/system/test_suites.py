@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from samples import run_plan
 
 import suites
 from bench.leaderboard.ranking import rank
@@ -10,9 +11,6 @@ from bench.leaderboard.tables import render
 from bench.planning import planner
 from bench.planning.explain import describe
 from bench.results.cell_state import CellStates
-from bench.run.job import Slot
-from bench.run.session import run
-from bench.run.settings import Settings
 from bench.spec.composition import compose
 from bench.spec.published import read_ledger
 from bench.spec.suite import parse
@@ -84,10 +82,9 @@ def test_a_twin_runs_in_its_smallest_form(name: str, tmp_path: Path) -> None:
     from rich.console import Console
 
     plan = planner.plan(HOME / f"{name}.yaml", smallest(name))
-    settings = Settings(root=tmp_path, data=tmp_path, slots=(Slot("cpu", 1),))
     with (tmp_path / "out.txt").open("w") as file:
         console = Console(file=file, width=200)
-        fine = run(plan, plan.possible, settings, console, console)
+        fine = run_plan(plan, tmp_path, console)
     board = rank(plan, CellStates(tmp_path, plan.possible).records(stale=False))
     rows = board.measured
 
