@@ -1,8 +1,8 @@
 """
 From a plan and its records to ranked tables: `stats/`, `tables/`.
 
-Doors: board, cell_trace, columns.column, columns.groups, columns.table, equilibrium, per_layer,
-ranking, resources, saved, sequential, stats.friedman, stats.intervals, stats.power,
+Doors: board, cell_trace, columns.column, columns.groups, columns.selection, equilibrium,
+per_layer, ranking, resources, saved, sequential, stats.friedman, stats.intervals, stats.power,
 tables.formats, tables.json, tables.layout, tables.render, tables.trace_text, trace, tuning,
 undecided_pairs.
 
