@@ -41,7 +41,7 @@ _link = RunLink()  # of the cell that this process has
 
 
 def run(job: Job, link: RunLink) -> None:
-    """In place of `bench.cell_run.run`; imports no torch, so that it starts soon."""
+    """In place of `cell_run.run`; imports no torch, so that it starts soon."""
     global _link
     _link = link
     link.emit(Started(job.cell.id))

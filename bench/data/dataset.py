@@ -2,7 +2,7 @@
 What the trainer trains on: a `Dataset` is images and labels in two splits, wherever they are.
 
 `Tensors` holds them as uint8 on the training device and augments them there by tensor
-arithmetic; `bench.folder` decodes files. `bench.sources` finds either. Augmentation belongs to
+arithmetic; `image_folder` decodes files. `sources` finds either. Augmentation belongs to
 the data set (digits are never flipped). Its random numbers come from one generator on the CPU,
 drawn once an epoch, so that they do not depend on the device.
 """

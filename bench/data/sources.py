@@ -44,7 +44,7 @@ class Source(BaseModel, ABC):
 
     They apply in this order: `train`, `held_out`, `test`, and at last `resize` where there is
     one. With `held_out` the test split is never touched: the part of the training split that
-    `bench.data.held_out` chooses, the same for every seed, stands in for it.
+    `data.dataset.held_out` chooses, the same for every seed, stands in for it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

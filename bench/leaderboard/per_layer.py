@@ -9,7 +9,7 @@ from rich.text import Text
 from bench.errors import UsageError
 from bench.leaderboard.equilibrium import observed_layers, series
 from bench.leaderboard.stats.intervals import mean
-from bench.results.record import Histogram, LayerIndicators, Record
+from bench.results.record import CURVES, Histogram, LayerIndicators, Record
 from bench.spec.cell import Role
 from bench.spec.choices import Definition
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:  # the table needs none
     import pandas as pd
 
 ROLES: tuple[Role, ...] = ("W", "A")
-CURVES = ("train_loss", "test_acc", "test_top5", "lr")
 
 
 def table(record: Record, definition: Definition) -> Table:

@@ -9,6 +9,8 @@ from bench.base.validation import Frozen
 from bench.spec.cell import Cell, Role
 from bench.spec.cell_status import CellStatus
 
+CURVES = ("train_loss", "test_acc", "test_top5", "lr")  # one value of each for an epoch
+
 
 class Histogram(Frozen):
     """Counts of equal bins over [low, high]."""
@@ -97,7 +99,7 @@ class Record(Frozen):
     cell: Cell
     status: CellStatus
     reason: str = ""
-    curves: dict[str, list[FiniteFloat]] = {}  # train_loss, test_acc, test_top5, lr
+    curves: dict[str, list[FiniteFloat]] = {}  # by the names in `CURVES`
     best_epoch: int | None = None  # the first with the highest test_acc
     indicators: list[LayerIndicators] = []
     weights_digest: str = ""  # SHA-256 of the last weights

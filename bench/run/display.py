@@ -70,7 +70,6 @@ STYLES = {
     CellStatus.OK: "green",
     CellStatus.WAITING: "dim",
 }
-SHOWN_BY_ACC = {CellStatus.RUNNING, CellStatus.OK}  # where there is room for one of the two
 LINE_EVERY_S = 20.0  # plain lines of one long cell
 
 

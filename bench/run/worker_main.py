@@ -69,7 +69,9 @@ def prepare_process() -> None:
     """
     os.setpgid(0, 0)
     keep_pages()
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(user_cache_path("signbench") / "compiled"))
+    with contextlib.suppress(RuntimeError):  # a user without a home compiles anew each time
+        compiled = str(user_cache_path("signbench") / "compiled")
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", compiled)
     attach()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

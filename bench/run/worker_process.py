@@ -8,11 +8,13 @@ locked: jobs and events go through pipes of their own, the halt is one byte.
 import contextlib
 import multiprocessing
 import os
+import pickle
 import signal
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from bench.base import signals
+from bench.errors import EnvironmentProblem
 from bench.run.cell_run import run
 from bench.run.events import CellEvent
 from bench.run.job import Job, Slot
@@ -30,13 +32,23 @@ class WorkerProcess:
         self._process: BaseProcess | None = None  # None: the next job starts one
         self._end: JobEnd | None = None  # how it left its job, if it said so
         self._killed = False
+        self._closed = False  # is its end of the pipe?
 
     def begin(self, job: Job) -> None:
-        """Give the process a cell; one that died idle is replaced."""
+        """
+        Give the process a cell; one that died idle is replaced.
+
+        Raises:
+            EnvironmentProblem: the machine has no room for another process.
+        """
         if self._process is not None and self._process.exitcode is not None:
             self.close()
         if self._process is None:
-            self._process = self._start()
+            try:
+                self._process = self._start()
+            except OSError as error:
+                message = f"cannot start a worker process: {error.strerror or error}"
+                raise EnvironmentProblem(message) from None
         self._end, self._killed = None, False
         self._oom_kills = oom_kills()
         with contextlib.suppress(OSError):  # it died just now, as `over` will say
@@ -45,18 +57,20 @@ class WorkerProcess:
     def take_events(self) -> list[CellEvent]:
         """What was emitted of the cell since the last time."""
         events: list[CellEvent] = []
-        with contextlib.suppress(EOFError, OSError):
+        try:
             while self._messages.poll():
                 message = self._messages.recv()
                 if isinstance(message, JobEnd):
                     self._end = message
                 else:
                     events.append(message)
+        except (EOFError, OSError, pickle.UnpicklingError):  # closed, or cut by a death
+            self._closed = True
         return events
 
-    def fileno(self) -> int:
-        """The pipe that events come through."""
-        return self._messages.fileno()
+    def fileno(self) -> int | None:
+        """The pipe that events come through; None: it is closed, and always ready."""
+        return None if self._closed else self._messages.fileno()
 
     @property
     def over(self) -> bool:
@@ -87,8 +101,8 @@ class WorkerProcess:
         """End the process, whatever it does, and all that it started."""
         if self._process is not None:
             self._process.kill()
+            end_group(self._process)  # while nobody else can have its number
             self._process.join()
-            end_group(self._process)
             self._tasks.close()
             self._messages.close()
             self._process = None
@@ -96,6 +110,7 @@ class WorkerProcess:
     def _start(self) -> BaseProcess:
         """A fresh process: after a death all that it shared is new."""
         context = multiprocessing.get_context("spawn")
+        self._closed = False
         self._halt = Halt(context)
         tasks, self._tasks = context.Pipe(duplex=False)
         self._messages, messages = context.Pipe(duplex=False)

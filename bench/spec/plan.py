@@ -19,8 +19,6 @@ from bench.spec.cell import WA, Cell, Recipe, Role
 from bench.spec.choices import Definition
 from bench.spec.published import Claim
 
-Verdict = Literal["yes", "no", "little", "not"]
-
 
 class Witness(Frozen):
     """Where a property fails worst."""

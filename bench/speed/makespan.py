@@ -1,7 +1,7 @@
 """
 A forecast: when each cell of a run ends, from how long each of them takes.
 
-Cells are given out in their order, each to the slot that is free first, as `bench.executor` does.
+Cells are given out in their order, each to the slot that is free first, as `run.executor` does.
 """
 
 import heapq

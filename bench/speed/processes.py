@@ -50,14 +50,17 @@ def run_at_once(work: Work[Given, Result], inputs: Sequence[Given]) -> list[Resu
     try:
         for given in inputs:
             reader, writer = context.Pipe(duplex=False)
-            running[reader] = context.Process(target=_attend, args=(writer, barrier, work, given))
+            process = context.Process(target=_attend, args=(writer, barrier, work, given))
             with signals.ignored_by_children():
-                running[reader].start()
+                process.start()
+            running[reader] = process
             writer.close()
         while running:
-            for reader in wait([*running]):
+            ready: list[Any] = wait([*running])
+            for reader in ready:
                 results.append(_receive(reader, running[reader], kills))
                 running.pop(reader).join()
+                reader.close()
     finally:
         for process in running.values():
             process.kill()

@@ -6,10 +6,8 @@ from typing import TypeAlias
 
 from torch import Tensor
 
-from bench.results.record import LayerIndicators
+from bench.results.record import CURVES, LayerIndicators
 from bench.train.weights import State
-
-CURVES = ("train_loss", "test_acc", "test_top5", "lr")
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from bench.errors import exhausted
+from bench.results.record import CURVES
 from bench.spec.cell import Recipe
 from bench.train.indicators import IndicatorRecorder
-from bench.train.outcome import CURVES, Outcome
+from bench.train.outcome import Outcome
 from bench.train.random_state import read_random_state, set_random_state
 from bench.train.weights import State, copy_tensors, set_tensors, to_cpu
 

@@ -16,13 +16,14 @@ from bench.data.dataset import Dataset
 from bench.errors import DataError
 from bench.nn.clock import Clock
 from bench.nn.compiler import compile_step
+from bench.results.record import CURVES
 from bench.spec.cell import Recipe
 from bench.train.divergence import first_bad_step, name_culprit, name_spoilt_parameter
 from bench.train.indicators import IndicatorRecorder
 from bench.train.learning_rate import epoch_progress, learning_rate
 from bench.train.loss import compute_loss
 from bench.train.optimizer import make_optimizer
-from bench.train.outcome import CURVES, Outcome, Progress, Watch
+from bench.train.outcome import Outcome, Progress, Watch
 from bench.train.random_state import set_random_state
 from bench.train.snapshot import Position, Snapshot, TrainingState
 from bench.train.weights import copy_tensors, copy_weights, set_tensors

@@ -205,7 +205,7 @@ def test_one_graph() -> None:
     images, labels = next(batches(3, torch.float32))
     config: Any = torch._dynamo.config  # pyright: ignore
     try:
-        with config.patch(trace_autograd_ops=True):  # as `bench.graph` has it
+        with config.patch(trace_autograd_ops=True):  # as `nn.compiler` has it
             traced = torch.compile(stack.losses, backend="eager", fullgraph=True)
             assert torch.equal(traced(images, labels), stack.losses(images, labels))
     finally:

@@ -39,6 +39,7 @@ def test_a_check_that_fails_exits_with_3(
     assert re.search(r"FAIL slope is the derivative of value +W, p = 0.0, z = .*: slope", out)
 
 
+@pytest.mark.slow
 def test_check_prints_certificates(ask: Bench) -> None:
     """Under each verdict what is proved beyond the grid, and what is not."""
     _, out, _ = ask("check", "reste", "rbnn")

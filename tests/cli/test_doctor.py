@@ -41,6 +41,7 @@ def called(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_torchvision_of_another_torch_is_named(tmp_path: Path) -> None:
     """The clash is told with its cure, all else is looked at, and the exit code is 5."""
     (tmp_path / "torchvision.py").write_text(

@@ -13,6 +13,7 @@ from bench.spec.suite_file import read_question
 Bench = Callable[..., tuple[int, str, str]]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_it_plans_and_runs(ask: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Written, planned and run by the commands that it says come next; nothing is left out."""

@@ -184,6 +184,7 @@ def test_a_diverged_cell_evaluates_its_best(ask: Bench, tmp_path: Path) -> None:
     assert out == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"),
     [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],

@@ -89,6 +89,7 @@ def test_looking_again_and_again_finds_no_more_that_is_not_there(sizes: list[int
     assert wrong / 400 <= 0.05 + 2 * sqrt(0.05 * 0.95 / 400)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_a_run_adds_seeds_and_keeps_them(
     tiny: Path, ask: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch

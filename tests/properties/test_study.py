@@ -130,6 +130,7 @@ def test_ede_moves_away_before_it_moves_towards() -> None:
     assert rbnn == pytest.approx([0.2941, 0.3054, 0.3554, 0.4179, 0.2500, 0], abs=6e-5)
 
 
+@pytest.mark.slow
 def test_what_each_verdict_rests_on() -> None:
     """Every single change that turns a verdict is named; STE's rests on ≤."""
 

@@ -59,6 +59,7 @@ def test_hostile_input_is_read_or_refused(name: str, box: Box) -> None:
             assert not problem, f"{name}:{number}"
 
 
+@pytest.mark.slow
 @settings(
     max_examples=30,
     deadline=None,

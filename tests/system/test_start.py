@@ -110,6 +110,7 @@ def imported(
     return {command: (code, set(names)) for command, code, names in lines}
 
 
+@pytest.mark.slow
 @pytest.mark.linux
 @pytest.mark.parametrize(("command", "heavy"), COMMANDS.items(), ids=COMMANDS.keys())
 def test_a_command_that_reads_imports_no_giant(

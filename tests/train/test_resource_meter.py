@@ -19,7 +19,7 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda:1")
 
 
 class Driver:
-    """What `pynvml` is to `bench.nvml`: one GPU, which takes 1.5 J between two looks."""
+    """What `pynvml` is to `gpu_energy`: one GPU, which takes 1.5 J between two looks."""
 
     class NVMLError(Exception):
         pass

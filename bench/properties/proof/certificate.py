@@ -14,7 +14,7 @@ first box, z ≤ 5e-10, needs nothing of h' there.
 
 What is proved is about `value`, without rounding. Training multiplies by `slope` (a learned knob
 differentiates `value` itself), and that `slope` is the derivative of `value` is not proved: where
-a file gives it in closed form, `bench.check` compares the two at 12,001 z in [-3, 3] and five
+a file gives it in closed form, `properties.check` compares the two at 12,001 z in [-3, 3] and five
 moments of the schedule, by difference quotients and to 1e-4, and tests do the same.
 """
 

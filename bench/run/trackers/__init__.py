@@ -1,1 +1,1 @@
-"""Programs that keep curves, a file for each; `bench.tracker` says what they are told."""
+"""Programs that keep curves, a file for each; `run.tracking` says what they are told."""

@@ -110,6 +110,7 @@ def test_of_equal_rows_few_are_told_apart(seeds: int) -> None:
     assert wrong / 600 <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 600)
 
 
+@pytest.mark.slow
 def test_dunnetts_error_is_the_stated_one() -> None:
     """Of equal rows one differs from the control in 5 % of tables."""
     rng = np.random.default_rng(0)

@@ -55,7 +55,7 @@ def test_training_equals_the_oracle(name: str, monkeypatch: pytest.MonkeyPatch) 
     """Four steps in float64, halfway through the schedule, end at the same weights."""
     whole = dataset.normalize
     monkeypatch.setattr(dataset, "normalize", lambda x, t: whole(x, t).double())
-    monkeypatch.setattr(trainer, "progress", lambda *_: networks.HALFWAY)
+    monkeypatch.setattr(trainer, "epoch_progress", lambda *_: networks.HALFWAY)
     rng = torch.Generator().manual_seed(0)
     images = torch.randint(256, (32, *networks.IMAGE), dtype=torch.uint8, generator=rng)
     split = images, torch.arange(32) % networks.CLASSES

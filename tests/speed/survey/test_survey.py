@@ -53,6 +53,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "cores", lambda: 2)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_every_case_is_measured() -> None:
     """Each way of each case works, and has its ratio, part of the limit and memory."""
