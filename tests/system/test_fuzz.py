@@ -49,6 +49,7 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     sys.dont_write_bytecode = before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_hostile_input_is_read_or_refused(name: str, box: Box) -> None:
     """The first inputs of every target, as `make fuzz` makes them."""

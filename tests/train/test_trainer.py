@@ -408,7 +408,11 @@ class Dicey(torch.nn.Module):
     [
         ("dsq", {"histograms": [0, 1], "optimizer": "adamw", "lr": 1e-2}),
         pytest.param("ede", {"epochs": 3, "indicators": "off"}, marks=pytest.mark.slow),
-        ("fda", {"a32": True, "momentum": 0.0, "progress": "e/(E-1)"}),
+        pytest.param(
+            "fda",
+            {"a32": True, "momentum": 0.0, "progress": "e/(E-1)"},
+            marks=pytest.mark.slow,
+        ),
         ("ste", {"lr": 300.0, "epochs": 4}),
     ],
 )
