@@ -17,8 +17,8 @@ import ast
 import hashlib
 import json
 import warnings
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def digest(source: bytes, home: Path | None = None) -> str:
             warnings.simplefilter("ignore")  # of a stranger's backslashes
             tree = ast.parse(source)
             tree = _without_own_imports(tree, home) if home else tree
-            said = "".join(_said(tree)).encode("utf-8", "surrogatepass")
+            said = _said(tree).encode("utf-8", "surrogatepass")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         said = source
     return hashlib.sha256(said).hexdigest()[:16]
@@ -143,23 +143,36 @@ class _Placeless(ast.NodeTransformer):
         return ast.Name(f"bench.{name}" if alone else f"{module}.{name}", ctx)
 
 
-def _said(node: Any) -> Iterator[str]:
+def _said(node: Any) -> str:
     """A node's type and fields in an order of our own, for `ast.dump` differs between Pythons."""
+    words: list[str] = []
+    _say(node, words.append)
+    return "".join(words)
+
+
+def _say(node: Any, write: Callable[[str], object]) -> None:
     if not isinstance(node, ast.AST):
-        yield ascii(node)
+        write(ascii(node))
         return
-    yield f"{type(node).__name__}("
-    for name, value in sorted(ast.iter_fields(node)):
-        if name in SILENT or value is None or _is_empty(value):
+    write(f"{type(node).__name__}(")
+    for name in _speaking(type(node)):
+        value = getattr(node, name, None)
+        if value is None or _is_empty(value):
             continue
-        yield f"{name}="
+        write(f"{name}=")
         for item in value if isinstance(value, list) else [value]:  # pyright: ignore[reportUnknownVariableType]
             if isinstance(node, ast.JoinedStr) and isinstance(item, ast.Constant):
-                yield str(item.value).encode("utf-8", "surrogatepass").hex()  # however it is cut
+                write(str(item.value).encode("utf-8", "surrogatepass").hex())  # however it is cut
             elif not _is_idle(item):
-                yield from _said(item)
-                yield ","
-    yield ")"
+                _say(item, write)
+                write(",")
+    write(")")
+
+
+@cache
+def _speaking(kind: type[ast.AST]) -> list[str]:
+    """The fields of a kind of node that say something, sorted."""
+    return sorted({*kind._fields} - SILENT)
 
 
 def _is_empty(value: Any) -> bool:
