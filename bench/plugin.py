@@ -3,49 +3,97 @@ The contract: all that a file under `estimators/` or `backbones/` may import fro
 
 An estimator is written down as its paper writes it: f, the function whose derivative takes
 the place of d sign/dz. Everything else (training, checks, plots, indicators) calls that one
-definition.
+definition. A method says what weights and inputs become, and what its coach does beside them.
 """
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from bench.nn.backbone import Backbone, Native, Network
 from bench.nn.clock import Clock
-from bench.nn.contract import Estimator, Knob, Plugin, Surrogate, SurrogateBinarizer
+from bench.nn.coach import Coach, Group, Rule, Seen, Stage, Tap, Teaching
+from bench.nn.contract import Estimator, Knob, Method, Plugin, Surrogate, SurrogateBinarizer
 from bench.nn.elementary import power
-from bench.nn.layers import Layers
+from bench.nn.layers import BinaryConv2d, BinaryLayer, BinaryLinear, Layers, binary_layers
+from bench.nn.parts import (
+    Alpha,
+    approx_sign,
+    clipped_sign,
+    filter_mean,
+    filter_scale,
+    image_deviation,
+    image_mean,
+    layer_scale,
+    of_channels,
+    over_filter,
+    sign_with,
+    standardized,
+    ste_sign,
+    straight_through,
+    without_factor,
+)
 from bench.nn.resnet import Init, Order, RealBlock, ResNet, Shortcut, Stem, activation, initialize
 from bench.nn.sign import piecewise, sign, upto
-from bench.spec.cell import Role
+from bench.spec.cell import Recipe, Role
 from bench.spec.schedule import ScheduleName
 
 __all__ = [
+    "Alpha",
     "Annotated",
+    "Any",
     "Backbone",
+    "BinaryConv2d",
+    "BinaryLayer",
+    "BinaryLinear",
     "ClassVar",
     "Clock",
+    "Coach",
     "Estimator",
     "Field",
+    "Group",
     "Init",
     "Knob",
     "Layers",
+    "Literal",
+    "Method",
     "Native",
     "Network",
     "Order",
     "Plugin",
     "RealBlock",
+    "Recipe",
     "ResNet",
     "Role",
+    "Rule",
     "ScheduleName",
+    "Seen",
     "Shortcut",
+    "Stage",
     "Stem",
     "Surrogate",
     "SurrogateBinarizer",
+    "Tap",
+    "Teaching",
     "activation",
+    "approx_sign",
+    "binary_layers",
+    "clipped_sign",
+    "filter_mean",
+    "filter_scale",
+    "image_deviation",
+    "image_mean",
     "initialize",
+    "layer_scale",
+    "of_channels",
+    "over_filter",
     "piecewise",
     "power",
     "sign",
+    "sign_with",
+    "standardized",
+    "ste_sign",
+    "straight_through",
     "upto",
+    "without_factor",
 ]

@@ -17,8 +17,10 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from bench.nn.clock import Clock
+from bench.nn.coach import Coach, Stage
+from bench.nn.layers import BinaryConv2d, BinaryLinear
 from bench.nn.sign import cross, cross_learned
-from bench.spec.cell import Ref, Role
+from bench.spec.cell import Recipe, Ref, Role
 from bench.spec.schedule import SCHEDULES, ScheduleName
 
 
@@ -69,10 +71,37 @@ class Knob:
 
 
 class Estimator(Plugin):
-    """How a gradient crosses sign. Subclass `Surrogate` unless the forward changes too."""
+    """
+    How a binary network is trained. Subclass `Surrogate` if it is nothing but a gradient for sign,
+    `Method` if it is more.
+    """
 
     formula: ClassVar[str] = ""  # f as the paper prints it, one line
     kind: ClassVar[str] = ""  # the family of f: identity, tanh-like, power function, ...
+    aux: ClassVar[str] = ""  # what it has beside f: module, loss, rule, stages, teacher
+    fixes: ClassVar[dict[str, Any]] = {}  # options of binary layers that it decides itself
+    teacher: ClassVar[bool] = False  # does it learn from a full-precision network, too?
+    conv: ClassVar[type[BinaryConv2d]] = BinaryConv2d
+    linear: ClassVar[type[BinaryLinear]] = BinaryLinear
+
+    def bits(self, role: Role) -> int:
+        """Bits of the weights or activations that the trained network computes with."""
+        return 1
+
+    def coach(self, net: nn.Module, clock: Clock, recipe: Recipe) -> Coach:
+        """
+        What stands beside the network while it trains; made once it is built and has its weights.
+
+        Args:
+            net: the network, whose `binary_layers` have the modules that `binarizer` returned.
+            clock: training progress; ask it for a dial.
+            recipe: how it trains.
+        """
+        return Coach(recipe)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The trainings that it takes, each from the weights of the one before."""
+        return (Stage(),)
 
     @abstractmethod
     def binarizer(self, role: Role, shape: tuple[int, ...], clock: Clock, zero: int) -> nn.Module:
@@ -80,12 +109,36 @@ class Estimator(Plugin):
         Build the module that maps a latent tensor to a binary one of the same shape.
 
         Args:
-            role: "W" for weights, "A" for activations.
+            role: "W" for weights, "A" for activations. A module for weights may return a pair
+                (signs, scale), and own a module `after`: see `nn.layers.BinaryLayer`.
             shape: weight shape, (C_out, C_in, *kernel) of a convolution and (C_out, C_in) of
                 a linear map; or (C_in,) for activations, (N, C_in, H, W) or (..., C_in).
             clock: training progress; ask it for a dial.
             zero: the value of sign(0), 0 or 1.
         """
+
+
+class Method(Estimator):
+    """
+    A way of training that changes more than the gradient of sign.
+
+    A subclass says what weights and inputs become; what else it does, the hooks of `Estimator` say.
+    """
+
+    fixes = {"scale": "none"}
+
+    def binarizer(self, role: Role, shape: tuple[int, ...], clock: Clock, zero: int) -> nn.Module:
+        if role == "W":
+            return self.weight_binarizer(shape, clock, zero)
+        return self.input_binarizer(shape[0], clock, zero)
+
+    @abstractmethod
+    def weight_binarizer(self, shape: tuple[int, ...], clock: Clock, zero: int) -> nn.Module:
+        """The module for weights of this shape; see `binarizer`."""
+
+    @abstractmethod
+    def input_binarizer(self, channels: int, clock: Clock, zero: int) -> nn.Module:
+        """The module for inputs of so many channels; see `binarizer`."""
 
 
 class Surrogate(Estimator):

@@ -20,8 +20,9 @@ class BinaryLayer(nn.Module):
     A linear operation on a binarized input with binarized weights; its bias, if any, is real.
 
     y = scale(w) · op(A(x), W(w)) + b, where A and W are binarizers and op is `product`; with
-    `scale_act` also times mean |x|, of the batch. Comes first among the bases of a layer; the
-    other is the real layer that owns weight and bias.
+    `scale_act` also times mean |x|, of the batch. A W that returns (signs, scale) brings its own
+    scale; one that has a module `after` sends the product through it. Comes first among the bases
+    of a layer; the other is the real layer that owns weight and bias.
     """
 
     weight: Tensor  # (C_out, C_in, ...)
@@ -38,15 +39,36 @@ class BinaryLayer(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         x = input if self.tap is None else tap(input, self.tap)
-        w, a = latent(self.weight, self.options), self.A(x)
-        scale = None if self.options.scale == "none" else magnitude(self.weight, self.options)
-        if scale is None or self.options.scale_at == "post":
-            y = self.product(a, self.W(w), scale)
-        else:
-            y = self.product(a, self.W(w) * scale)
+        y = self.operate(x, latent(self.weight, self.options))
+        if self.after is not None:
+            y = self.after(y)
         if self.options.scale_act == "layer" and not isinstance(self.A, nn.Identity):
             y = y * x.abs().mean()
         return y if self.bias is None else y + self.bias
+
+    @property
+    def after(self) -> nn.Module | None:
+        """What the product goes through, if the weight binarizer brings such a module."""
+        return getattr(self.W, "after", None)
+
+    def operate(self, x: Tensor, w: Tensor) -> Tensor:
+        """From input and latent weights to the scaled product; overridden for several products."""
+        return self.scaled_product(self.A(x), self.W(w))
+
+    def scaled_product(self, a: Tensor, w: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+        """
+        The product with the scale that the options say, or that came with the weights.
+
+        Args:
+            a: binarized input.
+            w: binarized weights, or (signs, scale) with a scale (1 or C_out, 1, ...).
+        """
+        if isinstance(w, tuple):
+            return self.product(a, *w)
+        scale = None if self.options.scale == "none" else magnitude(self.weight, self.options)
+        if scale is None or self.options.scale_at == "post":
+            return self.product(a, w, scale)
+        return self.product(a, w * scale)
 
     def product(self, a: Tensor, w: Tensor, scale: Tensor | None = None) -> Tensor:
         """
@@ -161,11 +183,22 @@ class Layers:
     The layers of one cell: a backbone asks this for every layer that may be binary.
 
     `real` is true for a full-precision cell, whose layers are the ordinary ones.
+
+    Args:
+        binarizer: None: a full-precision cell.
+        conv, linear: the classes of binary layers, where a method has its own.
     """
 
-    def __init__(self, binarizer: MakeBinarizer | None, options: Binarization) -> None:
+    def __init__(
+        self,
+        binarizer: MakeBinarizer | None,
+        options: Binarization,
+        conv: type[BinaryConv2d] = BinaryConv2d,
+        linear: type[BinaryLinear] = BinaryLinear,
+    ) -> None:
         self.binarizer = binarizer
         self.options = options
+        self.binary_conv, self.binary_linear = conv, linear
 
     @property
     def real(self) -> bool:
@@ -175,7 +208,7 @@ class Layers:
         """Convolution without bias, padded by kernel // 2."""
         if self.binarizer is None:
             return nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False)
-        return BinaryConv2d(
+        return self.binary_conv(
             c_in, c_out, kernel, stride=stride, binarizer=self.binarizer, options=self.options
         )
 
@@ -183,4 +216,4 @@ class Layers:
         """Linear map of the last dimension, with a real bias."""
         if self.binarizer is None:
             return nn.Linear(c_in, c_out)
-        return BinaryLinear(c_in, c_out, binarizer=self.binarizer, options=self.options)
+        return self.binary_linear(c_in, c_out, binarizer=self.binarizer, options=self.options)

@@ -1,0 +1,132 @@
+"""
+What stands beside a network while it trains: the part of a method that is not in a layer.
+
+A coach gives the loss, and may act around each step. The trainer calls it in this order:
+
+    begin_epoch         before the first step of an epoch
+    before_step         before the forward pass
+    loss                of the forward pass; it may be compiled
+    after_backward      gradients are there, the optimizer has not looked at them
+    after_step          parameters are updated
+
+Nothing of a coach is in the trained network. Its own parameters train beside the network's, its
+buffers are kept in checkpoints.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bench.spec.cell import Recipe
+
+# preact: what reaches each Hardtanh or, in a network without, the sign of each binary layer;
+# stage: the outputs of the backbone's stages; teacher: the teacher's logits and stages.
+Tap: TypeAlias = Literal["preact", "stage", "teacher"]
+
+# parameter, gradient, the parameter's own state, the learning rate: updates parameter and state
+Rule: TypeAlias = Callable[[Tensor, Tensor, dict[str, Any], float], None]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a coach asked to see of one forward pass; what it did not ask for is empty."""
+
+    preact: tuple[Tensor, ...] = ()
+    stage: tuple[Tensor, ...] = ()
+    teacher: "Teaching | None" = None
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """What the teacher says of the same images; no gradient flows."""
+
+    logits: Tensor
+    stage: tuple[Tensor, ...] = ()
+
+
+@dataclass(frozen=True)
+class Group:
+    """
+    Parameters that train otherwise than the recipe says.
+
+    Args:
+        parameters: of the network or the coach; none may be in two groups.
+        factor: times the recipe's learning rate.
+        weight_decay: None: as the recipe has it for them.
+        rule: None: the recipe's optimizer; a name: that one, with torch's defaults and the recipe's
+            momentum; or a function that updates one parameter in place (without weight decay).
+    """
+
+    parameters: Sequence[nn.Parameter]
+    factor: float = 1.0
+    weight_decay: float | None = None
+    rule: Literal["sgd", "adam", "adamw"] | Rule | None = None
+
+
+class Coach(nn.Module):
+    """
+    Cross entropy, and nothing else: what trains a network that no method changes.
+
+    Layers of the network are kept in lists and tuples, or torch would take them for the coach's.
+
+    Attributes:
+        taps: what `loss` wants to see.
+    """
+
+    taps: ClassVar[frozenset[Tap]] = frozenset()
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.recipe = recipe
+
+    def loss(self, logits: Tensor, labels: Tensor, seen: Seen) -> Tensor:
+        """
+        What training minimizes, a 0-d tensor.
+
+        Args:
+            logits: (N, classes).
+            labels: (N,).
+            seen: what `taps` asked for.
+        """
+        return F.cross_entropy(logits, labels)
+
+    def begin_epoch(self, epoch: int, lr: float) -> None:
+        """Before the first step of `epoch` = 0..E-1; called again where a resumed one goes on."""
+
+    def before_step(self) -> None:
+        """Before the forward pass."""
+
+    def after_backward(self) -> None:
+        """Gradients are there; weight decay is not yet in them."""
+
+    def after_step(self) -> None:
+        """The optimizer has updated the parameters."""
+
+    def groups(self) -> list[Group]:
+        """The parameters that train otherwise; all others train by the recipe."""
+        return []
+
+
+@dataclass(frozen=True)
+class Stage:
+    """
+    One of the trainings of a method, each going on from the weights of the one before.
+
+    Args:
+        fields: of the method, in this stage.
+        real: train the network in full precision.
+        epochs: of the recipe's; None: as many.
+        lr: None: the recipe's.
+        weight_decay: None: the recipe's.
+        keep: which weights the next stage goes on from.
+    """
+
+    fields: dict[str, Any] = field(default_factory=dict[str, Any])
+    real: bool = False
+    epochs: int | None = None
+    lr: float | None = None
+    weight_decay: float | None = None
+    keep: Literal["last", "best"] = "last"

@@ -1,0 +1,147 @@
+"""
+What several methods are made of: signs with their gradients, statistics of filters, scales.
+
+A filter is one output channel, n = C_in k k weights. Weights have the shape (C_out, C_in, k, k), or
+(C_out, C_in) in a linear map; both work everywhere here.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.nn.sign import cross, upto
+
+
+def sign_with(z: Tensor, slope: Callable[[Tensor], Tensor], zero: int = 0) -> Tensor:
+    """Return sign(z), in {-1, `zero`, +1}, whose gradient is multiplied by slope(z)."""
+    return cross(z, z.new_zeros(()), lambda z, _: slope(z), zero)
+
+
+def ste_sign(z: Tensor, zero: int = 0) -> Tensor:
+    """Return sign(z), whose gradient passes as it is."""
+    return sign_with(z, torch.ones_like, zero)
+
+
+def clipped_sign(z: Tensor, zero: int = 0) -> Tensor:
+    """Return sign(z), whose gradient passes where |z| ≤ 1."""
+    return sign_with(z, lambda z: upto(z.abs(), 1), zero)
+
+
+def approx_sign(z: Tensor, zero: int = 0) -> Tensor:
+    """Return sign(z) with the slope max(0, 2 - 2|z|): ApproxSign, Bi-Real Net, eq. 6."""
+    return sign_with(z, lambda z: (2 - 2 * z.abs()).clamp(min=0), zero)
+
+
+def straight_through(value: Tensor, z: Tensor) -> Tensor:
+    """Return `value`; its gradient goes to z as it is, and to nothing else. Shapes are equal."""
+    passed: Tensor = _StraightThrough.apply(value, z)  # pyright: ignore[reportAssignmentType]
+    return passed
+
+
+class _StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, z: Tensor) -> Tensor:
+        return value.view_as(value)
+
+    @staticmethod
+    def backward(ctx: Any, *dy: Tensor) -> tuple[None, Tensor]:
+        return None, dy[0]
+
+
+def without_factor(signs: Tensor, scale: Tensor) -> Tensor:
+    """
+    Return `signs` for a layer that multiplies by `scale`, so that w_eff's gradient reaches them.
+
+    The layer's product is scale · signs, whose gradient to signs is scale times dL/dw_eff; here it
+    is divided by the scale again. Where the scale is 0 the gradient is 0.
+
+    Args:
+        signs: (C_out, ...).
+        scale: (1 or C_out, 1, ...), not negative.
+    """
+    free: Tensor = _WithoutFactor.apply(signs, scale)  # pyright: ignore[reportAssignmentType]
+    return free
+
+
+class _WithoutFactor(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, signs: Tensor, scale: Tensor) -> Tensor:
+        ctx.save_for_backward(scale)
+        return signs.view_as(signs)
+
+    @staticmethod
+    def backward(ctx: Any, *dy: Tensor) -> tuple[Tensor, None]:
+        (scale,) = ctx.saved_tensors
+        return dy[0] / torch.where(scale > 0, scale, 1), None
+
+
+def over_filter(w: Tensor) -> tuple[int, ...]:
+    """Return the dimensions of a filter's weights: all but the first."""
+    return tuple(range(1, w.ndim))
+
+
+def filter_mean(w: Tensor) -> Tensor:
+    """Return the mean of each filter, (C_out, 1, ...)."""
+    return w.mean(over_filter(w), keepdim=True)
+
+
+def filter_scale(w: Tensor) -> Tensor:
+    """Return E, mean |w| of each filter, (C_out, 1, ...)."""
+    return filter_mean(w.abs())
+
+
+def layer_scale(w: Tensor) -> Tensor:
+    """Return E, mean |w| of the layer, (1, 1, ...)."""
+    return w.abs().mean(tuple(range(w.ndim)), keepdim=True)
+
+
+def standardized(w: Tensor, eps: float = 0.0) -> Tensor:
+    """
+    Return (w - mean) / √(var + eps) by filter, var unbiased; gradients flow through both.
+
+    Without eps a constant filter is divided by 1e-12 at least, and stays finite: zeros.
+    """
+    centred = w - filter_mean(w)
+    dims = over_filter(w)
+    if eps:
+        return centred / (w.var(dims, keepdim=True) + eps).sqrt()
+    return centred / w.std(dims, keepdim=True).clamp(min=1e-12)
+
+
+def image_deviation(x: Tensor, eps: float = 0.0) -> Tensor:
+    """
+    Return √(var + eps) of each image's features, unbiased: (N, 1, 1, 1) for x (N, C, H, W).
+
+    Of a linear map's input (..., C) it is that of the last dimension.
+    """
+    dims = (1, 2, 3) if x.ndim == 4 else (-1,)
+    return (x.var(dims, keepdim=True) + eps).sqrt()
+
+
+def image_mean(x: Tensor) -> Tensor:
+    """Return the mean of each image's features, shaped like `image_deviation`."""
+    dims = (1, 2, 3) if x.ndim == 4 else (-1,)
+    return x.mean(dims, keepdim=True)
+
+
+def of_channels(values: Tensor, x: Tensor) -> Tensor:
+    """Return one value per channel, (C,), shaped to meet x: (C, 1, 1) for images, else (C,)."""
+    return values.view(-1, 1, 1) if x.ndim == 4 else values
+
+
+class Alpha(nn.Module):
+    """
+    A learned factor for each output channel, after the product: `after` of a weight binarizer.
+
+    Args:
+        start: its first values, (C_out,).
+    """
+
+    def __init__(self, start: Tensor) -> None:
+        super().__init__()
+        self.alpha = nn.Parameter(start)
+
+    def forward(self, y: Tensor) -> Tensor:
+        return y * of_channels(self.alpha, y)
