@@ -1,8 +1,9 @@
 """
 Numbers of published implementations, and the inputs that they were computed on.
 
-`cases(name)` reads a file of `oracles/`; `given(name)` makes an input from its formula; `run_layer` takes
-them through a binary convolution of ours, and `Ran` holds what comes out, by the oracles' names.
+`cases(name)` reads a file of `plugins/oracles/`; `given(name)` makes an input from its formula;
+`run_layer` takes them through a binary convolution of ours, and `Ran` holds what comes out, by the
+oracles' names.
 """
 
 import json
@@ -21,7 +22,7 @@ from bench.nn.layers import BinaryConv2d
 from bench.plugin import Estimator
 from bench.spec.cell import Binarization, Role
 
-HOME = Path(__file__).parent / "oracles"
+HOME = Path(__file__).parent / "plugins" / "oracles"
 
 
 @dataclass(frozen=True)
