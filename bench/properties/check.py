@@ -50,7 +50,8 @@ class CheckReport:
 
 def check_estimator(estimator: Estimator) -> CheckReport:
     """Run every check on one configured estimator."""
-    checks = [_guarded("forward is sign", _forward, estimator)]
+    form = "forward is sign" if isinstance(estimator, Surrogate) else "forward keeps its shape"
+    checks = [_guarded(form, _forward, estimator)]
     checks.append(_guarded("gradients finite", _finite, estimator))
     if not isinstance(estimator, Surrogate):
         return CheckReport(checks, "no surrogate: f is not declared", None, {})
@@ -92,14 +93,21 @@ def _guarded(name: str, claim: Callable[[Any], tuple[str, str]], estimator: Esti
     return Check(name, ok=not problem, detail=problem or detail)
 
 
-def _binarizers(estimator: Estimator, zero: int = 0) -> Iterator[tuple[Role, float, nn.Module]]:
+def _binarizers(
+    estimator: Estimator, zero: int = 0, shape: tuple[int, ...] = (4, 3, 3, 3)
+) -> Iterator[tuple[Role, float, nn.Module]]:
     """A fresh binarizer for each role and progress, and the progress it stands at."""
     for role in ROLES:
         for p in PROGRESS:
             clock = Clock()
-            module = estimator.binarizer(role, (4, 3, 3, 3) if role == "W" else (3,), clock, zero)
+            module = estimator.binarizer(role, shape if role == "W" else (3,), clock, zero)
             clock.set(p)
             yield role, p, module
+
+
+def _effective(y: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+    """What the product is of; a scale that came with signs multiplies them."""
+    return y[0] * y[1] if isinstance(y, tuple) else y
 
 
 def _forward(estimator: Estimator) -> tuple[str, str]:
@@ -107,20 +115,24 @@ def _forward(estimator: Estimator) -> tuple[str, str]:
     z[0, 0, 0, 0] = 0.0
     for zero in (0, 1):
         for role, p, module in _binarizers(estimator, zero):
-            y = module(z.clone())
+            y = _effective(module(z.clone()))
             if y.shape != z.shape or y.dtype != z.dtype:
                 return f"{role}, p = {p}: {tuple(y.shape)} {y.dtype} from {tuple(z.shape)}", ""
             if not torch.equal(y, sign(z, zero)) and isinstance(estimator, Surrogate):
                 return f"{role}, p = {p}: not sign(z) with sign(0) = {zero}", ""
+    if not isinstance(estimator, Surrogate):
+        return "", "both roles, shape and dtype kept"
     return "", "both roles, sign(0) in {0, +1}, shape and dtype kept"
 
 
 def _finite(estimator: Estimator) -> tuple[str, str]:
     for dtype in (torch.float32, torch.bfloat16):
-        for role, p, module in _binarizers(estimator):
+        for role, p, module in _binarizers(estimator, shape=(4, 3, 7, 1)):
+            if not isinstance(estimator, Surrogate):
+                module.to(dtype)  # buffers and parameters of a filter, not 0-d
             z = torch.tensor(EXTREMES, dtype=dtype).repeat(3, 1).reshape(1, 3, 7, 1)
             z = z.expand(4, 3, 7, 1).clone().requires_grad_()
-            module(z).sum().backward()
+            _effective(module(z)).sum().backward()
             gradient = _gradient(z)
             wrong = z.detach()[~gradient.isfinite()]
             if wrong.numel():
