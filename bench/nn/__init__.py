@@ -2,7 +2,7 @@
 Binary networks: sign and its gradient, binary layers, the classes that plugins extend,
 compilation.
 
-Doors: backbone, clock, compiler, contract, elementary, layers, macs, resnet, sign.
+Doors: backbone, clock, coach, compiler, contract, elementary, layers, macs, parts, resnet, sign.
 
 Never: reads a file, or knows of data.
 """
