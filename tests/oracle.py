@@ -2,8 +2,8 @@
 Numbers of published implementations, and the inputs that they were computed on.
 
 `cases(name)` reads a file of `plugins/oracles/`; `given(name)` makes an input from its formula;
-`run_layer` takes them through a binary convolution of ours, and `Ran` holds what comes out, by the
-oracles' names.
+`run_layer` takes them through a binary convolution of ours, `run_weights` and `run_inputs` through
+one of its binarizers, and `Ran` holds what comes out, by the oracles' names.
 """
 
 import json
@@ -188,3 +188,22 @@ def run_layer(layer: BinaryConv2d, x: Tensor, upstream: Tensor) -> Ran:
     if isinstance(seen["A"], Tensor):
         ran.results["effective_input"] = seen["A"]
     return ran
+
+
+def run_weights(layer: BinaryConv2d, upstream: Tensor) -> Ran:
+    """The effective weights alone, and backward of Σ weights · upstream."""
+    given = layer.W(layer.weight)
+    effective = given[0] * given[1] if isinstance(given, tuple) else given
+    layer.weight.grad = None
+    (effective * upstream).sum().backward()
+    grad = torch.zeros_like(layer.weight) if layer.weight.grad is None else layer.weight.grad
+    return Ran(layer, {"effective_weight": effective, "grad_weight": grad})
+
+
+def run_inputs(layer: BinaryConv2d, x: Tensor, upstream: Tensor) -> Ran:
+    """The effective inputs alone, and backward of Σ inputs · upstream."""
+    x = x.clone().requires_grad_()
+    effective = layer.A(x)
+    (effective * upstream).sum().backward()
+    grad = torch.zeros_like(x) if x.grad is None else x.grad
+    return Ran(layer, {"effective_input": effective, "grad_input": grad})

@@ -115,11 +115,14 @@ def _forward(estimator: Estimator) -> tuple[str, str]:
     z[0, 0, 0, 0] = 0.0
     for zero in (0, 1):
         for role, p, module in _binarizers(estimator, zero):
-            y = _effective(module(z.clone()))
+            given: Tensor | tuple[Tensor, Tensor] = module(z.clone())
+            signs, y = given[0] if isinstance(given, tuple) else given, _effective(given)
             if y.shape != z.shape or y.dtype != z.dtype:
                 return f"{role}, p = {p}: {tuple(y.shape)} {y.dtype} from {tuple(z.shape)}", ""
             if not torch.equal(y, sign(z, zero)) and isinstance(estimator, Surrogate):
                 return f"{role}, p = {p}: not sign(z) with sign(0) = {zero}", ""
+            if getattr(module, "signs", False) and not torch.equal(signs, sign(signs)):
+                return f"{role}, p = {p}: promises signs, gives other numbers", ""
     if not isinstance(estimator, Surrogate):
         return "", "both roles, shape and dtype kept"
     return "", "both roles, sign(0) in {0, +1}, shape and dtype kept"
@@ -130,8 +133,9 @@ def _finite(estimator: Estimator) -> tuple[str, str]:
         for role, p, module in _binarizers(estimator, shape=(4, 3, 7, 1)):
             if not isinstance(estimator, Surrogate):
                 module.to(dtype)  # buffers and parameters of a filter, not 0-d
-            z = torch.tensor(EXTREMES, dtype=dtype).repeat(3, 1).reshape(1, 3, 7, 1)
-            z = z.expand(4, 3, 7, 1).clone().requires_grad_()
+            z = torch.tensor(EXTREMES, dtype=dtype).repeat(4, 3, 1).reshape(4, 3, 7, 1)
+            z[2:] = torch.tensor([0.0, -1e4]).view(2, 1, 1, 1)  # filters that are constant
+            z.requires_grad_()
             _effective(module(z)).sum().backward()
             gradient = _gradient(z)
             wrong = z.detach()[~gradient.isfinite()]
