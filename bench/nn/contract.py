@@ -9,8 +9,9 @@ definition. Plugins see these classes through `bench.plugin`.
 import json
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -22,6 +23,8 @@ from bench.nn.layers import BinaryConv2d, BinaryLinear
 from bench.nn.sign import cross, cross_learned
 from bench.spec.cell import Recipe, Ref, Role
 from bench.spec.schedule import SCHEDULES, ScheduleName
+
+BITS_FIELD: dict[Role, str] = {"W": "weight_bits", "A": "input_bits"}  # of an estimator
 
 
 class Plugin(BaseModel, ABC):
@@ -80,13 +83,39 @@ class Estimator(Plugin):
     kind: ClassVar[str] = ""  # the family of f: identity, tanh-like, power function, ...
     aux: ClassVar[str] = ""  # what it has beside f: module, loss, rule, stages, teacher
     fixes: ClassVar[dict[str, Any]] = {}  # options of binary layers that it decides itself
+    # Parameters of its modules that inference does without, by their names in a binary layer:
+    # `W.after.alpha` goes into a BatchNorm behind the product. Those of `W` alone always do.
+    folds: ClassVar[frozenset[str]] = frozenset()
     teacher: ClassVar[bool] = False  # does it learn from a full-precision network, too?
     conv: ClassVar[type[BinaryConv2d]] = BinaryConv2d
     linear: ClassVar[type[BinaryLinear]] = BinaryLinear
 
     def bits(self, role: Role) -> int:
-        """Bits of the weights or activations that the trained network computes with."""
-        return 1
+        """
+        Bits of the weights or inputs that the trained network computes with.
+
+        They are the field `weight_bits: int` or `input_bits: int`, where an estimator has it, else
+        1. One whose bits no suite may choose says them here: three levels are 2 bits.
+        """
+        return getattr(self, BITS_FIELD[role], 1)
+
+    def with_bits(self, bits: Mapping[Role, int]) -> Self:
+        """
+        Return this estimator for a network of so many bits, as far as it can have them.
+
+        Its fields `weight_bits` and `input_bits` are set, unless the suite gave them values;
+        `self.bits` then says what it has, and a suite's W/A that asks for others leaves it out.
+
+        Args:
+            bits: of each role that is not real.
+
+        Raises:
+            ValidationError: the fields do not take them.
+        """
+        names = {BITS_FIELD[role]: count for role, count in bits.items()}
+        free = type(self).model_fields.keys() - self.model_fields_set
+        own = {name: count for name, count in names.items() if name in free}
+        return type(self).model_validate(self.model_dump() | own) if own else self
 
     def coach(self, net: nn.Module, clock: Clock, recipe: Recipe) -> Coach:
         """
