@@ -13,7 +13,15 @@ from pydantic import Field
 from bench.nn.backbone import Backbone, Native, Network
 from bench.nn.clock import Clock
 from bench.nn.coach import Coach, Group, Rule, Seen, Stage, Tap, Teaching
-from bench.nn.contract import Estimator, Knob, Method, Plugin, Surrogate, SurrogateBinarizer
+from bench.nn.contract import (
+    Estimator,
+    Knob,
+    Method,
+    Plugin,
+    Surrogate,
+    SurrogateBinarizer,
+    estimator,
+)
 from bench.nn.elementary import power
 from bench.nn.layers import BinaryConv2d, BinaryLayer, BinaryLinear, Layers, binary_layers
 from bench.nn.parts import (
@@ -79,6 +87,7 @@ __all__ = [
     "approx_sign",
     "binary_layers",
     "clipped_sign",
+    "estimator",
     "filter_mean",
     "filter_scale",
     "image_deviation",

@@ -21,6 +21,7 @@ from bench.nn.clock import Clock
 from bench.nn.coach import Coach, Stage
 from bench.nn.layers import BinaryConv2d, BinaryLinear
 from bench.nn.sign import cross, cross_learned
+from bench.registry import ESTIMATORS
 from bench.spec.cell import Recipe, Ref, Role
 from bench.spec.schedule import SCHEDULES, ScheduleName
 
@@ -87,6 +88,7 @@ class Estimator(Plugin):
     # `W.after.alpha` goes into a BatchNorm behind the product. Those of `W` alone always do.
     folds: ClassVar[frozenset[str]] = frozenset()
     teacher: ClassVar[bool] = False  # does it learn from a full-precision network, too?
+    uses: ClassVar[tuple[str, ...]] = ()  # estimators that it builds, literal names
     conv: ClassVar[type[BinaryConv2d]] = BinaryConv2d
     linear: ClassVar[type[BinaryLinear]] = BinaryLinear
 
@@ -145,6 +147,17 @@ class Estimator(Plugin):
             clock: training progress; ask it for a dial.
             zero: the value of sign(0), 0 or 1.
         """
+
+
+def estimator(name: str, **params: Any) -> Estimator:
+    """
+    Build another estimator, for one that goes on from it and names it in `uses`.
+
+    Raises:
+        PluginError: there is none of that name, or it is broken.
+        ValidationError: it refuses a parameter.
+    """
+    return ESTIMATORS.build(name, params)
 
 
 class Method(Estimator):

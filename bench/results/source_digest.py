@@ -3,9 +3,9 @@ What a cell was made by: digests of its plugins and of the numeric core, read an
 
 A digest is of the parsed source: comments, docstrings and layout are no part of it, and it is the
 same under every Python from 3.11 on. A record whose digests differ from those of the files as they
-are was made by other code; `changes` names the files. A plugin is its own file: what a stranger's
-plugin imports besides is not covered, and what numbers owe to torch, other libraries and the number
-of threads stands in a record's provenance.
+are was made by other code; `changes` names the files. A plugin is its own file, and those of the
+plugins that it names in `uses`: what a stranger's plugin imports besides is not covered, and what
+numbers owe to torch, other libraries and the number of threads stands in a record's provenance.
 
 Of the numeric core it does not matter where a file lies, what it is called and how it imports the
 rest of the harness. A change of it that leaves the golden curves equal to the bit is declared equal
@@ -217,12 +217,58 @@ def numerics() -> dict[str, str]:
 
 
 def source(registry: Registry[Any], name: str) -> str:
-    """The digest of a plugin's file as it is now; empty where there is no file to read."""
-    file = registry.file(name)
+    """
+    The digest of a plugin's file as it is now; empty where there is no file to read.
+
+    With that of every plugin that it `uses`, and that those do.
+    """
+    found: dict[str, str] = {}
+    waiting = [name]
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            code = _read(registry.file(one))
+            found[one] = digest(code) if code is not None else ""
+            waiting += used(code or b"")
+    if len(found) == 1 or not found[name]:
+        return found[name]
+    others = sorted(found.items() - {(name, found[name])})
+    return digest(repr((found[name], others)).encode())
+
+
+def _read(file: Path | None) -> bytes | None:
     try:
-        return digest(file.read_bytes()) if file else ""
+        return file.read_bytes() if file else None
     except OSError:
-        return ""
+        return None
+
+
+@lru_cache(maxsize=256)
+def used(code: bytes) -> tuple[str, ...]:
+    """The plugins that a plugin's class says in `uses` that it builds, read and not imported."""
+    if b"uses" not in code:
+        return ()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ()
+    lines = [line for c in tree.body if isinstance(c, ast.ClassDef) for line in c.body]
+    return tuple(name for line in lines for name in _texts(line))
+
+
+def _texts(line: ast.stmt) -> list[str]:
+    """The texts that a line puts into `uses`, as a tuple or list."""
+    match line:
+        case (
+            ast.AnnAssign(target=ast.Name(id="uses"), value=ast.Tuple(elts) | ast.List(elts))
+            | ast.Assign(targets=[ast.Name(id="uses")], value=ast.Tuple(elts) | ast.List(elts))
+        ):
+            constants = [x.value for x in elts if isinstance(x, ast.Constant)]
+            return [value for value in constants if isinstance(value, str)]
+        case _:
+            return []
 
 
 def now(cell: Cell) -> Cell:

@@ -339,3 +339,30 @@ def test_an_installed_plugin_is_its_module(tmp_path: Path, monkeypatch: pytest.M
     assert (
         source_digest.source(BACKBONES, "resnet20") != source_digest.source(ESTIMATORS, "ste") != ""
     )
+
+
+def test_a_plugin_is_what_it_uses_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of a plugin that another one builds changes the digests of both, at any distance."""
+    monkeypatch.setattr(ESTIMATORS, "folders", [])
+    ESTIMATORS.add_folder(tmp_path)
+    mine = 'class Mine(Method):\n    uses: ClassVar[tuple[str, ...]] = ("middle", "top")\n'
+    (tmp_path / "top.py").write_text(mine, encoding="utf-8")
+    (tmp_path / "middle.py").write_text("class A:\n    uses = ['low', 'gone']\n", encoding="utf-8")
+    (tmp_path / "low.py").write_text("x = 1\n", encoding="utf-8")
+    (tmp_path / "apart.py").write_text("class B:\n    uses = ()\n", encoding="utf-8")
+    names = ("top", "middle", "low", "apart")
+    before = [source_digest.source(ESTIMATORS, name) for name in names]
+
+    (tmp_path / "low.py").write_text("x = 2\n", encoding="utf-8")
+
+    after = [source_digest.source(ESTIMATORS, name) for name in names]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [False, False, False, True]
+    assert before[3] == source_digest.digest((tmp_path / "apart.py").read_bytes())
+
+
+@pytest.mark.parametrize(
+    "text", [b"uses = (", b"class A:\n    uses = other()\n", b"class A:\n    uses = 3, 4\n"]
+)
+def test_uses_that_cannot_be_read_are_none(text: bytes) -> None:
+    """Whatever a stranger's file says of `uses`, nothing is raised and nothing is run."""
+    assert source_digest.used(text) == ()
