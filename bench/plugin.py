@@ -12,7 +12,7 @@ from pydantic import Field
 
 from bench.nn.backbone import Backbone, Native, Network
 from bench.nn.clock import Clock
-from bench.nn.coach import Coach, Group, Rule, Seen, Stage, Tap, Teaching
+from bench.nn.coach import Coach, Distilled, Group, Rule, Seen, Stage, Tap, Teaching
 from bench.nn.contract import (
     Estimator,
     Knob,
@@ -57,6 +57,7 @@ __all__ = [
     "ClassVar",
     "Clock",
     "Coach",
+    "Distilled",
     "Estimator",
     "Field",
     "Group",

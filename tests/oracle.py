@@ -133,6 +133,20 @@ def close(ours: Tensor, case: Case, name: str) -> None:
     assert off < 1e-9, f"{case}: {name} is off by {off:.2g}"
 
 
+def gradient(x: Any) -> Tensor:
+    """The gradient that a parameter or an input got."""
+    assert isinstance(x, Tensor)
+    assert x.grad is not None
+    return x.grad
+
+
+@torch.no_grad()
+def put(x: Any, values: Tensor) -> None:
+    """Write values into a parameter or a buffer, whatever its shape."""
+    assert isinstance(x, Tensor)
+    x.copy_(values.reshape(x.shape))
+
+
 @dataclass
 class Ran:
     """A layer after forward and backward; results by the oracles' names."""
@@ -166,8 +180,17 @@ def make_layer(
     return layer
 
 
-def run_layer(layer: BinaryConv2d, x: Tensor, upstream: Tensor) -> Ran:
-    """Forward, and backward of Σ output · upstream; what the convolution got is kept, too."""
+def run_layer(
+    layer: BinaryConv2d,
+    x: Tensor,
+    upstream: Tensor,
+    then: Callable[[Tensor], Tensor] = lambda y: y,
+) -> Ran:
+    """
+    Forward, and backward of Σ then(output) · upstream; what the convolution got is kept, too.
+
+    `grad_effective_weight` is that of signs times their scale.
+    """
     x = x.clone().requires_grad_()
     seen: dict[str, Any] = {}
 
@@ -175,18 +198,25 @@ def run_layer(layer: BinaryConv2d, x: Tensor, upstream: Tensor) -> Ran:
         return lambda _m, _a, result: seen.__setitem__(name, result)
 
     hooks = [layer.W.register_forward_hook(keep("W")), layer.A.register_forward_hook(keep("A"))]
-    y = layer(x)
+    y = then(layer(x))
     for hook in hooks:
         hook.remove()
     signs, scale = seen["W"] if isinstance(seen["W"], tuple) else (seen["W"], None)
+    for each in (signs, seen["A"]):
+        if isinstance(each, Tensor) and each.requires_grad:
+            each.retain_grad()
     (y * upstream).sum().backward()
     assert layer.weight.grad is not None
     assert x.grad is not None
     ran = Ran(layer)
     ran.results |= {"output": y, "grad_input": x.grad, "grad_weight": layer.weight.grad}
     ran.results["effective_weight"] = signs if scale is None else signs * scale
+    if signs.grad is not None:
+        ran.results["grad_effective_weight"] = signs.grad if scale is None else signs.grad / scale
     if isinstance(seen["A"], Tensor):
         ran.results["effective_input"] = seen["A"]
+        if seen["A"].grad is not None:
+            ran.results["grad_effective_input"] = seen["A"].grad
     return ran
 
 

@@ -110,6 +110,19 @@ class Coach(nn.Module):
         return []
 
 
+class Distilled(Coach):
+    """Cross entropy with what the teacher says in place of labels: ReActNet's loss."""
+
+    taps = frozenset({"teacher"})
+
+    def loss(self, logits: Tensor, labels: Tensor, seen: Seen) -> Tensor:
+        """Return -Σ softmax(teacher) log softmax(logits), the mean of the batch."""
+        if seen.teacher is None:
+            message = "learns from a teacher, and none is there"
+            raise ValueError(message)
+        return F.cross_entropy(logits, seen.teacher.logits.softmax(1))
+
+
 @dataclass(frozen=True)
 class Stage:
     """
