@@ -6,12 +6,14 @@ A filter is one output channel, n = C_in k k weights. Weights have the shape (C_
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from bench.nn.sign import cross, upto
+
+ScaleGrad: TypeAlias = Literal["none", "factor", "full"]  # what `scaled_signs` says
 
 
 def sign_with(z: Tensor, slope: Callable[[Tensor], Tensor], zero: int = 0) -> Tensor:
@@ -27,6 +29,11 @@ def ste_sign(z: Tensor, zero: int = 0) -> Tensor:
 def clipped_sign(z: Tensor, zero: int = 0) -> Tensor:
     """Return sign(z), whose gradient passes where |z| ≤ 1."""
     return sign_with(z, lambda z: upto(z.abs(), 1), zero)
+
+
+def open_clipped_sign(z: Tensor, zero: int = 0) -> Tensor:
+    """Return sign(z), whose gradient passes where |z| < 1."""
+    return sign_with(z, lambda z: 1 - upto(-z.abs(), -1), zero)
 
 
 def approx_sign(z: Tensor, zero: int = 0) -> Tensor:
@@ -75,6 +82,47 @@ class _WithoutFactor(torch.autograd.Function):
     def backward(ctx: Any, *dy: Tensor) -> tuple[Tensor, None]:
         (scale,) = ctx.saved_tensors
         return dy[0] / torch.where(scale > 0, scale, 1), None
+
+
+def scaled_signs(signs: Tensor, scale: Tensor, grad: ScaleGrad) -> tuple[Tensor, Tensor]:
+    """
+    Return (signs, scale), as a weight binarizer does, whose gradient is one of three.
+
+    With g = dL/dw_eff, w_eff = scale · sign(w), and s for the slope that sign has, dL/dw is
+
+        none      s g
+        factor    s g scale
+        full      s g scale + Σ g sign(w) dscale/dw
+
+    Args:
+        signs: (C_out, ...), with their slope.
+        scale: (1 or C_out, 1, ...), not negative, attached to w.
+        grad: which of them.
+    """
+    if grad == "full":
+        return signs, scale
+    scale = scale.detach()
+    return without_factor(signs, scale) if grad == "none" else signs, scale
+
+
+class Signs(nn.Module):
+    """
+    The binarizer that is a sign and its slope, nothing else.
+
+    Args:
+        crossing: `ste_sign`, `clipped_sign`, `approx_sign`, or another of their kind.
+        zero: the value of sign(0), 0 or 1.
+    """
+
+    signs = True
+
+    def __init__(self, crossing: Callable[[Tensor, int], Tensor], zero: int) -> None:
+        super().__init__()
+        self.crossing = crossing
+        self.zero = zero
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.crossing(z, self.zero)
 
 
 def over_filter(w: Tensor) -> tuple[int, ...]:
