@@ -78,8 +78,6 @@ class ResumableTraining:
         from bench.train import checkpoint, trainer
 
         job, conditions = self.job, self.conditions
-        if snapshot:
-            checkpoint.check_optimizer(snapshot, built.net.parameters())
         checkpointer = checkpoint.CheckpointWriter(
             self.home,
             job.cell.id,
@@ -94,6 +92,7 @@ class ResumableTraining:
             data,
             job.cell.recipe,
             job.cell.seed,
+            coach=built.coach(job.cell.recipe),
             compiled=conditions.compiled,
             watch=progress,
             resume=snapshot,

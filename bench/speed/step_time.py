@@ -75,6 +75,7 @@ def time_steps(
             data,
             recipe,
             0,
+            coach=model.coach(recipe),
             compiled=compiled,
             watch=timer,
             checkpointer=timer,

@@ -13,17 +13,15 @@ import contextlib
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from torch import Tensor
 
 from bench.base.files import sync_folder
 from bench.errors import EnvironmentProblem
 from bench.results.record import Provenance
 from bench.train.checkpoint_files import Unusable, read_files, read_intact, write_files
-from bench.train.snapshot import Snapshot, SnapshotMismatch
+from bench.train.snapshot import Snapshot
 
 KEPT = 2
 PART = ".part"  # the one that is being written
@@ -135,21 +133,6 @@ def read_newest(
         message = f"cannot read `{error.filename or folder(home)}`: {error.strerror or error}"
         raise EnvironmentProblem(message) from None
     return None
-
-
-def check_optimizer(past: Snapshot, parameters: Iterable[Tensor]) -> None:
-    """
-    Nothing, if the optimizer's tensors are as large as the parameters they belong to.
-
-    Torch's fused steps do not look: they would write beyond a smaller one.
-
-    Raises:
-        SnapshotMismatch: one is not.
-    """
-    for i, parameter in enumerate(parameters):
-        for name, value in past.optimizer.get(i, {}).items():
-            if name != "step" and isinstance(value, Tensor) and value.shape != parameter.shape:
-                raise SnapshotMismatch(past.epoch, past.step, "its optimizer does not fit")
 
 
 def examine(home: Path, cell_id: str) -> Iterator[tuple[Path, str]]:

@@ -14,22 +14,41 @@ from torch import nn
 from bench.base.validation import misuse
 from bench.data.dataset import Dataset
 from bench.data.sources import Source, data_folder, named
-from bench.errors import DataError, UsageError
+from bench.errors import DataError, PluginError, UsageError
 from bench.nn.backbone import Backbone
 from bench.nn.clock import Clock
+from bench.nn.coach import Coach
+from bench.nn.contract import Estimator
 from bench.nn.layers import Layers
 from bench.registry import BACKBONES, ESTIMATORS, P, Registry, add_folders
 from bench.results import cell_folders, store
 from bench.results.record import Record
-from bench.spec.cell import Cell, Ref, Role
+from bench.spec.cell import Cell, Recipe, Ref, Role
 
 
 @dataclass(frozen=True)
 class Model:
-    """A cell's network and its clock."""
+    """A cell's network, its clock, and the method by which its weights are binary, if they are."""
 
     net: nn.Module
     clock: Clock
+    method: Estimator | None = None
+
+    def coach(self, recipe: Recipe) -> Coach:
+        """
+        What stands beside the network while it trains, made of the network as it is now.
+
+        Raises:
+            PluginError: the method gives something else.
+        """
+        if self.method is None:
+            return Coach(recipe)
+        coach: object = self.method.coach(self.net, self.clock, recipe)
+        if not isinstance(coach, Coach):
+            name = type(self.method).__name__
+            message = f"{name}.coach returns a {type(coach).__name__}; it must be a Coach"
+            raise PluginError(message)
+        return coach
 
 
 def build(cell: Cell) -> Model:
@@ -51,9 +70,13 @@ def build(cell: Cell) -> Model:
             return nn.Identity()
         return estimator.binarizer(role, shape, clock, cell.binarization.sign0)
 
-    layers = Layers(None if cell.weights is None else binarizer, cell.binarization)
+    method, options = roles["W"], cell.binarization
+    layers = (
+        Layers(binarizer, options, method.conv, method.linear) if method else Layers(None, options)
+    )
     source = _build_source(cell)
-    return Model(build_backbone(cell).build(source.num_classes, source.channels, layers), clock)
+    net = build_backbone(cell).build(source.num_classes, source.channels, layers)
+    return Model(net, clock, method)
 
 
 def build_backbone(cell: Cell) -> Backbone:

@@ -13,12 +13,17 @@ import torch
 from torch import Tensor, nn
 
 from bench.errors import exhausted
+from bench.nn.coach import Coach
 from bench.results.record import CURVES
 from bench.spec.cell import Recipe
 from bench.train.indicators import IndicatorRecorder
+from bench.train.optimizer import optimized
 from bench.train.outcome import Outcome
 from bench.train.random_state import read_random_state, set_random_state
-from bench.train.weights import State, copy_tensors, set_tensors, to_cpu
+from bench.train.weights import State, copy_both, set_both, to_cpu
+
+# Torch's fused steps do not look whether these are as large as their parameters.
+MOMENTS = ("momentum_buffer", "exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Snapshot:
 
     epoch: int
     step: int
-    weights: State  # every parameter and buffer
+    weights: State  # every parameter and buffer, those of the coach under `coach/`
     optimizer: dict[int, dict[str, Any]]  # its state by parameter
     order: Tensor  # the loop's generator before the epoch
     generators: dict[str, Any]  # the global ones, before this step
@@ -65,6 +70,7 @@ class TrainingState:
     """All that steps and epochs change."""
 
     model: nn.Module
+    coach: Coach
     optimizer: torch.optim.Optimizer
     rng: torch.Generator  # of data order and augmentation
     indicators: IndicatorRecorder | None
@@ -93,7 +99,7 @@ class TrainingState:
         return Snapshot(
             self.at.epoch,
             self.at.step,
-            copy_tensors(self.model),
+            copy_both(self.model, self.coach),
             {i: {k: to_cpu(v) for k, v in values.items()} for i, values in state.items()},
             order,
             read_random_state(self.device),
@@ -129,7 +135,7 @@ class TrainingState:
 
     def rewind(self, past: Snapshot) -> None:
         """Set weights, optimizer, order and position as they were; what epochs left stays."""
-        set_tensors(self.model, past.weights)
+        set_both(self.model, self.coach, past.weights)
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": past.optimizer, "param_groups": groups})
         self.rng.set_state(past.order)
@@ -139,18 +145,18 @@ class TrainingState:
     def _mismatch(self, past: Snapshot, recipe: Recipe, images: int) -> str:
         """Name what of a snapshot cannot be of this training, or nothing."""
         e, step, so_far = past.epoch, past.step, past.outcome
-        parameters, recorder = list(self.model.parameters()), self.indicators
+        parameters, recorder = optimized(self.optimizer), self.indicators
         moments = [
             (v.shape, parameters[i].shape)
             for i, values in past.optimizer.items()
-            for v in values.values()
-            if isinstance(v, Tensor) and v.dim()
+            for name, v in values.items()
+            if isinstance(v, Tensor) and (v.dim() or name in MOMENTS)
         ]
-        buffers, weights = dict(self.model.named_buffers()), self.model.state_dict()
+        weights, tensors = self.model.state_dict(), copy_both(self.model, self.coach)
         layers = [len(recorder.layers), len(recorder.binary_input)] if recorder else [0, 0]
         sums = [(step, n, 2) for n in layers] if step and layers[0] else []
         fits = {
-            "its network": _shapes(past.weights) == _shapes(buffers | weights),
+            "its network": _shapes(past.weights) == _shapes(tensors),
             "its epoch": e < recipe.epochs and step * recipe.batch_size < images,
             "its optimizer": all(one == other for one, other in moments),
             "its sum of losses": past.total.shape == () and bool(past.total.isfinite()),

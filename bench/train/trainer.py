@@ -13,20 +13,21 @@ import torch
 from torch import Tensor, nn
 
 from bench.data.dataset import Dataset
-from bench.errors import DataError
+from bench.errors import DataError, UsageError
 from bench.nn.clock import Clock
+from bench.nn.coach import Coach
 from bench.nn.compiler import compile_step
 from bench.results.record import CURVES
 from bench.spec.cell import Recipe
 from bench.train.divergence import first_bad_step, name_culprit, name_spoilt_parameter
 from bench.train.indicators import IndicatorRecorder
 from bench.train.learning_rate import epoch_progress, learning_rate
-from bench.train.loss import compute_loss
+from bench.train.observer import Observer
 from bench.train.optimizer import make_optimizer
 from bench.train.outcome import Outcome, Progress, Watch
 from bench.train.random_state import set_random_state
 from bench.train.snapshot import Position, Snapshot, TrainingState
-from bench.train.weights import copy_tensors, copy_weights, set_tensors
+from bench.train.weights import copy_both, copy_weights, set_both
 
 EVAL_BATCH = 500
 
@@ -60,6 +61,8 @@ def train(
     recipe: Recipe,
     seed: int,
     *,
+    coach: Coach | None = None,
+    teacher: nn.Module | None = None,
     compiled: bool = False,
     watch: Watch = lambda _: None,
     resume: Snapshot | None = None,
@@ -72,6 +75,8 @@ def train(
         model: on the device of `data`.
         clock: progress is set once before each epoch, as in the reference.
         seed: of data order and augmentation; the model's initialization is the caller's.
+        coach: gives the loss and acts around steps; None: cross entropy, and nothing else.
+        teacher: what the coach learns from, on the same device; it is left in evaluation mode.
         compiled: run forward and backward of full batches through `torch.compile`.
         watch: called as training goes on; it must not touch the model.
         resume: go on from there, with a model that was built alike; used up by it.
@@ -79,6 +84,7 @@ def train(
 
     Raises:
         DataError: an epoch had nothing to train on.
+        UsageError: the coach asks for what is not there, or its loss is no single number.
         SnapshotMismatch: `resume` is not of this training; the model is spoilt.
         TrainingStopped: the checkpointer asked for it, and has its snapshot.
 
@@ -86,7 +92,8 @@ def train(
     epoch leaves nothing in the curves.
     """
     model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    loop = _Loop(model, data, recipe, seed, compiled, watch, checkpointer)
+    coach = coach or Coach(recipe)
+    loop = _Loop(model, coach, teacher, data, recipe, seed, compiled, watch, checkpointer)
     if resume:
         loop.resume(resume)
     outcome = loop.state.outcome
@@ -114,6 +121,8 @@ class _Loop:
     def __init__(
         self,
         model: nn.Module,
+        coach: Coach,
+        teacher: nn.Module | None,
         data: Dataset,
         recipe: Recipe,
         seed: int,
@@ -124,10 +133,12 @@ class _Loop:
         self.model, self.data, self.recipe = model, data, recipe
         self.watch, self.checkpointer = watch, checkpointer
         self.device = next(model.parameters()).device
-        rng, optimizer = torch.Generator().manual_seed(seed), make_optimizer(model, recipe)
+        self.coach = coach.to(self.device).train()
+        self.observer = Observer(model, coach, teacher and teacher.eval())
+        rng, optimizer = torch.Generator().manual_seed(seed), make_optimizer(model, recipe, coach)
         on = recipe.indicators == "on"
         self.indicators = IndicatorRecorder(model, recipe.histograms) if on else None
-        self.state = TrainingState(model, optimizer, rng, self.indicators, self._start_of(0))
+        self.state = TrainingState(model, coach, optimizer, rng, self.indicators, self._start_of(0))
         self.full_step = compile_step(self.loss_of, self.device) if compiled else self.loss_of
         self.compiling = compiled  # not yet done
         self.replays = compiled and self.device.type == "cuda"
@@ -148,14 +159,20 @@ class _Loop:
         return len(seconds) * self.data.sizes["train"] / sum(seconds) if seconds else None
 
     def loss_of(self, images: Tensor, labels: Tensor) -> Tensor:
-        return compute_loss(self.model(images), labels)
+        logits = self.model(images)
+        return self.coach.loss(logits, labels, self.observer.take(images))
+
+    def begin_epoch(self, e: int, lr: float) -> None:
+        for group in self.state.optimizer.param_groups:
+            group["lr"] = lr * group.get("factor", 1.0)
+        self.model.train()
+        with torch.no_grad():
+            self.coach.begin_epoch(e, lr)
 
     def epoch(self, e: int, lr: float) -> str:
         """One pass over the training split; returns why it diverged, or nothing."""
         state, at = self.state, self.state.at
-        for group in state.optimizer.param_groups:
-            group["lr"] = lr
-        self.model.train()
+        self.begin_epoch(e, lr)
         size, order = self.recipe.batch_size, state.rng.get_state()
         started, images = time.perf_counter() - at.elapsed, None
         compiled = 0  # images of a step that compiled, which is not timed
@@ -236,27 +253,35 @@ class _Loop:
     def step(self, images: Tensor, labels: Tensor, eager: bool = False) -> Tensor:
         """One update; returns the mean loss before it."""
         full = len(images) == self.recipe.batch_size and not eager
+        with torch.no_grad():
+            self.coach.before_step()
         if full and self.replays:
             torch.compiler.cudagraph_mark_step_begin()
         loss = (self.full_step if full else self.loss_of)(images, labels)
+        if loss.ndim:
+            message = f"the loss of {type(self.coach).__name__} has the shape {tuple(loss.shape)}"
+            raise UsageError(f"{message}; it must be one number")
         self.state.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        if self.indicators:
-            self.indicators.record_step()
-        self.state.optimizer.step()
+        with torch.no_grad():
+            self.coach.after_backward()
+            if self.indicators:
+                self.indicators.record_step()
+            self.state.optimizer.step()
+            self.coach.after_step()
         return loss.detach().clone()  # a replayed graph writes the next one over it
 
     def diverged(self, e: int) -> str:
         """What of epoch e is not finite, or nothing."""
         if math.isfinite(self.loss):
-            name = name_spoilt_parameter(self.model)
+            name = name_spoilt_parameter(self.model) or name_spoilt_parameter(self.coach)
             return f"{name} is not finite after epoch {e + 1}" if name else ""
-        end, culprit = copy_tensors(self.model), ""
+        end, culprit = copy_both(self.model, self.coach), ""
         bad = first_bad_step(self.state.at.losses)
         if self.began and bad is not None:
             bad += self.began.step
             culprit = name_culprit(self.model, self.steps_again(self.began), bad, self.step)
-        set_tensors(self.model, end)
+        set_both(self.model, self.coach, end)
         return f"the training loss is not finite in epoch {e + 1}{culprit and ': '}{culprit}"
 
     def steps_again(self, began: Snapshot) -> Iterator[tuple[int, Tensor, Tensor]]:

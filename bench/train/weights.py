@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 State: TypeAlias = dict[str, Tensor]
+COACH = "coach/"  # no name of a module has a slash
 
 
 def copy_weights(model: nn.Module) -> State:
@@ -25,6 +26,17 @@ def set_tensors(model: nn.Module, state: State) -> None:
     model.load_state_dict({k: state[k] for k in model.state_dict()})
     for name, buffer in model.named_buffers():
         buffer.copy_(state[name])
+
+
+def copy_both(model: nn.Module, coach: nn.Module) -> State:
+    """Copy the tensors of a network and of what stands beside it; the latter's under `coach/`."""
+    return copy_tensors(model) | {f"{COACH}{k}": v for k, v in copy_tensors(coach).items()}
+
+
+def set_both(model: nn.Module, coach: nn.Module, state: State) -> None:
+    """Set what `copy_both` returned."""
+    set_tensors(model, state)
+    set_tensors(coach, {k.removeprefix(COACH): v for k, v in state.items() if k.startswith(COACH)})
 
 
 def to_cpu(value: Any) -> Any:

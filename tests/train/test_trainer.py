@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from bench.data.dataset import Tensors, Transform
 from bench.data.sources import Digits
 from bench.nn.clock import Clock
+from bench.nn.coach import Coach
 from bench.nn.layers import BinaryConv2d, Layers
 from bench.plugin import Surrogate
 from bench.registry import BACKBONES, ESTIMATORS
@@ -301,7 +302,8 @@ def train_until(epochs: int) -> Outcome:
 
     built = model("ste")
     recipe = Recipe(epochs=4, batch_size=32)
-    loop = trainer._Loop(built.net, data(), recipe, 3, False, lambda _: None)  # pyright: ignore
+    coach = Coach(recipe)
+    loop = trainer._Loop(built.net, coach, None, data(), recipe, 3, False, lambda _: None)  # pyright: ignore
     built.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for e in range(epochs):
         built.clock.set(e / 4)
