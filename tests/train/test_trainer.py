@@ -488,7 +488,7 @@ def test_a_machine_that_fails_is_no_mismatch(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("bench.train.snapshot.set_tensors", fail)
+    monkeypatch.setattr("bench.train.snapshot.set_both", fail)
     with pytest.raises(type(error)):
         train(built.net, built.clock, data(), recipe, 3, resume=keeper.snapshots[1])
 
