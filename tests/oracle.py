@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.nn.clock import Clock
@@ -237,3 +238,11 @@ def run_inputs(layer: BinaryConv2d, x: Tensor, upstream: Tensor) -> Ran:
     (effective * upstream).sum().backward()
     grad = torch.zeros_like(x) if x.grad is None else x.grad
     return Ran(layer, {"effective_input": effective, "grad_input": grad})
+
+
+def convolution_gradient(ran: Ran, upstream: Tensor) -> Tensor:
+    """dL/dw_eff of a layer that ran, from torch's convolution of what it had, padding 1."""
+    w = ran.results["effective_weight"].detach().requires_grad_()
+    a = ran.results["effective_input"].detach()
+    (F.conv2d(a, w, padding=1) * upstream).sum().backward()
+    return gradient(w)
