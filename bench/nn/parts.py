@@ -5,6 +5,7 @@ A filter is one output channel, n = C_in k k weights. Weights have the shape (C_
 (C_out, C_in) in a linear map; both work everywhere here.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
@@ -145,6 +146,11 @@ def layer_scale(w: Tensor) -> Tensor:
     return w.abs().mean(tuple(range(w.ndim)), keepdim=True)
 
 
+def filter_deviation(w: Tensor, correction: int = 1) -> Tensor:
+    """Return each filter's deviation, (C_out, 1, ...), 1e-12 at least; correction 0: biased."""
+    return w.std(over_filter(w), correction=correction, keepdim=True).clamp(min=1e-12)
+
+
 def standardized(w: Tensor, eps: float = 0.0) -> Tensor:
     """
     Return (w - mean) / √(var + eps) by filter, var unbiased; gradients flow through both.
@@ -152,20 +158,32 @@ def standardized(w: Tensor, eps: float = 0.0) -> Tensor:
     Without eps a constant filter is divided by 1e-12 at least, and stays finite: zeros.
     """
     centred = w - filter_mean(w)
-    dims = over_filter(w)
     if eps:
-        return centred / (w.var(dims, keepdim=True) + eps).sqrt()
-    return centred / w.std(dims, keepdim=True).clamp(min=1e-12)
+        return centred / (w.var(over_filter(w), keepdim=True) + eps).sqrt()
+    return centred / filter_deviation(w)
+
+
+def expected_scale(shape: tuple[int, ...]) -> Tensor:
+    """
+    Return 1/(2√n) for each filter, (C_out,): the mean |w| expected of a layer as torch makes it.
+
+    Args:
+        shape: of the weights, which are uniform in ±1/√n before a network initializes them.
+    """
+    return torch.full(shape[:1], 0.5 / math.prod(shape[1:]) ** 0.5)
 
 
 def image_deviation(x: Tensor, eps: float = 0.0) -> Tensor:
     """
     Return √(var + eps) of each image's features, unbiased: (N, 1, 1, 1) for x (N, C, H, W).
 
-    Of a linear map's input (..., C) it is that of the last dimension.
+    Of a linear map's input (..., C) it is that of the last dimension. Without eps it is 1e-12 at
+    least, so that what is divided by it stays finite.
     """
     dims = (1, 2, 3) if x.ndim == 4 else (-1,)
-    return (x.var(dims, keepdim=True) + eps).sqrt()
+    if eps:
+        return (x.var(dims, keepdim=True) + eps).sqrt()
+    return x.std(dims, keepdim=True).clamp(min=1e-12)
 
 
 def image_mean(x: Tensor) -> Tensor:
