@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -57,7 +58,8 @@ class Group:
         factor: times the recipe's learning rate.
         weight_decay: None: as the recipe has it for them.
         rule: None: the recipe's optimizer; a name: that one, with torch's defaults and the recipe's
-            momentum; or a function that updates one parameter in place (without weight decay).
+            momentum; or a function that updates one parameter in place (without weight decay). It
+            may keep numbers in the state, and tensors shaped like the parameter.
     """
 
     parameters: Sequence[nn.Parameter]
@@ -66,9 +68,29 @@ class Group:
     rule: Literal["sgd", "adam", "adamw"] | Rule | None = None
 
 
+def recipe_loss(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
+    """
+    The loss that a recipe names, a 0-d tensor; with K classes, y the label of an image:
+
+        cross_entropy    mean over images of Σ_k -q_k log softmax(logits)_k,
+                         q_k = (1 - s) 1[k = y] + s/K, s = label_smoothing
+        squared_hinge    mean over images and classes of max(0, 1 - t_k logit_k)²,
+                         t_k = 1 where k = y, else -1: an L2-SVM for each class
+
+    Args:
+        logits: (N, K).
+        labels: (N,).
+        recipe: says which, and s.
+    """
+    if recipe.loss == "cross_entropy":
+        return F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+    targets = torch.full_like(logits, -1).scatter(1, labels[:, None], 1)
+    return (1 - targets * logits).clamp(min=0).square().mean()
+
+
 class Coach(nn.Module):
     """
-    Cross entropy, and nothing else: what trains a network that no method changes.
+    The recipe's loss, and nothing else: what trains a network that no method changes.
 
     Layers of the network are kept in lists and tuples, or torch would take them for the coach's.
 
@@ -91,7 +113,7 @@ class Coach(nn.Module):
             labels: (N,).
             seen: what `taps` asked for.
         """
-        return F.cross_entropy(logits, labels)
+        return recipe_loss(logits, labels, self.recipe)
 
     def begin_epoch(self, epoch: int, lr: float) -> None:
         """Before the first step of `epoch` = 0..E-1; called again where a resumed one goes on."""

@@ -10,11 +10,14 @@ its `Cost`.
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -27,10 +30,28 @@ from bench.base.validation import Frozen
 
 WA: TypeAlias = Literal["32/32", "1/32", "1/1"]
 Role: TypeAlias = Literal["W", "A"]  # weights, activations
+LRRule: TypeAlias = Literal[
+    "reference", "clean", "linear", "linear_early", "step", "exponential", "constant"
+]
+# latent: weights of binary layers; weight: of other convolutions and linear maps; norm: weights and
+# biases of BatchNorm, LayerNorm and their like; other: slopes, thresholds, a method's own
+ParameterKind: TypeAlias = Literal["latent", "weight", "bias", "norm", "other"]
 
 
-def _sorted_unique(epochs: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(sorted(set(epochs)))
+def _sorted_unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(sorted(set(values)))
+
+
+def _rising(epochs: tuple[int, ...]) -> tuple[int, ...]:
+    if any(a >= b for a, b in pairwise(epochs)):
+        message = "must rise from one epoch to the next"
+        raise ValueError(message)
+    return epochs
+
+
+def _listed(value: Any) -> Any:
+    """Let one value stand for the list of it."""
+    return value if isinstance(value, list | tuple) else (value,)  # pyright: ignore
 
 
 def _omitted_if(default: object) -> Any:
@@ -66,22 +87,84 @@ class Ref(Frozen):
     source: Annotated[str, _omitted_if("")] = ""  # digest of its file
 
 
+def _misused(r: "Recipe") -> Iterator[str]:
+    """Name the fields of a recipe that say something which its other fields do not use."""
+    steps, ends = ("step",), ("linear", "linear_early", "exponential")
+    defaults = {name: field.default for name, field in type(r).model_fields.items()}
+    for name, user, users in (
+        ("lr_steps", "lr_rule", steps),
+        ("lr_every", "lr_rule", steps),
+        ("lr_factor", "lr_rule", steps),
+        ("lr_end", "lr_rule", ends),
+        ("nesterov", "optimizer", ("sgd",)),
+        ("label_smoothing", "loss", ("cross_entropy",)),
+    ):
+        if getattr(r, name) != defaults[name] and getattr(r, user) not in users:
+            wanted = " or ".join(f"`{word}`" for word in users)
+            yield f"{name} needs {user} {wanted}, which is `{getattr(r, user)}`; leave it out"
+
+
+def _missing(r: "Recipe") -> Iterator[str]:
+    """Say what a recipe lacks that its own fields need, or has twice."""
+    if r.lr_rule == "step" and bool(r.lr_steps) == bool(r.lr_every):
+        yield "lr_rule `step` needs lr_steps, a list of epochs, or lr_every, a period, one of them"
+    elif len(r.lr_factor) not in (1, len(r.lr_steps)):
+        count = f"{len(r.lr_factor)} factors, lr_steps {len(r.lr_steps)} epochs"
+        yield f"lr_factor names {count}; give one factor, or one for each epoch"
+    if r.lr_rule == "exponential" and r.lr_end == 0:
+        yield "lr_rule `exponential` needs lr_end, above 0"
+    if r.nesterov == "on" and r.momentum == 0:
+        yield "nesterov needs momentum above 0"
+
+
 class Recipe(Frozen):
     """
     How to train: everything that the compared estimators have in common.
 
     `lr_rule`: `reference` is the released ReSTE code, whose cosine lags the intended one by
-    warmup - 1 epochs; `clean` is the cosine from lr to 0 over the epochs after warm-up.
+    warmup - 1 epochs; `clean` is the cosine from lr to 0 over the epochs after warm-up;
+    `train.learning_rate` has the formulas of all. `loss`: cross entropy, or squared hinge as
+    `nn.coach.recipe_loss` has it. What the optimizer, rule or loss does not use is refused.
     """
 
     epochs: Annotated[PositiveInt, Cost(trial=True)]
     batch_size: Annotated[int, Field(ge=2), Cost(step=True, trial=True)] = 256
-    optimizer: Annotated[Literal["sgd", "adamw"], Cost(step=True)] = "sgd"
+    optimizer: Annotated[Literal["sgd", "adam", "adamw"], Cost(step=True)] = "sgd"
     lr: Annotated[PositiveFloat, Field(allow_inf_nan=False), FREE] = 0.1
-    momentum: Annotated[float, Field(ge=0, lt=1), FREE] = 0.9  # SGD's; AdamW's betas are torch's
+    momentum: Annotated[float, Field(ge=0, lt=1), FREE] = 0.9  # SGD's; Adam's betas are torch's
+    nesterov: Annotated[Literal["on", "off"], _omitted_if("off"), Cost(step=True)] = "off"  # SGD's
     weight_decay: Annotated[NonNegativeFloat, Field(allow_inf_nan=False), FREE] = 1e-4
+    no_decay: Annotated[
+        tuple[ParameterKind, ...],
+        BeforeValidator(_listed),
+        AfterValidator(_sorted_unique),
+        _omitted_if(()),
+        Cost(step=True),
+    ] = ()  # kinds of parameters without weight decay
     warmup: Annotated[NonNegativeInt, FREE] = 0  # epochs of lr·(e+1)/warmup
-    lr_rule: Annotated[Literal["reference", "clean"], FREE] = "reference"
+    lr_rule: Annotated[LRRule, FREE] = "reference"
+    lr_steps: Annotated[
+        tuple[PositiveInt, ...],
+        BeforeValidator(_listed),
+        AfterValidator(_rising),
+        _omitted_if(()),
+        FREE,
+    ] = ()  # of `step`: epochs, from 0, at which lr is multiplied
+    lr_every: Annotated[NonNegativeInt, _omitted_if(0), FREE] = 0  # of `step`: or each so many
+    lr_factor: Annotated[
+        tuple[Annotated[PositiveFloat, Field(allow_inf_nan=False)], ...],
+        Field(min_length=1),
+        BeforeValidator(_listed),
+        _omitted_if((0.1,)),
+        FREE,
+    ] = (0.1,)  # of `step`: by what lr is multiplied; one, or one for each of lr_steps
+    lr_end: Annotated[NonNegativeFloat, Field(allow_inf_nan=False), _omitted_if(0.0), FREE] = (
+        0.0  # of `linear`, `linear_early` and `exponential`
+    )
+    loss: Annotated[
+        Literal["cross_entropy", "squared_hinge"], _omitted_if("cross_entropy"), Cost(step=True)
+    ] = "cross_entropy"
+    label_smoothing: Annotated[float, Field(ge=0, lt=1), _omitted_if(0.0), FREE] = 0.0
     progress: Annotated[Literal["e/E", "e/(E-1)"], FREE] = "e/E"  # of knobs; e/(E-1) reaches 1
     indicators: Annotated[Literal["on", "off"], Cost(step=True, trial=True)] = "on"
     histograms: Annotated[
@@ -98,10 +181,12 @@ class Recipe(Frozen):
                 f"lr_rule `reference` needs epochs (={self.epochs}) of at least 4 warmup "
                 f"(={self.warmup}), its lagging cosine overshoots below; use lr_rule: clean"
             )
-        beyond = [epoch for epoch in self.histograms if not 0 <= epoch < self.epochs]
-        if beyond:
-            last = self.epochs - 1
-            wrong.append(f"histograms names epoch {beyond[0]}, epochs run from 0 to {last}")
+        for name, named in (("histograms", self.histograms), ("lr_steps", self.lr_steps)):
+            beyond = [epoch for epoch in named if not 0 <= epoch < self.epochs]
+            if beyond:
+                last = self.epochs - 1
+                wrong.append(f"{name} names epoch {beyond[0]}, epochs run from 0 to {last}")
+        wrong += [*_misused(self), *_missing(self)]
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
