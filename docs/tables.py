@@ -37,10 +37,21 @@ MODELS: dict[type[BaseModel], dict[str, str]] = {
         "batch_size": "images in one step",
         "optimizer": "",
         "lr": "learning rate after warm-up",
-        "momentum": "of SGD; AdamW's betas are torch's",
+        "momentum": "of SGD; the betas of Adam and AdamW are torch's",
+        "nesterov": "of SGD's momentum",
         "weight_decay": "",
+        "no_decay": "kinds of parameters without weight decay: `latent` weights of binary layers, "
+        "`weight` of other convolutions and linear maps, `bias`, `norm`, `other` (slopes, "
+        "thresholds, a method's own)",
         "warmup": "epochs in which the learning rate rises",
-        "lr_rule": "`clean` is the cosine to 0 after warm-up, `reference` the released code's",
+        "lr_rule": "`clean` is the cosine to 0 after warm-up, `reference` the released code's; "
+        "`linear` goes to lr_end, `linear_early` is one epoch ahead of it",
+        "lr_steps": "of `step`: the epochs, from 0, at which the rate is multiplied",
+        "lr_every": "of `step`: or a period in epochs",
+        "lr_factor": "of `step`: one factor, or one for each of lr_steps",
+        "lr_end": "of `linear`, `linear_early` and `exponential`",
+        "loss": "`squared_hinge`: the mean of max(0, 1 - t·logit)² over classes, t = ±1",
+        "label_smoothing": "of cross entropy: this part of each target goes to all classes alike",
         "progress": "of knobs; `e/(E-1)` reaches their end",
         "indicators": "measure e and s",
         "histograms": "epochs, from 0, at which histograms of latent values are kept",

@@ -1,7 +1,9 @@
 """What a board says in sentences: how its columns are read, and what its numbers leave open."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from bench.base.text import count
 from bench.leaderboard.board import AnyRow, MeasuredRow
@@ -9,11 +11,18 @@ from bench.leaderboard.columns.table import COLUMNS
 from bench.leaderboard.stats.corrections import METHODS
 from bench.results.cell_state import CellState
 from bench.results.record import Record
-from bench.spec.cell import Binarization
+from bench.spec.cell import Binarization, Recipe
 from bench.spec.choices import Correction, Definition
 from bench.spec.plan import Plan, Row
 from bench.spec.published import Claim
 
+# fields of a recipe that are told where they say something, and the defaults of all that may be
+SAID = ("lr_steps", "lr_every", "lr_factor", "lr_end", "loss", "label_smoothing", "no_decay")
+DEFAULTS = {
+    name: field.default
+    for model in (Recipe, Binarization)
+    for name, field in model.model_fields.items()
+}
 LOOKS = ", divided by the {} looks at which seeds could be added"
 
 
@@ -21,19 +30,23 @@ def recipe_text(row: Row) -> str:
     """What every row of a section shares with this one."""
     r = row.recipe
     warmup = f", warm-up {r.warmup}" if r.warmup else ""
-    momentum = f"momentum {r.momentum:g}, " if r.optimizer == "sgd" else ""
+    nesterov = "nesterov " if r.nesterov == "on" else ""
+    momentum = f"{nesterov}momentum {r.momentum:g}, " if r.optimizer == "sgd" else ""
     epochs = "epochs" if r.epochs > 1 else "epoch"
-    unusual = [
-        f"{name} {value}"
-        for name, value in row.cells[0].binarization
-        if value != getattr(Binarization(), name)
-    ]
+    said = {name: getattr(r, name) for name in SAID} | dict(row.cells[0].binarization)
+    unusual = [f"{name} {_words(value)}" for name, value in said.items() if value != DEFAULTS[name]]
     others = f"; {', '.join(unusual)}" if unusual else ""
     return (
         f"{row.net}; {row.data}; {r.epochs} {epochs}, batch {r.batch_size}, "
         f"{r.optimizer} lr {r.lr:g} ({r.lr_rule}{warmup}), {momentum}weight decay "
         f"{r.weight_decay:g}{others}"
     )
+
+
+def _words(value: Any) -> str:
+    """A value of a recipe, on one line."""
+    items: list[Any] = json.loads(json.dumps([value]))  # a tuple is a list then
+    return " ".join(map(str, items[0] if isinstance(items[0], list) else items))  # pyright: ignore
 
 
 def how_to_read(plan: Plan, definition: Definition, correction: Correction) -> Iterator[str]:

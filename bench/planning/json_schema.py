@@ -72,6 +72,9 @@ def _allow_short_forms(definitions: dict[str, Any]) -> None:
     tuned, published = (definitions[name]["properties"] for name in ("Tune", "Published"))
     tuned["seeds"] = _seeds()
     published["ledgers"] = _one_or_more(published["ledgers"]["items"])
+    recipe = definitions["Recipe"]["properties"]
+    for name in ("lr_steps", "lr_factor", "no_decay"):
+        recipe[name] = {"default": recipe[name]["default"], **_one_or_more(recipe[name]["items"])}
     include = definitions["Include"]["properties"]
     include["seeds"] = {"anyOf": [*_seeds()["anyOf"], {"type": "null"}]}
     for name, value in definitions["Exclude"]["properties"].items():

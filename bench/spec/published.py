@@ -5,6 +5,7 @@ A ledger is a YAML file of claims, `suites/published/` has those of the referenc
 names ledgers, or writes a few numbers itself.
 """
 
+import json
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from importlib.resources import files
@@ -24,7 +25,7 @@ from bench.spec.cell import Cell
 Metric: TypeAlias = Literal["best", "last", "unstated"]
 
 
-Value: TypeAlias = bool | int | float | str | list[float]
+Value: TypeAlias = bool | int | float | str | list[float] | list[str]
 Protocol: TypeAlias = dict[str, Value]  # what is known of how a number came about, by name
 
 
@@ -150,7 +151,8 @@ def _protocol_of(cell: Cell) -> dict[str, Any]:
     cuts = {k: v for k, v in cell.data.params.items() if k in CUTS and v is not None}
     words = ", ".join(f"{k} {v}" for k, v in cuts.items())
     facts = {k: v for k, v in cell.data.params.items() if k not in CUTS}
-    facts |= {**cell.recipe.model_dump(), **cell.binarization.model_dump(), **cell.backbone.params}
+    facts |= {**dict(cell.recipe), **dict(cell.binarization), **cell.backbone.params}
+    facts = {k: json.loads(json.dumps(v)) for k, v in facts.items()}  # lists, as ledgers have them
     facts |= {"data": f"{cell.data.name} ({words})" if words else cell.data.name}
     return facts | {"backbone": cell.backbone.name} | _estimator(cell)
 

@@ -17,7 +17,7 @@ from bench.nn.coach import Coach
 from bench.results.record import CURVES
 from bench.spec.cell import Recipe
 from bench.train.indicators import IndicatorRecorder
-from bench.train.optimizer import optimized
+from bench.train.optimizer import Optimizer, optimized
 from bench.train.outcome import Outcome
 from bench.train.random_state import read_random_state, set_random_state
 from bench.train.weights import State, copy_both, set_both, to_cpu
@@ -71,7 +71,7 @@ class TrainingState:
 
     model: nn.Module
     coach: Coach
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
     rng: torch.Generator  # of data order and augmentation
     indicators: IndicatorRecorder | None
     at: Position

@@ -146,7 +146,8 @@ schedule: exp
         "x.yaml:6:1: seeds: value should have at least 1 item after validation, not 0, got `2..1`",
         "x.yaml:7:1: train.epochs: required, and not there",
         "x.yaml:8:3: train.epoch: unknown key; did you mean `epochs`?",
-        "x.yaml:9:3: train.optimizer: must be `sgd` or `adamw`, got `sdg`; did you mean `sgd`?",
+        "x.yaml:9:3: train.optimizer: must be `sgd`, `adam` or `adamw`, got `sdg`; did you mean "
+        "`sgd`?",
         "x.yaml:10:3: train.lr: must be greater than 0, got -1",
         "x.yaml:11:3: train.momentum: must be a valid number, unable to parse string as a "
         "number, got `high`",

@@ -16,13 +16,13 @@ from torch import Tensor
 
 from bench.data.dataset import Split, Tensors, Transform
 from bench.nn.clock import Clock
+from bench.nn.coach import recipe_loss
 from bench.nn.compiler import compile_step
 from bench.spec.cell import Recipe
 from bench.speed.step_time import time_steps
 from bench.speed.survey import memory, networks, oracle, roofline
 from bench.speed.survey.timing import time_call, time_in_turn, time_repeatedly
 from bench.train import trainer
-from bench.train.loss import compute_loss
 from bench.train.model import Model
 
 Group: TypeAlias = Literal["estimator", "step", "epoch", "together"]
@@ -163,8 +163,10 @@ def _held(at: Setting, backbone: str, wa: str, way: str) -> int:
     if way != "oracle":
         model.net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
+    recipe = _recipe(len(images))
+
     def loss() -> Tensor:
-        return compute_loss(model.net(images), labels)
+        return recipe_loss(model.net(images), labels, recipe)
 
     call = compile_step(loss, at.device) if way == "compiled" else loss
     return memory.count_bytes_kept(model.net.train(), call)

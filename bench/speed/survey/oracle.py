@@ -6,7 +6,7 @@ masks the gradient by boolean indexing, calls `pow`, and sums FDA's cosines one 
 to autograd. A step is float32 in NCHW, the scale folded into the weight before the convolution,
 SGD one parameter after another, accuracy and loss read back from the device. Written from the
 formulas, of the estimators' own parameters at their defaults; slow, and to be left so. The loss,
-too, is its own and not `train.loss`: a reference shares nothing with what it judges.
+too, is its own and not `nn.coach`'s: a reference shares nothing with what it judges.
 """
 
 import math
