@@ -8,7 +8,7 @@ ReActNet: each input channel learns where its sign turns, and a real network tea
     recipe     stage 1: real weights, decay 1e-5 of weights of two and more dimensions;
                stage 2: binary weights from stage 1's last, no decay
 
-`scale_grad: factor` multiplies the gradient by E, as the product's derivative does. RPReLU, the
+`scale_grad: factor` multiplies the gradient by E, `full` differentiates E as well. RPReLU, the
 other half of the method, is of the network: `order: bn_rprelu`.
 
 Reference: Liu et al., ECCV 2020, arXiv:2003.03488, sec. 4.2 and 4.3; decay, stages and the weights'
@@ -28,12 +28,13 @@ from bench.plugin import (
     Method,
     Recipe,
     Role,
+    ScaleGrad,
     Stage,
     approx_sign,
     clipped_sign,
     filter_scale,
     of_channels,
-    without_factor,
+    scaled_signs,
 )
 
 
@@ -44,7 +45,7 @@ class ReActNet(Method):
     teacher: ClassVar[bool] = True
 
     weights: Literal["binary", "real"] = "binary"
-    scale_grad: Literal["none", "factor"] = "none"
+    scale_grad: ScaleGrad = "none"
 
     def bits(self, role: Role) -> int:
         return 32 if role == "W" and self.weights == "real" else 1
@@ -70,13 +71,13 @@ class Scaled(nn.Module):
 
     signs = True
 
-    def __init__(self, scale_grad: str, zero: int) -> None:
+    def __init__(self, scale_grad: ScaleGrad, zero: int) -> None:
         super().__init__()
-        self.scale_grad, self.zero = scale_grad, zero
+        self.scale_grad: ScaleGrad = scale_grad
+        self.zero = zero
 
     def forward(self, w: Tensor) -> tuple[Tensor, Tensor]:
-        signs, scale = clipped_sign(w, self.zero), filter_scale(w.detach())
-        return (without_factor(signs, scale) if self.scale_grad == "none" else signs), scale
+        return scaled_signs(clipped_sign(w, self.zero), filter_scale(w), self.scale_grad)
 
 
 class Shifted(nn.Module):

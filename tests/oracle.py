@@ -162,10 +162,20 @@ class Ran:
 
 
 def make_layer(
-    plugin: Estimator, weight: Tensor, *, p: float = 0.0, zero: int = 0, real_input: bool = False
+    plugin: Estimator,
+    weight: Tensor,
+    *,
+    p: float = 0.0,
+    zero: int = 0,
+    real_input: bool = False,
+    clock: Clock | None = None,
 ) -> BinaryConv2d:
-    """A convolution of `plugin` with these latent weights, padding 1, in float64, at progress p."""
-    clock = Clock()
+    """
+    A convolution of `plugin` with these latent weights, padding 1, in float64, at progress p.
+
+    Whoever needs a coach as well gives the clock.
+    """
+    clock = clock or Clock()
 
     def binarizer(role: Role, shape: tuple[int, ...]) -> nn.Module:
         if role == "A" and real_input:
