@@ -1,5 +1,7 @@
 """What methods are made of: signs with slopes, scales with and without their gradient."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -26,7 +28,7 @@ class Weights(torch.nn.Module):
 
     def __init__(self, grad: ScaleGrad) -> None:
         super().__init__()
-        self.grad = grad
+        self.grad: ScaleGrad = grad
 
     def forward(self, w: Tensor) -> tuple[Tensor, Tensor]:
         return scaled_signs(clipped_sign(w), filter_scale(w), self.grad)
@@ -64,9 +66,8 @@ def made(role: str, grad: ScaleGrad) -> torch.nn.Module:
         (approx_sign, [2.0, 1.0, 0.0, 0.0]),
     ],
 )
-def test_slopes_of_signs(crossing: object, slopes: list[float]) -> None:
+def test_slopes_of_signs(crossing: Callable[[Tensor, int], Tensor], slopes: list[float]) -> None:
     """Sign(0) as told, and each slope at 0, 1/2, at its border and beyond, on both sides."""
-    assert callable(crossing)
     z = torch.tensor([0.0, 0.5, 1.0, 1.5])
     for side in (z, -z):
         module, at = Signs(crossing, 1), side.clone().requires_grad_()
