@@ -5,21 +5,22 @@ Bi-Real Net: signs scaled by filter, and a closer slope for inputs.
     backward   dL/dw = dL/dw_eff 1[|w| ≤ 1]               (scale_grad: none)
                dL/dw = E dL/dw_eff 1[|w| ≤ 1]             (scale_grad: factor)
                dL/dx = dL/da max(0, 2 - 2|x|)
-    recipe     PyTorch: 256 epochs, batch 512, Adam 1e-3 to 0 linearly, no decay, label smoothing 0.1
+    recipe     Adam from 1e-3 to 0 linearly, 256 epochs of batch 512, no decay, label smoothing 0.1
 
 E gets no gradient. Its factor is in the paper's magnitude-aware gradient (and larq's), not in the
-released code. That starts all binary weights at U(0, 0.001), all signs +1: init: uniform. The paper's
+released code. That starts binary weights at U(0, 0.001), all signs +1: init: uniform. The paper's
 network has no non-linearity but sign, and a shortcut around every convolution.
 
 Reference: Liu et al., ECCV 2018, arXiv:1808.00278.
 """
+
+from typing import Literal
 
 from torch import Tensor, nn
 
 from bench.plugin import (
     Clock,
     Coach,
-    Literal,
     Method,
     Recipe,
     Signs,

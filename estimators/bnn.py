@@ -7,20 +7,21 @@ BNN, binarized neural networks: signs of weights and inputs, without a scale.
     rule       after each step w is clipped to [-1, 1]; clip_weights: off leaves it
     recipe     Adam; VGG whose layers are all binary, 3 x wider in the authors' PyTorch port
 
-Where the clip stands, sources differ. The released codes pass gradients as they are, have a Hardtanh
-before the sign of inputs and clip the weights: `outside`, for networks with order bn_hardtanh.
-BiBench has the clip in both signs, the paper in one formula: `inside`, the same where both stand.
-The PyTorch port no longer clips weights today. Stochastic neurons are left out.
+Where the clip stands, sources differ. The released codes pass gradients as they are, have a
+Hardtanh before the sign of inputs and clip the weights: `outside`, for networks whose order is
+bn_hardtanh. BiBench has it in both signs: `inside`, the same numbers where both stand. The authors'
+PyTorch port no longer clips weights. Stochastic neurons are left out.
 
 Reference: Hubara et al., NeurIPS 2016, arXiv:1602.02830, algorithm 1.
 """
+
+from typing import Literal
 
 from torch import Tensor, nn
 
 from bench.plugin import (
     Clock,
     Coach,
-    Literal,
     Method,
     Recipe,
     Signs,
