@@ -31,6 +31,7 @@ MODELS: dict[type[BaseModel], dict[str, str]] = {
         "published": "ledgers of published numbers, or numbers written here",
         "equilibrium": "the definition of e and s in the table",
         "tune": "values chosen for each estimator alone, with one budget",
+        "teachers": "networks that an estimator's `teacher` may name; they are no axis",
     },
     Recipe: {
         "epochs": "how long",
@@ -100,6 +101,7 @@ MODELS: dict[type[BaseModel], dict[str, str]] = {
 TAKES: dict[tuple[type[BaseModel], str], str] = {
     (Suite, "estimators"): AXES,
     (Suite, "backbones"): AXES,
+    (Suite, "teachers"): AXES,
     (Suite, "data"): "a name, with or without parameters",
     **dict.fromkeys(((model, "seeds") for model in (Suite, Include, Tune)), "numbers from 0"),
 }

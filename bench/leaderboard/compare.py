@@ -247,7 +247,7 @@ def _rows(plans: Mapping[str, Plan]) -> list[Row]:
     for suite, plan in plans.items():
         twins = Counter[str]()
         for row in plan.rows:
-            training = f"{row.backbone} {row.cells[0].model_copy(update={'seed': 0}).id}"
+            training = f"{row.backbone} {row.cells[0].at_seed(0).id}"
             place = training, twins[training]  # of one suite, rows that train alike are two
             twins[training] += 1
             other, suites = joined_rows.get(place, (row, []))

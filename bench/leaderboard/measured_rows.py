@@ -26,7 +26,8 @@ from bench.spec.choices import Definition
 from bench.spec.plan import Absent, Plan, RoleInfo, Row, Trial
 
 STE = "ste"  # what steps are timed by
-OWN = {"weights", "activations", "seed"}  # what cells of one section may differ in
+# what cells of one section may differ in
+OWN = {"weights", "activations", "seed", "start", "teacher"}
 
 
 @dataclass(frozen=True)

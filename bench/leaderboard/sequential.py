@@ -70,5 +70,5 @@ def _with_seeds(row: Row, n: int) -> Row:
     taken = {cell.seed for cell in cells}
     free = (seed for seed in range(n + len(cells)) if seed not in taken)
     while len(cells) < n:
-        cells.append(cells[0].model_copy(update={"seed": next(free)}))
+        cells.append(cells[0].at_seed(next(free)))
     return row.model_copy(update={"cells": cells})

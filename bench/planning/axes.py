@@ -68,15 +68,23 @@ class Axes:
     own_schedule: set[str]  # labels of estimators that name their schedule
     backbones: dict[str, BackboneConfig]
     backbone_labels: set[str]  # of those without a recipe or data, too
+    teachers: dict[str, BackboneConfig]  # that are no axis
+    teacher_labels: set[str]
+    taught_by: dict[str, str]  # labels of estimators that name their teacher → its label
 
 
 def build(document: Document) -> tuple[Axes, list[Problem]]:
     """Build every plugin that a suite names, from its own folders too, and say which cannot be."""
     misnamed = _add_folders(document)
-    estimators, own_schedule, wrong_estimators = _estimators(document)
-    backbones, labels, wrong_backbones = _backbones(document)
-    axes = Axes(estimators, own_schedule, backbones, labels)
-    return axes, [*misnamed, *wrong_estimators, *wrong_backbones]
+    estimators, own_schedule, taught_by, wrong_estimators = _estimators(document)
+    shared, wrong_shared = _training(document, {}, (), _Training())
+    backbones, labels, wrong_backbones = _networks(document, "backbones", shared)
+    teachers, teacher_labels, wrong_teachers = _networks(document, "teachers", shared)
+    axes = Axes(
+        estimators, own_schedule, backbones, labels, teachers, teacher_labels, taught_by
+    )  # fmt: skip
+    unbuilt = [*misnamed, *wrong_estimators, *wrong_shared, *wrong_backbones, *wrong_teachers]
+    return axes, unbuilt
 
 
 def _with_values(plugin: Any, values: dict[str, Any]) -> Any:
@@ -108,16 +116,20 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _estimators(document: Document) -> tuple[dict[str, Roles], set[str], list[Problem]]:
-    """Build the estimators: by label, the labels that name their schedule, what is wrong."""
+def _estimators(
+    document: Document,
+) -> tuple[dict[str, Roles], set[str], dict[str, str], list[Problem]]:
+    """Build the estimators: by label, who names a schedule, who a teacher, what is wrong."""
     estimators: dict[str, Roles] = {}
     own_schedule: set[str] = set()
+    taught_by: dict[str, str] = {}
     unbuilt: list[Problem] = []
     for name, entry in _entries(document, "estimators"):
         path = ("estimators", name)
         combinations, wrong = _expand_matrix(entry, path)
         unbuilt += wrong
-        for suffix, parameters in combinations:
+        for suffix, given in combinations:
+            parameters = {k: v for k, v in given.items() if k != "teacher"}
             label, entries = name + suffix, _role_entries(name, parameters, path)
             roles, wrong = _estimator(label, entries, path)
             unbuilt += wrong
@@ -125,27 +137,46 @@ def _estimators(document: Document) -> tuple[dict[str, Roles], set[str], list[Pr
                 estimators[label] = roles
             if any("schedule" in own for own, _ in entries.values()):
                 own_schedule.add(label)
-    return estimators, own_schedule, unbuilt
+            if "teacher" in given:
+                taught_by[label] = str(given["teacher"])
+    return estimators, own_schedule, taught_by, unbuilt
 
 
-def _backbones(document: Document) -> tuple[dict[str, BackboneConfig], set[str], list[Problem]]:
-    """Build the backbones: by label, the labels of all that there are, what is wrong."""
+@dataclass(frozen=True)
+class _Training:
+    """How and on what a network trains, as far as it is known."""
+
+    recipe: Recipe | None = None
+    data: PluginConfig | None = None
+
+
+def _training(
+    document: Document, entry: dict[str, Any], path: KeyPath, shared: _Training
+) -> tuple[_Training, list[Problem]]:
+    """Say how and on what the network of an entry trains, or without `path` all of the suite."""
+    recipe, data = shared.recipe, shared.data
+    unbuilt: list[Problem] = []
+    if "train" in entry or not path:
+        recipe, unbuilt = _recipe(document, entry.get("train", {}), (*path, "train"))
+    given = entry if path else document.data
+    if "data" in given:
+        data, wrong = _data_set(given["data"], (*path, "data"))
+        unbuilt = [*unbuilt, *wrong]
+    return _Training(recipe, data), unbuilt
+
+
+def _networks(
+    document: Document, axis: str, shared: _Training
+) -> tuple[dict[str, BackboneConfig], set[str], list[Problem]]:
+    """Build the backbones or teachers: by label, all labels that there are, what is wrong."""
     backbones: dict[str, BackboneConfig] = {}
     labels: set[str] = set()
-    shared_recipe, unbuilt = _recipe(document, {}, ("train",))
-    shared_data = None
-    if "data" in document.data:
-        shared_data, wrong = _data_set(document.data["data"], ("data",))
+    unbuilt: list[Problem] = []
+    for name, entry in _entries(document, axis):
+        path = (axis, name)
+        training, wrong = _training(document, entry, path, shared)
         unbuilt += wrong
-    for name, entry in _entries(document, "backbones"):
-        path = ("backbones", name)
-        recipe, data = shared_recipe, shared_data
-        if "train" in entry:
-            recipe, wrong = _recipe(document, entry["train"], (*path, "train"))
-            unbuilt += wrong
-        if "data" in entry:
-            data, wrong = _data_set(entry["data"], (*path, "data"))
-            unbuilt += wrong
+        recipe, data = training.recipe, training.data
         own = {k: v for k, v in entry.items() if k not in {"train", "data"}}
         combinations, wrong = _expand_matrix(own, path)
         unbuilt += wrong

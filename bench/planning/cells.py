@@ -1,16 +1,21 @@
 """Cells of a plan: one for each seed of a combination, once its data is found and fits."""
 
+from dataclasses import replace
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from bench.base.plain_data import KeyPath
+from bench.base.validation import problems
 from bench.base.yaml_document import Problem
 from bench.data.dataset import Dataset
 from bench.errors import SuiteError
+from bench.planning import chains
 from bench.planning.axes import BackboneConfig, Roles
 from bench.planning.combinations import Combination
 from bench.planning.resolved_suite import ResolvedSuite
 from bench.results import source_digest
-from bench.spec.cell import CORE, Cell, DataRef, Ref, Role
+from bench.spec.cell import CORE, Cell, DataRef, Parent, Recipe, Ref, Role
 
 
 class CellBuilder:
@@ -31,31 +36,81 @@ class CellBuilder:
             SuiteError: the backbone cannot train on its data.
             DataError: the data is not there, or not what it should be.
         """
+        cell = self._chain(combination, roles, backbone)
+        return [cell.at_seed(seed) for seed in dict.fromkeys(seeds)]
+
+    def _chain(self, combination: Combination, roles: Roles, backbone: BackboneConfig) -> Cell:
+        """Build the cell of the last stage at seed 0, with those that it begins and learns from."""
+        start: Parent | None = None
+        cells: list[Cell] = []
+        for stage in chains.stages(roles):
+            own = chains.at_stage(roles, stage)
+            try:
+                recipe = chains.recipe_at(backbone.recipe, stage)
+            except ValidationError as error:  # one that tuning chose
+                path: KeyPath = ("estimators", combination.label)
+                raise self._refusal(*problems(error, path, Recipe)) from None
+            cell = self._cell(("backbones", combination.backbone), own, backbone).model_copy(
+                update={
+                    "recipe": recipe,
+                    "start": start,
+                    "teacher": self._teacher(combination, backbone)
+                    if chains.is_taught(own)
+                    else None,
+                }
+            )
+            cells.append(cell)
+            start = Parent(cell=cell, which=stage.keep)
+        return cells[-1]
+
+    def _teacher(self, combination: Combination, pupil: BackboneConfig) -> Parent:
+        """
+        Build the teacher of a combination at seed 0: full precision, as its own row would train.
+
+        It is the network that the estimator names, else the pupil's own as the suite has it; images
+        that are held out from the pupil are held out from it, too.
+        """
+        axes = self.resolved.axes
+        label = axes.taught_by.get(combination.label, combination.backbone)
+        axis = "backbones" if label in axes.backbones else "teachers"
+        network = (axes.backbones | axes.teachers)[label]
+        held_out = {k: getattr(pupil.data.plugin, k, None) for k in ("held_out", "test")}
+        if held_out["held_out"] is not None:
+            network = replace(network, data=network.data.with_values(held_out))
+        _, seen = self._load((axis, label), network)
+        _, own = self._load(("backbones", combination.backbone), pupil)
+        if (seen.num_classes, seen.shape) != (own.num_classes, own.shape):
+            kinds = (
+                f"{x.num_classes} classes of {'x'.join(map(str, x.shape))}" for x in (seen, own)
+            )
+            message = f"`{label}` learns {' and its pupil '.join(kinds)}; they need the same images"
+            path: KeyPath = ("estimators", combination.label, "teacher")
+            raise self._refusal(Problem(path, message))
+        return Parent(cell=self._cell((axis, label), {}, network))
+
+    def _cell(self, place: KeyPath, roles: Roles, backbone: BackboneConfig) -> Cell:
+        """Build one training at seed 0, of the backbone that stands at `place`."""
         refs: dict[Role, Ref] = {
             role: config.plugin.ref(config.name, config.digest) for role, config in roles.items()
         }
-        data, _ = self._load(combination, backbone)
-        net = backbone.plugin.ref(backbone.name, backbone.digest)
-        return [
-            Cell(
-                core=CORE,
-                weights=refs.get("W"),
-                activations=refs.get("A"),
-                backbone=net,
-                data=data,
-                binarization=self.resolved.suite.binarization,
-                recipe=backbone.recipe,
-                seed=seed,
-                numerics=self.numerics,
-            )
-            for seed in dict.fromkeys(seeds)
-        ]
+        data, _ = self._load(place, backbone)
+        return Cell(
+            core=CORE,
+            weights=refs.get("W"),
+            activations=refs.get("A"),
+            backbone=backbone.plugin.ref(backbone.name, backbone.digest),
+            data=data,
+            binarization=self.resolved.suite.binarization,
+            recipe=backbone.recipe,
+            seed=0,
+            numerics=self.numerics,
+        )
 
     def load(self, combination: Combination, backbone: BackboneConfig) -> Dataset:
         """Load the data that a backbone trains on; what is raised is what `build` raises."""
-        return self._load(combination, backbone)[1]
+        return self._load(("backbones", combination.backbone), backbone)[1]
 
-    def _load(self, combination: Combination, backbone: BackboneConfig) -> tuple[DataRef, Dataset]:
+    def _load(self, place: KeyPath, backbone: BackboneConfig) -> tuple[DataRef, Dataset]:
         """Load the data, once for each of its configurations, and name it as cells do."""
         source = backbone.data
         key = f"{source.name}{source.plugin!r}"
@@ -65,23 +120,27 @@ class CellBuilder:
             ref = DataRef(name=source.name, params=params, fingerprint=dataset.fingerprint)
             self.loaded[key] = ref, dataset
         ref, dataset = self.loaded[key]
-        if problem := self._misfit(combination.backbone, dataset, backbone.recipe.batch_size):
-            raise SuiteError(self.resolved.document.report([problem]))
+        if problem := self._misfit(place, dataset, backbone):
+            raise self._refusal(problem)
         return ref, dataset
 
-    def _misfit(self, backbone: str, dataset: Dataset, batch_size: int) -> Problem | None:
-        """Say why the backbone of this label cannot train on this data."""
+    def _refusal(self, *wrong: Problem) -> SuiteError:
+        return SuiteError(self.resolved.document.report(wrong))
+
+    def _misfit(self, place: KeyPath, dataset: Dataset, backbone: BackboneConfig) -> Problem | None:
+        """Say why the backbone that stands at `place` cannot train on this data."""
+        batch_size = backbone.recipe.batch_size
         images, side = dataset.sizes["train"], dataset.shape[-1]
         if images % batch_size == 1:
             message = (
                 f"{images} training images leave a last batch of 1, which BatchNorm cannot "
                 "normalize; choose another size"
             )
-            own: KeyPath = ("backbones", backbone, "train", "batch_size")
+            own: KeyPath = (*place, "train", "batch_size")
             return Problem(own if own in self.resolved.document.places else own[2:], message)
-        needed = self.resolved.axes.backbones[backbone].plugin.only_image
+        needed = backbone.plugin.only_image
         if needed in {None, side}:
             return None
         message = f"takes images of {needed}x{needed}, {dataset.label} has {side}x{side}"
         hint = f"; `resize: {needed}` under data fits them"
-        return Problem(("backbones", backbone), message + hint)
+        return Problem(place, message + hint)

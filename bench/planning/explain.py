@@ -18,7 +18,7 @@ from bench.spec.suite import Suite
 from bench.spec.suite_file import read_question
 
 Value: TypeAlias = tuple[KeyPath, Any]  # where it would stand in a suite, and what it is
-LABELLED = ("estimators", "backbones")
+LABELLED = ("estimators", "backbones", "teachers")
 AXES = (  # printed apart from the suite's other fields
     *(*LABELLED, "data", "train", "binarization", "published", "tune"),
     *("include", "exclude"),
@@ -58,10 +58,16 @@ def _list_values(resolved: ResolvedSuite) -> Iterator[Value]:
     yield from ((("published", "acc", label), acc) for label, acc in suite.published.acc.items())
     for label, roles in resolved.axes.estimators.items():
         yield from _estimator(label, roles)
+        if label in resolved.axes.taught_by:
+            yield ("estimators", label, "teacher"), resolved.axes.taught_by[label]
     yield from _fields(suite.binarization, ("binarization",))
     yield from _fields(suite.train, ("train",))
-    for label, backbone in resolved.axes.backbones.items():
-        yield from _backbone(resolved.document, label, backbone)
+    for axis, networks in (
+        ("backbones", resolved.axes.backbones),
+        ("teachers", resolved.axes.teachers),
+    ):
+        for label, network in networks.items():
+            yield from _network(resolved.document, axis, label, network)
     yield from _shared_data(suite, resolved.axes)
     if suite.tune:
         yield from _fields(suite.tune, ("tune",))
@@ -89,12 +95,14 @@ def _estimator(label: str, roles: Roles) -> Iterator[Value]:
         yield from _fields(config.plugin, path)
 
 
-def _backbone(document: Document, label: str, backbone: BackboneConfig) -> Iterator[Value]:
-    """Yield a backbone's plugin and its parameters, and its own recipe and data if it has them."""
-    path = ("backbones", label)
+def _network(
+    document: Document, axis: str, label: str, backbone: BackboneConfig
+) -> Iterator[Value]:
+    """Yield a network's plugin and its parameters, and its own recipe and data if it has them."""
+    path = (axis, label)
     yield (*path, "plugin"), backbone.name
     yield from _fields(backbone.plugin, path)
-    entries = as_mapping(document.data.get("backbones")) or {}
+    entries = as_mapping(document.data.get(axis)) or {}
     entry = as_mapping(entries.get(_without_matrix(label))) or {}
     for key in entry.get("train", {}):
         yield (*path, "train", key), getattr(backbone.recipe, key)

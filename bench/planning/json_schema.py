@@ -9,6 +9,8 @@ from bench.errors import PluginError
 from bench.registry import BACKBONES, ESTIMATORS, Registry, plugins_state
 from bench.spec.suite import Suite
 
+TEACHER = {"type": "string", "description": "A label of backbones or teachers to learn from."}
+
 
 def make_schema() -> dict[str, Any]:
     """
@@ -44,6 +46,7 @@ def _suite_schema() -> dict[str, Any]:
     fields = root["properties"]
     fields["estimators"] = _axis(ESTIMATORS, root["$defs"], by_role=True)
     fields["backbones"] = _axis(BACKBONES, root["$defs"], by_role=False)
+    fields["teachers"] = {"$ref": "#/properties/backbones"}
     fields["data"] = {
         "description": "One data set, by name or with its parameters.",
         "anyOf": [
@@ -113,6 +116,7 @@ def _axis(registry: Registry[Any], definitions: dict[str, Any], *, by_role: bool
         definitions |= parameters.pop("$defs", {})
         own = parameters.get("properties", {})
         own |= {"plugin": {"enum": [name]}, "matrix": {"type": "object"}}
+        own |= {"teacher": TEACHER} if by_role else {}
         known[name] = _or_null(_entry(parameters, own, by_role=by_role))
     labelled: dict[str, Any] = {"type": ["object", "string"]}
     if by_role:

@@ -10,6 +10,7 @@ from bench.base.plain_data import KeyPath
 from bench.base.text import suggest
 from bench.base.yaml_document import Problem
 from bench.nn.contract import Estimator, Surrogate
+from bench.planning import chains
 from bench.planning.axes import BOTH, Axes
 from bench.planning.combinations import MOMENTS
 from bench.spec.suite import Suite
@@ -33,6 +34,8 @@ def judge(suite: Suite, axes: Axes, known: Iterable[Problem]) -> list[Problem]:
         *_half_real_rows(suite),
         *_unknown_labels(suite, axes, known),
         *_impossible_gains(axes),
+        *_impossible_chains(axes),
+        *_unknown_teachers(axes),
     ]
 
 
@@ -45,7 +48,12 @@ def _empty_axes(suite: Suite) -> Iterator[Problem]:
 
 def _bad_labels(axes: Axes) -> Iterator[Problem]:
     """Find labels that no table has a place for."""
-    for axis, labels in (("estimators", axes.estimators), ("backbones", axes.backbone_labels)):
+    of_axes = (
+        ("estimators", axes.estimators),
+        ("backbones", axes.backbone_labels),
+        ("teachers", axes.teacher_labels),
+    )
+    for axis, labels in of_axes:
         for label in labels:
             if len(label.splitlines()) > 1 or len(label) > LONGEST_LABEL:
                 message = f"a label is one line of at most {LONGEST_LABEL} characters"
@@ -98,6 +106,28 @@ def _impossible_gains(axes: Axes) -> Iterator[Problem]:
         for config in roles.values():
             if reason := _no_gain(config.plugin):
                 yield Problem(("estimators", label), reason)
+
+
+def _impossible_chains(axes: Axes) -> Iterator[Problem]:
+    """Find labels whose estimators ask for stages that cannot be, or for no teacher."""
+    recipes = [backbone.recipe for backbone in axes.backbones.values()]
+    for label, roles in axes.estimators.items():
+        wrong = [*chains.check(roles, recipes)]
+        yield from (Problem(("estimators", label), why) for why in wrong)
+        if label in axes.taught_by and not wrong and not chains.taught_at_all(roles):
+            message = f"{roles['W'].name} learns from no teacher"
+            yield Problem(("estimators", label, "teacher"), message)
+
+
+def _unknown_teachers(axes: Axes) -> Iterator[Problem]:
+    """Find names of teachers that nothing has, or two networks."""
+    for label in sorted(axes.teacher_labels & axes.backbone_labels):
+        yield Problem(("teachers", label), "is the label of a backbone, too; choose another")
+    known = sorted(axes.backbone_labels | axes.teacher_labels)
+    for label, teacher in axes.taught_by.items():
+        if teacher not in known:
+            message = f"no `{teacher}` among backbones and teachers{suggest(teacher, known)}"
+            yield Problem(("estimators", label, "teacher"), message)
 
 
 def _no_gain(plugin: Estimator) -> str:

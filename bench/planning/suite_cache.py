@@ -111,7 +111,8 @@ def _is_folder(path: Path) -> bool:
 
 def _data_states(suite: Suite, folder: Path) -> list[str] | None:
     """Give the state of the files of every data set of the suite; None: one has no state."""
-    own = [as_mapping(entry.get("data")) or {} for entry in suite.backbones.values()]
+    networks = [*suite.backbones.values(), *suite.teachers.values()]
+    own = [as_mapping(entry.get("data")) or {} for entry in networks]
     all_states: list[str] = []
     for name in sorted({name for named in (suite.data, *own) for name in map(str, named)}):
         states = file_states(name, folder) if name in SOURCES else None

@@ -23,7 +23,7 @@ from bench.results.record_diff import (
 )
 from bench.spec.cell import Cell
 
-MAY_DIFFER = {"weights", "activations", "seed"}
+MAY_DIFFER = {"weights", "activations", "seed", "start", "teacher"}
 CAUSES = {"device", "threads", "compiled", "versions.torch", "versions.python", "commit", "dirty"}
 
 

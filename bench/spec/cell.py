@@ -36,6 +36,8 @@ LRRule: TypeAlias = Literal[
 # latent: weights of binary layers; weight: of other convolutions and linear maps; norm: weights and
 # biases of BatchNorm, LayerNorm and their like; other: slopes, thresholds, a method's own
 ParameterKind: TypeAlias = Literal["latent", "weight", "bias", "norm", "other"]
+Which: TypeAlias = Literal["last", "best"]  # of a cell's weights: of which epoch
+ParentRole: TypeAlias = Literal["start", "teacher"]
 
 
 def _sorted_unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -234,9 +236,19 @@ class DataRef(Frozen):
     fingerprint: str
 
 
+class Parent(Frozen):
+    """Another cell that has to train first, whole, and which of its weights are taken."""
+
+    cell: "Cell"
+    which: Annotated[Which, _omitted_if("last")] = "last"
+
+
 class Cell(Frozen):
     """
     One training run. Its id hashes every field, so equal cells share one record.
+
+    It may begin from the weights of another cell, and learn from the network of another; its id
+    covers all of these, which stand in it whole, so no chain of cells can be a circle.
 
     Some fields are not what a person asks for, but what the answer was made by: versions and
     digests of sources, the data's fingerprint, and `core`, the version of whatever else numbers
@@ -253,6 +265,8 @@ class Cell(Frozen):
     recipe: Recipe
     seed: NonNegativeInt
     numerics: Annotated[dict[str, str], _omitted_if({})] = {}  # file → digest
+    start: Annotated[Parent | None, _omitted_if(None)] = None  # whose weights it begins from
+    teacher: Annotated[Parent | None, _omitted_if(None)] = None  # full precision, for its coach
 
     @property
     def id(self) -> str:
@@ -263,7 +277,7 @@ class Cell(Frozen):
     def key(self) -> str:
         """What a person means by the cell, whatever code and data made it."""
         made_by = {"version", "source"}
-        return self.model_dump_json(
+        own = self.model_dump_json(
             exclude={
                 "core": True,
                 "numerics": True,
@@ -271,12 +285,42 @@ class Cell(Frozen):
                 "activations": made_by,
                 "backbone": made_by,
                 "data": {"fingerprint"},
+                "start": True,
+                "teacher": True,
             }
         )
+        above = (f"{role} {p.which} {p.cell.key}" for role, p in self.parents.items())
+        return " ".join([own, *above])
+
+    @property
+    def parents(self) -> dict[ParentRole, Parent]:
+        """The cells that have to train before this one, by what they are to it."""
+        given: dict[ParentRole, Parent | None] = {"start": self.start, "teacher": self.teacher}
+        return {role: parent for role, parent in given.items() if parent}
+
+    def ancestry(self) -> list["Cell"]:
+        """List every cell that this one rests on, each once, parents before their children."""
+        found: dict[str, Cell] = {}
+        for parent in self.parents.values():
+            found |= {cell.id: cell for cell in (*parent.cell.ancestry(), parent.cell)}
+        return list(found.values())
+
+    @property
+    def stages(self) -> list["Cell"]:
+        """The cells of its own chain, each begun from the one before; itself the last."""
+        return [*(self.start.cell.stages if self.start else []), self]
+
+    def at_seed(self, seed: int) -> "Cell":
+        """The same training at another seed, its whole ancestry included."""
+        moved = {
+            role: p.model_copy(update={"cell": p.cell.at_seed(seed)})
+            for role, p in self.parents.items()
+        }
+        return self.model_copy(update={"seed": seed, **moved})
 
     def sibling(self, other: "Cell") -> bool:
         """Is this the same training but for the seed?"""
-        return self.model_copy(update={"seed": other.seed}) == other
+        return self.at_seed(other.seed) == other
 
     @property
     def wa(self) -> WA:

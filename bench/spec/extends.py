@@ -6,6 +6,7 @@ from typing import Any
 from bench.base.plain_data import as_list, as_mapping
 from bench.base.yaml_document import Document
 from bench.spec.published import find_ledger
+from bench.spec.short_forms import NETWORKS
 from bench.spec.suite_file import SHIPPED
 
 
@@ -52,17 +53,24 @@ def _without_replaced_data(data: dict[str, Any], suite: dict[str, Any]) -> dict[
     """Drop the data set of the base where the suite names one: there is one, not one more."""
     if "data" in suite:
         data = _without(data, "data")
-    entries = as_mapping(data.get("backbones"))
+    for axis in NETWORKS:
+        data = _without_own_data(data, suite, axis)
+    return data
+
+
+def _without_own_data(data: dict[str, Any], suite: dict[str, Any], axis: str) -> dict[str, Any]:
+    """Drop the own data sets of the base's networks to which the suite gives others."""
+    entries = as_mapping(data.get(axis))
     if entries is None:
         return data
-    others = as_mapping(suite.get("backbones")) or {}
+    others = as_mapping(suite.get(axis)) or {}
     replaced = {label for label, entry in others.items() if "data" in (as_mapping(entry) or {})}
     changed = {
         label: _without(entry, "data")
         for label in replaced & entries.keys()
         if (entry := as_mapping(entries[label])) is not None
     }
-    return data | {"backbones": entries | changed}
+    return data | {axis: entries | changed}
 
 
 def _without(data: dict[str, Any], key: str) -> dict[str, Any]:

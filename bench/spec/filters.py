@@ -12,7 +12,7 @@ from typing import TypeAlias
 from bench.base.text import suggest
 from bench.errors import EmptyMatch, UsageError
 from bench.spec.cell import Cell
-from bench.spec.plan import Plan, Row
+from bench.spec.plan import Plan, Row, with_ancestry
 
 KEYS = ("estimator", "backbone", "wa", "schedule", "seed")
 
@@ -25,6 +25,7 @@ def select(plan: Plan, text: str) -> list[Cell]:
 
     Cells of tuning are among them, whichever setting is going to be chosen. Those that train on a
     part of the images have seeds of their own, so that a term about seeds does not concern them.
+    What a cell begins or learns from is chosen with it.
 
     Raises:
         UsageError: a term is not `key=words`, or its key is unknown.
@@ -39,7 +40,8 @@ def select(plan: Plan, text: str) -> list[Cell]:
     }  # fmt: skip
     if not chosen:
         raise EmptyMatch(_explain_empty_match(plan, terms, text))
-    return [cell for cell in plan.possible if cell.id in chosen]
+    needed = {cell.id for cell in with_ancestry(c for c in plan.possible if c.id in chosen)}
+    return [cell for cell in plan.possible if cell.id in needed]
 
 
 def _parse_term(term: str) -> Term:

@@ -7,7 +7,7 @@ from bench.base.plain_data import KeyPath, as_list, as_mapping, dotted
 from bench.base.text import CONTROLS
 from bench.base.yaml_document import Document, parse
 from bench.errors import SuiteError
-from bench.spec.short_forms import spell_out
+from bench.spec.short_forms import NETWORKS, spell_out
 
 
 def override(document: Document, text: str) -> Document:
@@ -29,7 +29,8 @@ def override(document: Document, text: str) -> Document:
     value = parse(written, place)
     data = _with_value(document.data, path, value.data)
     if path[0] == "train" and len(path) > 1:
-        data = _without_own_field(data, str(path[1]))
+        for axis in NETWORKS:
+            data = _without_own_field(data, axis, str(path[1]))
     made = {path[:depth]: place for depth in range(1, len(path))}  # if they were not there
     kept = {p: at for p, at in document.places.items() if p[: len(path)] != path}
     own = {path + p: place for p in value.places}
@@ -76,9 +77,9 @@ def _with_value(node: Any, path: KeyPath, value: Any) -> Any:
     return keyed | {str(key): _with_value({} if inner is None else inner, rest, value)}
 
 
-def _without_own_field(data: dict[str, Any], field: str) -> dict[str, Any]:
-    """Drop a field of the recipe from what backbones say of theirs."""
-    entries = as_mapping(data.get("backbones"))
+def _without_own_field(data: dict[str, Any], axis: str, field: str) -> dict[str, Any]:
+    """Drop a field of the recipe from what the networks of an axis say of theirs."""
+    entries = as_mapping(data.get(axis))
     if entries is None:
         return data
     recipes = {
@@ -89,4 +90,4 @@ def _without_own_field(data: dict[str, Any], field: str) -> dict[str, Any]:
         for label, recipe in recipes.items()
         if recipe is not None
     }
-    return data | {"backbones": entries | changed}
+    return data | {axis: entries | changed}

@@ -123,19 +123,29 @@ class Plan(Frozen):
 
     @property
     def possible(self) -> list[Cell]:
-        """Every cell that may train, once: the rows' own, then those of tuning."""
+        """
+        Every cell that may train, once: the rows' own, then those of tuning.
+
+        Each comes after the cells that it begins or learns from.
+        """
         trials = [trial for row in self.rows for trial in row.trials]
         own = [self.cells, _evenly(t.held_out for t in trials), _evenly(t.cells for t in trials)]
-        return list({cell.id: cell for cells in own for cell in cells}.values())
+        return with_ancestry(cell for cells in own for cell in cells)
 
     def walk_cells(self) -> Iterator[tuple[Row, str, Cell]]:
-        """Yield each cell that may train: its row, its part in tuning or none, and the cell."""
-        for row in self.rows:
-            yield from ((row, "", cell) for cell in row.cells)
-            for trial in row.trials:
-                words = " ".join(f"{k}={v}" for k, v in trial.values.items())
-                yield from ((row, f"held out, {words}", cell) for cell in trial.held_out)
-                yield from ((row, f"tuned, {words}", cell) for cell in trial.cells)
+        """
+        Yield each cell that may train: its row, its part or none, and the cell.
+
+        Its part is that in tuning, or in the chain of the row's cells. Cells of chains that are
+        some row's own, or some trial's, come with that one alone.
+        """
+        parts = [(row, part, cell) for row in self.rows for part, cell in _parts(row)]
+        own = {cell.id for _, _, cell in parts}
+        for row, part, cell in parts:
+            for above in cell.ancestry():
+                if above.id not in own:
+                    yield row, ", ".join(filter(None, [part, part_in_chain(above, cell)])), above
+            yield row, part, cell
 
     def cell(self, cell_id: str) -> Cell:
         """Find the cell of that id, which must be one of the plan's."""
@@ -159,6 +169,33 @@ def name_results(path: Path, overrides: Iterable[str]) -> str:
     if len(text) > 60:
         text = hashlib.sha256(",".join(words).encode(errors="surrogatepass")).hexdigest()[:12]
     return f"{path.stem}@{text}"
+
+
+def with_ancestry(cells: Iterable[Cell]) -> list[Cell]:
+    """List cells and all that they rest on, each once, after what it rests on itself."""
+    found: dict[str, Cell] = {}
+    for cell in cells:
+        if cell.id not in found:
+            found |= {c.id: c for c in (*cell.ancestry(), cell) if c.id not in found}
+    return list(found.values())
+
+
+def part_in_chain(above: Cell, cell: Cell) -> str:
+    """Say what a cell that `cell` rests on is to it: `stage 1 of 2`, `teacher resnet18`."""
+    stages = cell.stages
+    if above in stages:
+        return f"stage {stages.index(above) + 1} of {len(stages)}"
+    same = above.backbone == cell.backbone
+    return "teacher" if same else f"teacher {above.backbone.name}"
+
+
+def _parts(row: Row) -> Iterator[tuple[str, Cell]]:
+    """Yield the row's own cells, and those of its tuning with their part in it."""
+    yield from (("", cell) for cell in row.cells)
+    for trial in row.trials:
+        words = " ".join(f"{k}={v}" for k, v in trial.values.items())
+        yield from ((f"held out, {words}", cell) for cell in trial.held_out)
+        yield from ((f"tuned, {words}", cell) for cell in trial.cells)
 
 
 def _evenly(groups: Iterable[list[Cell]]) -> list[Cell]:

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from bench.base.plain_data import as_mapping
 from bench.base.yaml_document import Document, read
 from bench.errors import SuiteError
+from bench.spec.short_forms import NETWORKS
 
 PresetName: TypeAlias = Literal["reference", "paper"]
 PLUGINS = ("estimators", "backbones", "data")  # what a preset says of each, by name
@@ -35,9 +36,12 @@ def _relabelled(preset: dict[str, Any], document: Document) -> dict[str, Any]:
     """Write a preset with the labels of `document`."""
     data: dict[str, Any] = {k: v for k, v in preset.items() if not as_mapping(v)}
     data |= {k: preset[k] for k in ("train", "binarization")}
-    for axis in ("estimators", "backbones"):
-        entries = as_mapping(document.data.get(axis)) or {}
-        data[axis] = {k: _entry(k, v, preset[axis], preset["data"]) for k, v in entries.items()}
+    for axis in ("estimators", *NETWORKS):
+        known = preset["backbones" if axis in NETWORKS else axis]
+        entries = as_mapping(document.data.get(axis))
+        if entries is not None or axis != "teachers":
+            entries = entries or {}
+            data[axis] = {k: _entry(k, v, known, preset["data"]) for k, v in entries.items()}
     data["data"] = _data_sets(document.data.get("data"), preset["data"])
     return data
 

@@ -10,7 +10,8 @@ from typing import Any
 from bench.base.plain_data import KeyPath, as_list, as_mapping
 from bench.base.yaml_document import Document
 
-AXES = ("estimators", "backbones", "data")
+NETWORKS = ("backbones", "teachers")
+AXES = ("estimators", *NETWORKS, "data")
 
 
 def spell_out(document: Document) -> Document:
@@ -29,7 +30,7 @@ def _spelled_out(key: str, value: Any) -> Any:
     """Spell out the value of one of a suite's keys."""
     if key == "estimators":
         return _of_each_label(_labelled(value), _with_roles)
-    if key == "backbones":
+    if key in NETWORKS:
         return _of_each_label(_labelled(value), _with_own_data)
     return _labelled(value) if key == "data" else value
 
@@ -79,8 +80,9 @@ def _with_own_data(entry: dict[str, Any]) -> dict[str, Any]:
 def _label_places(document: Document) -> dict[KeyPath, str]:
     """Find the place of each label that is written as an item of a list."""
     written: dict[KeyPath, Any] = {(axis,): document.data.get(axis) for axis in AXES}
-    for label, entry in (as_mapping(document.data.get("backbones")) or {}).items():
-        written["backbones", label, "data"] = (as_mapping(entry) or {}).get("data")
+    for axis in NETWORKS:
+        for label, entry in (as_mapping(document.data.get(axis)) or {}).items():
+            written[axis, label, "data"] = (as_mapping(entry) or {}).get("data")
     return {
         (*path, name): document.places[*path, index]
         for path, value in written.items()

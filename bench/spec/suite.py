@@ -135,6 +135,7 @@ class Suite(Frozen):
     published: Annotated[Published, BeforeValidator(_ledgers)] = Published()
     equilibrium: Definition = "paper"  # of e and s in the table
     tune: Tune | None = None
+    teachers: dict[str, Entry] = {}  # networks that an estimator's `teacher` may name; no axis
 
 
 def parse(document: Document) -> tuple[Suite | None, list[Problem]]:
