@@ -1,13 +1,14 @@
 """What a row's training took: throughput, the time of a step beside STE's, memory, energy."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import geometric_mean
 
 from bench.leaderboard import confounds
 from bench.leaderboard.stats.intervals import LARGEST, mean
 from bench.results.record import Record
+from bench.spec.cell import Cell
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,39 @@ def step_ratio(ours: Record, ste: Record) -> float | None:
 def unlike(ours: Record, ste: Record) -> str:
     """On what else their throughput depends: `threads 2, STE's 1`."""
     return "; ".join(f"{name} {a}, STE's {b}" for name, a, b in confounds.of_speed(ours, ste))
+
+
+@dataclass(frozen=True)
+class ChainCost:
+    """What a cell and all that it rests on took; None where one has no record, or did not count."""
+
+    epochs: int  # of every stage, and of the teacher
+    wall_s: float | None  # of every process
+    energy_j: float | None
+
+
+def chain_cost(cell: Cell, records: Mapping[str, Record]) -> ChainCost:
+    """Sum what each training of a cell's chain took; `records` are by the cell's id."""
+    found = [records.get(each.id) for each in (*cell.ancestry(), cell)]
+    times = [None if record is None else wall_s(record) for record in found]
+    joules = [None if record is None else energy_j(record) for record in found]
+    return ChainCost(chain_epochs(cell), _sum(times), _sum(joules))
+
+
+def chain_epochs(cell: Cell) -> int:
+    """Epochs of a cell and of all that it rests on: its stages, its teacher."""
+    return sum(each.recipe.epochs for each in (*cell.ancestry(), cell))
+
+
+def wall_s(record: Record) -> float:
+    """Of every process that worked on it."""
+    return sum(origin.wall_s for origin in confounds.made([record]))
+
+
+def _sum(parts: Iterable[float | None]) -> float | None:
+    """The sum; None if one is missing."""
+    known = [*parts]
+    return None if None in known else min(sum(x for x in known if x is not None), LARGEST)
 
 
 def energy_j(record: Record) -> float | None:

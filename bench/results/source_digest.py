@@ -277,11 +277,28 @@ def now(cell: Cell) -> Cell:
         role: ref.model_copy(update={"source": source(registry, ref.name) or ref.source})
         for role, registry, ref in _refs(cell)
     }
-    return cell.model_copy(update=refs | {"core": CORE, "numerics": numerics()})
+    above = {
+        role: parent.model_copy(update={"cell": now(parent.cell)})
+        for role, parent in cell.parents.items()
+    }
+    return cell.model_copy(update=refs | above | {"core": CORE, "numerics": numerics()})
 
 
 def changes(old: Cell, new: Cell) -> list[str]:
-    """Why `old` is not `new`, though both mean the same to a person, each reason once."""
+    """
+    Why `old` is not `new`, though both mean the same to a person, each reason once.
+
+    What changed of the cells that they rest on is a reason, too.
+    """
+    reasons = _own_changes(old, new)
+    for role, parent in new.parents.items():
+        if role in old.parents:
+            reasons += changes(old.parents[role].cell, parent.cell)
+    return list(dict.fromkeys(reasons))
+
+
+def _own_changes(old: Cell, new: Cell) -> list[str]:
+    """Why one cell is not another, what they rest on left aside."""
     reasons = [f"numeric core {old.core} -> {new.core}"] * (old.core != new.core)
     if old.numerics:
         files = sorted(old.numerics.keys() | new.numerics.keys())
@@ -298,7 +315,7 @@ def changes(old: Cell, new: Cell) -> list[str]:
     if old.data.fingerprint != new.data.fingerprint:
         prints = f"{old.data.fingerprint} -> {new.data.fingerprint}"
         reasons.append(f"the data changed (fingerprint {prints})")
-    return list(dict.fromkeys(reasons))
+    return reasons
 
 
 def drift(cells: Iterable[Cell]) -> list[str]:
@@ -317,8 +334,9 @@ def confirm(cell: Cell) -> None:
         PluginError: a plugin is missing or broken.
         UsageError: a file that its id covers changed since.
     """
-    for _, registry, ref in _refs(cell):
-        registry.load(ref.name)
+    for each in (*cell.ancestry(), cell):
+        for _, registry, ref in _refs(each):
+            registry.load(ref.name)
     if reasons := changes(cell, now(cell)):
         message = f"{', '.join(reasons)} since {cell.slug} was planned; run the suite again"
         raise UsageError(message)
