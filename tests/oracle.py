@@ -191,6 +191,22 @@ def make_layer(
     return layer
 
 
+def watched(layer: BinaryConv2d, x: Tensor) -> tuple[Tensor, dict[str, Any]]:
+    """The output, and what W and A gave; a layer of several products calls neither."""
+    seen: dict[str, Any] = {}
+
+    def keep(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        return lambda _m, _a, result: seen.__setitem__(name, result)
+
+    hooks = [layer.W.register_forward_hook(keep("W")), layer.A.register_forward_hook(keep("A"))]
+    y = layer(x)
+    for hook in hooks:
+        hook.remove()
+    seen["W"] = seen["W"] if "W" in seen else layer.W(layer.weight)
+    seen["A"] = seen["A"] if "A" in seen else layer.A(x)
+    return y, seen
+
+
 def run_layer(
     layer: BinaryConv2d,
     x: Tensor,
@@ -203,15 +219,8 @@ def run_layer(
     `grad_effective_weight` is that of signs times their scale.
     """
     x = x.clone().requires_grad_()
-    seen: dict[str, Any] = {}
-
-    def keep(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        return lambda _m, _a, result: seen.__setitem__(name, result)
-
-    hooks = [layer.W.register_forward_hook(keep("W")), layer.A.register_forward_hook(keep("A"))]
-    y = then(layer(x))
-    for hook in hooks:
-        hook.remove()
+    y, seen = watched(layer, x)
+    y = then(y)
     signs, scale = seen["W"] if isinstance(seen["W"], tuple) else (seen["W"], None)
     for each in (signs, seen["A"]):
         if isinstance(each, Tensor) and each.requires_grad:

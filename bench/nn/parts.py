@@ -211,3 +211,29 @@ class Alpha(nn.Module):
 
     def forward(self, y: Tensor) -> Tensor:
         return y * of_channels(self.alpha, y)
+
+
+def least_squares(gram: Tensor, right: Tensor) -> Tensor:
+    """
+    Return the shortest x of those that minimize |B x - y|²: the pseudo-inverse of B applied to y.
+
+    By elimination in float64, which waits for no device. For a few columns, whose products are
+    counts or nearly so: squares are eliminated, so B may have a condition of 1e3 at most.
+
+    Args:
+        gram: B'B, (..., b, b); singular where columns coincide or are zero.
+        right: B'y, (..., b).
+    """
+    if right.shape[-1] == 1:
+        alone = gram[..., 0]
+        return torch.where(alone > 0, right / torch.where(alone > 0, alone, 1), 0)
+    matrix = gram.double()
+    square = matrix @ matrix
+    least = 1e-12 * square.diagonal(dim1=-2, dim2=-1).amax(-1, keepdim=True)
+    rows = torch.cat([square, right.double()[..., None]], -1)
+    for k in range(right.shape[-1]):
+        row, pivot = rows[..., k, :], rows[..., k, k][..., None]
+        row = torch.where(pivot > least, row / torch.where(pivot > least, pivot, 1), 0)
+        rest = rows - rows[..., :, k][..., None] * row[..., None, :]
+        rows = torch.cat([rest[..., :k, :], row[..., None, :], rest[..., k + 1 :, :]], -2)
+    return (matrix @ rows[..., -1:])[..., 0].to(right.dtype)

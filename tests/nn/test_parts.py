@@ -13,6 +13,7 @@ from bench.nn.parts import (
     approx_sign,
     clipped_sign,
     filter_scale,
+    least_squares,
     open_clipped_sign,
     scaled_signs,
     ste_sign,
@@ -77,3 +78,20 @@ def test_slopes_of_signs(crossing: Callable[[Tensor, int], Tensor], slopes: list
         assert y[0] == 1
         assert at.grad is not None
         assert at.grad.tolist() == slopes
+
+
+def test_least_squares_is_the_pseudo_inverse() -> None:
+    """Of independent columns, of equal, opposite and empty ones, and of none at all."""
+    b = torch.randn(40, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).sign()
+    y = torch.linspace(-1, 3, 40, dtype=torch.float64)
+    for columns in ([0, 1, 2], [0], [0, 0, 1], [0, 1, 1, 2, 1]):
+        found = least_squares(b[:, columns].T @ b[:, columns], b[:, columns].T @ y)
+        torch.testing.assert_close(found, torch.linalg.pinv(b[:, columns]) @ y)
+    spoilt = b * torch.tensor([1.0, 0.0, -1.0], dtype=torch.float64)
+    spoilt[:, 2] = -b[:, 0]
+    right = torch.stack([spoilt.T @ y, 0 * y[:3]])
+    found = least_squares(torch.stack([spoilt.T @ spoilt, 0 * b.T @ b]), right)
+
+    torch.testing.assert_close(found[0], torch.linalg.pinv(spoilt) @ y)
+    assert found[1].abs().sum() == 0
+    assert least_squares(torch.zeros(2, 1, 1), torch.zeros(2, 1)).tolist() == [[0], [0]]
