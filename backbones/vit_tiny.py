@@ -8,11 +8,14 @@ ViT-tiny: 12 pre-norm transformer blocks on patches of 16x16, dimension 192, 3 h
     init     every weight, the token and the positions: normal, deviation 0.02, cut at ±2; bias 0
 
 LN has ε = 1e-6. At 224x224x3 and 1000 classes it has 5,717,416 parameters, 5,308,416 of them in
-48 binary layers. ReSTE's appendix binarizes the weights alone (W/A 1/32).
+48 binary layers. ReSTE's appendix binarizes the weights alone (W/A 1/32). The three stages that a
+method may look at are thirds of the blocks.
 
 Reference: Dosovitskiy et al., ICLR 2021, arXiv:2010.11929; the sizes of Touvron et al., ICML
 2021, arXiv:2012.12877, table 1; what is binary: Wu et al., ICCV 2023, appendix.
 """
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -52,7 +55,9 @@ class ViTTiny(Backbone):
         blocks = (Block(self.dim, self.heads, self.mlp_ratio, layers) for _ in range(self.depth))
         norm = nn.LayerNorm(self.dim, eps=1e-6)
         head = nn.Linear(self.dim, num_classes)
-        net = Network(embedding, *blocks, First(), norm, head, image=self.image)
+        thirds = [math.ceil(self.depth * third / 3) for third in (1, 2, 3)]  # the embedding is 0
+        parts = (embedding, *blocks, First(), norm, head)
+        net = Network(*parts, image=self.image, stages=dict.fromkeys(thirds))
         for module in net.modules():
             if isinstance(module, nn.Linear | nn.Conv2d):
                 nn.init.trunc_normal_(module.weight, std=0.02)

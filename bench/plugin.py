@@ -10,7 +10,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from bench.nn.backbone import Backbone, Native, Network
+from bench.nn.backbone import Backbone, Native, Network, omitted_if
+from bench.nn.blocks import BN_LAST, Order, Shortcut, activation
 from bench.nn.clock import Clock
 from bench.nn.coach import Coach, Distilled, Group, Rule, Seen, Stage, Tap, Teaching
 from bench.nn.contract import (
@@ -23,7 +24,14 @@ from bench.nn.contract import (
     estimator,
 )
 from bench.nn.elementary import power
-from bench.nn.layers import BinaryConv2d, BinaryLayer, BinaryLinear, Layers, binary_layers
+from bench.nn.layers import (
+    BinaryConv2d,
+    BinaryLayer,
+    BinaryLinear,
+    Layers,
+    binary_layers,
+    takes_real_input,
+)
 from bench.nn.parts import (
     Alpha,
     ScaleGrad,
@@ -48,12 +56,22 @@ from bench.nn.parts import (
     straight_through,
     without_factor,
 )
-from bench.nn.resnet import Init, Order, RealBlock, ResNet, Shortcut, Stem, activation, initialize
+from bench.nn.resnet import (
+    BlockKind,
+    FirstLast,
+    Init,
+    RealBlock,
+    ResNet,
+    Stem,
+    StemAct,
+    initialize,
+)
 from bench.nn.sign import piecewise, sign, upto
 from bench.spec.cell import Recipe, Role
 from bench.spec.schedule import ScheduleName
 
 __all__ = [
+    "BN_LAST",
     "Alpha",
     "Annotated",
     "Any",
@@ -61,12 +79,14 @@ __all__ = [
     "BinaryConv2d",
     "BinaryLayer",
     "BinaryLinear",
+    "BlockKind",
     "ClassVar",
     "Clock",
     "Coach",
     "Distilled",
     "Estimator",
     "Field",
+    "FirstLast",
     "Group",
     "Init",
     "Knob",
@@ -89,6 +109,7 @@ __all__ = [
     "Signs",
     "Stage",
     "Stem",
+    "StemAct",
     "Surrogate",
     "SurrogateBinarizer",
     "Tap",
@@ -108,6 +129,7 @@ __all__ = [
     "layer_scale",
     "least_squares",
     "of_channels",
+    "omitted_if",
     "open_clipped_sign",
     "over_filter",
     "piecewise",
@@ -118,6 +140,7 @@ __all__ = [
     "standardized",
     "ste_sign",
     "straight_through",
+    "takes_real_input",
     "upto",
     "without_factor",
 ]

@@ -44,7 +44,9 @@ class BinaryLayer(nn.Module):
             y = self.after(y)
         if self.options.scale_act == "layer" and not isinstance(self.A, nn.Identity):
             y = y * x.abs().mean()
-        return y if self.bias is None else y + self.bias
+        if self.bias is None:
+            return y
+        return y + (self.bias.view(-1, 1, 1) if self.weight.ndim == 4 else self.bias)
 
     @property
     def after(self) -> nn.Module | None:
@@ -81,7 +83,7 @@ class BinaryLayer(nn.Module):
 
 class BinaryConv2d(BinaryLayer, nn.Conv2d):
     """
-    Binary convolution, no bias.
+    Binary convolution.
 
     Shapes: x (N, C_in, H, W), w (C_out, C_in, k, k), y (N, C_out, H', W').
     """
@@ -95,8 +97,9 @@ class BinaryConv2d(BinaryLayer, nn.Conv2d):
         stride: int,
         binarizer: MakeBinarizer,
         options: Binarization,
+        bias: bool = False,
     ) -> None:
-        super().__init__(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False)
+        super().__init__(c_in, c_out, kernel, stride, padding=kernel // 2, bias=bias)
         self.binarize(binarizer, options)
 
     def product(self, a: Tensor, w: Tensor, scale: Tensor | None = None) -> Tensor:
@@ -161,6 +164,11 @@ def binary_inputs(layers: list[tuple[str, BinaryLayer]]) -> list[tuple[str, Bina
     return [(name, layer) for name, layer in layers if not isinstance(layer.A, nn.Identity)]
 
 
+def takes_real_input(layer: nn.Module) -> bool:
+    """Does the layer, binary or not, multiply its input as it is?"""
+    return not isinstance(layer, BinaryLayer) or isinstance(layer.A, nn.Identity)
+
+
 def latent(w: Tensor, options: Binarization) -> Tensor:
     """What sign sees of the weights: raw, or standardized per filter (unbiased deviation)."""
     if options.standardize == "off":
@@ -204,12 +212,28 @@ class Layers:
     def real(self) -> bool:
         return self.binarizer is None
 
-    def conv(self, c_in: int, c_out: int, kernel: int, *, stride: int = 1) -> nn.Conv2d:
-        """Convolution without bias, padded by kernel // 2."""
+    def conv(
+        self,
+        c_in: int,
+        c_out: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        bias: bool = False,
+        real_input: bool = False,
+    ) -> nn.Conv2d:
+        """
+        Convolution, padded by kernel // 2.
+
+        Args:
+            real_input: its input stays as it is, whatever becomes of activations: images do.
+        """
         if self.binarizer is None:
-            return nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False)
+            return nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=bias)
+        binarizer = _weights_only(self.binarizer) if real_input else self.binarizer
+        own = {"bias": True} if bias else {}  # a method's class may have none
         return self.binary_conv(
-            c_in, c_out, kernel, stride=stride, binarizer=self.binarizer, options=self.options
+            c_in, c_out, kernel, stride=stride, binarizer=binarizer, options=self.options, **own
         )
 
     def linear(self, c_in: int, c_out: int) -> nn.Linear:
@@ -217,3 +241,8 @@ class Layers:
         if self.binarizer is None:
             return nn.Linear(c_in, c_out)
         return self.binary_linear(c_in, c_out, binarizer=self.binarizer, options=self.options)
+
+
+def _weights_only(binarizer: MakeBinarizer) -> MakeBinarizer:
+    """Leave inputs as they are."""
+    return lambda role, shape: nn.Identity() if role == "A" else binarizer(role, shape)

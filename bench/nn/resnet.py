@@ -3,10 +3,20 @@ Residual networks, with every option in which published binary ones differ.
 
     stem      small         conv3x3(channels → w), norm and activation
               imagenet      conv7x7 of stride 2, norm and activation, MaxPool 3x3 of stride 2
-    block     relu_bn       [binary conv, ReLU, BN] x 2, + shortcut
-              bn_hardtanh   binary conv, BN, Hardtanh, binary conv, BN, + shortcut, Hardtanh
-              bn_prelu      the same with PReLU, one slope per channel
+    stem_act  order         the activation of `order`
+              relu, none
+    block     basic         as `order` and `bireal` say
+              preact        [BN, activation, binary conv] x 2, BN, + shortcut; the stem is the
+                            convolution and its pool alone, BN and ReLU follow the last block
               a real net    conv, BN, ReLU, conv, BN, + shortcut, ReLU   (real_block: classic)
+    order     relu_bn       [binary conv, ReLU, BN] x 2, + shortcut
+              prelu_bn      the same with PReLU, one slope per channel
+              bn_hardtanh   binary conv, BN, Hardtanh, binary conv, BN, + shortcut, Hardtanh
+              bn_relu       the same with ReLU
+              bn_prelu      the same with PReLU
+              bn_rprelu     the same with PReLU between two learned shifts per channel
+              bn_maxout     the same with p relu(x) - q relu(-x), learned per channel
+              bn_none       the same without activation; ReLU where convolutions have real input
     bireal    one shortcut for each convolution instead of one for two
     shortcut  where the shape changes; elsewhere it is the identity
               A             every second row and column, new channels zero; no weights
@@ -15,29 +25,34 @@ Residual networks, with every option in which published binary ones differ.
               avgpool_pad   mean of 2x2, new channels zero; no weights
               avgpool_conv  mean of 2x2, real conv1x1, BN
     head      average pool, BatchNorm1d (head_bn), linear
+    first_last  real        the first convolution and the linear map
+              binary        both as the layers between them, the images as they are
     init      kaiming       normal, fan-in, gain √2: convolutions and the linear map's weight
               kaiming_conv  the same, convolutions alone
-              fan_out       N(0, 2/(k² C_out)), the linear map N(0, 0.01²) with bias 0
+              fan_out       N(0, 2/(k² C_out)), the linear map N(0, 0.01²), bias 0
               torch         as torch makes them
 
-The first convolution and the head are always real. `bn_init` is the first weight of every
-BatchNorm2d; RBNN's release has 1e-8.
+In preact blocks of order bn_none a BN before a quantizer has no weight and bias, and a shortcut
+with weights takes what the first convolution takes. `bn_init` is the first weight of every other
+BatchNorm2d; RBNN's release has 1e-8. Stages end with their last block.
 """
 
 import math
+from collections.abc import Iterator
+from itertools import accumulate
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-import torch.nn.functional as F
-from pydantic import Field
-from torch import Tensor, nn
+from pydantic import Field, model_validator
+from torch import nn
 
-from bench.nn.backbone import Backbone, Network
+from bench.nn.backbone import Backbone, Network, omitted_if
+from bench.nn.blocks import BN_LAST, Block, Order, PreactBlock, Shortcut, activation
 from bench.nn.layers import Layers
 
-Order: TypeAlias = Literal["relu_bn", "bn_hardtanh", "bn_prelu"]
-BlockOrder: TypeAlias = Literal["relu_bn", "bn_hardtanh", "bn_prelu", "bn_relu"]
-Shortcut: TypeAlias = Literal["A", "B", "B_binary", "avgpool_pad", "avgpool_conv"]
+BlockKind: TypeAlias = Literal["basic", "preact"]
+FirstLast: TypeAlias = Literal["real", "binary"]
 Stem: TypeAlias = Literal["small", "imagenet"]
+StemAct: TypeAlias = Literal["order", "relu", "none"]
 RealBlock: TypeAlias = Literal["classic", "same"]
 Init: TypeAlias = Literal["kaiming", "kaiming_conv", "fan_out", "torch"]
 
@@ -49,14 +64,27 @@ class ResNet(Backbone):
     pool: ClassVar[int | None] = None  # side of what the head averages; None: whatever is there
 
     width: Annotated[int, Field(ge=2, multiple_of=2)] = 64
+    block: Annotated[BlockKind, omitted_if("basic")] = "basic"
     order: Order = "relu_bn"
     bireal: bool = False
     real_block: RealBlock = "classic"  # the block of a full-precision net
     shortcut: Shortcut = "A"
     stem: Stem = "small"
+    stem_act: Annotated[StemAct, omitted_if("order")] = "order"
+    first_last: Annotated[FirstLast, omitted_if("real")] = "real"
     head_bn: bool = True
     init: Init = "kaiming"
     bn_init: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> "ResNet":
+        if self.block == "preact" and self.order in BN_LAST:
+            message = f"block: preact begins with BN, order: {self.order} ends with it; say bn_none"
+            raise ValueError(message)
+        if self.block == "preact" and self.bireal:
+            message = "block: preact has one shortcut around two convolutions; drop bireal"
+            raise ValueError(message)
+        return self
 
     @property
     def only_image(self) -> int | None:
@@ -64,113 +92,73 @@ class ResNet(Backbone):
         return None if self.pool is None else self.pool * smaller
 
     def build(self, num_classes: int, channels: int, layers: Layers) -> nn.Module:
-        body: list[nn.Module] = []
+        body = [*self._body(layers)]
+        stem = self._stem(channels, layers)
+        c = self.width * 2 ** (len(self.blocks) - 1)
+        binary = self.first_last == "binary"
+        net = Network(
+            *stem,
+            *body,
+            *([nn.BatchNorm2d(c), nn.ReLU()] if self._preact(layers) else []),
+            nn.AdaptiveAvgPool2d(1) if self.pool is None else nn.AvgPool2d(self.pool),
+            nn.Flatten(),
+            *([nn.BatchNorm1d(c)] if self.head_bn else []),
+            layers.linear(c, num_classes) if binary else nn.Linear(c, num_classes),
+            image=self.only_image,
+            stages=[len(stem) - 1 + count for count in accumulate(self.blocks)],
+        )
+        initialize(net, self.init, self.bn_init)
+        return net
+
+    def _classic(self, layers: Layers) -> bool:
+        return layers.real and self.real_block == "classic"
+
+    def _preact(self, layers: Layers) -> bool:
+        return self.block == "preact" and not self._classic(layers)
+
+    def _body(self, layers: Layers) -> Iterator[nn.Module]:
+        """Yield the blocks of all stages."""
+        order = "bn_relu" if self._classic(layers) else self.order
         c_in = self.width
         for stage, count in enumerate(self.blocks):
             c_out = self.width * 2**stage
             for index in range(count):
                 stride = 2 if index == 0 and stage > 0 else 1
-                body.append(Block(c_in, c_out, stride, self, layers))
+                shape = (c_in, c_out, stride, layers)
+                if self._preact(layers):
+                    yield PreactBlock(*shape, order=order, shortcut=self.shortcut)
+                else:
+                    yield Block(*shape, order=order, shortcut=self.shortcut, bireal=self.bireal)
                 c_in = c_out
-        net = Network(
-            *self._stem(channels),
-            *body,
-            nn.AdaptiveAvgPool2d(1) if self.pool is None else nn.AvgPool2d(self.pool),
-            nn.Flatten(),
-            *([nn.BatchNorm1d(c_in)] if self.head_bn else []),
-            nn.Linear(c_in, num_classes),
-            image=self.only_image,
-        )
-        initialize(net, self.init, self.bn_init)
-        return net
 
-    def _stem(self, channels: int) -> list[nn.Module]:
-        w, norm = self.width, nn.BatchNorm2d(self.width)
-        after = activation(self.order, w)
-        after = [after, norm] if self.order == "relu_bn" else [norm, after]
-        if self.stem == "small":
-            return [nn.Conv2d(channels, w, 3, padding=1, bias=False), *after]
-        conv = nn.Conv2d(channels, w, 7, stride=2, padding=3, bias=False)
-        return [conv, *after, nn.MaxPool2d(3, stride=2, padding=1)]
+    def _stem(self, channels: int, layers: Layers) -> list[nn.Module]:
+        w = self.width
+        after = [] if self._preact(layers) else self._after_stem(layers)
+        kernel, stride = (3, 1) if self.stem == "small" else (7, 2)
+        if self.first_last == "binary":
+            conv = layers.conv(channels, w, kernel, stride=stride, real_input=True)
+        else:
+            conv = nn.Conv2d(channels, w, kernel, stride=stride, padding=kernel // 2, bias=False)
+        pool = [nn.MaxPool2d(3, stride=2, padding=1)] if self.stem == "imagenet" else []
+        return [conv, *after, *pool]
 
-
-class Block(nn.Module):
-    """Two convolutions with one shortcut around both, or (bireal) one around each."""
-
-    def __init__(self, c_in: int, c_out: int, stride: int, net: ResNet, layers: Layers) -> None:
-        super().__init__()
-        classic = layers.real and net.real_block == "classic"
-        self.order: BlockOrder = "bn_relu" if classic else net.order
-        self.bireal = net.bireal
-        self.conv1 = layers.conv(c_in, c_out, 3, stride=stride)
-        self.bn1 = nn.BatchNorm2d(c_out)
-        self.act1 = activation(self.order, c_out)
-        self.conv2 = layers.conv(c_out, c_out, 3)
-        self.bn2 = nn.BatchNorm2d(c_out)
-        self.act2 = activation(self.order, c_out)
-        changes = stride > 1 or c_in != c_out
-        kind = net.shortcut
-        self.shortcut = shortcut(kind, c_in, c_out, stride, layers) if changes else nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.order == "relu_bn":  # nothing follows a sum
-            skip = self.shortcut(x)
-            u = self.bn1(self.act1(self.conv1(x)))
-            if self.bireal:
-                u = skip = u + skip
-            return self.bn2(self.act2(self.conv2(u))) + skip
-        skip = self.shortcut(x)
-        u = self.bn1(self.conv1(x))
-        u = self.act1(u + skip if self.bireal else u)
-        return self.act2(self.bn2(self.conv2(u)) + (u if self.bireal else skip))
-
-
-class Subsample(nn.Module):
-    """Every `stride`-th row and column, then `pad` zero channels on both sides: option A."""
-
-    def __init__(self, stride: int, pad: int) -> None:
-        super().__init__()
-        self.stride, self.pad = stride, pad
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.stride > 1:
-            x = x[:, :, :: self.stride, :: self.stride]
-        return F.pad(x, (0, 0, 0, 0, self.pad, self.pad)) if self.pad else x
-
-
-def shortcut(kind: Shortcut, c_in: int, c_out: int, stride: int, layers: Layers) -> nn.Module:
-    """What carries (N, c_in, H, W) to (N, c_out, H/stride, W/stride), rounded up."""
-    pad = (c_out - c_in) // 2
-    # as the strided convolution beside it: rounded up, and a mean of what is there
-    mean = nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False)
-    match kind:
-        case "A":
-            return Subsample(stride, pad)
-        case "avgpool_pad":
-            return nn.Sequential(mean, Subsample(1, pad))
-        case "avgpool_conv":
-            conv = nn.Conv2d(c_in, c_out, 1, bias=False)
-            return nn.Sequential(mean, conv, nn.BatchNorm2d(c_out))
-        case "B":
-            conv = nn.Conv2d(c_in, c_out, 1, bias=False)
-        case "B_binary":
-            conv = layers.conv(c_in, c_out, 1)
-    # As a strided conv1x1, whose gradient crashes in oneDNN 3.13 where channels are few.
-    return nn.Sequential(Subsample(stride, 0), conv, nn.BatchNorm2d(c_out))
-
-
-def activation(order: BlockOrder, c: int) -> nn.Module:
-    """The real activation of `order`, for c channels."""
-    if order == "bn_prelu":
-        return nn.PReLU(c)
-    return nn.Hardtanh() if order == "bn_hardtanh" else nn.ReLU()
+    def _after_stem(self, layers: Layers) -> list[nn.Module]:
+        norm = nn.BatchNorm2d(self.width)
+        if self.stem_act == "order":
+            order = "bn_relu" if layers.real and self.order == "bn_none" else self.order
+            act = activation(order, self.width)
+        else:
+            act = nn.ReLU() if self.stem_act == "relu" else nn.Identity()
+        if isinstance(act, nn.Identity):
+            return [norm]
+        return [act, norm] if self.order in BN_LAST else [norm, act]
 
 
 def initialize(net: nn.Module, init: Init, bn_init: float) -> None:
     """Set the first weights in place, module by module in order."""
     kaiming = {"kaiming": (nn.Conv2d, nn.Linear), "kaiming_conv": (nn.Conv2d,)}.get(init, ())
     for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm2d) and module.affine:
             nn.init.constant_(module.weight, bn_init)
         elif isinstance(module, kaiming):
             nn.init.kaiming_normal_(module.weight)
@@ -182,6 +170,8 @@ def _fan_out(module: nn.Module) -> None:
     if isinstance(module, nn.Conv2d):
         fan = module.out_channels * math.prod(module.kernel_size)
         nn.init.normal_(module.weight, 0, math.sqrt(2 / fan))
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
     elif isinstance(module, nn.Linear):
         nn.init.normal_(module.weight, 0, 0.01)
         nn.init.zeros_(module.bias)

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from bench.errors import UsageError
 from bench.nn.backbone import Network
+from bench.nn.blocks import Block, Subsample
 from bench.nn.contract import SurrogateBinarizer
 from bench.nn.layers import BinaryConv2d, latent, magnitude
-from bench.nn.resnet import Block, Subsample
 
 Product: TypeAlias = Literal["grouped", "patches"]
 

@@ -175,7 +175,9 @@ def test_an_image_of_another_size_is_an_error(
         ("vit_tiny", {"heads": 5}, r"dim \(=192\) must be a multiple of heads \(=5\)"),
         ("vgg_small", {"image": 30}, "multiple of 8"),
         ("resnet18", {"width": 3}, "multiple of 2"),
-        ("resnet18", {"order": "bn_relu"}, "'relu_bn', 'bn_hardtanh' or 'bn_prelu'"),
+        ("resnet18", {"order": "relu"}, "'relu_bn', 'prelu_bn', 'bn_hardtanh'"),
+        ("resnet18", {"block": "preact"}, "begins with BN, order: relu_bn ends with it"),
+        ("resnet20", {"block": "preact", "order": "bn_none", "bireal": True}, "drop bireal"),
     ],
 )
 def test_parameters_that_do_not_fit(name: str, params: dict[str, Any], message: str) -> None:
