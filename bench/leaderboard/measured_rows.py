@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from bench.leaderboard import tuning
 from bench.leaderboard.board import (
-    REAL,
     Comparison,
     EstimatorText,
     Key,
@@ -26,8 +25,9 @@ from bench.spec.choices import Definition
 from bench.spec.plan import Absent, Plan, RoleInfo, Row, Trial
 
 STE = "ste"  # what steps are timed by
-# what cells of one section may differ in
-OWN = {"weights", "activations", "seed", "start", "teacher"}
+# What cells of one section may differ in. Options of binary layers are a suite's, and so the same
+# in all its cells, but for those that a method fixes.
+OWN = {"weights", "activations", "seed", "start", "teacher", "binarization"}
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,15 @@ def yardstick(plan: Plan, row: Row) -> Row | None:
     """
     The row of STE whose steps those of `row` are timed by: of the same net, recipe and W/A.
 
-    Full precision has the one of fewest bits.
+    Full precision, and more bits than STE has, have the one of fewest bits.
     """
+    others = row.wa not in {"1/1", "1/32"}
     rows = [
         r
         for r in plan.rows
         if {info.plugin for info in r.roles.values()} == {STE}
         and r.backbone == row.backbone
-        and row.wa in {r.wa, REAL}
+        and (others or row.wa == r.wa)
         and shared(r.cells[0]) == shared(row.cells[0])
     ]
     return min(rows, key=lambda r: (r.wa, r.label != STE, r.schedule != row.schedule), default=None)

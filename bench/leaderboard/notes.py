@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.base.text import count
@@ -26,14 +26,15 @@ DEFAULTS = {
 LOOKS = ", divided by the {} looks at which seeds could be added"
 
 
-def recipe_text(row: Row) -> str:
-    """What every row of a section shares with this one."""
+def recipe_text(rows: Sequence[Row]) -> str:
+    """What the rows of a section share; options that a method fixes are its own."""
+    row = rows[0]
     r = row.recipe
     warmup = f", warm-up {r.warmup}" if r.warmup else ""
     nesterov = "nesterov " if r.nesterov == "on" else ""
     momentum = f"{nesterov}momentum {r.momentum:g}, " if r.optimizer == "sgd" else ""
     epochs = "epochs" if r.epochs > 1 else "epoch"
-    said = {name: getattr(r, name) for name in SAID} | dict(row.cells[0].binarization)
+    said = {name: getattr(r, name) for name in SAID} | _suites_options(rows)
     unusual = [f"{name} {_words(value)}" for name, value in said.items() if value != DEFAULTS[name]]
     others = f"; {', '.join(unusual)}" if unusual else ""
     return (
@@ -47,6 +48,26 @@ def _words(value: Any) -> str:
     """A value of a recipe, on one line."""
     items: list[Any] = json.loads(json.dumps([value]))  # a tuple is a list then
     return " ".join(map(str, items[0] if isinstance(items[0], list) else items))  # pyright: ignore
+
+
+def own_options(rows: Iterable[Row]) -> Iterator[str]:
+    """Options of binary layers that methods fix, by what they fix."""
+    said: dict[str, list[str]] = {}
+    for row in rows:
+        words = ", ".join(f"{k} {v}" for k, v in row.fixes.items())
+        if words:
+            said.setdefault(words, []).append(row.label)
+    for words, labels in said.items():
+        yield f"own options of {', '.join(dict.fromkeys(labels))}: {words}"
+
+
+def _suites_options(rows: Sequence[Row]) -> dict[str, Any]:
+    """The options of binary layers, of each the value that no method fixes, if there is one."""
+    options: dict[str, Any] = {}
+    for row in sorted(rows, key=lambda row: len(row.fixes)):
+        own = {k: v for k, v in row.cells[0].binarization if k not in row.fixes}
+        options = own | options
+    return dict(rows[0].cells[0].binarization) | options
 
 
 def how_to_read(plan: Plan, definition: Definition, correction: Correction) -> Iterator[str]:
@@ -73,6 +94,7 @@ def how_to_read(plan: Plan, definition: Definition, correction: Correction) -> I
             "p: that there is none, by Dunnett's test of all rows of a section against it, which "
             f"takes one spread for all rows; the ranks do not{seen}"
         )
+    yield from own_options(plan.rows)
     yield from _tuning(plan)
     claims = [row.claim for row in plan.rows if row.claim] + [a.claim for a in plan.absent]
     yield from _published(claims)

@@ -160,7 +160,7 @@ def _sections_of(
 ) -> Iterator[Section]:
     """The tables of one backbone at one W/A: as the suite says, and as tuning chose."""
     backbone, wa, classes = rows[0].backbone, rows[0].wa, rows[0].classes
-    recipe = recipe_text(rows[0])
+    recipe = recipe_text(rows)
     untuned = _judged(measured, [untuned_row(measured, row) for row in rows], correction)
     absent = published_rows(measured.plan.absent, backbone, wa)
     yield Section(backbone, wa, recipe, classes, tuned=False, rows=[*untuned, *absent])

@@ -13,9 +13,11 @@ from bench.errors import SuiteError
 from bench.planning import chains
 from bench.planning.axes import BackboneConfig, Roles
 from bench.planning.combinations import Combination
+from bench.planning.fixed_options import fix_options
 from bench.planning.resolved_suite import ResolvedSuite
+from bench.planning.widths import widths_of
 from bench.results import source_digest
-from bench.spec.cell import CORE, Cell, DataRef, Parent, Recipe, Ref, Role
+from bench.spec.cell import CORE, Cell, DataRef, Parent, Recipe, Ref, Role, fewest_bits
 
 
 class CellBuilder:
@@ -93,6 +95,7 @@ class CellBuilder:
         refs: dict[Role, Ref] = {
             role: config.plugin.ref(config.name, config.digest) for role, config in roles.items()
         }
+        wa = widths_of(roles)
         data, _ = self._load(place, backbone)
         return Cell(
             core=CORE,
@@ -100,10 +103,11 @@ class CellBuilder:
             activations=refs.get("A"),
             backbone=backbone.plugin.ref(backbone.name, backbone.digest),
             data=data,
-            binarization=self.resolved.suite.binarization,
+            binarization=fix_options(self.resolved.suite.binarization, roles),
             recipe=backbone.recipe,
             seed=0,
             numerics=self.numerics,
+            bits="" if wa == fewest_bits(refs) else wa,
         )
 
     def load(self, combination: Combination, backbone: BackboneConfig) -> Dataset:

@@ -9,10 +9,10 @@ from typing import Any
 
 from bench.nn.contract import Estimator, Surrogate
 from bench.planning.axes import Axes
-from bench.spec.cell import WA, Role
+from bench.planning.widths import fit_widths
+from bench.spec.cell import WA, bits_by_role
 from bench.spec.suite import Include, Suite
 
-ROLES: dict[WA, tuple[Role, ...]] = {"32/32": (), "1/32": ("W",), "1/1": ("W", "A")}
 NO_KNOB = "{} has no scheduled knob; it runs once, not once per schedule"
 MOMENTS = (0.0, 0.5, 0.999)  # of the schedule, where a knob is looked at
 
@@ -58,7 +58,11 @@ def _cross(suite: Suite, axes: Axes, backbone: str, wa: WA) -> Iterator[tuple[Co
         first = True
         for schedule in suite.schedules:
             combination = Combination(label, backbone, wa, schedule)
-            reason = _excluded(suite, combination) or _no_schedule(axes, combination, first=first)
+            reason = (
+                _excluded(suite, combination)
+                or _other_bits(axes, combination)
+                or _no_schedule(axes, combination, first=first)
+            )
             first = first and bool(reason)
             yield combination, reason
 
@@ -69,7 +73,19 @@ def _include(suite: Suite, axes: Axes, include: Include) -> Iterator[tuple[Combi
     widths: list[WA] = [include.wa] if include.wa else [w for w in suite.wa if w != "32/32"]
     for backbone, wa in product(backbones, widths):
         combination = Combination(include.estimator, backbone, wa, include.schedule)
-        yield combination, "" if wa == "32/32" else _no_schedule(axes, combination, first=True)
+        yield combination, _impossible(axes, combination)
+
+
+def _impossible(axes: Axes, combination: Combination) -> str:
+    """Say why what an include adds cannot run."""
+    if combination.wa == "32/32":
+        return ""
+    return _other_bits(axes, combination) or _no_schedule(axes, combination, first=True)
+
+
+def _other_bits(axes: Axes, combination: Combination) -> str:
+    """Say why the estimators of `combination` cannot have the bits that it asks for."""
+    return fit_widths(axes.estimators[combination.label], combination.wa)[1]
 
 
 def _excluded(suite: Suite, combination: Combination) -> str:
@@ -88,7 +104,7 @@ def _meets(label: str, word: str) -> bool:
 
 def _no_schedule(axes: Axes, c: Combination, *, first: bool) -> str:
     """Say why `c` cannot follow its schedule; without a knob to schedule the first one runs."""
-    plugins = [axes.estimators[c.label][role].plugin for role in ROLES[c.wa]]
+    plugins = [axes.estimators[c.label][role].plugin for role in bits_by_role(c.wa)]
     scheduled = [p for p in plugins if has_schedule(p)]
     if not scheduled:
         return "" if first else NO_KNOB.format(c.label)

@@ -13,6 +13,8 @@ from bench.nn.contract import Estimator, Surrogate
 from bench.planning import chains
 from bench.planning.axes import BOTH, Axes
 from bench.planning.combinations import MOMENTS
+from bench.planning.fixed_options import impossible_options
+from bench.planning.widths import fit_widths
 from bench.spec.suite import Suite
 
 LONGEST_LABEL = 200
@@ -36,6 +38,8 @@ def judge(suite: Suite, axes: Axes, known: Iterable[Problem]) -> list[Problem]:
         *_impossible_gains(axes),
         *_impossible_chains(axes),
         *_unknown_teachers(axes),
+        *_impossible_bits(suite, axes),
+        *impossible_options(axes),
     ]
 
 
@@ -128,6 +132,14 @@ def _unknown_teachers(axes: Axes) -> Iterator[Problem]:
         if teacher not in known:
             message = f"no `{teacher}` among backbones and teachers{suggest(teacher, known)}"
             yield Problem(("estimators", label, "teacher"), message)
+
+
+def _impossible_bits(suite: Suite, axes: Axes) -> Iterator[Problem]:
+    """Find includes that ask an estimator for bits that it cannot have."""
+    for i, include in enumerate(suite.include):
+        entries = axes.estimators.get(include.estimator)
+        if entries and include.wa and (reason := fit_widths(entries, include.wa)[1]):
+            yield Problem(("include", i, "wa"), reason)
 
 
 def _no_gain(plugin: Estimator) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from bench.base.yaml_document import Document
 from bench.errors import SuiteError
 from bench.planning.axes import Axes, build
+from bench.planning.fixed_options import contradicted_options
 from bench.planning.judge import judge
 from bench.spec.composition import compose
 from bench.spec.suite import Suite, parse, sound_part
@@ -37,6 +38,7 @@ def resolve(path: Path, overrides: Iterable[str] = ()) -> ResolvedSuite:
     sound = suite or sound_part(document, misparsed)
     if sound:
         problems += judge(sound, axes, problems)
+        problems += contradicted_options(sound, axes, document)
     if suite is None or problems or not axes.backbones:
         raise SuiteError(document.report(problems))
     return ResolvedSuite(document, suite, axes)

@@ -6,10 +6,12 @@ from typing import Any
 from bench.errors import SuiteError
 from bench.planning.axes import Roles
 from bench.planning.cells import CellBuilder
-from bench.planning.combinations import ROLES, Combination, combine, has_schedule
+from bench.planning.combinations import Combination, combine, has_schedule
+from bench.planning.fixed_options import fixed_options
 from bench.planning.resolved_suite import ResolvedSuite
 from bench.planning.role_info import describe_roles
 from bench.planning.tuning_trials import TrialBuilder
+from bench.planning.widths import fit_widths
 from bench.spec.cell import Cell
 from bench.spec.plan import LeftOut, Row
 
@@ -76,6 +78,7 @@ class _RowBuilder:
             roles=describe_roles(roles),
             cells=self.cells.build(combination, roles, backbone, seeds),
             trials=self.trials.build(combination, roles, backbone, seeds) if self.trials else [],
+            fixes=fixed_options(roles),
         )
 
     def _scheduled(self, combination: Combination) -> tuple[Roles, str]:
@@ -84,12 +87,13 @@ class _RowBuilder:
         schedule = "default"
         label = combination.label
         own = label in self.axes.own_schedule or combination.schedule == "default"
-        for role in ROLES[combination.wa]:
-            config = self.axes.estimators[label][role]
+        entries = self.axes.estimators.get(label, {})  # of full precision none
+        for role, config in fit_widths(entries, combination.wa)[0].items():
             if has_schedule(config.plugin) and not own:
-                config = config.with_values({"schedule": combination.schedule})
+                roles[role] = config.with_values({"schedule": combination.schedule})
                 schedule = combination.schedule
-            roles[role] = config
+            else:
+                roles[role] = config
         return roles, schedule
 
 

@@ -16,17 +16,20 @@ from bench.base.text import count, suggest
 from bench.base.validation import problems
 from bench.base.yaml_document import Problem
 from bench.errors import SuiteError
+from bench.nn.contract import BITS_FIELD
 from bench.planning.axes import BackboneConfig, PluginConfig, Roles
 from bench.planning.cells import CellBuilder
 from bench.planning.combinations import Combination
 from bench.planning.grid import Grid, Point, draw, size
 from bench.planning.resolved_suite import ResolvedSuite
 from bench.planning.role_info import describe_roles
+from bench.planning.widths import fit_widths
 from bench.spec.cell import FREE, Recipe
 from bench.spec.plan import Trial
 from bench.spec.suite import Tune
 
 Labels: TypeAlias = tuple[str, str]  # of an estimator and a backbone
+REAL = "32/32"
 Config = TypeVar("Config", PluginConfig, BackboneConfig)
 
 
@@ -102,13 +105,13 @@ class TrialBuilder:
     def _rows(self) -> list[tuple[str, Roles]]:
         """List every label, with the roles that it has at each W/A of the suite."""
         suite = self.resolved.suite
-        widths = {*suite.wa, *(include.wa for include in suite.include)}
-        rows: list[tuple[str, Roles]] = [("none", {})] if "32/32" in widths else []
-        for label, roles in self.resolved.axes.estimators.items():
-            if widths != {"1/32"}:
-                rows.append((label, roles))
-            if "1/32" in widths:
-                rows.append((label, {"W": roles["W"]}))
+        widths = [*suite.wa, *(include.wa for include in suite.include if include.wa)]
+        rows: list[tuple[str, Roles]] = [("none", {})] if REAL in widths else []
+        for label, entries in self.resolved.axes.estimators.items():
+            for wa in dict.fromkeys(widths):
+                roles, other_bits = fit_widths(entries, wa)
+                if roles and not other_bits:
+                    rows.append((label, roles))
         return rows
 
     def _grid(self, labels: Labels, roles: Roles) -> Grid:
@@ -160,6 +163,8 @@ class TrialBuilder:
         """
         fields = sorted({k for config in at_any_wa for k in dict(config.plugin)})
         for key, values in tuned.get(place[1], {}).items():
+            if key in BITS_FIELD.values():
+                self._refuse((*place, key), "is not tuned: W/A says how many bits there are")
             if key not in fields:
                 message = f"{place[1]} has no such parameter{suggest(key, fields)}"
                 self._refuse((*place, key), message)

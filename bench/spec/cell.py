@@ -10,7 +10,7 @@ its `Cost`.
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, TypeAlias
@@ -23,12 +23,12 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    WithJsonSchema,
     model_validator,
 )
 
 from bench.base.validation import Frozen
 
-WA: TypeAlias = Literal["32/32", "1/32", "1/1"]
 Role: TypeAlias = Literal["W", "A"]  # weights, activations
 LRRule: TypeAlias = Literal[
     "reference", "clean", "linear", "linear_early", "step", "exponential", "constant"
@@ -38,6 +38,45 @@ LRRule: TypeAlias = Literal[
 ParameterKind: TypeAlias = Literal["latent", "weight", "bias", "norm", "other"]
 Which: TypeAlias = Literal["last", "best"]  # of a cell's weights: of which epoch
 ParentRole: TypeAlias = Literal["start", "teacher"]
+REAL_BITS = 32  # of what is not quantized
+WIDTHS = r"32/32|[1-8]/([1-8]|32)"
+
+
+def _possible_widths(wa: str) -> str:
+    if not re.fullmatch(WIDTHS, wa):
+        message = (
+            "must be `1/1`, `1/32`, `32/32`, or other bits, 8 at most, as `1/2` and `2/32`, "
+            f"got `{wa[:40]}`"
+        )
+        raise ValueError(message)
+    return wa
+
+
+WA: TypeAlias = Annotated[
+    str,
+    AfterValidator(_possible_widths),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^({WIDTHS})$",
+            "examples": ["1/1", "1/32", "1/2", "2/32", "32/32"],
+        }
+    ),
+]
+
+
+def bits_by_role(wa: str) -> dict[Role, int]:
+    """Return the bits of each role that is not real: of `1/32` {"W": 1}, of `32/32` none."""
+    weights, activations = map(int, wa.split("/"))
+    bits: dict[Role, int] = {"W": weights, "A": activations}
+    return {role: count for role, count in bits.items() if count != REAL_BITS}
+
+
+def fewest_bits(roles: Collection[Role]) -> WA:
+    """Return the W/A at which these roles have one bit, and the others are real."""
+    if "W" not in roles:
+        return "32/32"
+    return "1/1" if "A" in roles else "1/32"
 
 
 def _sorted_unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -267,6 +306,8 @@ class Cell(Frozen):
     numerics: Annotated[dict[str, str], _omitted_if({})] = {}  # file → digest
     start: Annotated[Parent | None, _omitted_if(None)] = None  # whose weights it begins from
     teacher: Annotated[Parent | None, _omitted_if(None)] = None  # full precision, for its coach
+    # of weights and activations, where they are more than the one bit of each that is not real
+    bits: Annotated[WA | Literal[""], _omitted_if("")] = ""
 
     @property
     def id(self) -> str:
@@ -325,9 +366,8 @@ class Cell(Frozen):
     @property
     def wa(self) -> WA:
         """Bit widths of weights and activations."""
-        if self.weights is None:
-            return "32/32"
-        return "1/32" if self.activations is None else "1/1"
+        refs: dict[Role, Ref | None] = {"W": self.weights, "A": self.activations}
+        return self.bits or fewest_bits([role for role, ref in refs.items() if ref])
 
     @property
     def slug(self) -> str:

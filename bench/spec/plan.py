@@ -74,6 +74,7 @@ class Row(Frozen):
     claim: Claim | None = None  # what was published for it
     cells: Annotated[list[Cell], Field(min_length=1)]
     trials: list[Trial] = []  # empty: nothing is tuned
+    fixes: dict[str, Any] = {}  # options of binary layers that its method decides
 
     @property
     def recipe(self) -> Recipe:

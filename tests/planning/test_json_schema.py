@@ -130,7 +130,7 @@ def test_what_a_suite_may_say_validates(line: str) -> None:
         ("backbones: {resnet20: {width: 3}}", "backbones.resnet20.width: 3 is not a multiple"),
         ("data: digitz", "data: 'digitz' is not one of"),
         ("data: {digits: , cifar10: }", "data: {'digits': None, 'cifar10': None} has too many"),
-        ("wa: 2/2", "wa: '2/2' is not one of"),
+        ("wa: 9/9", "wa: '9/9' does not match"),
         ("seeds: 0-4", "seeds: '0-4' does not match"),
         ("seeds: -1", "seeds: -1 is less than the minimum"),
         ("train: {epoch: 3}", "train: 'epochs' is a required property"),

@@ -81,7 +81,7 @@ backbones:
     width: 3
     wide: 2
 data: digitz
-wa: [2/2]
+wa: [9/9]
 seeds: [0, -1]
 train:
   epoch: 3
@@ -104,7 +104,8 @@ plugin: here
         "11:5: backbones.resnet20.width: must be a multiple of 2, got 3",
         "12:5: backbones.resnet20.wide: unknown key; did you mean `width`?",
         "13:1: data.digitz: no data set `digitz`; did you mean `digits`?",
-        "14:6: wa.0: must be `32/32`, `1/32` or `1/1`, got `2/2`; did you mean `32/32`?",
+        "14:6: wa.0: must be `1/1`, `1/32`, `32/32`, or other bits, 8 at most, as `1/2` and "
+        "`2/32`, got `9/9`",
         "15:12: seeds.1: must be greater than or equal to 0, got -1",
         "16:1: train.epochs: required, and not there",
         "17:3: train.epoch: unknown key; did you mean `epochs`?",

@@ -233,7 +233,7 @@ def test_files_that_were_written_just_now_are_read(home: Path, made: list[Plan])
 
 def test_a_suite_that_is_wrong_is_wrong_each_time(home: Path) -> None:
     """Errors are not kept, and are those of a plan that is made."""
-    (home / "more.yaml").write_text(f"{BASE}wa: 3/3\n")
+    (home / "more.yaml").write_text(f"{BASE}wa: 3/9\n")
     messages: list[str] = []
     for _ in range(2):
         with pytest.raises(BenchError) as caught:

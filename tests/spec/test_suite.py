@@ -122,7 +122,7 @@ estimators: []
 backbones:
   resnet20: [1]
 data: 3
-wa: [1/1, 1/2]
+wa: [1/1, 1/9]
 seeds: 2..1
 train:
   epoch: 3
@@ -142,7 +142,8 @@ schedule: exp
         "x.yaml:1:1: estimators: must be a valid dictionary, got []",
         "x.yaml:3:3: backbones.resnet20: must be a valid dictionary, got [1]",
         "x.yaml:4:1: data: must be a valid dictionary, got 3",
-        "x.yaml:5:11: wa.1: must be `32/32`, `1/32` or `1/1`, got `1/2`; did you mean `1/32`?",
+        "x.yaml:5:11: wa.1: must be `1/1`, `1/32`, `32/32`, or other bits, 8 at most, as `1/2` "
+        "and `2/32`, got `1/9`",
         "x.yaml:6:1: seeds: value should have at least 1 item after validation, not 0, got `2..1`",
         "x.yaml:7:1: train.epochs: required, and not there",
         "x.yaml:8:3: train.epoch: unknown key; did you mean `epochs`?",
