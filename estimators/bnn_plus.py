@@ -79,13 +79,14 @@ class Weights(nn.Module):
         start = torch.tensor(plugin.scale_start)
         self.alpha = nn.Parameter(start, requires_grad=plugin.scale == "trained")
 
+    @property
     def scale(self) -> Tensor:
         """α within its bounds, 0-d."""
         return self.alpha.clamp(1e-4, 10)
 
     def forward(self, w: Tensor) -> tuple[Tensor, Tensor]:
         signs = self.plugin.crossing(w, self.zero)
-        scale = self.scale().expand([1] * w.ndim)
+        scale = self.scale.expand([1] * w.ndim)
         if self.plugin.scale_grad == "none":
             signs = without_factor(signs, scale.detach())
         return signs, scale
@@ -97,15 +98,16 @@ class Regularized(Coach):
     def __init__(self, plugin: BNNPlus, net: nn.Module, recipe: Recipe) -> None:
         super().__init__(recipe)
         self.plugin = plugin
-        self.layers = tuple(x for _, x in binary_layers(net) if isinstance(x.W, Weights))
+        self.layers = tuple(layer for _, layer in binary_layers(net))
 
     def loss(self, logits: Tensor, labels: Tensor, seen: Seen) -> Tensor:
-        terms = [self.regularizer(layer) for layer in self.layers]
-        added = self.plugin.weight * torch.stack(terms).sum() if terms else 0
-        return super().loss(logits, labels, seen) + added
+        loss = super().loss(logits, labels, seen)
+        for layer in self.layers:
+            loss = loss + self.plugin.weight * self.regularizer(layer)
+        return loss
 
     def regularizer(self, layer: BinaryLayer) -> Tensor:
         """R of one layer, 0-d."""
-        own = isinstance(layer.W, Weights) and self.plugin.regularizer_scale == "own"
-        gap = (layer.W.scale() if own else 1) - layer.weight.abs()
+        w, scale = layer.weight, layer.W.scale if isinstance(layer.W, Weights) else 1.0
+        gap = (scale if self.plugin.regularizer_scale == "own" else 1.0) - w.abs()
         return gap.abs().sum() if self.plugin.regularizer == "R1" else gap.square().sum()

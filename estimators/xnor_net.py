@@ -10,12 +10,13 @@ XNOR-Net: signs of centred weights, scaled by filter.
     recipe     CIFAR-10: network in network, BN-sign-conv, Adam 0.01, decay 1e-5, a tenth at 120,
                200, 240 and 280 of 320 epochs; the least BatchNorm weight is 0.01
 
-n is the number of a filter's weights. The authors' Lua has `own`, and a gain of n with SGD, 1e9 with
-Adam; a PyTorch port in wide use has `exact`, clip: closed, and n. scale_grad: none or factor leave
-the second term out. One input channel is not centred, which would leave zeros. centring: forward
-differentiates it instead (the library of XNOR-Net++'s author: exact, no clamp, no gain). BiBench has
-no centring, clamp, gain or factor, clip: closed, and input_scale: image, a = mean |x| of the image
-times sign(x) without a gradient. The paper's map K of input magnitudes is in neither code.
+n is the number of a filter's weights. The authors' Lua has `own`, and a gain of n with SGD, 1e9
+with Adam; a PyTorch port in wide use has `exact`, clip: closed, and n. scale_grad: none or factor
+leave the second term out. One input channel is not centred, which would leave zeros. centring:
+forward differentiates it instead, as the library of XNOR-Net++'s author does (exact; clamp and gain
+off). BiBench has no factor either (scale_grad: none), clip: closed, centring, clamp and gain off,
+and input_scale: image, mean |x| of the image without a gradient, times sign(x). The paper's map K
+of input magnitudes is in neither code.
 
 Reference: Rastegari et al., ECCV 2016, arXiv:1603.05279, sec. 3; its BWN is `bwn`.
 """
