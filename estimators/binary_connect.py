@@ -31,7 +31,6 @@ from bench.plugin import (
     Group,
     Method,
     Recipe,
-    Role,
     Signs,
     binary_layers,
     clipped_sign,
@@ -50,9 +49,6 @@ class BinaryConnect(Method):
     test_weights: Literal["binary", "real"] = "binary"
     clip: Annotated[float, Field(gt=0)] = 1.0  # H
     lr_scale: Literal["none", "glorot"] = "none"
-
-    def bits(self, role: Role) -> int:
-        return 32 if role == "W" and self.test_weights == "real" else 1
 
     def weight_binarizer(self, shape: tuple[int, ...], clock: Clock, zero: int) -> nn.Module:
         return Weights(self, zero)

@@ -37,7 +37,7 @@ def test_drawn_weights_are_plus_with_the_oracles_probability() -> None:
 
 
 def test_real_weights_at_test() -> None:
-    """test_weights: real multiplies by the real ones, in evaluation alone, and says 32 bits."""
+    """test_weights: real multiplies by the real ones, in evaluation alone."""
     plugin = ESTIMATORS.build("binary_connect", {"test_weights": "real", "clip": 0.5})
     layer = make_layer(plugin, given("weight"), zero=1)
     ran = run_weights(layer, given("upstream_w"))
@@ -46,7 +46,6 @@ def test_real_weights_at_test() -> None:
     assert ran.results["effective_weight"].unique().tolist() == [-0.5, 0.5]
     assert run_weights(layer, given("upstream_w")).results["effective_weight"] is layer.weight
     assert not layer.whole
-    assert (plugin.bits("W"), plugin.bits("A")) == (32, 1)
 
 
 def test_glorot_rate() -> None:

@@ -93,4 +93,3 @@ def test_steps() -> None:
     assert ESTIMATORS.build("xnor_net_pp", {}).stages() == (Stage(),)
     assert layer.W(layer.weight) is layer.weight
     assert not layer.whole
-    assert (real.bits("W"), plugin.bits("W")) == (32, 1)
