@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import FiniteFloat, model_validator
 
 from bench.base.validation import Frozen
-from bench.spec.cell import Cell, Role
+from bench.spec.cell import Cell, ParentRole, Role
 from bench.spec.cell_status import CellStatus
 
 CURVES = ("train_loss", "test_acc", "test_top5", "lr")  # one value of each for an epoch
@@ -104,6 +104,7 @@ class Record(Frozen):
     indicators: list[LayerIndicators] = []
     weights_digest: str = ""  # SHA-256 of the last weights
     best_digest: str = ""  # and of those at best_epoch
+    parents: dict[ParentRole, str] = {}  # and of those that it began from and learned from
     parameters: int = 0
     images_per_s: FiniteFloat | None = None  # in training, evaluation and first epoch not counted
     peak_mib: FiniteFloat | None = None  # of a GPU its tensors, else the process (older: ever)

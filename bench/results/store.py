@@ -20,7 +20,7 @@ from bench.base.files import write_file
 from bench.base.plain_data import dotted
 from bench.errors import EnvironmentProblem, UsageError
 from bench.results.record import Record
-from bench.spec.cell import Cell
+from bench.spec.cell import Cell, Which
 from bench.spec.plan import Plan
 
 RECORD_BYTES = 2**28  # no record comes near it
@@ -34,6 +34,16 @@ def cell_path(root: Path, cell: Cell) -> Path:
         EnvironmentProblem: a link there leads out of the results folder.
     """
     return path_inside(root, "cells", cell.slug)
+
+
+def weights_path(root: Path, cell: Cell, which: Which) -> Path:
+    """
+    Where a cell's `last` or `best` weights are kept.
+
+    Raises:
+        EnvironmentProblem: a link there leads out of the results folder.
+    """
+    return cell_path(root, cell) / f"{which}.safetensors"
 
 
 def suite_path(root: Path, suite: str) -> Path:

@@ -132,7 +132,7 @@ class CellRun:
         if outcome.compile_s:
             self.log.line(f"compiled in {outcome.compile_s:.0f} s, which are no part of images/s")
         self._keep_weights(outcome)
-        meter = self.conditions.meter
+        conditions, meter = self.conditions, self.conditions.meter
         return Record(
             cell=self.job.cell,
             status=CellStatus.DIVERGED if outcome.diverged else CellStatus.OK,
@@ -142,6 +142,7 @@ class CellRun:
             indicators=outcome.indicators,
             weights_digest=digest(outcome.last),
             best_digest=digest(outcome.best) if outcome.best else "",
+            parents=conditions.parents,
             parameters=sum(p.numel() for p in net.parameters()),
             images_per_s=outcome.images_per_s,
             peak_mib=meter.peak_mib() if meter else None,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bench.run.job import Job
+from bench.spec.cell import ParentRole
 
 if TYPE_CHECKING:  # a cell says that it has started before it imports torch, which takes its time
     from bench.results.record import Provenance, Receipt
@@ -19,6 +20,7 @@ class Conditions:
     Args:
         receipt: says whether two equal trainings agree here.
         earlier: processes that trained the cell up to the checkpoint that this one goes on from.
+        parents: digests of the weights that the cell began from and learns from.
     """
 
     job: Job
@@ -26,6 +28,7 @@ class Conditions:
     meter: "ResourceMeter | None" = None
     receipt: "Receipt | None" = None
     earlier: "list[Provenance]" = field(default_factory=list["Provenance"])
+    parents: dict[ParentRole, str] = field(default_factory=dict[ParentRole, str])
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __post_init__(self) -> None:

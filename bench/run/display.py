@@ -66,6 +66,7 @@ STYLES = {
     CellStatus.TIMEOUT: "red",
     CellStatus.OUT_OF_MEMORY: "red",
     CellStatus.INTERRUPTED: "cyan",
+    CellStatus.BLOCKED: "red",
     CellStatus.ELSEWHERE: "blue",
     CellStatus.OK: "green",
     CellStatus.WAITING: "dim",
@@ -162,7 +163,8 @@ class TableView(LineView):
         if isinstance(event, Stopping):
             self._print(Text(self.run.note, style="bold"))
         elif (cell := self.run.cells.get(event.cell_id)) and (
-            isinstance(event, Retrying | TakenOver | Moved | Noted) or cell.status in LOST
+            isinstance(event, Retrying | TakenOver | Moved | Noted)
+            or cell.status in {*LOST, CellStatus.BLOCKED}
         ):
             self._print(_note(cell, event))
 
@@ -266,5 +268,6 @@ def _note(cell: CellProgress, event: CellEvent) -> Text:
             text = f"{cell.status}, "
         case Ended() | Retrying() | Elsewhere():
             text = f"{cell.status}, {event.reason}"
-    log = f"; log: {cell.log}" if isinstance(event, Retrying | Ended | Noted) else ""
+    began = cell.status is not CellStatus.BLOCKED
+    log = f"; log: {cell.log}" if began and isinstance(event, Retrying | Ended | Noted) else ""
     return Text(f"{cell.name}: {text}{log}", style=STYLES[cell.status])

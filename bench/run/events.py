@@ -65,7 +65,7 @@ class Ended:
 
     Args:
         status: that of its record, or INTERRUPTED: stopped, with a checkpoint to go on from and no
-            record.
+            record; or BLOCKED: it never began, for what it rests on came to nothing.
     """
 
     kind: ClassVar = "end"
@@ -77,7 +77,7 @@ class Ended:
 
     def __post_init__(self) -> None:
         """Refuse what is no end."""
-        if not (self.status.over or self.status is CellStatus.INTERRUPTED):
+        if not self.status.final:
             message = f"no cell ends {self.status}"
             raise ValueError(message)
 

@@ -45,6 +45,11 @@ class RunResult:
     def failed(self) -> list[Ended]:
         return [event for event in self.ended.values() if event.status.failed]
 
+    @property
+    def blocked(self) -> list[Ended]:
+        """Cells that never began, for what they rest on came to nothing."""
+        return [e for e in self.ended.values() if e.status is CellStatus.BLOCKED]
+
 
 def execute(
     cells: Iterable[Cell],
@@ -287,6 +292,7 @@ class _Execution:
     def _emit(self, event: Event) -> None:
         if isinstance(event, Ended):
             self.result.ended[event.cell_id] = event
+            self.queue.note_end(event)
         self.listener(event)
 
 

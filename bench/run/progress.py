@@ -91,7 +91,7 @@ class CellProgress:
     @property
     def open(self) -> bool:
         """May there be more to hear of it?"""
-        return not self.status.over and self.status is not CellStatus.INTERRUPTED
+        return not self.status.final
 
     @property
     def progress(self) -> float:
@@ -155,7 +155,7 @@ class RunProgress:
             return ""
         ours = [c for c in self.cells.values() if c.status is not CellStatus.ELSEWHERE]
         done = sum(cell.gained for cell in ours)
-        rest = sum(cell.epochs - cell.progress for cell in ours if not cell.status.over)
+        rest = sum(cell.epochs - cell.progress for cell in ours if cell.open)
         now = time.monotonic()
         spent = now - min((cell.since[0] for cell in ours if cell.since), default=math.inf)
         if done < 1 or spent < 1:
@@ -171,7 +171,8 @@ class RunProgress:
         """One line for the whole run."""
         noun = "cell" if len(self.cells) == 1 else "cells"
         words = [f"{self.count(*OVER)}/{len(self.cells)} {noun} done"]
-        named = (*LOST, CellStatus.INTERRUPTED, CellStatus.RETRYING, CellStatus.ELSEWHERE)
+        named = (*LOST, CellStatus.BLOCKED, CellStatus.INTERRUPTED, CellStatus.RETRYING)
+        named += (CellStatus.ELSEWHERE,)
         words += [f"{n} {status}" for status in named if (n := self.count(status))]
         words.append(f"{clock(self.elapsed)} gone")
         if self.note and self.count(*ACTIVE):

@@ -43,13 +43,18 @@ class ResumableTraining:
             EnvironmentProblem: checkpoints cannot be read.
             TrainingStopped: `stop_asked` says so.
         """
-        from bench.train import checkpoint, model
+        from bench.train import checkpoint, parents
         from bench.train.snapshot import SnapshotMismatch
 
         job, log = self.job, self.log
+        for role, parent in job.cell.parents.items():
+            log.line(f"{role}: the {parent.which} weights of {parent.cell.slug}")
         while True:
-            built = model.build(job.cell)
+            built = parents.build(job.cell, job.root)
             built.net.to(job.device)
+            self.conditions.parents = built.parents
+            if built.teacher:
+                built.teacher.to(job.device)
             newest = checkpoint.read_newest(self.home, job.cell.id, log.line)
             snapshot, self.conditions.earlier = newest or (None, [])
             if snapshot:
@@ -93,6 +98,7 @@ class ResumableTraining:
             job.cell.recipe,
             job.cell.seed,
             coach=built.coach(job.cell.recipe),
+            teacher=built.teacher,
             compiled=conditions.compiled,
             watch=progress,
             resume=snapshot,

@@ -25,12 +25,13 @@ from bench.run.executor import RunResult
 from bench.run.job import Slot
 from bench.run.journal import JournalWriter
 from bench.run.json_stream import JsonEventWriter
+from bench.run.parents import find_obstacle
 from bench.run.progress import run_progress
 from bench.run.request import PreparedRun, RunRequest
 from bench.run.settings import Settings
 from bench.run.tracking import Tracking, open_trackers
-from bench.spec.cell import Cell
-from bench.spec.plan import Plan
+from bench.spec.cell import Cell, Parent
+from bench.spec.plan import Plan, with_ancestry
 
 
 @dataclass(frozen=True)
@@ -154,12 +155,14 @@ def _report_problems(session: _Session, plan: Plan) -> bool:
         cell = plan.cell(event.cell_id)
         log = store.cell_path(request.root, cell) / "log.txt"
         print_text(err, f"failed: {cell.slug}: {event.reason}; log: {log}")
+    for event in session.result.blocked:
+        print_text(err, f"blocked: {plan.cell(event.cell_id).slug}: {event.reason}")
     undone = 0 if request.allow_stale else len(session.stale)
     if undone:
         hint = "--rerun stale measures them again, --allow-stale shows what there is"
         cells = "1 cell was" if undone == 1 else f"{undone} cells were"
         print_text(err, f"stale: {cells} measured by other code or on other data; {hint}")
-    return not (session.result.failed or undone)
+    return not (session.result.failed or session.result.blocked or undone)
 
 
 def _add_seeds(session: _Session, plan: Plan, looks: tuple[int, ...]) -> Plan:
@@ -174,7 +177,7 @@ def _add_seeds(session: _Session, plan: Plan, looks: tuple[int, ...]) -> Plan:
         more = sequential.grown(plan, names, n)
         if more != plan:
             old = {cell.id for cell in plan.cells}
-            new = states.select([cell for cell in more.cells if cell.id not in old])
+            new = states.select(with_ancestry(cell for cell in more.cells if cell.id not in old))
             part = f"{n} seeds for {count(len(names), 'row')} that cannot be told apart: "
             session.execute(more, part, new.by_id.values())
             plan = more
@@ -189,18 +192,21 @@ def _parts(prepared: PreparedRun) -> Iterator[tuple[str, Iterable[CellState]]]:
         return
     ids = {cell.id for cell in prepared.chosen}
     trials = [trial for row in plan.rows for trial in row.trials]
-    first = [*plan.cells, *(cell for trial in trials for cell in trial.held_out)]
+    first = with_ancestry([*plan.cells, *(cell for trial in trials for cell in trial.held_out)])
     yield "", states.select([cell for cell in first if cell.id in ids]).by_id.values()
     if trials:
         records = states.select(plan.possible).records(stale=request.allow_stale)
         known = {record.cell.id: record for record in records}
-        best = [cell for trial in tuned(plan, known) for cell in trial.cells if cell.id in ids]
+        chosen = with_ancestry(cell for trial in tuned(plan, known) for cell in trial.cells)
+        best = [cell for cell in chosen if cell.id in ids]
         yield "tuned: ", states.select(best).by_id.values()
 
 
 def _states_to_rerun(chosen: CellStates, rerun: tuple[str, ...]) -> list[CellState]:
     """
     The states of the chosen cells that `--rerun` names, in the plan's order.
+
+    With them come cells without a record that waited for one of them, and what they need and lack.
 
     Raises:
         UsageError: a word names no cell, or several.
@@ -217,7 +223,26 @@ def _states_to_rerun(chosen: CellStates, rerun: tuple[str, ...]) -> list[CellSta
             message = f"--rerun `{word}` names {len(named)} cells of this suite: {listed}"
             raise UsageError(message)
         wanted.add(slugs[named[0]])
+    wanted |= _waiting_for(chosen, wanted)
+    above = {c.id for i in wanted for c in chosen.by_id[i].cell.ancestry()}
+    wanted |= {i for i in above & chosen.by_id.keys() if chosen.by_id[i].state != "recorded"}
     return [state for i, state in chosen.by_id.items() if i in wanted]
+
+
+def _waiting_for(chosen: CellStates, wanted: set[str]) -> set[str]:
+    """Cells that have no measurement, and could have none for want of one of the wanted cells."""
+    lacking = {
+        i
+        for i in wanted
+        if (state := chosen.by_id[i]).state in {"failed", "stale"}
+        or (state.state == "recorded" and find_obstacle(chosen.root, Parent(cell=state.cell)))
+    }
+    return {
+        i
+        for i, state in chosen.by_id.items()
+        if state.state in {"to run", "failed"}
+        and any(cell.id in lacking for cell in state.cell.ancestry())
+    }
 
 
 def _refuse_namesake(plan: Plan, root: Path) -> None:

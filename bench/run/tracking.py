@@ -150,8 +150,10 @@ def _load(name: str) -> Callable[[Path, str], Tracker]:
 
 def parameters(cell: Cell) -> dict[str, str | float]:
     """All that was asked for, as `recipe.lr: 0.1`; digests of sources are left out."""
-    asked = cell.model_dump(mode="json", exclude={"numerics": True, "core": True, **_DIGESTS})
+    left_out = {"numerics": True, "core": True, "start": True, "teacher": True, **_DIGESTS}
+    asked = cell.model_dump(mode="json", exclude=left_out)
     found: dict[str, str | float] = {"wa": cell.wa}
+    found |= {role: f"{p.which} of {p.cell.slug}" for role, p in cell.parents.items()}
     for name, value in flatten(asked):
         known = isinstance(value, (int, float))
         found[name.replace("params.", "")] = value if known else str(value)

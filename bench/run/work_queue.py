@@ -1,8 +1,9 @@
 """
 What a run has still to see ended: cells that wait for a worker of ours, cells that others have.
 
-A cell is given out under a lease, and only if no record of it appeared since the run began. What
-is in the way of its new record is moved then, and not before: a run that stops has moved no more.
+A cell is given out under a lease, and only if no record of it appeared since the run began. What is
+in the way of its new record is moved then, and not before: a run that stops has moved no more. One
+that rests on others waits until these have left their weights, and ends if they never will.
 """
 
 import time
@@ -14,7 +15,9 @@ from bench.results.cell_state import CellStates
 from bench.results.lease import Leases
 from bench.results.record import Record
 from bench.run.events import Elsewhere, Ended, Listener, Moved, TakenOver
+from bench.run.parents import Parents
 from bench.spec.cell import Cell
+from bench.spec.cell_status import CellStatus
 
 CHECK_S = 2.0  # between two checks of what other runs do
 
@@ -41,6 +44,8 @@ class WorkQueue:
         self.root, self.leases, self.emit, self.remeasure = root, leases, emit, remeasure
         self._before = {cell.id: store.find_record(root, cell) for cell in self.waiting}
         self._tried_at = self._checked_at = 0.0
+        self._parents = Parents(root, self.waiting)
+        self._stirred = True  # has anything happened since all that wait were looked at?
 
     def next(self) -> Cell | None:
         """
@@ -49,15 +54,44 @@ class WorkQueue:
         Raises:
             EnvironmentProblem: the results folder cannot be written or locked.
         """
-        while self.waiting:
-            if self._ours(self.waiting[0]):
-                return self.waiting.pop(0)
-            self.waiting.pop(0)
+        if self._stirred and (cell := self._next_waiting()):
+            return cell
         now = time.monotonic()
         if now - self._tried_at > CHECK_S:
             self._tried_at = now
             return next((cell for cell in [*self.elsewhere.values()] if self._ours(cell)), None)
         return None
+
+    def _next_waiting(self) -> Cell | None:
+        """The first of the waiting cells that may train and is ours; what never can ends."""
+        self._stirred = False
+        place = 0
+        while place < len(self.waiting):
+            cell = self.waiting[place]
+            obstacle = self._parents.obstacle(cell)
+            if not obstacle and self._parents.wait(cell):
+                place += 1
+                continue
+            ours = self._ours(cell) if not obstacle else self._give_up(cell, obstacle)
+            del self.waiting[place]
+            if ours:
+                self._stirred = True
+                return cell
+        return None
+
+    def _give_up(self, cell: Cell, obstacle: str) -> bool:
+        """End a cell that cannot train; another run may have measured it before."""
+        record = self.record(cell)
+        if record is not None and record.measured:
+            self._ended(cell, record)
+        else:
+            self.emit(Ended(cell.id, CellStatus.BLOCKED, obstacle))
+        return False
+
+    def note_end(self, event: Ended) -> None:
+        """Take note that a cell came to its end: others may wait for it."""
+        self._parents.end(event)
+        self._stirred = True
 
     def check_other_runs(self) -> None:
         """See what other runs have measured, where all of ours are busy."""
@@ -73,6 +107,7 @@ class WorkQueue:
         """Put back a cell that is to be tried once more; it stays ours."""
         self._before[cell.id] = store.find_record(self.root, cell)
         self.waiting.append(cell)
+        self._stirred = True
 
     def lose(self, cell: Cell) -> None:
         """Leave a cell to the run that took it over."""

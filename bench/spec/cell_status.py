@@ -19,6 +19,7 @@ class CellStatus(StrEnum):
     TIMEOUT = auto()
     OUT_OF_MEMORY = auto()
     INTERRUPTED = auto()  # stopped, with a checkpoint to go on from and no record
+    BLOCKED = auto()  # it rests on a cell that came to nothing, and has no record
     ELSEWHERE = auto()  # another run has it
     OK = auto()
     WAITING = auto()
@@ -37,6 +38,11 @@ class CellStatus(StrEnum):
     def over(self) -> bool:
         """Has the cell come to its end, so that a record may say so?"""
         return self.measured or self.failed
+
+    @property
+    def final(self) -> bool:
+        """Is there no more to hear of the cell in its run, record or not?"""
+        return self.over or self in {CellStatus.INTERRUPTED, CellStatus.BLOCKED}
 
     @property
     def active(self) -> bool:

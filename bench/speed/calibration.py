@@ -14,7 +14,7 @@ from bench.results import store
 from bench.results.cell_state import CellStates
 from bench.run.job import Slot
 from bench.spec.cell import Cell
-from bench.spec.plan import Plan, Row
+from bench.spec.plan import Plan, Row, with_ancestry
 from bench.speed import packing
 from bench.speed.makespan import compute_end_times
 from bench.speed.measure import Measurer, Unmeasured
@@ -67,8 +67,8 @@ def list_cells_left(plan: Plan, chosen: Iterable[Cell], states: CellStates) -> l
     order = [*plan.cells, *held_out, *(cell for trial in best for cell in trial.cells)]
     return [
         cell
-        for cell in {cell.id: cell for cell in order if cell.id in ids}.values()
-        if states.by_id[cell.id].state in {"to run", "failed"}
+        for cell in with_ancestry(order)
+        if cell.id in ids and states.by_id[cell.id].state in {"to run", "failed"}
     ]
 
 

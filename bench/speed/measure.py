@@ -26,7 +26,7 @@ from bench.speed import throughput
 from bench.speed.processes import ProcessFailed, run_at_once
 from bench.speed.step_time import StepTimes, time_steps
 from bench.speed.throughput import Throughput
-from bench.train import compile_policy, determinism, model, trainer
+from bench.train import compile_policy, determinism, model, parents, trainer
 from bench.train.resource_meter import resident_mib
 
 STEPS, WARMUP = 20, 3
@@ -151,8 +151,10 @@ def measure_copy(task: CopyTask, ready: Callable[[], object]) -> CopyMeasurement
     add_folders(task.plugins)
     whole = model.load_dataset(task.cell, task.data).to(device, task.workers)
     part = _part(whole, task.cell.recipe.batch_size)
-    built = model.build(task.cell)
+    built = parents.build(task.cell, None)
     built.net.to(device)
+    if built.teacher:
+        built.teacher.to(device)
     start_s = time.monotonic() - task.asked
     operations, compiled = compile_policy.count_operations(task.cell, whole), task.compiled
     if compiled is None:

@@ -76,6 +76,7 @@ def time_steps(
             recipe,
             0,
             coach=model.coach(recipe),
+            teacher=model.teacher,
             compiled=compiled,
             watch=timer,
             checkpointer=timer,

@@ -56,7 +56,10 @@ class Throughput(Frozen):
 
 def graph_key(cell: Cell) -> str:
     """The digest of what a step of the cell's training computes."""
-    text = cell.model_dump_json(exclude={"seed": True, "recipe": SAME_STEP})
+    left_out = {"seed": True, "recipe": SAME_STEP, "start": True, "teacher": True}
+    text = cell.model_dump_json(exclude=left_out)
+    if cell.teacher:  # its forward pass is part of a step, whatever it has learned
+        text += cell.teacher.cell.backbone.model_dump_json()
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

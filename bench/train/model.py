@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,16 +23,24 @@ from bench.nn.layers import Layers
 from bench.registry import BACKBONES, ESTIMATORS, P, Registry, add_folders
 from bench.results import cell_folders, store
 from bench.results.record import Record
-from bench.spec.cell import Cell, Recipe, Ref, Role
+from bench.spec.cell import Cell, ParentRole, Recipe, Ref, Role
 
 
 @dataclass(frozen=True)
 class Model:
-    """A cell's network, its clock, and the method by which its weights are binary, if they are."""
+    """
+    A cell's network, its clock, and the method by which its weights are binary, if they are.
+
+    Args:
+        teacher: the network to learn from, as `train.parents` builds it.
+        parents: digests of the weights that it begins from and learns from.
+    """
 
     net: nn.Module
     clock: Clock
     method: Estimator | None = None
+    teacher: nn.Module | None = None
+    parents: dict[ParentRole, str] = field(default_factory=dict[ParentRole, str])
 
     def coach(self, recipe: Recipe) -> Coach:
         """
