@@ -18,13 +18,18 @@ def perf(
     compile_: Annotated[
         bool, typer.Option("--compile", help="What is compiled, too: a minute or two more a net.")
     ] = False,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(help="A step of this estimator against one of STE, and nothing else; or all."),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer rounds, so noisier.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """Measure how fast training is here: against a plain oracle, and the machine's limits.
 
     As in `bench perf --quick`. Estimators, training steps, an epoch, several trainings at a time;
-    three minutes on two cores, on which nothing else should run.
+    three minutes on two cores, on which nothing else should run. With --method NAME, or all:
+    how many steps of STE one of its steps takes.
     """
     from dataclasses import asdict
 
@@ -32,15 +37,17 @@ def perf(
 
     from bench.base import machine
     from bench.speed.slots import SlotOptions, lay_out_slots
-    from bench.speed.survey import survey, table
+    from bench.speed.survey import method_cases, survey, table
     from bench.speed.survey.cases import choose_setting
 
     count = threads or machine.cores()
     slot = lay_out_slots(SlotOptions(device, jobs=1, threads=count))[0]
     at = choose_setting(torch.device(slot.device), count, compiled=compile_, quick=quick)
+    names = [] if method == ["all"] else method or []
+    asked = [*method_cases.list_method_cases(at, names)] if method else survey.list_cases(at)
     machine.keep_pages()  # as workers do; the oracle, too, gains by it
     with _progress(err) as tell:
-        found = survey.run_survey(at, tell)
+        found = survey.run_survey(at, asked, tell)
     if as_json:
         write_json(asdict(found))
     else:

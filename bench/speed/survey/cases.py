@@ -25,7 +25,7 @@ from bench.speed.survey.timing import time_call, time_in_turn, time_repeatedly
 from bench.train import trainer
 from bench.train.model import Model
 
-Group: TypeAlias = Literal["estimator", "step", "epoch", "together"]
+Group: TypeAlias = Literal["estimator", "step", "epoch", "together", "method"]
 Run: TypeAlias = Callable[[], float]  # does the work, and returns its seconds
 LIMIT = "limit"
 ESTIMATOR = "reste"  # of all that trains
@@ -75,6 +75,7 @@ class Case:
     rounds: int
     images: int = 0  # that the work trains on, if any
     memory: Callable[[str], int] | None = None  # bytes that a way holds, where that is known
+    hidden: tuple[str, ...] = (LIMIT,)  # ways that no row is of
 
     def measure(self) -> dict[str, list[float]]:
         """The seconds of each way, round by round."""
@@ -132,21 +133,21 @@ def epoch_case(at: Setting, way: str) -> Case:
 def prepare_step(at: Setting, backbone: str, wa: str, way: str) -> Run:
     """Seconds of a step: of the oracle's loop, or of the product's own."""
     model, batch = _model(at, backbone, wa, way), at.images(backbone)
-    recipe = _recipe(batch)
+    recipe = make_recipe(batch)
     if way == "oracle":
         loop, (images, labels) = oracle.OracleLoop(model.net, recipe), _batch(at, batch)
         one = partial(time_call, lambda: loop.step(images, labels), at.device)
         one()
         return lambda: statistics.median(one() for _ in range(at.steps))
-    data = _data(at, (at.steps + 2) * batch, Transform((0.5,) * 3, (0.25,) * 3))
+    data = make_noise(at, (at.steps + 2) * batch, Transform((0.5,) * 3, (0.25,) * 3))
     timed = partial(time_steps, steps=at.steps, compiled=way == "compiled")
     return lambda: timed(model, data, recipe).step_s
 
 
 def _epoch(at: Setting, backbone: str, *, compiled: bool) -> Run:
     model, batch = _model(at, backbone, "1/1"), at.images(backbone)
-    data = _data(at, at.epoch * batch, Transform((0.5,) * 3, (0.25,) * 3, pad=4, flip=True))
-    recipe = _recipe(batch).model_copy(update={"epochs": 2})  # of which the second counts
+    data = make_noise(at, at.epoch * batch, Transform((0.5,) * 3, (0.25,) * 3, pad=4, flip=True))
+    recipe = make_recipe(batch).model_copy(update={"epochs": 2})  # of which the second counts
 
     def run() -> float:
         found = trainer.train(model.net, model.clock, data, recipe, 0, compiled=compiled)
@@ -163,7 +164,7 @@ def _held(at: Setting, backbone: str, wa: str, way: str) -> int:
     if way != "oracle":
         model.net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
-    recipe = _recipe(len(images))
+    recipe = make_recipe(len(images))
 
     def loss() -> Tensor:
         return recipe_loss(model.net(images), labels, recipe)
@@ -183,7 +184,7 @@ def _model(at: Setting, backbone: str, wa: str, way: str = "eager") -> Model:
     )
 
 
-def _recipe(batch: int) -> Recipe:
+def make_recipe(batch: int) -> Recipe:
     return Recipe(epochs=1, batch_size=batch, lr=0.01, indicators="off")
 
 
@@ -192,7 +193,7 @@ def _batch(at: Setting, n: int) -> Split:
     return images, torch.randint(networks.CLASSES, (n,), device=at.device)
 
 
-def _data(at: Setting, n: int, transform: Transform) -> Tensors:
+def make_noise(at: Setting, n: int, transform: Transform) -> Tensors:
     """Noise in the shape of CIFAR-10."""
     images = torch.randint(256, (n, *networks.IMAGE), dtype=torch.uint8)
     labels = torch.randint(networks.CLASSES, (n,))

@@ -47,15 +47,26 @@ def build_network(
     """
     seed_everything(seed)
     clock = Clock()
+    method = None if plain else ESTIMATORS.build(estimator, {})
     make = choose_binarizer(estimator, clock, plain=plain)
 
     def either(role: Role, shape: tuple[int, ...]) -> nn.Module:
         return nn.Identity() if real_input and role == "A" else make(role, shape)
 
-    layers = Layers(either, oracle.OPTIONS if plain else Binarization())
+    layers = Layers(either, oracle.OPTIONS)
+    if method:
+        options = Binarization.model_validate(method.fixes)
+        layers = Layers(either, options, method.conv, method.linear)
     net = BACKBONES.build(backbone, params).build(CLASSES, IMAGE[0], layers).to(device)
     clock.set(HALFWAY)
-    return Model(net, clock)
+    return Model(net, clock, method)
+
+
+def build_real(backbone: str, params: dict[str, Any], device: torch.device) -> nn.Module:
+    """The same network in full precision, untrained: what a method learns from costs as much."""
+    seed_everything(0)
+    layers = Layers(None, Binarization())
+    return BACKBONES.build(backbone, params).build(CLASSES, IMAGE[0], layers).to(device)
 
 
 def build_skeleton(backbone: str, params: dict[str, Any]) -> nn.Module:

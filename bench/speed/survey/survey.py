@@ -50,9 +50,9 @@ def list_cases(at: Setting) -> list[Case]:
     return [*cases.list_solo_cases(at), *concurrent.list_concurrent_cases(at)]
 
 
-def run_survey(at: Setting, tell: Callable[[str], None]) -> SurveyReport:
+def run_survey(at: Setting, asked: list[Case], tell: Callable[[str], None]) -> SurveyReport:
     """
-    Measure all, or as much as there is until Ctrl-C.
+    Measure the cases, or as many as there are until Ctrl-C.
 
     Args:
         tell: told of each case before it is measured.
@@ -61,7 +61,6 @@ def run_survey(at: Setting, tell: Callable[[str], None]) -> SurveyReport:
         BenchError: a training diverged, or died.
     """
     results: list[CaseResult] = []
-    asked = list_cases(at)
     whole = True
     try:
         for i, case in enumerate(asked, 1):

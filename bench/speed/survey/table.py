@@ -17,12 +17,14 @@ TITLES: dict[Group, str] = {
     "step": "A step of training",
     "epoch": "An epoch, with its data",
     "together": "Several trainings at a time",
+    "method": "A step of each method against one of STE",
 }
 HEADS: dict[Group, tuple[str, ...]] = {
     "estimator": ("tensor", "way", "x oracle", "of copying, %", "ms"),
     "step": ("net", "way", "x oracle", "of products, %", "images/s", "held, MiB"),
     "epoch": ("net", "way", "x step alone", "images/s"),
     "together": ("net", "way", "x one", "images/s"),
+    "method": ("method", "way", "STE's steps", "images/s"),
 }
 
 
@@ -44,7 +46,7 @@ def list_results(case: Case, measured: dict[str, list[float]]) -> Iterator[CaseR
     """The rows of a case, by the least seconds of each way."""
     best = {way: min(seconds) for way, seconds in measured.items()}
     for way in case.ways:
-        if way == LIMIT:
+        if way in case.hidden:
             continue
         s = best[way]
         yield CaseResult(
@@ -89,6 +91,7 @@ def _words(row: CaseResult) -> dict[str, str]:
         "x oracle": ratio,
         "x step alone": ratio,
         "x one": ratio,
+        "STE's steps": f"{1 / row.ratio:.2f}",
         "of copying, %": part,
         "of products, %": part,
         "ms": f"{1000 * row.seconds:.2f}",

@@ -18,6 +18,7 @@ from bench.speed.survey import (
     cases,
     concurrent,
     memory,
+    method_cases,
     networks,
     roofline,
     survey,
@@ -58,8 +59,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_case_is_measured() -> None:
     """Each way of each case works, and has its ratio, part of the limit and memory."""
     told: list[str] = []
-    found = survey.run_survey(TINY, told.append)
+    found = survey.run_survey(TINY, survey.list_cases(TINY), told.append)
     groups = {group: [r for r in found.rows if r.group == group] for group in table.HEADS}
+    assert groups.pop("method") == []
 
     assert {group: len(rows) for group, rows in groups.items()} == {
         "estimator": 2 * 2 * 6, "step": 2 * 2 * 3, "epoch": 2, "together": 3,
@@ -138,7 +140,7 @@ def test_the_command_prints_tables_or_json(ask: Ask, monkeypatch: pytest.MonkeyP
     )
     asked: list[Setting] = []
 
-    def fake(at: Setting, tell: Callable[[str], None]) -> SurveyReport:
+    def fake(at: Setting, _: list[Case], tell: Callable[[str], None]) -> SurveyReport:
         asked.append(at)
         tell("[1/1] step")
         return SurveyReport("a machine", "2.15", at.threads, {"float32": 2e11, "copy": 1e10}, [row])
@@ -164,3 +166,13 @@ def test_a_device_that_is_not_there(ask: Ask) -> None:
 
     assert (code, printed) == (5, "")
     assert "GPU 99 asked for" in err
+
+
+@pytest.mark.usefixtures("small")
+def test_a_method_is_measured_against_ste() -> None:
+    """Its steps are counted in those of STE, which has no row of its own."""
+    asked = list(method_cases.list_method_cases(replace(TINY, compiled=False), ["ede"]))
+    (row,) = survey.run_survey(TINY, asked, lambda _: None).rows
+
+    assert (row.group, row.case, row.way) == ("method", "ede", "eager")
+    assert row.ratio > 0
