@@ -5,7 +5,8 @@ BNN, binarized neural networks: signs of weights and inputs, without a scale.
     backward   dL/dw = dL/dw_eff 1[|w| ≤ 1],  dL/dx = dL/da 1[|x| ≤ 1]      (clip: inside)
                dL/dw = dL/dw_eff,             dL/dx = dL/da                 (clip: outside)
     rule       after each step w is clipped to [-1, 1]; clip_weights: off leaves it
-    recipe     Adam; VGG whose layers are all binary, 3 x wider in the authors' PyTorch port
+    recipe     VGG whose layers are all binary; Torch: AdaMax by shifts, rates scaled as Glorot's;
+               PyTorch port: 3 x wider, Adam from 5e-3, 1e-3 at epoch 101, 5e-4 at 142, 1e-4 at 184
 
 Where the clip stands, sources differ. The released codes pass gradients as they are, have a
 Hardtanh before the sign of inputs and clip the weights: `outside`, for networks whose order is
