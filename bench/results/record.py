@@ -92,6 +92,32 @@ class Receipt(Frozen):
     made: str  # UTC
 
 
+class Levels(Frozen):
+    """
+    What the trained network multiplies, in evaluation on test images: counted, not declared.
+
+    The greatest numbers of distinct values of a filter of a binary layer, and of a channel of its
+    inputs. One beyond what the declared bits allow stands for any number beyond.
+    """
+
+    weights: int | None  # None: real
+    inputs: int | None
+    weight_zeros: float  # the share of weights that are 0
+    input_zeros: float
+    products: int  # of the layer that has most
+    images: int  # whose inputs were counted
+    unlike: dict[int, str]  # epoch, from 0 → why the network was not as binary as it says
+
+
+class Extras(Frozen):
+    """What a network has beyond the same one with plain STE; MACs are multiply-accumulates."""
+
+    parameters_trained: int  # of binarizers, and of what stood beside the network
+    parameters_kept: int  # of these, what inference needs
+    product_macs: int  # of an image, by products beyond a layer's first
+    other_macs: int  # by what else binary layers multiply
+
+
 class Record(Frozen):
     """Accuracies are fractions in [0, 1]; curves hold one finite value per epoch."""
 
@@ -100,7 +126,7 @@ class Record(Frozen):
     status: CellStatus
     reason: str = ""
     curves: dict[str, list[FiniteFloat]] = {}  # by the names in `CURVES`
-    best_epoch: int | None = None  # the first with the highest test_acc
+    best_epoch: int | None = None  # the first with the highest test_acc; see `best_acc`
     indicators: list[LayerIndicators] = []
     weights_digest: str = ""  # SHA-256 of the last weights
     best_digest: str = ""  # and of those at best_epoch
@@ -111,6 +137,8 @@ class Record(Frozen):
     provenance: Provenance
     earlier: list[Provenance] = []  # processes that trained first and were stopped or killed
     receipt: Receipt | None = None
+    levels: Levels | None = None  # None: full precision, or an older record
+    extras: Extras | None = None
     seal: str = ""  # SHA-256 of all the rest, put by `save_record`; empty in old ones
 
     @model_validator(mode="after")
@@ -141,8 +169,15 @@ class Record(Frozen):
 
     @property
     def best_acc(self) -> float | None:
-        """The best over epochs, chosen on the test split as papers do."""
-        return max(self.curves["test_acc"]) if self.status is CellStatus.OK else None
+        """
+        The best over epochs, chosen on the test split as papers do.
+
+        It is that of an epoch whose network was as binary as it says; None if there was none.
+        """
+        if self.status is not CellStatus.OK or self._never_binary:
+            return None
+        accs = self.curves["test_acc"]
+        return max(accs) if self.best_epoch is None else accs[self.best_epoch]
 
     @property
     def last_top5(self) -> float | None:
@@ -154,6 +189,11 @@ class Record(Frozen):
     def best_top5(self) -> float | None:
         """Top-5 test accuracy at `best_epoch`, the epoch of `best_acc`, not the best of its own."""
         curve = self.curves.get("test_top5")
-        if not curve or self.status is not CellStatus.OK or self.best_epoch is None:
+        if not curve or self.best_acc is None or self.best_epoch is None:
             return None
         return curve[self.best_epoch]
+
+    @property
+    def _never_binary(self) -> bool:
+        """Was the network less binary than it says in its best epoch, and so in all?"""
+        return self.levels is not None and self.best_epoch in self.levels.unlike

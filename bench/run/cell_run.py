@@ -149,6 +149,8 @@ class CellRun:
             provenance=self.conditions.provenance(),
             earlier=self.conditions.earlier,
             receipt=self.conditions.receipt,
+            levels=outcome.levels,
+            extras=outcome.extras,
         )
 
     def _train(self) -> "tuple[nn.Module, Outcome]":

@@ -99,6 +99,7 @@ class ResumableTraining:
             job.cell.seed,
             coach=built.coach(job.cell.recipe),
             teacher=built.teacher,
+            claim=built.claim(job.cell),
             compiled=conditions.compiled,
             watch=progress,
             resume=snapshot,

@@ -39,6 +39,7 @@ class Manifest(Frozen):
     seconds: list[Annotated[float, Field(gt=1e-9, lt=1e9)]]
     curves: dict[str, list[FiniteFloat]]
     best_epoch: int | None
+    unlike: Annotated[dict[int, str], Field(exclude_if=lambda value: not value)] = {}
     indicators: list[LayerIndicators]
     processes: list[Provenance] = Field(min_length=1)  # that trained, its writer last
     files: dict[Name, str]  # SHA-256
@@ -78,6 +79,7 @@ def write_files(home: Path, cell_id: str, snapshot: Snapshot, processes: list[Pr
         seconds=snapshot.seconds,
         curves=snapshot.outcome.curves,
         best_epoch=snapshot.outcome.best_epoch,
+        unlike=snapshot.outcome.unlike,
         indicators=snapshot.outcome.indicators,
         processes=processes,
         files=files,
@@ -179,6 +181,7 @@ def _snapshot(manifest: Manifest, contents: dict[Name, bytes]) -> Snapshot:
             curves=manifest.curves,
             indicators=manifest.indicators,
             best_epoch=manifest.best_epoch,
+            unlike=manifest.unlike,
             best=load(best) if best else {},
         ),
         **{key: rest[key] for key in STATE},

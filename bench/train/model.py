@@ -23,7 +23,8 @@ from bench.nn.layers import Layers
 from bench.registry import BACKBONES, ESTIMATORS, P, Registry, add_folders
 from bench.results import cell_folders, store
 from bench.results.record import Record
-from bench.spec.cell import Cell, ParentRole, Recipe, Ref, Role
+from bench.spec.cell import Cell, ParentRole, Recipe, Ref, Role, bits_by_role
+from bench.train.levels import Claim
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,10 @@ class Model:
             message = f"{name}.coach returns a {type(coach).__name__}; it must be a Coach"
             raise PluginError(message)
         return coach
+
+    def claim(self, cell: Cell) -> Claim:
+        """How binary the network of a cell says that it is."""
+        return Claim(bits_by_role(cell.wa), self.method.folds if self.method else frozenset())
 
 
 def build(cell: Cell) -> Model:

@@ -93,6 +93,7 @@ class TrainingState:
         so_far = replace(
             self.outcome,
             curves=copy.deepcopy(self.outcome.curves),
+            unlike=dict(self.outcome.unlike),
             indicators=self.indicators.result() if self.indicators else [],
         )
         state: dict[int, dict[str, Any]] = self.optimizer.state_dict()["state"]
@@ -162,6 +163,7 @@ class TrainingState:
             "its sum of losses": past.total.shape == () and bool(past.total.isfinite()),
             "its curves": {k: len(v) for k, v in so_far.curves.items()} == dict.fromkeys(CURVES, e),
             "its best epoch": so_far.best_epoch in (range(e) if e else [None]),
+            "its epochs of other bits": all(epoch in range(e) for epoch in so_far.unlike),
             "its best weights": not e or _shapes(so_far.best) == _shapes(weights),
             "its indicators": [len(x.knob) for x in so_far.indicators]
             == ([e] * sum(layers) if e else []),

@@ -19,9 +19,11 @@ from bench.nn.coach import Coach
 from bench.nn.compiler import compile_step
 from bench.results.record import CURVES
 from bench.spec.cell import Recipe
+from bench.train import extras
 from bench.train.divergence import first_bad_step, name_culprit, name_spoilt_parameter
 from bench.train.indicators import IndicatorRecorder
 from bench.train.learning_rate import epoch_progress, learning_rate
+from bench.train.levels import A_FEW, MANY, NOTHING, Claim, counted
 from bench.train.observer import Observer
 from bench.train.optimizer import make_optimizer
 from bench.train.outcome import Outcome, Progress, Watch
@@ -63,6 +65,7 @@ def train(
     *,
     coach: Coach | None = None,
     teacher: nn.Module | None = None,
+    claim: Claim = NOTHING,
     compiled: bool = False,
     watch: Watch = lambda _: None,
     resume: Snapshot | None = None,
@@ -77,6 +80,7 @@ def train(
         seed: of data order and augmentation; the model's initialization is the caller's.
         coach: gives the loss and acts around steps; None: cross entropy, and nothing else.
         teacher: what the coach learns from, on the same device; it is left in evaluation mode.
+        claim: how binary the network says that it is; the best epoch is one in which it was.
         compiled: run forward and backward of full batches through `torch.compile`.
         watch: called as training goes on; it must not touch the model.
         resume: go on from there, with a model that was built alike; used up by it.
@@ -103,8 +107,8 @@ def train(
         outcome.diverged = loop.epoch(e, lr)
         if outcome.diverged:
             break
-        acc, top5 = accuracy(model, data)
-        if acc > max(outcome.curves["test_acc"], default=-1.0):
+        acc, top5 = _evaluate(loop, e, claim)
+        if outcome.is_best(e, acc):
             outcome.best_epoch, outcome.best = e, copy_weights(model)
         for name, value in zip(CURVES, (loop.loss, acc, top5, lr), strict=True):
             outcome.curves[name].append(value)
@@ -113,6 +117,19 @@ def train(
     outcome.indicators = loop.indicators.result() if loop.indicators else []
     outcome.images_per_s, outcome.compile_s = loop.images_per_s, loop.compile_s
     return outcome
+
+
+def _evaluate(loop: "_Loop", e: int, claim: Claim) -> tuple[float, float]:
+    """Return the accuracies after epoch e; the outcome keeps what the network multiplied."""
+    outcome, last = loop.state.outcome, e + 1 == loop.recipe.epochs
+    with counted(loop.model, claim, MANY if last else A_FEW) as seen:
+        accuracies = accuracy(loop.model, loop.data)
+    if why := seen.unlike():
+        outcome.unlike[e] = why
+    if last and seen.image is not None:
+        outcome.levels = seen.levels(outcome.unlike)
+        outcome.extras = extras.measure(loop.model, loop.coach, seen.image, claim.folds)
+    return accuracies
 
 
 class _Loop:
