@@ -192,6 +192,7 @@ class Surrogate(Estimator):
     The harness calls `f` and `df`: value and slope, with `gain: unit` divided by the slope at 0.
     """
 
+    folds = frozenset({"A.learned"})  # a knob, which no forward pass knows
     printed: ClassVar[dict[str, Any]] = {}  # fields that turn f into the formula as printed
     trainable: ClassVar[
         dict[str, tuple[float, ...]]

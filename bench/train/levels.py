@@ -86,7 +86,8 @@ class Values:
     def words(self) -> str:
         """How many there are, for a reader."""
         said = f"more than {self.most - 1}" if self.count == self.most else str(self.count)
-        return f"{said} values" + (f", {self.zeros / self.total:.1%} of them 0" * bool(self.zeros))
+        zeros = f" ({self.zeros / self.total:.1%} zeros)" if self.zeros else ""
+        return f"{said} values{zeros}"
 
 
 @dataclass
