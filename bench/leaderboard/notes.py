@@ -50,11 +50,12 @@ def _words(value: Any) -> str:
     return " ".join(map(str, items[0] if isinstance(items[0], list) else items))  # pyright: ignore
 
 
-def own_options(rows: Iterable[Row]) -> Iterator[str]:
-    """Options of binary layers that methods fix, by what they fix."""
+def own_options(rows: Sequence[Row]) -> Iterator[str]:
+    """Options of binary layers that methods fix to something else than the suite says."""
     said: dict[str, list[str]] = {}
+    options = _suites_options(rows)
     for row in rows:
-        words = ", ".join(f"{k} {v}" for k, v in row.fixes.items())
+        words = ", ".join(f"{k} {v}" for k, v in row.fixes.items() if v != options[k])
         if words:
             said.setdefault(words, []).append(row.label)
     for words, labels in said.items():
