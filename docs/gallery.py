@@ -1,4 +1,4 @@
-"""A page for each shipped estimator, from its file: rule, plot, parameters, verdicts, reference."""
+"""A page for each shipped estimator and method, from its file: rule, parameters, reference."""
 
 import html
 import re
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from bench.plugin import Surrogate
+from bench.plugin import Estimator, Surrogate
 from bench.properties import check_text, verdicts
 from bench.properties.check import describe_knob
 from bench.registry import ESTIMATORS
@@ -18,12 +18,24 @@ from docs import plot, tables
 BIBLIOGRAPHY = Path(__file__).with_name("references.bib")
 INDEX = """# Estimators
 
-What takes the place of d sign/dz: the six classics, and controls of our own. Each page is made from
-the estimator's file: rule, plot, parameters, verdicts, reference. [How to read the
+An *estimator* is what takes the place of d sign/dz, and nothing else; a *method* changes more. Each page
+is made from the plugin's file. [Write one](../methods.md).
+
+## Estimators
+
+The six classics, later ones, and controls of our own. [How to read the
 verdicts](../leaderboard.md#rational-flexible). In brackets: of f as it trains, where that differs.
 
 | name | f | type | rational | flexible |
 |---|---|---|---|---|
+"""
+METHODS = """
+## Methods
+
+W/A: the bits of the trained network. Beside f: what it has that an estimator has not.
+
+| name | what it is | W/A | beside f |
+|---|---|---|---|
 """
 MEANINGS = {
     "gain": "`unit` divides f by its slope at 0",
@@ -59,15 +71,63 @@ def shipped() -> list[str]:
 
 def pages() -> Iterator[tuple[str, str]]:
     """Path and text of every file: pages, figures, and the list of all."""
-    rows: list[str] = []
+    estimators: list[str] = []
+    methods: list[str] = []
     for name in shipped():
-        estimator = ESTIMATORS.build(name, {})
-        assert isinstance(estimator, Surrogate)
-        yield f"estimators/{name}.md", page(name, estimator)
-        for mode, ink in plot.INKS.items():
-            yield f"estimators/{name}-{mode}.svg", plot.draw(estimator, ink)
-        rows.append(_row(name, estimator))
-    yield "estimators/index.md", INDEX + "\n".join(rows) + "\n"
+        plugin = ESTIMATORS.build(name, {})
+        if isinstance(plugin, Surrogate):
+            yield f"estimators/{name}.md", page(name, plugin)
+            for mode, ink in plot.INKS.items():
+                yield f"estimators/{name}-{mode}.svg", plot.draw(plugin, ink)
+            estimators.append(_row(name, plugin))
+        else:
+            yield f"estimators/{name}.md", method_page(name, plugin)
+            methods.append(_method_row(name, plugin))
+    lists = INDEX + "\n".join(estimators) + "\n" + METHODS + "\n".join(methods) + "\n"
+    yield "estimators/index.md", lists
+
+
+def method_page(name: str, method: Estimator) -> str:
+    """The Markdown of one method."""
+    said = rule(import_module(type(method).__module__).__doc__ or "")
+    return "\n\n".join(
+        [
+            f"# {name}",
+            _escaped(said.title),
+            f"```text\n{said.block}\n```",
+            _escaped(said.prose),
+            *(f"- {_escaped(fact)}" for fact in _facts(method)),
+            "## Parameters",
+            tables.of_model(type(method), MEANINGS),
+            "## Reference",
+            _escaped(said.reference),
+            *(f"```bibtex\n{entry}\n```" for entry in bibtex(name)),
+        ]
+    )
+
+
+def _facts(method: Estimator) -> Iterator[str]:
+    """What a suite's author has to know of a method."""
+    yield f"W/A of the trained network: {_bits(method)}."
+    if method.aux not in {"", "-"}:
+        yield f"Beside the gradient of sign it has: {method.aux}."
+    if method.fixes:
+        words = ", ".join(f"{k}: {v}" for k, v in method.fixes.items())
+        yield f"It decides these options of binary layers itself: {words}."
+    if method.teacher:
+        yield "It learns from a full-precision network, which a run trains first."
+    if len(stages := method.stages()) > 1:
+        yield f"It trains in {len(stages)} stages, each a cell of its own."
+
+
+def _bits(method: Estimator) -> str:
+    return f"{method.bits('W')}/{method.bits('A')}"
+
+
+def _method_row(name: str, method: Estimator) -> str:
+    beside = method.aux if method.aux not in {"", "-"} else ""
+    kind = method.kind.removeprefix("method: ")
+    return f"| [{name}]({name}.md) | {_escaped(kind)} | {_bits(method)} | {beside} |"
 
 
 def page(name: str, estimator: Surrogate) -> str:
