@@ -42,23 +42,28 @@ class CellBuilder:
         return [cell.at_seed(seed) for seed in dict.fromkeys(seeds)]
 
     def _chain(self, combination: Combination, roles: Roles, backbone: BackboneConfig) -> Cell:
-        """Build the cell of the last stage at seed 0, with those that it begins and learns from."""
+        """
+        Build the cell of the last stage at seed 0, with those that it begins and learns from.
+
+        A stage on the way has the bits that the last one has, whatever its own estimators compute.
+        """
         start: Parent | None = None
         cells: list[Cell] = []
-        for stage in chains.stages(roles):
+        stages = chains.stages(roles)
+        wa = widths_of(chains.at_stage(roles, stages[-1]))
+        for stage in stages:
             own = chains.at_stage(roles, stage)
             try:
                 recipe = chains.recipe_at(backbone.recipe, stage)
             except ValidationError as error:  # one that tuning chose
                 path: KeyPath = ("estimators", combination.label)
                 raise self._refusal(*problems(error, path, Recipe)) from None
-            cell = self._cell(("backbones", combination.backbone), own, backbone).model_copy(
+            taught = chains.is_taught(own)
+            place = ("backbones", combination.backbone)
+            cell = self._cell(place, own, replace(backbone, recipe=recipe), wa).model_copy(
                 update={
-                    "recipe": recipe,
                     "start": start,
-                    "teacher": self._teacher(combination, backbone)
-                    if chains.is_taught(own)
-                    else None,
+                    "teacher": self._teacher(combination, backbone) if taught else None,
                 }
             )
             cells.append(cell)
@@ -88,14 +93,13 @@ class CellBuilder:
             message = f"`{label}` learns {' and its pupil '.join(kinds)}; they need the same images"
             path: KeyPath = ("estimators", combination.label, "teacher")
             raise self._refusal(Problem(path, message))
-        return Parent(cell=self._cell((axis, label), {}, network))
+        return Parent(cell=self._cell((axis, label), {}, network, "32/32"))
 
-    def _cell(self, place: KeyPath, roles: Roles, backbone: BackboneConfig) -> Cell:
+    def _cell(self, place: KeyPath, roles: Roles, backbone: BackboneConfig, wa: str) -> Cell:
         """Build one training at seed 0, of the backbone that stands at `place`."""
         refs: dict[Role, Ref] = {
             role: config.plugin.ref(config.name, config.digest) for role, config in roles.items()
         }
-        wa = widths_of(roles)
         data, _ = self._load(place, backbone)
         return Cell(
             core=CORE,
@@ -107,7 +111,7 @@ class CellBuilder:
             recipe=backbone.recipe,
             seed=0,
             numerics=self.numerics,
-            bits="" if wa == fewest_bits(refs) else wa,
+            bits="" if not roles or wa == fewest_bits(refs) else wa,
         )
 
     def load(self, combination: Combination, backbone: BackboneConfig) -> Dataset:
