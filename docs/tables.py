@@ -16,7 +16,8 @@ MODELS: dict[type[BaseModel], dict[str, str]] = {
     Suite: {
         "extends": "a shipped suite, or a file beside this one, that says what this one does not",
         "preset": "the lowest layer: `reference` is the released ReSTE code, `paper` the text",
-        "estimators": "the first axis: what is compared",
+        "estimators": "the first axis: what is compared; one's own `preset`, `train` and "
+        "`structure` go first",
         "backbones": "the second: networks; one's own `train` and `data` go first",
         "data": "one data set",
         "wa": "the third: bits of weights and activations",

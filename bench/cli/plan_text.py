@@ -23,6 +23,10 @@ def describe_plan(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[st
         name = f"{row.label} x {row.backbone} x {row.wa} x {row.schedule} x seed {cell.seed}"
         note = f" ({standing.note})" if standing.note else ""
         yield f"{cell.id}  {state:8}  {name}{f' ({part})' if part else ''}{note}"
+    for row in plan.rows:
+        if row.differences:
+            name = f"{row.label} x {row.backbone} x {row.wa}"
+            yield f"{'own':>22}  {name}: {'; '.join(row.differences)}"
     for left in plan.left_out:
         yield f"{'left out':>22}  {left.combination}: {left.reason}"
     for absent in plan.absent:

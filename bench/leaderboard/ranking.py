@@ -145,7 +145,8 @@ def _sections(measured: Measurements, correction: Correction) -> Iterator[Sectio
     plan = measured.plan
     grouped: dict[tuple[str, str, str], list[Row]] = {}
     for row in plan.rows:
-        grouped.setdefault((row.backbone, row.wa, shared(row.cells[0])), []).append(row)
+        alike = shared(row.as_usual().cells[0])
+        grouped.setdefault((row.backbone, row.wa, alike), []).append(row)
     for rows in grouped.values():
         yield from _sections_of(measured, rows, correction)
     run = {group[:2] for group in grouped}
@@ -160,7 +161,7 @@ def _sections_of(
 ) -> Iterator[Section]:
     """The tables of one backbone at one W/A: as the suite says, and as tuning chose."""
     backbone, wa, classes = rows[0].backbone, rows[0].wa, rows[0].classes
-    recipe = recipe_text(rows)
+    recipe = recipe_text([row.as_usual() for row in rows])
     untuned = _judged(measured, [untuned_row(measured, row) for row in rows], correction)
     absent = published_rows(measured.plan.absent, backbone, wa)
     yield Section(backbone, wa, recipe, classes, tuned=False, rows=[*untuned, *absent])
@@ -177,7 +178,7 @@ def _judged(
     """The rows of a section, in order, with what can be said of their differences."""
     known = measured.records
     differing = confounds.differing([[known[i] for i in x.cells if i in known] for x in rows])
-    rows = [replace(x, confounds=c) for x, c in zip(rows, differing, strict=True)]
+    rows = [replace(x, confounds=[*x.confounds, *c]) for x, c in zip(rows, differing, strict=True)]
     rows = sorted(rows, key=_order)
     ranked = [x for x in rows if x.scores.last and x.wa != REAL]
     complete = [x for x in ranked if not x.seeds.lost]

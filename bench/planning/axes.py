@@ -2,13 +2,14 @@
 A suite's entries, built: names and parameters become plugins, or problems with their place.
 
 A backbone's entry may carry `train` and `data` of its own, which go before the suite's: they
-differ between tables of one suite, never within one.
+differ between tables of one suite, never within one. What an estimator's entry says of them is
+`bench.planning.own_settings`.
 
 The only place where a suite's names meet the registry.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,6 +26,8 @@ from bench.results import source_digest
 from bench.spec.cell import Recipe, Role
 
 MOST_COMBINATIONS = 1_000  # of one matrix
+# of an estimator's entry; so no estimator may have such fields
+NO_PARAMETERS = frozenset({"teacher", "preset", "train", "structure"})
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,14 @@ class Axes:
     teachers: dict[str, BackboneConfig]  # that are no axis
     teacher_labels: set[str]
     taught_by: dict[str, str]  # labels of estimators that name their teacher → its label
+    # backbones that an estimator's rows have otherwise than the suite, by both labels
+    own: dict[tuple[str, str], BackboneConfig] = field(
+        default_factory=dict[tuple[str, str], BackboneConfig]
+    )
+
+    def network(self, estimator: str, backbone: str) -> BackboneConfig:
+        """Return a backbone as the rows of an estimator have it."""
+        return self.own.get((estimator, backbone), self.backbones[backbone])
 
 
 def build(document: Document) -> tuple[Axes, list[Problem]]:
@@ -129,7 +140,7 @@ def _estimators(
         combinations, wrong = _expand_matrix(entry, path)
         unbuilt += wrong
         for suffix, given in combinations:
-            parameters = {k: v for k, v in given.items() if k != "teacher"}
+            parameters = {k: v for k, v in given.items() if k not in NO_PARAMETERS}
             label, entries = name + suffix, _role_entries(name, parameters, path)
             roles, wrong = _estimator(label, entries, path)
             unbuilt += wrong

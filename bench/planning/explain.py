@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from bench.base.plain_data import KeyPath, as_list, as_mapping
 from bench.base.yaml_document import Document
 from bench.planning.axes import Axes, BackboneConfig, Roles
+from bench.planning.own_settings import base_label
 from bench.planning.resolved_suite import ResolvedSuite, resolve
 from bench.spec.suite import Suite
 from bench.spec.suite_file import read_question
@@ -60,6 +61,7 @@ def _list_values(resolved: ResolvedSuite) -> Iterator[Value]:
         yield from _estimator(label, roles)
         if label in resolved.axes.taught_by:
             yield ("estimators", label, "teacher"), resolved.axes.taught_by[label]
+        yield from _own_settings(resolved, label)
     yield from _fields(suite.binarization, ("binarization",))
     yield from _fields(suite.train, ("train",))
     for axis, networks in (
@@ -95,6 +97,21 @@ def _estimator(label: str, roles: Roles) -> Iterator[Value]:
         yield from _fields(config.plugin, path)
 
 
+def _own_settings(resolved: ResolvedSuite, label: str) -> Iterator[Value]:
+    """Yield the preset of an estimator, and the recipe and structure that its rows have by it."""
+    entries = as_mapping(resolved.document.data.get("estimators")) or {}
+    entry = as_mapping(entries.get(base_label(label))) or {}
+    path = ("estimators", label)
+    yield (*path, "preset"), entry.get("preset")
+    own = {net: config for (name, net), config in resolved.axes.own.items() if name == label}
+    recipe = next((config.recipe for config in own.values()), None)
+    for key in entry.get("train", {}):
+        yield (*path, "train", key), getattr(recipe, key, None)
+    for net, config in own.items():
+        for key in entry.get("structure", {}).get(base_label(net), {}):
+            yield (*path, "structure", base_label(net), key), getattr(config.plugin, key)
+
+
 def _network(
     document: Document, axis: str, label: str, backbone: BackboneConfig
 ) -> Iterator[Value]:
@@ -103,7 +120,7 @@ def _network(
     yield (*path, "plugin"), backbone.name
     yield from _fields(backbone.plugin, path)
     entries = as_mapping(document.data.get(axis)) or {}
-    entry = as_mapping(entries.get(_without_matrix(label))) or {}
+    entry = as_mapping(entries.get(base_label(label))) or {}
     for key in entry.get("train", {}):
         yield (*path, "train", key), getattr(backbone.recipe, key)
     if "data" in entry:
@@ -114,7 +131,7 @@ def _shared_data(suite: Suite, axes: Axes) -> Iterator[Value]:
     """Yield the suite's data set; as it is written, if every backbone has its own."""
     name, written = next(iter(suite.data.items()))
     own = {label for label, entry in suite.backbones.items() if "data" in entry}
-    backbones = {_without_matrix(label): config for label, config in axes.backbones.items()}
+    backbones = {base_label(label): config for label, config in axes.backbones.items()}
     shared = next((config.data for label, config in backbones.items() if label not in own), None)
     if shared:
         yield from _fields(shared.plugin, ("data", name))
@@ -122,14 +139,9 @@ def _shared_data(suite: Suite, axes: Axes) -> Iterator[Value]:
         yield ("data", name), written
 
 
-def _without_matrix(label: str) -> str:
-    """Return a label as the suite writes it: `reste` of `reste(o_end=2)`."""
-    return label.partition("(")[0]
-
-
 def _origin(document: Document, path: KeyPath) -> str:
     """Say where the value at `path` is from."""
-    label = _without_matrix(str(path[1])) if path[0] in LABELLED else ""
+    label = base_label(str(path[1])) if path[0] in LABELLED else ""
     in_entry, in_matrix = (path[0], label, *path[2:]), (path[0], label, "matrix", *path[2:])
     for candidate in (path, in_entry, in_matrix):
         place = document.places.get(candidate)

@@ -7,6 +7,7 @@ from bench.base.answer_cache import Question, keep, recall
 from bench.data.sources import SOURCES
 from bench.errors import PluginError
 from bench.registry import BACKBONES, ESTIMATORS, Registry, plugins_state
+from bench.spec.preset import preset_names
 from bench.spec.suite import Suite
 
 TEACHER = {"type": "string", "description": "A label of backbones or teachers to learn from."}
@@ -20,7 +21,8 @@ def make_schema() -> dict[str, Any]:
     are imported each time.
     """
     registries = (ESTIMATORS, BACKBONES)
-    question = Question(("schema",), plugins_state())
+    states = plugins_state()
+    question = Question(("schema",), None if states is None else (*states, *preset_names()))
     kept: dict[str, Any] | None = recall(question, json.loads)
     if kept is not None:
         return kept
@@ -55,6 +57,7 @@ def _suite_schema() -> dict[str, Any]:
             _mapping_of_one({n: _or_null(s.model_json_schema()) for n, s in SOURCES.items()}),
         ],
     }
+    fields["preset"] = {"anyOf": [{"enum": preset_names()}, {"type": "null"}], "default": None}
     fields["plugins"] = _one_or_more({"type": "string"})
     names = _one_or_more({"type": "string", "examples": ["table1", "table2", "table3"]})
     fields["published"] = {"anyOf": [*names["anyOf"], {"$ref": "#/$defs/Published"}]}
@@ -116,7 +119,7 @@ def _axis(registry: Registry[Any], definitions: dict[str, Any], *, by_role: bool
         definitions |= parameters.pop("$defs", {})
         own = parameters.get("properties", {})
         own |= {"plugin": {"enum": [name]}, "matrix": {"type": "object"}}
-        own |= {"teacher": TEACHER} if by_role else {}
+        own |= {"teacher": TEACHER, **_own_settings()} if by_role else {}
         known[name] = _or_null(_entry(parameters, own, by_role=by_role))
     labelled: dict[str, Any] = {"type": ["object", "string"]}
     if by_role:
@@ -138,6 +141,19 @@ def _entry(parameters: dict[str, Any], own: dict[str, Any], *, by_role: bool) ->
     if by_role:
         options.append({"type": "object", "required": ["W", "A"]})
     return {"anyOf": options}
+
+
+def _own_settings() -> dict[str, Any]:
+    """Describe in what structure and by what recipe an estimator's rows may train."""
+    return {
+        "preset": {"enum": preset_names(), "description": "Whose structure and recipe it has."},
+        "train": {"$ref": "#/$defs/Recipe"},
+        "structure": {
+            "type": "object",
+            "description": "Parameters of backbones, by label, in rows of this estimator.",
+            "additionalProperties": {"type": "object"},
+        },
+    }
 
 
 def _mapping_of_one(properties: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from bench.errors import SuiteError
 from bench.planning.axes import Axes, build
 from bench.planning.fixed_options import contradicted_options
 from bench.planning.judge import judge
+from bench.planning.own_settings import with_own_settings
 from bench.spec.composition import compose
 from bench.spec.suite import Suite, parse, sound_part
 
@@ -34,7 +35,8 @@ def resolve(path: Path, overrides: Iterable[str] = ()) -> ResolvedSuite:
     document = compose(path, overrides)
     suite, misparsed = parse(document)
     axes, misbuilt = build(document)
-    problems = [*misparsed, *misbuilt]
+    axes, wrong = with_own_settings(document, axes)
+    problems = [*misparsed, *misbuilt, *wrong]
     sound = suite or sound_part(document, misparsed)
     if sound:
         problems += judge(sound, axes, problems)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import SuiteError
-from bench.planning.axes import Roles
+from bench.planning.axes import BackboneConfig, Roles
 from bench.planning.cells import CellBuilder
 from bench.planning.combinations import Combination, combine, has_schedule
 from bench.planning.fixed_options import fixed_options
@@ -13,7 +13,7 @@ from bench.planning.role_info import describe_roles
 from bench.planning.tuning_trials import TrialBuilder
 from bench.planning.widths import fit_widths
 from bench.spec.cell import Cell
-from bench.spec.plan import LeftOut, Row
+from bench.spec.plan import LeftOut, Row, Usual
 
 MOST_CELLS = 50_000  # of a plan
 
@@ -64,19 +64,21 @@ class _RowBuilder:
 
     def build(self, combination: Combination, seeds: list[int]) -> Row:
         """Build the row of one combination."""
-        backbone = self.axes.backbones[combination.backbone]
+        backbone = self.axes.network(combination.label, combination.backbone)
         roles, schedule = self._scheduled(combination)
         dataset = self.cells.load(combination, backbone)
+        cells = self.cells.build(combination, roles, backbone, seeds)
         return Row(
             label=combination.label,
             backbone=combination.backbone,
             wa=combination.wa,
             schedule=schedule,
-            net=" ".join([backbone.name, *_unusual(backbone.plugin)]),
+            net=_describe(backbone),
             data=dataset.label,
             classes=dataset.num_classes,
             roles=describe_roles(roles),
-            cells=self.cells.build(combination, roles, backbone, seeds),
+            cells=cells,
+            usual=_usual(cells[0], self.axes.backbones[combination.backbone]),
             trials=self.trials.build(combination, roles, backbone, seeds) if self.trials else [],
             fixes=fixed_options(roles),
         )
@@ -97,10 +99,19 @@ class _RowBuilder:
         return roles, schedule
 
 
-def _unusual(plugin: Any) -> list[str]:
-    """List the parameters that were given another value than the default."""
-    fields = plugin.__class__.model_fields
-    return [f"{k} {v}" for k, v in dict(plugin).items() if v != fields[k].default]
+def _usual(cell: Cell, backbone: BackboneConfig) -> Usual | None:
+    """Say how the suite trains the backbone of a cell, if the cell trains it otherwise."""
+    ref = backbone.plugin.ref(backbone.name, backbone.digest)
+    if (cell.backbone, cell.recipe) == (ref, backbone.recipe):
+        return None
+    return Usual(net=_describe(backbone), backbone=ref, recipe=backbone.recipe)
+
+
+def _describe(backbone: BackboneConfig) -> str:
+    """Name a backbone, and the parameters that were given another value than the default."""
+    fields = backbone.plugin.__class__.model_fields
+    parameters = dict(backbone.plugin).items()
+    return " ".join([backbone.name, *(f"{k} {v}" for k, v in parameters if v != fields[k].default)])
 
 
 def _trial_values(row: Row) -> list[dict[str, Any]]:

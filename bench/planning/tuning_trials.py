@@ -87,13 +87,15 @@ class TrialBuilder:
     def _budget(self) -> int:
         """Count the trials of each row: as many as asked for, or as every row can have."""
         sizes: dict[str, int] = {}
-        for name, backbone in self.resolved.axes.backbones.items():
+        axes = self.resolved.axes
+        for name, backbone in axes.backbones.items():
             if backbone.data.plugin.held_out is not None:
                 message = "the data holds images out already; drop one of the two"
                 self._refuse(("held_out",), message)
             for label, roles in self._rows():
                 labels = (label, name)
-                grid, own = self._grid(labels, roles), self._own_values(labels, roles, backbone)
+                own = self._own_values(labels, roles, axes.network(label, name))
+                grid = self._grid(labels, roles)
                 settings = size(own, grid)
                 sizes[label] = min(settings, sizes.get(label, settings))
         label, least = min(sizes.items(), key=lambda item: item[1])

@@ -1,5 +1,5 @@
 """
-What a suite says in full: its file, the suites it extends, the overrides and the preset in one.
+What a suite says in full: its file, the suites it extends, the overrides and presets in one.
 
 The places of all that is taken are kept, so that an error names the line that says it.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.base.yaml_document import Document
 from bench.spec.extends import extend
 from bench.spec.overrides import override
-from bench.spec.preset import apply_preset
+from bench.spec.preset import apply_presets
 from bench.spec.short_forms import listed_labels, spell_out
 from bench.spec.suite_file import read_chain
 
@@ -29,7 +29,7 @@ def compose(path: Path, overrides: Iterable[str] = ()) -> Document:
         document = extend(document, spell_out(written), listed_labels(written))
     for text in overrides:
         document = override(document, text)
-    return apply_preset(document)
+    return apply_presets(document)
 
 
 def digest(document: Document) -> str:

@@ -14,7 +14,7 @@ def override(document: Document, text: str) -> Document:
     """
     Set one value of a suite by `key.path=value`, the value in YAML, and spell it out.
 
-    One of `train` goes before what backbones say of it themselves.
+    One of `train` goes before what entries of estimators and networks say of it themselves.
 
     Raises:
         SuiteError: `text` has no `=` or has a control character, names `extends`, its value is
@@ -29,7 +29,7 @@ def override(document: Document, text: str) -> Document:
     value = parse(written, place)
     data = _with_value(document.data, path, value.data)
     if path[0] == "train" and len(path) > 1:
-        for axis in NETWORKS:
+        for axis in ("estimators", *NETWORKS):
             data = _without_own_field(data, axis, str(path[1]))
     made = {path[:depth]: place for depth in range(1, len(path))}  # if they were not there
     kept = {p: at for p, at in document.places.items() if p[: len(path)] != path}
@@ -78,7 +78,7 @@ def _with_value(node: Any, path: KeyPath, value: Any) -> Any:
 
 
 def _without_own_field(data: dict[str, Any], axis: str, field: str) -> dict[str, Any]:
-    """Drop a field of the recipe from what the networks of an axis say of theirs."""
+    """Drop a field of the recipe from what the entries of an axis say of theirs."""
     entries = as_mapping(data.get(axis))
     if entries is None:
         return data

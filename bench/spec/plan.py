@@ -15,7 +15,7 @@ from pydantic import Field, PositiveInt
 from bench.base.text import CONTROLS
 from bench.base.validation import Frozen
 from bench.errors import SuiteError
-from bench.spec.cell import WA, Cell, Recipe, Role
+from bench.spec.cell import WA, Cell, Recipe, Ref, Role
 from bench.spec.choices import Definition
 from bench.spec.published import Claim
 
@@ -60,6 +60,14 @@ class Trial(Frozen):
     cells: list[Cell]  # as the row's own, with these values
 
 
+class Usual(Frozen):
+    """How the suite trains the backbone of a row that trains it otherwise."""
+
+    net: str
+    backbone: Ref
+    recipe: Recipe
+
+
 class Row(Frozen):
     """One line of the leaderboard: cells that differ in the seed alone."""
 
@@ -75,10 +83,35 @@ class Row(Frozen):
     cells: Annotated[list[Cell], Field(min_length=1)]
     trials: list[Trial] = []  # empty: nothing is tuned
     fixes: dict[str, Any] = {}  # options of binary layers that its method decides
+    usual: Usual | None = None  # None: it trains as the suite says
 
     @property
     def recipe(self) -> Recipe:
         return self.cells[0].recipe
+
+    @property
+    def differences(self) -> list[str]:
+        """In what structure and recipe it trains otherwise than the suite says."""
+        if self.usual is None:
+            return []
+        pairs = (
+            (self.cells[0].backbone.params, self.usual.backbone.params),
+            (dict(self.recipe), dict(self.usual.recipe)),
+        )
+        return [
+            f"{key} {_word(own.get(key))}, suite {_word(usual.get(key))}"
+            for own, usual in pairs
+            for key in dict.fromkeys([*own, *usual])
+            if own.get(key) != usual.get(key)
+        ]
+
+    def as_usual(self) -> "Row":
+        """The row as it would be if it trained as the suite says: what its section shares."""
+        if self.usual is None:
+            return self
+        own = {"backbone": self.usual.backbone, "recipe": self.usual.recipe}
+        cells = [cell.model_copy(update=own) for cell in self.cells]
+        return self.model_copy(update={"net": self.usual.net, "cells": cells})
 
 
 class Absent(Frozen):
@@ -197,6 +230,15 @@ def _parts(row: Row) -> Iterator[tuple[str, Cell]]:
         words = " ".join(f"{k}={v}" for k, v in trial.values.items())
         yield from ((f"held out, {words}", cell) for cell in trial.held_out)
         yield from ((f"tuned, {words}", cell) for cell in trial.cells)
+
+
+def _word(value: Any) -> str:
+    """Write a value of a recipe or a structure; what is left out of its JSON is a default."""
+    if value is None:
+        return "default"
+    if isinstance(value, tuple):
+        return " ".join(map(str, value)) or "none"  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _evenly(groups: Iterable[list[Cell]]) -> list[Cell]:

@@ -10,7 +10,7 @@ from bench.base.yaml_document import parse
 from bench.spec.composition import compose
 from bench.spec.extends import extend
 from bench.spec.overrides import override
-from bench.spec.preset import apply_preset
+from bench.spec.preset import apply_presets
 from bench.spec.short_forms import listed_labels, spell_out
 
 BASE = """\
@@ -40,14 +40,14 @@ def test_every_step_leaves_its_document_as_it_was(tmp_path: Path) -> None:
     extended = extend(base, spelled_out, listed_labels(written))
     overridden = override(extended, "backbones.resnet20.width=8")
     retrained = override(overridden, "train.lr=0.2")
-    steps = [written, base, spelled_out, extended, overridden, retrained, apply_preset(retrained)]
+    steps = [written, base, spelled_out, extended, overridden, retrained, apply_presets(retrained)]
     before = copy.deepcopy(steps)
 
     spell_out(written)
     extend(base, spelled_out, listed_labels(written))
     override(extended, "backbones.resnet20.width=8")
     override(overridden, "train.lr=0.2")
-    apply_preset(retrained)
+    apply_presets(retrained)
 
     assert steps == before
     assert [s.data["backbones"]["resnet20"]["width"] for s in steps[3:5]] == [4, 8]
