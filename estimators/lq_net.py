@@ -4,7 +4,7 @@ LQ-Net: levels are sums of a learned basis, which least squares fits in every st
     forward    w_eff = Σ v_j c_j, c ∈ {-1, 1}^b, v of each filter; a = Σ v_j c_j, c ∈ {0, 1}^b, v of
                the layer: the level in whose interval the number lies; thresholds are mid-points of
                neighbouring levels, and belong to the lower one
-    backward   dL/dw = dL/dw_eff;   dL/dx = dL/da where x ≤ the top level
+    backward   dL/dw = dL/dw_eff;   dL/dx = dL/da where 0 ≤ x ≤ the top level
     rule       v ← 0.9 v + 0.1 v* in every training forward, after its output,
                v* = (C'C + λ)⁻¹ (C'z + λ v) for the codes C of z; λ = 1e-4 of weights, 0 of inputs
     start      v_j = 0.6745 2^j √(2/m)/2^(b-1) of weights, m = k k C_out: fan-out;
@@ -12,7 +12,8 @@ LQ-Net: levels are sums of a learned basis, which least squares fits in every st
     parameters none: bases are buffers
 
 Where inputs leave a code unused, C'C is singular; those of their v_j that no input speaks for stay.
-Inputs are not negative: a ReLU stands before them. At one bit w_eff = v sign(w), sign(0) = -1.
+In the code a ReLU stands before the inputs, and stops the gradient of negative ones; here the levels
+do, for networks without. At one bit w_eff = v sign(w), sign(0) = -1.
 
 Reference: Zhang et al., ECCV 2018, arXiv:1807.10029; starts, λ and the averages from its code.
 """
@@ -127,4 +128,4 @@ class InputLevels(Levels):
 
     def forward(self, x: Tensor) -> Tensor:
         value, top = self.quantize(x, tuple(range(x.ndim)), 0.0)
-        return straight_through(value, x * (x <= top))
+        return straight_through(value, x * ((x >= 0) & (x <= top)))
