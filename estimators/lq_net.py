@@ -12,8 +12,8 @@ LQ-Net: levels are sums of a learned basis, which least squares fits in every st
     parameters none: bases are buffers
 
 Where inputs leave a code unused, C'C is singular; those of their v_j that no input speaks for stay.
-In the code a ReLU stands before the inputs, and stops the gradient of negative ones; here the levels
-do, for networks without. At one bit w_eff = v sign(w), sign(0) = -1.
+In the code a ReLU stands before the inputs and stops the gradient of negative ones; here the
+levels do, for networks without. At one bit w_eff = v sign(w), sign(0) = -1.
 
 Reference: Zhang et al., ECCV 2018, arXiv:1807.10029; starts, λ and the averages from its code.
 """

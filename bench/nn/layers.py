@@ -145,7 +145,7 @@ def latent_inputs(net: nn.Module, images: Tensor) -> dict[str, Tensor]:
         seen[name] = args[0].detach()
 
     hooks = [
-        layer.A.register_forward_pre_hook(partial(keep, name))
+        layer.register_forward_pre_hook(partial(keep, name))
         for name, layer in binary_inputs(binary_layers(net))
     ]
     training = net.training

@@ -51,6 +51,15 @@ def test_inputs() -> None:
     check_fit(ran, before, layer.A.get_buffer("basis"), INPUTS)
 
 
+def test_negative_inputs() -> None:
+    """They are 0 and have no gradient, as behind a ReLU."""
+    x = given("input")
+    one, two = (run_inputs(lq_layer(), z, given("upstream_a")) for z in (x, x.relu()))
+
+    assert torch.equal(one.results["effective_input"], two.results["effective_input"])
+    assert torch.equal(one.results["grad_input"], two.results["grad_input"] * (x >= 0))
+
+
 def test_gradient_through_the_layer() -> None:
     """dL/dw is the convolution's own gradient at the levels."""
     layer = lq_layer(weight_bits=2)
