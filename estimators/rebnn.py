@@ -126,11 +126,11 @@ class Remembering(Distilled):
 
     def __init__(self, net: nn.Module, recipe: Recipe) -> None:
         super().__init__(recipe)
-        layers = [layer for _, layer in binary_layers(net) if hasattr(layer.W, "previous")]
-        self.remembered = [(layer.weight, layer.W.get_buffer("previous")) for layer in layers]
+        layers = [layer for _, layer in binary_layers(net)]
+        self.layers = [layer for layer in layers if hasattr(layer.W, "previous")]
 
     @torch.no_grad()
     def after_backward(self) -> None:
-        for w, previous in self.remembered:
-            if w.grad is not None:
-                previous.copy_(w.grad)
+        for layer in self.layers:
+            if layer.weight.grad is not None:
+                layer.W.get_buffer("previous").copy_(layer.weight.grad)

@@ -1,0 +1,264 @@
+"""
+What a method owes the harness where it trains: claims on two blocks and a few steps.
+
+Each takes an estimator and says what is wrong, or nothing and the figures by which it holds.
+"""
+
+import math
+import shutil
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from bench.nn.contract import Estimator, Surrogate
+from bench.nn.layers import BinaryLayer, binary_layers
+from bench.properties.claim import Claim
+from bench.properties.sample_training import STEPS, Sample, load_digits, make_sample
+from bench.spec.cell import Binarization, Role
+from bench.train.optimizer import make_optimizer, optimized
+from bench.train.snapshot import Snapshot
+
+EXACT = 1e-12  # of float64, relative to the largest number
+LATENTS: dict[str, float] = {"0": 0.0, "constant": 0.5, "1e4": 1e4, "-1e4": -1e4}
+
+
+def training_claims(*, compiled: bool) -> dict[str, Claim]:
+    """
+    Return the claims, by name.
+
+    Args:
+        compiled: also that of the compiled step, which takes half a minute.
+    """
+    claims: dict[str, Claim] = {
+        "options it fixes exist": fixes_options,
+        "each parameter is in one group": groups_parameters,
+        "steps stay finite": steps_from_extremes,
+        "evaluation has its bits": evaluates_in_its_bits,
+        "resumed is uninterrupted": resumes,
+        "channels last is contiguous": takes_formats,
+    }
+    return claims | {"compiled is eager": compiles} if compiled else claims
+
+
+def trains_its_own_way(estimator: Estimator) -> bool:
+    """Does it do more than to give sign another gradient?"""
+    own = type(estimator)
+    hooks = ("coach", "stages", "bits")
+    changed = any(getattr(own, name) is not getattr(Estimator, name) for name in hooks)
+    return changed or not isinstance(estimator, Surrogate)
+
+
+def fixes_options(estimator: Estimator) -> tuple[str, str]:
+    """What it fixes are options of binary layers, and stages set parameters of its own."""
+    Binarization.model_validate(estimator.fixes)
+    stages = estimator.stages()
+    for number, stage in enumerate(stages, 1):
+        unknown = stage.fields.keys() - type(estimator).model_fields.keys()
+        if unknown:
+            return f"stage {number} sets `{min(unknown)}`, which is no parameter of it", ""
+        type(estimator).model_validate(estimator.model_dump() | stage.fields)
+    fixed = ", ".join(f"{key}: {value}" for key, value in estimator.fixes.items()) or "none"
+    return "", f"{fixed}; {len(stages)} {'stage' if len(stages) == 1 else 'stages'}"
+
+
+def groups_parameters(estimator: Estimator) -> tuple[str, str]:
+    """Every parameter is there once the network is built, and some optimizer trains it, once."""
+    sample = make_sample(estimator, epochs=1)
+    built = _parameters(sample)
+    unmade = [name for name, p in built.items() if nn.parameter.is_lazy(p)]
+    if unmade:
+        return f"{unmade[0]} has no shape before the first forward; give it one in __init__", ""
+    trained = optimized(make_optimizer(sample.net, sample.recipe, sample.coach))
+    twice = [name for name, p in built.items() if sum(p is other for other in trained) != 1]
+    if twice:
+        return f"{twice[0]} is in no group or in several", ""
+    sample.train()
+    late = _parameters(sample)
+    for name in {**built, **late}:
+        if built.get(name) is not late.get(name):
+            return f"{name} is made or replaced after the network is built, so it never trains", ""
+    still = [name for name, p in late.items() if p.grad is None]
+    told = f"; without a gradient in the last step: {', '.join(still)}" if still else ""
+    return "", f"{len(built)} parameters{told}"
+
+
+def _parameters(sample: Sample) -> dict[str, nn.Parameter]:
+    coach = {f"coach.{name}": p for name, p in sample.coach.named_parameters()}
+    return dict(sample.net.named_parameters()) | coach
+
+
+def steps_from_extremes(estimator: Estimator) -> tuple[str, str]:
+    """One epoch from latents that are all alike leaves nothing that is not finite."""
+    for told, value in LATENTS.items():
+        sample = make_sample(estimator, epochs=1)
+        with torch.no_grad():
+            for _, layer in binary_layers(sample.net):
+                layer.weight.fill_(value)
+        outcome = sample.train()
+        if outcome.diverged:
+            return f"latents {told}: {outcome.diverged}", ""
+        spoilt = [
+            name
+            for name, p in _parameters(sample).items()
+            if p.grad is not None and not p.grad.isfinite().all()
+        ]
+        if spoilt:
+            return f"latents {told}: the gradient of {spoilt[0]} is not finite", ""
+    return "", f"an epoch from latents of {', '.join(LATENTS)}"
+
+
+def evaluates_in_its_bits(estimator: Estimator) -> tuple[str, str]:
+    """After training no filter and no input channel has more values than its bits allow."""
+    sample = make_sample(estimator)
+    sample.train()
+    sample.net.eval()
+    most: dict[Role, int] = {"W": 0, "A": 0}
+    for name, role, values in _multiplied(sample):
+        bits = estimator.bits(role)
+        for row in values.flatten(1) if role == "W" else values.transpose(0, 1).flatten(1):
+            most[role] = max(most[role], len(row.unique()))
+        if most[role] > 2**bits:
+            what = "a filter's weights" if role == "W" else "a channel's inputs"
+            return f"{name}: {most[role]} values of {what}, {bits} bits hold {2**bits}", ""
+    told = [f"{role} {estimator.bits(role)} bits, {n} values" for role, n in most.items()]
+    return "", "; ".join(told)
+
+
+@torch.no_grad()
+def _multiplied(sample: Sample) -> Iterator[tuple[str, Role, Tensor]]:
+    """What the product of each layer is of, for test images: layer, role, effective values."""
+    found: list[tuple[str, Role, Tensor]] = []
+    for name, layer in binary_layers(sample.net):
+        layer.product = _seeing(name, layer.product, found)
+    images, _ = next(iter(load_digits().batches("test", 20)))
+    sample.net(images)
+    yield from found
+
+
+def _seeing(
+    name: str, product: Callable[..., Tensor], found: list[tuple[str, Role, Tensor]]
+) -> Callable[..., Tensor]:
+    """A layer's product that notes what it is of."""
+
+    def multiply(a: Tensor, w: Tensor, scale: Tensor | None = None) -> Tensor:
+        found.extend([(name, "W", w if scale is None else w * scale), (name, "A", a)])
+        return product(a, w, scale)
+
+    return multiply
+
+
+def _effective(given: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+    return given[0] * given[1] if isinstance(given, tuple) else given
+
+
+def resumes(estimator: Estimator) -> tuple[str, str]:
+    """Whoever goes on from the middle of an epoch ends as who was not interrupted, bit for bit."""
+    snapshots: list[Snapshot] = []
+    whole = make_sample(estimator, seed=1)
+    outcome = whole.train(keep=snapshots.append)
+    expected = _numbers(whole)
+    for place in (1, STEPS + 1):
+        sample = make_sample(estimator, seed=2)
+        again = sample.train(resume=snapshots[place])
+        where = f"from step {place % STEPS + 1} of epoch {place // STEPS + 1}"
+        if again.curves != outcome.curves:
+            return f"{where}: losses or accuracies differ", ""
+        for name, value in _numbers(sample).items():
+            if not torch.equal(value, expected[name]):
+                return f"{where}: {name} differs", ""
+    return "", f"from the middle of 2 epochs, {len(expected)} tensors"
+
+
+def _numbers(sample: Sample) -> dict[str, Tensor]:
+    """All that a network and its coach hold."""
+    parts = {"": sample.net, "coach.": sample.coach}
+    return {
+        prefix + name: tensor.detach()
+        for prefix, part in parts.items()
+        for name, tensor in (*part.named_parameters(), *part.named_buffers())
+    }
+
+
+def takes_formats(estimator: Estimator) -> tuple[str, str]:
+    """Weights in channels-last order are the same weights: to binarizers and to the coach."""
+    contiguous, last = (
+        _one_step(estimator, order) for order in (torch.contiguous_format, torch.channels_last)
+    )
+    worst = 0.0
+    for name, value in contiguous.items():
+        off = _distance(last[name], value)
+        if not off <= EXACT:
+            return f"{name} is off by {off:.1g} in channels-last order; reshape, never view", ""
+        worst = max(worst, off)
+    return "", f"largest relative difference {worst:.1e}"
+
+
+def _one_step(estimator: Estimator, order: torch.memory_format) -> dict[str, Tensor]:
+    """Effective weights, gradients and all numbers after a step on the weights alone."""
+    sample = make_sample(estimator, double=True)
+    sample.net.to(memory_format=order)  # pyright: ignore[reportCallIssue]
+    sample.clock.set(0.4)
+    found: dict[str, Tensor] = {}
+    with torch.no_grad():
+        sample.coach.begin_epoch(0, 0.1)
+        sample.coach.before_step()
+    for name, layer in binary_layers(sample.net):
+        found[f"{name}.effective"] = _pass_through(layer)
+    with torch.no_grad():
+        sample.coach.after_backward()
+        found |= {
+            f"{name}.grad": p.grad.clone()
+            for name, p in _parameters(sample).items()
+            if p.grad is not None
+        }
+        sample.coach.after_step()
+    return found | _numbers(sample)
+
+
+def _pass_through(layer: BinaryLayer) -> Tensor:
+    """The effective weights of a layer, after the gradient of a waving sum of them."""
+    given = layer.W(layer.weight)
+    effective = _effective(given[0] if isinstance(given, list) else given)
+    wave = torch.arange(effective.numel(), dtype=effective.dtype).sin().reshape(effective.shape)
+    if effective.requires_grad:
+        (effective * wave).sum().backward()
+    return effective.detach()
+
+
+def compiles(estimator: Estimator) -> tuple[str, str]:
+    """Three compiled steps in float64 are three eager ones, to 1e-12 of the largest number."""
+    if not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        return "", "not tried: there is no C++ compiler here"
+    eager, other = (make_sample(estimator, epochs=1, double=True) for _ in range(2))
+    eager.train()
+    other.train(compiled=True)
+    if _draws(estimator):
+        return "", "trains; not compared, for it draws at random"
+    expected, worst = _numbers(eager), 0.0
+    for name, value in _numbers(other).items():
+        off = _distance(value, expected[name])
+        if not off <= EXACT:
+            return f"{name} is off by {off:.1g} after {STEPS} steps", ""
+        worst = max(worst, off)
+    return "", f"{STEPS} steps in float64, largest relative difference {worst:.1e}"
+
+
+def _draws(estimator: Estimator) -> bool:
+    """Do two trainings differ that differ in the global generator alone?"""
+    ends: list[dict[str, Tensor]] = []
+    for seed in (1, 2):
+        sample = make_sample(estimator, epochs=1)
+        torch.manual_seed(seed)
+        sample.train()
+        ends.append(_numbers(sample))
+    return any(not torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+def _distance(one: Tensor, other: Tensor) -> float:
+    """The largest difference, relative to the largest number; 0 of nothing."""
+    if not one.numel():
+        return 0.0
+    one, other = one.double(), other.double()
+    off = (one - other).abs().max().item()
+    return 0.0 if off == 0 else off / max(other.abs().max().item(), math.ulp(1.0))
