@@ -39,12 +39,16 @@ def check(
             autocompletion=offering(completion.cells),
         ),
     ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Compile nothing, which takes half a minute a method.")
+    ] = False,
     results: Results = Path("results"),
     data: Data = None,
 ) -> None:
     """Is the estimator what its formula says? Is it rational, is it flexible, and if not, where?
 
-    As in `bench check reste`, `bench check rbnn t_min=1.4143`, or `bench check --all --study`.
+    A method trains two small blocks, and what it promises is looked for there. As in
+    `bench check reste`, `bench check rbnn t_min=1.4143`, or `bench check --all --study`.
     """
     from bench.properties import check_text, latents
 
@@ -60,7 +64,7 @@ def check(
         for part in iterate_silently(check_text.render_study(words or [], measured)):
             out.print(part, markup=False, highlight=False)
         return
-    lines = check_text.render_reports(words or [])
+    lines = check_text.render_reports(words or [], quick=quick)
     if definition or baseline or form or cell:
         chosen = definition or ("trained" if cell else "p")
         criterion = Criterion(chosen, baseline or "identity", form or "pure")

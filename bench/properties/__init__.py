@@ -4,5 +4,5 @@ real z.
 
 Doors: certificates, check_text, criterion, curve, estimating_error, latents, verdicts.
 
-Never: trains, or touches a plan.
+Never: trains a cell, or touches a plan.
 """

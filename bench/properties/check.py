@@ -4,9 +4,8 @@ What every estimator owes the harness, checked on a plugin that nobody wrote tes
 `bench check` prints it, and the test suite runs the same over every installed estimator.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +14,8 @@ from bench.nn.clock import Clock
 from bench.nn.contract import Estimator, Surrogate, SurrogateBinarizer
 from bench.nn.sign import sign
 from bench.properties import estimating_error, verdicts
+from bench.properties.claim import Check, check_claim
+from bench.properties.training_claims import check_training, trains_its_own_way
 from bench.spec.cell import Role
 from bench.spec.plan import Properties
 
@@ -26,20 +27,11 @@ SLOPE_TOLERANCE = 1e-4  # relative to 1 + |f'|; a one-sided difference is off by
 
 
 @dataclass(frozen=True)
-class Check:
-    """One claim about an estimator, whether it holds, and by which figures."""
-
-    name: str
-    ok: bool
-    detail: str
-
-
-@dataclass(frozen=True)
 class CheckReport:
     """Checks, and the property verdicts, which cannot fail: they are what they are."""
 
     checks: list[Check]
-    knob: str  # its name, visited range and limits
+    knob: str  # its name, visited range and limits; empty: no f, so no verdicts either
     printed: Properties | None
     trained: dict[Role, Properties]
 
@@ -48,16 +40,23 @@ class CheckReport:
         return all(check.ok for check in self.checks)
 
 
-def check_estimator(estimator: Estimator) -> CheckReport:
-    """Run every check on one configured estimator."""
+def check_estimator(estimator: Estimator, *, quick: bool = True) -> CheckReport:
+    """
+    Run every check on one configured estimator.
+
+    Args:
+        quick: of one that is more than a gradient for sign, leave out what compiles.
+    """
     form = "forward is sign" if isinstance(estimator, Surrogate) else "forward keeps its shape"
-    checks = [_guarded(form, _forward, estimator)]
-    checks.append(_guarded("gradients finite", _finite, estimator))
+    checks = [check_claim(form, _forward, estimator)]
+    checks.append(check_claim("gradients finite", _finite, estimator))
+    if trains_its_own_way(estimator):
+        checks += check_training(estimator, quick=quick)
     if not isinstance(estimator, Surrogate):
-        return CheckReport(checks, "no surrogate: f is not declared", None, {})
-    checks.append(_guarded("slope is the derivative of value", _slope, estimator))
-    checks.append(_guarded("training multiplies by the slope", _backward, estimator))
-    checks.append(_guarded("knob is one", lambda plugin: ("", describe_knob(plugin)), estimator))
+        return CheckReport(checks, "", None, {})
+    checks.append(check_claim("slope is the derivative of value", _slope, estimator))
+    checks.append(check_claim("training multiplies by the slope", _backward, estimator))
+    checks.append(check_claim("knob is one", lambda plugin: ("", describe_knob(plugin)), estimator))
     knob = checks.pop() if checks[-1].ok else checks[-1]
     if not all(c.ok for c in checks):
         return CheckReport(checks, knob.detail, None, {})
@@ -82,15 +81,6 @@ def describe_knob(surrogate: Surrogate) -> str:
     text = f"{knob.name}: {knob.start:g} → {knob.end:g}, {schedule}; {limits}"
     other = surrogate.knob("A")
     return text if other == knob or other is None else f"{text}; at least {other.floor:g} for A"
-
-
-def _guarded(name: str, claim: Callable[[Any], tuple[str, str]], estimator: Estimator) -> Check:
-    """A claim that raises does not hold; a plugin's exception is its author's to see."""
-    try:
-        problem, detail = claim(estimator)
-    except Exception as error:  # whatever a stranger's code does
-        return Check(name, ok=False, detail=f"raises {type(error).__name__}: {error}")
-    return Check(name, ok=not problem, detail=problem or detail)
 
 
 def _binarizers(

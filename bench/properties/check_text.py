@@ -22,17 +22,19 @@ from bench.spec.cell import Role
 from bench.spec.choices import PropertyDefinition
 from bench.spec.plan import Properties
 
+NO_F = "no f: rational and flexible are not asked"
 FLEXIBLE = {"yes": "flexible", "little": "little flexible", "not": "not flexible"}
 
 FIRST, LAST = ((FORMS[i], BASELINES[i]) for i in (0, -1))
 
 
-def render_reports(words: list[str]) -> Iterator[tuple[str, bool]]:
+def render_reports(words: list[str], *, quick: bool = False) -> Iterator[tuple[str, bool]]:
     """
     The text of `bench check` and whether all holds, for the named estimators or for all.
 
     Args:
         words: names of estimators; or one, and `KEY=VALUE` for each parameter to be set.
+        quick: compile nothing.
 
     Raises:
         UsageError: parameters without one name that they belong to, or not this estimator's.
@@ -41,13 +43,13 @@ def render_reports(words: list[str]) -> Iterator[tuple[str, bool]]:
         if isinstance(plugin, str):
             yield plugin, False
             continue
-        report = check_estimator(plugin)
+        report = check_estimator(plugin, quick=quick)
         lines = [f"{name}: {plugin.formula}"]
         width = max(len(c.name) for c in report.checks)
         lines += [
             f"  {'ok  ' if c.ok else 'FAIL'} {c.name:{width}}  {c.detail}" for c in report.checks
         ]
-        lines.append(f"  knob: {report.knob}")
+        lines.append(f"  knob: {report.knob}" if report.knob else f"  {NO_F}")
         if report.printed:
             lines += _verdict("printed formula (definition P)", report.printed)
             lines += _told(certify(plugin, None))
@@ -75,7 +77,7 @@ def render_verdicts(
         raise UsageError(message)
     for name, plugin in _plugins(words):
         if not isinstance(plugin, Surrogate):
-            yield plugin if isinstance(plugin, str) else f"{name}: f is not declared", False
+            yield plugin if isinstance(plugin, str) else f"{name}: {NO_F}", False
             continue
         try:
             properties = judge_by(plugin, criterion, measured)
@@ -104,7 +106,7 @@ def render_study(
     broken: list[str] = []
     for name, plugin in _plugins(words):
         if not isinstance(plugin, Surrogate):
-            broken.append(plugin if isinstance(plugin, str) else f"{name}: f is not declared")
+            broken.append(plugin if isinstance(plugin, str) else f"{name}: {NO_F}")
             continue
         try:
             properties = judge_by_all(plugin, measured)

@@ -1,11 +1,10 @@
-"""The smallest trainings that show what a method does: a net of two blocks, three steps an epoch."""
+"""The smallest trainings that show what a method does: two blocks, three steps an epoch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from bench.data.dataset import Dataset
@@ -88,8 +87,11 @@ class Sample:
 class _Keeper:
     """A checkpointer that is asked for every snapshot and never stops."""
 
-    def __init__(self, keep: Callable[[Snapshot], None]) -> None:
-        self.keep = keep
+    def __init__(self, take: Callable[[Snapshot], None]) -> None:
+        self.take = take
+
+    def keep(self, snapshot: Snapshot) -> None:
+        self.take(snapshot)
 
     def due(self) -> bool:
         return True

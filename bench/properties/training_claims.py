@@ -6,6 +6,7 @@ Each takes an estimator and says what is wrong, or nothing and the figures by wh
 
 import shutil
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from torch._dynamo.testing import CompileCounter
 
 from bench.nn.contract import Estimator, Surrogate
 from bench.nn.layers import BinaryLayer, binary_layers
-from bench.properties.claim import Claim
+from bench.properties.claim import Check, Claim, check_claim
 from bench.properties.sample_training import BATCH, STEPS, Sample, load_digits, make_sample
 from bench.spec.cell import Binarization, Role
 from bench.train.observer import Observer
@@ -21,15 +22,16 @@ from bench.train.optimizer import make_optimizer, optimized
 from bench.train.snapshot import Snapshot
 
 EXACT = 1e-12  # of float64, relative to the largest number or to 1
+FIRST = ("options it fixes exist", "stages train")
 LATENTS: dict[str, float] = {"0": 0.0, "constant": 0.5, "1e4": 1e4, "-1e4": -1e4}
 
 
-def training_claims(*, compiled: bool) -> dict[str, Claim]:
+def training_claims(*, quick: bool) -> dict[str, Claim]:
     """
     Return the claims, by name.
 
     Args:
-        compiled: also that of the compiled step, which takes half a minute.
+        quick: without those about compiling, which take half a minute.
     """
     claims: dict[str, Claim] = {
         "options it fixes exist": fixes_options,
@@ -39,9 +41,19 @@ def training_claims(*, compiled: bool) -> dict[str, Claim]:
         "evaluation has its bits": evaluates_in_its_bits,
         "resumed is uninterrupted": resumes,
         "channels last is contiguous": takes_formats,
-        "one graph over its schedule": stays_one_graph,
     }
-    return claims | {"compiled is eager": compiles} if compiled else claims
+    compiling = {"one graph over its schedule": stays_one_graph, "compiled is eager": compiles}
+    return claims if quick else claims | compiling
+
+
+def check_training(estimator: Estimator, *, quick: bool) -> list[Check]:
+    """Check the claims in their order; where one of `FIRST` does not hold, none can after it."""
+    checks: list[Check] = []
+    for name, claim in training_claims(quick=quick).items():
+        checks.append(check_claim(name, claim, estimator))
+        if name in FIRST and not checks[-1].ok:
+            break
+    return checks
 
 
 def trains_its_own_way(estimator: Estimator) -> bool:
@@ -129,7 +141,7 @@ def evaluates_in_its_bits(estimator: Estimator) -> tuple[str, str]:
     for name, role, values in _multiplied(sample):
         bits = estimator.bits(role)
         for row in values.flatten(1) if role == "W" else values.transpose(0, 1).flatten(1):
-            most[role] = max(most[role], len(row.unique()))
+            most[role] = max(most[role], row.unique().numel())
         if most[role] > 2**bits:
             what = "a filter's weights" if role == "W" else "a channel's inputs"
             return f"{name}: {most[role]} values of {what}, {bits} bits hold {2**bits}", ""
@@ -230,8 +242,7 @@ def _one_step(estimator: Estimator, order: torch.memory_format) -> dict[str, Ten
 
 def _pass_through(layer: BinaryLayer) -> Tensor:
     """The effective weights of a layer, after the gradient of a waving sum of them."""
-    given = layer.W(layer.weight)
-    effective = _effective(given[0] if isinstance(given, list) else given)
+    effective = _effective(layer.W(layer.weight))
     wave = torch.arange(effective.numel(), dtype=effective.dtype).sin().reshape(effective.shape)
     if effective.requires_grad:
         (effective * wave).sum().backward()
@@ -249,6 +260,9 @@ def stays_one_graph(estimator: Estimator) -> tuple[str, str]:
         return sample.coach.loss(sample.net(images), labels, observer.take(images))
 
     torch.compiler.reset()
+    config: Any = torch._dynamo.config  # pyright: ignore
+    if hasattr(config, "trace_autograd_ops"):  # slopes that autograd derives
+        config.trace_autograd_ops = True
     step: Callable[[Tensor, Tensor], Tensor] = torch.compile(
         find_loss, backend=counter, dynamic=False, fullgraph=True
     )
