@@ -141,7 +141,7 @@ def evaluates_in_its_bits(estimator: Estimator) -> tuple[str, str]:
     for name, role, values in _multiplied(sample):
         bits = estimator.bits(role)
         for row in values.flatten(1) if role == "W" else values.transpose(0, 1).flatten(1):
-            most[role] = max(most[role], row.unique().numel())
+            most[role] = max(most[role], len(set(row.tolist())))
         if most[role] > 2**bits:
             what = "a filter's weights" if role == "W" else "a channel's inputs"
             return f"{name}: {most[role]} values of {what}, {bits} bits hold {2**bits}", ""
