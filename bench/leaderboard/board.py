@@ -12,6 +12,7 @@ from bench.leaderboard.resources import Resources
 from bench.leaderboard.stats.friedman import AverageRanks
 from bench.leaderboard.stats.intervals import Estimate
 from bench.leaderboard.stats.pairwise import RankInterval
+from bench.results.record import Extras, Levels
 from bench.spec.choices import Correction
 from bench.spec.published import Claim
 
@@ -27,6 +28,8 @@ class EstimatorText:
     kind: str = ""
     rational: str = ""
     flexible: str = ""
+    aux: str = ""  # what it has beside a gradient
+    has_f: bool = True  # of the weights; without one there is no e, and nothing is rational
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,20 @@ class SeedCounts:
     stale: dict[str, int] = field(default_factory=dict[str, int])  # reason → seeds it makes stale
     unused: dict[str, int] = field(default_factory=dict[str, int])  # the same, of records not used
     missing: int = 0  # seeds without a record
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """What a row's trained networks are, counted in evaluation, and have beyond plain STE's."""
+
+    bits: str = ""  # as counted, `1/1 x2` where layers have two products; "": not counted
+    binary: str = ""  # as binary as it says: yes, or no, and why
+    unlike: str = ""  # why the networks are not as binary as they say, after the last epoch
+    levels: Levels | None = None  # of the seed that has most
+    extras: Extras | None = None
+    epochs: int = 0  # of all its stages, and of the teacher
+    chain_s: float | None = None  # what these took, mean over seeds; None: nothing but the row
+    chained: bool = False  # does it rest on other cells?
 
 
 @dataclass(frozen=True)
@@ -104,6 +121,7 @@ class MeasuredRow(BoardRow):
     scores: Scores
     seeds: SeedCounts
     resources: Resources
+    network: NetworkFacts = NetworkFacts()
     comparison: Comparison = Comparison()
     verdict: str = ""  # on the claim
     confounds: list[str] = field(default_factory=list[str])  # in what else it differs

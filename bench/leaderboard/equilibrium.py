@@ -28,9 +28,10 @@ Series: TypeAlias = tuple[list[float], list[float]]  # e and s, one value per ep
 def indicators(
     record: Record, definition: Definition = "paper", role: Role = "W"
 ) -> tuple[float, float] | None:
-    """(e, s) of one record over the layers of `role`; None if it has none."""
-    layers = [series(layer, definition) for _, layer in observed_layers(record, role)]
-    if not layers:
+    """(e, s) of one record over the layers of `role`; None if it has none, or no f."""
+    observed = [layer for _, layer in observed_layers(record, role)]
+    layers = [series(layer, definition) for layer in observed]
+    if not any(map(has_f, observed)):
         return None
     if definition == "code":
         sums = sum(mean(e) for e, _ in layers), sum(sum(s) for _, s in layers)
@@ -41,6 +42,11 @@ def indicators(
 def observed_layers(record: Record, role: Role) -> list[tuple[str, LayerIndicators]]:
     """The layers of `role` that were observed for at least one epoch, by name."""
     return [(x.layer, x) for x in record.indicators if x.role == role and x.n]
+
+
+def has_f(layer: LayerIndicators) -> bool:
+    """Was there an f? Only what is no f differs from sign nowhere."""
+    return any(any(errors) for errors in (layer.error_now_used, layer.error_now_pure))
 
 
 def series(layer: LayerIndicators, definition: Definition) -> Series:

@@ -16,6 +16,7 @@ from bench.leaderboard.board import (
     TunedValues,
 )
 from bench.leaderboard.equilibrium import indicators
+from bench.leaderboard.networks import network_facts
 from bench.leaderboard.replication import verdict
 from bench.leaderboard.resources import measured_resources
 from bench.leaderboard.stats.intervals import estimate, mean, paired
@@ -27,7 +28,7 @@ from bench.spec.plan import Absent, Plan, RoleInfo, Row, Trial
 STE = "ste"  # what steps are timed by
 # What cells of one section may differ in. Options of binary layers are a suite's, and so the same
 # in all its cells, but for those that a method fixes.
-OWN = {"weights", "activations", "seed", "start", "teacher", "binarization"}
+OWN = {"weights", "activations", "bits", "seed", "start", "teacher", "binarization"}
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,7 @@ def _row(measured: Measurements, row: Row, cells: list[Cell], timed_by: list[Cel
             ended=len(scores.by_seed), lost=dict(lost), missing=len(cells) - len(records)
         ),
         resources=measured_resources(ended, measured.records_of(timed_by)),
+        network=network_facts(cells, measured.records),
         confounds=row.differences,
         cells=[cell.id for cell in cells],
     )
@@ -203,11 +205,15 @@ def _estimator(row: Row) -> EstimatorText:
         kind=_by_role(row, [i.kind for i in infos]) if infos else "full precision",
         rational=_by_role(row, [_verdict(i, "rational") for i in infos]),
         flexible=_by_role(row, [_verdict(i, "flexible") for i in infos]),
+        aux=_by_role(row, [i.aux for i in infos]),
+        has_f=all(i.has_f for role, i in row.roles.items() if role == "W"),
     )
 
 
 def _verdict(info: RoleInfo, name: str) -> str:
     """Of the printed f, and in brackets of the one that trains, where that is another."""
+    if not info.has_f:
+        return "no f"
     words = [str(getattr(p, name)) if p else "n/a" for p in (info.printed, info.trained)]
     return words[0] if words[0] == words[1] else f"{words[0]} ({words[1]})"
 

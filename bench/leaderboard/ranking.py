@@ -2,11 +2,12 @@
 A plan and its records, joined into ranked tables. Pure: the same input, the same board.
 
 Rows are ranked within a section: one backbone at one W/A, one recipe, one data set, so that nothing
-differs but the estimator; full precision is shown and never ranked. The metric is last-epoch test
-accuracy. A row that lost a seed stands below those that lost none: the mean of survivors flatters
-it. Ranks are intervals, as wide as the seeds leave them (`bench.leaderboard.stats.pairwise`).
-Tuned rows stand in a section of their own, where each estimator has its own values of what was
-tuned, chosen with one budget.
+differs but the estimator, and options of binary layers that a method fixes. Full precision is shown
+and never ranked, nor is a row whose network is less binary than it says. The metric is last-epoch
+test accuracy. A row that lost a seed stands below those that lost none: the mean of survivors
+flatters it. Ranks are intervals, as wide as the seeds leave them
+(`bench.leaderboard.stats.pairwise`). Tuned rows stand in a section of their own, where each
+estimator has its own values of what was tuned, chosen with one budget.
 """
 
 import math
@@ -132,7 +133,7 @@ def _across(sections: list[Section]) -> AverageRanks | None:
         f"{section.backbone} {section.wa}": {
             row.name: (row.scores.last.mean if row.scores.last else 0.0) - bool(row.seeds.lost)
             for row in section.measured
-            if row.scores.last or row.seeds.lost
+            if (row.scores.last or row.seeds.lost) and not row.network.unlike
         }
         for section in sections
         if section.wa != REAL and not section.tuned
@@ -180,7 +181,7 @@ def _judged(
     differing = confounds.differing([[known[i] for i in x.cells if i in known] for x in rows])
     rows = [replace(x, confounds=[*x.confounds, *c]) for x, c in zip(rows, differing, strict=True)]
     rows = sorted(rows, key=_order)
-    ranked = [x for x in rows if x.scores.last and x.wa != REAL]
+    ranked = [x for x in rows if x.scores.last and x.wa != REAL and not x.network.unlike]
     complete = [x for x in ranked if not x.seeds.lost]
     samples = [[*x.scores.by_seed.values()] for x in complete]
     better = apart(samples, correction, ALPHA / measured.plan.looks)

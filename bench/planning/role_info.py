@@ -23,6 +23,8 @@ def _describe(config: PluginConfig, role: Role) -> RoleInfo:
         schedule=getattr(plugin, "schedule", ""),
         printed=printed,
         trained=trained,
+        has_f=isinstance(plugin, Surrogate),
+        aux=plugin.aux.strip("- "),
     )
 
 

@@ -45,8 +45,10 @@ class RoleInfo(Frozen):
     formula: str
     kind: str
     schedule: str = ""  # empty: no scheduled knob
-    printed: Properties | None = None  # by definition P; None: no surrogate, so no f to judge
+    printed: Properties | None = None  # by definition P; None: there is no f to judge
     trained: Properties | None = None
+    has_f: bool = True  # is it a function in place of sign's derivative, and nothing else?
+    aux: str = ""  # what it has beside: module, loss, rule, stages, teacher
 
 
 class Trial(Frozen):

@@ -108,8 +108,6 @@ def train(
         if outcome.diverged:
             break
         acc, top5 = _evaluate(loop, e, claim)
-        if outcome.is_best(e, acc):
-            outcome.best_epoch, outcome.best = e, copy_weights(model)
         for name, value in zip(CURVES, (loop.loss, acc, top5, lr), strict=True):
             outcome.curves[name].append(value)
         watch(Progress(e + 1, recipe.epochs, 0.0, acc, loop.images_per_s))
@@ -120,12 +118,14 @@ def train(
 
 
 def _evaluate(loop: "_Loop", e: int, claim: Claim) -> tuple[float, float]:
-    """Return the accuracies after epoch e; the outcome keeps what the network multiplied."""
+    """Return the accuracies after epoch e; the outcome keeps what is best and what multiplies."""
     outcome, last = loop.state.outcome, e + 1 == loop.recipe.epochs
     with counted(loop.model, claim, MANY if last else A_FEW) as seen:
         accuracies = accuracy(loop.model, loop.data)
     if why := seen.unlike():
         outcome.unlike[e] = why
+    if outcome.is_best(e, accuracies[0]):
+        outcome.best_epoch, outcome.best = e, copy_weights(loop.model)
     if last and seen.image is not None:
         outcome.levels = seen.levels(outcome.unlike)
         outcome.extras = extras.measure(loop.model, loop.coach, seen.image, claim.folds)

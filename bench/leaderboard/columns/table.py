@@ -1,16 +1,18 @@
 """
 The columns of a leaderboard: one table, from which every format, the page and traces derive.
 
-To add a column is to add an entry to `COLUMNS`, or to `COSTS`, which is a part of it. Its group
+To add a column is to add an entry to `COLUMNS`, or to `COSTS` or `NETWORKS`, parts of it. Its group
 says where people find it, its place in the list where it stands in JSON and CSV.
 """
 
 from bench.leaderboard.board import PublishedRow
 from bench.leaderboard.columns.column import Column, chance, percent, points
 from bench.leaderboard.columns.costs import COSTS
+from bench.leaderboard.columns.networks import NETWORKS
 from bench.leaderboard.columns.values import (
     accuracy_text,
     difference_of_seed,
+    has_indicators,
     indicator_of_seed,
     is_binary,
     of_interval,
@@ -21,6 +23,7 @@ from bench.leaderboard.columns.values import (
     reasons,
     seeds_text,
     total,
+    without_f,
 )
 
 COLUMNS: list[Column] = [
@@ -50,6 +53,15 @@ COLUMNS: list[Column] = [
         kind="formula",
         optional=True,
         about="f as its paper prints it.",
+    ),
+    Column(
+        key="aux",
+        value=lambda row: row.estimator.aux,
+        group="estimator",
+        head="beside",
+        kind="text",
+        optional=True,
+        about="What a method has beside its gradient: module, loss, rule, stages, teacher.",
     ),
     Column(
         key="kind",
@@ -214,7 +226,8 @@ COLUMNS: list[Column] = [
         group="equilibrium",
         head="e",
         write="{:.4g}".format,
-        optional=True,
+        words=without_f(lambda scores: scores.e, "{:.4g}".format),
+        shown=has_indicators,
         about="Estimating error, over latent weights.",
         macro="E",
         of_seed=indicator_of_seed(0),
@@ -226,12 +239,14 @@ COLUMNS: list[Column] = [
         group="equilibrium",
         head="s",
         write="{:.2e}".format,
-        optional=True,
+        words=without_f(lambda scores: scores.s, "{:.2e}".format),
+        shown=has_indicators,
         about="Gradient instability, over latent weights.",
         macro="S",
         of_seed=indicator_of_seed(1),
         source="from `indicators`, the weights' layers",
     ),
+    *NETWORKS,
     *COSTS,
     Column(
         key="claim",

@@ -155,6 +155,8 @@ def footnotes(row: MeasuredRow) -> Iterator[str]:
     ran, planned = n + sum(seeds.lost.values()), count(len(row.cells), "seed")
     if row.confounds:
         yield f"* {name}: {'; '.join(row.confounds)}"
+    if row.network.unlike:
+        yield f"not ranked: {name}, {row.network.unlike}"
     difference = row.comparison.difference
     if difference and difference.n < n:
         yield f"Δ of {name}: over the {count(difference.n, 'seed')} that the baseline has too"
