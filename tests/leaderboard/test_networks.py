@@ -82,7 +82,8 @@ def rows_of(shown: Board) -> dict[str, MeasuredRow]:
 
 
 def test_a_plain_board_has_no_new_columns() -> None:
-    for more in ({}, {"levels": levels(), "extras": extras()}):
+    cases: list[dict[str, Any]] = [{}, {"levels": levels(), "extras": extras()}]
+    for more in cases:
         text = render.text(board({"ste": built("ste", **more)}), "md")
         for head in ("bits, counted", "binary", "param", "MACs", "epochs |", "beside"):
             assert head not in text
