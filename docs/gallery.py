@@ -18,8 +18,8 @@ from docs import plot, tables
 BIBLIOGRAPHY = Path(__file__).with_name("references.bib")
 INDEX = """# Estimators
 
-An *estimator* is what takes the place of d sign/dz, and nothing else; a *method* changes more. Each page
-is made from the plugin's file. [Write one](../methods.md).
+An *estimator* is what takes the place of d sign/dz, and nothing else; a *method* changes more. Each
+page is made from the plugin's file. [Write one](../methods.md).
 
 ## Estimators
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.base.text import count
 from bench.results.cell_state import CellState, CellStates
 from bench.spec.cell import Cell
-from bench.spec.plan import Plan
+from bench.spec.plan import Plan, chain_part
 
 
 def describe_plan(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:
@@ -21,6 +21,7 @@ def describe_plan(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[st
         state = _state(standing, part)
         counts[state] += 1
         name = f"{row.label} x {row.backbone} x {row.wa} x {row.schedule} x seed {cell.seed}"
+        part = ", ".join(filter(None, [part, _whole_chain(cell, part)]))
         note = f" ({standing.note})" if standing.note else ""
         yield f"{cell.id}  {state:8}  {name}{f' ({part})' if part else ''}{note}"
     for row in plan.rows:
@@ -34,6 +35,16 @@ def describe_plan(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[st
         name = f"{claim.method} x {claim.backbone} x {claim.wa}"
         yield f"{'published':>22}  {name}: {claim.acc:.2f}, {absent.reason}"
     yield _sums(plan, counts)
+
+
+def _whole_chain(cell: Cell, part: str) -> str:
+    """Say of a cell that ends a chain what all of it takes: `stage 2 of 2, 5 epochs in all`."""
+    if not cell.parents or chain_part(part):
+        return ""
+    stages = len(cell.stages)
+    words = [f"stage {stages} of {stages}"] if stages > 1 else []
+    epochs = sum(each.recipe.epochs for each in (*cell.ancestry(), cell))
+    return ", ".join([*words, f"{count(epochs, 'epoch')} in all"])
 
 
 def _state(standing: CellState, part: str) -> str:

@@ -165,7 +165,7 @@ def _row(measured: Measurements, row: Row, cells: list[Cell], timed_by: list[Cel
         seeds=SeedCounts(
             ended=len(scores.by_seed), lost=dict(lost), missing=len(cells) - len(records)
         ),
-        resources=measured_resources(ended, measured.records_of(timed_by)),
+        resources=measured_resources(ended, measured.records_of(timed_by), measured.records),
         network=network_facts(cells, measured.records),
         confounds=row.differences,
         cells=[cell.id for cell in cells],

@@ -114,8 +114,8 @@ def _impossible_gains(axes: Axes) -> Iterator[Problem]:
 
 def _impossible_chains(axes: Axes) -> Iterator[Problem]:
     """Find labels whose estimators ask for stages that cannot be, or for no teacher."""
-    recipes = [backbone.recipe for backbone in axes.backbones.values()]
     for label, roles in axes.estimators.items():
+        recipes = [axes.network(label, backbone).recipe for backbone in axes.backbones]
         wrong = [*chains.check(roles, recipes)]
         yield from (Problem(("estimators", label), why) for why in wrong)
         if label in axes.taught_by and not wrong and not chains.taught_at_all(roles):

@@ -225,6 +225,12 @@ def part_in_chain(above: Cell, cell: Cell) -> str:
     return "teacher" if same else f"teacher {above.backbone.name}"
 
 
+def chain_part(part: str) -> str:
+    """Return of a cell's part, as `walk_cells` says it, that in a chain; empty if it has none."""
+    last = part.rpartition(", ")[2]
+    return last if re.fullmatch(r"stage \d+ of \d+|teacher( \S+)?", last) else ""
+
+
 def _parts(row: Row) -> Iterator[tuple[str, Cell]]:
     """Yield the row's own cells, and those of its tuning with their part in it."""
     yield from (("", cell) for cell in row.cells)

@@ -14,7 +14,7 @@ from bench.results import store
 from bench.results.cell_state import CellStates
 from bench.run.job import Slot
 from bench.spec.cell import Cell
-from bench.spec.plan import Plan, Row, with_ancestry
+from bench.spec.plan import Plan, Row, chain_part, with_ancestry
 from bench.speed import packing
 from bench.speed.makespan import compute_end_times
 from bench.speed.measure import Measurer, Unmeasured
@@ -90,8 +90,11 @@ def calibrate(
         if (throughput := throughputs.get(graph_key(cell)))
     }
     start_s = max((_start_s(throughput) for throughput in throughputs.values()), default=0.0)
-    times = compute_end_times(seconds.values(), len(slots), start_s)
-    names = {graph_key(cell): name_row(row) for row, _, cell in reversed([*plan.walk_cells()])}
+    times = compute_end_times(seconds.values(), len(slots), start_s, _parents(cells, [*seconds]))
+    names = {
+        graph_key(cell): name_row(row) + (f" ({above})" if (above := chain_part(part)) else "")
+        for row, part, cell in reversed([*plan.walk_cells()])
+    }
     shares = {key: sum(seconds.get(cell.id, 0.0) for cell in groups[key]) for key in groups}
     lines = [
         GraphTime(
@@ -118,6 +121,16 @@ def compare_cpu_layouts(calibration: Calibration, measurer: Measurer) -> list[Th
 def name_row(row: Row) -> str:
     """A row as `bench plan` names it."""
     return f"{row.label} x {row.backbone} x {row.wa} x {row.schedule}"
+
+
+def _parents(cells: Iterable[Cell], order: list[str]) -> dict[int, list[int]]:
+    """The places of the cells that each of `order` has to wait for, of those that are in it."""
+    places = {cell_id: place for place, cell_id in enumerate(order)}
+    return {
+        places[cell.id]: [places[p.cell.id] for p in cell.parents.values() if p.cell.id in places]
+        for cell in cells
+        if cell.id in places and cell.parents
+    }
 
 
 def _seconds(cell: Cell, throughput: Throughput, measurer: Measurer) -> float:

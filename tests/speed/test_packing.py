@@ -60,6 +60,8 @@ def test_cells_go_to_the_slot_that_is_free_first() -> None:
     assert compute_end_times([5, 1, 1, 4], 2) == [5, 1, 2, 6]
     assert compute_end_times([1, 1], 4, start_s=10) == [11, 11]
     assert compute_end_times([], 2) == []
+    chain = {1: [0], 3: [1]}  # the second waits for the first, the fourth for the second
+    assert compute_end_times([5, 1, 2, 1, 9], 2, parents=chain) == [5, 6, 2, 7, 11]
 
 
 def test_the_largest_that_fits() -> None:

@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.leaderboard.equilibrium import observed_layers
-from bench.leaderboard.resources import measured_resources
 from bench.leaderboard.stats.intervals import estimate
 from bench.report.figures.intervals import whisker
 from bench.report.figures.panels import Panel, Runs, SuitePanels
@@ -66,8 +65,8 @@ def milliseconds(run: Runs) -> float | None:
 
 
 def kilojoules(run: Runs) -> float | None:
-    """That a GPU took for a cell: the mean over seeds."""
-    found = measured_resources(run.ended, []).energy_j
+    """That a GPU took for a cell and all that it rests on: the mean over seeds."""
+    found = run.row.resources.energy_j
     return found / 1000 if found else None
 
 
