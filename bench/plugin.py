@@ -34,6 +34,7 @@ from bench.nn.layers import (
 )
 from bench.nn.parts import (
     Alpha,
+    DividedSigns,
     ScaleGrad,
     Signs,
     approx_sign,
@@ -84,6 +85,7 @@ __all__ = [
     "Clock",
     "Coach",
     "Distilled",
+    "DividedSigns",
     "Estimator",
     "Field",
     "FirstLast",

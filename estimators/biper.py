@@ -25,14 +25,13 @@ from bench.plugin import (
     Alpha,
     Clock,
     Coach,
+    DividedSigns,
     Method,
     Recipe,
     Role,
     Seen,
     Stage,
-    approx_sign,
     binary_layers,
-    image_deviation,
     ste_sign,
 )
 
@@ -61,7 +60,7 @@ class BiPer(Method):
         return Sine(shape[0], self.omega, self.stage, zero)
 
     def input_binarizer(self, channels: int, clock: Clock, zero: int) -> nn.Module:
-        return Divided(zero)
+        return DividedSigns(zero)
 
     def coach(self, net: nn.Module, clock: Clock, recipe: Recipe) -> Coach:
         return Phases(net, recipe, self.tau) if self.regularizer == "code" else Coach(recipe)
@@ -91,19 +90,6 @@ class Sine(nn.Module):
     def forward(self, w: Tensor) -> Tensor:
         sine = (self.omega * w).sin()
         return ste_sign(sine, self.zero) if self.signs else sine
-
-
-class Divided(nn.Module):
-    """Signs whose slope sees inputs of deviation 1 in each image; the division moves no sign."""
-
-    signs = True
-
-    def __init__(self, zero: int) -> None:
-        super().__init__()
-        self.zero = zero
-
-    def forward(self, x: Tensor) -> Tensor:
-        return approx_sign(x / image_deviation(x, 1e-5) if self.training else x, self.zero)
 
 
 class Phases(Coach):

@@ -15,7 +15,7 @@ Twice the binary products of other methods; `products: 1` has no shifts and no s
 starts at 1/(2√n), the expected mean |w| of a layer as torch makes it, where the release has that
 mean itself.
 
-Reference: IE-Net, TPAMI 2022, and its released code.
+Reference: Ding, Liu and Zhou, Electronics 11(6), 937, 2022, and its released code.
 """
 
 from typing import Any, ClassVar, Literal

@@ -8,8 +8,8 @@ IE-Net's polynomial, the estimator without its two shifted inputs.
 
 RBNN's parabola, steeper at 0 by √1.5 and sooner at its vertex.
 
-Reference: IE-Net, TPAMI 2022; slope, t from 1e-2 to 1e1 and the rule for activations are those of
-its released code.
+Reference: Ding, Liu and Zhou, Electronics 11(6), 937, 2022; slope, t from 1e-2 to 1e1 and the rule
+for activations are those of its released code.
 """
 
 import math

@@ -16,6 +16,9 @@ release takes one. L is a mean already, so that its weight is 3e-6 at 256 images
 adds alpha L. The code in its present state builds on IR-Net, an earlier README named RBNN. There
 the teacher is in training mode and each step has a second forward pass; here neither is so.
 
+L grows with the fourth power of outputs: it is meant for stages that end in a Hardtanh (`order:
+bn_hardtanh`); with unbounded ones training at large rates may diverge.
+
 Reference: Shang et al., ECCV 2022, arXiv:2207.06540, and its released code.
 """
 

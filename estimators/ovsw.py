@@ -26,12 +26,11 @@ from torch import Tensor, nn
 from bench.plugin import (
     Clock,
     Coach,
+    DividedSigns,
     Method,
     Recipe,
-    approx_sign,
     binary_layers,
     filter_scale,
-    image_deviation,
     over_filter,
     standardized,
     ste_sign,
@@ -54,7 +53,7 @@ class OvSW(Method):
         return Scaled(zero)
 
     def input_binarizer(self, channels: int, clock: Clock, zero: int) -> nn.Module:
-        return Divided(zero)
+        return DividedSigns(zero, attached=False)
 
     def coach(self, net: nn.Module, clock: Clock, recipe: Recipe) -> Coach:
         return Waking(net, recipe, self)
@@ -71,20 +70,6 @@ class Scaled(nn.Module):
 
     def forward(self, w: Tensor) -> tuple[Tensor, Tensor]:
         return ste_sign(w, self.zero), filter_scale(standardized(w.detach(), 1e-5))
-
-
-class Divided(nn.Module):
-    """Signs whose slope sees inputs of deviation 1 in each image; the division moves no sign."""
-
-    signs = True
-
-    def __init__(self, zero: int) -> None:
-        super().__init__()
-        self.zero = zero
-
-    def forward(self, x: Tensor) -> Tensor:
-        scaled = x / image_deviation(x.detach(), 1e-5) if self.training else x
-        return approx_sign(scaled, self.zero)
 
 
 class Waking(Coach):

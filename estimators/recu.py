@@ -26,11 +26,10 @@ from bench.plugin import (
     Alpha,
     Annotated,
     Clock,
+    DividedSigns,
     Field,
     Method,
-    approx_sign,
     expected_scale,
-    image_deviation,
     standardized,
     ste_sign,
 )
@@ -52,7 +51,7 @@ class ReCU(Method):
         return Rectified(self, alpha, clock, zero)
 
     def input_binarizer(self, channels: int, clock: Clock, zero: int) -> nn.Module:
-        return Divided(zero)
+        return DividedSigns(zero)
 
     def log_tail(self, p: float) -> float:
         """Return ln(2 - 2τ) at progress p."""
@@ -84,16 +83,3 @@ class Rectified(nn.Module):
     def find_bound(self, z: Tensor) -> Tensor:
         """Return Q, 0-d."""
         return -z.detach().abs().mean() * self.dial.value
-
-
-class Divided(nn.Module):
-    """Signs whose slope sees inputs of deviation 1 in each image; the division moves no sign."""
-
-    signs = True
-
-    def __init__(self, zero: int) -> None:
-        super().__init__()
-        self.zero = zero
-
-    def forward(self, x: Tensor) -> Tensor:
-        return approx_sign(x / image_deviation(x, 1e-5) if self.training else x, self.zero)

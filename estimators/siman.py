@@ -17,7 +17,6 @@ mean |w| of a layer as torch makes it, where the release has that mean itself.
 Reference: Lin et al., TPAMI 2022, arXiv:2102.07981, and its released code.
 """
 
-import math
 from typing import Annotated, Literal
 
 import torch
@@ -32,6 +31,7 @@ from bench.plugin import (
     Recipe,
     approx_sign,
     binary_layers,
+    expected_scale,
     filter_mean,
     image_deviation,
     image_mean,
@@ -69,8 +69,7 @@ class Halves(nn.Module):
         super().__init__()
         self.rank = rank
         self.register_buffer("upper", torch.ones(shape))
-        n = math.prod(shape[1:])
-        self.after = Alpha(torch.full((shape[0],), 0.5 / n**0.5))
+        self.after = Alpha(expected_scale(shape))
 
     def forward(self, w: Tensor) -> Tensor:
         z = standardized(w, 1e-5).abs()

@@ -192,6 +192,30 @@ def image_mean(x: Tensor) -> Tensor:
     return x.mean(dims, keepdim=True)
 
 
+class DividedSigns(nn.Module):
+    """
+    ApproxSign that in training sees each image divided by its deviation, √(var + 1e-5).
+
+    The division moves no sign; evaluation leaves it out.
+
+    Args:
+        zero: the value of sign(0), 0 or 1.
+        attached: does the gradient go through the deviation, too?
+    """
+
+    signs = True
+
+    def __init__(self, zero: int, *, attached: bool = True) -> None:
+        super().__init__()
+        self.zero, self.attached = zero, attached
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return approx_sign(x, self.zero)
+        deviation = image_deviation(x if self.attached else x.detach(), 1e-5)
+        return approx_sign(x / deviation, self.zero)
+
+
 def of_channels(values: Tensor, x: Tensor) -> Tensor:
     """Return one value per channel, (C,), shaped to meet x: (C, 1, 1) for images, else (C,)."""
     return values.view(-1, 1, 1) if x.ndim == 4 else values
