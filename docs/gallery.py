@@ -133,7 +133,7 @@ def _method_row(name: str, method: Estimator) -> str:
 def page(name: str, estimator: Surrogate) -> str:
     """The Markdown of one estimator."""
     said = rule(import_module(type(estimator).__module__).__doc__ or "")
-    ((text, _),) = check_text.render_reports([name])
+    ((text, _),) = check_text.render_reports([name], quick=True)
     entries = bibtex(name)
     return "\n\n".join(
         [

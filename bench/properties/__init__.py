@@ -4,5 +4,7 @@ real z.
 
 Doors: certificates, check_text, criterion, curve, estimating_error, latents, verdicts.
 
+Tests of estimators, a stranger's too, import conformance; the harness never does.
+
 Never: trains a cell, or touches a plan.
 """

@@ -14,8 +14,8 @@ from bench.nn.clock import Clock
 from bench.nn.contract import Estimator, Surrogate, SurrogateBinarizer
 from bench.nn.sign import sign
 from bench.properties import estimating_error, verdicts
-from bench.properties.claim import Check, check_claim
-from bench.properties.training_claims import check_training, trains_its_own_way
+from bench.properties.claim import Check, Claim, check_claim
+from bench.properties.training_claims import FIRST, training_claims, trains_its_own_way
 from bench.spec.cell import Role
 from bench.spec.plan import Properties
 
@@ -47,15 +47,9 @@ def check_estimator(estimator: Estimator, *, quick: bool = True) -> CheckReport:
     Args:
         quick: of one that is more than a gradient for sign, leave out what compiles.
     """
-    form = "forward is sign" if isinstance(estimator, Surrogate) else "forward keeps its shape"
-    checks = [check_claim(form, _forward, estimator)]
-    checks.append(check_claim("gradients finite", _finite, estimator))
-    if trains_its_own_way(estimator):
-        checks += check_training(estimator, quick=quick)
+    checks = _check_claims(estimator, quick=quick)
     if not isinstance(estimator, Surrogate):
         return CheckReport(checks, "", None, {})
-    checks.append(check_claim("slope is the derivative of value", _slope, estimator))
-    checks.append(check_claim("training multiplies by the slope", _backward, estimator))
     checks.append(check_claim("knob is one", lambda plugin: ("", describe_knob(plugin)), estimator))
     knob = checks.pop() if checks[-1].ok else checks[-1]
     if not all(c.ok for c in checks):
@@ -64,6 +58,31 @@ def check_estimator(estimator: Estimator, *, quick: bool = True) -> CheckReport:
         role: verdicts.judge_trained(estimator, role) for role in ROLES
     }
     return CheckReport(checks, knob.detail, verdicts.judge_printed(estimator), trained)
+
+
+def list_claims(estimator: Estimator, *, quick: bool) -> dict[str, Claim]:
+    """Return what is claimed of this estimator, by name; `quick` as `check_estimator` has it."""
+    form = "forward is sign" if isinstance(estimator, Surrogate) else "forward keeps its shape"
+    claims: dict[str, Claim] = {form: _forward, "gradients finite": _finite}
+    if trains_its_own_way(estimator):
+        claims |= training_claims(quick=quick)
+    if isinstance(estimator, Surrogate):
+        claims |= {
+            "slope is the derivative of value": _slope,
+            "training multiplies by the slope": _backward,
+        }
+    return claims
+
+
+def _check_claims(estimator: Estimator, *, quick: bool) -> list[Check]:
+    """Check the claims, those where it trains as long as it does."""
+    training = training_claims(quick=quick)
+    checks: list[Check] = []
+    for name, claim in list_claims(estimator, quick=quick).items():
+        stuck = any(check.name in FIRST and not check.ok for check in checks)
+        if not (stuck and name in training):
+            checks.append(check_claim(name, claim, estimator))
+    return checks
 
 
 def describe_knob(surrogate: Surrogate) -> str:

@@ -8,6 +8,7 @@ import torch
 
 from bench.plugin import Surrogate
 from bench.properties.check import check_estimator
+from bench.properties.training_claims import compiles, stays_one_graph
 from bench.registry import ESTIMATORS
 
 
@@ -17,6 +18,29 @@ def test_contract(name: str) -> None:
     report = check_estimator(ESTIMATORS.build(name, {}))
 
     assert [c for c in report.checks if not c.ok] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ESTIMATORS.names())
+def test_one_graph(name: str) -> None:
+    """Forward and loss are one graph, compiled once however far the schedule is."""
+    problem, _ = stays_one_graph(ESTIMATORS.build(name, {}))
+
+    assert problem == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["biper", "ovsw", "rebnn", "siman"])
+def test_compiled_is_eager(name: str) -> None:
+    """
+    Three compiled steps are three eager ones, to 1e-12, in float64.
+
+    Of a loss, of gradients, of weights that are changed, and of buffers; `bench check` asks it of
+    any, in half a minute.
+    """
+    problem, _ = compiles(ESTIMATORS.build(name, {}))
+
+    assert problem == ""
 
 
 @pytest.mark.parametrize("name", ESTIMATORS.names())
