@@ -24,6 +24,7 @@ from bench.errors import PluginError, UsageError
 from bench.registry import BACKBONES, ESTIMATORS, Registry, add_folders
 from bench.results import source_digest
 from bench.spec.cell import Recipe, Role
+from bench.spec.preset import without_dependent
 
 MOST_COMBINATIONS = 1_000  # of one matrix
 # of an estimator's entry; so no estimator may have such fields
@@ -300,7 +301,7 @@ def _recipe(document: Document, own: Any, path: KeyPath) -> tuple[Recipe | None,
     if shared is None:
         return None, []
     try:
-        return Recipe.model_validate(shared | over), []
+        return Recipe.model_validate(without_dependent(shared, over) | over), []
     except ValidationError as error:
         if path == ("train",):
             return None, []

@@ -104,12 +104,14 @@ def _own_settings(resolved: ResolvedSuite, label: str) -> Iterator[Value]:
     path = ("estimators", label)
     yield (*path, "preset"), entry.get("preset")
     own = {net: config for (name, net), config in resolved.axes.own.items() if name == label}
-    recipe = next((config.recipe for config in own.values()), None)
-    for key in entry.get("train", {}):
-        yield (*path, "train", key), getattr(recipe, key, None)
+    yield from (((*path, "train", key), value) for key, value in entry.get("train", {}).items())
     for net, config in own.items():
-        for key in entry.get("structure", {}).get(base_label(net), {}):
-            yield (*path, "structure", base_label(net), key), getattr(config.plugin, key)
+        place, structure = (*path, "structure", base_label(net)), entry.get("structure", {})
+        for key in structure.get(base_label(net), {}):
+            if key != "train":
+                yield (*place, key), getattr(config.plugin, key)
+        for key in structure.get(base_label(net), {}).get("train", {}):
+            yield (*place, "train", key), getattr(config.recipe, key)
 
 
 def _network(

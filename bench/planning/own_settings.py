@@ -1,8 +1,9 @@
 """
 Estimators that train in a structure or by a recipe of their own, in rows beside the suite's.
 
-An entry says so by `train` and `structure`, or by a preset, which composition has spelled out in
-these two. They go before what the suite and a backbone's entry say.
+An entry says so by `train` and `structure`, which has parameters of backbones and, under `train`,
+what is of one alone; or by a preset, which composition has spelled out in these two. They go before
+what the suite and a backbone's entry say.
 """
 
 from dataclasses import replace
@@ -61,9 +62,14 @@ def _misshapen(entry: dict[str, Any], path: KeyPath) -> list[Problem]:
         message = "must be a mapping, as the suite's train is"
         found.append(Problem((*path, "train"), message))
     structure = as_mapping(entry.get("structure", {}))
-    if structure is None or any(as_mapping(value) is None for value in structure.values()):
+    networks = [as_mapping(value) for value in (structure or {}).values()]
+    if structure is None or None in networks:
         message = "must map backbones to parameters, as in {resnet20: {order: bn_hardtanh}}"
         found.append(Problem((*path, "structure"), message))
+    for label, network in zip(structure or {}, networks, strict=True):
+        if network and as_mapping(network.get("train", {})) is None:
+            place = (*path, "structure", label, "train")
+            found.append(Problem(place, "must be a mapping, as the suite's train is"))
     return found
 
 
@@ -81,19 +87,31 @@ def _own_network(
     entry: dict[str, Any], path: KeyPath, label: str, config: BackboneConfig
 ) -> tuple[BackboneConfig | None, list[Problem]]:
     """Return one backbone as an estimator's rows have it."""
-    train, wrong = entry.get("train", {}), list[Problem]()
-    recipe, plugin, kind = config.recipe, config.plugin, config.plugin.__class__
-    structure = entry.get("structure", {}).get(base_label(label), {})
+    place, wrong = (*path, "structure", base_label(label)), list[Problem]()
+    kind, recipe, plugin = config.plugin.__class__, config.recipe, config.plugin
+    structure = dict(entry.get("structure", {}).get(base_label(label), {}))
+    alone = structure.pop("train", {})
     try:
-        shared = without_dependent(recipe.model_dump(exclude_unset=True), train)
-        recipe = Recipe.model_validate(shared | train)
+        recipe = Recipe.model_validate(_joined(recipe, entry.get("train", {}), alone))
     except ValidationError as error:
-        wrong += problems(error, (*path, "train"), Recipe)
+        of_one = {True: (*place, "train"), False: (*path, "train")}
+        wrong += [
+            replace(p, path=(*of_one[bool(alone) and (not p.path or p.path[0] in alone)], *p.path))
+            for p in problems(error, (), Recipe)
+        ]
     try:
         plugin = kind.model_validate(plugin.model_dump() | structure)
     except ValidationError as error:
-        wrong += problems(error, (*path, "structure", base_label(label)), kind)
+        wrong += problems(error, place, kind)
     return (None if wrong else replace(config, recipe=recipe, plugin=plugin)), wrong
+
+
+def _joined(recipe: Recipe, *over: dict[str, Any]) -> dict[str, Any]:
+    """Put recipes over one another, each without what the next says anew."""
+    values = recipe.model_dump(exclude_unset=True)
+    for own in over:
+        values = without_dependent(values, own) | own
+    return values
 
 
 def base_label(label: str) -> str:

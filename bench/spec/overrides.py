@@ -82,12 +82,23 @@ def _without_own_field(data: dict[str, Any], axis: str, field: str) -> dict[str,
     entries = as_mapping(data.get(axis))
     if entries is None:
         return data
-    recipes = {
-        k: as_mapping((as_mapping(entry) or {}).get("train")) for k, entry in entries.items()
-    }
     changed = {
-        label: entries[label] | {"train": {k: v for k, v in recipe.items() if k != field}}
-        for label, recipe in recipes.items()
-        if recipe is not None
+        label: _without_field(entry, field)
+        for label, written in entries.items()
+        if (entry := as_mapping(written)) is not None
     }
     return data | {axis: entries | changed}
+
+
+def _without_field(entry: dict[str, Any], field: str) -> dict[str, Any]:
+    """Drop a field of the recipe from an entry, and from what it says of single networks."""
+    recipe, structure = as_mapping(entry.get("train")), as_mapping(entry.get("structure"))
+    own: dict[str, Any] = {}
+    if recipe is not None:
+        own["train"] = {k: v for k, v in recipe.items() if k != field}
+    if structure is not None:
+        networks = {k: as_mapping(v) for k, v in structure.items()}
+        own["structure"] = structure | {
+            k: _without_field(network, field) for k, network in networks.items() if network
+        }
+    return entry | own

@@ -6,7 +6,8 @@ structures and recipes of other systems. A suite may name one, which is its lowe
 in what neither the suite, nor what it extends, nor an override says. An estimator's entry may name
 one, too: that fills in the entry's `train`, `structure` and parameters, and goes before what the
 suite says of them, but not before an override of the recipe. A preset's estimators, backbones and
-data are keyed by plugin, whatever their labels are.
+data are keyed by plugin, whatever their labels are; a backbone's own `train` goes before the
+preset's.
 """
 
 from collections.abc import Iterable
@@ -93,13 +94,18 @@ def _own_settings(document: Document, label: str, entry: dict[str, Any]) -> dict
         for k, v in networks.items()
     }
     asked = (path[1] for path, at in document.places.items() if _overrides_recipe(path, at))
-    own = as_mapping(entry.get("train")) or {}
-    train = without_dependent(preset["train"], [*map(str, asked), *own])
+    said = [*map(str, asked), *(as_mapping(entry.get("train")) or {})]
     return {
         **_entry(label, entry, preset["estimators"], {}),
-        "train": train,
-        "structure": {k: v for k, v in structure.items() if v},
+        "train": without_dependent(preset["train"], said),
+        "structure": {k: _without_said(v, said) for k, v in structure.items() if v},
     }
+
+
+def _without_said(network: dict[str, Any], said: Iterable[str]) -> dict[str, Any]:
+    """Drop from a network's own recipe, if it has one, what is said elsewhere."""
+    own = as_mapping(network.get("train"))
+    return network if own is None else network | {"train": without_dependent(own, said)}
 
 
 def _overrides_recipe(path: tuple[Any, ...], place: str) -> bool:
@@ -117,7 +123,8 @@ def _relabelled(preset: dict[str, Any], document: Document) -> dict[str, Any]:
         entries = as_mapping(document.data.get(axis))
         if entries is not None or axis != "teachers":
             entries = entries or {}
-            data[axis] = {k: _entry(k, v, known, preset["data"]) for k, v in entries.items()}
+            found = {k: _entry(k, v, known, preset["data"]) for k, v in entries.items()}
+            data[axis] = {k: _without_said(v, own) for k, v in found.items()}
     data["data"] = _data_sets(document.data.get("data"), preset["data"])
     return data
 

@@ -96,6 +96,34 @@ def test_an_override_of_the_recipe_goes_before_all(home: Path) -> None:
     assert [settings(one, x)["epochs"] for x in ("ste", "mine", "deep")] == [3, 5, 8]
 
 
+def test_a_network_may_have_a_recipe_of_its_own(home: Path) -> None:
+    """In a preset it goes before the preset's; what an entry or an override says before both."""
+    (home / "presets" / "as_it.yaml").write_text(
+        "train: {epochs: 6, lr: 0.4, lr_rule: clean}\n"
+        "backbones: {vgg_small: {order: bn_relu,"
+        " train: {epochs: 7, lr_rule: step, lr_steps: 5, warmup: 1}}}\n"
+    )
+    found = resolved(home)
+    net, vgg, deep = (
+        settings(found, *x) for x in (("mine", "net"), ("mine", "vgg_small"), ("deep", "vgg_small"))
+    )
+    short = settings(resolved(home, "train.epochs=6"), "mine", "vgg_small")
+    alone = "estimators.mine.structure.vgg_small.train.epochs=9"
+
+    assert [x["epochs"] for x in (net, vgg, deep, short)] == [6, 7, 8, 6]
+    assert (vgg["lr"], vgg["lr_rule"], vgg["lr_steps"]) == (0.4, "step", (5,))
+    assert (net["lr_rule"], net["lr_steps"], vgg["order"]) == ("clean", (), "bn_relu")
+    assert settings(resolved(home, alone), "mine", "vgg_small")["epochs"] == 9
+    assert settings(resolved(home, alone, "train.epochs=6"), "mine", "vgg_small")["epochs"] == 6
+    text = "preset: as_it\nestimators: ste\nbackbones: vgg_small\ndata: digits\nseeds: 0\n"
+    (home / "x.yaml").write_text(text + "train: {epochs: 3, lr_rule: linear}\n")
+    (config,) = resolve(home / "x.yaml").axes.backbones.values()
+    recipe = config.recipe
+    assert (recipe.epochs, recipe.lr_rule, recipe.lr, recipe.warmup) == (3, "linear", 0.4, 1)
+    shown = explain.describe(home / "x.yaml", ["estimators={ste: {preset: as_it}}"])
+    assert "estimators.ste.structure.vgg_small.train.warmup" in shown
+
+
 def test_an_override_of_the_rule_drops_the_preset_s_steps(home: Path) -> None:
     """Or the recipe would contradict itself."""
     (home / "presets" / "as_it.yaml").write_text("train: {lr_rule: step, lr_steps: [1, 2]}\n")
@@ -174,6 +202,8 @@ def test_show_suite_tells_where_it_is_from(home: Path) -> None:
         ("estimators.mine.structure=3",
          "must map backbones to parameters, as in {resnet20: {order: bn_hardtanh}}"),
         ("estimators.mine.structure.nets.width=2", "no backbone `nets` here; did you mean `net`?"),
+        ("estimators.mine.structure.net.train=2", "must be a mapping, as the suite's train is"),
+        ("estimators.mine.structure.net.train.lr=-1", "must be greater than 0, got -1"),
         ("estimators.mine.structure.net.wide=2", "unknown key; did you mean `width`?"),
         ("estimators.mine.structure.net.width=3", "must be a multiple of 2, got 3"),
     ],
