@@ -128,7 +128,8 @@ def test_one_graph_serves_the_whole_schedule(name: str, monkeypatch: pytest.Monk
         for _ in range(2):
             with torch.no_grad():
                 coach.before_step()
-            loss = compiled(torch.randn(4, 1, 8, 8), torch.arange(4))
+            with torch._dynamo.config.patch(trace_autograd_ops=True):  # as `compile_step`
+                loss = compiled(torch.randn(4, 1, 8, 8), torch.arange(4))
             optimizer.zero_grad()
             loss.backward()
             with torch.no_grad():
