@@ -14,7 +14,7 @@ MetaQuant: a small net makes the gradient of weights of the one at their signs, 
     recipe     begins from the real network; 1/32, Adam 1e-3, divided by 10 each 30 of 100 epochs,
                φ by Adam at 1e-2
 
-round(1/2) is 0, so that `dorefa` makes -1 of 0. Without a non-linearity, as the README runs it, φ is
+round(1/2) is 0, so that `dorefa` makes -1 of 0. Without a non-linearity, as its README has it, φ is
 one learned number. It starts as the identity, which is our choice. FSG's fast net is the same, with
 `scale: none`; its slow net, a Mamba of the gradients before, is not built. `start: scratch` leaves
 the real training out.
