@@ -14,7 +14,8 @@ LCR-BNN: the binary network keeps the Lipschitz constants of a real one.
 σ comes near the largest singular value of R with `iterations` steps of the power method; the
 release takes one. L is a mean already, so that its weight is 3e-6 at 256 images: `normalise: none`
 adds alpha L. The code in its present state builds on IR-Net, an earlier README named RBNN. There
-the teacher is in training mode and each step has a second forward pass; here neither is so.
+the teacher is in training mode and each step has a second forward pass; here neither is so. At 1/32
+`rbnn_full` standardizes inputs when it is alone, not here.
 
 L grows with the fourth power of outputs: it is meant for stages that end in a Hardtanh (`order:
 bn_hardtanh`); with unbounded ones training at large rates may diverge.

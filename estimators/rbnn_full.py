@@ -18,8 +18,8 @@ RBNN, the rotated binary network: weights turn towards their signs before they a
 β starts at π/2, where dm/dz is 0: until weight decay has moved β, latents have no gradient of the
 loss. `beta_start` is another start. The released code takes mean |w| for α before the network
 initializes its weights, `alpha_init: expected` is what that is in expectation, 1/(2√n); `weights`
-is mean |w| of the weights that training begins with. At 1/32 the released code multiplies
-the standardized input, the harness the input itself.
+is mean |w| of the weights that training begins with. At 1/32 it is the standardized input that is
+multiplied.
 
 Reference: Lin et al., NeurIPS 2020, arXiv:2009.13055, sec. 3, and its released code.
 """
@@ -33,6 +33,9 @@ from torch import Tensor, nn
 from bench.plugin import (
     Alpha,
     Annotated,
+    BinaryConv2d,
+    BinaryLayer,
+    BinaryLinear,
     Clock,
     Coach,
     Field,
@@ -49,12 +52,32 @@ from bench.plugin import (
 ROUNDS = 3
 
 
+class StandardizedLayer(BinaryLayer):
+    """A layer that standardizes its input where no sign does."""
+
+    def operate(self, x: Tensor, w: Tensor) -> Tensor:
+        return super().operate(of_image(x) if isinstance(self.A, nn.Identity) else x, w)
+
+
+class StandardizedConv2d(StandardizedLayer, BinaryConv2d): ...
+
+
+class StandardizedLinear(StandardizedLayer, BinaryLinear): ...
+
+
+def of_image(x: Tensor) -> Tensor:
+    """Return each image's standardized features, shaped like x."""
+    return (x - image_mean(x)) / image_deviation(x)
+
+
 class RBNNFull(Method):
     formula = "w_eff = sign(z + |sin β| (R1' z R2 - z))"
     kind = "method: rotated weights"
     aux = "module, rule"
     fixes = {"scale": "none", "standardize": "off"}
     folds = frozenset({"W.after.alpha"})
+    conv: ClassVar[type[BinaryConv2d]] = StandardizedConv2d
+    linear: ClassVar[type[BinaryLinear]] = StandardizedLinear
     uses: ClassVar[tuple[str, ...]] = ("rbnn",)
 
     t_min: Annotated[float, Field(gt=0)] = 0.01
@@ -136,7 +159,7 @@ class Standardized(nn.Module):
         self.sign = sign
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.sign((x - image_mean(x)) / image_deviation(x))
+        return self.sign(of_image(x))
 
 
 class Rotations(Coach):

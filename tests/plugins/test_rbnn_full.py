@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from bench.nn.clock import Clock
 from bench.nn.layers import BinaryConv2d
-from bench.plugin import Recipe, image_deviation, image_mean, standardized
+from bench.plugin import Recipe, standardized
 from bench.registry import ESTIMATORS
 
 RECIPE = Recipe(epochs=10)
@@ -19,12 +19,7 @@ RECIPE = Recipe(epochs=10)
 
 @pytest.mark.parametrize("case", cases("rbnn"), ids=str)
 def test_is_the_released_module(case: Case) -> None:
-    """
-    Output, effective tensors, all gradients, and rotations after an update, to 1e-9.
-
-    With real activations the released code multiplies the standardized input; so is what the
-    layer is given here.
-    """
+    """Output, effective tensors, all gradients, and rotations after an update, to 1e-9."""
     o = case.options
     w, scale, upstream = (given(name) for name in o["inputs"].split(", "))
     p = math.log(o["t"] / 0.01) / math.log(1000)
@@ -43,7 +38,7 @@ def test_is_the_released_module(case: Case) -> None:
     if o["epoch"] >= 0:
         own.turn(layer.weight)
 
-    ran = through_standardized(layer, upstream) if o["a32"] else run(layer, upstream)
+    ran = run(layer, upstream)
 
     ran.results |= {"grad_alpha": own.after.alpha.grad, "grad_rotate": own.beta.grad}
     ran.results |= {"R1": own.R1, "R2": own.R2}
@@ -53,17 +48,6 @@ def test_is_the_released_module(case: Case) -> None:
 
 def run(layer: BinaryConv2d, upstream: Tensor) -> Ran:
     return run_layer(layer, given("input"), upstream)
-
-
-def through_standardized(layer: BinaryConv2d, upstream: Tensor) -> Ran:
-    """The layer after a standardization, and the gradient before it."""
-    x = given("input").requires_grad_()
-    z = (x - image_mean(x)) / image_deviation(x)
-    ran = run_layer(layer, z.detach(), upstream)
-    z.backward(ran.results["grad_input"])
-    assert x.grad is not None
-    ran.results["grad_input"] = x.grad
-    return ran
 
 
 def test_turns_once_an_epoch() -> None:
