@@ -16,14 +16,12 @@ class Resources:
     """
     What training took, of the seeds that came to their end.
 
-    Epochs, time and energy are those of a cell's whole chain: stages before it, and its teacher.
+    Energy is that of a cell's whole chain: stages before it, and its teacher.
     """
 
     images_per_s: float | None = None
     peak_mib: float | None = None  # of the seed that took most
-    epochs: int | None = None
-    wall_s: float | None = None  # of all processes that trained, one after the other
-    energy_j: float | None = None  # of the same
+    energy_j: float | None = None  # of a cell's chain, in all processes that trained it
     step_ratio: float | None = None  # the time of a step, STE's being 1
     unlike: dict[str, int] = field(default_factory=dict[str, int])  # reason → seeds not compared
 
@@ -43,13 +41,10 @@ def measured_resources(
     speeds = [r.images_per_s for r in ended if r.images_per_s]
     costs = [chain_cost(record.cell, known) for record in ended]
     joules = [cost.energy_j for cost in costs if cost.energy_j is not None]
-    times = [cost.wall_s for cost in costs if cost.wall_s is not None]
     ratios = [x for pair in pairs if (x := step_ratio(*pair)) is not None]
     return Resources(
         images_per_s=mean(speeds) if speeds else None,
         peak_mib=max((r.peak_mib for r in ended if r.peak_mib), default=None),
-        epochs=max((cost.epochs for cost in costs), default=None),
-        wall_s=mean(times) if times else None,
         energy_j=mean(joules) if joules else None,
         step_ratio=geometric_mean(ratios) if ratios else None,
         unlike=dict(Counter(why for pair in pairs if (why := unlike(*pair)))),

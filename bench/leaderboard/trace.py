@@ -175,7 +175,7 @@ class SuiteTrace:
         theirs, timed = self._on(cell.seed, baseline), self._on(cell.seed, ste)
         values: Values = {}
         if record.status == "ok":
-            values = _values(SeedRecords(record, theirs, timed, self.definition))
+            values = _values(SeedRecords(record, theirs, timed, self.definition, self.known))
         return SeedTrace(cell.seed, state.id, stale or record.status, values)
 
     def _cell(self, cell: Cell) -> CellTrace:

@@ -147,6 +147,8 @@ def select_folders(root: Path, names: list[str]) -> tuple[list[CellFolder], list
     """
     The cells that names of suites and of cells stand for, and those suites; all of no names.
 
+    Cells that these rest on, and that are there, come with them.
+
     Raises:
         UsageError: a name stands for nothing, or for several cells.
     """
@@ -158,10 +160,12 @@ def select_folders(root: Path, names: list[str]) -> tuple[list[CellFolder], list
         if not is_suite(root, name):
             folder = find_folder(root, name)
             chosen[folder.slug] = folder
-            continue
-        plan = store.find_plan(root, name)
-        plans.append(plan)
-        folders = (store.cell_path(root, cell) for cell in plan.possible)
+            cells = folder.record.cell.ancestry() if folder.record else []
+        else:
+            plan = store.find_plan(root, name)
+            plans.append(plan)
+            cells = plan.possible
+        folders = (store.cell_path(root, cell) for cell in cells)
         chosen |= {home.name: read_folder(home) for home in folders if home.is_dir()}
     return [chosen[slug] for slug in sorted(chosen)], plans
 

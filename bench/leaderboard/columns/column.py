@@ -1,7 +1,7 @@
 """What a column is: how each format shows one thing that rows have."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -22,6 +22,7 @@ class SeedRecords:
     baseline: Record | None
     ste: Record | None  # whose steps its own are timed by
     definition: Definition  # of e and s
+    known: Mapping[str, Record]  # by the cell's id, those of its stages and teacher among them
 
 
 @dataclass(frozen=True, kw_only=True)
