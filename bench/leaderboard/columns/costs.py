@@ -59,10 +59,10 @@ COSTS: list[Column] = [
         head="kJ",
         write=lambda joules: f"{joules / 1000:,.2f}",
         optional=True,
-        note="kJ: all that the GPU took for a cell, its stages and its teacher, each of which had it "
-        "alone, mean over seeds",
-        about="All that the GPU took for a cell, its stages and its teacher, each of which had it "
-        "alone: mean over seeds.",
+        note="kJ: all that the GPU took for a cell, its stages and its teacher, each alone on it, "
+        "mean over seeds",
+        about="All that the GPU took for a cell, its stages and its teacher, each alone on it: "
+        "mean over seeds.",
         macro="Energy",
         of_seed=lambda seed: resources.chain_cost(seed.record.cell, seed.known).energy_j,
         source="`energy_j` of every process that trained",
