@@ -47,8 +47,8 @@ def check(
 ) -> None:
     """Is the estimator what its formula says? Is it rational, is it flexible, and if not, where?
 
-    A method trains two small blocks, and what it promises is looked for there. As in
-    `bench check reste`, `bench check rbnn t_min=1.4143`, or `bench check --all --study`.
+    A method trains two small blocks, and what it promises is looked for there.
+    As in `bench check reste`, `bench check rbnn t_min=1.4143`, or `bench check --all --study`.
     """
     from bench.properties import check_text, latents
 

@@ -22,7 +22,26 @@ def estimator(
     """
     from bench.cli.new_estimator import write_estimator
 
-    path = write_estimator(name, into)
+    _tell(write_estimator(name, into), name, into)
+
+
+@new_app.command("method")
+def method(
+    name: Annotated[str, typer.Argument(help="The file's and the plugin's name.")],
+    into: Annotated[Path, typer.Option(help="The folder.")] = Path("estimators"),
+) -> None:
+    """Write a working method to start from: a forward, a coach and a loss.
+
+    As in `bench new method mine`.
+    """
+    from bench.cli.new_estimator import write_estimator
+    from bench.cli.new_method import TEMPLATE
+
+    _tell(write_estimator(name, into, TEMPLATE), name, into)
+
+
+def _tell(path: Path, name: str, into: Path) -> None:
+    """Say what was written, and what comes next."""
     if into == Path("estimators"):  # where plugins are found without being named
         check, suite = f"bench check {name}", "a suite"
     else:

@@ -40,9 +40,14 @@ class {cls}(Surrogate):
 '''
 
 
-def write_estimator(name: str, folder: Path) -> Path:
+def write_estimator(name: str, folder: Path, template: str = TEMPLATE) -> Path:
     """
     Write `folder/NAME.py`.
+
+    Args:
+        name: the file's and the plugin's.
+        folder: made if it is not there.
+        template: the file's text, with places for `name` and `cls`.
 
     Raises:
         UsageError: the name cannot be a module's, is taken, or the folder cannot be written.
@@ -58,9 +63,9 @@ def write_estimator(name: str, folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         cls = "".join(w.capitalize() for w in name.split("_"))
-        cls += "Estimator" * (cls in TEMPLATE)
+        cls += "Estimator" * (cls in template)
         with path.open("x", encoding="utf-8") as file:
-            file.write(TEMPLATE.format(name=name, cls=cls))
+            file.write(template.format(name=name, cls=cls))
     except OSError as error:
         message = f"cannot write `{path}`: {error.strerror}"
         raise UsageError(message) from None

@@ -126,7 +126,7 @@ def test_a_real_bash_completes(ask: Bench, tmp_path: Path) -> None:
         ask() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _bench_completion bench; }
         compopt() { echo "compopt" "$@"; }
         ask bench run quicks; echo "${COMPREPLY[@]}"
-        ask bench check re; echo "${COMPREPLY[@]}"
+        ask bench check rest; echo "${COMPREPLY[@]}"
         ask bench run quickstart train.ep; echo "${COMPREPLY[@]}"
     """
     done = subprocess.run(
