@@ -9,7 +9,8 @@ Bi-Real Net: signs scaled by filter, and a closer slope for inputs.
 
 E gets no gradient. Its factor is in the paper's magnitude-aware gradient (and larq's), not in the
 released code. That starts binary weights at U(0, 0.001), all signs +1: init: uniform. The paper's
-network has no non-linearity but sign, and a shortcut around every convolution.
+network has no non-linearity but sign, and a shortcut around every convolution. Of the Caffe release
+the steps from ReLU to sign, and the last epoch, which estimates BatchNorm anew, are left out.
 
 Reference: Liu et al., ECCV 2018, arXiv:1808.00278.
 """
