@@ -21,7 +21,7 @@ from bench.leaderboard.replication import verdict
 from bench.leaderboard.resources import measured_resources
 from bench.leaderboard.stats.intervals import estimate, mean, paired
 from bench.results.record import Record
-from bench.spec.cell import Cell
+from bench.spec.cell import Cell, Recipe
 from bench.spec.choices import Definition
 from bench.spec.plan import Absent, Plan, RoleInfo, Row, Trial
 
@@ -60,6 +60,12 @@ def shared(cell: Cell) -> str:
     return cell.model_dump_json(exclude=OWN)
 
 
+def timed(cell: Cell) -> str:
+    """All that cells have in common whose steps compute alike but for the estimator."""
+    free = {name for name, cost in Recipe.costs().items() if not cost.step}
+    return cell.model_dump_json(exclude={**dict.fromkeys(OWN, True), "recipe": free})
+
+
 def baseline(plan: Plan, row: Row) -> Row | None:
     """The row that `row` is compared with: same backbone and W/A, same schedule if it has one."""
     if plan.baseline is None or row.label == plan.baseline:
@@ -84,7 +90,7 @@ def yardstick(plan: Plan, row: Row) -> Row | None:
         if {info.plugin for info in r.roles.values()} == {STE}
         and r.backbone == row.backbone
         and (others or row.wa == r.wa)
-        and shared(r.cells[0]) == shared(row.cells[0])
+        and timed(r.cells[0]) == timed(row.cells[0])
     ]
     return min(rows, key=lambda r: (r.wa, r.label != STE, r.schedule != row.schedule), default=None)
 

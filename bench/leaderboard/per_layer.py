@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.errors import UsageError
-from bench.leaderboard.equilibrium import observed_layers, series
+from bench.leaderboard.equilibrium import has_f, observed_layers, series
 from bench.leaderboard.stats.intervals import mean
 from bench.results.record import CURVES, Histogram, LayerIndicators, Record
 from bench.spec.cell import Role
@@ -35,18 +35,23 @@ def table(record: Record, definition: Definition) -> Table:
     for head in (*heads, "zeros"):
         shown.add_column(head, justify="left" if head in {"layer", "of"} else "right")
     for role, name, layer in _layers(record):
-        values = [
-            f"{value:.4g}"
-            for numbers in series(layer, definition)
-            for value in (numbers[0], numbers[-1], mean(numbers))
-        ]
+        e, s = series(layer, definition)
+        values = _words(e) if has_f(layer) else ["no f"] * 3
+        values += _words(s)
         shown.add_row(Text(name), role, *values, f"{layer.zeros[-1]:,} of {layer.n[-1]:,}")
     return shown
+
+
+def _words(numbers: list[float]) -> list[str]:
+    """After the first and the last epoch, and their mean."""
+    return [f"{value:.4g}" for value in (numbers[0], numbers[-1], mean(numbers))]
 
 
 def frame(record: Record, definition: Definition) -> "pd.DataFrame":
     """
     Columns layer, role, epoch, e, s, n and zeros (latent values, and those exactly 0), knob.
+
+    Where there is no f, e is empty.
 
     Raises:
         UsageError: the record holds no indicators.
@@ -58,7 +63,7 @@ def frame(record: Record, definition: Definition) -> "pd.DataFrame":
             "layer": name,
             "role": role,
             "epoch": epoch,
-            "e": e,
+            "e": e if has_f(layer) else None,
             "s": s,
             "n": layer.n[epoch],
             "zeros": layer.zeros[epoch],

@@ -170,6 +170,7 @@ def curves(record: Record) -> dict[int, Values]:
         series = [
             equilibrium.series(layer, "paper")
             for _, layer in equilibrium.observed_layers(record, role)
+            if equilibrium.has_f(layer)
         ]
         for name, layers in zip(("e", "s"), zip(*series, strict=True), strict=False):
             found[f"{name}_{role}"] = [mean(values) for values in zip(*layers, strict=True)]

@@ -5,7 +5,7 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.leaderboard.equilibrium import observed_layers, series
+from bench.leaderboard.equilibrium import has_f, observed_layers, series
 from bench.leaderboard.stats.intervals import mean
 from bench.report.figures.intervals import whisker
 from bench.report.figures.panels import Panel, Runs, SuitePanels
@@ -58,7 +58,8 @@ def path(records: list[Record], how: Definition) -> tuple[list[float], list[floa
     over = sum if how == "code" else mean
     found: tuple[list[list[float]], list[list[float]]] = ([], [])
     for record in records:
-        layers = [series(layer, how) for _, layer in observed_layers(record, "W")]
+        observed = [layer for _, layer in observed_layers(record, "W")]
+        layers = [series(layer, how) for layer in observed if has_f(layer)]
         if layers:
             for kept, curves in zip(found, zip(*layers, strict=True), strict=True):
                 kept.append([over(values) for values in zip(*curves, strict=True)])

@@ -10,7 +10,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from bench.leaderboard.equilibrium import observed_layers, series
+from bench.leaderboard.equilibrium import has_f, observed_layers, series
 from bench.leaderboard.stats.intervals import mean
 from bench.report.figures.panels import Panel, Runs, SuitePanels
 from bench.report.figures.style import MAP, Traits, footnote, label, power, sheet, whole
@@ -59,6 +59,8 @@ def grid(run: Runs, how: Definition, role: Role, index: int) -> Grid | None:
     found: dict[str, list[list[float]]] = {}
     for record in run.ended:
         for name, layer in observed_layers(record, role):
+            if index == 0 and not has_f(layer):
+                continue
             found.setdefault(name, []).append(series(layer, how)[index])
     if not found:
         return None
