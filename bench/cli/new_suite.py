@@ -29,7 +29,8 @@ backbones:
 # `digits: {{train: 500}}` would take the first 500 images alone.
 data: digits
 
-# Bits of weights and activations: 1/1 both binary, 1/32 weights alone, 32/32 neither.
+# Bits of weights and activations: 1/1 both binary, 1/32 weights alone, 32/32 neither; for
+# estimators that can have more also 1/2, 2/32, 4/4.
 wa: [1/1]
 
 # The paths that knobs take, for estimators that have one; `default` is each one's own.
