@@ -42,6 +42,7 @@ class DSQFull(Method):
     kind = "method: learned levels"
     aux = "module, stages"
     fixes = {"scale": "none", "standardize": "off"}
+    folds = frozenset({"A.alpha"})  # of the gradient alone
 
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
     l: Annotated[float, Field(lt=0)] = -1.0  # noqa: E741 - the paper's letter

@@ -23,6 +23,7 @@ import math
 from typing import ClassVar, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.plugin import (
@@ -44,7 +45,7 @@ class FDAFull(Method):
     kind = "method: noise adaptation"
     aux = "module"
     fixes = {"scale": "none", "standardize": "off"}
-    folds = frozenset({"A.noise.W1.weight", "A.noise.W2.weight"})
+    folds = frozenset({"A.noise.W1", "A.noise.W2"})
     uses: ClassVar[tuple[str, ...]] = ("fda",)
 
     omega: Annotated[float, Field(gt=0)] = 0.1
@@ -79,14 +80,19 @@ class Noise(nn.Module):
 
     def __init__(self, d: int, width: int) -> None:
         super().__init__()
-        self.W1 = nn.Linear(d, width, bias=False) if width else None
-        self.W2 = nn.Linear(width, d, bias=False) if width else None
+        self.W1 = _uniform(width, d) if width else None
+        self.W2 = _uniform(d, width) if width else None
 
     def forward(self, z: Tensor) -> Tensor:
         sine = 0.1 * z.sin()
         if self.W1 is None or self.W2 is None:
             return sine
-        return self.W2(self.W1(z).relu()) + sine
+        return F.linear(F.linear(z, self.W1).relu(), self.W2) + sine
+
+
+def _uniform(rows: int, columns: int) -> nn.Parameter:
+    """From ±1/√columns, as torch begins a linear map; not one, which a network would initialize."""
+    return nn.Parameter((2 * torch.rand(rows, columns) - 1) / columns**0.5)
 
 
 class Noisy(nn.Module):

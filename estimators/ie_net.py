@@ -46,7 +46,8 @@ class Twice(BinaryLayer):
     def binarize(self, binarizer: Any, options: Any) -> None:
         super().binarize(binarizer, options)
         twice = isinstance(self.A, Shifted) and self.A.s2 is not None
-        self.c = nn.Parameter(0.001 * torch.rand(len(self.weight))) if twice else None
+        start: Tensor | None = getattr(self.W, "second", None)
+        self.c = nn.Parameter(start) if twice and start is not None else None
 
     def operate(self, x: Tensor, w: Tensor) -> Tensor:
         binary = self.W(w)
@@ -94,6 +95,7 @@ class Standardized(nn.Module):
         super().__init__()
         self.sign = sign
         self.after = Alpha(expected_scale(shape))
+        self.second = 0.001 * torch.rand(shape[0])  # what c starts from
 
     def forward(self, w: Tensor) -> Tensor:
         return self.sign(standardized(w, 1e-5))

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,8 @@ from bench.results import cell_folders, store
 from bench.results.record import Record
 from bench.spec.cell import Cell, ParentRole, Recipe, Ref, Role, bits_by_role
 from bench.train.levels import Claim
+
+APART = 1_000_003  # between the seeds of what one binarizer and the next may draw
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,9 @@ def build(cell: Cell) -> Model:
     """
     Build a cell's network on the CPU, initialized from the cell's seed, which seeds all else, too.
 
+    What a method draws for its own modules, it draws apart: its network begins with the weights
+    that every other one of this seed has.
+
     Raises:
         PluginError: a plugin of the cell is missing or broken.
         UsageError: it, or the data set, has no such parameters, or not any more.
@@ -81,8 +87,11 @@ def build(cell: Cell) -> Model:
         estimator = roles[role]
         if estimator is None:
             return nn.Identity()
-        return estimator.binarizer(role, shape, clock, cell.binarization.sign0)
+        with torch.random.fork_rng(devices=()):
+            torch.default_generator.manual_seed((cell.seed + APART * next(modules)) % 2**63)
+            return estimator.binarizer(role, shape, clock, cell.binarization.sign0)
 
+    modules = count(1)
     method, options = roles["W"], cell.binarization
     layers = (
         Layers(binarizer, options, method.conv, method.linear) if method else Layers(None, options)

@@ -25,16 +25,16 @@ def test_is_the_known_module(case: Case) -> None:
         if noisy:
             d = 27 if width == 9 else 3
             made = type(module.noise)(d, width).double()
-            made.W1.weight.data = elements(width, d, lambda i: 0.3 * math.cos(0.9 * i))
-            made.W2.weight.data = elements(d, width, lambda i: 0.4 * math.sin(0.7 * i + 0.2))
+            made.W1.data = elements(width, d, lambda i: 0.3 * math.cos(0.9 * i))
+            made.W2.data = elements(d, width, lambda i: 0.4 * math.sin(0.7 * i + 0.2))
             module.noise = made
 
     ran = run_layer(layer, given("input"), given("upstream"))
 
     if noisy:
         for name, module in (("weight", layer.W), ("act", layer.A)):
-            for i, linear in ((1, module.noise.W1), (2, module.noise.W2)):
-                ran.results[f"grad_{name}_noise_fc{i}_weight"] = linear.weight.grad
+            for i, matrix in ((1, module.noise.W1), (2, module.noise.W2)):
+                ran.results[f"grad_{name}_noise_fc{i}_weight"] = matrix.grad
     ran.check(case)
 
 
