@@ -9,8 +9,10 @@ import contextlib
 import signal
 import traceback
 from collections.abc import Generator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import bench
 from bench.base.text import count
 from bench.errors import BenchError, DataError, EnvironmentProblem, exhausted
 from bench.results import store
@@ -236,12 +238,25 @@ class CellRun:
 
 def failure(error: Exception, job: Job) -> tuple[CellStatus, str]:
     """The status and the reason of a cell that an exception ended."""
-    reason = describe(error)
+    reason = describe(error) + _place(error)
     if exhausted(error):
         size = job.cell.recipe.batch_size
         why = f"out of memory on {job.device} at batch size {size}: {reason}"
         return CellStatus.OUT_OF_MEMORY, why
     return CellStatus.FAILED, reason
+
+
+def _place(error: Exception) -> str:
+    """Where a plugin's code raised it, if it did: what is neither ours nor installed."""
+    if isinstance(error, BenchError):
+        return ""
+    ours = str(Path(bench.__file__).parent)
+    frames = [
+        f"{Path(frame.filename).name}:{frame.lineno}, in {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((ours, "<")) and "site-packages" not in frame.filename
+    ]
+    return f" ({frames[-1]})" if frames else ""
 
 
 def _dataset(job: Job, device: "torch.device") -> "Dataset":
