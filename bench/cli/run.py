@@ -31,7 +31,7 @@ def run(
         list[str] | None,
         typer.Option(
             metavar="failed|stale|CELL",
-            help="Run these and no others; repeatable.",
+            help="Run these, and what waits for them or they need; repeatable.",
             autocompletion=offering(lambda _: ("failed", "stale"), completion.cells),
         ),
     ] = None,

@@ -73,6 +73,7 @@ def _digests(record: Record) -> dict[str, str]:
     digests = {
         "last weights": record.weights_digest,
         "best weights": record.best_digest,
+        **{f"{role}'s weights": digest for role, digest in record.parents.items()},
         "data": cell.data.fingerprint,
         **plugins,
         cell.backbone.name: cell.backbone.source,

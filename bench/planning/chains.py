@@ -64,13 +64,13 @@ def is_taught(roles: Roles) -> bool:
 def check(roles: Roles, recipes: Iterable[Recipe]) -> Iterator[str]:
     """Say what is wrong with the chain that a label's estimators ask for, under these recipes."""
     leading, other = roles["W"].plugin, roles["A"].plugin
-    if other != leading and _trains(other):
-        yield f"{roles['A'].name} trains with more than a gradient: it goes into both roles"
-        return
     try:
-        found = tuple(leading.stages())
+        found, half = tuple(leading.stages()), other != leading and _trains(other)
     except Exception as error:  # whatever a stranger's class raises
         yield f"stages of {roles['W'].name}: {type(error).__name__}: {error}"
+        return
+    if half:
+        yield f"{roles['A'].name} trains with more than a gradient: it goes into both roles"
         return
     if not 1 <= len(found) <= MOST_STAGES or any(not isinstance(x, Stage) for x in found):  # pyright: ignore[reportUnnecessaryIsInstance]
         yield f"stages of {roles['W'].name} must be 1 to {MOST_STAGES} of `Stage`"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from bench.results.record import Record
+from bench.spec.cell import ParentRole
 
 VOLATILE = frozenset({"provenance", "earlier", "receipt", "images_per_s", "peak_mib", "seal"})
 
@@ -37,6 +38,8 @@ def diff_records(a: Record, b: Record) -> list[FieldDifference]:
             ("status", a.status, b.status),
             ("reason", a.reason or "-", b.reason or "-"),
             ("best epoch", _epoch(a.best_epoch), _epoch(b.best_epoch)),
+            ("weights of the start", *_taken("start", a, b)),
+            ("weights of the teacher", *_taken("teacher", a, b)),
             ("last weights", a.weights_digest[:12], b.weights_digest[:12]),
             ("best weights", a.best_digest[:12], b.best_digest[:12]),
         )
@@ -47,6 +50,11 @@ def diff_records(a: Record, b: Record) -> list[FieldDifference]:
     if a.indicators and b.indicators and a.indicators != b.indicators:
         differences.append(FieldDifference("indicators", "differ", "differ"))
     return differences
+
+
+def _taken(role: ParentRole, a: Record, b: Record) -> tuple[str, str]:
+    """The digests of the weights that two records took from a parent."""
+    return a.parents.get(role, "")[:12], b.parents.get(role, "")[:12]
 
 
 def _epoch(index: int | None) -> str:

@@ -10,6 +10,7 @@ from bench.results import source_digest, store
 from bench.results.cell_state import CellStates
 from bench.results.garbage import find_leftovers
 from bench.results.record import Record
+from bench.results.record_diff import diff_records
 from bench.spec.cell import Cell, Parent
 from bench.spec.plan import Plan
 from bench.train.weights import digest
@@ -85,3 +86,11 @@ def test_what_a_chain_took_is_summed(tmp_path: Path) -> None:
     assert chain_cost(ALONE, {ALONE.id: record(ALONE)}).epochs == 2
     del records[FIRST.id]
     assert chain_cost(LAST, records).wall_s is None
+
+
+def test_records_that_took_other_weights_say_so() -> None:
+    """It is the cause of all that differs after it, so it is told first."""
+    a = record(LAST, parents={"start": "a" * 64, "teacher": "b" * 64}, weights_digest="c" * 64)
+    b = record(LAST, parents={"start": "d" * 64, "teacher": "b" * 64}, weights_digest="e" * 64)
+
+    assert [found.name for found in diff_records(a, b)] == ["weights of the start", "last weights"]

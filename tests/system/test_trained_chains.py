@@ -1,5 +1,10 @@
 """Chains of cells from end to end: they train in order, fail together, and go on bit for bit."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -175,3 +180,29 @@ def test_seeds_and_trials_that_are_added_bring_their_chains(tmp_path: Path, ask:
     assert "7 cells, 0 recorded, 7 to run" in out  # of both trials the first stage is one
     assert "toy (held out, lr=0.1, stage 1 of 2) seed 9: ok" in out
     assert "toy (held out, lr=0.1, teacher) seed 9: ok" in out
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_in_each_stage_ends_in_the_same_bits(tmp_path: Path) -> None:
+    """Two workers and no warning: killed when each cell of the chain has a checkpoint."""
+    suite = write(tmp_path / "whole")
+    overrides = ["train.epochs=5", "data.digits.train=320", "train.lr=0.02"]
+    cells = plan(suite, overrides).possible
+    expected = train(cells, suite.parent / "results")
+    root = tmp_path / "killed"
+    words = ["run", suite, *overrides, "--results", root, "--checkpoint-every", "0.1", "-j", "2"]
+    command = [sys.executable, "-m", "bench", *map(str, words)]
+
+    for each in cells:
+        checkpoints = store.cell_path(root, each) / "checkpoints"
+        with subprocess.Popen(command, start_new_session=True) as process:
+            while process.poll() is None and not any(checkpoints.glob("[0-9]*")):
+                time.sleep(0.02)
+            os.killpg(process.pid, signal.SIGKILL)
+    code = subprocess.run(command, check=False).returncode
+
+    assert code == 0
+    for a, b in zip(expected, found(cells, root), strict=True):
+        assert diff_records(a, b) == []
+        assert a.parents == b.parents
+    assert any(record.earlier for record in found(cells, root))
