@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from bench.plugin import Annotated, Backbone, Field, Layers, Native, Network
+from bench.plugin import Annotated, Backbone, Field, Layers, Native, Network, own_modules
 
 Size = Annotated[int, Field(ge=1)]
 
@@ -58,7 +58,7 @@ class ViTTiny(Backbone):
         thirds = [math.ceil(self.depth * third / 3) for third in (1, 2, 3)]  # the embedding is 0
         parts = (embedding, *blocks, First(), norm, head)
         net = Network(*parts, image=self.image, stages=dict.fromkeys(thirds))
-        for module in net.modules():
+        for module in own_modules(net):
             if isinstance(module, nn.Linear | nn.Conv2d):
                 nn.init.trunc_normal_(module.weight, std=0.02)
                 assert module.bias is not None  # of every one of them

@@ -30,6 +30,7 @@ from bench.nn.layers import (
     BinaryLinear,
     Layers,
     binary_layers,
+    own_modules,
     takes_real_input,
 )
 from bench.nn.parts import (
@@ -134,6 +135,7 @@ __all__ = [
     "omitted_if",
     "open_clipped_sign",
     "over_filter",
+    "own_modules",
     "piecewise",
     "power",
     "scaled_signs",

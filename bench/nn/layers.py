@@ -1,6 +1,6 @@
 """Binary layers: real latent weights W, binarized together with the input A."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeAlias
 
@@ -162,6 +162,14 @@ def latent_inputs(net: nn.Module, images: Tensor) -> dict[str, Tensor]:
 def binary_inputs(layers: list[tuple[str, BinaryLayer]]) -> list[tuple[str, BinaryLayer]]:
     """Those of them whose input is binary, too."""
     return [(name, layer) for name, layer in layers if not isinstance(layer.A, nn.Identity)]
+
+
+def own_modules(net: nn.Module) -> Iterator[nn.Module]:
+    """Yield a network's modules in order, but for what is inside its binary layers: a method's."""
+    yield net
+    if not isinstance(net, BinaryLayer):
+        for child in net.children():
+            yield from own_modules(child)
 
 
 def takes_real_input(layer: nn.Module) -> bool:

@@ -47,7 +47,7 @@ from torch import nn
 
 from bench.nn.backbone import Backbone, Network, omitted_if
 from bench.nn.blocks import BN_LAST, Block, Order, PreactBlock, Shortcut, activation
-from bench.nn.layers import Layers
+from bench.nn.layers import Layers, own_modules
 
 BlockKind: TypeAlias = Literal["basic", "preact"]
 FirstLast: TypeAlias = Literal["real", "binary"]
@@ -155,9 +155,13 @@ class ResNet(Backbone):
 
 
 def initialize(net: nn.Module, init: Init, bn_init: float) -> None:
-    """Set the first weights in place, module by module in order."""
+    """
+    Set the first weights in place, module by module in order.
+
+    What the binarizers of binary layers own is left as they made it.
+    """
     kaiming = {"kaiming": (nn.Conv2d, nn.Linear), "kaiming_conv": (nn.Conv2d,)}.get(init, ())
-    for module in net.modules():
+    for module in own_modules(net):
         if isinstance(module, nn.BatchNorm2d) and module.affine:
             nn.init.constant_(module.weight, bn_init)
         elif isinstance(module, kaiming):

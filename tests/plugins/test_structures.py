@@ -277,3 +277,27 @@ def test_old_cells_keep_their_names(name: str) -> None:
     if "first_last" in dict(plugin):
         changed = BACKBONES.build(name, {"first_last": "binary"})
         assert changed.ref(name).params["first_last"] == "binary"
+
+
+@pytest.mark.parametrize("init", ["kaiming", "kaiming_conv", "fan_out", "torch"])
+def test_first_weights_are_of_layers_alone(init: str) -> None:
+    """A binarizer's own layers stay as it made them."""
+
+    class Mapped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.map = nn.Linear(2, 2, bias=False)
+            nn.init.constant_(self.map.weight, 0.5)
+
+    layers = Layers(lambda _role, _shape: Mapped(), Binarization())
+    vit = {"image": 8, "patch": 4, "dim": 6, "depth": 1, "heads": 2}
+    for name, params in (
+        ("resnet20", TINY["resnet20"][0] | {"init": init}),
+        ("vgg_small", TINY["vgg_small"][0] | {"init": init}),
+        ("vit_tiny", vit),
+    ):
+        net = BACKBONES.build(name, params).build(10, 3, layers)
+        maps = [m.map for m in net.modules() if isinstance(m, Mapped)]
+
+        assert maps
+        assert all(m.weight.eq(0.5).all() for m in maps)
