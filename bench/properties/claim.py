@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from bench.base.tracebacks import find_place
 from bench.errors import BenchError
 
 # of an estimator: what is wrong or nothing, and by which figures it holds
@@ -31,4 +32,7 @@ def check_claim(name: str, claim: Claim, estimator: object) -> Check:
 def tell(error: Exception) -> str:
     """An exception in one line; what the harness says on purpose needs no name of a class."""
     text = " ".join(str(error).split())
-    return text if isinstance(error, BenchError) else f"raises {type(error).__name__}: {text}"
+    if isinstance(error, BenchError):
+        return text
+    place = find_place(error)
+    return f"raises {type(error).__name__}: {text}" + (f" ({place})" if place else "")

@@ -12,8 +12,8 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import bench
 from bench.base.text import count
+from bench.base.tracebacks import find_place
 from bench.errors import BenchError, DataError, EnvironmentProblem, exhausted
 from bench.results import store
 from bench.run.cell_log import Log
@@ -247,16 +247,9 @@ def failure(error: Exception, job: Job) -> tuple[CellStatus, str]:
 
 
 def _place(error: Exception) -> str:
-    """Where a plugin's code raised it, if it did: what is neither ours nor installed."""
-    if isinstance(error, BenchError):
-        return ""
-    ours = str(Path(bench.__file__).parent)
-    frames = [
-        f"{Path(frame.filename).name}:{frame.lineno}, in {frame.name}"
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((ours, "<")) and "site-packages" not in frame.filename
-    ]
-    return f" ({frames[-1]})" if frames else ""
+    """Where a plugin's code raised it, if it did."""
+    place = "" if isinstance(error, BenchError) else find_place(error)
+    return f" ({place})" if place else ""
 
 
 def _dataset(job: Job, device: "torch.device") -> "Dataset":

@@ -129,7 +129,7 @@ class Coached(Plain):
 )
 def test_coaches_that_fail(which: str, told: str) -> None:
     """One line says what its loss is, or what it raises."""
-    assert wrong(Coached(which=which), "stages train") == told
+    assert wrong(Coached(which=which), "stages train").startswith(told)
 
 
 class ThirdsWeights(nn.Module):
