@@ -9,7 +9,6 @@ import contextlib
 import signal
 import traceback
 from collections.abc import Generator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.base.text import count
