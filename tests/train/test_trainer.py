@@ -327,6 +327,24 @@ def test_adamw_trains() -> None:
     assert run("ste", optimizer="adamw", lr=1e-2).diverged == ""
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"optimizer": "adam", "lr": 1e-2, "lr_rule": "linear_early", "loss": "squared_hinge"},
+        {"nesterov": "on", "label_smoothing": 0.1, "no_decay": ["norm", "bias"]},
+        {"lr_rule": "step", "lr_every": 1, "lr_factor": 0.5},
+        {"lr_rule": "exponential", "lr_end": 1e-3, "warmup": 1},
+    ],
+)
+def test_options_of_the_recipe_train(fields: dict[str, object]) -> None:
+    """Each alone and together, to the end of two epochs; the curves have the rates of the rule."""
+    outcome = run("ste", **fields)
+    recipe = Recipe.model_validate({"epochs": 2, "batch_size": 32, "lr": 0.1} | fields)
+
+    assert outcome.diverged == ""
+    assert outcome.curves["lr"] == [learning_rate(recipe, e) for e in range(2)]
+
+
 class Fixed(torch.nn.Module):
     """Logits that stand in the image itself."""
 
