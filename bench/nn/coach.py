@@ -150,9 +150,12 @@ class Stage:
     """
     One of the trainings of a method, each going on from the weights of the one before.
 
+    Parameters and buffers of equal name and shape are taken over; others keep their first values.
+    Each stage has a coach of its own, an optimizer that remembers nothing, and its own schedule.
+
     Args:
         fields: of the method, in this stage.
-        real: train the network in full precision.
+        real: train the network in full precision, without a coach or teacher.
         epochs: of the recipe's; None: as many.
         lr: None: the recipe's.
         weight_decay: None: the recipe's.
