@@ -15,11 +15,10 @@ MetaQuant: a small net makes the gradient of weights of the one at their signs, 
                φ by Adam at 1e-2
 
 round(1/2) is 0, so that `dorefa` makes -1 of 0. Without a non-linearity, as its README has it, φ is
-one learned number. It starts as the identity, which is our choice. FSG's fast net is the same, with
-`scale: none`; its slow net, a Mamba of the gradients before, is not built. `start: scratch` leaves
-the real training out.
+one learned number. It starts as the identity, which is our choice. `start: scratch` leaves the real
+training out.
 
-Reference: Chen et al., MetaQuant, NeurIPS 2019; FSG, AAAI 2025; formulas from their released code.
+Reference: Chen et al., NeurIPS 2019; formulas from its released code.
 """
 
 from typing import ClassVar, Literal

@@ -32,8 +32,7 @@ BUILT = [
 def test_layer_is_the_released_one(case: Case) -> None:
     """With and without the virtual step: output, gradients, and that of what φ gave."""
     fields = {"forward": case.options["forward"].lower()}
-    scale = "none" if case.method == "fsg" else "layer"
-    plugin = ESTIMATORS.build("metaquant", fields | {"scale": scale})
+    plugin = ESTIMATORS.build(case.method, fields)
     layer = make_layer(plugin, given("weight"), real_input=True)
     fast = (1.5 * given("upstream_w")).requires_grad_()
     if case.options["meta"] == "fast":
@@ -73,10 +72,11 @@ def step(layer: BinaryConv2d, plugin: Estimator, steps: int) -> list[dict[str, T
     return seen
 
 
+@pytest.mark.parametrize("name", ["metaquant", "fsg"])
 @pytest.mark.parametrize("forward", ["dorefa", "bwn"])
-def test_weights_move_by_what_phi_made(forward: str) -> None:
+def test_weights_move_by_what_phi_made(forward: str, name: str) -> None:
     """First by their own gradient; then by c φ of dL/dw_eff of the step before, and φ learns."""
-    plugin = ESTIMATORS.build("metaquant", {"forward": forward})
+    plugin = ESTIMATORS.build(name, {"forward": forward})
     layer = make_layer(plugin, given("weight"))
     plain = run_layer(make_layer(plugin, given("weight")), given("input"), given("upstream"))
     first, second, third = step(layer, plugin, 3)
