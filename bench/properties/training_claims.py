@@ -5,7 +5,7 @@ Each takes an estimator and says what is wrong, or nothing and the figures by wh
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,11 +17,14 @@ from bench.nn.layers import BinaryLayer, binary_layers
 from bench.properties.claim import Claim
 from bench.properties.sample_training import BATCH, STEPS, Sample, load_digits, make_sample
 from bench.spec.cell import Binarization, Role
+from bench.train import levels
 from bench.train.observer import Observer
 from bench.train.optimizer import make_optimizer, optimized
 from bench.train.snapshot import Snapshot
 
 EXACT = 1e-12  # of float64, relative to the largest number or to 1
+ROLES: tuple[Role, ...] = ("W", "A")
+REAL = 32  # bits
 FIRST = ("options it fixes exist", "stages train")  # without them there is nothing to look at
 LATENTS: dict[str, float] = {"0": 0.0, "constant": 0.5, "1e4": 1e4, "-1e4": -1e4}
 
@@ -127,44 +130,16 @@ def evaluates_in_its_bits(estimator: Estimator) -> tuple[str, str]:
     sample = make_sample(estimator)
     sample.train()
     sample.net.eval()
-    most: dict[Role, int] = {"W": 0, "A": 0}
-    for name, role, values in _multiplied(sample):
-        bits = estimator.bits(role)
-        rows = values if role == "W" else values.transpose(0, 1)
-        most[role] = max(most[role], *(_count_values(row) for row in rows.unbind()))
-        if most[role] > 2**bits:
-            what = "a filter's weights" if role == "W" else "a channel's inputs"
-            return f"{name}: {most[role]} values of {what}, {bits} bits hold {2**bits}", ""
-    told = [f"{role} {estimator.bits(role)} bits, {n} values" for role, n in most.items()]
-    return "", "; ".join(told)
-
-
-def _count_values(row: Tensor) -> int:
-    """How many numbers differ from each other."""
-    return 1 + int(row.flatten().sort().values.diff().count_nonzero())
-
-
-@torch.no_grad()
-def _multiplied(sample: Sample) -> Iterator[tuple[str, Role, Tensor]]:
-    """What the product of each layer is of, for test images: layer, role, effective values."""
-    found: list[tuple[str, Role, Tensor]] = []
-    for name, layer in binary_layers(sample.net):
-        layer.product = _seeing(name, layer.product, found)
-    images, _ = next(iter(load_digits().batches("test", 20)))
-    sample.net(images)
-    yield from found
-
-
-def _seeing(
-    name: str, product: Callable[..., Tensor], found: list[tuple[str, Role, Tensor]]
-) -> Callable[..., Tensor]:
-    """A layer's product that notes what it is of."""
-
-    def multiply(a: Tensor, w: Tensor, scale: Tensor | None = None) -> Tensor:
-        found.extend([(name, "W", w if scale is None else w * scale), (name, "A", a)])
-        return product(a, w, scale)
-
-    return multiply
+    bits: dict[Role, int] = {role: n for role in ROLES if (n := estimator.bits(role)) < REAL}
+    images, _ = next(iter(load_digits().batches("test", BATCH)))
+    with torch.no_grad(), levels.counted(sample.net, levels.Claim(bits), BATCH) as seen:
+        sample.net(images)
+    if problem := seen.unlike():
+        return f"{problem}; `bits` says {bits}", ""
+    found = seen.levels({})
+    values = {"W": found.weights, "A": found.inputs}
+    told = [f"{role} {n} bit{'s' * (n > 1)}, {values[role]} values" for role, n in bits.items()]
+    return "", "; ".join(told) or "real weights and inputs"
 
 
 def _effective(given: Tensor | tuple[Tensor, Tensor]) -> Tensor:

@@ -132,21 +132,22 @@ def test_coaches_that_fail(which: str, told: str) -> None:
     assert wrong(Coached(which=which), "stages train").startswith(told)
 
 
-class ThirdsWeights(nn.Module):
+class QuarterWeights(nn.Module):
     def forward(self, w: Tensor) -> Tensor:
-        return w + (w.sign() * (w.abs() > 0.1) - w).detach()
+        return w + (w.sign() * (1 + (w.abs() > 0.1)) - w).detach()
 
 
-class Thirds(Plain):
+class Quarters(Plain):
     def weight_binarizer(self, shape: tuple[int, ...], clock: Clock, zero: int) -> nn.Module:
-        return ThirdsWeights()
+        return QuarterWeights()
 
 
 def test_more_values_than_bits() -> None:
-    """Three levels are not one bit."""
-    told = wrong(Thirds(), "evaluation has its bits")
+    """Four levels are not one bit."""
+    told = wrong(Quarters(), "evaluation has its bits")
 
-    assert "3 values of a filter's weights, 1 bits hold 2" in told
+    assert told.startswith("weights of ")
+    assert "`bits` says {'W': 1, 'A': 1}" in told
 
 
 class Counting(Coach):
