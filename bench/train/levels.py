@@ -8,6 +8,7 @@ largest. The products of a layer that has several count one by one.
 """
 
 import contextlib
+import math
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 
@@ -22,6 +23,8 @@ from bench.train.products import Product, watched
 A_FEW = 64  # images that are looked at after each epoch
 MANY = 1_000  # after the last
 CLOSE = 1e-6
+CACHED = 2**18  # values that are looked at together
+FOLDS = 256
 SORTED = 8  # more values than these are counted by sorting
 CALLED: dict[Role, str] = {"W": "weights", "A": "inputs"}
 
@@ -45,41 +48,41 @@ NOTHING = Claim({})
 
 @dataclass
 class Values:
-    """The distinct values of rows, a row being a filter or a channel."""
+    """The distinct values of columns, a column being a filter or a channel."""
 
     bits: int  # that they should have
-    rows: Tensor | None = None  # (rows, most), in rising order, padded by infinity
+    found: Tensor | None = None  # (most, columns), in rising order, padded by infinity
     images: int = 0  # that they were seen of
     zeros: int = 0
     total: int = 0
 
     @property
     def most(self) -> int:
-        """Values of a row beyond which nobody counts."""
+        """Values of a column beyond which nobody counts."""
         return max(2**self.bits, 3) + 1
 
     def add(self, x: Tensor) -> None:
-        """Look at more of them; x is (rows, anything)."""
-        self.zeros += int((x == 0).sum())
+        """Look at more of them; x is (anything, columns)."""
         self.total += x.numel()
-        new = distinct(x, self.most)
-        self.rows = (
-            new if self.rows is None else distinct(torch.cat([self.rows, new], 1), self.most)
-        )
+        for part in x.split(max(CACHED // max(x.shape[1], 1), 1)):
+            self.zeros += part.numel() - int(torch.count_nonzero(part))
+            new = distinct(part, self.most)
+            known = new if self.found is None else torch.cat([self.found, new])
+            self.found = distinct(known, self.most)
 
     @property
     def count(self) -> int:
-        """The most values of a row."""
-        return 0 if self.rows is None else int(self.rows.isfinite().sum(1).max())
+        """The most values of a column."""
+        return 0 if self.found is None else int(self.found.isfinite().sum(0).max())
 
     @property
     def few(self) -> bool:
         """Are there no more than so many bits have?"""
-        if self.rows is None or self.count <= 2**self.bits:
+        if self.found is None or self.count <= 2**self.bits:
             return True
         if self.bits > 1 or self.count > 3:
             return False
-        low, middle, high = self.rows[self.rows[:, 2].isfinite(), :3].unbind(1)
+        low, middle, high = self.found[:3, self.found[2].isfinite()]
         return bool(((middle == 0) & ((low + high).abs() <= CLOSE * high)).all())
 
     @property
@@ -107,7 +110,7 @@ class Seen:
         weights = self._of("W", product)
         if not weights.images:
             weights.images = 1
-            weights.add(product.weights_by_filter)
+            weights.add(product.w.reshape(len(product.w), -1).T)
         if "A" not in self.bits or product.real_input:
             return
         inputs = self._of("A", product)
@@ -175,45 +178,52 @@ def counted(net: nn.Module, claim: Claim, images: int) -> Generator[Seen]:
 
 
 def by_channel(a: Tensor, w: Tensor) -> Tensor:
-    """Inputs (N, C, H, W) of a convolution or (..., C) of a linear map as (C, values)."""
-    moved = a.transpose(0, 1) if w.ndim == 4 else a.movedim(-1, 0)
-    return moved.reshape(len(moved), -1)
+    """Inputs (N, C, H, W) of a convolution or (..., C) of a linear map as (values, C)."""
+    return (a.permute(0, 2, 3, 1) if w.ndim == 4 else a).reshape(-1, w.shape[1])
 
 
 def distinct(x: Tensor, most: int) -> Tensor:
     """
-    Find the distinct values of each row in rising order, `most` of them at most.
+    Find the distinct values of each column in rising order, `most` of them at most.
 
     Args:
-        x: (rows, n); infinities are no values.
+        x: (n, columns); infinities are no values.
 
     Returns:
-        (rows, `most`), padded by infinity.
+        (`most`, columns), padded by infinity.
     """
-    padded = x.new_full((len(x), most), torch.inf)
+    padded = x.new_full((most, x.shape[1]), torch.inf)
     if not x.numel():
         return padded
-    low, high = x.aminmax(dim=1, keepdim=True)
-    if most > 1 and bool(((x == low) | (x == high)).all()):
-        padded[:, :1] = low
-        padded[:, 1:2] = torch.where(high > low, high, torch.inf)
+    low, high, only = _ends(x)
+    if only and most > 1:
+        padded[0], padded[1] = low, torch.where(high > low, high, torch.inf)
         return padded
     finite = x.isfinite()
-    close = CLOSE * torch.where(finite, x, 0).abs().amax(1, keepdim=True)
+    close = CLOSE * torch.where(finite, x, 0).abs().amax(0)
     if most > SORTED:
-        ordered = x.sort(1).values
-        apart = ordered.diff(dim=1) > close
-        new = torch.cat([torch.ones_like(apart[:, :1]), apart], 1) & ordered.isfinite()
-        place = torch.where(new, new.cumsum(1) - 1, most).clamp(max=most)
-        beyond = x.new_full((len(x), most + 1), torch.inf)
-        return beyond.scatter(1, place, ordered)[:, :most]
+        ordered = x.sort(0).values
+        apart = ordered.diff(dim=0) > close
+        new = torch.cat([torch.ones_like(apart[:1]), apart]) & ordered.isfinite()
+        place = torch.where(new, new.cumsum(0) - 1, most).clamp(max=most)
+        return x.new_full((most + 1, x.shape[1]), torch.inf).scatter(0, place, ordered)[:most]
     last = torch.full_like(low, -torch.inf)
     for index in range(most):
-        last = torch.where((x > last + close) & finite, x, torch.inf).amin(1, keepdim=True)
+        last = torch.where((x > last + close) & finite, x, torch.inf).amin(0)
         if not bool(last.isfinite().any()):
             break
-        padded[:, index : index + 1] = last
+        padded[index] = last
     return padded
+
+
+def _ends(x: Tensor) -> tuple[Tensor, Tensor, bool]:
+    """The least and the greatest value of each column, and whether there are no others."""
+    folds = math.gcd(len(x), FOLDS)  # the same columns side by side, for long rows are faster
+    wide = x.reshape(-1, folds * x.shape[1])
+    low = wide.amin(0).view(folds, -1).amin(0)
+    high = wide.amax(0).view(folds, -1).amax(0)
+    within = torch.minimum(wide - low.repeat(folds), high.repeat(folds) - wide)
+    return low, high, bool(within.amax() == 0)
 
 
 def _zeros(values: list[Values]) -> float:

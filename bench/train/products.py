@@ -32,11 +32,6 @@ class Product:
     y: Tensor
 
     @property
-    def weights_by_filter(self) -> Tensor:
-        """By what, (C_out, values)."""
-        return self.w.reshape(len(self.w), -1)
-
-    @property
     def macs(self) -> int:
         """Multiply-accumulates of the batch."""
         return self.y.numel() * self.w[0].numel()

@@ -80,12 +80,12 @@ def look(net: nn.Module, claim: Claim = ONE, images: int = 100) -> Seen:
 @pytest.mark.parametrize("most", [4, 9, 17])
 def test_distinct_values_are_those_that_differ(most: int) -> None:
     x = torch.tensor([[1.0, -1, 0, 1 + 1e-8], [2, 2, 2, INF], [0.1, 0.2, 0.3, 0.4]])
-    found = distinct(x, most)
-    assert found.shape == (3, most)
-    assert found.isfinite().sum(1).tolist() == [3, 1, 4]
-    assert found[0, :3].tolist() == [-1, 0, 1]
-    assert distinct(torch.randn(2, 100), most).isfinite().all()
-    assert not distinct(torch.empty(2, 0), most).isfinite().any()
+    found = distinct(x.T, most)
+    assert found.shape == (most, 3)
+    assert found.isfinite().sum(0).tolist() == [3, 1, 4]
+    assert found[:3, 0].tolist() == [-1, 0, 1]
+    assert distinct(torch.randn(100, 2), most).isfinite().all()
+    assert not distinct(torch.empty(0, 2), most).isfinite().any()
 
 
 @pytest.mark.parametrize(
@@ -102,14 +102,14 @@ def test_distinct_values_are_those_that_differ(most: int) -> None:
 )
 def test_bits_allow_as_many_values(values: list[list[float]], bits: int, few: bool) -> None:
     found = Values(bits)
-    found.add(torch.tensor(values))
+    found.add(torch.tensor(values).T)
     assert found.few is few
 
 
 def test_values_of_several_batches_are_values_of_one() -> None:
     found = Values(1)
     for value in (1.0, -1.0, 3.0, 1.0):
-        found.add(torch.full((2, 5), value))
+        found.add(torch.full((5, 2), value))
     assert (found.count, found.total) == (3, 40)
 
 
