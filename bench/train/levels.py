@@ -64,7 +64,9 @@ class Values:
     def add(self, x: Tensor) -> None:
         """Look at more of them; x is (anything, columns)."""
         self.total += x.numel()
-        for part in x.split(max(CACHED // max(x.shape[1], 1), 1)):
+        size = max(CACHED // max(x.shape[1], 1), 1)
+        for start in range(0, len(x), size):
+            part = x[start : start + size]
             self.zeros += part.numel() - int(torch.count_nonzero(part))
             new = distinct(part, self.most)
             known = new if self.found is None else torch.cat([self.found, new])

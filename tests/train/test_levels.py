@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._dynamo.testing import CompileCounter
 
 from bench.data.dataset import Tensors
 from bench.data.sources import Digits
@@ -253,3 +254,17 @@ def test_one_that_was_as_binary_as_it_says_is_better_than_any_that_was_not() -> 
         outcome.curves["test_acc"].append(acc)
         best.append(outcome.best_epoch)
     assert best == [0, 0, 2, 3, 3]
+
+
+def test_counting_compiles_nothing_anew() -> None:
+    """A compiled step between two evaluations is the one that was compiled."""
+    counter = CompileCounter()
+    net = network(Mapped(sign), Mapped(sign)).train()
+    step = torch.compile(net, backend=counter)
+    x = torch.randn(4, 3, 6, 6)
+    step(x)
+    for _ in range(2):
+        look(net.eval())
+        net.train()
+        step(x)
+    assert counter.frame_count == 1
