@@ -1,4 +1,4 @@
-"""What there is: plugins, data sets, schedules and suites, listed, described and checked."""
+"""What there is: plugins, data sets, schedules, suites and presets, listed and described."""
 
 import inspect
 import json
@@ -29,8 +29,8 @@ def list_entries(kind: ListedKind) -> Iterator[Entry]:
     """Yield name, one line, and whether it is broken, of everything of one kind."""
     if kind == "schedules":
         yield from ((name, s.formula, False) for name, s in SCHEDULES.items())
-    elif kind == "suites":
-        folder = Path(str(files("suites")))
+    elif kind in {"suites", "presets"}:
+        folder = Path(str(files("suites"))) / ("" if kind == "suites" else kind)
         for path in sorted(folder.glob("*.yaml"), key=lambda path: path.stem):
             yield path.stem, _first_sentence(read_question(path)), False
     elif kind == "data":

@@ -1,4 +1,4 @@
-"""The command that lists plugins, data sets, schedules and suites: parse, call, print."""
+"""The command that lists plugins, data sets, schedules, suites and presets: parse, call, print."""
 
 from typing import Annotated
 

@@ -11,7 +11,7 @@ Definition: TypeAlias = Literal["paper", "code", "scale_free"]  # of e and s
 Correction: TypeAlias = Literal["holm", "fdr"]  # of p values for their number
 
 # The kinds of things that `bench list` names, and that `bench show` describes one of.
-ListedKind: TypeAlias = Literal["estimators", "backbones", "data", "schedules", "suites"]
+ListedKind: TypeAlias = Literal["estimators", "backbones", "data", "schedules", "suites", "presets"]
 ShownKind: TypeAlias = Literal["estimator", "backbone", "data", "schedule", "suite", "ledger"]
 
 # What a verdict of rational and flexible rests on; bench.properties.study says what each means.

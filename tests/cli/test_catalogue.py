@@ -22,6 +22,7 @@ def test_lists(ask: Bench) -> None:
     assert "resnet20" in ask("list", "backbones")[1]
     assert "start (end/start)^p" in ask("list", "schedules")[1]
     assert "Which gradient estimator" in ask("list", "suites")[1]
+    assert "ReCU (Xu et al., ICCV 2021)" in ask("list", "presets")[1]
     assert re.search(r"digits \(8x8\): 1,\d+ train, 35\d test", ask("data", "list")[1])
     assert "fingerprint" in ask("data", "verify", "digits")[1]
 
