@@ -7,6 +7,9 @@ ResNet-18 for images of 224x224, Bi-Real: one shortcut around each binary convol
     shortcut option B: where the shape changes, a real conv1x1 of stride 2, then BN
     head     mean of 7x7, BatchNorm1d, linear, real
     a real net has the same blocks (real_block: same)
+    others   order prelu_bn (FDA), bn_relu, bn_prelu, bn_rprelu (ReActNet), bn_maxout (AdaBin) and
+             bn_none (Bi-Real Net); block preact: BN, activation, binary conv (HWGQ, LQ-Nets);
+             first_last binary: the first convolution and the head, too (SQ); stem_act
 
 At width 64 it has 11,690,536 parameters, 10,985,472 of them in 16 binary layers.
 

@@ -8,6 +8,9 @@ ResNet-20 for small images: 3 stages of 3 blocks of 2 convolutions, widths w, 2w
     bireal   one shortcut for each convolution instead of one for two: ResNet-20 Bi-Real
     shortcut option A: every second row and column, new channels zero on both sides; no weights
     head     global average pool, BatchNorm1d, linear, real
+    others   order prelu_bn (FDA), bn_relu, bn_prelu, bn_rprelu (ReActNet), bn_maxout (AdaBin) and
+             bn_none (Bi-Real Net); block preact: BN, activation, binary conv (HWGQ, LQ-Nets);
+             first_last binary: the first convolution and the head, too (SQ); stem_act
 
 At width 16 and 3 channels it has 269,850 parameters, 267,264 of them in 18 binary layers.
 

@@ -66,7 +66,7 @@ def test_show(ask: Bench) -> None:
     text = ask("show", "backbone", "resnet20")[1]
     assert "option A" in text
     assert "\n  width       16       integer, at least 2, multiple of 2\n" in text
-    assert "\n  order       relu_bn  relu_bn | bn_hardtanh | bn_prelu\n" in text
+    assert "\n  order       relu_bn  relu_bn | prelu_bn | bn_hardtanh | bn_relu | bn_prelu" in text
     assert "\n  bireal      false    true | false\n" in text
     assert "Never flipped" in ask("show", "data", "digits")[1]
 
