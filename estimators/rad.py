@@ -65,6 +65,7 @@ class RAD(Method):
         """The three means over channels of one layer's x, (N, C, H, W) or (..., C), each 0-d."""
         dims = (0, 2, 3) if x.ndim == 4 else tuple(range(x.ndim - 1))
         m, s = x.mean(dims).abs(), (x.var(dims, correction=0) + 1e-10).sqrt()
+        m = m * (m > 1e-6)  # rounding of 0, as BatchNorms have it at first, is no direction
         if self.form == "code":
             found = (2 - m - s).relu() ** 2, (s - 4).relu() ** 2, (m**2 - s**2).relu()
         else:
