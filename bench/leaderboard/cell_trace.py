@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.base.files import is_file
+from bench.base.text import count
 from bench.results import cell_folders
 from bench.results.cell_folders import CellFolder
 from bench.results.record import Record
@@ -23,6 +24,7 @@ class CellTrace:
     id: str
     state: str  # the record's status and reason, or why there is no record
     outcome: str
+    counted: str  # what its network multiplies in evaluation
     seal: str
     record: str
     processes: list[dict[str, Any]]  # provenance of each that worked on it, the last one last
@@ -52,6 +54,7 @@ def trace_cell(folder: CellFolder, root: Path, plans: list[Plan]) -> CellTrace:
         id=cell_id,
         state=folder.state + reason,
         outcome=_outcome(record) if record else "",
+        counted=_counted(record) if record else "",
         seal=cell_folders.describe_seal(record) if record else "",
         record=_there(home / "record.json"),
         processes=[process.model_dump(mode="json") for process in made],
@@ -90,11 +93,28 @@ def _outcome(record: Record) -> str:
     curve = record.curves.get("test_acc") or []
     if not curve:
         return ""
-    best = max(curve)
+    epoch = curve.index(max(curve)) if record.best_epoch is None else record.best_epoch
+    never = " (in no epoch as binary as it says)" if record.never_binary else ""
     return (
         f"test accuracy {100 * curve[-1]:.2f} % after epoch {len(curve)}, "
-        f"best {100 * best:.2f} % after epoch {curve.index(best) + 1}"
+        f"best {100 * curve[epoch]:.2f} % after epoch {epoch + 1}{never}"
     )
+
+
+def _counted(record: Record) -> str:
+    """What the network multiplies in evaluation, in words."""
+    levels = record.levels
+    if levels is None:
+        return ""
+    weights = f"weights {levels.weights} values a filter ({100 * levels.weight_zeros:.1f} % zeros)"
+    inputs = f"inputs {levels.inputs} a channel ({100 * levels.input_zeros:.1f} % zeros)"
+    words = [weights, inputs if levels.inputs is not None else "inputs real"]
+    words += [f"{levels.products} products a layer"] * (levels.products > 1)
+    wrong = sorted(levels.unlike)
+    if wrong:
+        epochs = count(len(wrong), "epoch")
+        words.append(f"otherwise in {epochs}, last {wrong[-1] + 1}: {levels.unlike[wrong[-1]]}")
+    return ", ".join(words)
 
 
 def _journals(root: Path, cell_id: str) -> dict[str, int]:
@@ -104,8 +124,8 @@ def _journals(root: Path, cell_id: str) -> dict[str, int]:
         if not is_file(path):  # a pipe would be waited for
             continue
         with suppress(OSError), path.open(encoding="utf-8", errors="replace") as lines:
-            if count := sum(cell_id in line for line in lines):
-                journals[str(path)] = count
+            if named := sum(cell_id in line for line in lines):
+                journals[str(path)] = named
     return journals
 
 

@@ -174,7 +174,7 @@ class Record(Frozen):
 
         It is that of an epoch whose network was as binary as it says; None if there was none.
         """
-        if self.status is not CellStatus.OK or self._never_binary:
+        if self.status is not CellStatus.OK or self.never_binary:
             return None
         accs = self.curves["test_acc"]
         return max(accs) if self.best_epoch is None else accs[self.best_epoch]
@@ -194,6 +194,6 @@ class Record(Frozen):
         return curve[self.best_epoch]
 
     @property
-    def _never_binary(self) -> bool:
+    def never_binary(self) -> bool:
         """Was the network less binary than it says in its best epoch, and so in all?"""
         return self.levels is not None and self.best_epoch in self.levels.unlike

@@ -91,7 +91,7 @@ class Values:
     def words(self) -> str:
         """How many there are, for a reader."""
         said = f"more than {self.most - 1}" if self.count == self.most else str(self.count)
-        zeros = f" ({self.zeros / self.total:.1%} zeros)" if self.zeros else ""
+        zeros = f" ({100 * self.zeros / self.total:.1f} % zeros)" if self.zeros else ""
         return f"{said} values{zeros}"
 
 

@@ -4,15 +4,19 @@ import csv
 import io
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from samples import cell, record, row
 
 from bench.leaderboard.board import Board, MeasuredRow
+from bench.leaderboard.cell_trace import trace_cell
 from bench.leaderboard.equilibrium import indicators
 from bench.leaderboard.ranking import rank
 from bench.leaderboard.tables import render
+from bench.leaderboard.tables.trace_text import facts
+from bench.results.cell_folders import CellFolder
 from bench.results.record import Extras, LayerIndicators, Levels, Record
 from bench.spec.cell import Binarization, Cell, Parent, Recipe, Ref
 from bench.spec.plan import Plan, RoleInfo, Row
@@ -219,3 +223,15 @@ def test_steps_of_more_bits_are_timed_by_ste_of_one() -> None:
     more, records = built("more", "2/2", images_per_s=50.0)
     shown = board({"ste": (ste, ste_records), "more": (more, records)})
     assert rows_of(shown)["more"].resources.step_ratio == pytest.approx(2)
+
+
+def test_a_trace_tells_what_was_counted() -> None:
+    of_cell = of("late")
+    late = measured(of_cell, [0.9, 0.5, 0.6], best_epoch=2, levels=levels(unlike={0: "real"}))
+    folder = CellFolder(Path("cells") / of_cell.slug, late)
+    found = dict(facts(trace_cell(folder, Path("nowhere"), [])))
+    assert found["outcome"] == "test accuracy 60.00 % after epoch 3, best 60.00 % after epoch 3"
+    assert found["counted"] == (
+        "weights 2 values a filter (0.0 % zeros), inputs 3 a channel (1.0 % zeros), otherwise in "
+        "1 epoch, last 1: real"
+    )

@@ -131,7 +131,7 @@ def test_what_is_not_binary_is_named() -> None:
     real = network(Mapped(torch.tanh), Mapped(sign))
     assert look(real).unlike() == "weights of more than 3 values in 0"
     few = network(Mapped(sign), Mapped(lambda x: x.clamp(-1, 1).round().clamp(-0.5, 1)))
-    assert re.fullmatch(r"inputs of 3 values \(\d+\.\d% zeros\) in 0", look(few).unlike())
+    assert re.fullmatch(r"inputs of 3 values \(\d+\.\d % zeros\) in 0", look(few).unlike())
     assert look(few, Claim({"W": 1, "A": 2})).unlike() == ""
     assert look(few, Claim({"W": 1})).levels({}).inputs is None
     ternary = network(Mapped(lambda w: sign(w) * (w.abs() > 0.1)), Mapped(sign))

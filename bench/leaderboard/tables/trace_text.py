@@ -143,6 +143,8 @@ def facts(trace: CellTrace) -> Iterator[tuple[str, str]]:
     yield "status", trace.state
     if trace.outcome:
         yield "outcome", trace.outcome
+    if trace.counted:
+        yield "counted", trace.counted
     if trace.record:
         seals = {"holds": "its seal holds", "none": "without a seal"}
         yield "record", f"{trace.record} ({seals.get(trace.seal, 'cannot be used')})"
