@@ -13,7 +13,7 @@ from bench.nn.clock import Clock
 from bench.nn.coach import Coach
 from bench.nn.contract import Estimator
 from bench.nn.layers import Layers
-from bench.nn.resnet import ResNet
+from bench.nn.resnet import Order, ResNet
 from bench.spec.cell import Binarization, Recipe, Role
 from bench.train.model import Model, seed_everything
 from bench.train.outcome import Outcome
@@ -26,11 +26,17 @@ DATA_SEED = 3
 
 
 class TwoBlocks(ResNet):
-    """A block of equal shapes, and one of stride 2."""
+    """
+    A block of equal shapes, and one of stride 2.
+
+    BatchNorm follows each product: behind a ReLU sums that are 0 but for rounding would open its
+    gate at random.
+    """
 
     blocks = (1, 1)
 
     width: int = 4
+    order: Order = "bn_hardtanh"
 
 
 class InDouble(nn.Module):
