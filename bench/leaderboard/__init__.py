@@ -2,7 +2,7 @@
 From a plan and its records to ranked tables: `stats/`, `tables/`.
 
 Doors: board, cell_trace, columns.column, columns.groups, columns.selection, equilibrium,
-per_layer, ranking, resources, saved, sequential, stats.friedman, stats.intervals, stats.power,
+per_layer, ranking, saved, sequential, stats.friedman, stats.intervals, stats.power,
 tables.formats, tables.json, tables.layout, tables.render, tables.trace_text, trace, tuning,
 undecided_pairs.
 
