@@ -31,6 +31,8 @@ from bench.plugin import (
     Method,
     least_squares,
     over_filter,
+    scaled_signs,
+    sign,
     straight_through,
 )
 
@@ -72,6 +74,7 @@ class Levels(nn.Module):
     def __init__(self, low: int, bits: int, rows: int, start: float, momentum: float) -> None:
         super().__init__()
         self.momentum = momentum
+        self.signs = low == -1 and bits == 1
         powers = 2 ** torch.arange(bits)
         ones = torch.arange(2**bits)[:, None] & powers > 0
         self.register_buffer("codes", torch.where(ones, 1.0, low).double(), persistent=False)
@@ -87,7 +90,7 @@ class Levels(nn.Module):
             dims: over which one basis holds: all of z's, or all but the first.
             ridge: λ.
         """
-        exact, order = (self.basis.double() @ self.codes.double().T).sort(1)  # (rows, 2^b)
+        exact, order = (shortened(self.basis) @ self.codes.double().T).sort(1)  # (rows, 2^b)
         levels = exact.to(z.dtype)
         shape = (-1, *[1] * (z.ndim - 1))
         value = levels[:, 0].reshape(shape)
@@ -116,11 +119,23 @@ def _by_level(beyond: list[Tensor]) -> Tensor:
     return above - torch.cat([above[:, 1:], torch.zeros_like(above[:, :1])], 1)
 
 
-class WeightLevels(Levels):
-    """A basis for each filter."""
+def shortened(x: Tensor) -> Tensor:
+    """
+    Return x in float64, its last 16 bits 0: then float64's sums of some thousand levels are exact.
 
-    def forward(self, w: Tensor) -> Tensor:
-        return straight_through(self.quantize(w, over_filter(w), 1e-4)[0], w)
+    A ReLU behind the product would open or close on the rounding of sums that are 0.
+    """
+    return (x.double().view(torch.int64) & -(1 << 16)).view(torch.float64)
+
+
+class WeightLevels(Levels):
+    """A basis for each filter; at one bit signs and v."""
+
+    def forward(self, w: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        value, top = self.quantize(w, over_filter(w), 1e-4)
+        if not self.signs:
+            return straight_through(value, w)
+        return scaled_signs(straight_through(sign(value), w), top, "none")
 
 
 class InputLevels(Levels):
