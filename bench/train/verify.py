@@ -16,7 +16,7 @@ import torch
 from bench.base.text import count
 from bench.data.dataset import Dataset
 from bench.errors import BenchError, DataError, UsageError
-from bench.results import cell_folders, source_digest, weight_files
+from bench.results import cell_folders, source_digest, store, weight_files
 from bench.results.cell_folders import CellFolder
 from bench.results.record import Record
 from bench.train import checkpoint, evaluation, model
@@ -80,11 +80,25 @@ class Verifier:
         if not record.measured:
             result.unchecked.append(f"nothing was measured: {record.status}, {record.reason}")
             return result
+        self._parents(record, result)
         sound = [w for w in ("last", "best") if self._weights(folder, record, w, result)]
         for which in evaluation.measured_weights(record) if self.accuracy else ():
             if which in sound:
                 self._accuracy(record, which, result)
         return result
+
+    def _parents(self, record: Record, result: Checked) -> None:
+        """Are the weights that it took from others those that these have?"""
+        for role, parent in record.cell.parents.items():
+            theirs = store.find_record(self.root, parent.cell)
+            taken = record.parents.get(role, "")
+            if theirs is None or not taken:
+                why = "is not here" if theirs is None else "is not named by its digest"
+                result.unchecked.append(f"{role} ({parent.cell.slug} {why})")
+            elif weight_files.recorded_digest(theirs, parent.which) == taken:
+                result.checked.append(role)
+            else:
+                result.wrong.append(f"{role}: {parent.cell.slug} has other weights now")
 
     def _weights(self, folder: CellFolder, record: Record, which: str, result: Checked) -> bool:
         """Compare the digest of kept weights with the record's; are they there to be measured?"""

@@ -6,13 +6,14 @@ from pathlib import Path
 from samples import WEIGHTS, cell, record, row
 
 from bench.leaderboard.resources import chain_cost, chain_epochs
-from bench.results import source_digest, store
+from bench.results import cell_folders, source_digest, store
 from bench.results.cell_state import CellStates
 from bench.results.garbage import find_leftovers
 from bench.results.record import Record
 from bench.results.record_diff import diff_records
 from bench.spec.cell import Cell, Parent
 from bench.spec.plan import Plan
+from bench.train.verify import Verifier
 from bench.train.weights import digest
 
 Ask = Callable[..., tuple[int, str, str]]
@@ -94,3 +95,20 @@ def test_records_that_took_other_weights_say_so() -> None:
     b = record(LAST, parents={"start": "d" * 64, "teacher": "b" * 64}, weights_digest="e" * 64)
 
     assert [found.name for found in diff_records(a, b)] == ["weights of the start", "last weights"]
+
+
+def test_verify_asks_whether_parents_have_the_weights_that_were_taken(tmp_path: Path) -> None:
+    """A parent that was measured again, or came from elsewhere, may have others."""
+    for each in (TEACHER, FIRST, LAST):
+        left(tmp_path, each)
+    taken = {"start": digest(WEIGHTS), "teacher": "a" * 64}
+    store.save_record(tmp_path, record(LAST, weights_digest=digest(WEIGHTS), parents=taken))
+    verifier = Verifier(tmp_path, None, accuracy=False)
+    last, first = (
+        verifier.check(cell_folders.read_folder(store.cell_path(tmp_path, each)))
+        for each in (LAST, FIRST)
+    )
+
+    assert "start" in last.checked
+    assert last.wrong == [f"teacher: {TEACHER.slug} has other weights now"]
+    assert f"teacher ({TEACHER.slug} is not named by its digest)" in first.unchecked
