@@ -5,6 +5,7 @@ Equal Bits: half of each filter is +1, the other half -1, whatever the signs of 
                others, n weights in all;   a = sign(x)
     backward   dw_eff/dw = √(2/n);   da/dx = 1 where |x| < 1
     parameters none; the scale is Kaiming's deviation and stays
+    recipe     CIFAR-10: 350 epochs, batch 128, SGD 0.1, decay 5e-4
 
 Of an odd n the larger half is +1; equal weights are told apart by their place in the filter.
 

@@ -11,8 +11,8 @@ ReActNet: each input channel learns where its sign turns, and a real network tea
 `scale_grad: factor` multiplies the gradient by E, `full` differentiates E as well. RPReLU, the
 other half of the method, is of the network: `order: bn_rprelu`.
 
-Reference: Liu et al., ECCV 2020, arXiv:2003.03488, sec. 4.2 and 4.3; decay, stages and the weights'
-gradient from its released code.
+Reference: Liu et al., ECCV 2020, arXiv:2003.03488; decay, stages and the weights' gradient from its
+released code.
 """
 
 from typing import ClassVar, Literal
