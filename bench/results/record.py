@@ -1,14 +1,17 @@
 """A record: what one cell measured, on what, and when. Written once, never edited."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from bench.base.validation import Frozen
 from bench.spec.cell import Cell, ParentRole, Role
 from bench.spec.cell_status import CellStatus
 
+Count: TypeAlias = Annotated[int, Field(ge=0, lt=2**53)]
+LONGEST = 300  # characters of a reason
+Line: TypeAlias = Annotated[str, Field(max_length=LONGEST, pattern=r"^[^\r\n]*$")]
 CURVES = ("train_loss", "test_acc", "test_top5", "lr")  # one value of each for an epoch
 
 
@@ -100,22 +103,22 @@ class Levels(Frozen):
     inputs. One beyond what the declared bits allow stands for any number beyond.
     """
 
-    weights: int | None  # None: real
-    inputs: int | None
-    weight_zeros: float  # the share of weights that are 0
-    input_zeros: float
-    products: int  # of the layer that has most
-    images: int  # whose inputs were counted
-    unlike: dict[int, str]  # epoch, from 0 → why the network was not as binary as it says
+    weights: Count | None  # None: real
+    inputs: Count | None
+    weight_zeros: Annotated[float, Field(ge=0, le=1)]  # the share of weights that are 0
+    input_zeros: Annotated[float, Field(ge=0, le=1)]
+    products: Count  # of the layer that has most
+    images: Count  # whose inputs were counted
+    unlike: dict[Count, Line]  # epoch, from 0 → why the network was not as binary as it says
 
 
 class Extras(Frozen):
     """What a network has beyond the same one with plain STE; MACs are multiply-accumulates."""
 
-    parameters_trained: int  # of binarizers, and of what stood beside the network
-    parameters_kept: int  # of these, what inference needs
-    product_macs: int  # of an image, by products beyond a layer's first
-    other_macs: int  # by what else binary layers multiply
+    parameters_trained: Count  # of binarizers, and of what stood beside the network
+    parameters_kept: Count  # of these, what inference needs
+    product_macs: Count  # of an image, by products beyond a layer's first
+    other_macs: Count  # by what else binary layers multiply
 
 
 class Record(Frozen):

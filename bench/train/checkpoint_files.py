@@ -18,7 +18,7 @@ from torch import Tensor
 from bench.base.files import write_file
 from bench.base.validation import Frozen
 from bench.errors import exhausted
-from bench.results.record import LayerIndicators, Provenance
+from bench.results.record import Count, LayerIndicators, Line, Provenance
 from bench.train.outcome import Outcome
 from bench.train.snapshot import Snapshot
 from bench.train.weights import State
@@ -39,7 +39,7 @@ class Manifest(Frozen):
     seconds: list[Annotated[float, Field(gt=1e-9, lt=1e9)]]
     curves: dict[str, list[FiniteFloat]]
     best_epoch: int | None
-    unlike: Annotated[dict[int, str], Field(exclude_if=lambda value: not value)] = {}
+    unlike: Annotated[dict[Count, Line], Field(exclude_if=lambda value: not value)] = {}
     indicators: list[LayerIndicators]
     processes: list[Provenance] = Field(min_length=1)  # that trained, its writer last
     files: dict[Name, str]  # SHA-256

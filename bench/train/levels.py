@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.nn.layers import binary_layers
-from bench.results.record import Levels
+from bench.results.record import LONGEST, Levels
 from bench.spec.cell import Role
 from bench.train.products import Product, watched
 
@@ -130,9 +130,9 @@ class Seen:
         wrong = {key: values for key, values in self.values.items() if not values.few}
         if wrong:
             (role, layer, _), worst = max(wrong.items(), key=lambda item: item[1].count)
-            return f"{CALLED[role]} of {worst.words} in {layer}"
+            return _line(f"{CALLED[role]} of {worst.words} in {layer}")
         if self.unseen:
-            return f"{min(self.unseen)} multiplies elsewhere than in `product`"
+            return _line(f"{min(self.unseen)} multiplies elsewhere than in `product`")
         return ""
 
     def levels(self, unlike: Mapping[int, str]) -> Levels:
@@ -226,6 +226,11 @@ def _ends(x: Tensor) -> tuple[Tensor, Tensor, bool]:
     high = wide.amax(0).view(folds, -1).amax(0)
     within = torch.minimum(wide - low.repeat(folds), high.repeat(folds) - wide)
     return low, high, bool(within.amax() == 0)
+
+
+def _line(text: str) -> str:
+    """A reason as a record takes it, whatever a layer is called."""
+    return " ".join(text.split())[:LONGEST]
 
 
 def _zeros(values: list[Values]) -> float:

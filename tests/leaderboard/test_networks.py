@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from samples import cell, record, row
 
 from bench.leaderboard.board import Board, MeasuredRow
@@ -235,3 +236,15 @@ def test_a_trace_tells_what_was_counted() -> None:
         "weights 2 values a filter (0.0 % zeros), inputs 3 a channel (1.0 % zeros), otherwise in "
         "1 epoch, last 1: real"
     )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weights": -1}, {"inputs": 10**30}, {"weight_zeros": 1.5}, {"input_zeros": float("nan")},
+        {"unlike": {0: "two\nlines"}}, {"unlike": {-1: "before"}}, {"unlike": {0: "long" * 100}},
+    ],
+)  # fmt: skip
+def test_counts_that_cannot_be_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        levels(**change)
