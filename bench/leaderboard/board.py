@@ -65,7 +65,7 @@ class NetworkFacts:
     levels: Levels | None = None  # of the seed that has most
     extras: Extras | None = None
     epochs: int = 0  # of all its stages, and of the teacher
-    chain_s: float | None = None  # what these took, mean over seeds; None: nothing but the row
+    chain_s: float | None = None  # what these took, mean over seeds; None: not known of one
     chained: bool = False  # does it rest on other cells?
 
 

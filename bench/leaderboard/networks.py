@@ -33,7 +33,7 @@ def network_facts(cells: Sequence[Cell], records: Mapping[str, Record]) -> Netwo
         levels=levels,
         extras=_extras([record.extras for record in ended if record.extras]),
         epochs=max(map(chain_epochs, cells)),
-        chain_s=mean(known) if chained and known and len(known) == len(costs) else None,
+        chain_s=mean(known) if known and len(known) == len(costs) else None,
         chained=chained,
     )
 

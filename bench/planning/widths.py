@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from pydantic import ValidationError
 
+from bench.base.text import count as counted
 from bench.base.validation import problems
 from bench.nn.contract import Estimator
 from bench.planning.axes import Roles
@@ -32,7 +33,7 @@ def fit_widths(entries: Roles, wa: str) -> tuple[Roles, str]:
         except Exception as error:  # whatever a stranger's class raises
             return {}, f"{config.name} at {wa} raises {type(error).__name__}: {error}"
         if has != count:
-            return {}, f"{config.name} has {CALLED[role]} of {has} bits, not {count}"
+            return {}, f"{config.name} has {CALLED[role]} of {counted(has, 'bit')}, not {count}"
         roles[role] = replace(config, plugin=made)
     return roles, ""
 

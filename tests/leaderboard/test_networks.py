@@ -166,7 +166,7 @@ def test_what_a_method_has_beyond_ste_is_told() -> None:
     assert words(shown, "+param. kept") == ["40", "0"]
     assert words(shown, "+MACs") == ["36,864 product, 12 other", "0"]
     assert words(shown, "epochs") == ["5", "2"]
-    assert words(shown, "all of it, s") == ["2", "-"]
+    assert words(shown, "all of it, s") == ["2", "1"]
     lines = json.loads(render.text(shown, "json"))["sections"][0]["lines"]
     assert [line["parameters_trained"] for line in lines] == [1672, 0]
     assert lines[0]["levels"]["inputs"] == 3

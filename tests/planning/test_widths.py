@@ -105,7 +105,7 @@ def test_the_reasons_name_the_bits(home: Path) -> None:
     plan = planned(home, wa="[1/32, 8/8]", estimators="[ste, ternary, quantizer, odd]")
     reasons = [left.reason for left in plan.left_out]
     assert "ternary has weights of 2 bits, not 1" in reasons
-    assert "ste has weights of 1 bits, not 8" in reasons
+    assert "ste has weights of 1 bit, not 8" in reasons
     assert any("quantizer at 8/8: weight_bits" in reason for reason in reasons)
     assert "odd at 1/32 raises RuntimeError: no bits" in reasons
 
@@ -118,7 +118,7 @@ def test_bits_that_an_entry_names_stay(home: Path) -> None:
 
 def test_an_include_of_bits_that_cannot_be_is_an_error(home: Path) -> None:
     line = refused(home, include="[{estimator: ste, wa: 2/2}]")
-    assert line == "x.yaml:8:28: include.0.wa: ste has weights of 1 bits, not 2"
+    assert line == "x.yaml:8:28: include.0.wa: ste has weights of 1 bit, not 2"
 
 
 @pytest.mark.parametrize("wa", ["32/1", "9/9", "0/1", "1/16", "binary"])

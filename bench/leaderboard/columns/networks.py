@@ -102,7 +102,7 @@ NETWORKS: list[Column] = [
         group="network",
         head="all of it, s",
         write="{:,.0f}".format,
-        shown=_shown(lambda facts: facts.chain_s),
+        shown=_shown(lambda facts: facts.chained),
         about="What all stages and the teacher took, evaluation included: mean over seeds.",
     ),
 ]
