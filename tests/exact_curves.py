@@ -3,14 +3,14 @@ The golden curves to the last bit: a net of two blocks, trained in the ways belo
 
 Of each training the losses, and a digest of all that it leaves: weights, accuracies, indicators
 and histograms. Six estimators under one recipe, eager and compiled; the options of recipe and
-binary layers, and image files, eager. Other processors and versions of torch round otherwise, so
-the curves are kept by environment.
+binary layers, image files, and every method in its last stage, eager. Other processors and versions
+of torch round otherwise, so the curves are kept by environment.
 
     python tests/exact_curves.py declare   the code as it is computes them: note its digests
     python tests/exact_curves.py renew     numbers changed (CHANGELOG, Numbers): note both anew
 
 `declare` refuses where a curve differs, or where nobody has seen any in this environment: check
-out what was declared last, and `renew` there first.
+out what was declared last, and `renew` there first. A case that is new is noted by either.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ from bench.data.dataset import Dataset
 from bench.data.sources import Digits, ImageNet
 from bench.nn.clock import Clock
 from bench.nn.layers import Layers
-from bench.plugin import ResNet
+from bench.plugin import ResNet, Surrogate
 from bench.registry import ESTIMATORS
 from bench.results import source_digest
 from bench.spec.cell import Binarization, Recipe
@@ -73,6 +73,10 @@ CASES = {
 }
 
 
+METHODS = [n for n in ESTIMATORS.names() if not issubclass(ESTIMATORS.load(n), Surrogate)]
+CASES |= {f"method {name}": Case(name) for name in METHODS}
+
+
 class TwoBlocks(ResNet):
     """The smallest net with a block of each kind: of equal shapes, and of stride 2."""
 
@@ -90,12 +94,20 @@ def curve(name: str, *, compiled: bool) -> list[str]:
     def binarizer(role: str, shape: tuple[int, ...]) -> torch.nn.Module:
         return plugin.binarizer("A" if role == "A" else "W", shape, clock, 0)
 
-    layers = Layers(binarizer, Binarization.model_validate(case.binarization))
-    recipe = {"epochs": 2, "batch_size": 32, "lr": 0.1, "histograms": [1]} | case.recipe
+    options = Binarization.model_validate(case.binarization | plugin.fixes)
+    layers = Layers(binarizer, options, plugin.conv, plugin.linear)
+    said = {"epochs": 2, "batch_size": 32, "lr": 0.1, "histograms": [1]} | case.recipe
+    recipe = Recipe.model_validate(said)
     with tempfile.TemporaryDirectory() as folder:
         data = _images(Path(folder)) if case.from_files else _digits()
         net = TwoBlocks().build(data.num_classes, data.shape[0], layers)
-        outcome = train(net, clock, data, Recipe.model_validate(recipe), seed=3, compiled=compiled)
+        coach, teacher = plugin.coach(net, clock, recipe), None
+        if plugin.teacher:
+            real = Layers(None, Binarization())
+            teacher = TwoBlocks().build(data.num_classes, data.shape[0], real)
+        outcome = train(
+            net, clock, data, recipe, 3, coach=coach, teacher=teacher, compiled=compiled
+        )
     left = {
         "curves": {k: [x.hex() for x in v] for k, v in outcome.curves.items()},
         "weights": [digest(outcome.last), outcome.best_epoch, digest(outcome.best)],
@@ -159,10 +171,12 @@ def _main(what: str) -> None:
             f"{name} {'compiled' if c else 'eager'}"
             for c, curves in found.items()
             for name in curves
-            if kept(compiled=c).get(name) != curves[name]
+            if kept(compiled=c).get(name, curves[name] if kept(compiled=c) else None)
+            != curves[name]
         ]
         if differ:
             sys.exit(f"not equal to the bit: {', '.join(differ)}; see the head of this file")
+        _write(KEPT, json.loads(KEPT.read_bytes()) | places)
         carried = json.loads(source_digest.DECLARED.read_bytes())["carried"]
     else:
         _write(KEPT, places if _changed() else json.loads(KEPT.read_bytes()) | places)
