@@ -9,9 +9,9 @@ BinaryConnect: binary weights, from real ones that stay within [-H, H].
                exponentially to 2e-6, 500 epochs of batch 50; inputs are real
 
 Stochastic weights are drawn while training. The authors' script for CIFAR-10 draws, and tests with
-the real weights (test_weights: real), which are not binary then. It divides a layer's rate by its
-Glorot bound √(6/(fan-in + fan-out)): lr_scale: glorot. Where inputs are binary, theirs is a sign
-with gradient 1[|x| ≤ 1].
+the real weights (test_weights: real), which are not binary then. It divides a layer's rate by half
+its Glorot bound, √(1.5/(fan-in + fan-out)): lr_scale: glorot. Where inputs are binary, theirs is a
+sign with gradient 1[|x| ≤ 1].
 
 Reference: Courbariaux et al., NeurIPS 2015, arXiv:1511.00363, algorithm 1, eq. 1-3.
 """
@@ -101,5 +101,5 @@ class Clipping(Coach):
 
 
 def bound(w: Tensor) -> float:
-    """Return Glorot's √(6/(fan-in + fan-out))."""
-    return math.sqrt(6 / (w[0].numel() + w[:, 0].numel()))
+    """Return half of Glorot's bound, √(1.5/(fan-in + fan-out))."""
+    return math.sqrt(1.5 / (w[0].numel() + w[:, 0].numel()))

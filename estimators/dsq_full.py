@@ -93,7 +93,7 @@ class Soft(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         alpha, delta = _held(self.alpha, LEAST, 0.5 - LEAST), _held(self.u - self.l, LEAST)
         middle, s, k = (self.l + self.u) / 2, 1 / (1 - alpha), torch.log(2 / alpha - 1) / delta
-        inside = torch.maximum(torch.minimum(z, self.u), self.l)
+        inside = torch.where(z > self.u, self.u, torch.where(z < self.l, self.l, z))
         soft = self.l + delta * (s * torch.tanh(k * (inside - middle)) + 1) / 2
         hard = (middle + delta / 2 * sign(z - middle, self.zero)).detach()
         return straight_through(hard, soft)

@@ -115,7 +115,7 @@ class Proximal(Coach):
     def begin_epoch(self, epoch: int, lr: float) -> None:
         rate = lr if self.method.rate == "current" else self.recipe.lr
         self.strength = self.method.strength * rate * epoch
-        self.held = epoch >= self.method.freeze * self.recipe.epochs
+        self.held = epoch + 1e-9 >= self.method.freeze * self.recipe.epochs  # 0.55 · 20 > 11
         if self.held and not self.frozen:
             self.frozen.fill_(1)
             for i, w in enumerate(self.weights):

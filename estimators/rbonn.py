@@ -9,7 +9,8 @@ RBONN, recurrent bilinear: filters of small scale take back part of their last s
     loss       -Σ softmax(teacher) log softmax(student), the mean of the batch
     parameters s from N(0, 1) and u from 0.2, one for each filter;  c, one for each input channel,
                from 0
-    recipe     ReActNet's second stage: Adam 1e-3, 256 epochs, no decay; its first has real weights
+    recipe     ReActNet's second stage: Adam 1e-3, 256 epochs, no decay; its first has real weights,
+               of which those of two and more dimensions decay
 
 `backtrack: rank` are the m = C_out (1 - threshold) filters of least |s|. The released code looks at
 the sorting index where the rank should be: filter j backtracks if the j-th least |s| is that of one
@@ -60,7 +61,7 @@ class RBONN(Method):
         return self._rebnn().stages()
 
     def _rebnn(self) -> Method:
-        built = estimator("rebnn", scale_grad=self.scale_grad, pull=self.pull)
+        built = estimator("rebnn", weights=self.weights, scale_grad=self.scale_grad, pull=self.pull)
         assert isinstance(built, Method)
         return built
 

@@ -7,7 +7,8 @@ ReBNN, resilient: latents are pulled to their binary weights, so that signs flip
                da/dx = da/dc = max(0, 2 - 2|x + c|)
     loss       -Σ softmax(teacher) log softmax(student), the mean of the batch
     parameters s, one for each filter, from N(0, 1);  c, one for each input channel, from 0
-    recipe     ReActNet's second stage: Adam 1e-3, 256 epochs, no decay; its first has real weights
+    recipe     ReActNet's second stage: Adam 1e-3, 256 epochs, no decay; its first has real weights,
+               of which those of two and more dimensions decay
 
 `scale_grad: exact` has 0.02 sign(w) for w in the first sum, as calculus would; `code` is released.
 `lam: adaptive` is what λ was meant to be: of each filter the share of signs that its gradient of
@@ -62,6 +63,8 @@ class ReBNN(Method):
         return estimator("reactnet").binarizer("A", (channels,), clock, zero)
 
     def coach(self, net: nn.Module, clock: Clock, recipe: Recipe) -> Coach:
+        if self.weights == "real":
+            return estimator("reactnet", weights="real").coach(net, clock, recipe)
         return Remembering(net, recipe)
 
     def stages(self) -> tuple[Stage, ...]:

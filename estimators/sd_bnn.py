@@ -7,7 +7,7 @@ SD-BNN, self-distribution: learned shifts of weights and inputs before sign.
                constant, s is not
     rule       t: t_min → t_max, exp, once an epoch
     parameters α of each filter (0); F1 (C/reduction, C) and F2 (C, C/reduction) of each layer
-    recipe     not read; t from 1e-1 to 1e1 is that of EDE's own paper
+    recipe     not read; t from 1e-1 to 1e1, as `ede` has it, is our choice
 
 σ is the logistic function. The shift of inputs, a squeeze-and-excitation, is computed at inference,
 too. Layers with less than `reduction` channels have one hidden unit. Of a linear map's input

@@ -24,6 +24,7 @@ from bench.plugin import (
     Clock,
     Field,
     Method,
+    Role,
     Signs,
     Stage,
     clipped_sign,
@@ -45,6 +46,9 @@ class XNORNetPP(Method):
     clip: Literal["open", "closed"] = "open"
     steps: Literal[1, 2] = 1
     real_weights: Literal["on", "off"] = "off"
+
+    def bits(self, role: Role) -> int:
+        return 32 if role == "W" and self.real_weights == "on" else 1
 
     def weight_binarizer(self, shape: tuple[int, ...], clock: Clock, zero: int) -> nn.Module:
         return Weights(self, shape, zero)

@@ -49,10 +49,10 @@ def test_real_weights_at_test() -> None:
 
 
 def test_glorot_rate() -> None:
-    """lr_scale: glorot divides the rate of (4, 3, 3, 3) weights by √(6/63)."""
+    """lr_scale: glorot divides the rate of (4, 3, 3, 3) weights by √(1.5/63)."""
     plugin = ESTIMATORS.build("binary_connect", {"lr_scale": "glorot"})
     layer = make_layer(plugin, given("weight"))
     (group,) = plugin.coach(nn.Sequential(layer), Clock(), Recipe(epochs=1)).groups()
 
     assert group.parameters == [layer.weight]
-    assert abs(group.factor - (63 / 6) ** 0.5) < 1e-12
+    assert abs(group.factor - (63 / 1.5) ** 0.5) < 1e-12

@@ -125,3 +125,17 @@ def test_what_learns_and_from_where() -> None:
     assert [s.real for s in ESTIMATORS.build("dsq_full", {}).stages()] == [True, False]
     scratch = ESTIMATORS.build("dsq_full", {"start": "scratch"})
     assert [s.real for s in scratch.stages()] == [False]
+
+
+def test_gradient_at_the_bounds() -> None:
+    """The smallest and largest weight, which are l and u at first, get the whole of f'(z)."""
+    plugin = ESTIMATORS.build("dsq_full", {})
+    layer: Any = make_layer(plugin, given("weight"))
+    plugin.coach(nn.ModuleList([layer]), Clock(), Recipe(epochs=1))
+    layer.W(layer.weight).sum().backward()
+    z, l, u = layer.weight, layer.W.l.item(), layer.W.u.item()  # noqa: E741
+    k = torch.log(torch.tensor(2 / layer.W.alpha.item() - 1)) / (u - l)
+    slope = (u - l) / 2 / (1 - layer.W.alpha.item()) * k / torch.cosh(k * (z - (l + u) / 2)) ** 2
+
+    assert (z.min().item(), z.max().item()) == (l, u)
+    torch.testing.assert_close(z.grad, slope)

@@ -91,3 +91,13 @@ def test_evaluation_has_no_step_back() -> None:
     assert torch.equal(signs, layer.weight.detach().sign())
     assert real.bits("W") == 32
     assert isinstance(make_layer(real, given("weight")).W, nn.Identity)
+
+
+@pytest.mark.parametrize("name", ["rebnn", "rbonn"])
+def test_first_stage_is_that_of_reactnet(name: str) -> None:
+    """With real weights, those of one dimension do not decay: shifts, and BatchNorms beside."""
+    plugin = ESTIMATORS.build(name, {"weights": "real"})
+    layer = make_layer(plugin, given("weight"))
+    coach = plugin.coach(nn.ModuleList([layer]), Clock(), Recipe(epochs=1))
+
+    assert [(list(g.parameters), g.weight_decay) for g in coach.groups()] == [([layer.A.c], 0.0)]

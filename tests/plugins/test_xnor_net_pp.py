@@ -92,4 +92,5 @@ def test_steps() -> None:
     assert plugin.stages() == (Stage({"real_weights": "on"}), Stage({"real_weights": "off"}))
     assert ESTIMATORS.build("xnor_net_pp", {}).stages() == (Stage(),)
     assert layer.W(layer.weight) is layer.weight
+    assert (real.bits("W"), real.bits("A"), plugin.bits("W")) == (32, 1, 1)
     assert not layer.whole
