@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from pydantic import ValidationError
 
-from bench.base.text import count as counted
+from bench.base.text import count
 from bench.base.validation import problems
 from bench.nn.contract import Estimator
 from bench.planning.axes import Roles
@@ -21,7 +21,7 @@ def fit_widths(entries: Roles, wa: str) -> tuple[Roles, str]:
     """
     bits = bits_by_role(wa)
     roles: Roles = {}
-    for role, count in bits.items():
+    for role, asked in bits.items():
         config = entries[role]
         plugin: Estimator = config.plugin
         try:
@@ -32,8 +32,8 @@ def fit_widths(entries: Roles, wa: str) -> tuple[Roles, str]:
             return {}, f"{config.name} at {wa}: {'.'.join(map(str, wrong.path))} {wrong.message}"
         except Exception as error:  # whatever a stranger's class raises
             return {}, f"{config.name} at {wa} raises {type(error).__name__}: {error}"
-        if has != count:
-            return {}, f"{config.name} has {CALLED[role]} of {counted(has, 'bit')}, not {count}"
+        if has != asked:
+            return {}, f"{config.name} has {CALLED[role]} of {count(has, 'bit')}, not {asked}"
         roles[role] = replace(config, plugin=made)
     return roles, ""
 

@@ -97,6 +97,7 @@ BESIDE = (  # of other packages: their values stand in the cell or its record
     "results/cell_folders.py",  # finds records by name
     "results/record.py",
     "results/store.py",
+    "results/weight_files.py",  # compares digests of weights
     "spec/cell.py",
 )
 
