@@ -1,7 +1,7 @@
 """
 BinaryConnect: binary weights, from real ones that stay within [-H, H].
 
-    forward    w_eff = H sign(w)                                                (deterministic)
+    forward    w_eff = H sign(w), sign(0) = +1                                  (deterministic)
                w_eff = H with probability min(max((w/H + 1)/2, 0), 1), else -H  (stochastic)
     backward   dL/dw = dL/dw_eff
     rule       after each step w is clipped to [-H, H]
@@ -51,7 +51,7 @@ class BinaryConnect(Method):
     lr_scale: Literal["none", "glorot"] = "none"
 
     def weight_binarizer(self, shape: tuple[int, ...], clock: Clock, zero: int) -> nn.Module:
-        return Weights(self, zero)
+        return Weights(self)
 
     def input_binarizer(self, channels: int, clock: Clock, zero: int) -> nn.Module:
         return Signs(clipped_sign, zero)
@@ -63,18 +63,17 @@ class BinaryConnect(Method):
 class Weights(nn.Module):
     """±H, drawn or not, or the real weights while testing."""
 
-    def __init__(self, plugin: BinaryConnect, zero: int) -> None:
+    def __init__(self, plugin: BinaryConnect) -> None:
         super().__init__()
         self.drawn = plugin.weights == "stochastic"
         self.real = plugin.test_weights == "real"
         self.signs = not self.real
-        self.zero = zero
         self.h = plugin.clip
 
     def forward(self, w: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         if self.real and not self.training:
             return w
-        signs = ste_sign(w, self.zero)
+        signs = ste_sign(w, 1)
         if self.drawn and self.training:
             p = ((w / self.h + 1) / 2).clamp(0, 1)
             signs = straight_through(torch.where(torch.rand_like(w) < p, 1.0, -1.0).to(w.dtype), w)

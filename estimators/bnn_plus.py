@@ -37,7 +37,7 @@ from bench.plugin import (
 class BNNPlus(Method):
     formula = "w_eff = α sign(w)"
     kind = "method: learned scale"
-    aux = "loss"
+    aux = "module, loss"
 
     beta: Annotated[float, Field(gt=0)] = 5.0
     regularizer: Literal["R1", "R2", "off"] = "R1"

@@ -10,9 +10,10 @@ DoReFa-Net: weights and inputs of few bits.
                dL/dx = dL/da 1[0 ≤ x ≤ 1],         levels: pm1: 1[|x| ≤ 1]
     recipe     ImageNet, AlexNet and ResNet-18; gradients of few bits are left out
 
-E gets no gradient unless scale_grad: full; max |tanh| does. One bit of inputs is 0 or 1 in the
-paper (levels: 01); the rows of later tables have -1 and 1, the default here. BiBench scales by
-filter and clips the gradient of weights: scale: channel, weight_clip: on. Rounding is half to even.
+sign(0) of weights is +1. E gets no gradient unless scale_grad: full; max |tanh| does. One bit of
+inputs is 0 or 1 in the paper (levels: 01); the rows of later tables have -1 and 1, the default
+here. BiBench scales by filter, clips the gradient of weights, and has torch's sign(0), here that of
+`sign0`: scale: channel, weight_clip: on. Rounding is half to even.
 
 Reference: Zhou et al., 2016, arXiv:1606.06160, sec. 2.3-2.4.
 """
@@ -70,7 +71,7 @@ class Scaled(nn.Module):
         self.crossing = clipped_sign if plugin.weight_clip == "on" else ste_sign
         self.scale = layer_scale if plugin.scale == "layer" else filter_scale
         self.scale_grad: ScaleGrad = plugin.scale_grad
-        self.zero = zero
+        self.zero = 1 if plugin.scale == "layer" else zero
 
     def forward(self, w: Tensor) -> tuple[Tensor, Tensor]:
         return scaled_signs(self.crossing(w, self.zero), self.scale(w), self.scale_grad)

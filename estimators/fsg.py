@@ -39,7 +39,7 @@ from bench.plugin import (
 class FSG(Method):
     formula = "dL/dw = c φ(dL/dw_eff)"
     kind = "method: learned gradient"
-    aux = "module, rule"
+    aux = "module, rule, stages"
     fixes: ClassVar[dict[str, Any]] = {"scale": "none", "standardize": "off"}
     uses: ClassVar[tuple[str, ...]] = ("metaquant",)
 

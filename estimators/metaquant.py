@@ -48,7 +48,7 @@ from bench.plugin import (
 class MetaQuant(Method):
     formula = "dL/dw = c φ(dL/dw_eff)"
     kind = "method: learned gradient"
-    aux = "module, rule"
+    aux = "module, rule, stages"
     fixes: ClassVar[dict[str, Any]] = {"scale": "none", "standardize": "off"}
 
     forward: Literal["dorefa", "bwn"] = "dorefa"

@@ -42,7 +42,7 @@ from bench.plugin import (
 class RAD(Method):
     formula = "L + λ Σ [2 - |m| - s]₊² + [s - 4]₊² + [m² - s²]₊"
     kind = "method: distribution loss"
-    aux = "loss"
+    aux = "loss, rule"
     fixes: ClassVar[dict[str, Any]] = {"scale": "none"}
 
     form: Literal["code", "paper"] = "code"

@@ -56,3 +56,11 @@ def test_glorot_rate() -> None:
 
     assert group.parameters == [layer.weight]
     assert abs(group.factor - (63 / 1.5) ** 0.5) < 1e-12
+
+
+def test_weights_of_zero_are_positive() -> None:
+    """Whatever sign0 is: the source rounds (0/H + 1)/2 up."""
+    layer = make_layer(ESTIMATORS.build("binary_connect", {"clip": 0.5}), torch.zeros(4, 3, 3, 3))
+    signs, scale = layer.W(layer.weight)
+
+    assert torch.equal(signs * scale, torch.full((4, 3, 3, 3), 0.5, dtype=torch.float64))

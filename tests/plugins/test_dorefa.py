@@ -58,3 +58,15 @@ def test_weights_of_zero() -> None:
 
     assert ran.results["grad_weight"].isfinite().all()
     assert ran.results["effective_weight"].isfinite().all()
+
+
+def test_one_bit_of_zero() -> None:
+    """+1, as the paper's; BiBench's filters have the sign that is asked for."""
+    weight = given("weight")
+    weight[:, 0] = 0
+    signs = [
+        make_layer(ESTIMATORS.build("dorefa", {"scale": scale}), weight).W(weight)[0][:, 0]
+        for scale in ("layer", "channel")
+    ]
+
+    assert [s.unique().tolist() for s in signs] == [[1.0], [0.0]]
