@@ -80,6 +80,11 @@ class Axes:
         default_factory=dict[tuple[str, str], BackboneConfig]
     )
 
+    # what is wrong with such a recipe, on some backbones only: told if these rows are run
+    unfit: dict[tuple[str, str], list[Problem]] = field(
+        default_factory=dict[tuple[str, str], list[Problem]]
+    )
+
     def network(self, estimator: str, backbone: str) -> BackboneConfig:
         """Return a backbone as the rows of an estimator have it."""
         return self.own.get((estimator, backbone), self.backbones[backbone])

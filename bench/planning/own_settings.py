@@ -25,32 +25,25 @@ KEYS = frozenset({"preset", "train", "structure"})
 def with_own_settings(document: Document, axes: Axes) -> tuple[Axes, list[Problem]]:
     """Add the backbones that estimators have otherwise than the suite, and say what is wrong."""
     own: dict[tuple[str, str], BackboneConfig] = {}
+    unfit: dict[tuple[str, str], list[Problem]] = {}
     wrong: list[Problem] = []
     for name, written in (as_mapping(document.data.get("estimators")) or {}).items():
-        path: KeyPath = ("estimators", str(name))
-        networks, misfits = _own_networks(as_mapping(written) or {}, path, axes)
-        wrong += misfits
-        labels = [label for label in axes.estimators if base_label(label) == name]
-        own |= {(label, k): config for label in labels for k, config in networks.items()}
-    return replace(axes, own=own), wrong
-
-
-def _own_networks(
-    entry: dict[str, Any], path: KeyPath, axes: Axes
-) -> tuple[dict[str, BackboneConfig], list[Problem]]:
-    """Return the backbones that the rows of an entry have otherwise, and what is wrong."""
-    if not entry.keys() & KEYS:
-        return {}, []
-    wrong = _misshapen(entry, path) or _unknown(entry, path, axes.backbone_labels)
-    if wrong:
-        return {}, wrong
-    own: dict[str, BackboneConfig] = {}
-    for label, config in axes.backbones.items():
-        made, misfits = _own_network(entry, path, label, config)
-        wrong += [problem for problem in misfits if problem not in wrong]
-        if made not in (None, config):
-            own[label] = made
-    return own, wrong
+        entry, path = as_mapping(written) or {}, ("estimators", str(name))
+        if not entry.keys() & KEYS:
+            continue
+        misshapen = _misshapen(entry, path) or _unknown(entry, path, axes.backbone_labels)
+        wrong += misshapen
+        networks = {} if misshapen else axes.backbones
+        misfits: dict[str, list[Problem]] = {}
+        for label, config in networks.items():
+            made, misfits[label], misnamed = _own_network(entry, path, label, config)
+            wrong += [problem for problem in misnamed if problem not in wrong]
+            labels = [x for x in axes.estimators if base_label(x) == name]
+            own |= {(x, label): made for x in labels if made not in (None, config)}
+            unfit |= {(x, label): misfits[label] for x in labels if misfits[label]}
+        if misfits and all(misfits.values()):
+            wrong += list({repr(p): p for found in misfits.values() for p in found}.values())
+    return replace(axes, own=own, unfit=unfit), wrong
 
 
 def _misshapen(entry: dict[str, Any], path: KeyPath) -> list[Problem]:
@@ -85,9 +78,10 @@ def _unknown(entry: dict[str, Any], path: KeyPath, labels: set[str]) -> list[Pro
 
 def _own_network(
     entry: dict[str, Any], path: KeyPath, label: str, config: BackboneConfig
-) -> tuple[BackboneConfig | None, list[Problem]]:
-    """Return one backbone as an estimator's rows have it."""
-    place, wrong = (*path, "structure", base_label(label)), list[Problem]()
+) -> tuple[BackboneConfig | None, list[Problem], list[Problem]]:
+    """Return one backbone as an estimator's rows have it; misfits of recipe and of structure."""
+    place = (*path, "structure", base_label(label))
+    misfits, wrong = list[Problem](), list[Problem]()
     kind, recipe, plugin = config.plugin.__class__, config.recipe, config.plugin
     structure = dict(entry.get("structure", {}).get(base_label(label), {}))
     alone = structure.pop("train", {})
@@ -95,15 +89,19 @@ def _own_network(
         recipe = Recipe.model_validate(_joined(recipe, entry.get("train", {}), alone))
     except ValidationError as error:
         of_one = {True: (*place, "train"), False: (*path, "train")}
-        wrong += [
+        misfits += [
             replace(p, path=(*of_one[bool(alone) and (not p.path or p.path[0] in alone)], *p.path))
             for p in problems(error, (), Recipe)
         ]
+    of_this_one = [p for p in misfits if p.path[: len(place)] == place]
+    wrong += of_this_one
+    misfits = [p for p in misfits if p not in of_this_one]
     try:
         plugin = kind.model_validate(plugin.model_dump() | structure)
     except ValidationError as error:
         wrong += problems(error, place, kind)
-    return (None if wrong else replace(config, recipe=recipe, plugin=plugin)), wrong
+    made = replace(config, recipe=recipe, plugin=plugin)
+    return (None if wrong or misfits else made), misfits, wrong
 
 
 def _joined(recipe: Recipe, *over: dict[str, Any]) -> dict[str, Any]:

@@ -57,14 +57,17 @@ class _RowBuilder:
     """Builds the rows of one suite."""
 
     def __init__(self, resolved: ResolvedSuite, folder: Path) -> None:
-        self.axes = resolved.axes
+        self.axes, self.document = resolved.axes, resolved.document
         self.cells = CellBuilder(resolved, folder)
         tune = resolved.suite.tune
         self.trials = TrialBuilder(resolved, tune, self.cells) if tune else None
 
     def build(self, combination: Combination, seeds: list[int]) -> Row:
         """Build the row of one combination."""
-        backbone = self.axes.network(combination.label, combination.backbone)
+        labels = (combination.label, combination.backbone)
+        if labels in self.axes.unfit:
+            raise SuiteError(self.document.report(self.axes.unfit[labels]))
+        backbone = self.axes.network(*labels)
         roles, schedule = self._scheduled(combination)
         dataset = self.cells.load(combination, backbone)
         cells = self.cells.build(combination, roles, backbone, seeds)

@@ -82,7 +82,20 @@ def _with_labels(data: dict[str, Any], axis: str, labels: set[str]) -> dict[str,
     """Leave of one axis of the base these labels, their matrices, and what is said of them."""
     for path in ([axis], ["published", "acc"], ["tune", axis]):
         data = _with_keys(data, path, {*labels, "none"})
+    if axis == "backbones":
+        data = _with_structures(data, labels)
     return _with_rules(data, axis.removesuffix("s"), labels)
+
+
+def _with_structures(data: dict[str, Any], labels: set[str]) -> dict[str, Any]:
+    """Leave of what estimators say of backbones that of these labels."""
+    entries = as_mapping(data.get("estimators")) or {}
+    kept = {
+        label: _with_keys(entry, ["structure"], labels)
+        for label, written in entries.items()
+        if (entry := as_mapping(written)) is not None
+    }
+    return data | {"estimators": entries | kept} if kept else data
 
 
 def _with_keys(data: dict[str, Any], path: list[str], labels: set[str]) -> dict[str, Any]:

@@ -218,6 +218,31 @@ def test_errors_say_what_and_where(home: Path, override: str, message: str) -> N
     assert line.endswith(f": {message}")
 
 
+def test_a_recipe_that_fits_no_other_backbone_is_told_where_it_runs(home: Path) -> None:
+    """On a backbone of few epochs late steps are an error, unless that row is left out."""
+    (home / "presets" / "as_it.yaml").write_text("train: {lr_rule: step, lr_steps: 4}\n")
+    text = SUITE.replace("train: {lr: 0.2}", "train: {epochs: 9}") + "wa: 1/1\n"
+    text = text.replace("  deep:", "  other:").replace("train: {epochs: 8}, ", "")
+    out = "exclude: [{estimator: [mine, other], backbone: net, reason: short}]\n"
+    (home / "x.yaml").write_text(text)
+    (home / "y.yaml").write_text(text + out)
+    resolve(home / "x.yaml")
+
+    assert len(planner.plan(home / "y.yaml").rows) == 4
+    with pytest.raises(SuiteError, match=r"mine.train: lr_steps names epoch 4, epochs run"):
+        planner.plan(home / "x.yaml")
+
+
+def test_a_narrower_twin_drops_structures_of_what_it_drops(home: Path) -> None:
+    """A list of backbones chooses, also of what estimators say of them."""
+    both = "structure: {net: {width: 8}, vgg_small: {width: 1}}"
+    text = SUITE.replace("structure: {net: {width: 8}}", both)
+    (home / "x.yaml").write_text(text)
+    (home / "y.yaml").write_text("extends: x\nbackbones: [net]\n")
+
+    assert settings(resolve(home / "y.yaml"), "deep")["width"] == 8
+
+
 @pytest.mark.parametrize("content", ["", "3", "train: 3", "backbones: {resnet20: 3}", "data: x"])
 def test_a_damaged_file_is_named(home: Path, content: str) -> None:
     """Whatever it holds, one line names it, for a suite as for an estimator."""
