@@ -119,8 +119,9 @@ class Hybrid(nn.Module):
         sizes = self.method.errors(w)
         if self.method.probability != "linear":
             sizes = sizes.sigmoid() if self.method.probability == "sigmoid" else sizes * 0 + 1
-        wheel: list[float] = sizes.tolist()
-        draws: list[float] = torch.rand(self.count, dtype=torch.float64).tolist()
+        wheel: list[float] = sizes.tolist()  # pyright: ignore
+        drawn = torch.rand(self.count, dtype=torch.float64)
+        draws: list[float] = drawn.tolist()  # pyright: ignore
         chosen = torch.zeros(len(w))
         chosen[roulette(wheel, draws)] = 1
         self.real.copy_(chosen.reshape(self.real.shape))

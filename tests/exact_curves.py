@@ -62,6 +62,7 @@ PRE: Options = {
     "sign0": 1,
     "standardize": "on",
 }
+METHODS = [n for n in ESTIMATORS.names() if not issubclass(ESTIMATORS.load(n), Surrogate)]
 CASES = {
     **ESTIMATORS_ALONE,
     "adamw": Case("ede", ADAMW | {"progress": "e/(E-1)", "weight_decay": 0.01}),
@@ -70,11 +71,8 @@ CASES = {
     "scale of inputs": Case("fda", binarization={"scale": "none", "scale_act": "layer"}),
     "bfloat16": Case("reste", binarization={"gradients": "bfloat16"}),
     "image files": Case("ste", {"batch_size": 8}, from_files=True),
+    **{f"method {name}": Case(name) for name in METHODS},
 }
-
-
-METHODS = [n for n in ESTIMATORS.names() if not issubclass(ESTIMATORS.load(n), Surrogate)]
-CASES |= {f"method {name}": Case(name) for name in METHODS}
 
 
 class TwoBlocks(ResNet):

@@ -56,7 +56,7 @@ class Model:
         if self.method is None:
             return Coach(recipe)
         coach: object = self.method.coach(self.net, self.clock, recipe)
-        if not isinstance(coach, Coach):
+        if not isinstance(coach, Coach):  # pyright: ignore[reportUnnecessaryIsInstance]
             name = type(self.method).__name__
             message = f"{name}.coach returns a {type(coach).__name__}; it must be a Coach"
             raise PluginError(message)

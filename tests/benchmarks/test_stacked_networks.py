@@ -22,7 +22,7 @@ from bench.spec.cell import Binarization, Recipe, Ref
 from bench.train import model, trainer
 from bench.train.learning_rate import epoch_progress, learning_rate
 from bench.train.model import Model
-from bench.train.optimizer import make_optimizer
+from bench.train.optimizer import Optimizer, make_optimizer
 
 RECIPE = Recipe(epochs=10, batch_size=8, lr=0.05)
 SIDE = 8
@@ -87,7 +87,7 @@ def batches(k: int, dtype: torch.dtype) -> Iterator[tuple[Tensor, Tensor]]:
         yield torch.stack(images), torch.stack(labels)
 
 
-def step(net: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+def step(net: nn.Module, optimizer: Optimizer, loss: Tensor) -> None:
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

@@ -1,5 +1,7 @@
 """What every method can take: linear maps, weights as the trainer lays them out, filters alike."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,7 @@ from bench.spec.cell import Binarization, Recipe
 from bench.train.observer import Observer
 from bench.train.optimizer import make_optimizer
 
+dynamo: Any = torch._dynamo  # pyright: ignore[reportPrivateUsage]
 METHODS = [name for name in ESTIMATORS.names() if issubclass(ESTIMATORS.load(name), Method)]
 
 
@@ -128,7 +131,7 @@ def test_one_graph_serves_the_whole_schedule(name: str, monkeypatch: pytest.Monk
         for _ in range(2):
             with torch.no_grad():
                 coach.before_step()
-            with torch._dynamo.config.patch(trace_autograd_ops=True):  # as `compile_step`
+            with dynamo.config.patch(trace_autograd_ops=True):  # as `compile_step`
                 loss = compiled(torch.randn(4, 1, 8, 8), torch.arange(4))
             optimizer.zero_grad()
             loss.backward()
@@ -139,6 +142,6 @@ def test_one_graph_serves_the_whole_schedule(name: str, monkeypatch: pytest.Monk
         net.eval()
         net(torch.randn(4, 1, 8, 8))
         net.train()
-    torch._dynamo.reset()
+    dynamo.reset()
 
     assert counter.frame_count == 1

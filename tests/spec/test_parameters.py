@@ -67,7 +67,7 @@ def test_no_python_is_shown(model: type[BaseModel]) -> None:
     """Every shipped plugin and data set: no type, no repr, and a line for each field."""
     lines = describe(model).splitlines()
 
-    assert [line.split()[0] for line in lines] == [*model.model_fields]
+    assert [line.split()[0] for line in lines] == ([*model.model_fields] or ["none"])
     assert not any(word in line for line in lines for word in ("typing", "<class", "None", "anyth"))
 
 

@@ -336,7 +336,7 @@ def test_adamw_trains() -> None:
         {"lr_rule": "exponential", "lr_end": 1e-3, "warmup": 1},
     ],
 )
-def test_options_of_the_recipe_train(fields: dict[str, object]) -> None:
+def test_options_of_the_recipe_train(fields: dict[str, Any]) -> None:
     """Each alone and together, to the end of two epochs; the curves have the rates of the rule."""
     outcome = run("ste", **fields)
     recipe = Recipe.model_validate({"epochs": 2, "batch_size": 32, "lr": 0.1} | fields)
