@@ -63,7 +63,7 @@ def without_factor(signs: Tensor, scale: Tensor) -> Tensor:
     Return `signs` for a layer that multiplies by `scale`, so that w_eff's gradient reaches them.
 
     The layer's product is scale · signs, whose gradient to signs is scale times dL/dw_eff; here it
-    is divided by the scale again. Where the scale is 0 the gradient is 0.
+    is divided by the scale again. Where the scale is 0 they are zeros, and nothing is divided.
 
     Args:
         signs: (C_out, ...).
@@ -77,7 +77,7 @@ class _WithoutFactor(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, signs: Tensor, scale: Tensor) -> Tensor:
         ctx.save_for_backward(scale)
-        return signs.view_as(signs)
+        return signs * (scale > 0)
 
     @staticmethod
     def backward(ctx: Any, *dy: Tensor) -> tuple[Tensor, None]:
@@ -95,6 +95,8 @@ def scaled_signs(signs: Tensor, scale: Tensor, grad: ScaleGrad) -> tuple[Tensor,
         factor    s g scale
         full      s g scale + Σ g sign(w) dscale/dw
 
+    With `none` a filter whose scale is 0 is zeros times 1, so that it gets its gradient, too.
+
     Args:
         signs: (C_out, ...), with their slope.
         scale: (1 or C_out, 1, ...), not negative, attached to w.
@@ -103,7 +105,9 @@ def scaled_signs(signs: Tensor, scale: Tensor, grad: ScaleGrad) -> tuple[Tensor,
     if grad == "full":
         return signs, scale
     scale = scale.detach()
-    return without_factor(signs, scale) if grad == "none" else signs, scale
+    if grad == "factor":
+        return signs, scale
+    return without_factor(signs, scale), torch.where(scale > 0, scale, 1)
 
 
 class Signs(nn.Module):

@@ -95,3 +95,16 @@ def test_least_squares_is_the_pseudo_inverse() -> None:
     torch.testing.assert_close(found[0], torch.linalg.pinv(spoilt) @ y)
     assert found[1].abs().sum() == 0
     assert least_squares(torch.zeros(2, 1, 1), torch.zeros(2, 1)).tolist() == [[0], [0]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_filter_of_zeros_gets_its_gradient(dtype: torch.dtype) -> None:
+    """Without a factor dL/dw is dL/dw_eff, though what the layer multiplies by is 0."""
+    w = torch.tensor([[0.0, 0.0], [0.5, -1.5]], dtype=dtype, requires_grad=True)
+    upstream = torch.tensor([[3.0, -2.0], [1.0, 4.0]], dtype=dtype)
+    signs, scale = scaled_signs(ste_sign(w, 1), filter_scale(w), "none")
+    effective = signs * scale
+    (effective * upstream).sum().backward()
+
+    assert effective.tolist() == [[0, 0], [1, -1]]
+    torch.testing.assert_close(w.grad, upstream)
