@@ -12,7 +12,14 @@ from bench.properties.training_claims import compiles, stays_one_graph
 from bench.registry import ESTIMATORS
 
 
-@pytest.mark.parametrize("name", ESTIMATORS.names())
+QUICK = [n for n in ESTIMATORS.names() if issubclass(ESTIMATORS.load(n), Surrogate)]
+EACH = [
+    n if n in QUICK else pytest.param(n, marks=pytest.mark.slow)  # a method is trained a little
+    for n in ESTIMATORS.names()
+]
+
+
+@pytest.mark.parametrize("name", EACH)
 def test_contract(name: str) -> None:
     """Every claim of `bench check` holds: slope, backward, finiteness, dtype, sign(0)."""
     report = check_estimator(ESTIMATORS.build(name, {}))

@@ -225,7 +225,10 @@ def test_the_code_is_the_declared_one() -> None:
 @pytest.mark.parametrize(
     ("name", "compiled"),
     [
-        *((name, False) for name in exact_curves.cases(compiled=False)),
+        *(
+            pytest.param(n, False, marks=pytest.mark.slow if n.startswith("method ") else ())
+            for n in exact_curves.cases(compiled=False)
+        ),
         *(pytest.param(n, True, marks=pytest.mark.slow) for n in exact_curves.cases(compiled=True)),
     ],
 )
