@@ -11,7 +11,6 @@ from bench.properties.check import check_estimator
 from bench.properties.training_claims import compiles, stays_one_graph
 from bench.registry import ESTIMATORS
 
-
 QUICK = [n for n in ESTIMATORS.names() if issubclass(ESTIMATORS.load(n), Surrogate)]
 EACH = [
     n if n in QUICK else pytest.param(n, marks=pytest.mark.slow)  # a method is trained a little

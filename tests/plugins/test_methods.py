@@ -1,20 +1,14 @@
 """What every method can take: linear maps, weights as the trainer lays them out, filters alike."""
 
-from typing import Any
-
 import pytest
 import torch
-from torch import Tensor, nn
-from torch._dynamo.testing import CompileCounter
+from torch import Tensor
 
-from bench.nn.layers import BinaryConv2d, BinaryLinear, Layers
-from bench.plugin import Clock, Estimator, Method, ResNet
+from bench.nn.layers import BinaryConv2d, BinaryLinear
+from bench.plugin import Clock, Method
 from bench.registry import ESTIMATORS
-from bench.spec.cell import Binarization, Recipe
-from bench.train.observer import Observer
-from bench.train.optimizer import make_optimizer
+from bench.spec.cell import Binarization
 
-dynamo: Any = torch._dynamo  # pyright: ignore[reportPrivateUsage]
 METHODS = [name for name in ESTIMATORS.names() if issubclass(ESTIMATORS.load(name), Method)]
 
 
@@ -86,62 +80,3 @@ def test_linear_maps(name: str) -> None:
     assert x.grad is not None
     assert x.grad.isfinite().all()
     assert layer.weight.grad is None or layer.weight.grad.isfinite().all()
-
-
-class TwoBlocks(ResNet):
-    """The smallest net with a block of each kind."""
-
-    blocks = (1, 1)
-
-    width: int = 4
-
-
-def network(plugin: Estimator | None, clock: Clock) -> nn.Module:
-    """A net of the method's layers, or of real ones."""
-    layers = Layers(None, Binarization())
-    if plugin:
-        layers = Layers(
-            lambda role, shape: plugin.binarizer(role, shape, clock, 0),
-            Binarization.model_validate(plugin.fixes),
-            plugin.conv,
-            plugin.linear,
-        )
-    return TwoBlocks.model_validate({"order": "bn_hardtanh"}).build(10, 1, layers)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ESTIMATORS.names())
-def test_one_graph_serves_the_whole_schedule(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forward and loss are one graph, without a break, and no progress or epoch makes another."""
-    torch.manual_seed(0)
-    plugin, clock = ESTIMATORS.build(name, {}), Clock()
-    net, recipe = network(plugin, clock), Recipe(epochs=4, batch_size=4, lr=0.1)
-    coach, counter = plugin.coach(net, clock, recipe), CompileCounter()
-    observer = Observer(net, coach, network(None, clock).eval() if plugin.teacher else None)
-    optimizer = make_optimizer(net, recipe, coach)
-
-    def loss_of(images: Tensor, labels: Tensor) -> Tensor:
-        return coach.loss(net(images), labels, observer.take(images))
-
-    compiled = torch.compile(loss_of, backend=counter, dynamic=False, fullgraph=True)
-    for epoch in range(4):
-        clock.set(epoch / 4)
-        with torch.no_grad():
-            coach.begin_epoch(epoch, 0.1)
-        for _ in range(2):
-            with torch.no_grad():
-                coach.before_step()
-            with dynamo.config.patch(trace_autograd_ops=True):  # as `compile_step`
-                loss = compiled(torch.randn(4, 1, 8, 8), torch.arange(4))
-            optimizer.zero_grad()
-            loss.backward()
-            with torch.no_grad():
-                coach.after_backward()
-                optimizer.step()
-                coach.after_step()
-        net.eval()
-        net(torch.randn(4, 1, 8, 8))
-        net.train()
-    dynamo.reset()
-
-    assert counter.frame_count == 1
