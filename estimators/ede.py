@@ -9,7 +9,7 @@ EDE, the error decay estimator of IR-Net.
 While t < 1 the gain k t stays 1 and f bends from identity to tanh; then it sharpens to sign.
 
 Reference: Qin et al., CVPR 2020, arXiv:1909.10788, sec. 3.3, with t from 1e-1 to 1e1 as in its
-text; the released ResNet-20 code starts at 1e-3 (t_min: 0.001).
+released code of VGG-small; that of ResNet-20 at W/A 1/1 starts at 1e-3 (t_min: 0.001).
 """
 
 import math

@@ -133,7 +133,11 @@ class Coach(nn.Module):
 
 
 class Distilled(Coach):
-    """Cross entropy with what the teacher says in place of labels: ReActNet's loss."""
+    """
+    Cross entropy with what the teacher says in place of labels: ReActNet's loss.
+
+    The recipe's loss and label smoothing, which are of labels, have no part in it.
+    """
 
     taps = frozenset({"teacher"})
 
