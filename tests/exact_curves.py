@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+import bench
 from bench.data.dataset import Dataset
 from bench.data.sources import Digits, ImageNet
 from bench.nn.clock import Clock
@@ -38,7 +39,8 @@ from bench.spec.cell import Binarization, Recipe
 from bench.train.trainer import train
 from bench.train.weights import digest
 
-KEPT = Path(__file__).parent / "golden" / "exact.json"
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / "tests" / "golden" / "exact.json"
 Curves: TypeAlias = dict[str, list[str]]
 Options: TypeAlias = dict[str, object]
 
@@ -158,6 +160,8 @@ def cases(*, compiled: bool) -> list[str]:
 
 
 def _main(what: str) -> None:
+    if Path(bench.__file__).parent.parent != ROOT:
+        sys.exit(f"this would be of the code at {bench.__file__}; say PYTHONPATH={ROOT}")
     torch.set_num_threads(1)
     found = {
         compiled: {name: curve(name, compiled=compiled) for name in cases(compiled=compiled)}

@@ -55,19 +55,23 @@ class BinaryLayer(nn.Module):
 
     def operate(self, x: Tensor, w: Tensor) -> Tensor:
         """From input and latent weights to the scaled product; overridden for several products."""
-        return self.scaled_product(self.A(x), self.W(w))
+        a = self.A(x)
+        scale = None if self.options.scale == "none" else magnitude(self.weight, self.options)
+        return self.scaled_product(a, self.W(w), scale)
 
-    def scaled_product(self, a: Tensor, w: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+    def scaled_product(
+        self, a: Tensor, w: Tensor | tuple[Tensor, Tensor], scale: Tensor | None = None
+    ) -> Tensor:
         """
-        The product with the scale that the options say, or that came with the weights.
+        The product, with its scale.
 
         Args:
             a: binarized input.
             w: binarized weights, or (signs, scale) with a scale (1 or C_out, 1, ...).
+            scale: what the options say, for weights that bring none.
         """
         if isinstance(w, tuple):
             return self.product(a, *w)
-        scale = None if self.options.scale == "none" else magnitude(self.weight, self.options)
         if scale is None or self.options.scale_at == "post":
             return self.product(a, w, scale)
         return self.product(a, w * scale)

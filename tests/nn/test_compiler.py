@@ -1,6 +1,5 @@
 """What the compiler is told: little is kept, numbers are made once, images stay as they lie."""
 
-import re
 import subprocess
 import sys
 from typing import Any
@@ -87,8 +86,7 @@ def test_what_a_compiled_step_keeps_and_how_it_lies() -> None:
     assert sum(t.dtype == torch.float32 for t in kept) <= 1 + 7 + 4 - halves
     assert len(code) >= 2  # forward and backward
     # without convolutions of its own a backward graph is laid out by this torch's own rules
-    sides = re.findall(r"transpose_mxn<\w+,static_cast<int64_t>\((\d+)L\)", "".join(code))
-    assert not MULTIPLIES_BYTES or set(sides) <= {"9"}  # weights of 3 x 3, no images
+    assert not MULTIPLIES_BYTES or "transpose_mxn" not in "".join(code)
     assert "bit_cast" not in "".join(code)
     assert "__builtin_prefetch" in code[0]
     assert "__builtin_prefetch" in code[-1]
