@@ -197,3 +197,21 @@ def run_plan(plan: Plan, root: Path, console: Console) -> bool:
     states = CellStates(root, plan.possible)
     prepared = PreparedRun(request, plan, plan.possible, states)
     return session.run(prepared, lambda: (Slot("cpu", 1),), console, console)
+
+
+class Every:
+    """Keeps all snapshots; stops training before step `stop`, counted from 0 over epochs."""
+
+    def __init__(self, stop: int = -1) -> None:
+        self.stop, self.asked = stop, -1
+        self.snapshots: list[Snapshot] = []
+
+    def due(self) -> bool:
+        return True
+
+    def stopping(self) -> bool:
+        self.asked += 1
+        return self.asked == self.stop
+
+    def keep(self, snapshot: Snapshot) -> None:
+        self.snapshots.append(snapshot)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from samples import Every
 from torch import Tensor, nn
 from torch._dynamo.testing import CompileCounter
 
@@ -50,22 +51,6 @@ def network(order: str = "bn_hardtanh", *, real: bool = False) -> tuple[nn.Modul
     backbone = TwoBlocks.model_validate({"order": order})
     layers = Layers(None if real else binarizer, Binarization())
     return backbone.build(10, 1, layers), clock
-
-
-class Every:
-    """Keeps the snapshot before every step."""
-
-    def __init__(self) -> None:
-        self.snapshots: list[Snapshot] = []
-
-    def due(self) -> bool:
-        return True
-
-    def stopping(self) -> bool:
-        return False
-
-    def keep(self, snapshot: Snapshot) -> None:
-        self.snapshots.append(snapshot)
 
 
 class Busy(Coach):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from samples import Every
 
 from bench.data.dataset import Tensors, Transform
 from bench.data.sources import Digits
@@ -389,24 +390,6 @@ def test_top5_is_a_curve() -> None:
 
     assert len(curves["test_top5"]) == 2
     assert all(a <= b <= 1 for a, b in zip(curves["test_acc"], curves["test_top5"], strict=True))
-
-
-class Every:
-    """Keeps all snapshots; stops training before step `stop`, counted from 0 over epochs."""
-
-    def __init__(self, stop: int = -1) -> None:
-        self.stop, self.asked = stop, -1
-        self.snapshots: list[Snapshot] = []
-
-    def due(self) -> bool:
-        return True
-
-    def stopping(self) -> bool:
-        self.asked += 1
-        return self.asked == self.stop
-
-    def keep(self, snapshot: Snapshot) -> None:
-        self.snapshots.append(snapshot)
 
 
 class Dicey(torch.nn.Module):
