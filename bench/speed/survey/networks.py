@@ -47,8 +47,11 @@ def build_network(
     """
     seed_everything(seed)
     clock = Clock()
-    method = None if plain else ESTIMATORS.build(estimator, {})
-    make = choose_binarizer(estimator, clock, plain=plain)
+    if plain:
+        method, make = None, oracle.make_binarizer(estimator, clock)
+    else:
+        method = ESTIMATORS.build(estimator, {})
+        make = partial(method.binarizer, clock=clock, zero=0)
 
     def either(role: Role, shape: tuple[int, ...]) -> nn.Module:
         return nn.Identity() if real_input and role == "A" else make(role, shape)
