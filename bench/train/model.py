@@ -26,6 +26,7 @@ from bench.results import cell_folders, store
 from bench.results.record import Record
 from bench.spec.cell import Cell, ParentRole, Recipe, Ref, Role, bits_by_role
 from bench.train.levels import Claim
+from bench.train.weights import State
 
 APART = 1_000_003  # between the seeds of what one binarizer and the next may draw
 
@@ -179,17 +180,11 @@ def load(
 
 def load_recorded(record: Record, root: Path, which: str) -> nn.Module:
     """The model of `record` with its `which` weights, in evaluation mode."""
-    from safetensors.torch import load as parse
-
     path = store.find_cell_path(root, record.cell) / f"{which}.safetensors"
     if not path.is_file():
         message = f"no weights at `{path}`; run the cell again to have them"
         raise UsageError(message)
-    try:
-        state = parse(path.read_bytes())
-    except (OSError, SafetensorError) as error:
-        message = f"`{path}` cannot be read: {error}"
-        raise UsageError(message) from None
+    state = read_weights(path)
     model = build(record.cell).net
     try:
         model.load_state_dict(state)
@@ -198,3 +193,19 @@ def load_recorded(record: Record, root: Path, which: str) -> nn.Module:
         raise UsageError(message) from None
     model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     return model.eval()
+
+
+def read_weights(path: Path) -> State:
+    """
+    Read a file of weights.
+
+    Raises:
+        UsageError: it cannot be read, or is none.
+    """
+    from safetensors.torch import load as parse
+
+    try:
+        return parse(path.read_bytes())
+    except (OSError, SafetensorError) as error:
+        message = f"`{path}` cannot be read: {error}"
+        raise UsageError(message) from None

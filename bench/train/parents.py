@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
 from bench.errors import UsageError
@@ -48,8 +47,6 @@ def read(root: Path, parent: Parent) -> State:
     Raises:
         UsageError: there are none, they cannot be read, or they are not what its record says.
     """
-    from safetensors.torch import load as parse
-
     slug, path = parent.cell.slug, store.weights_path(root, parent.cell, parent.which)
     hint = f"run it again with --rerun {parent.cell.id}"
     record = store.find_record(root, parent.cell)
@@ -57,9 +54,9 @@ def read(root: Path, parent: Parent) -> State:
         message = f"no {parent.which} weights of {slug}, which this cell rests on; {hint}"
         raise UsageError(message)
     try:
-        state = parse(path.read_bytes())
-    except (OSError, SafetensorError) as error:
-        message = f"`{path}` cannot be read: {error}; {hint}"
+        state = model.read_weights(path)
+    except UsageError as error:
+        message = f"{error}; {hint}"
         raise UsageError(message) from None
     known = weight_files.recorded_digest(record, parent.which)
     if known and digest(state) != known:
