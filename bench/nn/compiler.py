@@ -70,12 +70,17 @@ def speedups() -> list[Speedup]:
     ]
 
 
-def compile_step(call: Callable[..., Tensor], device: torch.device) -> Callable[..., Tensor]:
-    """`call` compiled, forward and backward, for one shape; on a GPU replayed: launches cost."""
-    torch.compiler.reset()  # it compiles a function 8 times at most, and is silent of a ninth
+def trace_derived_slopes() -> None:
+    """Let slopes that autograd derives be compiled, where this torch can."""
     config: Any = torch._dynamo.config  # pyright: ignore
     if hasattr(config, "trace_autograd_ops"):
         config.trace_autograd_ops = True
+
+
+def compile_step(call: Callable[..., Tensor], device: torch.device) -> Callable[..., Tensor]:
+    """`call` compiled, forward and backward, for one shape; on a GPU replayed: launches cost."""
+    torch.compiler.reset()  # it compiles a function 8 times at most, and is silent of a ninth
+    trace_derived_slopes()
     compiler_hooks.install_hooks()
     known = _known_options()
     options = {name: value for name, value in _options(device).items() if name in known}

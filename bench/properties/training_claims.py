@@ -6,12 +6,12 @@ Each takes an estimator and says what is wrong, or nothing and the figures by wh
 
 import shutil
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch._dynamo.testing import CompileCounter
 
+from bench.nn.compiler import trace_derived_slopes
 from bench.nn.contract import Estimator, Surrogate
 from bench.nn.layers import BinaryLayer, binary_layers
 from bench.properties.claim import Claim
@@ -230,9 +230,7 @@ def stays_one_graph(estimator: Estimator) -> tuple[str, str]:
         return sample.coach.loss(sample.net(images), labels, observer.take(images))
 
     torch.compiler.reset()
-    config: Any = torch._dynamo.config  # pyright: ignore
-    if hasattr(config, "trace_autograd_ops"):  # slopes that autograd derives
-        config.trace_autograd_ops = True
+    trace_derived_slopes()
     step: Callable[[Tensor, Tensor], Tensor] = torch.compile(
         find_loss, backend=counter, dynamic=False, fullgraph=True
     )
