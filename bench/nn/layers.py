@@ -1,12 +1,14 @@
 """Binary layers: real latent weights W, binarized together with the input A."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from bench.nn import integer_conv
 from bench.nn.tap import tap
@@ -152,15 +154,22 @@ def latent_inputs(net: nn.Module, images: Tensor) -> dict[str, Tensor]:
         layer.register_forward_pre_hook(partial(keep, name))
         for name, layer in binary_inputs(binary_layers(net))
     ]
+    with evaluating(net, hooks):
+        net(images)
+    return seen
+
+
+@contextmanager
+def evaluating(net: nn.Module, hooks: Iterable[RemovableHandle]) -> Generator[None]:
+    """Within, the net is in evaluation mode; then in its own again, and without these hooks."""
     training = net.training
     net.eval()
     try:
-        net(images)
+        yield
     finally:
         net.train(training)
         for hook in hooks:
             hook.remove()
-    return seen
 
 
 def binary_inputs(layers: list[tuple[str, BinaryLayer]]) -> list[tuple[str, BinaryLayer]]:

@@ -19,8 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
+from torch.utils.hooks import RemovableHandle
 
-from bench.nn.layers import BinaryLayer, binary_layers
+from bench.nn.layers import BinaryLayer, binary_layers, evaluating
 from bench.results.record import Extras
 from bench.train.products import Product, watched
 
@@ -74,20 +75,13 @@ def _folded(name: str, parameter: nn.Parameter, folds: frozenset[str], normed: b
 def _run(net: nn.Module, images: Tensor) -> "_Counter":
     """Count what `net` does with these images."""
     counter, layers = _Counter(), binary_layers(net)
-    training = net.training
-    net.eval()
-    hooks: list[Any] = []
+    hooks: list[RemovableHandle] = []
     for name, layer in layers:
         hooks += counter.hooks(name, layer)
     norms = [m for m in net.modules() if isinstance(m, NORMS)]  # pyright: ignore[reportUnknownVariableType]
     hooks += [norm.register_forward_pre_hook(counter.note) for norm in norms]
-    try:
-        with watched(net, counter.told, counter.pause), counter:
-            net(images)
-    finally:
-        net.train(training)
-        for hook in hooks:
-            hook.remove()
+    with evaluating(net, hooks), watched(net, counter.told, counter.pause), counter:
+        net(images)
     return counter
 
 
@@ -110,7 +104,7 @@ class _Counter(TorchDispatchMode):
             self.others += _macs(func, args, kwargs or {}, result)
         return result
 
-    def hooks(self, name: str, layer: BinaryLayer) -> list[Any]:
+    def hooks(self, name: str, layer: BinaryLayer) -> list[RemovableHandle]:
         """Count within a layer, and know its result again."""
 
         def begin(*_: object) -> None:
