@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import wait
+from typing import Protocol
 
 from bench.base import signals
 from bench.base.text import count, printable
@@ -30,6 +31,7 @@ from bench.run.worker import JobEnd, Worker
 from bench.run.worker_process import WorkerProcess
 from bench.spec.cell import Cell
 from bench.spec.cell_status import CellStatus
+from bench.spec.plan import Plan
 
 POLL_S = 0.1  # at most so long for the first event of a round
 TIMEOUT, TAKEN, UNSAVED = "timeout", "taken over", "stopped before it could checkpoint"
@@ -49,6 +51,34 @@ class RunResult:
     def blocked(self) -> list[Ended]:
         """Cells that never began, for what they rest on came to nothing."""
         return [e for e in self.ended.values() if e.status is CellStatus.BLOCKED]
+
+
+class Executor(Protocol):
+    """Sees the cells of a plan ended, wherever they train; arguments are those of `execute`."""
+
+    def __call__(
+        self,
+        plan: Plan,
+        cells: list[Cell],
+        settings: Settings,
+        listener: Listener,
+        owner: Owner,
+        *,
+        remeasure: bool,
+    ) -> RunResult: ...
+
+
+def execute_here(
+    plan: Plan,
+    cells: list[Cell],
+    settings: Settings,
+    listener: Listener,
+    owner: Owner,
+    *,
+    remeasure: bool,
+) -> RunResult:
+    """Train cells in workers of this machine: the executor of a run that is told of no other."""
+    return execute(cells, settings, listener, owner, remeasure=remeasure)
 
 
 def execute(

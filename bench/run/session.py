@@ -19,9 +19,9 @@ from bench.leaderboard.tables.render import render, text
 from bench.leaderboard.tuning import tuned
 from bench.results import cell_folders, store
 from bench.results.cell_state import CellState, CellStates
-from bench.run import display, executor, journal
+from bench.run import display, journal
 from bench.run.events import Event, Listener
-from bench.run.executor import RunResult
+from bench.run.executor import Executor, RunResult, execute_here
 from bench.run.job import Slot
 from bench.run.journal import JournalWriter
 from bench.run.json_stream import JsonEventWriter
@@ -41,6 +41,7 @@ class _Session:
     request: RunRequest
     states: CellStates
     choose_slots: Callable[[], tuple[Slot, ...]]
+    executor: Executor
     out: Console
     err: Console
     json_events: JsonEventWriter | None
@@ -88,7 +89,8 @@ class _Session:
         try:
             with writer, view(progress, out) as shown:
                 listeners: list[Listener] = [writer, shown, self.tracking]
-                result = executor.execute(
+                result = self.executor(
+                    plan,
                     cells,
                     settings,
                     partial(notify_all, listeners),
@@ -113,6 +115,7 @@ def run(
     out: Console,
     err: Console,
     json_events: JsonEventWriter | None = None,
+    executor: Executor = execute_here,
 ) -> bool:
     """
     Run the chosen cells that have no record, and print the plan's leaderboard and files.
@@ -122,6 +125,7 @@ def run(
         err: failures are named here, with their log, and so is what is stale: measured by other
             code or on other data, and not run unasked.
         json_events: given every line that the run's journals are given.
+        executor: sees cells ended, in slots of this machine or elsewhere.
 
     Returns whether every cell came to a measurement.
 
@@ -136,7 +140,9 @@ def run(
     tracking = Tracking(trackers, request.root, lambda text: print_text(notes, text))
     for tracker in trackers.values():
         print_text(out, f"tracked: `{tracker.command}` shows it")
-    session = _Session(request, prepared.states, choose_slots, out, err, json_events, tracking)
+    session = _Session(
+        request, prepared.states, choose_slots, executor, out, err, json_events, tracking
+    )
     with closing(tracking):
         for part, states in _parts(prepared):
             session.execute(plan, part, states)
