@@ -88,6 +88,7 @@ def execute(
     owner: Owner | None = None,
     *,
     remeasure: bool = False,
+    patience_s: float | None = None,
 ) -> RunResult:
     """
     See every cell ended, here or by another run that has it, and recorded the moment it ends.
@@ -96,6 +97,9 @@ def execute(
         listener: called with what the workers emit, and what the run does to cells.
         owner: whom leases name, as the run's journal does; None: this process.
         remeasure: cells that are measured are measured again; what they were goes to the attic.
+        patience_s: how long to wait for cells of other runs with none to train, seconds; those
+            that have not ended then are left to them, and are not in the result. None: for ever.
+            Less than `lease.DEAD_S` takes over no cell of a run that died on another machine.
 
     Raises:
         Stopped: by a signal; running cells had time to checkpoint, until a second signal.
@@ -109,7 +113,7 @@ def execute(
             cells, settings, listener, shutdown, owner or myself(), remeasure=remeasure
         )
         try:
-            while execution.busy:
+            while execution.busy and not execution.waited_longer_than(patience_s):
                 execution.handle_signals()
                 execution.assign()
                 execution.forward_events()
@@ -167,11 +171,18 @@ class _Execution:
         self.queue = WorkQueue(cells, settings.root, self.leases, self._emit, remeasure=remeasure)
         self.free: list[Worker] = [WorkerProcess(slot) for slot in settings.slots[: len(cells)]]
         self.running: list[_Assignment] = []
+        self.active_at = time.monotonic()  # when a cell was last trained here
 
     @property
     def busy(self) -> bool:
         more = self.queue.waiting or self.queue.elsewhere
         return bool(self.running or (more and not self.shutdown.closing))
+
+    def waited_longer_than(self, patience_s: float | None) -> bool:
+        """Was there for so long no cell to train, for other runs have all that are left?"""
+        if self.running:
+            self.active_at = time.monotonic()
+        return patience_s is not None and time.monotonic() - self.active_at > patience_s
 
     def handle_signals(self) -> None:
         """Stop as signals say: the first lets cells checkpoint, the next does not wait."""

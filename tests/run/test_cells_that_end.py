@@ -464,6 +464,28 @@ def test_two_runs_share_the_cells(cells: list[Cell], tmp_path: Path) -> None:
     assert leftovers(tmp_path) == []
 
 
+def test_what_others_have_is_not_waited_for_without_end(cells: list[Cell], tmp_path: Path) -> None:
+    """A job with patience trains what is free, and leaves what others hold to them."""
+    other = other_run(tmp_path)
+    other.take(cells[0])
+    heard = Heard()
+    result = execute(cells[:3], settings(tmp_path, "", "slow", "slow"), heard, patience_s=0.3)
+
+    assert list(result.ended) == [cell.id for cell in cells[1:3]]
+    assert [e.cell_id for e in heard.of(Elsewhere)] == [cells[0].id]
+    assert leftovers(tmp_path) == [store.cell_path(tmp_path, cells[0]) / "lease.json"]
+
+
+def test_patience_outlasts_what_another_run_lets_go(cells: list[Cell], tmp_path: Path) -> None:
+    """A cell that is free again in time is trained, and so is what waited for nothing else."""
+    other = other_run(tmp_path)
+    other.take(cells[0])
+    heard = Heard(elsewhere=lambda _: other.release(cells[0]))
+    result = execute(cells[:1], settings(tmp_path, "ok"), heard, patience_s=30.0)
+
+    assert result.ended[cells[0].id].status == "ok"
+
+
 def other_run(root: Path) -> Leases:
     return Leases(root, myself())
 
