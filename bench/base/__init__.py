@@ -1,7 +1,7 @@
 """
 Text, files, YAML with places, validation, signals, the machine.
 
-Doors: answer_cache, console, file_states, files, machine, plain_data, signals, text, tracebacks,
+Doors: answer_cache, console, duration, file_states, files, machine, plain_data, signals, text, tracebacks,
 validation, yaml_document.
 
 Never: knows what it is used for; imports torch.

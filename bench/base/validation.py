@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from bench.base.plain_data import KeyPath, dotted
@@ -74,14 +75,19 @@ def _shown(value: Any) -> str:
 def _field_names(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     """Name the fields of the model that stands at `loc` inside `model`; none if none does."""
     for key in loc:
-        field = model.model_fields.get(str(key))
+        field = _fields(model).get(str(key))
         if field is None:  # an index, a mapping's key or a member of a union: it names no field
             continue
         nested = next(_models(field.annotation), None)
         if nested is None:
             return []
         model = nested
-    return list(model.model_fields)
+    return list(_fields(model))
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a model by the names that are written."""
+    return {str(f.validation_alias or name): f for name, f in model.model_fields.items()}
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -298,7 +298,8 @@ def _yaml_message(error: yaml.YAMLError, source: str) -> str:
     """Say on one line what is not YAML, and where."""
     mark = getattr(error, "problem_mark", None)
     place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
-    return f"{place}: not YAML: {getattr(error, 'problem', None) or error}"
+    problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
+    return f"{place}: not YAML: {problem}"
 
 
 def _line_number(line: str) -> tuple[int, int, str]:

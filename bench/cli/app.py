@@ -27,6 +27,7 @@ from bench.cli.init import init
 from bench.cli.leaderboard import leaderboard
 from bench.cli.list import list_
 from bench.cli.logs import logs
+from bench.cli.machines import machines_app
 from bench.cli.merge import merge
 from bench.cli.new import new_app
 from bench.cli.perf import perf
@@ -75,6 +76,7 @@ COMMANDS = {  # in the order of `bench --help`
 for _name, _function in COMMANDS.items():
     app.command(_name)(_function)
 app.add_typer(data_app, name="data")
+app.add_typer(machines_app, name="machines")
 app.add_typer(new_app, name="new")
 
 

@@ -89,6 +89,14 @@ def trackers(_: typer.Context) -> Iterable[str]:
     return tracking.names()
 
 
+def profiles(ctx: typer.Context) -> Iterable[str]:
+    """Profiles that are seen from here, and engines."""
+    from bench.fleet import machines_file
+
+    suite = ctx.params.get("suite")
+    return machines_file.names(Path(suite) if suite else None)
+
+
 def described(ctx: typer.Context) -> Iterable[str]:
     """The names of what `bench show KIND` describes."""
     kinds: dict[ShownKind, Candidates] = {

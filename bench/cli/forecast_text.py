@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
 from typing import Any
 
 from rich import box
@@ -11,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.base.console import print_text
+from bench.base.duration import clock
 from bench.base.text import count
 from bench.speed.budget import Budget
 from bench.speed.calibration import Calibration, GraphTime, name_row
@@ -139,11 +139,6 @@ def document(forecast: Forecast) -> dict[str, Any]:
             "offers": [vars(offer) for offer in budget.offers],
         }
     return whole
-
-
-def clock(seconds: float) -> str:
-    """`0:12:30`, `2 days, 1:00:00`."""
-    return str(timedelta(seconds=round(min(seconds, 1e13))))
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from bench.base.duration import parse_duration
 from bench.cli import completion
 from bench.cli.completion import offering
 from bench.errors import UsageError
@@ -132,7 +133,16 @@ Compile = Annotated[
     ),
 ]
 
-LONGEST_S = 1e9  # thirty years
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="PROFILE",
+        help="A profile of machines.yaml, or slurm, ray, local, as in slurm:partition=gpu.",
+        autocompletion=offering(completion.profiles),
+        rich_help_panel=WHERE,
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -209,15 +219,14 @@ def refuse_if(wrong: bool, message: str) -> None:
 
 def parse_seconds(option: str, text: str) -> float:
     """
-    Read a time as an option gives it: 90 (seconds), 30m, 2h, 1d.
+    Read a time as an option gives it: 90 (seconds), 30m, 2h, 1d12h.
 
     Raises:
         UsageError: it is none, not above 0, or longer than anybody waits.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip())
-    unit_s = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-    seconds = float(match[1]) * unit_s[match[2]] if match else 0.0
-    if not 0 < seconds < LONGEST_S:
+    with_unit = text if any(c.isalpha() for c in text) else f"{text}s"
+    seconds = parse_duration(with_unit)
+    if seconds is None:
         message = f"{option} `{text}`: expected a time above 0, as in 90 (seconds), 30m, 2h or 1d"
         raise UsageError(message)
     return seconds

@@ -8,9 +8,9 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
+from bench.base.duration import clock
 from bench.results import store
 from bench.run.events import (
     CellEvent,
@@ -27,7 +27,6 @@ from bench.spec.cell import Cell
 from bench.spec.cell_status import CellStatus
 from bench.spec.plan import Plan, Row
 
-LONGEST_S = 1e12  # no time is longer, whatever a journal tells
 LEFT_FROM = 0.05  # of the epochs must be done before a cell's time left is worth saying
 LOST = tuple(s for s in CellStatus if s.over and s is not CellStatus.OK)
 OVER = tuple(s for s in CellStatus if s.over)
@@ -193,11 +192,6 @@ def run_progress(plan: Plan, ids: Iterable[str], root: Path) -> RunProgress:
         for row, part, cell in reversed([*plan.walk_cells()])  # a row's own name goes first
     }
     return RunProgress(plan.suite, {cell_id: cells[cell_id] for cell_id in ids})
-
-
-def clock(seconds: float) -> str:
-    """A duration, as in 1:18:05."""
-    return str(timedelta(seconds=round(max(min(seconds, LONGEST_S), -LONGEST_S))))
 
 
 def _name(plan: Plan, row: Row, cell: Cell, part: str) -> str:

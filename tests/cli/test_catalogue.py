@@ -88,6 +88,7 @@ def test_schema_goes_to_a_file(ask: Bench, tmp_path: Path) -> None:
     """The schema is written where it is asked for, or to stdout."""
     assert ask("schema", "-o", tmp_path / "s.json")[0] == 0
     assert (tmp_path / "s.json").read_text(encoding="utf-8") == ask("schema")[1]
+    assert '"Profiles of signbench"' in ask("schema", "--machines")[1]
 
 
 def test_a_new_estimator_is_there_at_once(

@@ -47,6 +47,7 @@ def offered(ask: Bench, monkeypatch: pytest.MonkeyPatch, measured: Path) -> Offe
         (["show", "data", "dig"], ["digits"]),
         (["list", "ba"], ["backbones"]),
         (["data", "verify", "cifar100"], ["cifar100"]),
+        (["machines", "l"], ["list"]),
         (["power", ""], ["tiny"]),
         (["completion", ""], ["bash", "zsh", "fish"]),
     ],

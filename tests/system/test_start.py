@@ -29,6 +29,8 @@ COMMANDS: dict[str, set[str]] = {  # each with what it imports of those
     "show ledger table3": set(),
     "show suite tiny.yaml": set(),
     "schema": set(),
+    "schema --machines": set(),
+    "machines list": set(),
     "plan tiny.yaml": set(),
     "plan tiny.yaml train.lr=0.2 --filter seed=0": set(),
     "status": set(),
