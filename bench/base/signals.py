@@ -11,7 +11,8 @@ from contextlib import contextmanager
 
 REQUEUE = 75  # EX_TEMPFAIL: schedulers queue a job again that ends so
 SAME_S = 0.1  # `timeout`, for one, sends its signal twice
-WORKERS_IGNORE = {signal.SIGINT, signal.SIGUSR1}  # sent to all processes, meant for the first
+WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)  # with which schedulers tell that time is up
+WORKERS_IGNORE = {signal.SIGINT, *WARNINGS}  # sent to all processes, meant for the first
 
 
 class Stopped(BaseException):
@@ -21,6 +22,7 @@ class Stopped(BaseException):
         self, number: int, message: str = "what is recorded stays, run again to continue"
     ) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}; {message}")
+        self.number = number
         self.exit_code = REQUEUE if _requeue else 128 + number
 
 
@@ -48,11 +50,11 @@ def listen(*, requeue: bool = False) -> None:
     Hear Ctrl-C and SIGTERM from here on.
 
     Args:
-        requeue: also SIGUSR1, with which schedulers warn; and end with `REQUEUE`.
+        requeue: also SIGUSR1 and SIGUSR2, with which schedulers warn; and end with `REQUEUE`.
     """
     global _requeue, _raised
     _requeue, _raised = requeue, None
-    for number in (signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1] if requeue else [])):
+    for number in (signal.SIGINT, signal.SIGTERM, *(WARNINGS if requeue else ())):
         signal.signal(number, _hear)
 
 
@@ -69,6 +71,12 @@ def deafen() -> None:
     """Let a signal end the process at once and without a word."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
+
+
+def ignore() -> None:
+    """Let no signal that can be ignored end the process, for it is about to leave."""
+    for number in (signal.SIGINT, signal.SIGTERM, *WARNINGS):
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager

@@ -42,6 +42,7 @@ from bench.cli.status import status
 from bench.cli.streams import err, out
 from bench.cli.trace import trace
 from bench.cli.verify import verify
+from bench.cli.work import work
 from bench.errors import BenchError, UsageError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
@@ -75,6 +76,7 @@ COMMANDS = {  # in the order of `bench --help`
 }
 for _name, _function in COMMANDS.items():
     app.command(_name)(_function)
+app.command("work", hidden=True)(work)
 app.add_typer(data_app, name="data")
 app.add_typer(machines_app, name="machines")
 app.add_typer(new_app, name="new")

@@ -99,7 +99,7 @@ def run(
         bool,
         typer.Option(
             "--requeue",
-            help="Stopped by a signal, SIGUSR1 too, exit with 75.",
+            help="Stopped by a signal, SIGUSR1 and SIGUSR2 too, exit with 75.",
             rich_help_panel=TROUBLE,
         ),
     ] = False,

@@ -9,11 +9,14 @@ have the same name. All paths are absolute, as the node sees them.
 
 import hashlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from bench.base.files import write_file
 from bench.base.validation import Frozen
+from bench.errors import UsageError
+from bench.results import store
 from bench.run.journal import Entry
 from bench.spec.cell import Cell
 
@@ -25,13 +28,15 @@ class Batch(Frozen):
     Args:
         cells: in the order in which they run; parents of a cell may be in another batch.
         entries: how journals and screens name them.
-        before: digests of records that are to be measured again (`--rerun`), by the cell's id. A
-            cell whose record has another seal has been measured since: a job that was put back
-            into the queue does not measure it a second time.
+        before: seals of the records that there were when the batch was made, by the cell's id. A
+            cell whose record has another seal has come to its end since: a job that was put back
+            into the queue does not train it a second time.
+        remeasure: measured cells are measured again (`--rerun`).
         device: as `--device` has it, seen on the node.
         slots_per_gpu, jobs, threads: as the options of `bench run` have them.
         ranks: processes that train one cell together.
         plugins: folders of local plugins; those of a submission are copies that it owns.
+        spare_s: a job that has less than so long until its end begins with no cell, seconds.
         submission: whose batch it is, as `ROOT/jobs/<submission>` names it.
     """
 
@@ -40,8 +45,9 @@ class Batch(Frozen):
     cells: list[Cell]
     entries: list[Entry]
     before: dict[str, str] = {}
+    remeasure: bool = False
     device: str = "auto"
-    slots_per_gpu: Annotated[int, Field(ge=1)] | None = None
+    slots_per_gpu: Annotated[int, Field(ge=1)] | Literal["auto"] | None = None
     jobs: Annotated[int, Field(ge=1)] | None = None
     threads: Annotated[int, Field(ge=1)] = 1
     ranks: Annotated[int, Field(ge=1)] = 1
@@ -53,9 +59,39 @@ class Batch(Frozen):
     checkpoint_s: float
     timeout_s: float | None = None
     retries: int = 0
+    spare_s: float = 0.0
     submission: str = ""
 
     @property
     def name(self) -> str:
         """A digest of all of it."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+
+def save_batch(batch: Batch) -> Path:
+    """
+    Keep a batch in its results folder; returns its path.
+
+    Raises:
+        EnvironmentProblem: it cannot be written.
+    """
+    path = store.path_inside(batch.root, "batches", f"{batch.name}.json")
+    return path if path.is_file() else write_file(path, batch.model_dump_json() + "\n")
+
+
+def load_batch(path: Path) -> Batch:
+    """
+    The batch in a file.
+
+    Raises:
+        UsageError: there is none, or it is damaged or of another version.
+    """
+    try:
+        return Batch.model_validate_json(path.read_bytes())
+    except OSError as error:
+        message = f"cannot read the batch `{path}`: {error.strerror or error}"
+        raise UsageError(message) from None
+    except ValidationError as error:
+        what = store.describe_invalid(error)
+        message = f"the batch `{path}` is damaged, or of another version of signbench: {what}"
+        raise UsageError(message) from None

@@ -18,7 +18,8 @@ class Phase(StrEnum):
     QUEUED = auto()
     RUNNING = auto()
     ENDED = auto()
-    UNKNOWN = auto()  # the engine knows nothing of it, or did not answer: no verdict rests on it
+    GONE = auto()  # the engine answered, and knows nothing of it, or no more
+    UNKNOWN = auto()  # the engine did not answer: no verdict rests on it
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,19 @@ class Engine(Protocol):
         ...
 
     def look(self, jobs: Iterable[str]) -> dict[str, JobState]:
-        """How each of these jobs is; one that the engine forgot is UNKNOWN."""
+        """
+        How each of these jobs is: one that the engine forgot is GONE.
+
+        Where the engine does not answer all are UNKNOWN, and nothing is raised.
+        """
         ...
 
     def cancel(self, jobs: Iterable[str]) -> None:
         """End jobs, after they had time to checkpoint; those that ended already are left."""
+        ...
+
+    def script(self, batches: list[Path]) -> str:
+        """What `submit` would give to the engine, for people; it asks nothing of the engine."""
         ...
 
     def poll(self) -> None:

@@ -5,11 +5,12 @@ import importlib.metadata
 import platform
 import shlex
 import subprocess
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.base.text import printable
-from bench.results.record import Provenance
+from bench.results.record import EngineJob, Provenance
 
 PACKAGES = ("signbench", "torch", "torchvision", "numpy")
 
@@ -22,6 +23,7 @@ def make_provenance(
     *,
     cells_at_once: int | None = None,
     energy_j: float | None = None,
+    job: EngineJob | None = None,
 ) -> Provenance:
     """Describe a run on `device` that began at `started` (UTC) and ends now."""
     import torch  # the rest is read where there is none, too
@@ -42,7 +44,20 @@ def make_provenance(
         wall_s=round((datetime.now(UTC) - started).total_seconds(), 3),
         cells_at_once=cells_at_once,
         energy_j=energy_j,
+        job=job,
     )
+
+
+def name_ends(processes: Iterable[Provenance], ended: Iterable[EngineJob]) -> list[Provenance]:
+    """The processes, each with how its job ended where `ended` says so."""
+    words = {(job.engine, job.job, job.restarts): job.end for job in ended}
+    found: list[Provenance] = []
+    for process in processes:
+        job = process.job
+        if job and (end := words.get((job.engine, job.job, job.restarts))):
+            process = process.model_copy(update={"job": job.model_copy(update={"end": end})})
+        found.append(process)
+    return found
 
 
 @functools.cache

@@ -64,6 +64,25 @@ class LayerIndicators(Frozen):
         return self
 
 
+class EngineJob(Frozen):
+    """
+    The job of an engine that a process ran in.
+
+    Args:
+        engine: slurm, ray.
+        job: its id, as the engine names it.
+        node: as the engine names it.
+        restarts: how often it was put back into the queue before.
+        end: how it ended, in the engine's word; empty: nobody knows, or it ended by itself.
+    """
+
+    engine: Line
+    job: Line
+    node: Line = ""
+    restarts: Count = 0
+    end: Line = ""
+
+
 class Provenance(Frozen):
     """Where a record comes from. Times are UTC, durations in seconds, memory in MiB."""
 
@@ -79,6 +98,7 @@ class Provenance(Frozen):
     wall_s: float
     cells_at_once: int | None = None  # on its device, itself included; None: an older record
     energy_j: FiniteFloat | None = None  # that a GPU took for it alone, joules
+    job: EngineJob | None = None  # None: it was nobody's job
 
 
 class Receipt(Frozen):

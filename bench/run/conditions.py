@@ -46,6 +46,7 @@ class Conditions:
             self.job.device,
             argv=list(self.job.argv),
             cells_at_once=self.job.cells_at_once,
+            job=self.job.engine_job,
             compiled=self.compiled,
             energy_j=self.meter.energy_j() if self.meter else None,
         )

@@ -7,7 +7,7 @@ of a cell that ended: its end is emitted, or it is tried again, or it is left to
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,6 +24,7 @@ from bench.results.record import Record
 from bench.run.cell_log import Log
 from bench.run.events import Ended, Event, Listener, Retrying, Stopping
 from bench.run.job import Slot
+from bench.run.link import never
 from bench.run.settings import Settings
 from bench.run.shutdown import Phase, Shutdown
 from bench.run.work_queue import WorkQueue
@@ -89,6 +90,7 @@ def execute(
     *,
     remeasure: bool = False,
     patience_s: float | None = None,
+    is_late: Callable[[], bool] = never,
 ) -> RunResult:
     """
     See every cell ended, here or by another run that has it, and recorded the moment it ends.
@@ -100,6 +102,8 @@ def execute(
         patience_s: how long to wait for cells of other runs with none to train, seconds; those
             that have not ended then are left to them, and are not in the result. None: for ever.
             Less than `lease.DEAD_S` takes over no cell of a run that died on another machine.
+        is_late: once it says so no cell begins; those that run come to their end, and those that
+            never began are not in the result.
 
     Raises:
         Stopped: by a signal; running cells had time to checkpoint, until a second signal.
@@ -108,7 +112,7 @@ def execute(
     """
     cells = list(cells)
     with signals.requests() as requests:
-        shutdown = Shutdown(requests)
+        shutdown = Shutdown(requests, is_late)
         execution = _Execution(
             cells, settings, listener, shutdown, owner or myself(), remeasure=remeasure
         )
@@ -255,7 +259,7 @@ class _Execution:
             raise signals.Stopped(self.shutdown.signal, how)
         if problems := self.shutdown.problems:
             raise EnvironmentProblem("\n".join([*dict.fromkeys(problems), how]))
-        if self.shutdown.closing and len(over) < n:
+        if self.shutdown.closing and len(over) < n and not self.shutdown.late:
             cells = count(self.failures, "failed cell")
             message = f"stopped after {cells} (--max-failures); {how}"
             raise BenchError(message)
@@ -342,6 +346,6 @@ def _failure_record(
 ) -> Record:
     """The record of a cell that trained in `slot` and left none."""
     now, compiled = datetime.now(UTC), bool(settings.compiled)
-    origin = make_provenance(now, "cpu", compiled, list(settings.argv))
+    origin = make_provenance(now, "cpu", compiled, list(settings.argv), job=settings.engine_job)
     origin = origin.model_copy(update={"device": slot.device, "threads": slot.threads})
     return Record(cell=cell, status=status, reason=printable(reason), provenance=origin)

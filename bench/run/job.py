@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.results.record import EngineJob
 from bench.spec.cell import Cell
 
 
@@ -28,4 +29,6 @@ class Job:
     plugins: tuple[Path, ...]  # folders of local plugins
     argv: tuple[str, ...]
     checkpoint_s: float  # seconds between checkpoints
+    engine_job: EngineJob | None = None  # that its run is
+    earlier_jobs: tuple[EngineJob, ...] = ()  # of which it is known how they ended
     cells_at_once: int = 1  # on its device, itself included

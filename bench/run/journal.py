@@ -2,6 +2,7 @@
 The journal of a run: what happened in it, when, one JSON object a line.
 
     ROOT/events/<UTC time>-<host>-<pid>.jsonl
+    ROOT/jobs/<submission>/events/...              of the jobs of a submission
 
 A file has one writer, the run's own process, which only ever appends. The first line says whose
 run it is and of which cells, the last one how it ended; a run that was killed has no such line.
@@ -9,7 +10,7 @@ run it is and of which cells, the last one how it ended; a run that was killed h
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from bench.base.validation import Frozen
 from bench.errors import EnvironmentProblem
 from bench.results import store
 from bench.results.lease import Owner, alive, myself
+from bench.results.record import EngineJob
 from bench.run.events import LARGEST, Event, Progressed, Started, from_json, to_json
 from bench.spec.cell import Cell
 
@@ -46,6 +48,9 @@ class Header(Frozen):
     owner: Owner
     at: AwareDatetime
     cells: list[Entry]
+    submission: str = ""  # that the run is a job of
+    job: EngineJob | None = None
+    profile: str = ""  # by which the run's cells train elsewhere; what happens there is told twice
 
 
 class JournalWriter:
@@ -63,6 +68,10 @@ class JournalWriter:
         cells: list[Entry],
         argv: Iterable[str],
         echo: Callable[[dict[str, Any]], None] = lambda _: None,
+        *,
+        submission: str = "",
+        job: EngineJob | None = None,
+        profile: str = "",
     ) -> None:
         now = datetime.now(UTC)
         self.header = Header(
@@ -72,11 +81,15 @@ class JournalWriter:
             owner=myself(),
             at=now,
             cells=cells,
+            submission=submission,
+            job=job,
+            profile=profile,
         )
         owner = self.header.owner
         host = re.sub(r"[^\w.-]", "_", owner.host)
         name = f"{now:%Y%m%dT%H%M%S.%f}Z-{host}-{owner.pid}.jsonl"
-        self.root, self.path, self.echo = root, root / "events" / name, echo
+        self._kind = _kind(submission)
+        self.root, self.path, self.echo = root, root / self._kind / name, echo
         self.problem = ""
         self._torn = False
         self._begun: set[str] = set()
@@ -107,7 +120,7 @@ class JournalWriter:
         self.echo(line)
         start = "\n" if self._torn else ""  # what an earlier try may have left is a line of its own
         try:
-            path = store.path_inside(self.root, "events", self.path.name)
+            path = store.path_inside(self.root, self._kind, self.path.name)
             append_text(path, start + printable(json.dumps(line, ensure_ascii=False)) + "\n")
             self._torn = False
         except EnvironmentProblem as problem:
@@ -175,10 +188,22 @@ def entries(cells: Iterable[Cell], names: dict[str, str]) -> list[Entry]:
     ]
 
 
-def journals(root: Path) -> list[JournalReader]:
-    """Every journal that runs left under `root`, oldest first, none of it read yet."""
-    found = sorted((root / "events").glob("*.jsonl"))
+def journals(root: Path, submission: str = "", known: Collection[Path] = ()) -> list[JournalReader]:
+    """
+    Every journal that runs left under `root`, oldest first, none of it read yet.
+
+    Args:
+        submission: those of its jobs; those of runs that were no jobs, if it is empty.
+        known: paths that are left out.
+    """
+    paths = (root / _kind(submission)).glob("*.jsonl")
+    found = sorted(path for path in paths if path not in known)
     return [JournalReader(path) for path in found if is_file(path)]  # a pipe would be waited for
+
+
+def _kind(submission: str) -> str:
+    """The folder of journals, below the results folder."""
+    return f"jobs/{submission}/events" if submission else "events"
 
 
 _AT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)

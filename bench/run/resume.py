@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bench.errors import BenchError, EnvironmentProblem, exhausted
 from bench.results import store
+from bench.results.provenance import name_ends
 from bench.run.cell_log import Log
 from bench.run.conditions import Conditions
 from bench.run.events import Compiling, Noted, Progressed
@@ -56,7 +57,8 @@ class ResumableTraining:
             if built.teacher:
                 built.teacher.to(job.device)
             newest = checkpoint.read_newest(self.home, job.cell.id, log.line)
-            snapshot, self.conditions.earlier = newest or (None, [])
+            snapshot, earlier = newest or (None, [])
+            self.conditions.earlier = name_ends(earlier, job.earlier_jobs)
             if snapshot:
                 images = snapshot.step * job.cell.recipe.batch_size
                 self._report_resumed(snapshot, images / data.sizes["train"])

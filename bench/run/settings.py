@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench.base.machine import cores
 from bench.registry import ESTIMATORS
+from bench.results.record import EngineJob
 from bench.run.job import Job, Slot
 from bench.spec.cell import Cell
 
@@ -48,6 +49,8 @@ class Settings:
     checkpoint_s: float = CHECKPOINT_S  # between checkpoints of a cell
     timeout_s: float | None = None  # of one try at a cell, from when a worker is given it
     retry: RetryPolicy = RetryPolicy()
+    engine_job: EngineJob | None = None  # that the run is
+    earlier_jobs: tuple[EngineJob, ...] = ()  # of which it is known how they ended
 
     def job(self, cell: Cell, slot: Slot) -> Job:
         """What a worker needs to know to train a cell in one of the slots."""
@@ -63,5 +66,7 @@ class Settings:
             plugins=tuple(ESTIMATORS.folders),
             argv=self.argv,
             checkpoint_s=self.checkpoint_s,
+            engine_job=self.engine_job,
+            earlier_jobs=self.earlier_jobs,
             cells_at_once=sum(other.device == slot.device for other in self.slots),
         )

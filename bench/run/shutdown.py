@@ -1,9 +1,11 @@
 """Whether a run goes on: its phase, which only ever rises, and what raised it."""
 
 import time
+from collections.abc import Callable
 from enum import IntEnum, auto
 
 from bench.base import signals
+from bench.run.link import never
 
 GRACE_S = 60.0  # for workers to checkpoint when the run stops
 ECHO_S = 2.0  # a signal that ended a worker reaches this process, too, within so long
@@ -19,12 +21,14 @@ class Phase(IntEnum):
 
 
 class Shutdown:
-    """Raises the phase of a run, for signals, problems of the results folder, and failures."""
+    """Raises the phase of a run, for signals, failures, want of time or of room on disk."""
 
-    def __init__(self, requests: signals.Requests) -> None:
+    def __init__(self, requests: signals.Requests, is_late: Callable[[], bool] = never) -> None:
         self.phase = Phase.RUNNING
         self.problems: list[str] = []  # of the results folder
         self.requests = requests
+        self.late = False  # does nothing new start for want of time?
+        self._is_late = is_late
         self._heeded = False  # was the first signal?
         self._halted_at = 0.0
 
@@ -54,6 +58,8 @@ class Shutdown:
 
         Returns whether the first has just come.
         """
+        if not self.closing and self._is_late():
+            self.late, self.phase = True, Phase.CLOSING
         count = len(self.requests.numbers)
         late = self.phase == Phase.HALTING and time.monotonic() - self._halted_at > GRACE_S
         if count > 1 or late:

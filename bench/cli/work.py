@@ -1,0 +1,21 @@
+"""The hidden command that jobs of engines run: parse and call."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.streams import out
+
+
+def work(
+    batch: Annotated[Path, typer.Argument(help="A file that `bench run --on` wrote.")],
+) -> None:
+    """Train the cells of a batch; what a job of `bench run --on` runs."""
+    from bench.fleet.allocation import find_allocation
+    from bench.fleet.work import run_job
+
+    path = batch.absolute()
+    os.chdir(path.parent)  # no `./estimators` but those that the batch names
+    raise typer.Exit(run_job(path, find_allocation(), out))

@@ -1,0 +1,25 @@
+"""The engines that there are, by name; each is imported when it is asked for."""
+
+from importlib import import_module
+from pathlib import Path
+
+from bench.errors import EnvironmentProblem
+from bench.fleet.engine import Engine
+from bench.fleet.profile import Profile
+
+CLASSES = {"slurm": ("bench.fleet.slurm", "Slurm"), "ray": ("bench.fleet.ray", "Ray")}
+
+
+def open_engine(profile: Profile, root: Path) -> Engine:
+    """
+    The engine of a profile, made with it and the results folder; it is asked for nothing yet.
+
+    Raises:
+        EnvironmentProblem: a package that it needs is not installed.
+    """
+    module, name = CLASSES[profile.engine]
+    try:
+        return getattr(import_module(module), name)(profile, root)
+    except ImportError as error:
+        message = f"--on {profile.name}: {error}; `pip install 'signbench[{profile.engine}]'`"
+        raise EnvironmentProblem(message) from None

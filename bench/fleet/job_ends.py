@@ -1,0 +1,47 @@
+"""
+How jobs ended, in their engine's words: noted by whoever learned of it, for the records of cells.
+
+    ROOT/jobs/<submission>/ends.jsonl
+"""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bench.base.files import append_text
+from bench.fleet.allocation import Allocation
+from bench.results import store
+from bench.results.record import EngineJob
+
+
+def note_end(root: Path, submission: str, job: EngineJob) -> None:
+    """
+    Keep how a job ended; one line, so that several may do it at a time.
+
+    Raises:
+        EnvironmentProblem: it cannot be written.
+    """
+    append_text(_path(root, submission), job.model_dump_json() + "\n")
+
+
+def read_ends(root: Path, submission: str, allocation: Allocation) -> tuple[EngineJob, ...]:
+    """What is known of jobs of a submission that ended, and of earlier runs of this one."""
+    own = allocation.engine_job
+    ends = allocation.earlier_ends.items() if own else ()
+    found = [own.model_copy(update={"restarts": n, "end": end}) for n, end in ends if own]
+    if not submission:
+        return tuple(found)
+    try:
+        lines = _path(root, submission).read_bytes().splitlines()
+    except OSError:
+        return tuple(found)
+    for line in lines:
+        try:
+            found.append(EngineJob.model_validate_json(line))
+        except ValidationError:  # cut off
+            continue
+    return tuple(found)
+
+
+def _path(root: Path, submission: str) -> Path:
+    return store.path_inside(root, "jobs", submission) / "ends.jsonl"
