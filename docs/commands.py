@@ -42,7 +42,8 @@ def _command(command: Any, name: str, parent: Any) -> Iterator[str]:
         yield f"| {panel} | |\n|---|---|"
         yield "\n".join(f"| {_code(names)} | {_text(text)} |" for names, text in records) + "\n"
     for child in getattr(command, "commands", {}).values():
-        yield from _command(child, f"{name} {child.name}", context)
+        if not child.hidden:
+            yield from _command(child, f"{name} {child.name}", context)
 
 
 def _code(words: str) -> str:

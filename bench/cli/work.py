@@ -12,7 +12,10 @@ from bench.cli.streams import out
 def work(
     batch: Annotated[Path, typer.Argument(help="A file that `bench run --on` wrote.")],
 ) -> None:
-    """Train the cells of a batch; what a job of `bench run --on` runs."""
+    """Train the cells of a batch: what a job of `bench run --on` runs.
+
+    As in `bench work results/batches/5ddde489cc43.json`.
+    """
     from bench.fleet.allocation import find_allocation
     from bench.fleet.work import run_job
 
