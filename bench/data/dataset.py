@@ -94,11 +94,16 @@ class Dataset(Protocol):
         """
         ...
 
-    def epoch(self, size: int, rng: torch.Generator) -> Iterator[Split]:
+    def epoch(self, size: int, rng: torch.Generator, start: int = 0) -> Iterator[Split]:
         """
         Yield one shuffled, augmented epoch of (images float32 (n, C, H, W), labels (n,)).
 
-        The last batch holds what is left over, as in the reference (no drop_last).
+        The last batch holds what is left over, as in the reference (no drop_last). One of which
+        nothing can be trained on, for its images cannot be read, is empty.
+
+        Args:
+            start: so many batches are passed over; what follows has the same bits, and nothing of
+                them is decoded.
         """
         ...
 
@@ -170,14 +175,14 @@ class Tensors:
         train, test = ((x.to(device), y.to(device)) for x, y in (self.train, self.test))
         return replace(self, train=train, test=test)
 
-    def epoch(self, size: int, rng: torch.Generator) -> Iterator[Split]:
+    def epoch(self, size: int, rng: torch.Generator, start: int = 0) -> Iterator[Split]:
         images, labels = self.train
         n, pad = len(images), self.transform.pad
         order = torch.randperm(n, generator=rng)
         shift = torch.randint(0, 2 * pad + 1, (n, 2), generator=rng)
         flip = torch.rand(n, generator=rng) < (0.5 if self.transform.flip else 0.0)
         order, shift, flip = (t.to(images.device) for t in (order, shift, flip))
-        for rows in torch.split(torch.arange(n, device=images.device), size):
+        for rows in torch.split(torch.arange(n, device=images.device), size)[start:]:
             chosen = order[rows]
             x = images[chosen]
             if pad or self.transform.flip:

@@ -120,18 +120,19 @@ class Folder:
         workers = cores() if workers is None else workers
         return replace(self, device=device, workers=workers, report=report, told=set())
 
-    def epoch(self, size: int, rng: torch.Generator) -> Iterator[Split]:
-        """As every data set's, less what is damaged; a batch left with fewer than 2 is dropped."""
+    def epoch(self, size: int, rng: torch.Generator, start: int = 0) -> Iterator[Split]:
+        """As every data set's, less what is damaged; a batch left with fewer than 2 is empty."""
         n = len(self.train.paths)
         order = torch.randperm(n, generator=rng)
         seeds = torch.randint(2**62, (n,), generator=rng)
-        for images, labels in self._stream(self.train, order, size, seeds):
-            if len(labels) >= 2:  # BatchNorm needs two
-                yield images, labels
+        for images, labels in self._stream(self.train, order, size, seeds, start):
+            keep = len(labels) if len(labels) >= 2 else 0  # BatchNorm needs two
+            yield images[:keep], labels[:keep]
 
     def batches(self, split: Name, size: int) -> Iterator[Split]:
         files = self._files(split)
-        return self._stream(files, torch.arange(len(files.paths)), size, None)
+        stream = self._stream(files, torch.arange(len(files.paths)), size, None)
+        return (batch for batch in stream if len(batch[1]))
 
     def damaged(self, count: Count = silent) -> dict[str, str]:
         wrong: dict[str, str] = {}
@@ -148,24 +149,25 @@ class Folder:
         return self.train if split == "train" else self.test
 
     def _stream(
-        self, files: Files, order: Tensor, size: int, seeds: Tensor | None
+        self, files: Files, order: Tensor, size: int, seeds: Tensor | None, start: int = 0
     ) -> Iterator[Split]:
         """
-        Yield the files in `order`, with a training crop each where there are `seeds`.
+        Yield the files in `order` from batch `start` on, cropped at random where there are `seeds`.
 
         Raises:
-            DataError: a file is damaged and that is to stop the cell, or all of them are.
+            DataError: a file is damaged and that is to stop the cell, or all of a split are.
         """
         stream, found = copy_stream(self.device), 0
         with _threads(self.workers) as spread:
-            begun = (_Batch(self, files, rows, seeds, spread) for rows in torch.split(order, size))
+            left = torch.split(order, size)[start:]
+            begun = (_Batch(self, files, rows, seeds, spread) for rows in left)
             decoded = (self._sound(batch) for batch in prefetch(begun, AHEAD))
-            sent = (stream.start_copy(*batch) for batch in decoded if len(batch[1]))
+            sent = (stream.start_copy(*batch) for batch in decoded)
             for batch in prefetch(sent, 1):  # the next one is on its way
                 pixels, labels = stream.wait_for(batch)
                 found += len(labels)
                 yield normalize(pixels.permute(0, 3, 1, 2), self.transform), labels
-        if not found:
+        if not found and not start:
             message = f"{files.root}: not one of {len(files.paths)} images can be decoded"
             raise DataError(message)
 

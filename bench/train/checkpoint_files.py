@@ -34,6 +34,7 @@ class Manifest(Frozen):
     cell_id: str
     epoch: NonNegativeInt
     step: NonNegativeInt
+    empty: Annotated[NonNegativeInt, Field(exclude_if=lambda value: not value)] = 0
     seen: Annotated[int, Field(ge=0, lt=2**53)]
     elapsed: Annotated[float, Field(ge=0, lt=1e9)]
     seconds: list[Annotated[float, Field(gt=1e-9, lt=1e9)]]
@@ -74,6 +75,7 @@ def write_files(home: Path, cell_id: str, snapshot: Snapshot, processes: list[Pr
         cell_id=cell_id,
         epoch=snapshot.epoch,
         step=snapshot.step,
+        empty=snapshot.empty,
         seen=snapshot.seen,
         elapsed=snapshot.elapsed,
         seconds=snapshot.seconds,
@@ -173,6 +175,7 @@ def _snapshot(manifest: Manifest, contents: dict[Name, bytes]) -> Snapshot:
     return Snapshot(
         epoch=manifest.epoch,
         step=manifest.step,
+        empty=manifest.empty,
         weights=load(contents["weights.safetensors"]),
         seen=manifest.seen,
         elapsed=manifest.elapsed,

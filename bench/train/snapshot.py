@@ -42,6 +42,7 @@ class Snapshot:
     elapsed: float  # seconds so far in this epoch
     seconds: list[float]  # of the epochs that throughput counts
     outcome: Outcome  # so far; without `last`
+    empty: int = 0  # batches so far in this epoch that had nothing to train on; they are no steps
 
 
 class SnapshotMismatch(Exception):
@@ -63,6 +64,7 @@ class Position:
     elapsed: float = 0.0
     generators: dict[str, Any] | None = None  # to be restored before the step
     losses: list[Tensor] = field(default_factory=list[Tensor])  # of this process's steps
+    empty: int = 0  # batches that were no steps
 
 
 @dataclass
@@ -110,6 +112,7 @@ class TrainingState:
             elapsed,
             [*self.seconds],
             so_far,
+            self.at.empty,
         )
 
     def restore(self, past: Snapshot, recipe: Recipe, images: int) -> None:
@@ -141,7 +144,9 @@ class TrainingState:
         self.optimizer.load_state_dict({"state": past.optimizer, "param_groups": groups})
         self.rng.set_state(past.order)
         total = past.total.to(self.device)
-        self.at = Position(past.epoch, total, past.step, past.seen, past.elapsed, past.generators)
+        self.at = Position(
+            past.epoch, total, past.step, past.seen, past.elapsed, past.generators, empty=past.empty
+        )
 
     def _mismatch(self, past: Snapshot, recipe: Recipe, images: int) -> str:
         """Name what of a snapshot cannot be of this training, or nothing."""
@@ -158,7 +163,7 @@ class TrainingState:
         sums = [(step, n, 2) for n in layers] if step and layers[0] else []
         fits = {
             "its network": _shapes(past.weights) == _shapes(tensors),
-            "its epoch": e < recipe.epochs and step * recipe.batch_size < images,
+            "its epoch": e < recipe.epochs and (step + past.empty) * recipe.batch_size < images,
             "its optimizer": all(one == other for one, other in moments),
             "its sum of losses": past.total.shape == () and bool(past.total.isfinite()),
             "its curves": {k: len(v) for k, v in so_far.curves.items()} == dict.fromkeys(CURVES, e),

@@ -229,23 +229,20 @@ class _Loop:
         self.watch(Progress(epoch, epochs, fraction, None, self.images_per_s, compiling))
 
     def batches(self) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """
-        What is left of the epoch, the global generators as they were when it was left.
-
-        Raises:
-            TrainingStopped: asked for while batches are passed over; there is a later snapshot.
-        """
-        at = self.state.at
-        for step, batch in enumerate(self.data.epoch(self.recipe.batch_size, self.state.rng)):
-            if step < at.step:
-                if self.checkpointer and self.checkpointer.stopping():
-                    raise TrainingStopped(at.epoch, at.step)
-                self.tell(at.step)  # it takes its time, where images are decoded
+        """What is left of the epoch, the global generators as they were when it was left."""
+        at, size = self.state.at, self.recipe.batch_size
+        step = at.step
+        if step:
+            self.tell(step)  # where training goes on
+        for images, labels in self.data.epoch(size, self.state.rng, step + at.empty):
+            if not len(labels):
+                at.empty += 1
                 continue
             if at.generators:
                 set_random_state(at.generators, self.device)
                 at.generators = None
-            yield step, *batch
+            yield step, images, labels
+            step += 1
 
     def offer_snapshot(self, order: Tensor, elapsed: float) -> None:
         """

@@ -235,8 +235,9 @@ class Precise(Tensors):
 
     dtype = torch.float64
 
-    def epoch(self, size: int, rng: torch.Generator) -> Iterator[Split]:
-        return ((images.to(self.dtype), labels) for images, labels in super().epoch(size, rng))
+    def epoch(self, size: int, rng: torch.Generator, start: int = 0) -> Iterator[Split]:
+        batches = super().epoch(size, rng, start)
+        return ((images.to(self.dtype), labels) for images, labels in batches)
 
     def batches(self, split: Name, size: int) -> Iterator[Split]:
         return ((images.to(self.dtype), labels) for images, labels in super().batches(split, size))

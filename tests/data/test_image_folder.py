@@ -13,7 +13,7 @@ from PIL import Image
 from bench.cli.app import main
 from bench.data import image_folder
 from bench.data.dataset import normalize
-from bench.data.image import evaluation_view
+from bench.data.image import decode, evaluation_view
 from bench.data.image_folder import Folder
 from bench.data.prefetch import CopyStream, PendingCopy
 from bench.data.sources import ImageNet
@@ -127,6 +127,35 @@ def test_an_epoch_shows_every_image_once(home: Path) -> None:
     assert first[0][0].is_contiguous(memory_format=torch.channels_last)
 
 
+def test_what_an_epoch_passes_over_is_not_decoded(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From any batch on the bits are those of the whole epoch, and only its files are read."""
+    whole, read = epoch(found(home)), list[Path]()
+    monkeypatch.setattr(image_folder, "decode", lambda path: read.append(path) or decode(path))
+    for start in range(6):
+        read.clear()
+        rng = torch.Generator().manual_seed(0)
+        rest = list(found(home).to(CPU, 2).epoch(5, rng, start))
+
+        assert len(read) == len({*read}) == sum(len(labels) for _, labels in whole[start:])
+        for (x, y), (expected, labels) in zip(rest, whole[start:], strict=True):
+            assert torch.equal(x, expected)
+            assert torch.equal(y, labels)
+
+
+def test_the_rest_of_an_epoch_may_be_damaged(home: Path) -> None:
+    """A batch of which nothing is left is empty; only a split of which nothing is ends the cell."""
+    data, rng = found(home), torch.Generator().manual_seed(0)
+    order = torch.randperm(24, generator=rng)
+    for row in order[5:].tolist():
+        (data.train.root / data.train.paths[row]).write_bytes(b"")
+
+    assert [len(labels) for _, labels in epoch(data)] == [5, 0, 0, 0, 0]
+    rest = data.epoch(5, torch.Generator().manual_seed(0), 3)
+    assert [len(labels) for _, labels in rest] == [0, 0]
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_damaged_files_are_left_out(home: Path, workers: int) -> None:
     """Each is reported once with its reason, its batch is smaller, and the rest is untouched."""
@@ -158,8 +187,8 @@ def test_a_damaged_file_can_stop(home: Path) -> None:
         epoch(found(home, damaged="stop").to(CPU, 2))
 
 
-def test_a_batch_of_one_is_dropped_and_none_is_an_error(home: Path) -> None:
-    """A training batch that damage leaves with fewer than two is no batch."""
+def test_a_batch_of_one_is_empty_and_none_is_an_error(home: Path) -> None:
+    """A training batch that damage leaves with fewer than two has nothing to train on."""
     data = found(home)
     for path in data.train.paths[:-3]:
         (data.train.root / path).write_bytes(b"")
@@ -167,7 +196,7 @@ def test_a_batch_of_one_is_dropped_and_none_is_an_error(home: Path) -> None:
     for path in data.test.paths:
         (data.test.root / path).write_bytes(b"")
 
-    assert set(sizes) <= {2}
+    assert set(sizes) <= {0, 2}
     with pytest.raises(DataError, match="not one of 12 images can be decoded"):
         list(data.batches("test", 4))
 

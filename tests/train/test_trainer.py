@@ -4,6 +4,7 @@ import copy
 import json
 import math
 import random
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -442,6 +443,34 @@ def test_resumed_training_is_training(estimator: str, settings: dict[str, Any]) 
         assert outcome_of(go_on(copy.deepcopy(snapshot), None)) == outcome_of(whole)
 
 
+class Holed(Tensors):
+    """Data of which nothing of every epoch's second batch can be read."""
+
+    def epoch(
+        self, size: int, rng: torch.Generator, start: int = 0
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for i, (images, labels) in enumerate(super().epoch(size, rng, start), start):
+            keep = 0 if i == 1 else len(labels)
+            yield images[:keep], labels[:keep]
+
+
+def test_a_batch_that_is_empty_is_no_step() -> None:
+    """Also of a training that goes on behind it: the outcome is the uninterrupted one."""
+    recipe, whole, some = Recipe(epochs=2, batch_size=32), Every(), data()
+    holed: Any = Holed(some.label, some.train, some.test, some.num_classes, some.transform)
+
+    def go_on(resume: Snapshot | None, keeper: Every | None = None) -> Outcome:
+        built = model(width=2)
+        return train(built.net, built.clock, holed, recipe, 3, resume=resume, checkpointer=keeper)
+
+    outcome = outcome_of(go_on(None, whole))
+
+    places = [(s.epoch, s.step, s.empty) for s in whole.snapshots]
+    assert places == [(0, 0, 0), (0, 1, 1), (1, 0, 0), (1, 1, 1)]
+    for snapshot in whole.snapshots:
+        assert outcome_of(go_on(copy.deepcopy(snapshot))) == outcome
+
+
 MISFITS: dict[str, dict[str, Any]] = {
     "its network": {"weights": {}},
     "its epoch": {"epoch": 9},
@@ -514,11 +543,11 @@ def test_training_stops_when_asked() -> None:
     assert (told[-1].epoch, told[-1].fraction) == (1, 1 / 3)
 
 
-def test_batches_that_are_passed_over_are_progress() -> None:
-    """A resumed training says that it lives before its first step, and can be stopped."""
+def test_a_resumed_training_tells_where_it_goes_on() -> None:
+    """Before its first step, and it can be stopped there."""
     recipe, keeper, built = Recipe(epochs=1, batch_size=32), Every(), model(width=2)
     train(built.net, built.clock, data(), recipe, 3, checkpointer=keeper)
-    told, last, again = list[Progress](), keeper.snapshots[-1], Every(stop=1)
+    told, last, again = list[Progress](), keeper.snapshots[-1], Every(stop=0)
     with pytest.raises(TrainingStopped, match="stopped in epoch 1, before step 3"):
         train(
             built.net, built.clock, data(), recipe, 3,
@@ -526,7 +555,7 @@ def test_batches_that_are_passed_over_are_progress() -> None:
         )  # fmt: skip
 
     assert [(p.epoch, p.fraction) for p in told] == [(0, 2 / 3)]
-    assert again.snapshots == []
+    assert [(s.epoch, s.step) for s in again.snapshots] == [(0, 2)]
 
 
 @pytest.mark.slow
