@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-SYSTEM := texlive-latex-base texlive-latex-recommended poppler-utils chromium
+SYSTEM := texlive-latex-base texlive-latex-recommended poppler-utils chromium \
+  munge slurmctld slurmd slurm-client slurmdbd mariadb-server-core mariadb-client-core
+COMMANDS := pdflatex pdftoppm chromium munged slurmctld slurmd sbatch slurmdbd mariadbd mariadb
 
 .PHONY: help demo system test check docs pytest slow fuzz bench fix declare renew schema hooks clean
 
@@ -15,9 +17,9 @@ demo: $(VENV)/.demo  ## install, run the quickstart suite, print its leaderboard
 
 test: check pytest  ## lint, types, import contracts, tests
 
-system:  ## TeX and Chromium from Debian (as root), for the tests that skip without them
+system:  ## TeX, Chromium and Slurm from Debian (as root), for the tests that skip without them
 	@if ! command -v apt-get >/dev/null; then echo "no apt-get here: nothing installed"; \
-	elif which pdflatex pdftoppm chromium >/dev/null && kpsewhich booktabs.sty >/dev/null; \
+	elif which $(COMMANDS) >/dev/null && kpsewhich booktabs.sty >/dev/null; \
 	then echo "already here: $(SYSTEM)"; \
 	else echo "installing from Debian: $(SYSTEM)"; export DEBIAN_FRONTEND=noninteractive; \
 	apt-get update -qq && apt-get install -qq -y --no-install-recommends $(SYSTEM) >/dev/null; fi

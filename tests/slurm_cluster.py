@@ -56,8 +56,8 @@ MessageTimeout=4
 TCPTimeout=1
 SlurmctldTimeout=30
 KillWait=5
-MinJobAge=300
-MaxArraySize=101
+MinJobAge={remembered}
+MaxArraySize=11
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0
@@ -113,7 +113,8 @@ class SlurmCluster:
 
     Args:
         home: a folder of its own, whose path is short: it holds a socket.
-        accounting: have `sacct`, by a database of its own (10 s more).
+        accounting: have `sacct`, by a database of its own (10 s more), and a controller that
+            forgets jobs seconds after their end.
     """
 
     def __init__(self, home: Path, *, accounting: bool = False) -> None:
@@ -170,7 +171,8 @@ class SlurmCluster:
         home = self.home
         ctld, first, dbd = _free_ports(1), _free_ports(len(NODES)), _free_ports(1)
         text = CONF.format(
-            home=home, host=socket.gethostname().partition(".")[0],
+            home=home, remembered=2 if self.accounting else 300,
+            host=socket.gethostname().partition(".")[0],
             ctld=ctld, first=first, last=first + len(NODES) - 1,
         )  # fmt: skip
         if self.accounting:

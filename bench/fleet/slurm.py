@@ -19,7 +19,7 @@ from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from bench.errors import EnvironmentProblem, UsageError
+from bench.errors import EnvironmentProblem
 from bench.fleet import slurm_job, slurm_states
 from bench.fleet.batch import Batch, load_batch
 from bench.fleet.engine import JobState
@@ -47,7 +47,6 @@ class Slurm:
     Raises:
         ImportError: submitit is not installed.
         EnvironmentProblem: Slurm's commands are not here.
-        UsageError: the profile leaves jobs no time.
     """
 
     name = "slurm"
@@ -63,12 +62,6 @@ class Slurm:
                 "run this where jobs are submitted from, a login node of the cluster"
             )
             raise EnvironmentProblem(message)
-        if profile.time_s is not None and profile.grace_s >= profile.time_s:
-            message = (
-                f"--on {profile.name}: jobs are told {profile.grace_s:.0f} s before their end "
-                f"(grace), which leaves nothing of the {profile.time_s:.0f} s they have (time)"
-            )
-            raise UsageError(message)
 
     def submit(
         self, batches: list[Path], after: Mapping[Path, list[str]], exclude: Iterable[str] = ()

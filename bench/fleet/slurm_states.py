@@ -38,7 +38,8 @@ def call(*words: str) -> str:
         message = f"Slurm does not answer: `{words[0]}` took over {ANSWER_S:.0f} s"
         raise EnvironmentProblem(message) from None
     if done.returncode:
-        raise EnvironmentProblem(f"Slurm refuses: {plain(done.stderr) or done.returncode}")
+        said = plain(done.stderr) or f"`{words[0]}` ended with {done.returncode}"
+        raise EnvironmentProblem(f"Slurm: {said}")
     return done.stdout
 
 
