@@ -23,13 +23,61 @@ def count(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'s' * (n != 1)}"
 
 
+# what other programs call what we call otherwise
+SYNONYMS = {
+    "learningrate": "lr",
+    "initlr": "lr",
+    "baselr": "lr",
+    "batch": "batch_size",
+    "bs": "batch_size",
+    "wd": "weight_decay",
+    "numepochs": "epochs",
+    "nepochs": "epochs",
+    "maxepochs": "epochs",
+    "optim": "optimizer",
+    "scheduler": "lr_rule",
+    "lrscheduler": "lr_rule",
+    "lrschedule": "lr_rule",
+    "warmupepochs": "warmup",
+    "criterion": "loss",
+    "seed": "seeds",
+    "model": "backbones",
+    "models": "backbones",
+    "network": "backbones",
+    "networks": "backbones",
+    "methods": "estimators",
+    "dataset": "data",
+    "bits": "wa",
+    "numclasses": "classes",
+    "imagesize": "image",
+    "resolution": "image",
+}
+MOST_TOLD = 20  # words that are told where none is near
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean `x`?`, or the known words where none is near."""
+    """
+    `; did you mean `x`?`, or the known words where none is near.
+
+    Capitals, hyphens and underscores make no difference; some words of other programs are known.
+    """
     words = [str(w) for w in known]
+    plain = {_plain(w): w for w in reversed(words)}
+    meant = SYNONYMS.get(_plain(word))
+    if meant in words:
+        return f"; did you mean `{meant}`?"
+    if _plain(word) in plain:
+        return f"; did you mean `{plain[_plain(word)]}`?"
     close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean `{close[0]}`?"
-    return f"; known: {', '.join(words)}" if words else ""
+    near = difflib.get_close_matches(_plain(word), plain, n=1, cutoff=0.5)
+    if close or near:
+        return f"; did you mean `{close[0] if close else plain[near[0]]}`?"
+    more = f", ... ({len(words)} in all)" if len(words) > MOST_TOLD else ""
+    return f"; known: {', '.join(words[:MOST_TOLD])}{more}" if words else ""
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[\s_.-]", "", word.casefold())
 
 
 def _picture(found: "re.Match[str]") -> str:

@@ -144,8 +144,11 @@ def parse(text: str, source: str) -> Document:
         return Document(source, _unshared(loader.construct_document(root)), scan.places)
     except yaml.YAMLError as error:
         raise SuiteError(_yaml_message(error, source)) from None
-    except (RecursionError, ValueError, KeyError) as error:  # a tag that does not fit its value
-        message = f"{source}: not readable as YAML: {type(error).__name__}: {error}"
+    except RecursionError:
+        message = f"{source}: not readable as YAML: nested too deep"
+        raise SuiteError(message) from None
+    except (ValueError, KeyError) as error:  # a number that is too long
+        message = f"{source}: not readable as YAML: {' '.join(str(error).split())}"
         raise SuiteError(message) from None
     finally:
         if loader:
@@ -233,6 +236,7 @@ class _Places:
         self.source = source
         self.places: dict[KeyPath, str] = {(): f"{source}:1:1"}
         self.nodes = 0
+        self.within: list[yaml.Node] = []  # what the node that is visited stands in
 
     def visit(self, node: yaml.Node, path: KeyPath) -> list[Problem]:
         """Note the place of a node and of all below it; return what is wrong there."""
@@ -248,12 +252,18 @@ class _Places:
                 node.start_mark,
             )
         _refuse_controls(node)
+        if any(node is outer for outer in self.within):
+            message = f"{self._place(node)}: {dotted(path)}: an alias that holds itself"
+            raise SuiteError(message)
         self.places.setdefault(path, self._place(node))
+        self.within.append(node)
+        problems: list[Problem] = []
         if isinstance(node, yaml.SequenceNode):
-            return [p for i, item in enumerate(node.value) for p in self.visit(item, (*path, i))]
+            problems = [p for i, x in enumerate(node.value) for p in self.visit(x, (*path, i))]
         if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path)
-        return []
+            problems = self._mapping(node, path)
+        self.within.pop()
+        return problems
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> list[Problem]:
         """Note the places of keys and visit their values."""

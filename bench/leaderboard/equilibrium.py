@@ -27,16 +27,22 @@ Series: TypeAlias = tuple[list[float], list[float]]  # e and s, one value per ep
 
 def indicators(
     record: Record, definition: Definition = "paper", role: Role = "W"
-) -> tuple[float, float] | None:
-    """(e, s) of one record over the layers of `role`; None if it has none, or no f."""
+) -> tuple[float | None, float] | None:
+    """
+    (e, s) of one record over the layers of `role`; None if it has none.
+
+    e alone is None where there is no f; s is of gradients, and needs none.
+    """
     observed = [layer for _, layer in observed_layers(record, role)]
     layers = [series(layer, definition) for layer in observed]
-    if not any(map(has_f, observed)):
+    if not layers:
         return None
+    there = any(map(has_f, observed))
     if definition == "code":
         sums = sum(mean(e) for e, _ in layers), sum(sum(s) for _, s in layers)
-        return min(sums[0], LARGEST), min(sums[1], LARGEST)
-    return mean(x for e, _ in layers for x in e), mean(x for _, s in layers for x in s)
+        return min(sums[0], LARGEST) if there else None, min(sums[1], LARGEST)
+    e = mean(x for e, _ in layers for x in e) if there else None
+    return e, mean(x for _, s in layers for x in s)
 
 
 def observed_layers(record: Record, role: Role) -> list[tuple[str, LayerIndicators]]:

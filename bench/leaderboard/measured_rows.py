@@ -181,13 +181,14 @@ def _row(measured: Measurements, row: Row, cells: list[Cell], timed_by: list[Cel
 def _scores(records: list[Record], definition: Definition) -> Scores:
     ended = [record for record in records if record.status == "ok"]
     pairs = [pair for record in ended if (pair := indicators(record, definition))]
+    errors = [e for e, _ in pairs if e is not None]
     accuracies = _accuracies(records)
     return Scores(
         by_seed=accuracies,
         last=estimate(list(accuracies.values())),
         best=estimate([r.best_acc for r in records if r.best_acc is not None]),
         top5=estimate([r.last_top5 for r in ended if r.last_top5 is not None]),
-        e=mean(e for e, _ in pairs) if pairs else None,
+        e=mean(errors) if errors else None,
         s=mean(s for _, s in pairs) if pairs else None,
     )
 

@@ -27,6 +27,7 @@ from bench.spec.cell import Recipe, Role
 from bench.spec.preset import without_dependent
 
 MOST_COMBINATIONS = 1_000  # of one matrix
+MANY = ("matrix", "zip")  # keys of an entry that stands for several
 # of an estimator's entry; so no estimator may have such fields
 NO_PARAMETERS = frozenset({"teacher", "preset", "train", "structure"})
 
@@ -220,23 +221,44 @@ def _expand_matrix(
     """
     Take an entry once, or once per combination of its `matrix: {parameter: [values]}`.
 
-    Returns what each adds to the label, with its parameters, and what is wrong with the matrix.
+    `zip: {parameter: [values]}` takes the first value of each parameter, then the second of each;
+    where there are both, every one of these with every combination of the matrix.
+
+    Returns what each adds to the label, with its parameters, and what is wrong with the two.
     """
-    rest = {k: v for k, v in entry.items() if k != "matrix"}
-    matrix = as_mapping(entry.get("matrix", {}))
-    if matrix is None or not all(as_list(v) for v in matrix.values()):
-        message = "must map parameters to lists of values, as in {o_end: [1, 2, 3]}"
-        return [], [Problem((*path, "matrix"), message)]
-    if math.prod(len(as_list(v)) for v in matrix.values()) > MOST_COMBINATIONS:
+    rest = {k: v for k, v in entry.items() if k not in MANY}
+    given = {key: as_mapping(entry.get(key, {})) for key in MANY}
+    message = "must map parameters to lists of values, as in {o_end: [1, 2, 3]}"
+    wrong = [
+        Problem((*path, key), message)
+        for key, lists in given.items()
+        if lists is None or not all(as_list(v) for v in lists.values())
+    ]
+    if wrong:
+        return [], wrong
+    matrix, zipped = given["matrix"] or {}, given["zip"] or {}
+    lengths = {key: len(as_list(values)) for key, values in zipped.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{key} {n}" for key, n in lengths.items())
+        return [], [Problem((*path, "zip"), f"needs lists of one length, has {told}")]
+    steps = [
+        dict(zip(zipped, values, strict=True)) for values in zip(*zipped.values(), strict=True)
+    ]
+    crossed = math.prod(len(as_list(v)) for v in matrix.values())
+    if crossed * max(len(steps), 1) > MOST_COMBINATIONS:
         message = f"has more than {MOST_COMBINATIONS:,} combinations"
         return [], [Problem((*path, "matrix"), message)]
     twice = [
-        Problem((*path, key), f"stands in the matrix, too, as {matrix[key]}; say it once")
-        for key in matrix.keys() & rest.keys()
+        Problem((*path, key), f"stands in the {name}, too, as {lists[key]}; say it once")
+        for name, lists, others in (
+            ("matrix", matrix, rest.keys()),
+            ("zip", zipped, rest.keys() | matrix.keys()),
+        )
+        for key in lists.keys() & others
     ]
     combinations: list[tuple[str, dict[str, Any]]] = []
-    for values in product(*matrix.values()):
-        chosen: dict[str, Any] = dict(zip(matrix, values, strict=True))
+    for step, values in product(steps or [{}], product(*matrix.values())):
+        chosen: dict[str, Any] = {**step, **dict(zip(matrix, values, strict=True))}
         words = ",".join(f"{k}={v}" for k, v in chosen.items())
         combinations.append((f"({words})" if words else "", rest | chosen))
     return combinations, twice

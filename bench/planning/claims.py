@@ -2,12 +2,18 @@
 
 from pathlib import Path
 
+from bench.base.files import is_file
+from bench.base.plain_data import as_mapping
 from bench.base.yaml_document import Document
 from bench.errors import SuiteError
 from bench.planning.axes import Axes
+from bench.planning.own_settings import base_label
+from bench.registry import ESTIMATORS
+from bench.spec.composition import compose
 from bench.spec.plan import Absent, Row
 from bench.spec.published import Claim, read_ledger
 from bench.spec.suite import Suite
+from bench.spec.suite_file import SHIPPED
 
 
 def read_claims(suite: Suite, document: Document) -> list[Claim]:
@@ -40,11 +46,28 @@ def read_claims(suite: Suite, document: Document) -> list[Claim]:
     ]
 
 
+def find_built_labels(suite: Suite) -> set[str]:
+    """
+    Find the labels of all that there is: plugins, and labels of the suites of the ledgers' names.
+
+    Those suites train every row of their ledger that can be trained, under its own label.
+    """
+    found = {"none", *ESTIMATORS.names()}
+    for name in suite.published.ledgers:
+        path = SHIPPED / f"{Path(name).name}.yaml"
+        if is_file(path):
+            found |= (as_mapping(compose(path).data.get("estimators")) or {}).keys()
+    return found
+
+
 def place_claims(
-    claims: list[Claim], rows: list[Row], axes: Axes
+    claims: list[Claim], rows: list[Row], axes: Axes, built: set[str]
 ) -> tuple[list[Row], list[Absent]]:
     """
     Put each claim beside the row that it belongs to.
+
+    Args:
+        built: labels of what any suite could train, as `find_built_labels` has them.
 
     Returns the rows with their claims, and the claims that have no row here, each with the reason:
     nothing published is silently left out.
@@ -52,12 +75,12 @@ def place_claims(
     placed = [row.model_copy(update={"claim": _find_claim(claims, row, axes)}) for row in rows]
     used = [row.claim for row in placed if row.claim]
     taken = {(c.label, c.backbone, c.wa, c.schedule) for c in used}
-    built = {"none", *axes.estimators}
+    built = {*built, *map(base_label, axes.estimators)}
 
     def reason(claim: Claim) -> str:
         if (claim.label, claim.backbone, claim.wa, claim.schedule) in taken:
             return "another number stands beside the row"
-        return "not in this suite" if claim.label in built else "not built"
+        return "not in this suite" if base_label(claim.label) in built else "not built"
 
     return placed, [Absent(claim=c, reason=reason(c)) for c in claims if c not in used]
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from bench.base.plain_data import KeyPath, as_list, as_mapping
 from bench.base.yaml_document import Document
-from bench.planning.axes import Axes, BackboneConfig, Roles
+from bench.planning.axes import MANY, Axes, BackboneConfig, Roles
 from bench.planning.own_settings import base_label
 from bench.planning.resolved_suite import ResolvedSuite, resolve
 from bench.spec.suite import Suite
@@ -144,8 +144,9 @@ def _shared_data(suite: Suite, axes: Axes) -> Iterator[Value]:
 def _origin(document: Document, path: KeyPath) -> str:
     """Say where the value at `path` is from."""
     label = base_label(str(path[1])) if path[0] in LABELLED else ""
-    in_entry, in_matrix = (path[0], label, *path[2:]), (path[0], label, "matrix", *path[2:])
-    for candidate in (path, in_entry, in_matrix):
+    in_entry = (path[0], label, *path[2:])
+    in_lists = ((path[0], label, key, *path[2:]) for key in MANY)
+    for candidate in (path, in_entry, *in_lists):
         place = document.places.get(candidate)
         if place is not None:
             return _short(place)

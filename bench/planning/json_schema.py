@@ -6,6 +6,7 @@ from typing import Any
 from bench.base.answer_cache import Question, keep, recall
 from bench.data.sources import SOURCES
 from bench.errors import PluginError
+from bench.planning.axes import MANY
 from bench.registry import BACKBONES, ESTIMATORS, Registry, plugins_state
 from bench.spec.preset import preset_names
 from bench.spec.suite import Suite
@@ -118,7 +119,7 @@ def _axis(registry: Registry[Any], definitions: dict[str, Any], *, by_role: bool
             continue  # broken: `bench list` says why
         definitions |= parameters.pop("$defs", {})
         own = parameters.get("properties", {})
-        own |= {"plugin": {"enum": [name]}, "matrix": {"type": "object"}}
+        own |= {"plugin": {"enum": [name]}, **{key: {"type": "object"} for key in MANY}}
         own |= {"teacher": TEACHER, **_own_settings()} if by_role else {}
         known[name] = _or_null(_entry(parameters, own, by_role=by_role))
     labelled: dict[str, Any] = {"type": ["object", "string"]}

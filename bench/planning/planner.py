@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bench.data.sources import data_folder
 from bench.errors import SuiteError
-from bench.planning.claims import place_claims, read_claims
+from bench.planning.claims import find_built_labels, place_claims, read_claims
 from bench.planning.resolved_suite import resolve
 from bench.planning.rows import build_rows
 from bench.registry import ESTIMATORS
@@ -34,7 +34,7 @@ def plan(path: Path, overrides: Iterable[str] = (), data: Path | None = None) ->
     if not rows:
         message = f"{document.source}: every combination is left out: {left_out[0].reason}"
         raise SuiteError(message)
-    rows, absent = place_claims(claims, rows, resolved.axes)
+    rows, absent = place_claims(claims, rows, resolved.axes, find_built_labels(suite))
     return Plan(
         suite=name_results(Path(document.source), overrides),
         source=document.source,

@@ -20,14 +20,15 @@ def certify(plugin: Surrogate, role: Role | None) -> list[Certificate]:
 
 
 def _proofs(fs: tuple[Surrogate, ...], at: Knob | None, along: Knob | None) -> list[Certificate]:
-    worst = [(f, w) for f in fs if (w := verdicts.find_violation((f,), at))]
+    within, path = verdicts.bound(at, fs), verdicts.bound(along, fs)
+    worst = [(f, w) for f in fs if (w := verdicts.find_violation((f,), within))]
     if worst:
         f, witness = max(worst, key=lambda pair: pair[1].gap)
         z, knob = witness.z or 0.0, witness.knob or 0.0
-        found = [violation.locate_violation(f, at, knob, z)]
+        found = [violation.locate_violation(f, within, knob, z)]
     else:
         found = [certificate.certify_rational(f, at) for f in fs]
     turns = along is not None and (along.learned or along.start != along.end)
-    if turns and Rise.along(verdicts.measure_errors(fs[0], along)).largest <= TOLERANCE:
+    if turns and Rise.along(verdicts.measure_errors(fs[0], path)).largest <= TOLERANCE:
         found.append(certificate.certify_gradual(fs[0], along))
     return found

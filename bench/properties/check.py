@@ -52,12 +52,23 @@ def check_estimator(estimator: Estimator, *, quick: bool = True) -> CheckReport:
         return CheckReport(checks, "", None, {})
     checks.append(check_claim("knob is one", lambda plugin: ("", describe_knob(plugin)), estimator))
     knob = checks.pop() if checks[-1].ok else checks[-1]
-    if not all(c.ok for c in checks):
+    judged: list[tuple[Properties, dict[Role, Properties]]] = []
+
+    def judge(plugin: Surrogate) -> tuple[str, str]:
+        trained: dict[Role, Properties] = {
+            role: verdicts.judge_trained(plugin, role) for role in ROLES
+        }
+        judged.append((verdicts.judge_printed(plugin), trained))
+        return "", ""
+
+    if (
+        all(c.ok for c in checks)
+        and not (found := check_claim("f has numbers", judge, estimator)).ok
+    ):
+        checks.append(found)
+    if not judged:
         return CheckReport(checks, knob.detail, None, {})
-    trained: dict[Role, Properties] = {
-        role: verdicts.judge_trained(estimator, role) for role in ROLES
-    }
-    return CheckReport(checks, knob.detail, verdicts.judge_printed(estimator), trained)
+    return CheckReport(checks, knob.detail, *judged[0])
 
 
 def list_claims(estimator: Estimator, *, quick: bool) -> dict[str, Claim]:

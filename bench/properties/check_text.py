@@ -9,7 +9,7 @@ from rich.table import Table
 
 from bench.base.validation import misuse
 from bench.base.yaml_document import parse_settings
-from bench.errors import PluginError, UsageError
+from bench.errors import BenchError, PluginError, UsageError
 from bench.nn.contract import Surrogate
 from bench.properties.certificates import certify
 from bench.properties.check import check_estimator
@@ -127,6 +127,8 @@ def render_study(
 
 
 def _raises(name: str, error: Exception) -> str:
+    if isinstance(error, BenchError):
+        return f"{name}: {error}"
     return f"{name}: f raises {type(error).__name__}: {error}"
 
 

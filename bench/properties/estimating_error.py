@@ -71,9 +71,9 @@ def empirical_sample(name: str, values: Tensor, most: int = 20_000) -> WeightedS
 
 
 def measure_error(f: Surrogate, z: Tensor, knob: float) -> Tensor:
-    """|sign z - f(z)|; infinite where f is not a number."""
+    """|sign z - f(z)|; NaN where f is not a number."""
     value = f.f(z, torch.tensor(knob, dtype=torch.float64))
-    return (torch.sign(z) - value).abs().nan_to_num(nan=math.inf)
+    return (torch.sign(z) - value).abs()
 
 
 def measure_baseline_error(z: Tensor, baseline: Baseline = "identity") -> Tensor:
@@ -92,8 +92,9 @@ class Rise:
     @classmethod
     def along(cls, path: Tensor) -> "Rise":
         """Args: path: errors (knob values, columns), in the knob's order."""
-        above = path - torch.cummin(path, 0).values
-        rise = above.max(0).values.nan_to_num(nan=math.inf)
+        lowest = torch.cummin(path.nan_to_num(nan=math.inf, posinf=math.inf), 0).values
+        above = (path - lowest).nan_to_num(nan=0.0, posinf=math.inf)  # what is no number, is none
+        rise = above.max(0).values
         column = int(rise.argmax())
         return cls(
             largest=rise[column].item(),

@@ -76,15 +76,16 @@ def _norms(
     against: list[Witness] = []
     changes = False
     for role, sample in samples:
-        at = verdicts.knob_in_training(f, role)
-        along = f.knob(role) if criterion.form == "pure" else at
+        trained = verdicts.knob_in_training(f, role)
+        ends = f.knob(role) if criterion.form == "pure" else trained
+        at, along = verdicts.bound(trained, (f,)), verdicts.bound(ends, (f,))
         limit = sample.norm(
             estimating_error.measure_baseline_error(sample.z, criterion.baseline)
         ).item()
         worst += _excess(_path(f, sample, at), limit, at, sample)
         path = _path(f, sample, along)
         against += _rise(path, along, sample)
-        against += [w for w in verdicts.find_missed_ends(f, along) if w not in against]
+        against += [w for w in verdicts.find_missed_ends(f, ends) if w not in against]
         changes = changes or verdicts.any_change(path[:, None])
     flexible, witness = ("not", verdicts.UNCHANGED)
     if changes:
@@ -100,9 +101,9 @@ def _norms(
 def _path(f: Surrogate, sample: WeightedSample, knob: Knob | None) -> torch.Tensor:
     """‖sign z - f‖ at every visited value of the knob."""
     values = verdicts.list_visited(knob)
-    return torch.stack(
-        [sample.norm(estimating_error.measure_error(f, sample.z, k)) for k in values]
-    )
+    errors = torch.stack([estimating_error.measure_error(f, sample.z, k) for k in values])
+    verdicts.refuse_no_number(errors, sample.z, knob)
+    return torch.stack([sample.norm(error) for error in errors])
 
 
 def _excess(

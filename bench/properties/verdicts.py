@@ -22,6 +22,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
+from bench.errors import PluginError
 from bench.nn.contract import Knob, Surrogate
 from bench.properties.estimating_error import (
     TOLERANCE,
@@ -36,6 +37,8 @@ from bench.spec.plan import Properties, Witness
 
 REACHED = {"identity": 1e-3, "sign": 1e-2}  # of (a), largest deviation at a limit
 KNOBS = 201  # values tried in the visited range
+POWERS = tuple(10.0**n for n in range(5, -1, -1))  # tried in the place of an infinite limit
+STEPS = (1e-100, 1e-30, 1e-12, 1e-9, 1e-6, 1e-3)  # tried from a limit where f has no number
 UNCHANGED = Witness(z=None, knob=None, gap=0.0, text="no parameter changes the error")
 
 
@@ -70,6 +73,41 @@ def knob_in_training(surrogate: Surrogate, role: Role) -> Knobs:
     return dataclasses.replace(knob, start=surrogate.path(0.0, role))
 
 
+def bound(knob: Knobs, variants: tuple[Surrogate, ...]) -> Knobs:
+    """Return a learned knob with finite limits in place of infinite ones, which none attains."""
+    if knob is None or not knob.learned or all(map(math.isfinite, knob.limits)):
+        return knob
+    low, high = (_approach(knob, index, variants, full_grid()) for index in (0, 1))
+    return dataclasses.replace(knob, limits=(low, high))
+
+
+def _approach(knob: Knob, index: int, variants: tuple[Surrogate, ...], z: Tensor) -> float:
+    """
+    The nearest value to the identity end (0) or the sign end (1) at which every f has numbers.
+
+    The last one tried where there is none.
+    """
+    value = math.nan
+    for value in _towards(knob.limits[index], knob.limits[1 - index], knob):
+        at = torch.tensor(value, dtype=torch.float64)
+        if all(f.f(z, at).isfinite().all() for f in variants):
+            break
+    return value
+
+
+def _towards(limit: float, other: float, knob: Knob) -> Iterator[float]:
+    """Values on the way from a limit, which is approached, to the other one; the nearest first."""
+    if math.isinf(limit):
+        unit = math.copysign(max(1.0, abs(other) if math.isfinite(other) else 1.0), limit)
+        yield from (unit * power for power in (POWERS[1:] if knob.integer else POWERS))
+    elif knob.integer:
+        yield limit
+    else:
+        inward = math.copysign(1.0, other - limit)
+        yield limit or inward * 1e-300
+        yield from (limit + inward * step for step in STEPS)
+
+
 def judge(
     variants: tuple[Surrogate, ...], knob: Knobs, at: Knobs, baseline: Baseline = "identity"
 ) -> Properties:
@@ -81,6 +119,9 @@ def judge(
         knob: flexible is judged along its range.
         at: rational is judged over the range that training visits.
         baseline: what f must not be further from sign than.
+
+    Raises:
+        PluginError: f is not a number somewhere, and nothing else speaks against it.
     """
     return _judge(variants, knob, at, baseline)  # pyright: ignore[reportArgumentType]
 
@@ -89,7 +130,7 @@ def judge(
 def _judge(
     variants: tuple[Surrogate, ...], knob: Knobs, at: Knobs, baseline: Baseline
 ) -> Properties:
-    worst = find_violation(variants, at, baseline)
+    worst = find_violation(variants, bound(at, variants), baseline)
     verdict, witness = judge_flexible(variants, knob)
     return Properties(
         rational="no" if worst else "yes",
@@ -117,7 +158,8 @@ def list_visited(knob: Knobs) -> list[float]:
         return [0.0]
     ends = (knob.start, knob.end)
     if knob.learned:  # anywhere between its limits, which it never attains
-        ends = tuple(sorted((min(knob.limits) + 1e-3, max(knob.limits) - 1e-3)))
+        low, high = (min(max(end, -POWERS[0]), POWERS[0]) for end in sorted(knob.limits))
+        ends = (low + 1e-3, high - 1e-3)
     low, high = sorted(max(end, knob.floor) for end in ends)
     if knob.integer:
         step = max(1, int(high - low) // KNOBS)
@@ -139,22 +181,45 @@ def find_violation(
 
 
 def _worst_gap(f: Surrogate, knob: Knobs, baseline: Baseline) -> Witness:
-    """Where |sign z - f| exceeds |sign z - b| most; beyond [-3, 3] only if nowhere within."""
+    """
+    Where |sign z - f| exceeds |sign z - b| most; beyond [-3, 3] only if nowhere within.
+
+    Raises:
+        PluginError: nowhere, but f is not a number in all places.
+    """
     z = full_grid()
     far = torch.tensor([s * r for r in (4.0, 10.0, 1e2, 1e4) for s in (1, -1)], dtype=z.dtype)
     than = "z" if baseline == "identity" else f"{baseline} of z"
-    found = _most(f, knob, z, measure_errors(f, knob) - measure_baseline_error(z, baseline), than)
+    errors = measure_errors(f, knob)
+    found = _most(f, knob, z, errors - measure_baseline_error(z, baseline), than)
     if found.gap > TOLERANCE:
         return found
+    refuse_no_number(errors, z, knob)
     beyond = torch.stack([measure_error(f, far, k) for k in list_visited(knob)])
     return _most(f, knob, far, beyond - measure_baseline_error(far, baseline), than)
 
 
 def _most(f: Surrogate, knob: Knobs, z: Tensor, gaps: Tensor, than: str) -> Witness:
-    """The largest of `gaps` (knob values, z), to what `than` calls the baseline."""
+    """The largest of `gaps` (knob values, z) that are numbers; `than` is the baseline's name."""
+    gaps = gaps.nan_to_num(nan=-math.inf, posinf=math.inf, neginf=-math.inf)
     row, column = divmod(int(gaps.argmax()), len(z))
     gap, at, k = gaps[row, column].item(), z[column].item(), list_visited(knob)[row]
     return Witness(z=at, knob=k, gap=gap, text=_rational_text(f, knob, at, k, gap, than))
+
+
+def refuse_no_number(errors: Tensor, z: Tensor, knob: Knobs) -> None:
+    """
+    Refuse to judge by errors (knob values, z) that are not all numbers.
+
+    Raises:
+        PluginError: one is none.
+    """
+    places = errors.isnan().nonzero()
+    if len(places):
+        row, column = places[0].tolist()
+        where = f"z = {z[column]:g}{_at(knob, list_visited(knob)[row])}"
+        message = f"f is not a number at {where}, so nothing can be said of it"
+        raise PluginError(message)
 
 
 def _rational_text(f: Surrogate, knob: Knobs, z: float, k: float, gap: float, than: str) -> str:
@@ -171,11 +236,12 @@ def judge_flexible(
     variants: tuple[Surrogate, ...], knob: Knobs
 ) -> tuple[Literal["yes", "little", "not"], Witness | None]:
     """The verdict on the first of `variants` and what stands against it."""
-    if not any_change(torch.cat([measure_errors(f, knob) for f in variants])):
+    path = bound(knob, variants)
+    if not any_change(torch.cat([measure_errors(f, path) for f in variants])):
         return "not", UNCHANGED
     against = [
         *find_missed_ends(variants[0], knob),
-        *_rises(knob, measure_errors(variants[0], knob)),
+        *_rises(path, measure_errors(variants[0], path)),
     ]
     return sum_up(against)
 
@@ -191,7 +257,8 @@ def sum_up(against: list[Witness]) -> tuple[Literal["yes", "little"], Witness | 
 
 def any_change(errors: Tensor) -> bool:
     """Whether any error (parameters, z) depends on a parameter."""
-    return bool((errors.max(0).values - errors.min(0).values).max() > TOLERANCE)
+    low, high = (errors.nan_to_num(nan=x) for x in (math.inf, -math.inf))
+    return bool((high.max(0).values - low.min(0).values).max() > TOLERANCE)
 
 
 def find_missed_ends(f: Surrogate, knob: Knobs) -> Iterator[Witness]:
@@ -205,10 +272,10 @@ def find_missed_ends(f: Surrogate, knob: Knobs) -> Iterator[Witness]:
         if knob is None:
             continue
         limit = knob.limits[index]
-        near = _near(limit, knob)
+        near = _approach(knob, index, (f,), z)
         value = f.f(z, torch.tensor(near, dtype=torch.float64))
         target = z if name == "identity" else torch.sign(z)
-        gaps = (value - target).abs().nan_to_num(nan=math.inf)
+        gaps = (value - target).abs().nan_to_num(nan=0.0, posinf=math.inf)  # NaN says nothing
         place = int(gaps.argmax())
         gap = gaps[place].item()
         if gap > REACHED[name]:
@@ -217,13 +284,6 @@ def find_missed_ends(f: Surrogate, knob: Knobs) -> Iterator[Witness]:
                 f"stays {gap:.4g} away"
             )
             yield Witness(z=None, knob=limit if math.isfinite(limit) else None, gap=gap, text=text)
-
-
-def _near(limit: float, knob: Knob) -> float:
-    """A value as good as the limit in float64."""
-    if math.isinf(limit):
-        return 1e4 if knob.integer else 1e5
-    return 1e-300 if limit == 0 and not knob.integer else limit
 
 
 def _rises(knob: Knobs, path: Tensor) -> Iterator[Witness]:

@@ -26,6 +26,7 @@ class CellState:
     record: Record | None = None
     stale: tuple[str, ...] = ()
     damage: str = ""  # of what lies in the place of its record and cannot be used
+    failed: Record | None = None  # what other code or data last made of it: it failed
 
     @property
     def id(self) -> str:
@@ -38,6 +39,11 @@ class CellState:
             return "to run"
         measured = "recorded" if self.record.measured else "failed"
         return "stale" if self.stale else measured
+
+    @property
+    def failed_before(self) -> bool:
+        """Did it fail when it was last tried, as it is now or as it was before a change?"""
+        return self.state == "failed" or self.failed is not None
 
     @property
     def note(self) -> str:
@@ -62,7 +68,7 @@ class CellStates:
 
     def __init__(self, root: Path, cells: Iterable[Cell]) -> None:
         self.root = root
-        self._namesakes: dict[str, list[Record]] = {}  # measured, by their cell's name
+        self._namesakes: dict[str, list[Record]] = {}  # by their cell's name
         self.by_id: dict[str, CellState] = {}
         self.refresh(cells)
 
@@ -106,15 +112,18 @@ class CellStates:
             return CellState(cell, record)
         damage = self._damage(cell)
         if cell.name not in self._namesakes:
-            found = (record for _, record in store.find_namesakes(self.root, cell))
-            self._namesakes[cell.name] = [record for record in found if record.measured]
+            self._namesakes[cell.name] = [r for _, r in store.find_namesakes(self.root, cell)]
         key = cell.key
-        older = [record for record in self._namesakes[cell.name] if record.cell.key == key]
+        tried = [record for record in self._namesakes[cell.name] if record.cell.key == key]
+        tried.sort(key=lambda record: record.provenance.started)
+        failed = tried[-1] if tried and not tried[-1].measured else None
+        older = [record for record in tried if record.measured]
         own = [record for record in older if record.cell == cell]  # an older version's folder
         if own or not older:
-            return CellState(cell, own[0] if own else None, damage=damage)
-        newest = max(older, key=lambda record: record.provenance.started)
-        return CellState(cell, newest, tuple(source_digest.changes(newest.cell, cell)), damage)
+            return CellState(cell, own[0] if own else None, damage=damage, failed=failed)
+        newest = older[-1]
+        stale = tuple(source_digest.changes(newest.cell, cell))
+        return CellState(cell, newest, stale, damage, failed)
 
     def _damage(self, cell: Cell) -> str:
         """Why the file in the place of a cell's record is none, if there is one."""

@@ -1,5 +1,6 @@
 """One call of `bench run`: what is missing is run and shown, then the table and its files."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from rich.console import Console
 from bench.base.console import print_text
 from bench.base.files import write_file
 from bench.base.text import count
-from bench.errors import UsageError
+from bench.errors import EmptyMatch, UsageError
 from bench.leaderboard import saved, sequential
 from bench.leaderboard.ranking import rank
 from bench.leaderboard.tables.formats import KEPT, TableFormat
@@ -214,21 +215,35 @@ def _states_to_rerun(chosen: CellStates, rerun: tuple[str, ...]) -> list[CellSta
 
     With them come cells without a record that waited for one of them, and what they need and lack.
 
+    `failed` are cells that failed when they were last tried, before a change of code or data, too.
+
     Raises:
-        UsageError: a word names no cell, or several.
+        UsageError: a word names several cells.
+        EmptyMatch: nothing is to be run again.
     """
     slugs = {state.cell.slug: i for i, state in chosen.by_id.items()}
     wanted: set[str] = set()
     for word in rerun:
-        if word in {"failed", "stale"}:
+        if word == "failed":
+            wanted |= {i for i, state in chosen.by_id.items() if state.failed_before}
+            continue
+        if word == "stale":
             wanted |= {i for i, state in chosen.by_id.items() if state.state == word}
             continue
         named = cell_folders.match_slugs(word, slugs)
-        if len(named) != 1:
-            listed = ", ".join(named[:5]) or "none"
+        if not named:
+            message = f"--rerun `{word}` names no cell of this suite; `bench plan` lists them"
+            raise EmptyMatch(message)
+        if len(named) > 1:
+            listed = ", ".join(named[:5])
             message = f"--rerun `{word}` names {len(named)} cells of this suite: {listed}"
             raise UsageError(message)
         wanted.add(slugs[named[0]])
+    if not wanted:
+        states = Counter(state.state for state in chosen.by_id.values())
+        there = ", ".join(f"{n} {state}" for state, n in states.items())
+        message = f"--rerun {' '.join(rerun)}: no such cell in this suite, which has {there}"
+        raise EmptyMatch(message)
     wanted |= _waiting_for(chosen, wanted)
     above = {c.id for i in wanted for c in chosen.by_id[i].cell.ancestry()}
     wanted |= {i for i in above & chosen.by_id.keys() if chosen.by_id[i].state != "recorded"}
@@ -240,7 +255,7 @@ def _waiting_for(chosen: CellStates, wanted: set[str]) -> set[str]:
     lacking = {
         i
         for i in wanted
-        if (state := chosen.by_id[i]).state in {"failed", "stale"}
+        if (state := chosen.by_id[i]).state != "recorded"
         or (state.state == "recorded" and find_obstacle(chosen.root, Parent(cell=state.cell)))
     }
     return {

@@ -167,13 +167,12 @@ def curves(record: Record) -> dict[int, Values]:
     """The curves of a record by epoch, counted from 1, and e and s as means over layers."""
     found = dict(record.curves)
     for role in ("W", "A"):
-        series = [
-            equilibrium.series(layer, "paper")
-            for _, layer in equilibrium.observed_layers(record, role)
-            if equilibrium.has_f(layer)
-        ]
-        for name, layers in zip(("e", "s"), zip(*series, strict=True), strict=False):
-            found[f"{name}_{role}"] = [mean(values) for values in zip(*layers, strict=True)]
+        layers = [layer for _, layer in equilibrium.observed_layers(record, role)]
+        with_f = [layer for layer in layers if equilibrium.has_f(layer)]
+        for index, name, seen in ((0, "e", with_f), (1, "s", layers)):
+            if seen:
+                series = [equilibrium.series(layer, "paper")[index] for layer in seen]
+                found[f"{name}_{role}"] = [mean(values) for values in zip(*series, strict=True)]
     epochs = max(map(len, found.values()), default=0)
     return {
         i + 1: {name: curve[i] for name, curve in found.items() if i < len(curve)}

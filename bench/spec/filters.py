@@ -2,7 +2,7 @@
 `--filter "estimator=reste,ste & wa=1/1"`: which cells of a plan to run.
 
 Terms joined by `&` must all hold; a term's comma-separated words are alternatives, in which
-`*` and `?` stand for any text.
+`*` and `?` stand for any text, and `0..4` for these numbers.
 """
 
 import re
@@ -64,7 +64,16 @@ def _values(row: Row, cell: Cell) -> dict[str, str]:
 
 def _matches(value: str, words: list[str]) -> bool:
     """Is the value one of the words? Brackets in them are no patterns."""
-    return any(fnmatchcase(value, word.replace("[", "[[]")) for word in words)
+    return any(
+        fnmatchcase(value, word.replace("[", "[[]")) or _in_range(value, word) for word in words
+    )
+
+
+def _in_range(value: str, word: str) -> bool:
+    """Is the value a number of the range that a word is, as in `seed=0..4`?"""
+    span = re.fullmatch(r"(\d{1,18})\.\.(\d{1,18})", word)
+    number = span is not None and re.fullmatch(r"\d{1,18}", value)
+    return bool(span and number and int(span[1]) <= int(value) <= int(span[2]))
 
 
 def _explain_empty_match(plan: Plan, terms: list[Term], text: str) -> str:

@@ -159,10 +159,11 @@ def _entry(
     Return what a preset says of one label: of its plugin, or of the plugins of its two roles.
 
     Args:
-        with_matrix: also what the label's matrix has values of.
+        with_matrix: also what the label's matrix or zip has values of.
     """
     own = as_mapping(entry) or {}
-    matrix = {} if with_matrix else as_mapping(own.get("matrix")) or {}
+    lists = [] if with_matrix else [as_mapping(own.get(key)) or {} for key in ("matrix", "zip")]
+    matrix = {key for each in lists for key in each}
     if own.keys() & {"W", "A"}:
         for_both = {*own, *matrix}  # what the entry says of both roles
         roles = {role: _role(own[role], plugins) for role in ("W", "A") if role in own}

@@ -27,6 +27,7 @@ from bench.spec.schedule import ScheduleName
 
 ScheduleChoice: TypeAlias = ScheduleName | Literal["default"]
 Entry: TypeAlias = dict[str, Any]
+MOST_SEEDS = 10_000  # of a row
 
 
 def _listed(value: Any) -> Any:
@@ -35,16 +36,34 @@ def _listed(value: Any) -> Any:
 
 
 def _seeds(value: Any) -> Any:
-    """`3`, `[0, 1]`, or the range `0..4`, both ends included."""
-    if isinstance(value, str) and (match := re.fullmatch(r"(\d{1,6})\.\.(\d{1,6})", value)):
-        return list(range(int(match[1]), int(match[2]) + 1))
+    """
+    `0`, `[0, 1]`, or the range `0..4`, both ends included.
+
+    A bare `5` is asked about, for it may mean five seeds, and another way to write a range, too.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and 1 < value <= MOST_SEEDS:
+        meant = f"`0..{value - 1}` are {value} seeds, `[{value}]` is the one called {value}"
+        message = f"does `{value}` mean how many, or which? {meant}"
+        raise ValueError(message)
+    if not isinstance(value, str):
+        return _listed(value)
+    match = re.fullmatch(r"\s*(\d{1,6})\s*(\.\.|\.\.\.|-|–|:|to|)\s*(\d{1,6})\s*", value)
+    if match and match[2] == ".." and int(match[1]) <= int(match[3]):
+        return list(range(int(match[1]), int(match[3]) + 1))
+    if match and match[2]:
+        low, high = sorted((int(match[1]), int(match[3])))
+        message = f"a range is written low..high, got `{value}`; did you mean `{low}..{high}`?"
+        raise ValueError(message)
+    if re.fullmatch(r"\d+(\s*,\s*\d+)+", value):
+        message = f"several seeds are a list, got `{value}`; did you mean `[{value}]`?"
+        raise ValueError(message)
     return _listed(value)
 
 
 Seeds: TypeAlias = Annotated[
     list[Annotated[int, Field(ge=0, lt=2**63)]],
     BeforeValidator(_seeds),
-    Field(min_length=1, max_length=10_000),
+    Field(min_length=1, max_length=MOST_SEEDS),
 ]
 Words: TypeAlias = Annotated[list[str], BeforeValidator(_listed)]
 

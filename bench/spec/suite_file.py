@@ -25,7 +25,8 @@ def find_suite(path: Path) -> Path:
     """
     bare = path.parent in {Path(), Path("suites")}  # only a name, not a wrong path
     shipped = [SHIPPED / path.name, SHIPPED / f"{path.name}.yaml"] if bare else []
-    for candidate in (path, *shipped):
+    written = [path.with_name(path.name + end) for end in (".yaml", ".yml")] if path.name else []
+    for candidate in (path, *shipped, *written):
         if is_file(candidate):
             return candidate
     names = sorted(p.stem for p in SHIPPED.glob("*.yaml"))

@@ -182,13 +182,22 @@ def test_an_alias_bomb_is_refused(innermost: str, level: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["&a [*a]", "&a {b: *a}", "&a {<<: *a}", "- " * 5000],
-    ids=["list", "mapping", "merge", "dashes"],
+    ("text", "place"),
+    [("&a [*a]", "0"), ("&a {b: *a}", "b"), ("&a {<<: *a}", "<<"), ("&a {b: [{c: *a}]}", "b.0.c")],
+    ids=["list", "mapping", "merge", "below"],
 )
-def test_endless_nesting_is_an_error(text: str) -> None:
-    """What holds itself, or is nested without end, is refused like any other text."""
-    assert refused(text).startswith("x.yaml: not readable as YAML: RecursionError: ")
+def test_an_alias_that_holds_itself_is_named(text: str, place: str) -> None:
+    """What holds itself is refused by its place, in words of YAML and not of Python."""
+    assert refused(text) == f"x.yaml:1:1: {place}: an alias that holds itself"
+
+
+@pytest.mark.parametrize("text", ["- " * 5000, "? " * 5000, "1" * 5000], ids=["-", "?", "digits"])
+def test_what_python_cannot_read_is_told_in_words(text: str) -> None:
+    """Too deep a nesting or too long a number names no exception."""
+    message = refused(text)
+
+    assert message.startswith("x.yaml: not readable as YAML: ")
+    assert "Error" not in message
 
 
 @pytest.mark.parametrize("text", ["[" * 50_000, "{a: " * 50_000, "a: " + "[" * 101 + "]" * 101])

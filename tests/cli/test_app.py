@@ -64,7 +64,7 @@ def test_an_encoding_that_lacks_a_sign_is_no_error(monkeypatch: pytest.MonkeyPat
         (("indicators", "x", "--curves", "--histograms"), 2, "ask for one of them"),
         (("indicators", "x", "--curves", "--format", "csv"), 2, "ask for one of them"),
         (("gc", "--results", "/nowhere"), 2, "`/nowhere` is no results folder"),
-        (("run", "quickstart", "--rerun", "x y"), 2, "--rerun `x y` names 0 cells of this suite"),
+        (("run", "quickstart", "--rerun", "x y"), 4, "--rerun `x y` names no cell of this suite"),
         (("new", "estimator", "ste"), 2, "the name `ste` is taken"),
         (("new", "estimator", "my-est"), 2, "cannot be a file name to import"),
     ],

@@ -184,7 +184,7 @@ def seen(error: float) -> LayerIndicators:
 
 def test_a_method_without_f_has_no_error() -> None:
     ste, method = of("ste"), of("method")
-    assert indicators(measured(method, [0.5, 0.6], indicators=[seen(0.0)])) is None
+    assert indicators(measured(method, [0.5, 0.6], indicators=[seen(0.0)])) == (None, 0.5)
     info = RoleInfo(plugin="method", formula="w", kind="method", has_f=False, aux="loss")
     its = row("method", [method]).model_copy(update={"roles": {"W": info, "A": info}})
     shown = board(
@@ -194,7 +194,7 @@ def test_a_method_without_f_has_no_error() -> None:
         }
     )
     assert sorted(words(shown, "e")) == ["0.3", "no f"]
-    assert sorted(words(shown, "s")) == ["5.00e-01", "no f"]
+    assert sorted(words(shown, "s")) == ["5.00e-01", "5.00e-01"]
     assert "no f" in words(shown, "rational")
     assert sorted(words(shown, "beside")) == ["-", "loss"]
     assert rows_of(shown)["method"].scores.e is None

@@ -252,7 +252,7 @@ def test_an_exclude_that_matches_nothing_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "seeds"), [("0..2", [0, 1, 2]), ("3", [3]), ("[0, 1]", [0, 1]), ("[5, 5]", [5])]
+    ("written", "seeds"), [("0..2", [0, 1, 2]), ("[3]", [3]), ("[0, 1]", [0, 1]), ("[5, 5]", [5])]
 )
 def test_a_row_has_a_cell_per_seed(tmp_path: Path, written: str, seeds: list[int]) -> None:
     """A seed makes one cell, though it is named twice."""
@@ -275,7 +275,7 @@ def test_include_adds_to_the_product(tmp_path: Path) -> None:
         tmp_path,
         estimators="[ste, reste]",
         seeds="0..1",
-        include="[{estimator: none, wa: 32/32, seeds: 7}, "
+        include="[{estimator: none, wa: 32/32, seeds: [7]}, "
         "{estimator: reste, wa: 1/32, schedule: linear}]",
     )
     real, extra = plan.rows[2:]
@@ -308,7 +308,7 @@ def test_include_of_what_is_there_runs_once(tmp_path: Path) -> None:
 
 def test_full_precision_has_no_estimator(tmp_path: Path) -> None:
     """An estimator included over an axis with 32/32 makes no row there, whatever its seeds."""
-    plan = planned(tmp_path, wa="[1/1, 32/32]", include="[{estimator: ste, seeds: 5}]")
+    plan = planned(tmp_path, wa="[1/1, 32/32]", include="[{estimator: ste, seeds: [5]}]")
 
     assert [row.label for row in plan.rows if row.wa == "32/32"] == ["none"]
 

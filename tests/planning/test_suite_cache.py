@@ -124,7 +124,7 @@ def test_what_is_called_before_a_plan_is_made(home: Path) -> None:
 
 
 CHANGES: dict[str, Callable[[Path], object]] = {
-    "suite": lambda home: (home / "more.yaml").write_text(BASE.replace("1", "2")),
+    "suite": lambda home: (home / "more.yaml").write_text(BASE.replace("1", "[2]")),
     "extended suite": lambda home: (home / "suite.yaml").write_text(
         SUITE.replace("epochs: 1", "epochs: 2")
     ),

@@ -5,9 +5,13 @@ import math
 import pytest
 import torch
 
-from bench.plugin import Surrogate
+from bench.errors import PluginError
+from bench.plugin import Knob, Role, Surrogate
 from bench.properties import verdicts
+from bench.properties.criterion import Criterion
+from bench.properties.study import judge_by
 from bench.registry import ESTIMATORS
+from bench.spec.plan import Properties
 
 TABLE_3 = {  # rational, flexible, as printed
     "dsq": ("no", "little"), "ste": ("yes", "not"), "ede": ("no", "little"),
@@ -110,6 +114,58 @@ def test_a_new_estimator_is_judged_without_a_test_of_its_own() -> None:
     assert verdict.rational == "no"
     assert verdict.rational_witness
     assert math.isinf(verdict.rational_witness.gap)
+
+
+@pytest.mark.parametrize("limits", [(0.0, math.inf), (0.0, 1e4), (math.inf, 0.0)])
+def test_an_unbounded_limit_is_approached(limits: tuple[float, float]) -> None:
+    """A learned knob without an end is judged as one with a far end, never by f at infinity."""
+
+    class Softsign(Surrogate):
+        formula = "f(z) = (1 + t) z / (1 + t |z|)"
+        kind = "softsign"
+
+        def knob(self, role: Role = "W") -> Knob:
+            return Knob("t", 1.0, 1.0, limits=limits, learned=True)
+
+        def value(self, z: torch.Tensor, t: torch.Tensor, /) -> torch.Tensor:
+            if limits[0] > limits[1]:
+                t = 1 / t
+            return (1 + t) * z / (1 + t * z.abs())
+
+    for verdict in (judged := verdicts.judge_printed(Softsign())), judge_l2(Softsign()):
+        assert (verdict.rational, verdict.flexible) == ("yes", "yes")
+    assert judged.rational_witness is None
+
+
+def judge_l2(surrogate: Surrogate) -> Properties:
+    return judge_by(surrogate, Criterion("l2-uniform", "identity", "pure"))
+
+
+def test_what_is_no_number_is_no_witness() -> None:
+    """Of an f that overflows the last finite power is looked at; a NaN elsewhere is refused."""
+
+    class Exponential(Surrogate):
+        formula = "f(z) = sign(z) (e^(t|z|) - 1) / (e^t - 1)"
+        kind = "exponential"
+
+        def knob(self, role: Role = "W") -> Knob:
+            return Knob("t", 1.0, 1.0, limits=(0, math.inf), learned=True)
+
+        def value(self, z: torch.Tensor, t: torch.Tensor, /) -> torch.Tensor:
+            return torch.sign(z) * torch.expm1(t * z.abs()) / torch.expm1(t)
+
+    class Gap(Surrogate):
+        formula = "f(z) = z where |z| ≤ 1"
+        kind = "undefined beyond"
+
+        def value(self, z: torch.Tensor, _: torch.Tensor, /) -> torch.Tensor:
+            return torch.where(z.abs() <= 1, z, math.nan)
+
+    verdict = verdicts.judge_printed(Exponential())
+    assert verdict.rational == "no"
+    assert "nan" not in repr(verdict)
+    with pytest.raises(PluginError, match=r"f is not a number at z = 1\.0005, so nothing"):
+        verdicts.judge_printed(Gap())
 
 
 def surrogate(name: str, **params: object) -> Surrogate:

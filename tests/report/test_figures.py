@@ -198,6 +198,25 @@ def test_a_sweep_is_rows_that_differ_in_one_number() -> None:
     assert not [*draw_suite(*suite("a", "b", "c"), kinds=[FigureKind.SWEEP])]
 
 
+def test_a_sweep_of_two_numbers_has_a_line_for_each_of_the_one() -> None:
+    """o_end = 1, 2, 3 at k = 1 and 3: two lines along o_end, named by k; two values are none."""
+    both = [
+        (f"x(o_end={o},k={k})", *made(f"x(o_end={o},k={k})", 2, 0.3 + 0.01 * o, o_end=o, k=k))
+        for k in (1, 3)
+        for o in (1, 2, 3)
+    ]
+    rows = [row(name, cells) for name, cells, _ in both]
+    plan = Plan(suite="s", source="s.yaml", source_digest="0", baseline=None, rows=rows)
+    drawn = figure("sweep", plan, [r for _, _, records in both for r in records])
+    *_, last = drawn.axes
+
+    assert {(*line.get_xdata(),) for line in last.get_lines()} == {(1, 2, 3)}  # type: ignore[misc]
+    assert "x, k 1" in texts(drawn)
+    assert "x, k 3" in texts(drawn)
+    few = Plan(suite="s", source="s.yaml", source_digest="0", baseline=None, rows=rows[:4:2])
+    assert not [*draw_suite(few, [r for _, _, rs in both for r in rs], kinds=[FigureKind.SWEEP])]
+
+
 def test_nothing_beats_the_front() -> None:
     """Cheaper and better rows alone; of equal cost the better one."""
     assert cost.front([(2, 50), (1, 40), (3, 45), (1, 30), (4, 50)]) == [(1, 40), (2, 50)]

@@ -12,7 +12,7 @@ from samples import record
 
 from bench.base.files import write_file
 from bench.cli import plan_text
-from bench.errors import UsageError
+from bench.errors import EmptyMatch, UsageError
 from bench.planning.planner import plan
 from bench.results import lease, source_digest, store
 from bench.results.cell_state import CellStates
@@ -156,17 +156,32 @@ def test_stale_records_are_shown_if_allowed(planned: Plan, tmp_path: Path, run: 
 
 
 def test_rerun_does_exactly_what_it_is_told(planned: Plan, tmp_path: Path, run: Run) -> None:
-    """stale: those with only a stale record; failed: those that failed; and nothing else."""
+    """stale: those with only a stale record; failed: those that failed; nothing is exit 4."""
     ste, reste = planned.cells
     store.save_record(tmp_path / "r", record(older(ste)))
-    assert run("failed")[3] == []
+    with pytest.raises(EmptyMatch, match="--rerun failed: no such cell .* has 1 stale, 1 to run"):
+        run("failed")
     ok, _, _, ran = run("stale")
     assert (ok, ran) == (True, [ste.slug])
     assert store.find_record(tmp_path / "r", older(ste)) is not None  # until `bench gc`
     store.save_record(tmp_path / "r", record(reste, status="failed", reason="no", curves={}))
-    assert run("stale")[3] == []
+    with pytest.raises(EmptyMatch):
+        run("stale")
     assert run("failed")[3] == [reste.slug]
-    assert run("failed", "stale")[3] == []
+    with pytest.raises(EmptyMatch, match="--rerun failed stale: no such cell"):
+        run("failed", "stale")
+
+
+def test_rerun_finds_what_failed_before_it_was_mended(
+    planned: Plan, tmp_path: Path, run: Run
+) -> None:
+    """A cell of mended code takes the place of the one that failed, and only while it lacks."""
+    ste, reste = planned.cells
+    store.save_record(tmp_path / "r", record(older(ste), status="failed", curves={}))
+    store.save_record(tmp_path / "r", record(older(reste)))
+    assert run("failed")[3] == [ste.slug]
+    with pytest.raises(EmptyMatch):
+        run("failed")
 
 
 def test_rerun_takes_names_as_everything_does(planned: Plan, tmp_path: Path, run: Run) -> None:
@@ -178,7 +193,7 @@ def test_rerun_takes_names_as_everything_does(planned: Plan, tmp_path: Path, run
     assert run("reste")[3] == [reste.slug]
     with pytest.raises(UsageError, match=r"`resnet20` names 2 cells of this suite: ste-res"):
         run("resnet20")
-    with pytest.raises(UsageError, match="--rerun `x y` names 0 cells of this suite: none"):
+    with pytest.raises(EmptyMatch, match="--rerun `x y` names no cell of this suite; `bench plan`"):
         run("x y")
 
 

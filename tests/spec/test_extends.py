@@ -46,7 +46,7 @@ def refused(path: Path) -> str:
 
 def test_mappings_merge_and_all_else_is_replaced(tmp_path: Path) -> None:
     """A parameter, a list and a label of the top suite stand; the rest is the base's."""
-    top = "estimators: {b: {o_end: 2}, c: ede}\nseeds: 5\ntrain: {epochs: 7}\n"
+    top = "estimators: {b: {o_end: 2}, c: ede}\nseeds: [5]\ntrain: {epochs: 7}\n"
     suite = loaded(suites(tmp_path, top))
 
     assert suite.estimators == {
@@ -75,7 +75,7 @@ def test_a_list_of_names_narrows(tmp_path: Path) -> None:
 
 def test_a_suite_extends_what_extends(tmp_path: Path) -> None:
     """A chain, a shipped suite by name, and no circle."""
-    suites(tmp_path, "seeds: 7\n")
+    suites(tmp_path, "seeds: [7]\n")
     (tmp_path / "third.yaml").write_text("extends: top.yaml\ntrain: {lr: 0.5}\n")
     (tmp_path / "shipped.yaml").write_text("extends: quickstart\nseeds: 0\n")
     (tmp_path / "round.yaml").write_text("extends: round\n")

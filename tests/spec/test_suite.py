@@ -95,7 +95,7 @@ def test_a_suite_is_a_mapping(tmp_path: Path, text: str) -> None:
         ("schedules: exp", "schedules: [exp]"),
         ("plugins: mine", "plugins: [mine]"),
         ("seeds: 0..2", "seeds: [0, 1, 2]"),
-        ("seeds: 3", "seeds: [3]"),
+        ("seeds: 1", "seeds: [1]"),
         ("seeds: 7..7", "seeds: [7]"),
         (
             "exclude: [{estimator: ste, wa: 1/1, reason: no}]",
@@ -144,7 +144,7 @@ schedule: exp
         "x.yaml:4:1: data: must be a valid dictionary, got 3",
         "x.yaml:5:11: wa.1: must be `1/1`, `1/32`, `32/32`, or other bits, 8 at most, as `1/2` "
         "and `2/32`, got `1/9`",
-        "x.yaml:6:1: seeds: value should have at least 1 item after validation, not 0, got `2..1`",
+        "x.yaml:6:1: seeds: a range is written low..high, got `2..1`; did you mean `1..2`?",
         "x.yaml:7:1: train.epochs: required, and not there",
         "x.yaml:8:3: train.epoch: unknown key; did you mean `epochs`?",
         "x.yaml:9:3: train.optimizer: must be `sgd`, `adam` or `adamw`, got `sdg`; did you mean "
@@ -191,6 +191,46 @@ def test_a_recipe_is_finite(tmp_path: Path, field: str, value: str) -> None:
 
     assert line.startswith(f"x.yaml:5:20: train.{field}: must be ")
     assert line.endswith(f", got {value}")
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("5", "does `5` mean how many, or which? `0..4` are 5 seeds, `[5]` is the one called 5"),
+        ("0-4", "a range is written low..high, got `0-4`; did you mean `0..4`?"),
+        ("0:4", "a range is written low..high, got `0:4`; did you mean `0..4`?"),
+        ("0 to 4", "a range is written low..high, got `0 to 4`; did you mean `0..4`?"),
+        ("4..0", "a range is written low..high, got `4..0`; did you mean `0..4`?"),
+        ("'0, 1,2'", "several seeds are a list, got `0, 1,2`; did you mean `[0, 1,2]`?"),
+    ],
+)
+def test_seeds_that_may_mean_something_else_are_asked_about(
+    tmp_path: Path, written: str, told: str
+) -> None:
+    """A bare number, or a range as other programs write it, is answered with what it may mean."""
+    text = TEXT.replace("seeds: 0", f"seeds: {written}")
+
+    assert wrong(tmp_path, text) == [f"x.yaml:4:1: seeds: {told}"]
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("learning_rate", "lr"), ("Batch-Size", "batch_size"), ("wd", "weight_decay"), ("LR", "lr")],
+)
+def test_words_of_other_programs_are_known(tmp_path: Path, word: str, meant: str) -> None:
+    """An unknown key that another program has, or in capitals, gets the key that is meant."""
+    (line,) = wrong(tmp_path, TEXT.replace("epochs: 3", f"epochs: 3, {word}: 1"))
+
+    assert line.endswith(f"train.{word}: unknown key; did you mean `{meant}`?")
+
+
+def test_a_suite_beside_is_found_without_its_end(tmp_path: Path, monkeypatch: Any) -> None:
+    """`mine` is `mine.yaml` here, as `extends` and `bench leaderboard` take it."""
+    mine = write(tmp_path, TEXT)
+    monkeypatch.chdir(tmp_path)
+
+    assert find_suite(Path("x")).resolve() == mine
+    assert find_suite(mine.with_suffix("")) == mine
 
 
 def test_a_seed_fits_a_generator(tmp_path: Path) -> None:

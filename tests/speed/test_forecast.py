@@ -171,7 +171,7 @@ def test_what_costs_alike_is_one_graph(tiny: Path) -> None:
     first, second = plan(tiny).cells
     long, large = (
         plan(tiny, words).cells[0]
-        for words in (["train.epochs=9", "train.lr=0.3", "seeds=7"], ["train.batch_size=8"])
+        for words in (["train.epochs=9", "train.lr=0.3", "seeds=[7]"], ["train.batch_size=8"])
     )
 
     assert graph_key(first) == graph_key(long)

@@ -12,7 +12,9 @@ from bench.leaderboard.columns.networks import NETWORKS
 from bench.leaderboard.columns.values import (
     accuracy_text,
     difference_of_seed,
-    has_indicators,
+    error_text,
+    has_error,
+    has_instability,
     indicator_of_seed,
     is_binary,
     of_interval,
@@ -23,7 +25,6 @@ from bench.leaderboard.columns.values import (
     reasons,
     seeds_text,
     total,
-    without_f,
 )
 
 COLUMNS: list[Column] = [
@@ -226,8 +227,8 @@ COLUMNS: list[Column] = [
         group="equilibrium",
         head="e",
         write="{:.4g}".format,
-        words=without_f(lambda scores: scores.e, "{:.4g}".format),
-        shown=has_indicators,
+        words=error_text,
+        shown=has_error,
         about="Estimating error, over latent weights.",
         macro="E",
         of_seed=indicator_of_seed(0),
@@ -239,8 +240,7 @@ COLUMNS: list[Column] = [
         group="equilibrium",
         head="s",
         write="{:.2e}".format,
-        words=without_f(lambda scores: scores.s, "{:.2e}".format),
-        shown=has_indicators,
+        shown=has_instability,
         about="Gradient instability, over latent weights.",
         macro="S",
         of_seed=indicator_of_seed(1),

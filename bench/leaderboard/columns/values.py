@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from bench.leaderboard.board import REAL, AnyRow, MeasuredRow, PublishedRow, Scores, Section
+from bench.leaderboard.board import REAL, AnyRow, MeasuredRow, PublishedRow, Section
 from bench.leaderboard.columns.column import SeedRecords, estimate_text, percent
 from bench.leaderboard.equilibrium import indicators
 
@@ -37,22 +37,20 @@ def of_tuning(section: Section) -> bool:
     return section.tuned
 
 
-def has_indicators(section: Section) -> bool:
+def has_error(section: Section) -> bool:
     return any(row.scores.e is not None for row in section.measured)
 
 
-def without_f(
-    value: Callable[[Scores], float | None], write: Callable[[float], str]
-) -> Callable[[AnyRow], str]:
-    """An indicator in words; `no f` of a method that has none."""
+def has_instability(section: Section) -> bool:
+    return any(row.scores.s is not None for row in section.measured)
 
-    def words(row: AnyRow) -> str:
-        found = value(row.scores) if isinstance(row, MeasuredRow) else None
-        if found is not None:
-            return write(found)
-        return "-" if row.estimator.has_f else "no f"
 
-    return words
+def error_text(row: AnyRow) -> str:
+    """The estimating error in words; `no f` of a method that has none to err."""
+    found = row.scores.e if isinstance(row, MeasuredRow) else None
+    if found is not None:
+        return f"{found:.4g}"
+    return "-" if row.estimator.has_f else "no f"
 
 
 def accuracy_text(row: AnyRow) -> str:

@@ -33,6 +33,7 @@ from bench.properties.proof.jet import Box, Jet, Series
 from bench.properties.proof.subdivision import NotCertified, Span, Step, cover, precision
 
 BOXES = 4000  # per half line; about 3 s
+FAR = 1e5  # a learned knob without an end is tried up to here, if not all the way
 TRIAL = 400  # what the whole admissible range gets first
 NEAR = TOLERANCE / 2  # the first box is (0, NEAR]
 SLACK = 1e-13  # how far beyond ±1 h may round while it still counts as not overshooting
@@ -84,6 +85,9 @@ def _attempts(knob: Knob | None) -> Iterator[tuple[list[Span], int]]:
     if knob.integer:
         yield [(float(n), float(n)) for n in range(int(low), int(high) + 1)], BOXES
         return
+    if knob.learned and math.inf in knob.limits:
+        yield [(low, high)], TRIAL
+        high = FAR
     limits = (max(min(knob.limits), knob.floor), max(knob.limits))
     if not knob.learned and limits != (low, high):
         yield [limits], TRIAL

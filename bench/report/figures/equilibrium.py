@@ -71,7 +71,10 @@ def _run(row: list[Axes], run: Runs, how: Definition) -> None:
     means, acc = run.equilibrium(how), run.acc
     e, s = path(run.ended, how)
     s = [value if value > 0 else math.nan for value in s]
-    row[0].plot(e, s, **run.style.line(markevery=[-1], markersize=6, linewidth=0.9))
+    if e:
+        row[0].plot(e, s, **run.style.line(markevery=[-1], markersize=6, linewidth=0.9))
     if means and acc:
         for axes, x in zip(row[1:], means, strict=True):
+            if x is None:  # there is no f to err
+                continue
             axes.errorbar(x.mean, acc.mean, whisker(acc), **run.style.point())

@@ -45,11 +45,12 @@ class Runs:
         """Last-epoch accuracy in percent."""
         return estimate([100 * r.last_acc for r in self.ended if r.last_acc is not None])
 
-    def equilibrium(self, definition: Definition) -> tuple[Estimate, Estimate] | None:
-        """e and s, as the table has them; None where nothing is binary."""
+    def equilibrium(self, definition: Definition) -> tuple[Estimate | None, Estimate] | None:
+        """e and s, as the table has them: no e without an f; None where nothing is binary."""
         pairs = [pair for r in self.ended if (pair := indicators(r, definition))]
-        e, s = (estimate([pair[i] for pair in pairs]) for i in (0, 1))
-        return (e, s) if e and s else None
+        e = estimate([error for error, _ in pairs if error is not None])
+        s = estimate([instability for _, instability in pairs])
+        return (e, s) if s else None
 
 
 @dataclass(frozen=True)

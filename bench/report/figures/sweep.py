@@ -1,4 +1,4 @@
-"""e, s and accuracy against the one parameter in which an estimator's rows differ."""
+"""e, s and accuracy against a parameter in which an estimator's rows differ."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ NEEDS = "no estimator has three rows that differ in one number alone, as in o_en
 
 @dataclass(frozen=True)
 class Sweep:
-    """Rows of one estimator, by the value of the parameter in which they differ."""
+    """Rows of one estimator that differ in one parameter alone, by its value."""
 
     name: str
     parameter: str
@@ -76,31 +76,48 @@ def sweeps(panel: Panel, styles: Mapping[str, LineStyle]) -> list[Sweep]:
             groups.setdefault((base(run.row.label), run.row.schedule), []).append(run)
     found: list[Sweep] = []
     for (name, schedule), runs in groups.items():
-        parameter = _parameter(runs)
-        if parameter:
-            ordered = sorted(runs, key=lambda run: run.params[parameter])
-            words = name if schedule == "default" else f"{name}, {schedule}"
+        words = name if schedule == "default" else f"{name}, {schedule}"
+        parameter, lines = _lines(runs)
+        for others, line in lines.items():
+            ordered = sorted(line, key=lambda run: run.params[parameter])
             by_value = {float(run.params[parameter]): run for run in ordered}
-            found.append(Sweep(label(words), parameter, styles[name], by_value))
+            style = ordered[0].style if others else styles[name]
+            full = ", ".join([words, *filter(None, [others])])
+            found.append(Sweep(label(full), parameter, style, by_value))
     return found
 
 
-def _parameter(runs: list[Runs]) -> str:
-    """The one number in which the rows differ, each from every other; "" if there is none."""
+def _lines(runs: list[Runs]) -> tuple[str, dict[str, list[Runs]]]:
+    """
+    The number with most values, and the rows along it: a line for each choice of all else.
+
+    A line has three rows at least, and all of its values differ.
+    """
     keys = dict.fromkeys(key for run in runs for key in run.params)
     values = {key: [run.params.get(key) for run in runs] for key in keys}
     differing = {key: v for key, v in values.items() if len(set(map(repr, v))) > 1}
-    if len(differing) != 1:
-        return ""
-    ((key, found),) = differing.items()
-    numbers = [v for v in found if isinstance(v, int | float) and not isinstance(v, bool)]
-    return key if len(set(numbers)) == len(runs) >= 3 else ""
+    numbers = [key for key, v in differing.items() if all(map(_is_number, v))]
+    parameter = max(numbers, key=lambda key: len(set(differing[key])), default="")
+    lines: dict[str, list[Runs]] = {}
+    for run in runs:
+        others = [f"{key} {run.params.get(key)}" for key in differing if key != parameter]
+        lines.setdefault(", ".join(others), []).append(run)
+    full = {
+        others: line
+        for others, line in lines.items()
+        if len({run.params.get(parameter) for run in line}) == len(line) >= 3
+    }
+    return (parameter, full) if parameter else ("", {})
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _draw(column: list[Axes], sweep: Sweep, how: Definition, entries: dict[str, Line2D]) -> None:
     found = [(value, run.equilibrium(how), run.acc) for value, run in sweep.runs.items()]
     curves = [
-        [(value, pair[0]) for value, pair, _ in found if pair],
+        [(value, pair[0]) for value, pair, _ in found if pair and pair[0]],
         [(value, pair[1]) for value, pair, _ in found if pair],
         [(value, acc) for value, _, acc in found if acc],
     ]
