@@ -182,4 +182,5 @@ def _seeds() -> dict[str, Any]:
     """Describe seeds: one, a list, or a range with both ends."""
     number = {"type": "integer", "minimum": 0}
     span = {"type": "string", "pattern": r"^\d+\.\.\d+$", "examples": ["0..4"]}
-    return {"anyOf": [number, span, {"type": "array", "items": number, "minItems": 1}]}
+    alone = number | {"maximum": 1}  # a greater one might mean how many
+    return {"anyOf": [alone, span, {"type": "array", "items": number, "minItems": 1}]}

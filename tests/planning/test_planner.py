@@ -251,6 +251,35 @@ def test_an_exclude_that_matches_nothing_is_an_error(tmp_path: Path) -> None:
     assert line.startswith("x.yaml:6:12: exclude.0.backbone: no `resnet20` in this suite")
 
 
+def test_zip_takes_values_side_by_side(tmp_path: Path) -> None:
+    """The first of each list, then the second of each, and each of these with all of a matrix."""
+    entry = "{reste: {zip: {o_end: [2, 3], t: [1.2, 1.5]}, matrix: {m: [0.1, 0.2]}}}"
+    rows = planned(tmp_path, estimators=entry).rows
+
+    assert [row.label for row in rows] == [
+        "reste(o_end=2,t=1.2,m=0.1)", "reste(o_end=2,t=1.2,m=0.2)",
+        "reste(o_end=3,t=1.5,m=0.1)", "reste(o_end=3,t=1.5,m=0.2)",
+    ]  # fmt: skip
+    params = [row.cells[0].weights.params for row in rows if row.cells[0].weights]
+    assert [(p["o_end"], p["t"], p["m"]) for p in params][1] == (2, 1.2, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ("zip: {o_end: [2, 3], t: [1]}", "needs lists of one length, has o_end 2, t 1"),
+        ("zip: {o_end: 2}", "must map parameters to lists of values"),
+        ("zip: {o_end: [2]}, matrix: {o_end: [3]}", "stands in the zip, too, as [2]; say it once"),
+    ],
+)
+def test_a_zip_that_cannot_be_is_an_error(tmp_path: Path, entry: str, told: str) -> None:
+    """Lists of two lengths, no lists, and a parameter said twice are told with their place."""
+    (line,) = refused(tmp_path, estimators=f"{{reste: {{{entry}}}}}")
+
+    assert told in line
+    assert "estimators.reste" in line
+
+
 @pytest.mark.parametrize(
     ("written", "seeds"), [("0..2", [0, 1, 2]), ("[3]", [3]), ("[0, 1]", [0, 1]), ("[5, 5]", [5])]
 )

@@ -159,7 +159,7 @@ def test_rerun_does_exactly_what_it_is_told(planned: Plan, tmp_path: Path, run: 
     """stale: those with only a stale record; failed: those that failed; nothing is exit 4."""
     ste, reste = planned.cells
     store.save_record(tmp_path / "r", record(older(ste)))
-    with pytest.raises(EmptyMatch, match="--rerun failed: no such cell .* has 1 stale, 1 to run"):
+    with pytest.raises(EmptyMatch, match=r"--rerun failed: no such cell .* has 1 stale, 1 to run"):
         run("failed")
     ok, _, _, ran = run("stale")
     assert (ok, ran) == (True, [ste.slug])
