@@ -5,17 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from bench.cli.options import Data, Results
 from bench.cli.streams import out, write_json
 from bench.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
-    from bench.cli.health.finding import Finding
-
-STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+    pass
 
 
 def doctor(
@@ -33,25 +29,14 @@ def doctor(
     """
     from bench.cli.health.checks import examine
     from bench.cli.health.finding import Finding, Setup
+    from bench.cli.health.text import table
 
     findings: list[Finding] = []
     for finding in examine(Setup(results, data, tuple(device or ()), threads)):
         findings.append(finding)
         if not as_json:
-            out.print(_table(finding))
+            out.print(table(finding))
     if as_json:
         write_json([asdict(finding) for finding in findings])
     if any(finding.state == "fail" for finding in findings):
         raise typer.Exit(EnvironmentProblem.exit_code)
-
-
-def _table(finding: "Finding") -> Table:
-    """Its state, what it is about, and below what was found what to do."""
-    style = STYLES[finding.state]
-    table = Table.grid(padding=(0, 1))
-    for width in (4, 12, None):
-        table.add_column(width=width, overflow="fold")
-    table.add_row(Text(finding.state, style), Text(finding.what), Text(finding.found))
-    if finding.advice:
-        table.add_row("", "", Text(f"→ {finding.advice}", style))
-    return table

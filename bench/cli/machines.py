@@ -1,14 +1,21 @@
 """The commands about profiles of machines.yaml: parse, call, print."""
 
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.base.console import print_text
 from bench.cli import completion
 from bench.cli.completion import offering
-from bench.cli.streams import out, write_json
+from bench.cli.options import Data, Results, parse_seconds
+from bench.cli.streams import err, out, write_json
+from bench.errors import EnvironmentProblem
+
+if TYPE_CHECKING:
+    from bench.cli.health.finding import Finding
 
 machines_app = typer.Typer(no_args_is_help=True, help="Where suites run: profiles of machines.")
 
@@ -42,3 +49,41 @@ def list_machines(
         out.print(machines_text.table(found))
     else:
         print_text(out, f"no {machines_file.FILE} found; `bench machines init` writes one")
+
+
+@machines_app.command("check")
+def check_machines(
+    profile: Annotated[
+        str,
+        typer.Argument(help="As `--on` takes it.", autocompletion=offering(completion.profiles)),
+    ],
+    suite: Beside = None,
+    results: Results = Path("results"),
+    data: Data = None,
+    wait: Annotated[
+        str,
+        typer.Option(metavar="TIME", help="The longest that a job may wait in the queue."),
+    ] = "10m",
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Try a profile by two short jobs: is the queue there, do nodes see the folder, are they alike?
+
+    As in `bench machines check cluster`, or `bench machines check slurm:partition=gpu`.
+    """
+    from bench.cli.health.machines import examine_profile
+    from bench.cli.health.text import table
+    from bench.data.sources import data_folder
+    from bench.fleet import machines_file
+
+    wait_s = parse_seconds("--wait", wait)
+    found = machines_file.load(profile, suite)
+    folder = (data or data_folder()).absolute()
+    findings: list[Finding] = []
+    for finding in examine_profile(found, results, folder, wait_s, partial(print_text, err)):
+        findings.append(finding)
+        if not as_json:
+            out.print(table(finding))
+    if as_json:
+        write_json([asdict(finding) for finding in findings])
+    if any(finding.state == "fail" for finding in findings):
+        raise typer.Exit(EnvironmentProblem.exit_code)

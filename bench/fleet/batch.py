@@ -38,6 +38,8 @@ class Batch(Frozen):
         plugins: folders of local plugins; those of a submission are copies that it owns.
         spare_s: a job that has less than so long until its end begins with no cell, seconds.
         submission: whose batch it is, as `ROOT/jobs/<submission>` names it.
+        purpose: a batch that tries a machine trains no cell.
+        side: of a trial's two jobs, which one it is.
     """
 
     root: Path
@@ -61,6 +63,8 @@ class Batch(Frozen):
     retries: int = 0
     spare_s: float = 0.0
     submission: str = ""
+    purpose: Literal["train", "try"] = "train"
+    side: Literal[0, 1] = 0
 
     @property
     def name(self) -> str:

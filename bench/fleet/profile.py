@@ -128,8 +128,8 @@ class Profile(Frozen):
     account: Word | None = None
     qos: Word | None = None
     constraint: Word | None = None
-    time_s: Seconds | None = Field(None, validation_alias="time")
-    grace_s: Seconds = Field(120.0, validation_alias="grace")
+    time_s: Seconds | None = Field(default=None, validation_alias="time")
+    grace_s: Seconds = Field(default=120.0, validation_alias="grace")
     mem: Memory | None = None
     gpus_per_cell: Annotated[int, Field(ge=0, le=100_000, strict=True)] = 0
     nodes_per_cell: Positive = 1

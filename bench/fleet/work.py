@@ -13,6 +13,7 @@ from rich.console import Console
 from bench.base import signals
 from bench.base.console import print_text
 from bench.base.text import count
+from bench.fleet import trial
 from bench.fleet.allocation import Allocation
 from bench.fleet.batch import Batch, load_batch
 from bench.fleet.job_ends import read_ends
@@ -47,6 +48,8 @@ def run_job(path: Path, allocation: Allocation, out: Console) -> int:
     """
     batch = load_batch(path)
     signals.listen(requeue=True)
+    if batch.purpose == "try":
+        return trial.take_part(batch)
     try:
         result, left = run_batch(batch, allocation, out)
     except signals.Stopped as stopped:

@@ -3,8 +3,17 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from bench.cli.health import machines
+from bench.fleet import engines
+from bench.fleet.engine import JobState, Phase
+from bench.fleet.meeting import Observations
+from bench.fleet.node_facts import NodeFacts
+from bench.fleet.profile import Profile
+from bench.fleet.trial import Trial
 
 Bench = Callable[..., tuple[int, str, str]]
 
@@ -44,3 +53,123 @@ def test_what_is_wrong_is_told(ask: Bench, home: Path) -> None:
     assert ask("machines", "list") == (
         2, "", "error: machines.yaml:1:20: a.tiem: unknown key; did you mean `time`?\n"
     )  # fmt: skip
+
+
+HERE = NodeFacts(
+    host="login", place="a", versions={"python": "3.11.7", "signbench": "1", "torch": "2.14"},
+    numerics={"core": "1"}, cores=8, memory_mib=64000, file_system="nfs", data_there=True, at=0,
+)  # fmt: skip
+NODE = HERE.model_copy(update={"host": "n1", "place": "b"})
+OTHER = HERE.model_copy(update={"host": "n2", "place": "c"})
+SEEN = Observations(
+    heard=True, new_s=0.1, replaced_s=0.2, clock_s=0.1, clock_error_s=0.1, lock="excludes",
+    claims=[0, 1], tried=4,
+)  # fmt: skip
+SEEN_TOO = SEEN.model_copy(update={"claims": [2, 3]})
+RAN = JobState(Phase.ENDED, "COMPLETED")
+
+
+def judged(
+    change: dict[str, Any], *, node: dict[str, Any] | None = None, **profile: Any
+) -> dict[str, str]:
+    """What is not fine of a trial, by what it is about; of the first machine and side changed."""
+    trial = Trial(
+        states=[RAN, RAN],
+        facts=[NODE.model_copy(update=node or {}), OTHER],
+        observations=[SEEN.model_copy(update=change), SEEN_TOO],
+    )
+    found = machines.judge(Profile(name="x", engine="slurm", **profile), trial, HERE)
+    return {f.what: f"{f.state}: {f.found}" for f in found if f.state != "ok"}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, {}),
+        ({"lock": "does not exclude"}, {"flock": "warn: holds on one machine only"}),
+        ({"lock": "no locks"}, {"flock": "warn: none here"}),
+        (
+            {"claims": [0, 1, 2]},
+            {"link": "fail: two machines got the same name by link, 1 times of 4"},
+        ),
+        ({"claims": []}, {"link": "fail: nobody got a name by link, 2 times of 4"}),
+        (
+            {"new_s": 9.0},
+            {"renames": "warn: a new file is seen after 9.00 s, a replaced one 0.20 s"},
+        ),
+        (
+            {"replaced_s": 70.0},
+            {"renames": "fail: a new file is seen after 0.10 s, a replaced one 70.00 s"},
+        ),
+        ({"clock_s": -9.0}, {"clocks": "warn: clocks differ by 9.00 s, give or take 0.10 s"}),
+        ({"heard": False, "problem": "x"}, {"folder": "fail: x"}),
+    ],
+)
+def test_what_a_folder_does_not_do_is_told(change: dict[str, Any], told: dict[str, str]) -> None:
+    """Links must be exclusive and files seen in time; locks and clocks are worth a warning."""
+    assert judged(change) == told
+
+
+@pytest.mark.parametrize(
+    ("node", "profile", "told"),
+    [
+        ({}, {"cpus_per_cell": 8}, {}),
+        ({}, {"cpus_per_cell": 9}, {"CPU": "warn: n2: 8 cores, 62.5 GiB available; 9 asked for"}),
+        (
+            {"gpus": ["A100"] * 2},
+            {"gpus_per_cell": 2},
+            {"GPU": "fail: n2: 0 GPUs seen, none; 2 as"},
+        ),
+        ({"gpu_problem": "OSError: no"}, {}, {"GPU": "fail: n1: OSError: no"}),
+        ({"numerics": {"core": "2"}}, {}, {"versions": "fail: n1: other code: core"}),
+        (
+            {"versions": {"python": "3.11.7", "signbench": "2", "torch": "2.14"}},
+            {},
+            {"versions": "fail: n1: signbench 2, here 1"},
+        ),
+        (
+            {"versions": {"python": "3.12", "signbench": "1"}},
+            {},
+            {"versions": "warn: n1: python 3.12, here 3.11.7; torch not there, here 2.14"},
+        ),
+        ({"data_there": False}, {}, {"data": "warn: n1: the folder of data sets is not there"}),
+        ({"place": "c", "host": "n2"}, {}, {"two nodes": "warn: both jobs ran on n2"}),
+    ],
+)
+def test_a_node_that_is_not_as_it_should_be_is_told(
+    node: dict[str, Any], profile: dict[str, Any], told: dict[str, str]
+) -> None:
+    """Other code would be refused by every job; other versions compute other bits."""
+    found = judged({}, node=node, **profile)
+
+    assert found.keys() == told.keys()
+    assert all(found[what].startswith(text) for what, text in told.items())
+
+
+@pytest.mark.slow
+def test_a_profile_is_checked(ask: Bench, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line for each finding, JSON for programs; what fails is the exit code's."""
+    monkeypatch.setitem(engines.CLASSES, "slurm", ("job_processes", "JobProcesses"))
+
+    code, out, _ = ask("machines", "check", "slurm", "--json")
+
+    found = {finding["what"]: finding["state"] for finding in json.loads(out)}
+    assert code == 0
+    assert found.pop("clocks") == found.pop("link") == found.pop("folder") == "ok"
+    assert found == {
+        "engine": "ok", "versions": "ok", "CPU": "ok", "data": "warn", "two nodes": "warn",
+        "flock": "ok", "renames": "ok",
+    }  # fmt: skip
+
+
+def test_what_cannot_be_tried_is_told(ask: Bench) -> None:
+    """This machine needs no trial; an engine that is not there is one line, and what to install."""
+    assert ask("machines", "check", "local")[1] == (
+        "ok   engine       this machine; `bench doctor` examines it\n"
+    )
+    assert ask("machines", "check", "slrum")[0] == 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(engines.CLASSES, "ray", ("no_such_module", "Ray"))
+        code, out, _ = ask("machines", "check", "ray")
+    assert code == 5
+    assert "`pip install 'signbench[ray]'`" in out
