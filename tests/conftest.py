@@ -31,9 +31,10 @@ def _one_thread() -> None:  # pyright: ignore[reportUnusedFunction]
 
 @pytest.fixture(autouse=True, scope="session")
 def _session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
-    """What fixtures of many tests compute is not kept in the user's cache."""
+    """What tests compute is not kept in the user's cache, and their key not in the user's data."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data-home")))
         yield
 
 

@@ -11,11 +11,23 @@ from collections.abc import Iterable
 
 # All but tab and newline, what reorders a line, and halves of surrogate pairs.
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how what a spreadsheet computes begins
 
 
 def printable(text: str) -> str:
     """`text` with every control character but tab and newline as a picture: ESC is `␛`."""
     return CONTROLS.sub(_picture, text)
+
+
+def no_formula(text: str) -> str:
+    """`text` as a cell of CSV; what a spreadsheet would compute has an apostrophe before it."""
+    if not text.startswith(FORMULA):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text  # a negative number
 
 
 def count(n: int, noun: str) -> str:

@@ -1,10 +1,13 @@
 """
 What a shell offers when Tab is pressed: names that are there now. Imports no torch, raises nothing.
 
-typer asks the functions below for the words of an argument and keeps those that fit.
+typer asks the functions below for the words of an argument and keeps those that fit. Results may be
+anybody's, and a shell reads what it was offered as if it had been typed: a name that it would
+not read as one plain word is not offered.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +23,7 @@ from bench.spec.schedule import SCHEDULES
 
 Shell = Literal["bash", "zsh", "fish"]
 Candidates = Callable[[typer.Context], Iterable[str]]
+PLAIN = re.compile(r"[\w@%+=:,./][\w@%+=:,./-]*")  # nothing in it means anything to a shell
 
 
 def offering(*sources: Candidates) -> Callable[[typer.Context], list[str]]:
@@ -29,7 +33,7 @@ def offering(*sources: Candidates) -> Callable[[typer.Context], list[str]]:
         found: dict[str, None] = {}
         for source in sources:
             try:
-                found |= dict.fromkeys(source(ctx))
+                found |= dict.fromkeys(name for name in source(ctx) if PLAIN.fullmatch(name))
             except Exception:  # a line that is being typed has no place for it
                 continue
         return [*found]

@@ -6,7 +6,7 @@ import typer
 
 from bench.cli import completion
 from bench.cli.completion import offering
-from bench.cli.streams import write
+from bench.cli.streams import write_csv
 
 
 def curve(
@@ -40,4 +40,4 @@ def curve(
 
     moments, grid = parse_progress(at), space_evenly(low, high, points)
     frame = tabulate_curve(build_surrogate(estimator, parameters or []), role, moments, grid)
-    write(frame.to_csv(index=False))
+    write_csv(frame)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from bench.cli.options import CellName, Results
-from bench.cli.streams import out, write
+from bench.cli.streams import out, write_csv
 from bench.errors import UsageError
 from bench.spec.choices import Definition
 
@@ -37,10 +37,10 @@ def indicators(
         raise UsageError(message)
     record = cell_folders.find_record(results, cell)
     if histograms:
-        write(per_layer.histograms(record).to_csv(index=False))
+        write_csv(per_layer.histograms(record))
     elif curves:
-        write(per_layer.curves(record).to_csv(index=False))
+        write_csv(per_layer.curves(record))
     elif form == "csv":
-        write(per_layer.frame(record, equilibrium).to_csv(index=False))
+        write_csv(per_layer.frame(record, equilibrium))
     else:
         out.print(per_layer.table(record, equilibrium))

@@ -5,12 +5,15 @@ import os
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 
 from bench.base.console import Terminal
-from bench.base.text import printable
+from bench.base.text import no_formula, printable
+
+if TYPE_CHECKING:  # most commands start without it
+    import pandas as pd
 
 UNBOUND = 200  # columns of a file or pipe, which has none of its own
 
@@ -34,6 +37,17 @@ def write_json(
 ) -> None:
     """Write a value to stdout as JSON; `default` turns what JSON lacks into what it has."""
     write(json.dumps(value, ensure_ascii=False, indent=indent, default=default) + "\n")
+
+
+def write_csv(frame: "pd.DataFrame") -> None:
+    """Write a table to stdout as CSV, no text of which is a formula to a spreadsheet."""
+    texts = frame.select_dtypes(exclude="number")
+    safe = frame.assign(**{name: texts[name].map(_no_formula) for name in texts.columns})
+    write(safe.rename(columns=no_formula).to_csv(index=False))
+
+
+def _no_formula(value: Any) -> Any:
+    return no_formula(value) if isinstance(value, str) else value
 
 
 @contextmanager

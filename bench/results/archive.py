@@ -40,8 +40,9 @@ CELL = re.compile(
 )
 SUITE = re.compile(rf"suites/{_PART}/(?:{'|'.join(map(re.escape, TABLES))})")
 BLOCK, CHUNK = 512, 2**20
-SMALL, LARGE = 2**28, 2**32  # bytes: of what is read at once, and of tensors
-MANY = 1_000_000  # files
+SMALL, LARGE = 2**26, 2**32  # bytes: of what is read at once, and of tensors
+MANY = 200_000  # files
+RATIO, SPARE = 100, 2**26  # what is unpacked is at most so often what was packed, and bytes more
 
 
 def list_cell_files(
@@ -129,7 +130,8 @@ def read_archive(path: Path, into: Path) -> None:
         raise _refused(path, "it is no file")
     try:
         with path.open("rb") as file, gzip.GzipFile(fileobj=file) as stream:
-            digests = _entries(stream, into)
+            most = RATIO * os.fstat(file.fileno()).st_size + SPARE
+            digests = _entries(stream, into, most)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise _refused(path, "it is cut short, damaged, or no gzipped file") from None
     except _Wrong as wrong:
@@ -158,13 +160,17 @@ def _promised(path: Path) -> Any:
         return None
 
 
-def _entries(stream: gzip.GzipFile, into: Path) -> dict[str, str]:
-    """Write every entry below `into`; returns their digests."""
+def _entries(stream: gzip.GzipFile, into: Path, most: int) -> dict[str, str]:
+    """Write every entry below `into`, `most` bytes in all; returns their digests."""
     digests: dict[str, str] = {}
     while (header := _exactly(stream, BLOCK)) != bytes(BLOCK):
         info = _header(header)
         if info.name in digests or len(digests) >= MANY:
             message = f"it holds `{info.name[:80]}` twice, or more than {MANY:,} files"
+            raise _Wrong(message)
+        most -= info.size
+        if most < 0:
+            message = f"it unpacks to more than {RATIO} times its size"
             raise _Wrong(message)
         if shutil.disk_usage(into).free < info.size:
             message = f"no room for `{info.name}` of {info.size:,} bytes in `{into.parent}`"

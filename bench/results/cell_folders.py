@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from bench.base.text import count, suggest
 from bench.errors import UsageError
 from bench.registry import add_folders
-from bench.results import store
+from bench.results import plan_owner, store
 from bench.results.record import Record
 from bench.spec.plan import Plan
 
@@ -183,12 +183,13 @@ def read_plans(root: Path) -> list[Plan]:
 
 def add_plugins(root: Path, plans: Iterable[Plan]) -> None:
     """
-    Look for plugins where kept plans say that they are, too.
+    Look for plugins where this user's kept plans say that they are, too.
 
     But nowhere in `root`: results may be anybody's, and nothing in them is run.
     """
     home = root.resolve()
-    folders = (Path(folder).resolve() for plan in plans for folder in plan.plugins)
+    own = filter(plan_owner.is_own, plans)
+    folders = (Path(folder).resolve() for plan in own for folder in plan.plugins)
     add_folders(folder for folder in folders if not folder.is_relative_to(home))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.base.redaction import words_without_secrets
 from bench.base.text import printable
 from bench.results.record import EngineJob, Provenance
 
@@ -39,7 +40,7 @@ def make_provenance(
         threads=torch.get_num_threads(),
         compiled=compiled,
         host=platform.node(),
-        command=printable(shlex.join(["bench", *argv])),
+        command=printable(shlex.join(["bench", *words_without_secrets(argv)])),
         started=started.isoformat(timespec="seconds"),
         wall_s=round((datetime.now(UTC) - started).total_seconds(), 3),
         cells_at_once=cells_at_once,

@@ -342,6 +342,32 @@ def confirm(cell: Cell) -> None:
         raise UsageError(message)
 
 
+def refuse_other_code(cell: Cell) -> None:
+    """
+    Nothing, unless a plugin of a recorded cell is a file here that is not the one it trained with.
+
+    A record may be anybody's, so it does not choose which of this user's files are run: only one
+    that says what its own said.
+
+    Raises:
+        UsageError: one is another file; nothing was imported.
+    """
+    for _, registry, ref in _refs(cell):
+        if file := other_code(registry, ref):
+            message = (
+                f"`{file}` is not the `{ref.name}` that {cell.slug} was trained with; "
+                "it is not run for it, name the folder of that one with --plugins"
+            )
+            raise UsageError(message)
+
+
+def other_code(registry: Registry[Any], ref: Ref) -> Path | None:
+    """The local file that has the name of a recorded plugin, and says something else."""
+    origin = registry.origins().get(ref.name)
+    file = origin.file if origin else None
+    return file if file and source(registry, ref.name) != ref.source else None
+
+
 def _refs(cell: Cell) -> Iterator[tuple[str, Registry[Any], Ref]]:
     """The cell's plugins: its field, who finds it, its name."""
     if cell.weights:

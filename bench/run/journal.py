@@ -20,6 +20,7 @@ from typing import Annotated, Any, Self
 from pydantic import AwareDatetime, Field, TypeAdapter
 
 from bench.base.files import append_text, is_file
+from bench.base.redaction import words_without_secrets
 from bench.base.text import printable
 from bench.base.validation import Frozen
 from bench.errors import EnvironmentProblem
@@ -76,7 +77,7 @@ class JournalWriter:
         now = datetime.now(UTC)
         self.header = Header(
             suite=suite,
-            command=["bench", *argv],
+            command=["bench", *words_without_secrets(argv)],
             root=str(root.absolute()),
             owner=myself(),
             at=now,

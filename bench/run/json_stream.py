@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+from bench.base.redaction import words_without_secrets
 from bench.base.signals import Stopped
 from bench.base.text import printable
 from bench.errors import BenchError
@@ -31,7 +32,8 @@ class JsonEventWriter:
 
     def __init__(self, file: TextIO, suite: str, root: Path, argv: Iterable[str]) -> None:
         self.file, self.suite = file, suite
-        self.about = {"command": ["bench", *argv], "root": str(root.absolute())}
+        command = ["bench", *words_without_secrets(argv)]
+        self.about = {"command": command, "root": str(root.absolute())}
         self.counts: Counter[str] = Counter()  # of cells that did not run: recorded, stale
         self._names: dict[str, str] = {}
         self._ended: dict[str, str] = {}

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from bench.base.text import printable
+from bench.base.text import no_formula, printable
 from bench.leaderboard.board import AnyRow, Board
 from bench.leaderboard.columns.table import COLUMNS
 from bench.leaderboard.stats.intervals import Estimate
@@ -70,4 +70,7 @@ def _text(records: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _value(value: Any) -> Any:
+    """A cell's content: NaN is empty, and no text is a formula to a spreadsheet."""
+    if isinstance(value, str):
+        return no_formula(value)
     return "" if isinstance(value, float) and math.isnan(value) else value

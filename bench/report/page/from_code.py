@@ -21,6 +21,7 @@ from bench.report.figures import gallery
 from bench.report.figures.style import label, styled
 from bench.report.page.page_figures import PageFigure, page_figure
 from bench.report.page.property_cards import Proof, Proofs, estimators
+from bench.results import plan_owner, source_digest
 from bench.spec.cell import Ref, Role
 from bench.spec.composition import compose, digest
 from bench.spec.plan import Plan
@@ -53,6 +54,8 @@ def estimator_figures(rows: Iterable[RowTrace]) -> list[PageFigure]:
 
 def origins(plan: Plan) -> str:
     """The text of `bench show suite`, or why there is none."""
+    if not plan_owner.is_own(plan):
+        return "The suite's file is somebody else's; what it said is in the plan."
     path = Path(plan.source)
     try:
         document = compose(path, plan.overrides)
@@ -65,7 +68,9 @@ def origins(plan: Plan) -> str:
 
 
 def _built(ref: Ref) -> Surrogate | str:
-    """The estimator, or why it has no f to speak of."""
+    """The estimator, or why it has no f to speak of; another's code of its name is not run."""
+    if file := source_digest.other_code(ESTIMATORS, ref):
+        return f"not proved: {ref.name} is not what `{file}` is now"
     try:
         plugin = ESTIMATORS.build(ref.name, ref.params)
     except (BenchError, ValidationError) as error:

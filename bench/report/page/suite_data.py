@@ -11,7 +11,7 @@ from bench.leaderboard.board import Board, MeasuredRow
 from bench.leaderboard.cell_trace import CellTrace
 from bench.leaderboard.trace import RowTrace, SuiteTrace
 from bench.leaderboard.undecided_pairs import RowPair
-from bench.results import store
+from bench.results import plan_owner, store
 from bench.results.record import Record
 from bench.spec.choices import Definition
 from bench.spec.composition import compose, digest
@@ -82,7 +82,9 @@ def gather(
 
 
 def _question(plan: Plan) -> list[str]:
-    """What the suite's file asks, if it is still there and says what it said."""
+    """What the suite's file asks, if it is this user's, still there, and says what it said."""
+    if not plan_owner.is_own(plan):
+        return []
     try:
         document = compose(Path(plan.source), plan.overrides)
     except BenchError:
