@@ -11,6 +11,11 @@ from bench.cli.options import Results, SuitesOrCells
 from bench.cli.streams import out
 from bench.errors import EmptyMatch
 
+TOLD = (
+    "what travels: names, numbers and logs of the cells, and of each the machine's name, processor, "
+    "versions, commit, command line and folders"
+)
+
 
 def export(
     output: Annotated[Path, typer.Option("--output", "-o", help="The archive, a .tar.gz file.")],
@@ -43,6 +48,7 @@ def export(
     if not members:
         message = f"nothing to export from `{results}`: no cell has a record"
         raise EmptyMatch(message)
+    print_text(out, TOLD)
     size = archive.write_archive(output, members)
     sums = {"cell": len(taken), "suite": len(plans), "file": len(members), "byte": size}
     print_text(out, f"wrote {output}: {', '.join(count(n, noun) for noun, n in sums.items())}")
