@@ -66,9 +66,12 @@ def list_suite_files(root: Path, plan: Plan) -> Iterator[tuple[str, Path]]:
             yield f"suites/{plan.suite}/{name}", path
 
 
-def write_archive(target: Path, members: Iterable[tuple[str, Path]]) -> int:
+def write_archive(target: Path, members: Iterable[tuple[str, Path]], effort: int = 9) -> int:
     """
     Write files to an archive, whole or not at all; returns its size in bytes.
+
+    Args:
+        effort: of gzip, from 1, the quickest, to 9.
 
     Raises:
         UsageError: `target` exists.
@@ -79,7 +82,7 @@ def write_archive(target: Path, members: Iterable[tuple[str, Path]]) -> int:
         raise UsageError(message)
     try:
         with open_atomic(target) as file:
-            _write(file, sorted(members))
+            _write(file, sorted(members), effort)
         return target.stat().st_size
     except (OSError, ValueError) as error:  # tarfile's word for a name that is too long
         reason = (error.strerror if isinstance(error, OSError) else None) or error
@@ -87,10 +90,10 @@ def write_archive(target: Path, members: Iterable[tuple[str, Path]]) -> int:
         raise EnvironmentProblem(message) from None
 
 
-def _write(file: IO[bytes], members: list[tuple[str, Path]]) -> None:
+def _write(file: IO[bytes], members: list[tuple[str, Path]], effort: int) -> None:
     known: dict[str, str] = {}
     with (
-        gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed,
+        gzip.GzipFile("", "wb", effort, file, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
     ):
         for name, path in members:

@@ -178,6 +178,34 @@ def remove_all(home: Path) -> None:
         _remove(folder(home))
 
 
+def adopt(home: Path, others: Path) -> None:
+    """
+    Take over the checkpoints in the folder `others` if their newest is newer than those of a cell.
+
+    They lie on the same disk; as ever the newest are kept.
+
+    Raises:
+        EnvironmentProblem: they cannot be moved, or the cell's folder of checkpoints is a link.
+    """
+    root, known = folder(home), {path.name for path in _list_folders(home)}
+    theirs = {path.name: path for path in _list_folders(others)}
+    if max(theirs, default="") <= max(known, default=""):
+        return
+    try:
+        if root.is_symlink():
+            message = f"cannot write `{root}`: it is a link"
+            raise EnvironmentProblem(message)
+        root.mkdir(parents=True, exist_ok=True)
+        for name in sorted(theirs.keys() - known):
+            theirs[name].rename(root / name)
+        sync_folder(root)
+        for old in _list_folders(home)[KEPT:]:
+            _remove(old)
+    except OSError as error:
+        message = f"cannot write `{root}`: {error.strerror or error}"
+        raise EnvironmentProblem(message) from None
+
+
 def _is_sound(path: Path, cell_id: str) -> bool:
     try:
         read_files(path, cell_id)

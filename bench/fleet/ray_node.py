@@ -1,0 +1,82 @@
+"""What a node has to have for a batch, and what it sends home where it sees no results folder."""
+
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.data.sources import named
+from bench.errors import DataError, EnvironmentProblem
+from bench.fleet import parcel
+from bench.fleet.batch import Batch
+from bench.fleet.ray_messages import Checkpointed, JournalLines, News
+from bench.results import store
+from bench.spec.cell import Cell
+
+CHECKPOINT = re.compile(r"\d+-\d+")
+JOURNALS = ("events/*.jsonl", "jobs/*/events/*.jsonl")
+
+
+def need_data(batch: Batch) -> None:
+    """
+    Make sure that the node has the data sets of a batch.
+
+    Raises:
+        DataError: it lacks one.
+    """
+    for name in sorted({cell.data.name for cell in batch.cells}):
+        files = named(name).files(batch.data)
+        there = (batch.data / name).is_dir() if files is None else any(p.is_file() for p in files)
+        if not there and files != []:
+            message = (
+                f"the node {socket.gethostname()} has no data set `{name}` in `{batch.data}`: put "
+                "it there, or set `data` of the profile to the folder that has it on nodes"
+            )
+            raise DataError(message)
+
+
+class Outgoing:
+    """What is new of a batch in its folder on a node."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self._read: dict[Path, int] = {}  # bytes of each journal
+        self._sent = {cell.id: self._newest(cell) for cell in batch.cells}
+
+    def news(self) -> Iterator[News]:
+        """What came since the last time: whole lines of journals, checkpoints."""
+        for pattern in JOURNALS:
+            for path in sorted(self.batch.root.glob(pattern)):
+                yield from self._lines(path)
+        for cell in self.batch.cells:
+            name = self._newest(cell)
+            if name > self._sent[cell.id]:
+                try:
+                    content = parcel.pack_checkpoint(cell, self.batch.root, name)
+                except EnvironmentProblem:  # it has just given way to a newer one
+                    continue
+                self._sent[cell.id] = name
+                yield Checkpointed(content)
+
+    def results(self) -> bytes:
+        """
+        All that became of the cells, as an archive.
+
+        Raises:
+            EnvironmentProblem: there is no room for it.
+        """
+        return parcel.pack_results(self.batch, self.batch.root)
+
+    def _lines(self, path: Path) -> Iterator[JournalLines]:
+        with path.open("rb") as file:
+            file.seek(self._read.get(path, 0))
+            lines = file.read()
+        if whole := lines[: lines.rfind(b"\n") + 1]:
+            self._read[path] = self._read.get(path, 0) + len(whole)
+            yield JournalLines(path.relative_to(self.batch.root).as_posix(), whole)
+
+    def _newest(self, cell: Cell) -> str:
+        """The name of a cell's newest checkpoint; empty if there is none."""
+        folder = store.cell_path(self.batch.root, cell) / "checkpoints"
+        names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
+        return max(filter(CHECKPOINT.fullmatch, names), default="")
