@@ -11,7 +11,6 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bench.base.files import append_text
-from bench.errors import BenchError, EnvironmentProblem
 from bench.fleet import parcel
 from bench.fleet.batch import Batch
 from bench.fleet.parcel import Parcel

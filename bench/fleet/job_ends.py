@@ -21,7 +21,7 @@ def note_end(root: Path, submission: str, job: EngineJob) -> None:
     Raises:
         EnvironmentProblem: it cannot be written.
     """
-    append_text(_path(root, submission), job.model_dump_json() + "\n")
+    append_text(ends_path(root, submission), job.model_dump_json() + "\n")
 
 
 def read_ends(root: Path, submission: str, allocation: Allocation) -> tuple[EngineJob, ...]:
@@ -32,7 +32,7 @@ def read_ends(root: Path, submission: str, allocation: Allocation) -> tuple[Engi
     if not submission:
         return tuple(found)
     try:
-        lines = _path(root, submission).read_bytes().splitlines()
+        lines = ends_path(root, submission).read_bytes().splitlines()
     except OSError:
         return tuple(found)
     for line in lines:
@@ -43,5 +43,6 @@ def read_ends(root: Path, submission: str, allocation: Allocation) -> tuple[Engi
     return tuple(found)
 
 
-def _path(root: Path, submission: str) -> Path:
+def ends_path(root: Path, submission: str) -> Path:
+    """The file of a submission in which ends of jobs are kept."""
     return store.path_inside(root, "jobs", submission) / "ends.jsonl"

@@ -52,7 +52,7 @@ def pack(batch: Batch, root: Path) -> Parcel:
         UsageError: a folder of plugins is too large to travel.
     """
     members = dict(member for cell in batch.cells for member in _members_of(cell, root))
-    ends = job_ends.path(root, batch.submission) if batch.submission else None
+    ends = job_ends.ends_path(root, batch.submission) if batch.submission else None
     return Parcel(
         batch.model_dump_json(),
         _pack(members.items()),
@@ -79,7 +79,7 @@ def unpack(parcel: Parcel, home: Path) -> Path:
         for name, content in files.items():
             write_file(folders[-1] / name, content)
     if parcel.ends:
-        write_file(job_ends.path(root, batch.submission), parcel.ends)
+        write_file(job_ends.ends_path(root, batch.submission), parcel.ends)
     return save_batch(batch.model_copy(update={"root": root, "plugins": folders}))
 
 
@@ -151,7 +151,9 @@ def _read_folder(folder: Path) -> Files:
     try:
         if sum(path.stat().st_size for path in paths) > PLUGIN_BYTES:
             size = PLUGIN_BYTES // 2**20
-            message = f"`{folder}` holds more than {size} MiB: keep plugins in a folder of their own"
+            message = (
+                f"`{folder}` holds more than {size} MiB: keep plugins in a folder of their own"
+            )
             raise EnvironmentProblem(message)
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     except OSError as error:

@@ -1,7 +1,7 @@
 """
 Batches as tasks of Ray, one a task; how jobs are, this process alone knows, so they end with it.
 
-    num_cpus, num_gpus, memory   what one batch takes of a node: a part of a GPU, where cells share it
+    num_cpus, num_gpus, memory   what one batch takes of a node: a part of a GPU that cells share
     max_retries=0                what is lost begins again at its newest checkpoint, by our hand
 """
 
@@ -16,10 +16,10 @@ from bench.fleet.batch import load_batch
 from bench.fleet.deliveries import Deliveries
 from bench.fleet.engine import JobState, Phase
 from bench.fleet.profile import Profile
-from bench.fleet.ray_cluster import Cluster, Demand
+from bench.fleet.ray_cluster import Cluster
+from bench.fleet.ray_demand import demand_of
 from bench.fleet.ray_job import End, RayJob, end_by, end_of
 from bench.fleet.ray_messages import Arrived, Begin, Checkpointed, Finished, JournalLines, News
-from bench.fleet.ray_demand import demand_of
 
 GRACE_S = 75.0  # for a job to checkpoint; `bench work` ends its own after a minute
 NOWHERE_S = 60.0  # how long nodes may be gone without which a job fits nowhere
@@ -76,7 +76,7 @@ class Ray:
         return {path: job.id for path, job in made.items()}
 
     def look(self, jobs: Iterable[str]) -> dict[str, JobState]:
-        """How each of these jobs is; one of an earlier process is UNKNOWN, and has ended with it."""
+        """How each of these jobs is; one of another process is UNKNOWN, and ends with that."""
         unknown = JobState(Phase.UNKNOWN)
         return {id_: self._jobs[id_].state if id_ in self._jobs else unknown for id_ in jobs}
 

@@ -128,12 +128,12 @@ class Cluster:
             return ""
         there = "; ".join(sorted({f"{node.host}: {node.has}" for node in nodes})[:5])
         return (
-            f"no node of the Ray cluster has {demand} for a cell (there: {there or 'no node'}); set "
-            "`cpus_per_cell`, `gpus_per_cell`, `slots_per_gpu` or `mem` of the profile"
+            f"no node of the Ray cluster has {demand} for a cell (there: {there or 'no node'}); "
+            "set `cpus_per_cell`, `gpus_per_cell`, `slots_per_gpu` or `mem` of the profile"
         )
 
     def start(self, demand: Demand, exclude: Iterable[str], *words: Any) -> Any:
-        """Start a task with arguments of `run_batch` after the first; returns its stream of news."""
+        """Start a task with words that `run_batch` takes after the first; returns its news."""
         left = set(exclude)
         ids = [n.id for n in self.nodes() if left & {n.id, n.host, n.address}] if left else []
         options: dict[str, Any] = {
@@ -246,8 +246,8 @@ def _join(address: str) -> None:
     if failures or thread.is_alive():
         why = _line(failures[0]) if failures else f"no answer in {CONNECTED_S:.0f} s"
         message = (
-            f"cannot join the Ray cluster `{address}`: {why}; join it on one of its nodes, with its "
-            "version of Ray and its token (~/.ray/auth_token or RAY_AUTH_TOKEN)"
+            f"cannot join the Ray cluster `{address}`: {why}; join it on one of its nodes, with "
+            "its version of Ray and its token (~/.ray/auth_token or RAY_AUTH_TOKEN)"
         )
         raise EnvironmentProblem(message)
 

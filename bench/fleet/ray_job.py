@@ -50,7 +50,7 @@ class RayJob:
     demand: Demand
     after: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    state: JobState = JobState(Phase.QUEUED, "PENDING")
+    state: JobState = field(default_factory=lambda: JobState(Phase.QUEUED, "PENDING"))
     stream: Any = None
     node: str = ""
     finished: Finished | None = None

@@ -26,7 +26,7 @@ from bench.fleet.ray_node import Outgoing, need_data
 from bench.run.worker_process import oom_kills
 
 EVERY_S = 0.2  # between two looks at the child
-MARK = "signbench-"  # how the folder begins that a batch has on a node
+MARK = "signbench-job-"  # how the folder begins that a batch has on a node
 TAIL = 4000  # bytes of what a child printed
 
 
@@ -94,8 +94,8 @@ def _see(path: Path | None) -> Path:
     """
     if path is None or not path.is_file():
         message = (
-            f"the node {socket.gethostname()} sees no `{path}`: set `results` of the profile to the "
-            "results folder as nodes see it, or `shared: false` where they do not"
+            f"the node {socket.gethostname()} sees no `{path}`: set `results` of the profile to "
+            "the results folder as nodes see it, or `shared: false` where they do not"
         )
         raise EnvironmentProblem(message)
     return path
