@@ -15,11 +15,13 @@ from bench.fleet import ray_cluster
 from bench.fleet.batch import load_batch
 from bench.fleet.deliveries import Deliveries
 from bench.fleet.engine import JobState, Phase
+from bench.fleet.job_ends import note_end
 from bench.fleet.profile import Profile
 from bench.fleet.ray_cluster import Cluster
 from bench.fleet.ray_demand import demand_of
 from bench.fleet.ray_job import End, RayJob, end_by, end_of
 from bench.fleet.ray_messages import Arrived, Begin, Checkpointed, Finished, JournalLines, News
+from bench.results.record import EngineJob
 
 GRACE_S = 75.0  # for a job to checkpoint; `bench work` ends its own after a minute
 NOWHERE_S = 60.0  # how long nodes may be gone without which a job fits nowhere
@@ -43,7 +45,7 @@ class Ray:
 
     def __init__(self, profile: Profile, root: Path) -> None:
         ray_cluster.prepare()
-        self.profile = profile
+        self.profile, self.root = profile, root
         self._deliveries = None if profile.shared else Deliveries(root)
         self._cluster: Cluster | None = None
         self._jobs: dict[str, RayJob] = {}
@@ -190,6 +192,15 @@ class Ray:
     def _end(self, job: RayJob, end: End) -> None:
         """End a job, or have it begin again; either way nobody has its cells now."""
         self._release(job)
+        ended = EngineJob(
+            engine=self.name,
+            job=job.id,
+            node=next(iter(job.state.nodes), ""),
+            restarts=job.state.restarts,
+            end=end.word,
+        )
+        if job.node and job.batch.submission and end.word != "COMPLETED":
+            note_end(self.root, job.batch.submission, ended)
         job.end(end)
 
     def _release(self, job: RayJob) -> None:

@@ -42,9 +42,14 @@ def prepare() -> None:
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    import ray  # noqa: F401 # pyright: ignore[reportUnusedImport]
+    from ray._private import worker
 
+    worker.print_to_stdstream = _drop  # deaths of nodes would be told on stdout, among JSON lines
     logging.getLogger("ray").setLevel(logging.ERROR)
+
+
+def _drop(*_: Any, **__: Any) -> None:
+    """Print nothing: what became of a job, its state says."""
 
 
 @dataclass(frozen=True)
