@@ -50,7 +50,6 @@ class Ray:
         self._cluster: Cluster | None = None
         self._jobs: dict[str, RayJob] = {}
         self._looked_at = 0.0
-        self._fitted_at: dict[str, float] = {}  # by the job's id
 
     def submit(
         self, batches: list[Path], after: Mapping[Path, list[str]], exclude: Iterable[str] = ()
@@ -103,14 +102,13 @@ class Ray:
             EnvironmentProblem: the results folder cannot be read or written.
         """
         cluster = self._connected()
-        for job in self._open():
-            self._start(cluster, job)
+        self._start(cluster)
         streams = {id(job.stream): job for job in self._open() if job.stream is not None}
         for stream in ray_cluster.news([job.stream for job in streams.values()]):
             self._take(cluster, streams[id(stream)])
-        for job in self._open():
+        for job in streams.values():
             late = job.cancelled_at is not None and time.monotonic() - job.cancelled_at > GRACE_S
-            if late:
+            if late and job.stream is not None:
                 ray_cluster.end(job.stream)
         self._give_up_what_fits_nowhere(cluster)
         if self._deliveries:
@@ -135,15 +133,18 @@ class Ray:
     def _open(self) -> list[RayJob]:
         return [job for job in self._jobs.values() if not job.over]
 
-    def _start(self, cluster: Cluster, job: RayJob) -> None:
-        """Give a job's task to Ray, if nothing is in its way."""
-        given = sum(other.stream is not None for other in self._open())
-        waits = any(id_ in self._jobs and not self._jobs[id_].over for id_ in job.after)
-        early = time.monotonic() < job.not_before
-        if job.stream is not None or waits or early or given >= self.profile.jobs:
-            return
-        words = (job.task, job.id, job.state.restarts, self.profile.setup)
-        job.stream = cluster.start(job.demand, job.exclude, *words)
+    def _start(self, cluster: Cluster) -> None:
+        """Give tasks to Ray, of jobs that nothing is in the way of."""
+        jobs = self._open()
+        room = self.profile.jobs - sum(job.stream is not None for job in jobs)
+        open_, now = {job.id for job in jobs}, time.monotonic()
+        for job in jobs:
+            if room <= 0:
+                return
+            if job.stream is None and now >= job.not_before and not open_.intersection(job.after):
+                words = (job.task, job.id, job.state.restarts, self.profile.setup)
+                job.stream = cluster.start(job.demand, job.exclude, *words)
+                room -= 1
 
     def _take(self, cluster: Cluster, job: RayJob) -> None:
         """Take in one of a job's news, or its end."""
@@ -213,11 +214,14 @@ class Ray:
         if now - self._looked_at < LOOKED_S:
             return
         self._looked_at = now
-        for job in self._open():
-            if job.node or job.stream is None:
-                self._fitted_at.pop(job.id, None)
-            elif not (why := cluster.lack(job.demand, job.exclude)):
-                self._fitted_at[job.id] = now
-            elif now - self._fitted_at.setdefault(job.id, now) > NOWHERE_S:
+        waiting = [job for job in self._open() if job.stream is not None and not job.node]
+        lacks = {
+            (demand, exclude): cluster.lack(demand, exclude)
+            for demand, exclude in {(job.demand, job.exclude) for job in waiting}
+        }
+        for job in waiting:
+            why = lacks[job.demand, job.exclude]
+            job.fits_nowhere_since = (job.fits_nowhere_since or now) if why else None
+            if now - (job.fits_nowhere_since or now) > NOWHERE_S:
                 ray_cluster.end(job.stream)
                 self._end(job, End("NODE_FAIL", why))

@@ -48,6 +48,13 @@ def prepare() -> None:
     logging.getLogger("ray").setLevel(logging.ERROR)
 
 
+def _ray() -> Any:
+    """Ray, imported when it is used; what it says of its types is half of them."""
+    import ray
+
+    return ray
+
+
 def _drop(*_: Any, **__: Any) -> None:
     """Print nothing: what became of a job, its state says."""
 
@@ -96,7 +103,7 @@ class Cluster:
     """
 
     def __init__(self, address: str | None) -> None:
-        import ray
+        ray = _ray()
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         self._folder: Path | None = None
@@ -114,7 +121,7 @@ class Cluster:
 
     def nodes(self) -> list[Node]:
         """The nodes that live."""
-        import ray
+        ray = _ray()
 
         found: list[Node] = []
         for each in ray.nodes():
@@ -154,14 +161,16 @@ class Cluster:
 
     def tell(self, task: str, message: Begin | Wish) -> None:
         """Leave a message for a task."""
-        import ray
+        ray = _ray()
 
-        content = [ray.put(message)] if isinstance(message, Begin) else message
-        self._desk.put.remote(task, content)
+        if isinstance(message, Begin):
+            self._desk.put.remote(task, None, [ray.put(message)])  # in a list it stays where it is
+        else:
+            self._desk.put.remote(task, message, [])
 
     def close(self) -> None:
         """Leave the cluster, or end the one that was started; tasks end with it."""
-        import ray
+        ray = _ray()
 
         ray.shutdown()
         if self._folder:
@@ -170,9 +179,11 @@ class Cluster:
 
 def news(streams: list[Any]) -> list[Any]:
     """Those of some streams that have something new, or have ended."""
-    import ray
+    ray = _ray()
 
-    return ray.wait(streams, num_returns=len(streams), timeout=0)[0] if streams else []
+    if not streams:
+        return []
+    return ray.wait(streams, num_returns=len(streams), timeout=0)[0]
 
 
 def take(stream: Any) -> Any:
@@ -183,16 +194,17 @@ def take(stream: Any) -> Any:
         StopIteration: it has ended.
         RayError: so has its task, badly.
     """
-    import ray
+    ray = _ray()
 
     return ray.get(next(stream))
 
 
 def end(stream: Any) -> None:
     """End a task now."""
-    import ray
+    ray = _ray()
+    from ray.exceptions import RayError
 
-    with suppress(ValueError, ray.exceptions.RayError):
+    with suppress(ValueError, RayError):
         ray.cancel(stream, force=True)
 
 
@@ -203,7 +215,7 @@ def _start() -> Path:
     Raises:
         EnvironmentProblem: it does not start.
     """
-    import ray
+    ray = _ray()
 
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # for nobody but this run
     folder = Path(tempfile.mkdtemp(prefix="bench-ray-", dir="/tmp"))  # names of sockets are short
@@ -234,7 +246,7 @@ def _join(address: str) -> None:
     Raises:
         EnvironmentProblem: none answers, or it wants another token or version.
     """
-    import ray
+    ray = _ray()
 
     _reach(address)
     failures: list[BaseException] = []

@@ -60,6 +60,7 @@ class RayJob:
     began: float = field(default_factory=time.monotonic)
     not_before: float = 0.0
     cancelled_at: float | None = None
+    fits_nowhere_since: float | None = None
 
     @property
     def over(self) -> bool:

@@ -21,7 +21,7 @@ import bench
 from bench.errors import BenchError, EnvironmentProblem
 from bench.fleet import allocation, parcel, process_end
 from bench.fleet.batch import load_batch
-from bench.fleet.ray_messages import Arrived, Begin, Finished, Message, News
+from bench.fleet.ray_messages import Arrived, Begin, Finished, Message, News, Wish
 from bench.fleet.ray_node import Outgoing, need_data
 from bench.run.worker_process import oom_kills
 
@@ -36,16 +36,16 @@ class Desk:
     def __init__(self) -> None:
         self._boxes: dict[str, asyncio.Queue[Any]] = {}
 
-    async def put(self, task: str, message: Any) -> None:
-        """Leave a message: a `Wish`, or a list with a reference to a `Begin`."""
-        await self._box(task).put(message)
+    async def put(self, task: str, wish: Wish | None, order: list[Any]) -> None:
+        """Leave a wish, or in a list of its own the reference to a `Begin`."""
+        await self._box(task).put((wish, *order) if order else (wish, None))
 
-    async def take(self, task: str) -> Any:
+    async def take(self, task: str) -> tuple[Wish | None, Any]:
         """The next message for a task, when there is one."""
-        message = await self._box(task).get()
-        if message == "leave":
+        wish, order = await self._box(task).get()
+        if wish == "leave":
             del self._boxes[task]
-        return message
+        return wish, order
 
     def _box(self, task: str) -> "asyncio.Queue[Any]":
         return self._boxes.setdefault(task, asyncio.Queue())
@@ -157,6 +157,7 @@ def _tail(output: IO[bytes]) -> str:
 def _listen(desk: Any, task: str) -> "queue.SimpleQueue[Message]":
     """Have the messages for a task brought here by a thread, until one says to leave."""
     import ray
+    from ray.exceptions import RayError
 
     messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
 
@@ -164,13 +165,11 @@ def _listen(desk: Any, task: str) -> "queue.SimpleQueue[Message]":
         message: Any = None
         while message != "leave":
             try:
-                message = ray.get(desk.take.remote(task))
-                message = ray.get(message[0]) if isinstance(message, list) else message
+                message, reference = ray.get(desk.take.remote(task))
+                message = ray.get(reference) if reference else message
             except RayError:  # the desk died, and all of Ray is about to
                 message = "leave"
             messages.put(message)
-
-    from ray.exceptions import RayError
 
     threading.Thread(target=bring, daemon=True).start()
     return messages
