@@ -151,6 +151,15 @@ class Profile(Frozen):
         """Processes that train one cell together."""
         return self.ranks_per_cell or max(1, self.gpus_per_cell)
 
+    @property
+    def machines(self) -> str:
+        """The kind of machines, for what is measured on them: profiles that differ in time share it."""
+        words = [self.engine]
+        for key in ("partition", "constraint", "address"):
+            words += [f"{key} {value}"] if (value := getattr(self, key)) else []
+        words += [f"{key} {value}" for key, value in sorted(self.sbatch.items())]
+        return ", ".join(words)
+
     @model_validator(mode="after")
     def _fits_together(self) -> "Profile":
         """Refuse keys that contradict each other."""

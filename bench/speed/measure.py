@@ -74,6 +74,7 @@ class Measurer:
         workers: decoding threads of a copy; None: all copies share the cores.
         report: told what is measured, where nothing is kept.
         settled: measure nothing more, and take what is known, whatever it was compiled by.
+        machines: of a profile, for which it is kept apart.
     """
 
     root: Path
@@ -82,6 +83,7 @@ class Measurer:
     workers: int | None = None
     report: Callable[[str], None] = silent
     settled: bool = False
+    machines: str = ""
     _known: dict[tuple[str, str, str], Throughput] = field(default_factory=dict[Any, Throughput])
     _failed: dict[tuple[str, str], str] = field(default_factory=dict[Any, str])
 
@@ -97,7 +99,9 @@ class Measurer:
         for compiled in (False, True) if self.compiled is None else (self.compiled,):
             environment = _environment(slots[0], compiled)
             known = self._known.get((graph, place, environment))
-            known = known or throughput.load_throughput(self.root, graph, place, environment)
+            known = known or throughput.load_throughput(
+                self.root, graph, place, environment, self.machines
+            )
             if known and (self.settled or self._compiles(cell, known, slots[0]) == compiled):
                 return known
         if problem := self._failed.get((graph, place)):
@@ -113,6 +117,7 @@ class Measurer:
             raise
         environment = _environment(slots[0], copies[0].compiled)
         names = {"graph": graph, "place": place, "environment": environment}
+        names["machines"] = self.machines
         measured = _combine(copies, threads=slots[0].threads, **names)
         self._known[graph, place, environment] = measured
         throughput.save_throughput(self.root, measured)
@@ -205,6 +210,8 @@ def _combine(copies: Sequence[CopyMeasurement], **names: Any) -> Throughput:
     return Throughput(
         **names,
         host=platform.node(),
+        cores=cores(),
+        compiled=copies[0].compiled,
         copies=len(copies),
         images_per_s=fmean(copy.images_per_s for copy in copies),
         epoch_s=fmean(copy.epoch_s for copy in copies),

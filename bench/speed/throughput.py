@@ -2,10 +2,11 @@
 Throughput: how fast a graph trains on this machine, measured and kept.
 
 A graph is what cells compute that differ in nothing but the seed, the number of epochs and other
-numbers of the recipe: they take equal time and memory. Its throughput holds for one machine, one
-environment and one number of copies that train at once.
+numbers of the recipe: they take equal time and memory. Its throughput holds for one kind of
+machine, one environment and one number of copies that train at once. Hosts of one environment are
+one kind, so that nodes of a cluster find each other's.
 
-    ROOT/paces/<hash of graph, place, environment and host>.json
+    ROOT/paces/<hash of graph, place, environment, cores and machines>.json
 """
 
 import contextlib
@@ -19,6 +20,7 @@ from typing import Literal
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError
 
 from bench.base.files import write_file
+from bench.base.machine import cores
 from bench.base.validation import Frozen
 from bench.errors import EnvironmentProblem
 from bench.results import store
@@ -34,7 +36,10 @@ class Throughput(Frozen):
     graph: str
     place: str  # as `describe_devices` says it
     environment: str
-    host: str
+    host: str  # that measured it
+    machines: str = ""  # of a profile, as `Profile.machines` says it; else those without one
+    cores: PositiveInt | None = None  # of that host; None: kept by an older version
+    compiled: bool | None = None
     copies: PositiveInt
     threads: PositiveInt  # of the CPU, for each copy
     images_per_s: PositiveFloat  # of one copy, while all train
@@ -76,20 +81,47 @@ def describe_devices(devices: Iterable[str]) -> str:
     return " + ".join(f"{n} x {device}" for device, n in Counter(devices).items())
 
 
-def load_throughput(root: Path, graph: str, place: str, environment: str) -> Throughput | None:
-    """The throughput that `root` keeps, if this machine made one there."""
-    name = _name(graph, place, environment, platform.node())
-    try:
-        return Throughput.model_validate_json((root / "paces" / name).read_bytes())
-    except (OSError, ValidationError):
-        return None
+def load_throughput(
+    root: Path, graph: str, place: str, environment: str, machines: str = ""
+) -> Throughput | None:
+    """The throughput that `root` keeps, if a machine like this one made one there."""
+    names = [_name(graph, place, environment, _cores(place, cores()), machines)]
+    if not machines:  # older versions named the host
+        names.append(_name(graph, place, environment, platform.node()))
+    found = (_read(root / "paces" / name) for name in names)
+    return next((throughput for throughput in found if throughput), None)
+
+
+def list_throughputs(root: Path, machines: str) -> list[Throughput]:
+    """All that `root` keeps of such machines, the newest first."""
+    read = map(_read, (root / "paces").glob("*.json"))
+    kept = (throughput for throughput in read if throughput and throughput.machines == machines)
+    return sorted(kept, key=lambda throughput: throughput.made, reverse=True)
 
 
 def save_throughput(root: Path, throughput: Throughput) -> None:
     """Write it down; where that fails it is measured again next time."""
-    name = _name(throughput.graph, throughput.place, throughput.environment, throughput.host)
+    name = _name(
+        throughput.graph,
+        throughput.place,
+        throughput.environment,
+        _cores(throughput.place, throughput.cores),
+        throughput.machines,
+    )
     with contextlib.suppress(EnvironmentProblem):
         write_file(store.path_inside(root, "paces", name), throughput.model_dump_json() + "\n")
+
+
+def _read(path: Path) -> Throughput | None:
+    try:
+        return Throughput.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _cores(place: str, number: int | None) -> str:
+    """What a place on the CPU shares; a GPU is its own."""
+    return f"{number} cores" if "cpu" in place else ""
 
 
 def _name(*words: str) -> str:
