@@ -38,8 +38,9 @@ class Batch(Frozen):
         plugins: folders of local plugins; those of a submission are copies that it owns.
         spare_s: a job that has less than so long until its end begins with no cell, seconds.
         submission: whose batch it is, as `ROOT/jobs/<submission>` names it.
-        purpose: a batch that tries a machine trains no cell.
+        purpose: a batch that tries or measures a machine trains no cell.
         side: of a trial's two jobs, which one it is.
+        machines: for which kind of machines it keeps what it measures.
     """
 
     root: Path
@@ -63,8 +64,9 @@ class Batch(Frozen):
     retries: int = 0
     spare_s: float = 0.0
     submission: str = ""
-    purpose: Literal["train", "try"] = "train"
+    purpose: Literal["train", "try", "measure"] = "train"
     side: Literal[0, 1] = 0
+    machines: str = ""
 
     @property
     def name(self) -> str:

@@ -153,7 +153,7 @@ class Profile(Frozen):
 
     @property
     def machines(self) -> str:
-        """The kind of machines, for what is measured on them: profiles that differ in time share it."""
+        """The kind of machines, for what is measured on them; other keys make no other kind."""
         words = [self.engine]
         for key in ("partition", "constraint", "address"):
             words += [f"{key} {value}"] if (value := getattr(self, key)) else []

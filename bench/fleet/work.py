@@ -50,6 +50,10 @@ def run_job(path: Path, allocation: Allocation, out: Console) -> int:
     signals.listen(requeue=True)
     if batch.purpose == "try":
         return trial.take_part(batch)
+    if batch.purpose == "measure":
+        from bench.fleet import measurement  # which imports torch
+
+        return measurement.measure(batch, out)
     try:
         result, left = run_batch(batch, allocation, out)
     except signals.Stopped as stopped:
@@ -133,12 +137,9 @@ def _slots(batch: Batch, cells: list[Cell], out: Console) -> tuple[Slot, ...]:
     options = SlotOptions(batch.device, None, batch.jobs, batch.threads, batch.slots_per_gpu)
     if options.per_gpu != "auto":
         return lay_out_slots(options)
-    from bench.speed import packing  # which imports torch
-    from bench.speed.measure import Measurer
+    from bench.fleet import measurement  # which imports torch
 
-    report = partial(print_text, out)
-    measurer = Measurer(batch.root, batch.data, batch.compiled, batch.workers, report)
-    return packing.choose_slots(options, cells, measurer)
+    return measurement.choose_slots(batch, cells, out)[0]
 
 
 def _settings(batch: Batch, allocation: Allocation, slots: tuple[Slot, ...]) -> Settings:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from job_processes import JobProcesses
 
-from bench.fleet import trial
+from bench.fleet import errand
 from bench.fleet.meeting import CLAIMS, Meeting, Observations
 from bench.fleet.profile import Profile
-from bench.fleet.trial import Host, Trial, shorten
+from bench.fleet.trial import Trial, hold_trial, shorten
 
 PROFILE = Profile(name="here", engine="slurm")
 
@@ -18,7 +18,7 @@ def hold(engine: JobProcesses, root: Path, wait_s: float = 60.0) -> Trial:
     """A trial by that engine."""
     root.mkdir(exist_ok=True)
     try:
-        return Host(engine, engine.profile, root, root, wait_s, lambda _: None).run()
+        return hold_trial(engine, engine.profile, root, root, wait_s, lambda _: None)
     finally:
         engine.close()
 
@@ -61,7 +61,7 @@ def test_this_machine_takes_part_where_no_second_node_is(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_a_job_that_says_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that sees another folder: how the job ended, and no waiting beyond that."""
-    monkeypatch.setattr(trial, "SEEN_S", 0.2)
+    monkeypatch.setattr(errand, "SEEN_S", 0.2)
     profile = PROFILE.model_copy(update={"results": tmp_path / "elsewhere" / "file"})
     (tmp_path / "elsewhere").write_bytes(b"")
 

@@ -11,7 +11,7 @@ from bench.fleet.engines import open_engine
 from bench.fleet.meeting import Observations
 from bench.fleet.node_facts import NodeFacts, find_facts
 from bench.fleet.profile import Profile
-from bench.fleet.trial import Host, Trial, shorten
+from bench.fleet.trial import Trial, hold_trial, shorten
 
 SLOW_S = 5.0  # until a file is seen elsewhere: screens lag
 LATE_S = 50.0  # until a lease's beat is seen; 60 s without one are taken for death
@@ -32,7 +32,7 @@ def examine_profile(
         yield Finding("fail", "engine", str(error))
         return
     try:
-        trial = Host(engine, profile, root, profile.data or data, wait_s, report).run()
+        trial = hold_trial(engine, profile, root, profile.data or data, wait_s, report)
     except BenchError as error:
         yield Finding("fail", "engine", str(error), "nothing was submitted")
         return
