@@ -12,8 +12,8 @@ from bench.cli.streams import out
 from bench.errors import EmptyMatch
 
 TOLD = (
-    "what travels: names, numbers and logs of the cells, and of each the machine's name, processor, "
-    "versions, commit, command line and folders"
+    "what travels: names, numbers and logs of the cells, and of each the machine's name, "
+    "processor, versions, commit, command line and folders"
 )
 
 
