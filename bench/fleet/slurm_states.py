@@ -15,7 +15,6 @@ from bench.fleet.engine import JobState, Phase
 
 ANSWER_S = 20.0  # for a command of Slurm, which itself waits where no controller answers
 COLUMNS = {"jobarrayid": 40, "state": 24, "restartcnt": 10, "exit_code": 12, "nodelist": 80}
-FORGOTTEN = "FORGOTTEN"  # squeue answers, and nobody knows the job
 WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT",
            "RESV_DEL_HOLD"}  # fmt: skip
 ENDED = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "LAUNCH_FAILED", "NODE_FAIL",
@@ -50,7 +49,7 @@ def plain(stderr: str) -> str:
 
 
 def ask(jobs: Iterable[str]) -> dict[str, JobState]:
-    """How each of these jobs is; UNKNOWN where nobody answers, or knows it."""
+    """How each of these jobs is: UNKNOWN where nobody answers, GONE where nobody knows it."""
     jobs = list(jobs)
     if not jobs:
         return {}
@@ -58,11 +57,11 @@ def ask(jobs: Iterable[str]) -> dict[str, JobState]:
         found = _queue()
     except EnvironmentProblem as problem:
         return dict.fromkeys(jobs, JobState(Phase.UNKNOWN, reason=str(problem)))
-    gone = [job for job in jobs if job not in found]
-    tries = history(gone) if gone else {}
+    missing = [job for job in jobs if job not in found]
+    tries = history(missing) if missing else {}
     found |= {job: states[-1] for job, states in tries.items()}
-    forgotten = JobState(Phase.UNKNOWN, FORGOTTEN, "Slurm no longer knows this job")
-    return {job: found.get(job, forgotten) for job in jobs}
+    gone = JobState(Phase.GONE, reason="Slurm does not know it, or no more")
+    return {job: found.get(job, gone) for job in jobs}
 
 
 def history(jobs: Iterable[str]) -> dict[str, list[JobState]]:

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @contextmanager
-def started(*, accounting: bool = False) -> Iterator[SlurmCluster]:
+def started(*, accounting: bool = False) -> Generator[SlurmCluster, None, None]:
     """A cluster, as long as it is wanted."""
     if why := lacking(accounting=accounting):
         pytest.skip(why)

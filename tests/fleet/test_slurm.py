@@ -14,7 +14,7 @@ from bench.fleet.engines import open_engine
 from bench.fleet.profile import Profile
 from bench.fleet.slurm import Slurm
 from bench.fleet.slurm_job import seconds
-from bench.fleet.slurm_states import FORGOTTEN, expand, history, plain
+from bench.fleet.slurm_states import expand, history, plain
 
 needs_slurm = pytest.mark.skipif(bool(lacking()), reason=lacking())
 
@@ -124,7 +124,7 @@ def test_ends_of_jobs_have_slurms_words(cluster: SlurmCluster, tmp_path: Path) -
     assert ends["shot"].reason == "signal 9"
     assert "memory limit" in ends["eats"].reason
     assert set(ends["fine"].nodes) <= {"n1", "n2"}
-    assert (unknown.phase, unknown.word) == (Phase.UNKNOWN, FORGOTTEN)
+    assert unknown.phase is Phase.GONE
 
 
 @pytest.mark.slow
@@ -163,7 +163,7 @@ def test_a_queue_that_refuses_is_told_in_its_words(cluster: SlurmCluster, tmp_pa
     cluster.start_controller()
     until(lambda: engine.look([job])[job].word == "COMPLETED", 30)
 
-    assert (silent.phase, silent.word) == (Phase.UNKNOWN, "")
+    assert silent.phase is Phase.UNKNOWN
     assert "Slurm" in silent.reason
 
 
@@ -181,7 +181,7 @@ def test_accounting_knows_every_try(accounting: SlurmCluster, tmp_path: Path) ->
     assert [state.restarts for state in tries] == [0, 1]
     assert engine.look([job])[job].word == "COMPLETED"
     assert engine.look([other])[other].reason == "exit 4"
-    assert engine.look(["99999"])["99999"].word == FORGOTTEN
+    assert engine.look(["99999"])["99999"].phase is Phase.GONE
 
 
 def profile(**keys: object) -> Profile:
