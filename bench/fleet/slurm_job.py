@@ -1,6 +1,7 @@
 """What a task of an array of Slurm runs, and what it knows of itself."""
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ def run(batch: str) -> None:
     A job that returned would be "completed" for submitit, and what it raises is pickled.
     """
     signals.listen(requeue=True)
+    signal.signal(signal.SIGCONT, signal.SIG_DFL)  # of which submitit would tell
     keep_compiled_here()
     code = 1
     out = Terminal(emoji=False, width=200)

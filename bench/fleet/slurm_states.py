@@ -54,12 +54,13 @@ def ask(jobs: Iterable[str]) -> dict[str, JobState]:
     if not jobs:
         return {}
     try:
-        found = _queue()
+        found = _queue("-u", str(os.getuid()))
+        if missing := [job for job in jobs if job not in found]:
+            found |= _queue_of_others(missing)
     except EnvironmentProblem as problem:
         return dict.fromkeys(jobs, JobState(Phase.UNKNOWN, reason=str(problem)))
-    missing = [job for job in jobs if job not in found]
-    tries = history(missing) if missing else {}
-    found |= {job: states[-1] for job, states in tries.items()}
+    if missing := [job for job in jobs if job not in found]:
+        found |= {job: tries[-1] for job, tries in history(missing).items()}
     gone = JobState(Phase.GONE, reason="Slurm does not know it, or no more")
     return {job: found.get(job, gone) for job in jobs}
 
@@ -71,10 +72,9 @@ def history(jobs: Iterable[str]) -> dict[str, list[JobState]]:
     A job that was put back into the queue has a line for each time that it ran.
     """
     jobs = set(jobs)
-    arrays = sorted({job.partition("_")[0] for job in jobs})
     fields = "JobID,State,ExitCode,NodeList"
     try:
-        text = call("sacct", "-n", "-X", "-P", "-D", "-j", ",".join(arrays), "-o", fields)
+        text = call("sacct", "-n", "-X", "-P", "-D", "-j", ",".join(_arrays(jobs)), "-o", fields)
     except EnvironmentProblem:
         return {}
     found: dict[str, list[JobState]] = {}
@@ -87,11 +87,25 @@ def history(jobs: Iterable[str]) -> dict[str, list[JobState]]:
     return found
 
 
-def _queue() -> dict[str, JobState]:
-    """All jobs of this user that the controller knows, an array's each for itself."""
+def _queue_of_others(jobs: list[str]) -> dict[str, JobState]:
+    """Those of these jobs that another user submitted from the same folder."""
+    try:
+        return _queue("-j", ",".join(_arrays(jobs)))
+    except EnvironmentProblem as problem:
+        if "Invalid job id" in str(problem):  # said where none of them is known
+            return {}
+        raise
+
+
+def _arrays(jobs: Iterable[str]) -> list[str]:
+    """The numbers by which Slurm's commands ask for jobs, tasks of an array together."""
+    return sorted({job.partition("_")[0] for job in jobs})
+
+
+def _queue(*which: str) -> dict[str, JobState]:
+    """The jobs that the controller knows, a task of an array each for itself."""
     columns = "".join(f"{name}:{width}," for name, width in COLUMNS.items()) + "reason:200"
-    mine = str(os.getuid())
-    text = call("squeue", "-h", "-r", "-t", "all", "-u", mine, "-O", columns)
+    text = call("squeue", "-h", "-r", "-t", "all", *which, "-O", columns)
     found: dict[str, JobState] = {}
     for line in text.splitlines():
         words: list[str] = []
@@ -111,7 +125,7 @@ def _state(word: str, code: str, nodes: str, reason: str = "", restarts: int = 0
     phase = Phase.QUEUED if word in WAITING else Phase.RUNNING
     if word in ENDED:
         phase = Phase.ENDED
-        reason = who or _exit(code) or reason
+        reason = who or (_exit(code) if word == "FAILED" else "")
     reason = "" if reason in {"None", "(null)"} else reason
     return JobState(phase, word, reason, expand(nodes), restarts)
 

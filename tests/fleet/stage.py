@@ -1,0 +1,203 @@
+"""
+What each test of whole jobs has for itself: a suite, its results folder, and runs of `bench`.
+
+The suite's estimator is a local plugin that does what it is told while it trains: it takes its time
+while a file is there, so that a test can act in the middle of a cell, and takes memory while
+another one is.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from slurm_cluster import SlurmCluster, until
+
+from bench.fleet import slurm_states
+from bench.fleet.engine import JobState
+from bench.results.record import Record
+from bench.results.record_diff import VOLATILE
+from bench.run.events import Ended, Event, Progressed
+from bench.run.journal import journals
+
+HOME = Path(__file__).parents[2]
+PLUGIN = '''
+"""STE that takes its time, and memory, while it is told to."""
+
+import os
+import time
+from pathlib import Path
+
+from torch import Tensor
+
+from bench.plugin import Surrogate, upto
+
+TOLD = Path(os.environ.get("BENCH_TEST_TOLD", "/nothing"))
+EATEN = []
+
+
+class Told(Surrogate):
+    formula = "f(z) = z"
+    kind = "identity function"
+
+    def value(self, z: Tensor, _: Tensor, /) -> Tensor:
+        return z.clamp(-1, 1)
+
+    def slope(self, z: Tensor, _: Tensor, /) -> Tensor:
+        if (TOLD / "slow").exists():
+            time.sleep(float((TOLD / "slow").read_text()))
+        if (TOLD / "eat").exists():
+            EATEN.append(b"x" * 500_000_000)
+        return upto(z.abs(), 1.0)
+'''
+SUITE = """
+estimators: [told]
+backbones:
+  resnet20: {width: 2}
+data:
+  digits: {train: 64, test: 50}
+wa: [1/1]
+seeds: [0, 1, 2, 3]
+baseline: told
+train: {epochs: 30, batch_size: 32, lr: 0.1}
+"""
+EPOCHS = 30
+LONG_S = 150.0  # for anything that a test waits for; machines are slow when they are shared
+
+
+class Stage:
+    """
+    One suite in a folder of its own.
+
+    Args:
+        whole: results of the same cells, trained here without a stop.
+        keys: of the profile `here`, beside those that every one has.
+    """
+
+    def __init__(self, home: Path, cluster: SlurmCluster, whole: Path, **keys: object) -> None:
+        self.home, self.cluster, self.whole = home, cluster, whole
+        self.root, self.told = home / "results", home / "told"
+        self.outputs: dict[int, Path] = {}
+        self.told.mkdir(parents=True)
+        self.write()
+        setup = [f"export BENCH_TEST_TOLD={self.told}", "export OMP_NUM_THREADS=1"]
+        keys["setup"] = [*setup, *map(str, keys.pop("setup", []))]  # type: ignore[call-overload]
+        profile = {"engine": "slurm", "mem": "2GB"} | keys
+        (home / "machines.yaml").write_text(json.dumps({"here": profile}), encoding="utf-8")
+
+    def write(self, plugin: str = PLUGIN) -> None:
+        """Write the suite and its estimator."""
+        (self.home / "estimators").mkdir(exist_ok=True)
+        (self.home / "estimators" / "told.py").write_text(plugin, encoding="utf-8")
+        (self.home / "suite.yaml").write_text(SUITE, encoding="utf-8")
+
+    def slow(self, seconds: float = 0.004) -> None:
+        """Have each binary layer wait in each step; there are 36."""
+        (self.told / "slow").write_text(str(seconds), encoding="utf-8")
+
+    def hurry(self) -> None:
+        (self.told / "slow").unlink(missing_ok=True)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start a command of `bench`; its output is a file, so that nobody has to read it."""
+        out = self.home / f"out-{len(list(self.home.glob('out-*')))}"
+        with out.open("w") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "bench", *words],
+                cwd=self.home, env=self._environment(), text=True,
+                stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
+            )  # fmt: skip
+        self.outputs[process.pid] = out
+        return process
+
+    def run(self, *words: str, seeds: str = "seed=0") -> subprocess.Popen[str]:
+        """Start to train cells by the profile."""
+        every = ("--checkpoint-every", "2", "--results", str(self.root))
+        return self.start("run", "suite.yaml", "--on", "here", "--filter", seeds, *every, *words)
+
+    def end(self, process: subprocess.Popen[str], code: int = 0) -> str:
+        """Wait for the end of a command; returns what it printed."""
+        until(lambda: process.poll() is not None, LONG_S, lambda: self.printed(process))
+        assert process.returncode == code, self.printed(process)
+        return self.printed(process)
+
+    def printed(self, process: subprocess.Popen[str]) -> str:
+        return self.outputs[process.pid].read_text(encoding="utf-8")
+
+    def jobs(self) -> list[str]:
+        """All that were ever submitted, in their order."""
+        waves = sorted(self.root.glob("jobs/*/waves/*.jobs"), key=lambda path: path.stat().st_mtime)
+        texts = [path.read_text(encoding="utf-8") for path in waves]
+        return [job for text in texts for job in json.loads(text).get("jobs", {}).values()]
+
+    def job(self) -> str:
+        """The first one, waited for."""
+        until(lambda: bool(self.jobs()), LONG_S, self.tell)
+        return self.jobs()[0]
+
+    def state(self, job: str) -> JobState:
+        return slurm_states.ask([job])[job]
+
+    def await_epoch(self, epoch: int = 2) -> str:
+        """Wait until the first job's cell has come so far; returns the job."""
+        job = self.job()
+        until(lambda: self._epoch() >= epoch, LONG_S, self.tell)
+        return job
+
+    def events(self) -> list[Event]:
+        """All that the jobs' journals say."""
+        names = [path.stem for path in self.root.glob("jobs/*.json")]
+        readers = [reader for name in names for reader in journals(self.root, name)]
+        return [event for reader in readers for _, event in reader.read()]
+
+    def records(self) -> list[Record]:
+        return [read(path) for path in sorted(self.root.glob("cells/*/record.json"))]
+
+    def check(self, cells: int = 1, *, redone: bool = False) -> None:
+        """
+        Compare with the local run: the same records and weights to the bit, nothing trained twice.
+
+        Args:
+            cells: how many have a record.
+            redone: may epochs have been lost with a node?
+        """
+        found = [path.parent for path in sorted(self.root.glob("cells/*/record.json"))]
+        assert len(found) == cells, self.tell()
+        for folder in found:
+            other = self.whole / "cells" / folder.name
+            assert bare(read(folder / "record.json")) == bare(read(other / "record.json"))
+            weights = "last.safetensors"
+            assert (folder / weights).read_bytes() == (other / weights).read_bytes()
+            assert not (folder / "checkpoints").exists()
+        assert not list(self.root.glob("cells/*/lease*")), self.tell()
+        done = Counter((e.cell_id, e.epoch) for e in self.events()
+                       if isinstance(e, Progressed) and e.acc is not None)  # fmt: skip
+        ends = [e for e in self.events() if isinstance(e, Ended) and e.status == "ok"]
+        assert len(ends) == cells
+        assert len(done) == cells * EPOCHS
+        assert redone or set(done.values()) == {1}
+
+    def tell(self) -> str:
+        """What there is to know when something went wrong."""
+        logs = [*self.home.glob("out-*"), *self.root.glob("jobs/*/slurm/*.out")]
+        queue = self.cluster.call("squeue", "-t", "all", check=False)
+        return "\n".join([queue, *(f"{p}:\n{p.read_text('utf-8', 'replace')}" for p in logs)])
+
+    def _epoch(self) -> int:
+        names = (path.name for path in self.root.glob("cells/*/checkpoints/[0-9]*"))
+        return max((int(name.partition("-")[0]) for name in names), default=0)
+
+    def _environment(self) -> dict[str, str]:
+        own = {"PYTHONPATH": str(HOME), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+        return os.environ | self.cluster.environment | own
+
+
+def read(path: Path) -> Record:
+    return Record.model_validate_json(path.read_bytes())
+
+
+def bare(record: Record) -> str:
+    """A record without what is never the same twice."""
+    return record.model_dump_json(exclude={*VOLATILE})
