@@ -1,13 +1,19 @@
 """The command that measures this machine's speed: parse, call, print."""
 
-from collections.abc import Callable, Generator
+import math
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.base.console import Terminal, print_text
+from bench.cli.options import parse_seconds
 from bench.cli.streams import err, out, write_json
+
+if TYPE_CHECKING:  # it imports torch
+    from bench.speed.survey.survey import Watch
+    from bench.speed.survey.table import CaseResult
 
 
 def perf(
@@ -22,14 +28,21 @@ def perf(
         list[str] | None,
         typer.Option(help="A step of this estimator against one of STE, and nothing else; or all."),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer rounds, so noisier.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer rounds, so noisier, in two minutes.")
+    ] = False,
+    budget: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Begin no case after it: 90 (seconds), 5m, 1h."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """Measure how fast training is here: against a plain oracle, and the machine's limits.
 
     As in `bench perf --quick`. Estimators, training steps, an epoch, several trainings at a time;
     three minutes on two cores, on which nothing else should run. With --method NAME, or all:
-    how many steps of STE one of its steps takes.
+    how many steps of STE one of its steps takes. Rows are shown as they are measured, and Ctrl-C
+    prints what there is.
     """
     from dataclasses import asdict
 
@@ -46,8 +59,10 @@ def perf(
     names = [] if method == ["all"] else method or []
     asked = [*method_cases.list_method_cases(at, names)] if method else survey.list_cases(at)
     machine.keep_pages()  # as workers do; the oracle, too, gains by it
-    with _progress(err) as tell:
-        found = survey.run_survey(at, asked, tell)
+    text = budget or ("2m" if quick else None)
+    budget_s = parse_seconds("--budget", text) if text else math.inf
+    with _progress(err) as watch:
+        found = survey.run_survey(at, asked, watch, budget_s)
     if as_json:
         write_json(asdict(found))
     else:
@@ -57,12 +72,26 @@ def perf(
 
 
 @contextmanager
-def _progress(console: Terminal) -> Generator[Callable[[str], None], None, None]:
-    """Say what is measured: in one line that changes on a terminal, else in a line for each."""
-    from bench.run.display import redraws
+def _progress(console: Terminal) -> "Generator[Watch, None, None]":
+    """Show what is measured, and the rows as they come: tables that grow, or a line for each."""
+    from rich.console import Group
+    from rich.live import Live
+    from rich.text import Text
 
-    if not redraws(console):
-        yield lambda text: print_text(console, text)
+    from bench.run.display import redraws
+    from bench.speed.survey import table
+
+    if redraws(console):
+        with Live(console=console, transient=True) as live:
+            yield lambda text, rows: live.update(Group(table.render_tables(rows, ""), Text(text)))
         return
-    with console.status("") as status:
-        yield status.update
+    shown = 0
+
+    def print_new(text: str, rows: "list[CaseResult]") -> None:
+        nonlocal shown
+        for row in rows[shown:]:
+            print_text(console, f"  {table.describe(row)}")
+        shown = len(rows)
+        print_text(console, text)
+
+    yield print_new

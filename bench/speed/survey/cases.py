@@ -77,9 +77,10 @@ class Case:
     memory: Callable[[str], int] | None = None  # bytes that a way holds, where that is known
     hidden: tuple[str, ...] = (LIMIT,)  # ways that no row is of
 
-    def measure(self) -> dict[str, list[float]]:
-        """The seconds of each way, round by round."""
-        return time_in_turn({name: ready() for name, ready in self.ways.items()}, self.rounds)
+    def measure(self, until: float = math.inf) -> dict[str, list[float]]:
+        """The seconds of each way, round by round; in fewer rounds where it is late."""
+        ways = {name: ready() for name, ready in self.ways.items()}
+        return time_in_turn(ways, self.rounds, until)
 
 
 def list_solo_cases(at: Setting) -> Iterator[Case]:

@@ -2,7 +2,8 @@
 The limits of a machine, measured: products of matrices, and copies; and what work asks of them.
 
 A limit is a way to do a piece of work like any other: the seconds in which the machine would do
-it if nothing else were to be done.
+it if nothing else were to be done. A processor that has no products of a precision may still
+multiply in it, hundreds of times slower: matrices are as large as a second allows.
 """
 
 from collections.abc import Callable, Generator
@@ -12,9 +13,11 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.speed.survey.timing import time_repeatedly
+from bench.speed.survey.timing import time_call, time_repeatedly
 
-SIDES = {"cpu": 2048, "cuda": 8192}  # of the matrices that are multiplied
+SIDES = {"cpu": 2048, "cuda": 8192}  # of the matrices that are multiplied, at most
+SMALLEST = 128  # side of the first that are tried
+PRODUCT_S = 0.25  # seconds that one product may take
 COPIED = {"cpu": 2**27, "cuda": 2**30}  # bytes of what is copied
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -33,16 +36,32 @@ def count_flops(build: Callable[[], nn.Module], image: tuple[int, ...]) -> int:
 
 def time_products(work: int, device: torch.device, dtype: torch.dtype) -> Callable[[], float]:
     """Seconds of `work` operations at the rate at which large matrices are multiplied."""
-    n = SIDES[device.type]
-    a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
-    out = torch.empty_like(a)
-    run = time_repeatedly(lambda: torch.mm(a, b, out=out), device)
+    n = choose_side(device, dtype)
+    run = time_repeatedly(_product(n, device, dtype), device)
 
     def seconds() -> float:
         with _as_convolutions(device):
             return run() * work / (2 * n**3)
 
     return seconds
+
+
+def choose_side(device: torch.device, dtype: torch.dtype) -> int:
+    """How large the matrices are: the largest whose product takes no longer than it may."""
+    most = SIDES[device.type]
+    n = min(SMALLEST, most)
+    while n < most:
+        once = time_call(_product(n, device, dtype), device)
+        if 8 * once > PRODUCT_S:  # twice the side is eight times the work
+            break
+        n = min(2 * n, most)
+    return n
+
+
+def _product(n: int, device: torch.device, dtype: torch.dtype) -> Callable[[], object]:
+    a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
+    out = torch.empty_like(a)
+    return lambda: torch.mm(a, b, out=out)
 
 
 @contextmanager

@@ -1,8 +1,11 @@
 """A survey of a machine: every case measured there, and what the machine is."""
 
+import math
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import torch
 
@@ -13,6 +16,7 @@ from bench.speed.survey.cases import Case, Setting
 from bench.speed.survey.table import CaseResult, list_results
 
 GIGA = 1e9
+Watch: TypeAlias = Callable[[str, list[CaseResult]], None]
 
 
 @dataclass(frozen=True)
@@ -24,13 +28,14 @@ class SurveyReport:
     threads: int
     rates: dict[str, float]  # operations a second by precision; bytes a second of a `copy`
     rows: list[CaseResult]
-    whole: bool = True  # was everything measured?
+    left_out: list[str] = field(default_factory=list[str])  # cases that time did not suffice for
+    whole: bool = True  # did nobody stop it?
 
     @property
     def caption(self) -> str:
         """What the tables' numbers rest on, and what their columns are."""
         threads = f"{self.threads} thread{'s' * (self.threads != 1)}"
-        rates = [f"{rate / GIGA:,.0f} GFLOP/s in {name}" for name, rate in self.rates.items()]
+        rates = [f"{_short(rate / GIGA)} GFLOP/s in {name}" for name, rate in self.rates.items()]
         rates[-1] = f"copies at {self.rates['copy'] / GIGA:,.1f} GB/s"
         return (
             f"{self.machine}, torch {self.torch}, {threads}; it multiplies matrices and copies: "
@@ -42,7 +47,24 @@ class SurveyReport:
             "passes. of products: time of the step's float32 operations at the rate of large "
             "matrices.\n"
             "held: what a forward keeps for its backward; on a GPU the peak of a step."
+            f"{self._gaps}"
         )
+
+    @property
+    def _gaps(self) -> str:
+        """What is not in the tables, if anything."""
+        if not self.left_out:
+            return ""
+        why = "for want of time" if self.whole else "since it was stopped"
+        return f"\nNot measured, {why}: {'; '.join(self.left_out)}."
+
+
+def _short(number: float) -> str:
+    return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
+
+
+def _ignore(_text: str, _rows: list[CaseResult]) -> None:
+    """For who watches nothing."""
 
 
 def list_cases(at: Setting) -> list[Case]:
@@ -50,36 +72,45 @@ def list_cases(at: Setting) -> list[Case]:
     return [*cases.list_solo_cases(at), *concurrent.list_concurrent_cases(at)]
 
 
-def run_survey(at: Setting, asked: list[Case], tell: Callable[[str], None]) -> SurveyReport:
+def run_survey(
+    at: Setting, asked: list[Case], watch: Watch = _ignore, budget_s: float = math.inf
+) -> SurveyReport:
     """
-    Measure the cases, or as many as there are until Ctrl-C.
+    Measure the machine's limits and the cases, or as many as there are until Ctrl-C.
 
     Args:
-        tell: told of each case before it is measured.
+        watch: called with what is measured next, and with all rows that there are.
+        budget_s: seconds in which to begin the last case; each has its share of what is left, and
+            then does no further round.
 
     Raises:
         BenchError: a training diverged, or died.
     """
-    results: list[CaseResult] = []
-    whole = True
-    try:
-        for i, case in enumerate(asked, 1):
-            tell(f"[{i}/{len(asked)}] {case.group}: {case.name}")
+    began = time.monotonic()
+    watch("the machine's limits", [])
+    report = make_report(at, [])
+    names = [f"{case.group} {case.name}" for case in asked]
+    for i, case in enumerate(asked):
+        left_s = budget_s - (time.monotonic() - began)
+        if left_s <= 0:
+            return replace(report, left_out=names[i:])
+        watch(f"[{i + 1}/{len(asked)}] {case.group}: {case.name}", report.rows)
+        until = time.monotonic() + left_s / (len(asked) - i)
+        try:
             with use_threads(at.threads):
-                results += list_results(case, case.measure())
-    except (KeyboardInterrupt, signals.Stopped):
-        whole = False
-    tell("the machine's limits")
-    return make_report(at, results, whole=whole)
+                report.rows.extend(list_results(case, case.measure(until)))
+        except (KeyboardInterrupt, signals.Stopped):
+            return replace(report, left_out=names[i:], whole=False)
+    return report
 
 
-def make_report(at: Setting, results: list[CaseResult], *, whole: bool = True) -> SurveyReport:
+def make_report(at: Setting, results: list[CaseResult]) -> SurveyReport:
     """A survey of these rows; the machine's limits are measured now."""
     on_gpu = at.device.type == "cuda"
     machine = torch.cuda.get_device_name(at.device) if on_gpu else cpu_name()
     with use_threads(at.threads):
         rates = roofline.measure_rates(at.device)
-    return SurveyReport(machine, installed_version("torch"), at.threads, rates, results, whole)
+    return SurveyReport(machine, installed_version("torch"), at.threads, rates, results)
 
 
 @contextmanager

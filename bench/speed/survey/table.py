@@ -66,8 +66,14 @@ def render_tables(results: list[CaseResult], caption: str) -> RenderableType:
     groups: dict[Group, list[CaseResult]] = {}
     for row in results:
         groups.setdefault(row.group, []).append(row)
-    parts = [_table(group, those) for group, those in groups.items()]
-    return Lines(*parts, Text(caption, style="dim"))
+    parts: list[RenderableType] = [_table(group, those) for group, those in groups.items()]
+    return Lines(*parts, *([Text(caption, style="dim")] if caption else []))
+
+
+def describe(row: CaseResult) -> str:
+    """A row in a line: its way, and its columns with their heads."""
+    words = _words(row)
+    return ", ".join([row.way, *(f"{words[h]} {h}" for h in HEADS[row.group][2:] if words[h])])
 
 
 def _table(group: Group, results: list[CaseResult]) -> Table:

@@ -33,10 +33,18 @@ def time_repeatedly(call: Callable[[], object], device: torch.device) -> Callabl
     return lambda: time_call(call, device, repeats)
 
 
-def time_in_turn(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """What each way measured in each round; they take turns, for machines are noisy."""
+def time_in_turn(
+    ways: Mapping[str, Callable[[], float]], rounds: int, until: float = math.inf
+) -> dict[str, list[float]]:
+    """
+    What each way measured in each round; they take turns, for machines are noisy.
+
+    After the first round there is another one only before `until`, by `time.monotonic`.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
+    for done in range(rounds):
+        if done and time.monotonic() > until:
+            break
         for name, way in ways.items():
             seconds[name].append(way())
     return seconds

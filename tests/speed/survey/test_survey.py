@@ -1,6 +1,8 @@
 """What `bench perf` and `make bench` measure, and how they put it."""
 
 import json
+import math
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -59,7 +61,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_case_is_measured() -> None:
     """Each way of each case works, and has its ratio, part of the limit and memory."""
     told: list[str] = []
-    found = survey.run_survey(TINY, survey.list_cases(TINY), told.append)
+    found = survey.run_survey(TINY, survey.list_cases(TINY), lambda text, _: told.append(text))
     groups = {group: [r for r in found.rows if r.group == group] for group in table.HEADS}
     assert groups.pop("method") == []
 
@@ -82,6 +84,59 @@ def test_ways_take_turns() -> None:
 
     assert order == ["a", "b"] * 3
     assert found == {"a": [1, 3, 5], "b": [2, 4, 6]}
+
+
+def test_it_is_late() -> None:
+    """One round there always is, and no other after its time."""
+    assert time_in_turn({"a": lambda: 1.0}, 9, until=0) == {"a": [1]}
+
+
+def waiting(seconds: float, stop: type[BaseException] | None = None) -> Case:
+    """A case that takes so long, and may be stopped in it."""
+
+    def run() -> float:
+        time.sleep(seconds)
+        if stop:
+            raise stop
+        return seconds
+
+    return Case("epoch", "net", "step alone", {"step alone": lambda: run}, 1, 1)
+
+
+@pytest.mark.usefixtures("small")
+def test_what_there_is_no_time_for_is_named() -> None:
+    """No case begins after the budget; what was measured stays."""
+    found = survey.run_survey(TINY, [waiting(0.2)] * 3, budget_s=0.1)
+
+    assert (len(found.rows), found.left_out, found.whole) == (1, ["epoch net"] * 2, True)
+    assert "Not measured, for want of time: epoch net; epoch net." in found.caption
+
+
+@pytest.mark.usefixtures("small")
+def test_a_stopped_survey_has_its_rows_and_its_limits() -> None:
+    """Ctrl-C in a case ends the survey at once, with the rows and the limits that there are."""
+    found = survey.run_survey(TINY, [waiting(0.01), waiting(0.0, KeyboardInterrupt), waiting(9.0)])
+
+    assert (len(found.rows), len(found.left_out), found.whole) == (1, 2, False)
+    assert found.rates["copy"] > 0
+    assert "since it was stopped" in found.caption
+
+
+def test_slow_products_are_of_small_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A precision that a processor hardly has takes no minutes; one that it has is at full size."""
+    rates = {torch.float16: 1e9, torch.float32: 1e12}  # operations a second, as an EPYC was seen
+
+    def product(n: int, _: torch.device, dtype: torch.dtype) -> tuple[int, torch.dtype]:
+        return n, dtype
+
+    def timed(call: tuple[int, torch.dtype], _: torch.device) -> float:
+        n, dtype = call
+        return 2 * n**3 / rates[dtype]
+
+    monkeypatch.setattr(roofline, "_product", product)
+    monkeypatch.setattr(roofline, "time_call", timed)
+    assert roofline.choose_side(CPU, torch.float16) == 256
+    assert roofline.choose_side(CPU, torch.float32) == roofline.SIDES["cpu"]
 
 
 def test_ratios_are_of_the_least_times() -> None:
@@ -139,10 +194,13 @@ def test_the_command_prints_tables_or_json(ask: Ask, monkeypatch: pytest.MonkeyP
         "step", "resnet20 1/1, batch 128", "eager", 2.5, 0.25, 0.5, 256.0, 3 * 2**20
     )
     asked: list[Setting] = []
+    budgets: list[float] = []
 
-    def fake(at: Setting, _: list[Case], tell: Callable[[str], None]) -> SurveyReport:
+    def fake(at: Setting, _: list[Case], watch: survey.Watch, budget_s: float) -> SurveyReport:
         asked.append(at)
-        tell("[1/1] step")
+        budgets.append(budget_s)
+        watch("[1/1] step", [])
+        watch("[2/2] epoch", [row])
         return SurveyReport("a machine", "2.15", at.threads, {"float32": 2e11, "copy": 1e10}, [row])
 
     monkeypatch.setattr(survey, "run_survey", fake)
@@ -154,7 +212,8 @@ def test_the_command_prints_tables_or_json(ask: Ask, monkeypatch: pytest.MonkeyP
     assert "resnet20 1/1, batch 128   eager       2.50               25        256" in printed
     assert "a machine, torch 2.15, 3 threads" in printed
     assert "200 GFLOP/s in float32, copies at 10.0 GB/s" in printed
-    assert "[1/1] step" in err
+    assert err.splitlines() == ["[1/1] step", f"  {table.describe(row)}", "[2/2] epoch"]
+    assert budgets == [120, math.inf]
     assert json.loads(text)["rows"][0]["ratio"] == 2.5
     assert [at.compiled for at in asked] == [False, True]
     assert asked[0].rounds < asked[1].rounds
@@ -172,7 +231,7 @@ def test_a_device_that_is_not_there(ask: Ask) -> None:
 def test_a_method_is_measured_against_ste() -> None:
     """Its steps are counted in those of STE, which has no row of its own."""
     asked = list(method_cases.list_method_cases(replace(TINY, compiled=False), ["ede"]))
-    (row,) = survey.run_survey(TINY, asked, lambda _: None).rows
+    (row,) = survey.run_survey(TINY, asked).rows
 
     assert (row.group, row.case, row.way) == ("method", "ede", "eager")
     assert row.ratio > 0
