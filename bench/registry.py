@@ -8,21 +8,35 @@ them can take a name that is already taken, and one that fails to import breaks 
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import importlib.abc
 import importlib.util
 import inspect
 import pkgutil
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
 from bench.base.file_states import file_digest, folder_states
+from bench.base.python_files import (
+    LIBRARY,
+    find_beside,
+    follow_imports,
+    is_installed,
+    list_imports,
+    package_files,
+    shipped,
+)
 from bench.base.text import suggest
 from bench.errors import PluginError
 
@@ -33,14 +47,23 @@ if TYPE_CHECKING:  # listing names must not import torch
 P = TypeVar("P", bound="Plugin")
 
 
+RESERVED = {"none": "means full precision in suites"}  # names that no plugin may have
+
+
 @dataclass(frozen=True)
 class Origin:
-    """Where a plugin comes from: a module to import, a file, or an entry point."""
+    """Where a plugin comes from: a shipped file, a module of an entry point, or a local file."""
 
     place: str
     module: str = ""
     file: Path | None = None
     problem: str = ""  # why it cannot be used, known without importing it
+    distribution: str = ""  # of an entry point: what is installed, and its version
+
+    @property
+    def shipped(self) -> bool:
+        """Is it a file of signbench itself?"""
+        return bool(self.module and self.file)
 
 
 class Registry(Generic[P]):
@@ -60,15 +83,23 @@ class Registry(Generic[P]):
 
     def origins(self) -> dict[str, Origin]:
         """Every name, sorted, and where it comes from. Imports no plugin."""
+        home = shipped(self.package)
         found = {
-            m.name: Origin(f"{self.package}/{m.name}.py", module=f"{self.package}.{m.name}")
-            for m in pkgutil.iter_modules([str(p) for p in self._homes()])
+            name: Origin(
+                f"{self.package}/{name}.py",
+                module=f"{self.package}.{name}",
+                file=find_beside(name, home),
+            )
+            for name in (m.name for m in pkgutil.iter_modules([str(home)]))
         }
         for entry in entry_points(group=self.group):
-            self._add(found, entry.name, Origin(f"entry point {entry.value}", module=entry.value))
+            made_by = f"{entry.dist.name} {entry.dist.version}" if entry.dist else ""
+            origin = Origin(f"entry point {entry.value}", entry.value, distribution=made_by)
+            self._add(found, entry.name, origin)
         for folder in self._local_folders():
             files = sorted(folder.glob("[!_]*.py"))
-            for file in (f for f in files if _kind(f) == self.base):
+            shared = _shared(files)
+            for file in (f for f in files if f not in shared and _kind(f) == self.base):
                 self._add(found, file.stem, Origin(str(file), file=file))
         return dict(sorted(found.items()))
 
@@ -81,6 +112,32 @@ class Registry(Generic[P]):
         origin = self.origins().get(name)
         return _file(origin) if origin else None
 
+    def files_beside(self, name: str) -> dict[str, Path]:
+        """
+        What else a plugin's code consists of, by names that are the same on every machine.
+
+        Of a shipped plugin nothing; of one of another distribution the whole package that it is in;
+        of both that and a local file what it imports, and what that imports, that is no library.
+        """
+        origin = self.origins().get(name)
+        file = _file(origin) if origin else None
+        if origin is None or origin.shipped or file is None:
+            return {}
+        top, *inner = origin.module.partition(":")[0].split(".")
+        if origin.file or not (inner or file.name == "__init__.py"):
+            return follow_imports(file)
+        package = file.parents[len(inner) - (file.name != "__init__.py")]
+        files = package_files(package) if package.name == top else {}
+        others = [p for path in files.values() if path.suffix == ".py"
+                  for p in follow_imports(path).items()]  # fmt: skip
+        own = {path.resolve() for path in files.values()}
+        return files | {module: path for module, path in others if path.resolve() not in own}
+
+    def distribution(self, name: str) -> str:
+        """What distribution an entry point is of, and its version; empty of any other plugin."""
+        origin = self.origins().get(name)
+        return origin.distribution if origin else ""
+
     def state(self) -> tuple[str, ...] | None:
         """
         Give what all plugins depend on: each name with its place and the digest of its file, and
@@ -88,11 +145,15 @@ class Registry(Generic[P]):
 
         None: those are too many to look at each time, or one changed just now.
         """
-        found = ((name, origin, _file(origin)) for name, origin in self.origins().items())
+        found = [(name, origin, _file(origin)) for name, origin in self.origins().items()]
         states = [
             f"{name} of {origin.place}: {file_digest(file) if file else origin.problem}"
             for name, origin, file in found
         ]
+        strangers = (name for name, origin, _ in found if not (origin.shipped or origin.problem))
+        for name in strangers:
+            beside = self.files_beside(name).items()
+            states += [f"{name} with {each}: {file_digest(file)}" for each, file in beside]
         for folder in self._local_folders():
             beside = folder_states(folder)
             if beside is None:
@@ -100,18 +161,16 @@ class Registry(Generic[P]):
             states += beside
         return tuple(states)
 
-    def _homes(self) -> list[Path]:
-        """Folders of the shipped plugins."""
-        return [Path(p).resolve() for p in importlib.import_module(self.package).__path__]
-
     def _local_folders(self) -> list[Path]:
         """Folders of the plugins that are neither shipped nor installed."""
-        homes = self._homes()
         folders = [Path(self.package).resolve(), *self.folders]
-        return [folder for folder in folders if folder not in homes]
+        return [folder for folder in folders if folder != shipped(self.package)]
 
     def _add(self, found: dict[str, Origin], name: str, origin: Origin) -> None:
-        if name in found and found[name] != origin:
+        if name in RESERVED:
+            problem = f"`{name}` {RESERVED[name]}; rename it"
+            found[f"{name}@{origin.place}"] = Origin(origin.place, problem=problem)
+        elif name in found and found[name] != origin:
             problem = f"its name is taken by {found[name].place}; rename it"
             found[f"{name}@{origin.place}"] = Origin(origin.place, problem=problem)
         else:
@@ -140,9 +199,10 @@ class Registry(Generic[P]):
     def _import(self, origin: Origin) -> type[P]:
         try:
             module_name, _, attribute = origin.module.partition(":")
-            module = (
-                _from_file(origin.file) if origin.file else importlib.import_module(module_name)
-            )
+            if origin.file and not _is_reachable(origin):
+                module = _from_file(origin.file)
+            else:
+                module = importlib.import_module(module_name)
         except (Exception, SystemExit) as error:  # whatever a stranger's file does at import
             message = f"{origin.place}: {type(error).__name__}: {error}"
             raise PluginError(message) from error
@@ -187,6 +247,19 @@ class Registry(Generic[P]):
             raise PluginError(message) from error
 
 
+def _is_reachable(origin: Origin) -> bool:
+    """Does Python's path lead to a shipped file, and not to a stranger's package of its name?"""
+    if not origin.shipped or origin.file is None:
+        return False
+    package = origin.module.partition(".")[0]
+    try:
+        spec = importlib.util.find_spec(package)  # a top-level name: nothing is imported
+    except (ImportError, ValueError):
+        return False
+    places = [*(spec.submodule_search_locations or [])] if spec else []
+    return [Path(place).resolve() for place in places] == [shipped(package)]
+
+
 def _file(origin: Origin) -> Path | None:
     if origin.file or origin.problem:
         return origin.file
@@ -215,18 +288,83 @@ def _misdescribed(plugin: Any) -> str:
 
 
 def _from_file(file: Path) -> Any:
-    name = f"bench_local.{file.parent.name}.{file.stem}"
+    folder = hashlib.sha256(str(file.parent).encode(errors="surrogateescape")).hexdigest()[:8]
+    name = f"bench_local.{file.parent.name}_{folder}.{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # pydantic resolves annotations through it
+    home = name.rpartition(".")[0]
+    sys.modules.setdefault(home, _folder_as_package(home, file.parent))
     try:
-        spec.loader.exec_module(module)
+        with _NEIGHBOURS.of(file.parent):
+            spec.loader.exec_module(module)
+        _refuse_other_neighbours(file)
     except BaseException:
         del sys.modules[name]
         raise
     return module
+
+
+def _folder_as_package(name: str, folder: Path) -> ModuleType:
+    """A package whose modules are the files of a folder, for imports with a dot before the name."""
+    package = ModuleType(name)
+    package.__path__ = [str(folder)]
+    return package
+
+
+class _Neighbours(importlib.abc.MetaPathFinder):
+    """Finds files beside local plugins by their names, where Python's path has no such name."""
+
+    def __init__(self) -> None:
+        self.folders: list[Path] = []  # the one whose file is imported first
+
+    @contextmanager
+    def of(self, folder: Path) -> Generator[None, None, None]:
+        """Look into this folder first, and from now on."""
+        if self not in sys.meta_path:
+            sys.meta_path.append(self)  # the last: what is installed goes before
+        self.folders = [folder, *(f for f in self.folders if f != folder)]
+        importlib.invalidate_caches()
+        yield
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None, /
+    ) -> ModuleSpec | None:
+        if path is not None or "." in fullname:
+            return None
+        for folder in self.folders:
+            if file := find_beside(fullname, folder):
+                places = [str(file.parent)] if file.name == "__init__.py" else None
+                return importlib.util.spec_from_file_location(
+                    fullname, file, submodule_search_locations=places
+                )
+        return None
+
+
+_NEIGHBOURS = _Neighbours()
+
+
+def _refuse_other_neighbours(file: Path) -> None:
+    """
+    Refuse a plugin that got another own module than the file of that name beside it.
+
+    Raises:
+        ImportError: it did, and which.
+    """
+    for level, module, _ in list_imports(file.read_bytes()):
+        top = module.partition(".")[0]
+        beside = None if level or not top else find_beside(top, file.parent)
+        got = getattr(sys.modules.get(top), "__file__", None)
+        if not (beside and got) or top in LIBRARY or is_installed(Path(got)):
+            continue
+        if Path(got).resolve() != beside.resolve():
+            message = (
+                f"`{top}` is {got} and not the file beside it; rename that, or write "
+                f"`from .{top} import ...`"
+            )
+            raise ImportError(message)
 
 
 def _kind(file: Path) -> str:
@@ -240,6 +378,21 @@ def _kind(file: Path) -> str:
         return "Estimator"  # which cannot be imported, and is listed as such
     net = b"Backbone" in text or re.search(rb"^class \w+\((\w+\.)*ResNet\)", text, re.MULTILINE)
     return "Backbone" if net else "Estimator"
+
+
+def _shared(files: list[Path]) -> set[Path]:
+    """Those of the files that others of them import, and that name nothing of signbench."""
+    codes: dict[Path, bytes] = {}
+    for file in files:
+        with suppress(OSError):
+            codes[file] = file.read_bytes()
+    used = {
+        word
+        for code in codes.values()
+        for _, module, names in list_imports(code)
+        for word in (module.partition(".")[0], *names)
+    }
+    return {file for file, code in codes.items() if file.stem in used and b"bench" not in code}
 
 
 def add_folders(folders: Iterable[Path]) -> None:

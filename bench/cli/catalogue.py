@@ -5,11 +5,11 @@ import json
 import re
 from collections.abc import Iterator
 from importlib import import_module
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from bench.base.answer_cache import Question, keep, recall, remembered
+from bench.base.python_files import shipped
 from bench.base.text import suggest
 from bench.errors import BenchError, DataError, PluginError, UsageError
 from bench.registry import BACKBONES, ESTIMATORS, Registry
@@ -30,7 +30,7 @@ def list_entries(kind: ListedKind) -> Iterator[Entry]:
     if kind == "schedules":
         yield from ((name, s.formula, False) for name, s in SCHEDULES.items())
     elif kind in {"suites", "presets"}:
-        folder = Path(str(files("suites"))) / ("" if kind == "suites" else kind)
+        folder = shipped("suites") / ("" if kind == "suites" else kind)
         for path in sorted(folder.glob("*.yaml"), key=lambda path: path.stem):
             yield path.stem, _first_sentence(read_question(path)), False
     elif kind == "data":

@@ -9,13 +9,13 @@ not read as one plain word is not offered.
 import os
 import re
 from collections.abc import Callable, Iterable
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 from typer.completion import get_completion_script  # pyright: ignore[reportPrivateImportUsage]
 
+from bench.base.python_files import shipped
 from bench.cli.streams import write
 from bench.registry import BACKBONES, ESTIMATORS, Registry, add_folders
 from bench.spec.choices import ShownKind
@@ -43,12 +43,12 @@ def offering(*sources: Candidates) -> Callable[[typer.Context], list[str]]:
 
 def suites(_: typer.Context) -> Iterable[str]:
     """The shipped ones, and files of this folder."""
-    yield from sorted(path.stem for path in Path(str(files("suites"))).glob("*.yaml"))
+    yield from sorted(path.stem for path in shipped("suites").glob("*.yaml"))
     yield from sorted(path.name for path in Path().glob("*.yaml"))
 
 
 def ledgers(_: typer.Context) -> Iterable[str]:
-    return sorted(path.stem for path in (Path(str(files("suites"))) / "published").glob("*.yaml"))
+    return sorted(path.stem for path in (shipped("suites") / "published").glob("*.yaml"))
 
 
 def ran(ctx: typer.Context) -> Iterable[str]:

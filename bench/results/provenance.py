@@ -8,10 +8,14 @@ import subprocess
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from bench.base.python_files import is_installed
 from bench.base.redaction import words_without_secrets
 from bench.base.text import printable
-from bench.results.record import EngineJob, Provenance
+from bench.registry import BACKBONES, ESTIMATORS, Registry
+from bench.results.record import EngineJob, PluginOrigin, Provenance
+from bench.spec.cell import Cell, Ref
 
 PACKAGES = ("signbench", "torch", "torchvision", "numpy")
 
@@ -25,6 +29,7 @@ def make_provenance(
     cells_at_once: int | None = None,
     energy_j: float | None = None,
     job: EngineJob | None = None,
+    plugins: dict[str, PluginOrigin] | None = None,
 ) -> Provenance:
     """Describe a run on `device` that began at `started` (UTC) and ends now."""
     import torch  # the rest is read where there is none, too
@@ -46,6 +51,7 @@ def make_provenance(
         cells_at_once=cells_at_once,
         energy_j=energy_j,
         job=job,
+        plugins=plugins or {},
     )
 
 
@@ -79,6 +85,39 @@ def describe_checkout() -> tuple[str, bool]:
     return _git("rev-parse", "HEAD"), bool(_git("status", "--porcelain", "--", *packages))
 
 
+def describe_plugins(cell: Cell) -> dict[str, PluginOrigin]:
+    """Say of each plugin of a cell that is not shipped where its code comes from."""
+    refs: tuple[tuple[Registry[Any], Ref | None], ...] = (
+        (ESTIMATORS, cell.weights),
+        (ESTIMATORS, cell.activations),
+        (BACKBONES, cell.backbone),
+    )
+    found: dict[str, PluginOrigin] = {}
+    for registry, ref in refs:
+        origin = registry.origins().get(ref.name) if ref else None
+        file = registry.file(ref.name) if ref else None
+        if ref and origin and not origin.shipped:
+            beside = registry.files_beside(ref.name).values()
+            paths = tuple(path.resolve() for path in (file, *beside)) if file else ()
+            commit, dirty = _describe_repository(paths) if paths else ("", False)
+            found[ref.name] = PluginOrigin(
+                distribution=origin.distribution, commit=commit, dirty=dirty
+            )
+    return found
+
+
+@functools.cache
+def _describe_repository(paths: tuple[Path, ...]) -> tuple[str, bool]:
+    """Commit of the repository that the first of these files lies in; is one of them not in it?"""
+    folder = paths[0].parent
+    if is_installed(paths[0]):
+        return "", False
+    home = _git("rev-parse", "--show-toplevel", folder=folder)
+    commit = _git("rev-parse", "--verify", "--quiet", "HEAD", folder=folder) if home else ""
+    own = [str(path) for path in paths if home and path.is_relative_to(home)]
+    return commit, bool(own and _git("status", "--porcelain", "--", *own, folder=folder))
+
+
 @functools.cache
 def cpu_name() -> str:
     """The processor's model name."""
@@ -90,10 +129,11 @@ def cpu_name() -> str:
     return next(names, platform.processor() or "cpu")
 
 
-def _git(*args: str) -> str:
+def _git(*args: str, folder: Path | None = None) -> str:
+    home = folder or Path(__file__).parent
     try:
         done = subprocess.run(
-            ["git", *args], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+            ["git", *args], cwd=home, capture_output=True, text=True, check=False
         )
     except OSError:  # no git on this machine
         return ""

@@ -83,6 +83,14 @@ class EngineJob(Frozen):
     end: Line = ""
 
 
+class PluginOrigin(Frozen):
+    """Where the code of a plugin that is none of signbench's own comes from."""
+
+    distribution: str = ""  # name and version, of one that is installed
+    commit: str = ""  # of the repository that its file lies in
+    dirty: bool = False  # are there changes beside it that are not committed?
+
+
 class Provenance(Frozen):
     """Where a record comes from. Times are UTC, durations in seconds, memory in MiB."""
 
@@ -98,6 +106,7 @@ class Provenance(Frozen):
     wall_s: float
     cells_at_once: int | None = None  # on its device, itself included; None: an older record
     energy_j: FiniteFloat | None = None  # that a GPU took for it alone, joules
+    plugins: dict[str, PluginOrigin] = {}  # by name; the shipped ones are of `commit`
     job: EngineJob | None = None  # None: it was nobody's job
 
 

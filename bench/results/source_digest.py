@@ -3,8 +3,9 @@ What a cell was made by: digests of its plugins and of the numeric core, read an
 
 A digest is of the parsed source: comments, docstrings and layout are no part of it, and it is the
 same under every Python from 3.11 on. A record whose digests differ from those of the files as they
-are was made by other code; `changes` names the files. A plugin is its own file, and those of the
-plugins that it names in `uses`: what a stranger's plugin imports besides is not covered, and what
+are was made by other code; `changes` names the files. A shipped plugin is its own file, and those
+of the plugins that it names in `uses`. A stranger's is that and what it imports that is no library;
+one of another distribution the whole package that it is in, and the distribution's version. What
 numbers owe to torch, other libraries and the number of threads stands in a record's provenance.
 
 Of the numeric core it does not matter where a file lies, what it is called and how it imports the
@@ -22,6 +23,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from bench.base.file_states import file_digest
 from bench.errors import UsageError
 from bench.registry import BACKBONES, ESTIMATORS, Registry
 from bench.spec.cell import CORE, Cell, Ref
@@ -52,7 +54,7 @@ OLD = "made before sources were part of a cell's identity"
 SILENT = {"ctx", "kind", "type_comment", "type_ignores"}  # fields that say nothing
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def digest(source: bytes, home: Path | None = None) -> str:
     """
     Sixteen hex digits of what Python code says; what does not parse is taken as it stands.
@@ -218,9 +220,10 @@ def numerics() -> dict[str, str]:
 
 def source(registry: Registry[Any], name: str) -> str:
     """
-    The digest of a plugin's file as it is now; empty where there is no file to read.
+    The digest of a plugin's code as it is now; empty where there is no file to read.
 
-    With that of every plugin that it `uses`, and that those do.
+    That is its file, and of a stranger's plugin what `Registry.files_beside` names and the
+    distribution that it is of; with that of every plugin that it `uses`, and that those do.
     """
     found: dict[str, str] = {}
     waiting = [name]
@@ -228,12 +231,30 @@ def source(registry: Registry[Any], name: str) -> str:
         one = waiting.pop()
         if one not in found:
             code = _read(registry.file(one))
-            found[one] = digest(code) if code is not None else ""
+            found[one] = _code_digest(registry, one, code) if code is not None else ""
             waiting += used(code or b"")
     if len(found) == 1 or not found[name]:
         return found[name]
     others = sorted(found.items() - {(name, found[name])})
     return digest(repr((found[name], others)).encode())
+
+
+def _code_digest(registry: Registry[Any], name: str, code: bytes) -> str:
+    """The digest of a plugin's own code; of a file that stands alone that of the file."""
+    beside = registry.files_beside(name)
+    distribution = registry.distribution(name)
+    if not beside and not distribution:
+        return digest(code)
+    others = [(each, _file_digest(path)) for each, path in sorted(beside.items())]
+    return digest(repr((digest(code), distribution, others)).encode())
+
+
+def _file_digest(path: Path) -> str:
+    """The digest of a file of Python, or of any other file's bytes."""
+    if path.suffix != ".py":
+        return file_digest(path)
+    code = _read(path)
+    return "" if code is None else digest(code)
 
 
 def _read(file: Path | None) -> bytes | None:

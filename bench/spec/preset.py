@@ -11,13 +11,13 @@ preset's.
 """
 
 from collections.abc import Iterable
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator
 
 from bench.base.plain_data import as_mapping
+from bench.base.python_files import shipped
 from bench.base.text import suggest
 from bench.base.yaml_document import Document, read
 from bench.errors import SuiteError
@@ -78,7 +78,7 @@ def without_dependent(train: dict[str, Any], said: Iterable[str]) -> dict[str, A
 
 
 def _home() -> Path:
-    return Path(str(files("suites"))) / "presets"
+    return shipped("suites") / "presets"
 
 
 def _completed(document: Document, data: dict[str, Any], name: str) -> Document:

@@ -8,7 +8,6 @@ names ledgers, or writes a few numbers itself.
 import json
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -16,6 +15,7 @@ from pydantic import FiniteFloat, ValidationError
 
 from bench.base.files import is_file
 from bench.base.plain_data import as_list, as_mapping
+from bench.base.python_files import shipped
 from bench.base.text import suggest
 from bench.base.validation import Frozen
 from bench.base.yaml_document import Problem, read
@@ -77,7 +77,7 @@ def read_ledger(name: str, beside: Path) -> list[Claim]:
     Raises:
         SuiteError: no such ledger, or it is not one, every problem with its line.
     """
-    home = Path(str(files("suites"))) / "published"
+    home = shipped("suites") / "published"
     path = next(
         (p for folder in (beside / "published", home) if (p := find_ledger(name, folder))), None
     )

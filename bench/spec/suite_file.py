@@ -5,15 +5,15 @@ The comment that heads a suite is its question.
 """
 
 import itertools
-from importlib.resources import files
 from pathlib import Path
 
 from bench.base.files import is_file
+from bench.base.python_files import shipped
 from bench.base.text import suggest
 from bench.base.yaml_document import Document, read
 from bench.errors import SuiteError
 
-SHIPPED = Path(str(files("suites")))  # with the package
+SHIPPED = shipped("suites")  # with the package
 
 
 def find_suite(path: Path) -> Path:

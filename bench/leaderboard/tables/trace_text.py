@@ -182,6 +182,8 @@ def _process(p: dict[str, Any], number: str) -> Iterator[tuple[str, str]]:
     yield f"command{number}", p["command"]
     yield f"started{number}", f"{p['started']}, {p['wall_s']:,.1f} s, on {p['host']}"
     yield f"commit{number}", f"{p['commit']}{dirty}" if p["commit"] else "none: no checkout"
+    for name, origin in p["plugins"].items():
+        yield f"plugin{number}", f"{name} of {_plugin(origin)}"
     yield f"versions{number}", versions
     cells = p["cells_at_once"]
     others = f", {count(cells, 'cell')} at a time" if cells else ""
@@ -189,6 +191,13 @@ def _process(p: dict[str, Any], number: str) -> Iterator[tuple[str, str]]:
     yield f"device{number}", f"{p['device']}, {threads}, {engine}{others}"
     if p["energy_j"] is not None:
         yield f"energy{number}", f"{column('energy_j').write(p['energy_j'])} kJ"
+
+
+def _plugin(origin: dict[str, Any]) -> str:
+    """Where a stranger's plugin is from."""
+    dirty = ", with uncommitted changes" if origin["dirty"] else ", clean"
+    commit = f"commit {origin['commit']}{dirty}" if origin["commit"] else "no checkout"
+    return ", ".join(filter(None, [origin["distribution"], commit]))
 
 
 def _receipt(receipt: dict[str, Any]) -> str:
