@@ -160,6 +160,10 @@ def mixtures(records: Iterable[Record]) -> Iterator[str]:
             )
     if any(f.dirty for f in facts):
         yield "some records were made from a checkout with uncommitted changes"
+    changed = {name for f in facts for name, origin in f.plugins.items() if origin.dirty}
+    if changed:
+        names = ", ".join(sorted(changed))
+        yield f"some records were made by plugins with uncommitted changes: {names}"
     receipts = [r.receipt for r in measured]
     unsteady = [p.environment for p in receipts if p and p.first_difference is not None]
     for environment, n in Counter(unsteady).items():

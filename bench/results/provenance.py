@@ -132,9 +132,7 @@ def cpu_name() -> str:
 def _git(*args: str, folder: Path | None = None) -> str:
     home = folder or Path(__file__).parent
     try:
-        done = subprocess.run(
-            ["git", *args], cwd=home, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(["git", *args], cwd=home, capture_output=True, text=True, check=False)
     except OSError:  # no git on this machine
         return ""
     return done.stdout.strip()

@@ -400,4 +400,5 @@ def _refs(cell: Cell) -> Iterator[tuple[str, Registry[Any], Ref]]:
 
 def _place(registry: Registry[Any], name: str) -> str:
     origin = registry.origins().get(name)
-    return origin.place if origin else f"plugin {name}"
+    place = origin.place if origin else f"plugin {name}"
+    return f"{place}, or what it imports," if registry.files_beside(name) else place

@@ -190,11 +190,12 @@ class CellRun:
         import torch
 
         from bench.registry import add_folders
-        from bench.results import source_digest
+        from bench.results import provenance, source_digest
 
         torch.set_num_threads(self.job.threads)
         add_folders(self.job.plugins)
         source_digest.confirm(self.job.cell)
+        self.conditions.plugins = provenance.describe_plugins(self.job.cell)
 
     def _train_with(self, *, compiled: bool, data: "Dataset") -> "tuple[nn.Module, Outcome]":
         """Find out whether two equal trainings agree here, and then train the cell."""

@@ -8,7 +8,7 @@ from bench.run.job import Job
 from bench.spec.cell import ParentRole
 
 if TYPE_CHECKING:  # a cell says that it has started before it imports torch, which takes its time
-    from bench.results.record import Provenance, Receipt
+    from bench.results.record import PluginOrigin, Provenance, Receipt
     from bench.train.resource_meter import ResourceMeter
 
 
@@ -21,6 +21,7 @@ class Conditions:
         receipt: says whether two equal trainings agree here.
         earlier: processes that trained the cell up to the checkpoint that this one goes on from.
         parents: digests of the weights that the cell began from and learns from.
+        plugins: where those that are not shipped come from.
     """
 
     job: Job
@@ -30,6 +31,7 @@ class Conditions:
     earlier: "list[Provenance]" = field(default_factory=list["Provenance"])
     parents: dict[ParentRole, str] = field(default_factory=dict[ParentRole, str])
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    plugins: "dict[str, PluginOrigin]" = field(default_factory=dict[str, "PluginOrigin"])
 
     def __post_init__(self) -> None:
         """Look at the checkout as it is now, not as it may be when the cell ends."""
@@ -49,4 +51,5 @@ class Conditions:
             job=self.job.engine_job,
             compiled=self.compiled,
             energy_j=self.meter.energy_j() if self.meter else None,
+            plugins=self.plugins,
         )

@@ -4,6 +4,7 @@ import ast
 import importlib
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import exact_curves
@@ -324,6 +325,92 @@ def test_a_plan_knows_its_plugins_files(tiny: Path, tmp_path: Path) -> None:
     assert source_digest.drift(first) == []  # nobody can tell
 
 
+PACKAGED = """
+from torch import Tensor
+from bench.plugin import Surrogate
+from .shapes import soft
+
+class Soft(Surrogate):
+    formula = "f(z) = tanh 3z"
+    kind = "tanh-like"
+
+    def value(self, z: Tensor, _: Tensor, /) -> Tensor:
+        return soft(z, 3.0)
+"""
+SHAPES = (
+    "import torch\nfrom deeper import gain\ndef soft(z, t):\n    return torch.tanh(gain * t * z)\n"
+)
+
+
+def installed(home: Path, version: str = "1.0") -> None:
+    """A distribution with a package of two modules and a table, and the entry point `soft`."""
+    package = home / "curves"
+    package.mkdir(exist_ok=True)
+    (package / "__init__.py").write_text("")
+    (package / "plugin.py").write_text(PACKAGED)
+    (package / "shapes.py").write_text("def soft(z, t):\n    return (t * z).tanh()\n")
+    (package / "table.json").write_text("[1, 2]")
+    info = home / "curves-1.0.dist-info"
+    info.mkdir(exist_ok=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: curves\nVersion: {version}\n")
+    (info / "entry_points.txt").write_text("[bench.estimators]\nsoft = curves.plugin:Soft\n")
+    importlib.invalidate_caches()
+
+
+def test_an_installed_plugin_is_its_whole_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A helper, a table and the version are its identity; comments and caches are not."""
+    installed(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    first = source_digest.source(ESTIMATORS, "soft")
+
+    def changed(file: str, text: str) -> bool:
+        path = tmp_path / "curves" / file
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        return source_digest.source(ESTIMATORS, "soft") != first
+
+    assert not changed("shapes.py", "# more\ndef soft(z, t):\n    return (t * z).tanh()\n")
+    assert not changed("__pycache__/x.py", "1")
+    assert changed("shapes.py", "def soft(z, t):\n    return (2 * t * z).tanh()\n")
+    installed(tmp_path)
+    assert changed("table.json", "[1, 3]")
+    installed(tmp_path)
+    assert changed("new.py", "x = 1")
+    (tmp_path / "curves" / "new.py").unlink()
+    assert source_digest.source(ESTIMATORS, "soft") == first
+    installed(tmp_path, version="1.1")
+    assert source_digest.source(ESTIMATORS, "soft") != first
+
+
+@pytest.mark.parametrize("form", ["from shapes import soft", "from .shapes import soft"])
+def test_a_file_beside_a_plugin_is_part_of_it(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """It can be imported, and what it imports from Python's path; a change makes cells stale."""
+    home, own = tmp_path / "plugins", tmp_path / "lib"
+    for folder in (home, own):
+        folder.mkdir()
+    (home / "soft.py").write_text(PACKAGED.replace("from .shapes import soft", form))
+    (home / "shapes.py").write_text(SHAPES)
+    (own / "deeper.py").write_text("gain = 1.0\n")
+    monkeypatch.syspath_prepend(own)
+    for name in ("shapes", "deeper"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    text = tiny.read_text("utf-8").replace("[ste, reste]", "[soft]") + "plugins: [./plugins]\n"
+    tiny.write_text(text)
+    (cell,) = plan(tiny).cells
+
+    assert "shapes" not in ESTIMATORS.names()
+    for file in (home / "shapes.py", own / "deeper.py"):
+        before = file.read_text()
+        file.write_text(before.replace("1.0", "2.0").replace("t * z", "t + z"))
+        assert source_digest.drift([cell]) == [f"{home}/soft.py, or what it imports, changed"]
+        file.write_text(before)
+        assert source_digest.drift([cell]) == []
+
+
 def test_an_installed_plugin_is_its_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file behind an entry point is found and not run; without one there is no digest."""
     (tmp_path / "strange_module.py").write_text("raise SystemExit\n", encoding="utf-8")
@@ -335,7 +422,10 @@ def test_an_installed_plugin_is_its_module(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.syspath_prepend(tmp_path)
     importlib.invalidate_caches()
 
-    assert source_digest.source(ESTIMATORS, "odd") == source_digest.digest(b"raise SystemExit\n")
+    module = source_digest.digest(b"raise SystemExit\n")
+    assert source_digest.source(ESTIMATORS, "odd") == source_digest.digest(
+        repr((module, "strange 1.0", [])).encode()
+    )
     assert (
         source_digest.source(ESTIMATORS, "gone")
         == source_digest.source(ESTIMATORS, "nothing")
