@@ -398,9 +398,9 @@ def test_a_file_beside_a_plugin_is_part_of_it(
     monkeypatch.syspath_prepend(own)
     for name in ("shapes", "deeper"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    text = tiny.read_text("utf-8").replace("[ste, reste]", "[soft]") + "plugins: [./plugins]\n"
+    text = tiny.read_text("utf-8").replace("[ste, reste]", "[ste, soft]") + "plugins: [./plugins]\n"
     tiny.write_text(text)
-    (cell,) = plan(tiny).cells
+    _, cell = plan(tiny).cells
 
     assert "shapes" not in ESTIMATORS.names()
     for file in (home / "shapes.py", own / "deeper.py"):
