@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -49,6 +49,25 @@ def list_machines(
         out.print(machines_text.table(found))
     else:
         print_text(out, f"no {machines_file.FILE} found; `bench machines init` writes one")
+
+
+@machines_app.command("init")
+def init_machines(
+    engine: Annotated[
+        Literal["slurm", "ray"] | None,
+        typer.Option(
+            help="What runs jobs; the one that is here, if not given.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Write a machines.yaml to start from: what is found here, and every common key explained.
+
+    As in `bench machines init --engine slurm`.
+    """
+    from bench.cli.new_machines import write_machines
+
+    path, name = write_machines(engine)
+    print_text(out, f"wrote {path}\nnext: edit it, `bench machines check {name}`")
 
 
 @machines_app.command("check")

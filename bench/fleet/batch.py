@@ -39,7 +39,7 @@ class Batch(Frozen):
         spare_s: a job that has less than so long until its end begins with no cell, seconds.
         submission: whose batch it is, as `ROOT/jobs/<submission>` names it.
         purpose: a batch that tries or measures a machine trains no cell.
-        side: of a trial's two jobs, which one it is.
+        side: of a trial's two jobs, which one it is; None: nodes see no folder to be tried.
         machines: for which kind of machines it keeps what it measures.
     """
 
@@ -65,7 +65,7 @@ class Batch(Frozen):
     spare_s: float = 0.0
     submission: str = ""
     purpose: Literal["train", "try", "measure"] = "train"
-    side: Literal[0, 1] = 0
+    side: Literal[0, 1] | None = None
     machines: str = ""
 
     @property

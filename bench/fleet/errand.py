@@ -20,6 +20,7 @@ from bench.errors import EnvironmentProblem
 from bench.fleet.batch import Batch
 from bench.fleet.engine import Engine, JobState, Phase
 from bench.fleet.profile import Profile
+from bench.results import store
 
 SEEN_S = 15.0  # until what a node wrote is seen here, where nothing is wrong
 CHECKPOINT_S = 600.0  # of which there is none
@@ -45,11 +46,12 @@ class Errand:
         root: Path,
         data: Path,
     ) -> None:
-        self.engine, self.purpose = engine, purpose
+        self.engine, self.purpose, self.root = engine, purpose, root.absolute()
         self.name = f"{purpose}-{uuid.uuid4().hex[:8]}"
-        self.folder = root.absolute() / "jobs" / self.name
+        self.folder = self.root / "jobs" / self.name
         self.jobs: list[str] = []
-        self._seen_root, self._data = profile.results or root.absolute(), data
+        self._batches: list[Path] = []
+        self._seen_root, self._data = profile.results or self.root, data
 
     def submit(self, exclude: Iterable[str] = (), **given: Any) -> str:
         """
@@ -63,8 +65,9 @@ class Errand:
             "checkpoint_s": CHECKPOINT_S, "submission": self.name, "purpose": self.purpose,
         }  # fmt: skip
         batch = Batch.model_validate(common | given)
-        path = self.folder / f"{len(self.jobs)}.json"
-        write_file(path, batch.model_dump_json() + "\n")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = store.path_inside(self.root, "batches", f"{batch.name}.json")
+        self._batches.append(write_file(path, batch.model_dump_json() + "\n"))
         job = self.engine.submit([path], {}, exclude)[path]
         self.jobs.append(job)
         return job
@@ -112,6 +115,8 @@ class Errand:
         with suppress(EnvironmentProblem):
             self.engine.cancel(self.jobs)
         shutil.rmtree(self.folder, ignore_errors=True)
+        for path in self._batches:
+            path.unlink(missing_ok=True)
 
 
 def folder_of(batch: Batch) -> Path:

@@ -109,7 +109,8 @@ class Profile(Frozen):
         nodes_per_cell: over which those processes are spread evenly.
         ranks_per_cell: the same on CPUs, for machines that have no GPU.
         cpus_per_cell: cores of a cell, or of each of its processes.
-        slots_per_gpu: cells at a time on a GPU; auto: as measured on that kind of machine.
+        slots_per_gpu: cells at a time on a GPU; auto: as measured on that kind of machine. No cell
+            shares its GPUs that has several.
         cells_per_job: auto: as many as fill four fifths of `time` by what was measured, else one.
         jobs: in the queue at a time.
         setup: lines of shell before a job's command.
@@ -175,7 +176,7 @@ class Profile(Frozen):
                 f"{self.nodes_per_cell} nodes"
             )
             raise ValueError(message)
-        if self.slots_per_gpu != 1 and self.gpus_per_cell != 1:
-            message = "slots_per_gpu goes with gpus_per_cell: 1"
+        if self.slots_per_gpu != 1 and not self.gpus_per_cell:
+            message = "slots_per_gpu shares a GPU: say gpus_per_cell: 1, too"
             raise ValueError(message)
         return self

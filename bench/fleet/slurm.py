@@ -166,7 +166,8 @@ class Slurm:
     def _at_once(self, batch: Batch) -> int:
         """Cells that a job trains at a time, as far as that is known before it begins."""
         asked = batch.slots_per_gpu if self.profile.gpus_per_cell else batch.jobs
-        return min(asked, len(batch.cells)) if isinstance(asked, int) else 1
+        most = len(batch.cells) if batch.purpose == "train" else asked  # copies are measured
+        return min(asked, most) if isinstance(asked, int) and isinstance(most, int) else 1
 
     def _explain(self, job: str, state: JobState) -> JobState:
         """Have a state of `FAILED` say what the job's log ends with, and whether it is memory."""

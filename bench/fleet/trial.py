@@ -17,6 +17,7 @@ from bench.fleet.node_facts import NodeFacts, find_facts
 from bench.fleet.profile import Profile
 
 JOB_S = 600.0  # that a job of a trial may take; a short one is let in sooner
+FACTS, SEEN = "facts", "seen"
 SECOND_S = 60.0  # until the second job has begun, else this process takes its part
 
 
@@ -79,14 +80,15 @@ def hold_trial(
     trial, began = Trial(), time.monotonic()
     visit = Errand(engine, profile, "try", root, data)
     try:
-        job = visit.submit()
+        job = visit.submit(side=0 if profile.shared else None)
         report(f"job {job} is submitted")
-        facts, state = visit.wait(job, "facts.0", NodeFacts, wait_s, JOB_S)
+        facts, state = visit.wait(job, f"{FACTS}.0", NodeFacts, wait_s, JOB_S)
         trial.states.append(state)
         trial.queued_s = time.monotonic() - began
         if facts:
             trial.facts.append(facts)
-            _meet(trial, visit, root, data)
+            if profile.shared:
+                _meet(trial, visit, root, data)
         elif state.phase is Phase.QUEUED:
             why = f": {state.reason}" if state.reason else ""
             trial.problem = f"job {job} still waits after {wait_s:.0f} s{why}"
@@ -109,9 +111,10 @@ def take_part(batch: Batch) -> int:
     folder = errand.folder_of(batch)
     try:
         facts = find_facts(batch.root, batch.data)
-        write_file(folder / f"facts.{batch.side}", facts.model_dump_json())
-        seen = Meeting(folder, batch.side, give_up=(folder / "over").exists).hold()
-        write_file(folder / f"seen.{batch.side}", seen.model_dump_json())
+        write_file(folder / f"{FACTS}.{batch.side or 0}", facts.model_dump_json())
+        if batch.side is not None:
+            seen = Meeting(folder, batch.side, give_up=(folder / "over").exists).hold()
+            write_file(folder / f"{SEEN}.{batch.side}", seen.model_dump_json())
     except signals.Stopped as stopped:
         return 128 + stopped.number
     return 0
@@ -124,7 +127,7 @@ def _meet(trial: Trial, visit: Errand, root: Path, data: Path) -> None:
         trial.facts.append(find_facts(root, data))
         here.append(Meeting(visit.folder, 1).hold())
     for side, job in enumerate(visit.jobs[: 2 - len(here)]):
-        seen, _ = visit.wait(job, f"seen.{side}", Observations, JOB_S)
+        seen, _ = visit.wait(job, f"{SEEN}.{side}", Observations, JOB_S)
         trial.observations.append(seen or Observations(problem=f"job {job} fell silent"))
     trial.observations += here
 
@@ -136,7 +139,7 @@ def _begin_second(trial: Trial, visit: Errand) -> bool:
     except EnvironmentProblem as problem:
         trial.alone = str(problem)
         return False
-    facts, state = visit.wait(job, "facts.1", NodeFacts, SECOND_S)
+    facts, state = visit.wait(job, f"{FACTS}.1", NodeFacts, SECOND_S)
     if facts:
         trial.states.append(state)
         trial.facts.append(facts)

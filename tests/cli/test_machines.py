@@ -1,14 +1,16 @@
 """The commands about profiles."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.cli import new_machines
 from bench.cli.health import machines
-from bench.fleet import engines
+from bench.fleet import engines, machines_file, slurm_states
 from bench.fleet.engine import JobState, Phase
 from bench.fleet.meeting import Observations
 from bench.fleet.node_facts import NodeFacts
@@ -173,3 +175,44 @@ def test_what_cannot_be_tried_is_told(ask: Bench) -> None:
         code, out, _ = ask("machines", "check", "ray")
     assert code == 5
     assert "`pip install 'signbench[ray]'`" in out
+
+
+def test_a_file_is_written_to_start_from(
+    ask: Bench, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For each engine one that loads as it stands, with its comments' keys; never over another."""
+    monkeypatch.setattr(new_machines.shutil, "which", lambda _: None)
+    for engine, name in (("slurm", "cluster"), ("ray", "lab")):
+        code, out, _ = ask("machines", "init", "--engine", engine)
+        text = (home / "machines.yaml").read_text(encoding="utf-8")
+        assert code == 0
+        assert out.splitlines()[1] == f"next: edit it, `bench machines check {name}`"
+        assert machines_file.load(name).engine == engine
+        whole = re.sub(r"^  # (?=\w+: )", "  ", text, flags=re.MULTILINE)
+        whole = re.sub(r"^# (?=\w+: \{)", "", whole, flags=re.MULTILINE)
+        assert len(whole) < len(text)
+        (home / "machines.yaml").write_text(whole, encoding="utf-8")
+        assert len(machines_file.profiles()) == 2
+        assert ask("machines", "init")[0] == 2
+        (home / "machines.yaml").unlink()
+
+
+def test_partitions_that_are_here_stand_in_it(
+    ask: Bench, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default one first, with what its nodes have at least, and within its limit."""
+
+    def call(*words: str) -> str:
+        if "%P" in words:
+            return "gpu*\ncpu\n"
+        lines = ("cpu|infinite|9|64|250000|(null)", "gpu|4:00:00|2|64|500000|gpu:a100:8(S:0-1)")
+        return "\n".join([*lines, "gpu|4:00:00|1|32+|9|gpu:4"])
+
+    monkeypatch.setattr(new_machines.shutil, "which", lambda _: "/usr/bin/sinfo")
+    monkeypatch.setattr(slurm_states, "call", call)
+    ask("machines", "init", "--engine", "slurm")
+    profile = machines_file.load("cluster")
+
+    assert (profile.partition, profile.time_s) == ("gpu", 4 * 3600)
+    assert (profile.gpus_per_cell, profile.cpus_per_cell) == (1, 4)
+    assert "# cpu: 9 x 64 cores, 0 GPUs" in (home / "machines.yaml").read_text(encoding="utf-8")

@@ -23,7 +23,7 @@ cluster:
   setup: module load cuda/12.8
   sbatch: {reservation: bnn, nice: 3}
   results: /lustre/me/results
-four: {extends: cluster, gpus_per_cell: 4, slots_per_gpu: 1, time: 1d12h, sbatch: {nice: 5}}
+four: {extends: cluster, gpus_per_cell: 4, time: 1d12h, sbatch: {nice: 5}}
 lab: {engine: ray, address: auto, gpus_per_cell: 1, slots_per_gpu: 2, shared: false}
 """
 BOMB = "a0: &a0 {k: 1}\n" + "\n".join(
@@ -164,7 +164,7 @@ def test_what_is_no_profile_is_told(home: Path, name: str, said: str) -> None:
         ("{engine: slurm, sbatch: {wrap: ls}}", "1:20: x.sbatch: `wrap`: signbench sets it"),
         ("{engine: slurm, setup: [a, 3]}", "1:31: x.setup.1: must be a valid string, got 3"),
         ('{engine: slurm, setup: ["a\\nb"]}', "1:28: x.setup.0: string should match pattern"),
-        ("{engine: slurm, slots_per_gpu: 2}", "1:1: x: slots_per_gpu goes with gpus_per_cell: 1"),
+        ("{engine: slurm, slots_per_gpu: 2}", "1:1: x: slots_per_gpu shares a GPU: say"),
         ("{engine: slurm, ranks_per_cell: 3, nodes_per_cell: 2}", "1:1: x: nodes_per_cell: 3 "),
         ("{engine: ray, gpus_per_cell: 2, ranks_per_cell: 2}", "1:1: x: ranks_per_cell is for"),
         ("{extends: y}", "1:5: x.extends: no profile `y`"),
