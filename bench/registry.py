@@ -96,7 +96,7 @@ class Registry(Generic[P]):
             made_by = f"{entry.dist.name} {entry.dist.version}" if entry.dist else ""
             origin = Origin(f"entry point {entry.value}", entry.value, distribution=made_by)
             self._add(found, entry.name, origin)
-        for folder in self._local_folders():
+        for folder in self.local_folders():
             files = sorted(folder.glob("[!_]*.py"))
             shared = _shared(files)
             for file in (f for f in files if f not in shared and _kind(f) == self.base):
@@ -154,15 +154,15 @@ class Registry(Generic[P]):
         for name in strangers:
             beside = self.files_beside(name).items()
             states += [f"{name} with {each}: {file_digest(file)}" for each, file in beside]
-        for folder in self._local_folders():
+        for folder in self.local_folders():
             beside = folder_states(folder)
             if beside is None:
                 return None
             states += beside
         return tuple(states)
 
-    def _local_folders(self) -> list[Path]:
-        """Folders of the plugins that are neither shipped nor installed."""
+    def local_folders(self) -> list[Path]:
+        """List the folders, there or not, of the plugins that are neither shipped nor installed."""
         folders = [Path(self.package).resolve(), *self.folders]
         return [folder for folder in folders if folder != shipped(self.package)]
 

@@ -4,7 +4,7 @@ import errno
 import os
 import uuid
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -35,6 +35,30 @@ def write_file(path: Path, content: str | bytes) -> Path:
         message = f"cannot write `{path}`: {error.strerror or error}"
         raise EnvironmentProblem(message) from None
     return path
+
+
+def create_file(path: Path, content: str | bytes) -> bool:
+    """
+    Write a file, whole, where none of that name is; returns whether it was this call that did.
+
+    Of several processes one succeeds, on any machine: a link never replaces what is there.
+
+    Raises:
+        EnvironmentProblem: the disk is full, or the folder cannot be written or has no links.
+    """
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    write_file(part, content)
+    try:
+        with suppress(FileExistsError):
+            os.link(part, path)
+        made = part.stat().st_nlink > 1  # a network may repeat a request, and say that it failed
+        sync_folder(path.parent)
+    except OSError as error:
+        message = f"cannot write `{path}`: {error.strerror or error}"
+        raise EnvironmentProblem(message) from None
+    finally:
+        part.unlink(missing_ok=True)
+    return made
 
 
 @contextmanager

@@ -74,15 +74,20 @@ class Batch(Frozen):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
 
-def save_batch(batch: Batch) -> Path:
+def save_batch(batch: Batch, root: Path) -> Path:
     """
-    Keep a batch in its results folder; returns its path.
+    Keep a batch in the results folder, whose path may be another one on nodes; returns its path.
 
     Raises:
         EnvironmentProblem: it cannot be written.
     """
-    path = store.path_inside(batch.root, "batches", f"{batch.name}.json")
+    path = batch_path(root, batch.name)
     return path if path.is_file() else write_file(path, batch.model_dump_json() + "\n")
+
+
+def batch_path(root: Path, name: str) -> Path:
+    """Where a batch is kept."""
+    return store.path_inside(root, "batches", f"{name}.json")
 
 
 def load_batch(path: Path) -> Batch:

@@ -1,7 +1,10 @@
 """The engines that there are, by name; each is imported when it is asked for."""
 
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from bench.errors import EnvironmentProblem
 from bench.fleet.engine import Engine
@@ -23,3 +26,27 @@ def open_engine(profile: Profile, root: Path) -> Engine:
     except ImportError as error:
         message = f"--on {profile.name}: {error}; `pip install 'signbench[{profile.engine}]'`"
         raise EnvironmentProblem(message) from None
+
+
+@dataclass
+class Engines:
+    """The engines that one command has opened, which are closed with it; one for each profile."""
+
+    root: Path
+    _open: dict[str, Engine] = field(default_factory=dict[str, Engine])
+
+    def open(self, profile: Profile) -> Engine:
+        """The engine of a profile; raises as `open_engine`."""
+        key = profile.model_dump_json()
+        if key not in self._open:
+            self._open[key] = open_engine(profile, self.root)
+        return self._open[key]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
+    ) -> None:
+        for engine in self._open.values():
+            engine.close()

@@ -43,6 +43,7 @@ class RunRequest:
     checkpoint_s: float = CHECKPOINT_S
     timeout_s: float | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    on: str = ""  # the profile by which cells train elsewhere
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""

@@ -59,7 +59,7 @@ class _Session:
     def execute(self, plan: Plan, part: str, states: Iterable[CellState]) -> None:
         """Run those of the plan's cells that have no measurement; if asked for by name, all."""
         states, remeasure = list(states), bool(self.request.rerun)
-        missing = [s.cell for s in states if remeasure or s.state in {"to run", "failed"}]
+        missing = _missing(states, remeasure=remeasure)
         stale = [s for s in states if s.state == "stale" and not remeasure]
         recorded = len(states) - len(missing) - len(stale)
         for s in stale:
@@ -84,7 +84,9 @@ class _Session:
         view = display.TableView if display.redraws(out) else display.LineView
         entries = journal.entries(cells, progress.names)
         echo = (self.json_events.write,) if self.json_events else ()
-        writer = JournalWriter(settings.root, plan.suite, entries, settings.argv, *echo)
+        writer = JournalWriter(
+            settings.root, plan.suite, entries, settings.argv, *echo, profile=self.request.on
+        )
         self.tracking.cells |= {cell.id: cell for cell in cells}
         self.journals.append(writer.path)
         try:
@@ -102,6 +104,16 @@ class _Session:
         finally:
             if writer.problem:
                 print_text(self.err, f"note: the journal has gaps: {writer.problem}")
+
+
+def first_cells(prepared: PreparedRun) -> list[Cell]:
+    """The cells that a run begins with; what these decide may add more."""
+    _, states = next(_parts(prepared))
+    return _missing(states, remeasure=bool(prepared.request.rerun))
+
+
+def _missing(states: Iterable[CellState], *, remeasure: bool) -> list[Cell]:
+    return [s.cell for s in states if remeasure or s.state in {"to run", "failed"}]
 
 
 def notify_all(listeners: Iterable[Listener], event: Event) -> None:

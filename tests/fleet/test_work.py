@@ -55,7 +55,7 @@ def test_a_job_trains_what_a_run_does(tmp_path: Path, measured: Path) -> None:
     """Records are those of a run to the bit, name the job, and the journal does, too."""
     batch = make_batch(tmp_path)
 
-    assert run_job(save_batch(batch), JOB, quiet()) == 0
+    assert run_job(save_batch(batch, batch.root), JOB, quiet()) == 0
     for cell in batch.cells:
         record, other = (store.find_record(root, cell) for root in (batch.root, measured))
         assert record
@@ -73,12 +73,12 @@ def test_a_job_trains_what_a_run_does(tmp_path: Path, measured: Path) -> None:
 def test_what_has_ended_since_is_left_alone(tmp_path: Path) -> None:
     """A job that runs again trains nothing twice, measured again though its cells are to be."""
     batch = make_batch(tmp_path)
-    run_job(save_batch(batch), JOB, quiet())
+    run_job(save_batch(batch, batch.root), JOB, quiet())
     seals = {c.id: r.seal for c in batch.cells if (r := store.find_record(batch.root, c))}
     again = batch.model_copy(update={"before": seals, "remeasure": True})
 
     for _ in range(2):
-        assert run_job(save_batch(again), JOB, quiet()) == 0
+        assert run_job(save_batch(again, again.root), JOB, quiet()) == 0
     assert len([*(batch.root / "attic").iterdir()]) == len(batch.cells)
 
 
@@ -93,7 +93,7 @@ def test_no_cell_begins_near_the_end(tmp_path: Path) -> None:
     )
     batch = make_batch(tmp_path, spare_s=30.0)
 
-    assert run_job(save_batch(batch), near, quiet()) == signals.REQUEUE
+    assert run_job(save_batch(batch, batch.root), near, quiet()) == signals.REQUEUE
     assert asked
     assert not (batch.root / "cells").exists()
 
@@ -110,9 +110,10 @@ def test_only_a_warning_asks_to_run_again(
         raise signals.Stopped(number)
 
     monkeypatch.setattr(work, "run_batch", stopped)
+    batch = make_batch(tmp_path)
     before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, *signals.WARNINGS)}
     try:
-        code = run_job(save_batch(make_batch(tmp_path)), job, quiet())
+        code = run_job(save_batch(batch, batch.root), job, quiet())
     finally:
         for n, handler in before.items():
             signal.signal(n, handler)
@@ -127,7 +128,7 @@ def test_a_job_whose_code_changed_says_so(tmp_path: Path, monkeypatch: pytest.Mo
     batch = make_batch(tmp_path)
     monkeypatch.setattr(work.source_digest, "drift", lambda _: ["bench/nn/sign.py changed"])
 
-    assert run_job(save_batch(batch), JOB, quiet()) == 1
+    assert run_job(save_batch(batch, batch.root), JOB, quiet()) == 1
     (read,) = journal.journals(batch.root, "1")
     reasons = {event.reason for _, event in read.read()}  # pyright: ignore[reportAttributeAccessIssue]
     assert reasons == {

@@ -1,0 +1,173 @@
+"""From cells to a claim: batches packed, files written, what others have claimed left to them."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.fleet.batch import Batch, batch_path, save_batch
+from bench.fleet.packing import pack
+from bench.fleet.plugin_copies import copy_plugins
+from bench.fleet.profile import Profile
+from bench.fleet.submission import Claim, Submission, claim_cells
+from bench.results.lease import myself
+from bench.run import journal
+from bench.run.progress import run_progress
+from bench.run.settings import Settings
+from bench.spec.cell import Cell
+from bench.spec.plan import Plan
+
+LAST = 0.5  # of a job's time at most is kept free of new cells at its end
+GRACES = 1.5  # times the notice that a job is given, the same
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """
+    How cells train in a job, where options of the command say so; the profile says the rest.
+
+    Args:
+        device, slots_per_gpu, jobs, threads: as `bench run` has them.
+        seconds: how long each of some cells takes on such a machine, by what was measured.
+    """
+
+    device: str = "auto"
+    slots_per_gpu: int | str | None = None
+    jobs: int | None = None
+    threads: int = 1
+    seconds: Callable[[list[Cell]], dict[str, float]] = field(default=lambda _: {})
+
+
+@dataclass(frozen=True)
+class Claimant:
+    """
+    Makes claims for the cells of one plan.
+
+    Args:
+        root: the results folder as it is seen here.
+    """
+
+    plan: Plan
+    settings: Settings
+    profile: Profile
+    options: JobOptions
+    remeasure: bool
+
+    @property
+    def root(self) -> Path:
+        return self.settings.root.absolute()
+
+    def claim(
+        self, cells: Iterable[Cell], seals: dict[str, str | None]
+    ) -> tuple[list[Submission], Submission | None]:
+        """
+        Claim cells; returns submissions that have some of them already, and the new one.
+
+        Args:
+            seals: of the records of all cells; None where there is none.
+
+        Raises:
+            UsageError: a folder of local plugins is too large.
+            EnvironmentProblem: something cannot be written.
+        """
+        by_id = {cell.id: cell for cell in cells}
+        seconds = self.options.seconds([*by_id.values()])
+        plugins: list[Path] | None = None
+
+        def make(number: int, ids: list[str]) -> Claim:
+            nonlocal plugins
+            plugins = copy_plugins(self.root) if plugins is None else plugins
+            batches = self._batches([by_id[i] for i in ids], seconds, seals, str(number), plugins)
+            for batch in batches:
+                save_batch(batch, self.root)
+            entries = {entry.id: entry for batch in batches for entry in batch.entries}
+            return Claim(
+                number=number,
+                suite=self.plan.suite,
+                profile=self.profile,
+                command=["bench", *self.settings.argv],
+                owner=myself(),
+                at=datetime.now(UTC),
+                cells=[entries[i] for i in ids],
+                before={i: seal for i in ids if (seal := seals[i]) is not None},
+                remeasure=self.remeasure,
+                batches={batch.name: [cell.id for cell in batch.cells] for batch in batches},
+            )
+
+        return claim_cells(self.root, {i: seals[i] for i in by_id}, make, self._undo)
+
+    def batches(self, cells: list[Cell]) -> list[Batch]:
+        """The batches of a claim that is never made, for people to see; nothing is written."""
+        seals: dict[str, str | None] = dict.fromkeys((cell.id for cell in cells), None)
+        return self._batches(cells, self.options.seconds(cells), seals, "0", [])
+
+    def _batches(
+        self,
+        cells: list[Cell],
+        seconds: dict[str, float],
+        seals: dict[str, str | None],
+        submission: str,
+        plugins: list[Path],
+    ) -> list[Batch]:
+        names = run_progress(self.plan, [cell.id for cell in cells], self.root).names
+        entries = {entry.id: entry for entry in journal.entries(cells, names)}
+        profile, settings, there = self.profile, self.settings, self.profile.results or self.root
+        common = {
+            "root": there,
+            "suite": self.plan.suite,
+            "remeasure": self.remeasure,
+            **self._slots(),
+            "threads": self.options.threads,
+            "ranks": profile.ranks,
+            "compiled": settings.compiled,
+            "workers": settings.workers,
+            "data": profile.data or settings.data.absolute(),
+            "plugins": [there / path for path in plugins],
+            "argv": [*settings.argv],
+            "checkpoint_s": settings.checkpoint_s,
+            "timeout_s": settings.timeout_s,
+            "retries": settings.retry.retries,
+            "spare_s": min(GRACES * profile.grace_s, LAST * (profile.time_s or 0.0)),
+            "submission": submission,
+        }
+        return [
+            Batch(
+                cells=part,
+                entries=[entries[cell.id] for cell in part],
+                before={c.id: seal for c in part if (seal := seals[c.id]) is not None},
+                **common,  # pyright: ignore[reportArgumentType]
+            )
+            for part in pack(
+                cells,
+                seconds,
+                per_job=None if profile.cells_per_job == "auto" else profile.cells_per_job,
+                time_s=profile.time_s,
+                slots=self._at_a_time(),
+            )
+        ]
+
+    def _slots(self) -> dict[str, object]:
+        """Where cells run on a node; options of the command go before the profile."""
+        options, gpus = self.options, self.profile.gpus_per_cell
+        device = options.device if options.device != "auto" else "cuda" if gpus else "cpu"
+        if self.profile.ranks > 1:  # a cell takes the whole job
+            return {"device": device, "jobs": 1}
+        if options.jobs or device == "cpu":
+            return {"device": device, "jobs": options.jobs or 1}
+        return {
+            "device": device,
+            "slots_per_gpu": options.slots_per_gpu or self.profile.slots_per_gpu,
+        }
+
+    def _at_a_time(self) -> int:
+        """Cells that a job trains at a time; one where that is measured on the node."""
+        slots = self._slots()
+        for many in (slots.get("jobs"), slots.get("slots_per_gpu")):
+            if isinstance(many, int):
+                return many
+        return 1
+
+    def _undo(self, claim: Claim) -> None:
+        """Take away the batches of a claim that came too late: nobody knows of them."""
+        for name in claim.batches:
+            batch_path(self.root, name).unlink(missing_ok=True)

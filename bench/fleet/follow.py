@@ -1,0 +1,80 @@
+"""
+The executor of a run whose cells train elsewhere: it gives them to an engine, and follows them.
+
+What becomes of a cell is read from its job's journal and from its record; the engine is asked
+rarely, about all jobs at once, and is needed only where those say nothing. The run may leave at any
+moment: what it knows lies in the results folder, and the next one goes on from there.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bench.base import signals
+from bench.fleet.claiming import Claimant, JobOptions
+from bench.fleet.departure import Departure, Leaving
+from bench.fleet.engine import Engine
+from bench.fleet.following import Following, Pace
+from bench.fleet.profile import Profile
+from bench.results.lease import Owner
+from bench.run.events import Listener
+from bench.run.executor import Detached, RunResult
+from bench.run.settings import Settings
+from bench.spec.cell import Cell
+from bench.spec.plan import Plan
+
+
+@dataclass(frozen=True)
+class Follower:
+    """
+    Sees the cells of a run ended that jobs of an engine train; the executor of `--on`.
+
+    Args:
+        open_engine: the engine of a profile; which whoever gives it closes.
+        detach: leave when all that there is room for has been submitted.
+        leaving: what a signal means: ask on the terminal, let jobs go on, or cancel them.
+        attached: jobs end with this process.
+        report: told what is not about a cell.
+    """
+
+    profile: Profile
+    open_engine: Callable[[Profile], Engine]
+    options: JobOptions = field(default_factory=JobOptions)
+    detach: bool = False
+    attached: bool = False
+    leaving: Leaving = "detach"
+    report: Callable[[str], None] = lambda _: None
+    pace: Pace = field(default_factory=Pace)
+
+    def __call__(
+        self,
+        plan: Plan,
+        cells: list[Cell],
+        settings: Settings,
+        listener: Listener,
+        owner: Owner,
+        *,
+        remeasure: bool,
+    ) -> RunResult:
+        """
+        See every cell ended, as `bench.run.executor.execute` does.
+
+        Raises:
+            Stopped: by a signal; jobs go on, or were cancelled, as the message says.
+            Detached: as was asked for.
+            EnvironmentProblem: the engine refuses, or the results folder cannot be written.
+            BenchError: so many cells failed that the run was to stop.
+        """
+        claimant = Claimant(plan, settings, self.profile, self.options, remeasure)
+        with signals.requests() as requests:
+            following = Following(
+                cells, claimant, self.open_engine, listener, self.report, self.pace
+            )
+            following.claim()
+            departure = Departure(following, requests, self.leaving, attached=self.attached)
+            while not departure.over:
+                following.advance()
+                if self.detach and following.fates.open:
+                    raise Detached(departure.describe())
+                departure.nap(self.pace.read_s)
+            departure.conclude()
+        return following.fates.result

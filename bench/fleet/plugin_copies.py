@@ -1,0 +1,77 @@
+"""
+Local plugins as they were when cells were submitted: nothing that is edited later reaches a job.
+
+    ROOT/plugins/<digest of all files>/<folder>/...
+"""
+
+import hashlib
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.base.files import sync_folder
+from bench.errors import EnvironmentProblem, UsageError
+from bench.registry import BACKBONES, ESTIMATORS
+from bench.results import store
+
+MOST_MIB = 64.0  # of one folder; what plugins read is copied with them
+ASIDE = ("__pycache__", ".git")
+
+
+def copy_plugins(root: Path) -> list[Path]:
+    """
+    Copy the folders of local plugins that this process looks into; those that are there are taken.
+
+    Returns the copies, as paths below `root`, relative to it.
+
+    Raises:
+        UsageError: a folder is too large to be one of plugins.
+        EnvironmentProblem: one cannot be read, or the copy not be written.
+    """
+    local = dict.fromkeys([*ESTIMATORS.local_folders(), *BACKBONES.local_folders()])
+    return [_copy(folder, root) for folder in local if folder.is_dir()]
+
+
+def _copy(folder: Path, root: Path) -> Path:
+    try:
+        files = {path.relative_to(folder): path.read_bytes() for path in _files(folder)}
+        words = [f"{name}\n{hashlib.sha256(files[name]).hexdigest()}" for name in sorted(files)]
+        digest = hashlib.sha256("\n".join([folder.name, *words]).encode()).hexdigest()[:16]
+        home = store.path_inside(root, "plugins", digest)
+        if not home.exists():
+            part = home.with_name(f".{digest}.{uuid.uuid4().hex[:8]}")
+            for name, content in files.items():
+                (part / folder.name / name).parent.mkdir(parents=True, exist_ok=True)
+                (part / folder.name / name).write_bytes(content)
+            _rename(part, home)
+    except OSError as error:
+        message = f"cannot copy the plugins of `{folder}`: {error.strerror or error}"
+        raise EnvironmentProblem(message) from None
+    return home.relative_to(root) / folder.name
+
+
+def _rename(part: Path, home: Path) -> None:
+    """Put the copy in its place, unless somebody else just did."""
+    try:
+        part.rename(home)
+        sync_folder(home.parent)
+    except OSError:
+        shutil.rmtree(part)
+        if not home.exists():
+            raise
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All files of a folder of plugins."""
+    total = 0
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not set(path.relative_to(folder).parts) & {*ASIDE}:
+            total += path.stat().st_size
+            if total > MOST_MIB * 2**20:
+                message = (
+                    f"`{folder}` has more than {MOST_MIB:.0f} MiB: jobs are given a copy of each "
+                    "folder of local plugins; keep other files elsewhere"
+                )
+                raise UsageError(message)
+            yield path

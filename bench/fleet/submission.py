@@ -1,0 +1,283 @@
+"""
+What one `bench run --on` gave to an engine: which cells, in which batches, as which jobs.
+
+    ROOT/jobs/<number>.json               the cells and batches; made once, never changed
+    ROOT/jobs/<number>/waves/<n>.json     batches that somebody gives to the engine
+    ROOT/jobs/<number>/waves/<n>.jobs     what the engine made of them
+    ROOT/jobs/<number>/cancelled.jsonl    cells that are not wanted any more
+    ROOT/jobs/<number>/closed             there is nothing to come
+
+Files are made by link, each number by one process alone. So two runs never claim one cell, and no
+batch is given to the engine twice at a time: who finds a number taken reads on before it goes on.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import AwareDatetime, ValidationError
+
+from bench.base.files import append_text, create_file
+from bench.base.validation import Frozen
+from bench.fleet.profile import Profile
+from bench.results import store
+from bench.results.lease import DEAD_S, Owner, alive, myself
+from bench.run.journal import Entry
+
+F = TypeVar("F", bound=Frozen)
+
+
+class Claim(Frozen):
+    """
+    The first file of a submission.
+
+    Args:
+        before: seals of the records that its cells had, by the cell's id.
+        remeasure: measured cells are measured again.
+        batches: the cells of each batch, by their ids, in the order in which batches are given to
+            the engine.
+    """
+
+    number: int
+    suite: str
+    profile: Profile
+    command: list[str]
+    owner: Owner
+    at: AwareDatetime
+    cells: list[Entry]
+    before: dict[str, str] = {}
+    remeasure: bool = False
+    batches: dict[str, list[str]]
+
+    @property
+    def name(self) -> str:
+        """As folders and batches name it."""
+        return str(self.number)
+
+
+class Wave(Frozen):
+    """Batches that are given to the engine together; `excluded` nodes are left alone since."""
+
+    owner: Owner
+    at: AwareDatetime
+    batches: list[str]
+    excluded: list[str] = []
+
+
+class Outcome(Frozen):
+    """What the engine made of a wave: jobs by batch, or why it refused."""
+
+    jobs: dict[str, str] = {}
+    refused: str = ""
+
+
+@dataclass
+class Submission:
+    """
+    One submission, as far as its files have been read; `refresh` reads on.
+
+    Attributes:
+        jobs: the newest job of each batch that the engine has taken.
+        owners: who gave it to the engine.
+        waves: how many are read with what became of them.
+        excluded: nodes that are left alone.
+        cancelled: cells that are not wanted any more.
+        ended: cells that have come to their end, as far as this process knows.
+    """
+
+    root: Path
+    claim: Claim
+    jobs: dict[str, str] = field(default_factory=dict[str, str])
+    owners: dict[str, Owner] = field(default_factory=dict[str, Owner])
+    waves: int = 0
+    excluded: set[str] = field(default_factory=set[str])
+    cancelled: set[str] = field(default_factory=set[str])
+    ended: set[str] = field(default_factory=set[str])
+    _gave: set[str] = field(default_factory=set[str])  # jobs that this process submitted
+    _news: list[str] = field(default_factory=list[str])  # cells cancelled since they were asked for
+    _seen: dict[str, float] = field(default_factory=dict[str, float])  # runs that give a wave
+    _cancelled_bytes: int = 0
+
+    @cached_property
+    def ids(self) -> set[str]:
+        """Of its cells."""
+        return {cell.id for cell in self.claim.cells}
+
+    @property
+    def home(self) -> Path:
+        return home(self.root, self.claim.name)
+
+    @property
+    def closed(self) -> bool:
+        return (self.home / "closed").exists()
+
+    def close(self, reason: str) -> None:
+        """Say that there is nothing to come; EnvironmentProblem if that cannot be written."""
+        create_file(self.home / "closed", json.dumps({"at": _now().isoformat(), "reason": reason}))
+
+    def cancel(self, cells: Iterable[str]) -> None:
+        """Say that these cells are not wanted any more; raises as `close`."""
+        line = json.dumps({"at": _now().isoformat(), "cells": [*cells]})
+        append_text(self.home / "cancelled.jsonl", line + "\n")
+
+    def has(self, cell: str, seal: str | None) -> bool:
+        """Is a cell still to be trained, whose record has this seal? A new record says no."""
+        if cell not in self.ids or cell in self.cancelled:
+            return False
+        return self.claim.before.get(cell) == seal
+
+    def gave(self, job: str) -> bool:
+        """Did this process submit the job?"""
+        return job in self._gave
+
+    def take_cancelled(self) -> list[str]:
+        """Cells that were cancelled since this was last asked."""
+        news, self._news = self._news, []
+        return news
+
+    def note_end(self, cell: str) -> None:
+        """Take note that a cell has come to its end; with the last one there is nothing to come."""
+        self.ended.add(cell)
+        if len(self.ended) == len(self.ids) and not self.closed:
+            self.close("done")
+
+    def refresh(self) -> None:
+        """Read what was added since."""
+        self._read_cancelled()
+        while (wave := _read(Wave, self._wave(self.waves + 1))) is not None:
+            outcome = _read(Outcome, self._wave(self.waves + 1).with_suffix(".jobs"))
+            if outcome is None and not self._abandoned(wave):
+                return
+            self.waves += 1
+            self.excluded |= {*wave.excluded}
+            jobs = outcome.jobs if outcome else {}
+            self.jobs |= jobs
+            self.owners |= dict.fromkeys(jobs.values(), wave.owner)
+
+    def submit(
+        self, batches: list[str], give: Callable[[], Mapping[str, str]], excluded: Iterable[str]
+    ) -> bool:
+        """
+        Give batches to the engine, unless somebody else does just now; then `refresh` tells.
+
+        Args:
+            give: submits them, and returns the job of each.
+
+        Raises:
+            EnvironmentProblem: the engine refuses, or the wave cannot be written.
+        """
+        wave = Wave(owner=myself(), at=_now(), batches=batches, excluded=sorted(excluded))
+        path = self._wave(self.waves + 1)
+        if not create_file(path, wave.model_dump_json()):
+            return False
+        try:
+            outcome = Outcome(jobs={**give()})
+        except BaseException as error:
+            refused = Outcome(refused=str(error) or type(error).__name__)
+            create_file(path.with_suffix(".jobs"), refused.model_dump_json())
+            raise
+        self._gave |= {*outcome.jobs.values()}
+        create_file(path.with_suffix(".jobs"), outcome.model_dump_json())
+        self.refresh()
+        return True
+
+    def _wave(self, number: int) -> Path:
+        return self.home / "waves" / f"{number}.json"
+
+    def _abandoned(self, wave: Wave) -> bool:
+        """Did who gives this wave to the engine die before it could say what became of it?"""
+        living = alive(wave.owner)
+        if living is not None:
+            return not living
+        since = self._seen.setdefault(wave.owner.run, time.monotonic())
+        return time.monotonic() - since > DEAD_S
+
+    def _read_cancelled(self) -> None:
+        try:
+            with (self.home / "cancelled.jsonl").open("rb") as file:
+                file.seek(self._cancelled_bytes)
+                content = file.read()
+        except OSError:
+            return
+        content = content[: content.rfind(b"\n") + 1]
+        self._cancelled_bytes += len(content)
+        for line in content.splitlines():
+            with suppress(ValueError, KeyError, TypeError):
+                cells = [str(cell) for cell in json.loads(line)["cells"]]
+                self.cancelled |= {*cells}
+                self._news += cells
+
+
+def home(root: Path, name: str) -> Path:
+    """The folder of a submission."""
+    return store.path_inside(root, "jobs", name)
+
+
+def submissions(root: Path, *, closed: bool = False) -> Iterator[Submission]:
+    """Every submission that can be read, the oldest first; those that are closed if asked for."""
+    for number in _numbers(root):
+        if closed or not (root / "jobs" / str(number) / "closed").exists():
+            claim = _read(Claim, root / "jobs" / f"{number}.json")
+            if claim is not None and claim.number == number:
+                found = Submission(root, claim)
+                found.refresh()
+                yield found
+
+
+def claim_cells(
+    root: Path,
+    wanted: Mapping[str, str | None],
+    make: Callable[[int, list[str]], Claim],
+    undo: Callable[[Claim], None],
+) -> tuple[list[Submission], Submission | None]:
+    """
+    Attach to the submissions that have the wanted cells, and claim the rest in a new one.
+
+    Args:
+        wanted: cells by id, each with the seal of its record, None where it has none.
+        make: makes the claim of a number for some cells, and writes what it names.
+        undo: takes away what was written for a claim that came too late.
+
+    Returns those submissions, and the new one; None if every cell was claimed already.
+
+    Raises:
+        EnvironmentProblem: it cannot be written.
+    """
+    known: dict[int, Submission] = {}
+    while True:
+        numbers = _numbers(root)
+        known |= {s.claim.number: s for s in submissions(root) if s.claim.number not in known}
+        holding = {
+            n: s for n, s in known.items() if any(s.has(i, seal) for i, seal in wanted.items())
+        }
+        taken = {i for s in holding.values() for i, seal in wanted.items() if s.has(i, seal)}
+        free = [i for i in wanted if i not in taken]
+        if not free:
+            return [*holding.values()], None
+        claim = make(max(numbers, default=0) + 1, free)
+        if create_file(root / "jobs" / f"{claim.number}.json", claim.model_dump_json() + "\n"):
+            return [*holding.values()], Submission(root, claim)
+        undo(claim)
+
+
+def _numbers(root: Path) -> list[int]:
+    names = (path.stem for path in (root / "jobs").glob("*.json"))
+    return sorted(int(name) for name in names if name.isdigit())
+
+
+def _read(kind: type[F], path: Path) -> F | None:
+    """What a file of that kind says; None if there is none, or none that can be read."""
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,59 @@
+"""Batches of a submission whose cells have not all ended, and how their jobs are."""
+
+import time
+from dataclasses import dataclass, field
+
+from bench.fleet.engine import JobState, Phase
+from bench.fleet.submission import Submission
+
+ENDED = (Phase.ENDED, Phase.GONE)
+
+
+@dataclass(eq=False)
+class Task:
+    """
+    One batch, as a run follows it.
+
+    Attributes:
+        open: its cells that have not ended, by id, and that the run wants.
+        job: its newest one that is not done with; empty: it is to be given to the engine.
+        state: of that job, as the engine last said.
+        given_at: when the job was first heard of, by the clock that never jumps.
+        ended_at: when it was first heard that it had ended.
+    """
+
+    submission: Submission
+    batch: str
+    open: set[str]
+    job: str = ""
+    state: JobState = field(default_factory=lambda: JobState(Phase.UNKNOWN))
+    given_at: float = 0.0
+    ended_at: float | None = None
+    done_with: set[str] = field(default_factory=set[str])  # jobs on which verdicts have been given
+
+    def take_job(self) -> None:
+        """Take the newest job that the submission has of it, if that is another one."""
+        job = self.submission.jobs.get(self.batch, "")
+        if job and job != self.job and job not in self.done_with:
+            self.job, self.ended_at = job, None
+            self.given_at = time.monotonic()
+            self.state = JobState(Phase.UNKNOWN)
+
+    def hear(self, state: JobState) -> None:
+        """Take what the engine says; a job that was put back into the queue has not ended."""
+        if state.phase is Phase.UNKNOWN:
+            return
+        self.state = state
+        if state.phase not in ENDED:
+            self.ended_at = None
+        elif self.ended_at is None:
+            self.ended_at = time.monotonic()
+
+    def settled(self, after_s: float) -> bool:
+        """Has its job ended, so long ago that what it wrote last can be seen?"""
+        return self.ended_at is not None and time.monotonic() - self.ended_at >= after_s
+
+    def leave_job(self) -> None:
+        """Be done with the job."""
+        self.done_with.add(self.job)
+        self.job, self.ended_at = "", None
