@@ -41,6 +41,12 @@ class EnvironmentProblem(BenchError):
     exit_code = 5
 
 
+class Detached(Exception):
+    """No error: what this process began goes on elsewhere without it, as was asked for."""
+
+    exit_code: ClassVar[int] = 0
+
+
 class DataError(EnvironmentProblem): ...
 
 

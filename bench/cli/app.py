@@ -43,7 +43,7 @@ from bench.cli.streams import err, out
 from bench.cli.trace import trace
 from bench.cli.verify import verify
 from bench.cli.work import work
-from bench.errors import BenchError, UsageError
+from bench.errors import BenchError, Detached, UsageError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 COMMANDS = {  # in the order of `bench --help`
@@ -124,8 +124,8 @@ def main() -> None:
         app(prog_name="bench")
     except BenchError as error:
         _exit_with("\n".join(f"error: {line}" for line in str(error).splitlines()), error.exit_code)
-    except signals.Stopped as stopped:
-        _exit_with(str(stopped), stopped.exit_code)
+    except (Detached, signals.Stopped) as left:
+        _exit_with(str(left), left.exit_code)
     except BrokenPipeError:  # the reader of a pipe went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception:  # what a C module makes of a signal

@@ -3,7 +3,7 @@
 import sys
 from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,8 +11,15 @@ from bench.base import signals
 from bench.base.console import Terminal, print_text
 from bench.cli import completion
 from bench.cli.completion import offering
-from bench.cli.options import AllowStale, CellOptions, parse_seconds, spread_options, use_one_thread
-from bench.cli.streams import err, out
+from bench.cli.options import (
+    AllowStale,
+    CellOptions,
+    parse_seconds,
+    refuse_if,
+    spread_options,
+    use_one_thread,
+)
+from bench.cli.streams import err, out, write
 
 if TYPE_CHECKING:  # imported when they are used: most commands start without them
     from bench.run.job import Slot
@@ -22,6 +29,7 @@ if TYPE_CHECKING:  # imported when they are used: most commands start without th
 SHOWN = "What is shown"
 SEEDS = "Seeds where they are needed"
 TROUBLE = "When something goes wrong"
+ELSEWHERE = "On other machines"
 
 
 @spread_options
@@ -109,6 +117,34 @@ def run(
             help="Time between two checkpoints of a cell.", metavar="TIME", rich_help_panel=TROUBLE
         ),
     ] = "5m",
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on",
+            metavar="PROFILE",
+            help="Train in jobs: slurm, ray, or a profile that `bench machines list` names.",
+            autocompletion=offering(completion.profiles),
+            rich_help_panel=ELSEWHERE,
+        ),
+    ] = None,
+    detach: Annotated[
+        bool,
+        typer.Option(
+            "--detach", help="Submit, and leave; run again to follow.", rich_help_panel=ELSEWHERE
+        ),
+    ] = False,
+    when_stopped: Annotated[
+        Literal["ask", "detach", "cancel"] | None,
+        typer.Option(
+            help="What Ctrl-C does to jobs; ask on a terminal, detach elsewhere, if not given.",
+            show_default=False,
+            rich_help_panel=ELSEWHERE,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print what would be submitted.", rich_help_panel=ELSEWHERE),
+    ] = False,
 ) -> None:
     """Run every cell of SUITE that has no record yet, then print its leaderboard.
 
@@ -116,8 +152,10 @@ def run(
     are stale (measured by other code, or on other data) are named and left alone.
 
     As in `bench run quickstart`, `bench run quickstart train.epochs=3 --filter "seed=0" -j 2`,
-    `bench run quickstart --json --track tensorboard`, or `bench run table3 --slots-per-gpu auto`.
+    `bench run quickstart --json --track tensorboard`, `bench run table3 --slots-per-gpu auto`, or
+    `bench run table3 --on slurm:partition=gpu,time=12h`.
     """
+    from bench.cli.elsewhere import load_elsewhere
     from bench.run import session
     from bench.run.json_stream import JsonEventWriter
     from bench.run.request import RunRequest, prepare
@@ -141,16 +179,24 @@ def run(
         checkpoint_s=parse_seconds("--checkpoint-every", checkpoint_every),
         timeout_s=None if timeout is None else parse_seconds("--timeout", timeout),
         retry=RetryPolicy(retries, 1 if fail_fast else max_failures),
+        on=on or "",
     )
     where = options.where()
+    refuse_if(not on and (detach or dry_run), "--detach and --dry-run go with --on")
+    refuse_if(not on and when_stopped is not None, "--when-stopped goes with --on")
     prepared = prepare(request, use_one_thread)
-    choose_slots = partial(_choose_slots, where, prepared)
     shown = Terminal(quiet=True) if quiet else err if as_json else out
+    away = load_elsewhere(on, prepared, where) if on else None
+    if dry_run:
+        write(away.script() if away else "it would train here; `bench plan` says what\n")
+        return
+    choose_slots = (lambda: ()) if away else partial(_choose_slots, where, prepared)
     json_events = None
     if as_json:
         json_events = JsonEventWriter(sys.stdout, prepared.plan.suite, request.root, request.argv)
-    with json_events or nullcontext():
-        if not session.run(prepared, choose_slots, shown, err, json_events):
+    executor = away.executor(shown, when_stopped, detach=detach) if away else None
+    with json_events or nullcontext(), executor or nullcontext():
+        if not session.run(prepared, choose_slots, shown, err, json_events, executor):
             raise typer.Exit(1)
 
 

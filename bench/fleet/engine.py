@@ -81,8 +81,10 @@ class Engine(Protocol):
         """End jobs, after they had time to checkpoint; those that ended already are left."""
         ...
 
-    def script(self, batches: list[Path]) -> str:
-        """What `submit` would give to the engine, for people; it asks nothing of the engine."""
+    def script(
+        self, batches: list[Path], after: Mapping[Path, list[str]], exclude: Iterable[str] = ()
+    ) -> str:
+        """What `submit` would give to the engine, for people; nothing is submitted."""
         ...
 
     def poll(self) -> None:

@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from bench.errors import EnvironmentProblem
 from bench.fleet.engine import Engine
@@ -30,7 +28,7 @@ def open_engine(profile: Profile, root: Path) -> Engine:
 
 @dataclass
 class Engines:
-    """The engines that one command has opened, which are closed with it; one for each profile."""
+    """The engines that one command has opened, one for each profile."""
 
     root: Path
     _open: dict[str, Engine] = field(default_factory=dict[str, Engine])
@@ -42,11 +40,7 @@ class Engines:
             self._open[key] = open_engine(profile, self.root)
         return self._open[key]
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Let go of all of them."""
         for engine in self._open.values():
             engine.close()

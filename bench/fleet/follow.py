@@ -8,16 +8,19 @@ moment: what it knows lies in the results folder, and the next one goes on from 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
 
 from bench.base import signals
+from bench.errors import Detached
 from bench.fleet.claiming import Claimant, JobOptions
 from bench.fleet.departure import Departure, Leaving
-from bench.fleet.engine import Engine
+from bench.fleet.engines import Engines
 from bench.fleet.following import Following, Pace
 from bench.fleet.profile import Profile
 from bench.results.lease import Owner
 from bench.run.events import Listener
-from bench.run.executor import Detached, RunResult
+from bench.run.executor import RunResult
 from bench.run.settings import Settings
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan
@@ -37,13 +40,21 @@ class Follower:
     """
 
     profile: Profile
-    open_engine: Callable[[Profile], Engine]
+    engines: Engines
     options: JobOptions = field(default_factory=JobOptions)
     detach: bool = False
     attached: bool = False
     leaving: Leaving = "detach"
     report: Callable[[str], None] = lambda _: None
     pace: Pace = field(default_factory=Pace)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
+    ) -> None:
+        self.engines.close()
 
     def __call__(
         self,
@@ -67,7 +78,7 @@ class Follower:
         claimant = Claimant(plan, settings, self.profile, self.options, remeasure)
         with signals.requests() as requests:
             following = Following(
-                cells, claimant, self.open_engine, listener, self.report, self.pace
+                cells, claimant, self.engines.open, listener, self.report, self.pace
             )
             following.claim()
             departure = Departure(following, requests, self.leaving, attached=self.attached)

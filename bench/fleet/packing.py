@@ -7,6 +7,7 @@ that a job never waits for the sake of a cell that it merely shares with one tha
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from bench.spec.cell import Cell
 
@@ -52,7 +53,7 @@ def pack(
             else:
                 known = time_s is not None and all(cell.id in seconds for cell in unit.cells)
                 full = FULL * (time_s or 0.0) * slots
-                need = unit.seconds if known else full
+                need = unit.seconds if known else inf  # alone
             if need > room or not batches:
                 batches.append([])
                 room = full

@@ -54,12 +54,6 @@ class RunResult:
         return [e for e in self.ended.values() if e.status is CellStatus.BLOCKED]
 
 
-class Detached(Exception):
-    """Cells train elsewhere, and go on without this process, as was asked for."""
-
-    exit_code = 0
-
-
 class Executor(Protocol):
     """Sees the cells of a plan ended, wherever they train; arguments are those of `execute`."""
 

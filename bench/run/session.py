@@ -128,7 +128,7 @@ def run(
     out: Console,
     err: Console,
     json_events: JsonEventWriter | None = None,
-    executor: Executor = execute_here,
+    executor: Executor | None = None,
 ) -> bool:
     """
     Run the chosen cells that have no record, and print the plan's leaderboard and files.
@@ -138,7 +138,7 @@ def run(
         err: failures are named here, with their log, and so is what is stale: measured by other
             code or on other data, and not run unasked.
         json_events: given every line that the run's journals are given.
-        executor: sees cells ended, in slots of this machine or elsewhere.
+        executor: sees cells ended elsewhere; None: in slots of this machine.
 
     Returns whether every cell came to a measurement.
 
@@ -154,7 +154,14 @@ def run(
     for tracker in trackers.values():
         print_text(out, f"tracked: `{tracker.command}` shows it")
     session = _Session(
-        request, prepared.states, choose_slots, executor, out, err, json_events, tracking
+        request,
+        prepared.states,
+        choose_slots,
+        executor or execute_here,
+        out,
+        err,
+        json_events,
+        tracking,
     )
     with closing(tracking):
         for part, states in _parts(prepared):

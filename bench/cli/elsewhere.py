@@ -1,0 +1,119 @@
+"""What `bench run --on` needs: the profile, its engine, and who follows the jobs."""
+
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Literal
+
+from rich.console import Console
+
+from bench.base.console import print_text
+from bench.cli.streams import err
+from bench.errors import UsageError
+
+if TYPE_CHECKING:  # imported when they are used: a run here starts without them
+    from bench.fleet.claiming import JobOptions
+    from bench.fleet.follow import Follower
+    from bench.fleet.profile import Profile
+    from bench.run.request import PreparedRun
+    from bench.speed.slots import SlotOptions
+
+WhenStopped = Literal["ask", "detach", "cancel"]
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """
+    A run whose cells train in jobs of an engine.
+
+    Args:
+        where: where cells run, by the options of the command; a profile says the rest.
+    """
+
+    profile: "Profile"
+    prepared: "PreparedRun"
+    where: "SlotOptions"
+
+    @property
+    def root(self) -> Path:
+        return self.prepared.request.root.absolute()
+
+    def executor(
+        self, shown: Console, when_stopped: WhenStopped | None, *, detach: bool
+    ) -> "Follower":
+        """
+        Open the engine, for who sees the cells ended; as a context it closes it.
+
+        Raises:
+            EnvironmentProblem: the engine is not here, or not installed.
+            UsageError: `detach` where jobs end with this process.
+        """
+        from bench.fleet.engines import Engines
+        from bench.fleet.follow import Follower
+        from bench.run.display import redraws
+
+        engines = Engines(self.root)
+        attached = engines.open(self.profile).attached
+        if attached and detach:
+            message = (
+                f"--detach: jobs of {self.profile.engine} end with this command; leave it running, "
+                "in a session of its own"
+            )
+            raise UsageError(message)
+        asking = sys.stdin.isatty() and sys.stderr.isatty()
+        notes = shown if redraws(shown) else err  # a table is torn by what others print
+        return Follower(
+            self.profile,
+            engines,
+            self._options(),
+            detach=detach,
+            attached=attached,
+            leaving=when_stopped or ("ask" if asking else "detach"),
+            report=partial(print_text, notes),
+        )
+
+    def script(self) -> str:
+        """
+        What the engine would be given first, as people read it; nothing is submitted.
+
+        Raises:
+            EnvironmentProblem: the engine is not here, or not installed.
+        """
+        from bench.fleet.batch import save_batch
+        from bench.fleet.claiming import Claimant
+        from bench.fleet.engines import Engines
+        from bench.run.session import first_cells
+
+        prepared = self.prepared
+        cells = first_cells(prepared)
+        if not cells:
+            return "nothing to run\n"
+        settings = prepared.request.settings(())
+        again = bool(prepared.request.rerun)
+        claimant = Claimant(prepared.plan, settings, self.profile, self._options(), again)
+        engines = Engines(self.root)
+        with closing(engines), TemporaryDirectory() as folder:
+            paths = [save_batch(batch, Path(folder)) for batch in claimant.batches(cells)]
+            return engines.open(self.profile).script(paths, {})
+
+    def _options(self) -> "JobOptions":
+        from bench.fleet.claiming import JobOptions
+
+        where = self.where
+        return JobOptions(where.device, where.per_gpu, where.jobs, where.threads)
+
+
+def load_elsewhere(on: str, prepared: "PreparedRun", where: "SlotOptions") -> Elsewhere | None:
+    """
+    The run by the profile that `--on` names; None where its engine is this machine itself.
+
+    Raises:
+        UsageError, SuiteError: as `machines_file.load`.
+    """
+    from bench.fleet import machines_file
+
+    profile = machines_file.load(on, Path(prepared.plan.source))
+    return None if profile.engine == "local" else Elsewhere(profile, prepared, where)
