@@ -1,4 +1,4 @@
-"""A run that follows jobs of a `ProcessEngine`, as a program: suite, results folder, engine's folder."""
+"""`bench`, with jobs that are processes in place of those of Slurm; ENGINE names their folder."""
 
 import os
 import sys

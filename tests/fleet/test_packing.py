@@ -38,7 +38,7 @@ def test_jobs_are_filled_to_four_fifths() -> None:
 
 
 def test_the_longest_go_first() -> None:
-    """Batches begin with the cells that take longest, those that nobody measured by their epochs."""
+    """Batches begin with the cells that take longest."""
     known = cells(4)
     measured = {one.id: seconds for one, seconds in zip(known, [5, 30, 10, 20], strict=True)}
 
