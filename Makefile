@@ -7,7 +7,11 @@ SYSTEM := texlive-latex-base texlive-latex-recommended poppler-utils chromium \
   munge slurmctld slurmd slurm-client slurmdbd mariadb-server-core mariadb-client-core
 COMMANDS := pdflatex pdftoppm chromium munged slurmctld slurmd sbatch slurmdbd mariadbd mariadb
 
-.PHONY: help demo system test check docs pytest slow fuzz bench fix declare renew schema hooks clean
+# Of torch what is promised, and what there is: each in an environment of its own.
+OLDEST := $(shell sed -n 's/^ *"torch>=\(.*\)",/\1/p' pyproject.toml)
+OF_TORCH := tests/nn tests/train tests/plugins tests/properties tests/run tests/speed
+
+.PHONY: help demo system test check docs pytest slow oldest newest of-torch fuzz bench fix declare renew schema hooks clean
 
 help:  ## this text
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -38,6 +42,20 @@ pytest: $(VENV)/.dev
 
 slow: $(VENV)/.dev  ## the tests that take a minute each
 	$(BIN)/python -m pytest -m slow -n auto --dist worksteal
+
+oldest:  ## what uses torch, with the oldest one that is promised (5 GB, 20 minutes)
+	@mkdir -p .venv-oldest && echo 'torch==$(OLDEST).*' >.venv-oldest/torch.txt
+	PIP_CONSTRAINT=$(CURDIR)/.venv-oldest/torch.txt $(MAKE) VENV=.venv-oldest of-torch
+
+newest:  ## the same with the newest that the registry has
+	$(MAKE) VENV=.venv-newest .venv-newest/.dev
+	.venv-newest/bin/python -m pip install --quiet --upgrade torch torchvision
+	$(MAKE) VENV=.venv-newest of-torch
+
+of-torch: $(VENV)/.dev
+	$(BIN)/python -c 'import torch; print("torch", torch.__version__)'
+	$(BIN)/python -m bench doctor | grep -E "^(ok|warn|fail) +(torch|speed-ups)"
+	$(BIN)/python -m pytest -m "slow or not slow" -n auto --dist worksteal $(OF_TORCH)
 
 fuzz: $(VENV)/.dev  ## hostile input: 10,000 suites, 2,000 records and the rest (half an hour)
 	cd tests && PYTHONPATH=.. OMP_NUM_THREADS=1 ../$(BIN)/python -m fuzz $(T)
