@@ -2,7 +2,7 @@
 
 import sys
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,8 +15,8 @@ from bench.cli.streams import err
 from bench.errors import UsageError
 
 if TYPE_CHECKING:  # imported when they are used: a run here starts without them
-    from bench.fleet.claiming import JobOptions
     from bench.fleet.follow import Follower
+    from bench.fleet.job_options import JobOptions
     from bench.fleet.profile import Profile
     from bench.run.request import PreparedRun
     from bench.speed.slots import SlotOptions
@@ -100,10 +100,17 @@ class Elsewhere:
             return engines.open(self.profile).script(paths, {})
 
     def _options(self) -> "JobOptions":
-        from bench.fleet.claiming import JobOptions
+        from bench.fleet.job_options import JobOptions
 
-        where = self.where
-        return JobOptions(where.device, where.per_gpu, where.jobs, where.threads)
+        where, request = self.where, self.prepared.request
+        options = JobOptions(where.device, where.per_gpu, where.jobs, where.threads)
+        if not (self.root / "paces").is_dir():
+            return options
+        from bench.fleet.cost import Kept  # which imports torch
+
+        at_once = options.at_once(self.profile)
+        kept = Kept(self.root, self.profile, at_once, where.threads, request.compiled)
+        return replace(options, measure=kept.measure)
 
 
 def load_elsewhere(on: str, prepared: "PreparedRun", where: "SlotOptions") -> Elsewhere | None:

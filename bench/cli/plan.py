@@ -6,7 +6,15 @@ from typing import Annotated
 import typer
 
 from bench.base.console import print_text
-from bench.cli.options import CellOptions, parse_seconds, refuse_if, spread_options, use_one_thread
+from bench.cli.options import (
+    WHERE,
+    CellOptions,
+    On,
+    parse_seconds,
+    refuse_if,
+    spread_options,
+    use_one_thread,
+)
 from bench.cli.streams import err, out, write_json
 
 
@@ -19,8 +27,21 @@ def plan(
     ] = False,
     budget: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Which cells fit into it: 90 (seconds), 30m, 6h, 2d."),
+        typer.Option(
+            metavar="TIME|HOURS",
+            help="Which cells fit into it: 90 (seconds), 30m, 6h, 2d; with --on also 100gpuh, "
+            "50coreh, and the plan is refused that does not fit.",
+        ),
     ] = None,
+    on: On = None,
+    wait: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME",
+            help="The longest that the job of --on --calibrate may wait in the queue.",
+            rich_help_panel=WHERE,
+        ),
+    ] = "1h",
     as_json: Annotated[
         bool, typer.Option("--json", help="What is measured, for programs.")
     ] = False,
@@ -28,8 +49,16 @@ def plan(
     """Show what SUITE means: its cells, which are recorded, and what is left out and why.
 
     As in `bench plan quickstart seeds=0..4`. What it costs on this machine is measured, and kept
-    under ROOT/paces: `bench plan quickstart --calibrate`, `bench plan table3 --budget 6h`.
+    under ROOT/paces: `bench plan quickstart --calibrate`, `bench plan table3 --budget 6h`. What it
+    costs elsewhere: `bench plan table3 --on cluster --calibrate`, or with `--budget 100gpuh`.
     """
+    if on:
+        from bench.cli.cost_elsewhere import load_profile, show_cost
+
+        wait_s = parse_seconds("--wait", wait) if calibrate else None
+        if profile := load_profile(on, options.suite):
+            show_cost(options, profile, budget, wait_s, as_json=as_json)
+            return
     limit = None if budget is None else parse_seconds("--budget", budget)
     if calibrate or limit is not None:
         from bench.cli import forecast_text

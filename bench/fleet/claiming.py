@@ -1,12 +1,12 @@
 """From cells to a claim: batches packed, files written, what others have claimed left to them."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.fleet.batch import Batch, batch_path, save_batch
-from bench.fleet.packing import pack
+from bench.fleet.job_options import JobOptions
 from bench.fleet.plugin_copies import copy_plugins
 from bench.fleet.profile import Profile
 from bench.fleet.submission import Claim, Submission, claim_cells
@@ -19,23 +19,6 @@ from bench.spec.plan import Plan
 
 LAST = 0.5  # of a job's time at most is kept free of new cells at its end
 GRACES = 1.5  # times the notice that a job is given, the same
-
-
-@dataclass(frozen=True)
-class JobOptions:
-    """
-    How cells train in a job, where options of the command say so; the profile says the rest.
-
-    Args:
-        device, slots_per_gpu, jobs, threads: as `bench run` has them.
-        seconds: how long each of some cells takes on such a machine, by what was measured.
-    """
-
-    device: str = "auto"
-    slots_per_gpu: int | str | None = None
-    jobs: int | None = None
-    threads: int = 1
-    seconds: Callable[[list[Cell]], dict[str, float]] = field(default=lambda _: {})
 
 
 @dataclass(frozen=True)
@@ -71,13 +54,12 @@ class Claimant:
             EnvironmentProblem: something cannot be written.
         """
         by_id = {cell.id: cell for cell in cells}
-        seconds = self.options.seconds([*by_id.values()])
         plugins: list[Path] | None = None
 
         def make(number: int, ids: list[str]) -> Claim:
             nonlocal plugins
             plugins = copy_plugins(self.root) if plugins is None else plugins
-            batches = self._batches([by_id[i] for i in ids], seconds, seals, str(number), plugins)
+            batches = self._batches([by_id[i] for i in ids], seals, str(number), plugins)
             for batch in batches:
                 save_batch(batch, self.root)
             entries = {entry.id: entry for batch in batches for entry in batch.entries}
@@ -99,12 +81,11 @@ class Claimant:
     def batches(self, cells: list[Cell]) -> list[Batch]:
         """The batches of a claim that is never made, for people to see; nothing is written."""
         seals: dict[str, str | None] = dict.fromkeys((cell.id for cell in cells), None)
-        return self._batches(cells, self.options.seconds(cells), seals, "0", [])
+        return self._batches(cells, seals, "0", [])
 
     def _batches(
         self,
         cells: list[Cell],
-        seconds: dict[str, float],
         seals: dict[str, str | None],
         submission: str,
         plugins: list[Path],
@@ -116,7 +97,7 @@ class Claimant:
             "root": there,
             "suite": self.plan.suite,
             "remeasure": self.remeasure,
-            **self._slots(),
+            **self.options.slots(profile),
             "threads": self.options.threads,
             "ranks": profile.ranks,
             "compiled": settings.compiled,
@@ -137,35 +118,8 @@ class Claimant:
                 before={c.id: seal for c in part if (seal := seals[c.id]) is not None},
                 **common,  # pyright: ignore[reportArgumentType]
             )
-            for part in pack(
-                cells,
-                seconds,
-                per_job=None if profile.cells_per_job == "auto" else profile.cells_per_job,
-                time_s=profile.time_s,
-                slots=self._at_a_time(),
-            )
+            for part in self.options.pack(profile, cells)
         ]
-
-    def _slots(self) -> dict[str, object]:
-        """Where cells run on a node; options of the command go before the profile."""
-        options, gpus = self.options, self.profile.gpus_per_cell
-        device = options.device if options.device != "auto" else "cuda" if gpus else "cpu"
-        if self.profile.ranks > 1:  # a cell takes the whole job
-            return {"device": device, "jobs": 1}
-        if options.jobs or device == "cpu":
-            return {"device": device, "jobs": options.jobs or 1}
-        return {
-            "device": device,
-            "slots_per_gpu": options.slots_per_gpu or self.profile.slots_per_gpu,
-        }
-
-    def _at_a_time(self) -> int:
-        """Cells that a job trains at a time; one where that is measured on the node."""
-        slots = self._slots()
-        for many in (slots.get("jobs"), slots.get("slots_per_gpu")):
-            if isinstance(many, int):
-                return many
-        return 1
 
     def _undo(self, claim: Claim) -> None:
         """Take away the batches of a claim that came too late: nobody knows of them."""

@@ -13,10 +13,11 @@ from typing import Self
 
 from bench.base import signals
 from bench.errors import Detached
-from bench.fleet.claiming import Claimant, JobOptions
+from bench.fleet.claiming import Claimant
 from bench.fleet.departure import Departure, Leaving
 from bench.fleet.engines import Engines
 from bench.fleet.following import Following, Pace
+from bench.fleet.job_options import JobOptions
 from bench.fleet.profile import Profile
 from bench.results.lease import Owner
 from bench.run.events import Listener

@@ -9,6 +9,7 @@ from rich.console import Console
 from bench.base import signals
 from bench.base.console import print_text
 from bench.base.files import write_file
+from bench.base.text import count
 from bench.base.validation import Frozen
 from bench.errors import EnvironmentProblem
 from bench.fleet import errand
@@ -99,7 +100,7 @@ def calibrate(
     try:
         plugins = [folder.absolute() for folder in ESTIMATORS.folders]
         job = visit.submit(cells=cells, machines=profile.machines, plugins=plugins, **how)
-        report(f"job {job} is to measure {len(cells)} graphs")
+        report(f"job {job} is to measure {count(len(cells), 'graph')}")
         run_s = profile.time_s or 86400.0
         measured, state = visit.wait(job, DONE, Measured, wait_s, run_s)
     finally:

@@ -27,7 +27,7 @@ class RowSeeds:
 
 @dataclass(frozen=True)
 class Offer:
-    """An override by which all of the suite fits, and how long it then takes."""
+    """An override by which all of the suite fits, and how long it then takes, or what it costs."""
 
     override: str
     left_s: float
@@ -63,7 +63,7 @@ def fit_budget(
         fits=fits,
         later=[cell for cell in cells if cell.id not in ids],
         seeds=[*_seeds(plan, root, {cell.id for cell in cells}, ids)],
-        offers=[*_offers(left_s, seconds)],
+        offers=[*list_offers(left_s, seconds)],
     )
 
 
@@ -77,8 +77,8 @@ def _seeds(plan: Plan, root: Path, left: set[str], fits: set[str]) -> Iterator[R
             yield RowSeeds(name_row(row), len(now), len(now | ids & fits), len(ids))
 
 
-def _offers(left_s: Callable[[str], float], seconds: float) -> Iterator[Offer]:
-    """The most epochs, and the most seeds, with which all of the suite fits."""
+def list_offers(left_s: Callable[[str], float], seconds: float) -> Iterator[Offer]:
+    """Yield the most epochs, and the most seeds, with which all of the suite fits."""
     for override, most in ((_by_epochs, MOST_EPOCHS), (_by_seeds, MOST_SEEDS)):
 
         def fits(n: int, override: Callable[[int], str] = override) -> bool:

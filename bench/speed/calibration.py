@@ -7,6 +7,7 @@ its newest checkpoint.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.base.machine import cores
 from bench.leaderboard import tuning
@@ -85,16 +86,13 @@ def calibrate(
         except Unmeasured as problem:
             problems[key] = str(problem)
     seconds = {
-        cell.id: _seconds(cell, throughput, measurer)
+        cell.id: cell_seconds(cell, throughput, measurer.root, measurer.compiled)
         for cell in cells
         if (throughput := throughputs.get(graph_key(cell)))
     }
-    start_s = max((_start_s(throughput) for throughput in throughputs.values()), default=0.0)
-    times = compute_end_times(seconds.values(), len(slots), start_s, _parents(cells, [*seconds]))
-    names = {
-        graph_key(cell): name_row(row) + (f" ({above})" if (above := chain_part(part)) else "")
-        for row, part, cell in reversed([*plan.walk_cells()])
-    }
+    first_s = max((start_s(throughput) for throughput in throughputs.values()), default=0.0)
+    times = compute_end_times(seconds.values(), len(slots), first_s, parents_of(cells, [*seconds]))
+    names = graph_names(plan)
     shares = {key: sum(seconds.get(cell.id, 0.0) for cell in groups[key]) for key in groups}
     lines = [
         GraphTime(
@@ -123,7 +121,15 @@ def name_row(row: Row) -> str:
     return f"{row.label} x {row.backbone} x {row.wa} x {row.schedule}"
 
 
-def _parents(cells: Iterable[Cell], order: list[str]) -> dict[int, list[int]]:
+def graph_names(plan: Plan) -> dict[str, str]:
+    """What each graph of a plan is called: the first row that has it, and which part of that."""
+    return {
+        graph_key(cell): name_row(row) + (f" ({above})" if (above := chain_part(part)) else "")
+        for row, part, cell in reversed([*plan.walk_cells()])
+    }
+
+
+def parents_of(cells: Iterable[Cell], order: list[str]) -> dict[int, list[int]]:
     """The places of the cells that each of `order` has to wait for, of those that are in it."""
     places = {cell_id: place for place, cell_id in enumerate(order)}
     return {
@@ -133,16 +139,16 @@ def _parents(cells: Iterable[Cell], order: list[str]) -> dict[int, list[int]]:
     }
 
 
-def _seconds(cell: Cell, throughput: Throughput, measurer: Measurer) -> float:
-    """How long a slot is busy with the cell."""
-    left = cell.recipe.epochs - checkpoint.count_epochs(store.cell_path(measurer.root, cell))
+def cell_seconds(cell: Cell, throughput: Throughput, root: Path, compiled: bool | None) -> float:
+    """How long a slot is busy with what is left of the cell in the results folder `root`."""
+    left = cell.recipe.epochs - checkpoint.count_epochs(store.cell_path(root, cell))
     start_s = throughput.start_s if _fresh(throughput) else 0.0
-    first_s = throughput.first_s if _fresh(throughput) or measurer.compiled else 0.0
+    first_s = throughput.first_s if _fresh(throughput) or compiled else 0.0
     return start_s + first_s + left * throughput.epoch_s
 
 
-def _start_s(throughput: Throughput) -> float:
-    """Until a slot trains its first cell, where that is not each cell's own."""
+def start_s(throughput: Throughput) -> float:
+    """Seconds until a slot trains its first cell, where that is not each cell's own."""
     return 0.0 if _fresh(throughput) else throughput.start_s + throughput.first_s
 
 
