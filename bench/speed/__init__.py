@@ -2,7 +2,7 @@
 What training costs here: step time, cells at a time, forecast, budget; `survey/` measures the
 harness itself.
 
-Doors: budget, calibration, forecast, measure, packing, slots, survey.cases,
+Doors: budget, calibration, forecast, makespan, measure, packing, slots, survey.cases,
 survey.method_cases, survey.survey, survey.table, throughput.
 
 Never: changes a number of a record.
