@@ -19,14 +19,17 @@ def status(
 ) -> None:
     """What runs on a results folder: each cell's state, epoch, accuracy and time left.
 
+    Cells of all jobs of a `bench run --on` stand together, from any machine that sees the folder.
+
     As in `bench status --watch`.
     """
-    from bench.run.status import runs_as_json, show_runs, watch_runs
+    from bench.fleet.board import find_boards
+    from bench.run.status import boards_as_json, show_boards, watch_boards
 
     refuse_if(watch and as_json, "--watch is for people, --json for programs; ask for one of them")
     if as_json:
-        print_text(out, runs_as_json(results))
+        print_text(out, boards_as_json(results, find_boards))
     elif watch:
-        watch_runs(results, out)
+        watch_boards(results, out, find_boards)
     else:
-        show_runs(results, out)
+        show_boards(results, out, find_boards)

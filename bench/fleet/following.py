@@ -20,7 +20,7 @@ from bench.fleet.tasks import Task
 from bench.results import store
 from bench.results.lease import alive
 from bench.results.record import EngineJob
-from bench.run.events import Ended, Listener, Started
+from bench.run.events import CellEvent, Ended, Listener, Started
 from bench.run.parents import Parents
 from bench.spec.cell import Cell
 from bench.spec.cell_status import CellStatus
@@ -171,14 +171,19 @@ class Following:
         for i in submission.take_cancelled():
             if i in self._task_of and self._task_of[i].submission is submission:
                 self.fates.end(Ended(i, CellStatus.INTERRUPTED, CANCELLED))
-        for job, event in self._news[submission.claim.number].read():
-            task = self._task_of.get(event.cell_id)
-            if task is not None and task.submission is submission:
-                if isinstance(event, Started):
-                    self._nodes.note_work(job.node)
-                self.fates.hear(job, event)
-            elif isinstance(event, Ended) and event.status is not CellStatus.INTERRUPTED:
-                submission.note_end(event.cell_id)
+        for _, job, event in self._news[submission.claim.number].read():
+            if job is not None:  # not of another run that follows
+                self._hear(submission, job, event)
+
+    def _hear(self, submission: Submission, job: EngineJob, event: CellEvent) -> None:
+        """Take what a job says of a cell, unless the cell is none of ours."""
+        task = self._task_of.get(event.cell_id)
+        if task is not None and task.submission is submission:
+            if isinstance(event, Started):
+                self._nodes.note_work(job.node)
+            self.fates.hear(job, event)
+        elif isinstance(event, Ended) and event.status is not CellStatus.INTERRUPTED:
+            submission.note_end(event.cell_id)
 
     def _look(self, submission: Submission) -> None:
         """Ask the engine how the jobs of a submission are."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from bench.results.record import EngineJob
@@ -18,14 +19,17 @@ class News:
     _known: set[Path] = field(default_factory=set[Path])
     _open: list[JournalReader] = field(default_factory=list[JournalReader])
 
-    def read(self) -> Iterator[tuple[EngineJob, CellEvent]]:
-        """What cells' jobs emitted since the last time, and the job of each event."""
+    def read(self) -> Iterator[tuple[datetime, EngineJob | None, CellEvent]]:
+        """
+        What was emitted of cells since the last time: when, and by which job.
+
+        No job: by a run that follows them.
+        """
         new = journals(self.root, self.submission, self._known)
         self._known |= {journal.path for journal in new}
         self._open += new
         for journal in self._open:
-            for _, event in journal.read():
-                job = journal.header.job if journal.header else None
-                if job and not isinstance(event, Stopping):
-                    yield job, event
+            for at, event in journal.read():
+                if journal.header and not isinstance(event, Stopping):
+                    yield at, journal.header.job, event
         self._open = [journal for journal in self._open if journal.over is None]

@@ -80,7 +80,7 @@ def unpack(parcel: Parcel, home: Path) -> Path:
             write_file(folders[-1] / name, content)
     if parcel.ends:
         write_file(job_ends.ends_path(root, batch.submission), parcel.ends)
-    return save_batch(batch.model_copy(update={"root": root, "plugins": folders}))
+    return save_batch(batch.model_copy(update={"root": root, "plugins": folders}), root)
 
 
 def pack_results(batch: Batch, root: Path) -> bytes:

@@ -4,6 +4,7 @@ What a run shows while it runs: a live table on a terminal, plain lines elsewher
 Views are told events and show them; they decide nothing.
 """
 
+import heapq
 import time
 from collections import Counter
 from contextlib import suppress
@@ -69,6 +70,7 @@ STYLES = {
     CellStatus.BLOCKED: "red",
     CellStatus.ELSEWHERE: "blue",
     CellStatus.OK: "green",
+    CellStatus.QUEUED: "dim",
     CellStatus.WAITING: "dim",
 }
 LINE_EVERY_S = 20.0  # plain lines of one long cell
@@ -195,9 +197,11 @@ def table(run: RunProgress, console: Console, height: int) -> RenderableType:
         words = _words(cell)
         grid.add_row(*(words[head] for head in heads), style=STYLES[cell.status])
     parts: list[RenderableType] = [headline, grid]
-    if hidden := [cell.status for cell in run.cells.values() if cell not in shown]:
-        counts = ", ".join(f"{n} {status}" for status, n in Counter(hidden).items())
-        more = Text(f"… and {len(hidden)} more: {counts}", style="dim")
+    if hidden := len(run.cells) - len(shown):
+        left = Counter(cell.status for cell in run.cells.values())
+        left.subtract(cell.status for cell in shown)
+        counts = ", ".join(f"{n} {status}" for status, n in left.items() if n)
+        more = Text(f"… and {hidden} more: {counts}", style="dim")
         more.truncate(width, overflow="ellipsis")
         parts.append(more)
     return Group(*parts)
@@ -219,6 +223,8 @@ def _words(cell: CellProgress) -> dict[str, RenderableType]:
     }
     if cell.status is CellStatus.ELSEWHERE:
         words["cell"] += f" ({cell.reason})"
+    elif cell.place:
+        words["cell"] += f" ({cell.place})"
     bar = ProgressBar(total=cell.epochs, completed=cell.progress, width=10)
     return {
         **{head: Text(word) for head, word in words.items()},
@@ -250,9 +256,11 @@ def _shown(run: RunProgress, room: int) -> list[CellProgress]:
     cells = list(run.cells.values())
     if len(cells) <= room:
         return cells
-    order = [*CellStatus]
-    first = sorted(cells, key=lambda cell: (order.index(cell.status), -cell.updated_at))[:room]
-    return [cell for cell in cells if cell in first]
+    order = {status: place for place, status in enumerate(CellStatus)}
+    places = heapq.nsmallest(
+        room, range(len(cells)), key=lambda i: (order[cells[i].status], -cells[i].updated_at)
+    )
+    return [cells[i] for i in sorted(places)]
 
 
 def _note(cell: CellProgress, event: CellEvent) -> Text:

@@ -47,6 +47,7 @@ class CellProgress:
     curve: list[float] = field(default_factory=list[float])  # accuracy, epoch by epoch
     images_per_s: float | None = None
     reason: str = ""
+    place: str = ""  # where it trains, or what its job waits for
     since: tuple[float, float] | None = None  # when it was first heard of, and how far it was
     updated_at: float = 0.0
     printed_at: float = 0.0

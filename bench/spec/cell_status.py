@@ -22,6 +22,7 @@ class CellStatus(StrEnum):
     BLOCKED = auto()  # it rests on a cell that came to nothing, and has no record
     ELSEWHERE = auto()  # another run has it
     OK = auto()
+    QUEUED = auto()  # its job waits for its turn, on other machines
     WAITING = auto()
 
     @property

@@ -195,7 +195,8 @@ def made(root: Path, count: int, **change: object) -> list[Path]:
             Batch.model_validate(
                 {"root": root, "suite": "tiny", "cells": [samples.cell(seed=seed)], "entries": [],
                  "data": root, "checkpoint_s": 60, "submission": "s"} | change
-            )
+            ),
+            root,
         )
         for seed in range(count)
     ]  # fmt: skip

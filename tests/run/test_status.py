@@ -67,7 +67,7 @@ def test_a_run_that_goes_on_is_shown_cell_by_cell(tmp_path: Path, terminal: bool
     """State, epoch and accuracy of each cell, whose run it is, in a pipe and on a terminal."""
     begin(tmp_path)
     out = console(terminal=terminal)
-    status.show_runs(tmp_path, out)
+    status.show_boards(tmp_path, out)
     text = written(out)
 
     assert "alive: bench run tiny" in text
@@ -83,7 +83,7 @@ def test_runs_that_ended_have_a_line(tmp_path: Path) -> None:
     killed = begin(tmp_path)
     owned(killed.path, killed.header.owner.model_copy(update={"began": "1"}))
     out = console()
-    status.show_runs(tmp_path, out)
+    status.show_boards(tmp_path, out)
     text = " ".join(written(out).split())
 
     assert "over: bench run tiny" in text
@@ -105,7 +105,7 @@ def test_a_run_of_another_machine_is_not_judged(tmp_path: Path) -> None:
     book = begin(tmp_path)
     owned(book.path, myself().model_copy(update={"host": "far", "place": "another boot"}))
     out = console()
-    status.show_runs(tmp_path, out)
+    status.show_boards(tmp_path, out)
 
     assert "elsewhere: bench run tiny  (far, process" in written(out)
     assert "last heard of 0:00:0" in written(out)
@@ -113,7 +113,7 @@ def test_a_run_of_another_machine_is_not_judged(tmp_path: Path) -> None:
 
 def test_no_runs(tmp_path: Path) -> None:
     """A folder without events, and none at all, are said to be so."""
-    for see in (status.show_runs, status.watch_runs):
+    for see in (status.show_boards, status.watch_boards):
         out = console()
         see(tmp_path / "nothing", out)
         assert written(out) == f"no run has left events under `{tmp_path / 'nothing'}`\n"
@@ -124,7 +124,7 @@ def test_json_has_all_of_it(tmp_path: Path) -> None:
     """Programs get every run and cell, with numbers as numbers."""
     end(begin(tmp_path))
     begin(tmp_path)
-    first, second = json.loads(status.runs_as_json(tmp_path))
+    first, second = json.loads(status.boards_as_json(tmp_path))
 
     assert (first["state"], first["end"], second["state"]) == ("over", "done", "alive")
     cell = second["cells"][1]
@@ -147,7 +147,7 @@ def test_watching_ends_with_the_runs(
     )
     monkeypatch.setattr(time, "sleep", lambda _: next(steps)())
     out = console(terminal=terminal)
-    status.watch_runs(tmp_path, out)
+    status.watch_boards(tmp_path, out)
     text = written(out)
 
     assert "RuntimeError: no" in text or terminal
@@ -164,7 +164,7 @@ def test_leaving_a_watch_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyP
     begin(tmp_path)
     monkeypatch.setattr(time, "sleep", interrupt)
     out = console()
-    status.watch_runs(tmp_path, out)
+    status.watch_boards(tmp_path, out)
     log_reader.follow(tmp_path, tmp_path / "none", lambda _: None)
 
     assert "alive" in written(out)
