@@ -41,7 +41,7 @@ class JobProcesses:
         for job in jobs:
             self.children[job][0].terminate()
 
-    def script(self, batches: list[Path]) -> str:
+    def script(self, batches: list[Path], *_: object) -> str:
         return "\n".join(map(str, batches))
 
     def poll(self) -> None: ...
