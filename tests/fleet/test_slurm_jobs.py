@@ -1,0 +1,245 @@
+"""
+What happens to jobs of a real Slurm, and that records are those of an uninterrupted local run.
+
+The scenarios run beside each other on one cluster, for they mostly wait; each has its own suite and
+results folder, and partitions keep them out of each other's way. SCENARIOS=usr1,limit runs some.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from slurm_cluster import SlurmCluster, until
+from stage import LONG_S, PLUGIN, Stage, train_whole
+
+Make = Callable[..., Stage]
+Scenario = Callable[[Make], None]
+
+
+def array(make: Make) -> None:
+    """Cells of one array train on two nodes, and one table comes of it."""
+    stage = make(partition="main", sbatch={"spread-job": True})
+    run = stage.run("--json", seeds="seed<3")
+    printed = stage.end(run)
+    stage.check(3)
+
+    assert '"kind": "end"' in printed
+    assert (stage.root / "suites" / "suite" / "leaderboard.md").exists()
+    assert {job.partition("_")[0] for job in stage.jobs()} == {stage.jobs()[0].partition("_")[0]}
+    assert all(record.provenance.job for record in stage.records())
+
+
+def usr1(make: Make) -> None:
+    """Warned in the middle of a cell, a job is put back into the queue and goes on from there."""
+    stage = make(partition="main")
+    run = stage.run()
+    job = stage.await_epoch()
+    stage.cluster.call("scancel", "--batch", "--signal=USR1", job)
+    stage.hurry()
+    stage.end(run)
+    stage.check()
+    (record,) = stage.records()
+
+    assert stage.jobs() == [job]
+    assert [origin.job.restarts for origin in record.earlier if origin.job] == [0]
+    assert record.provenance.job
+    assert record.provenance.job.restarts == 1
+
+
+def preempted(make: Make) -> None:
+    """A job that an urgent one pushes aside checkpoints, and goes on when there is room again."""
+    stage = make(partition="low")
+    run = stage.run()
+    job = stage.await_epoch()
+    stage.cluster.call("sbatch", "-p", "urgent", "-w", "n5", "--exclusive", "--wrap", "sleep 4")
+    stage.hurry()
+    stage.end(run)
+    stage.check()
+
+    assert stage.jobs() == [job]
+    assert len(stage.records()[0].earlier) == 1
+
+
+def power_cut(make: Make) -> None:
+    """A node that is switched off in the middle of a cell costs what no checkpoint holds."""
+    stage = make(partition="power")
+    run = stage.run()
+    job = stage.await_epoch()
+    (node,) = stage.state(job).nodes
+    stage.cluster.power_off(node)
+    stage.hurry()
+    stage.end(run)
+    stage.check(redone=True)
+    (record,) = stage.records()
+
+    assert record.provenance.host != node
+    assert [origin.host for origin in record.earlier] == [node]
+
+
+def limit(make: Make) -> None:
+    """A cell that is longer than its job's time goes on when the job runs again."""
+    stage = make(partition="main", time="2m", grace="60s")
+    stage.slow(0.05)
+    run = stage.run()
+    job = stage.await_epoch()
+    until(lambda: stage.state(job).restarts > 0, LONG_S, stage.tell)
+    stage.hurry()
+    stage.end(run)
+    stage.check()
+
+    assert stage.jobs() == [job]
+
+
+def memory(make: Make) -> None:
+    """A job that takes more memory than it asked for fails its cell, in Slurm's words."""
+    stage = make(partition="main", mem="1GB")
+    (stage.told / "eat").touch()
+    stage.slow(0.2)
+    printed = stage.end(stage.run(), 1)
+    (record,) = stage.records()
+
+    assert record.status == "out_of_memory"
+    assert "OUT_OF_MEMORY" in record.reason
+    assert "mem" in printed
+
+
+def cancelled(make: Make) -> None:
+    """What scancel ends has a checkpoint, does not come back by itself, and goes on if asked."""
+    stage = make(partition="main")
+    run = stage.run()
+    job = stage.await_epoch()
+    stage.cluster.call("scancel", job)
+    printed = stage.end(run, 1)
+    left = list(stage.root.glob("cells/*/checkpoints/*"))
+    stage.hurry()
+    stage.end(stage.run())
+    stage.check()
+
+    assert "CANCELLED" in printed
+    assert left
+    assert len(stage.jobs()) == 2
+
+
+def detached(make: Make) -> None:
+    """Ctrl-C leaves jobs alone; the same command, twice at once, attaches and submits nothing."""
+    stage = make(partition="main")
+    run = stage.run()
+    job = stage.await_epoch(1)
+    os.kill(run.pid, signal.SIGINT)
+    until(lambda: run.poll() is not None, LONG_S, stage.tell)
+    still = stage.state(job).word
+    again = [stage.run(), stage.run()]
+    stage.hurry()
+    for each in again:
+        stage.end(each)
+    stage.check()
+
+    assert run.returncode == 130
+    assert still == "RUNNING"
+    assert stage.jobs() == [job]
+
+
+def together(make: Make) -> None:
+    """Two runs of one suite at once submit each cell once."""
+    stage = make(partition="main")
+    stage.hurry()
+    for each in [stage.run(seeds="seed<2"), stage.run(seeds="seed<2")]:
+        stage.end(each)
+    stage.check(2)
+
+    assert len(stage.jobs()) == 2
+
+
+def edited(make: Make) -> None:
+    """A plugin that is edited while its cells wait trains as it was submitted."""
+    stage = make(partition="main", sbatch={"hold": True})
+    stage.hurry()
+    run = stage.run()
+    job = stage.job()
+    stage.write(PLUGIN.replace("z.clamp(-1, 1)", "z.clamp(-2, 2)"))
+    stage.cluster.call("scontrol", "release", job)
+    stage.end(run)
+    stage.check()
+
+
+def black_hole(make: Make) -> None:
+    """A node on which jobs die at once is left alone after three of them."""
+    bad = "[ $SLURMD_NODENAME != n6 ] || { echo no such disk; exit 1; }"
+    stage = make(partition="hole", setup=[bad], jobs=1)
+    stage.hurry()
+    printed = stage.end(stage.run())
+    stage.check()
+
+    assert "n6" in printed
+
+
+def two_at_once(make: Make) -> None:
+    """Two cells share a job, and train in it at the same time."""
+    stage = make(partition="main", cells_per_job=2)
+    stage.hurry()
+    stage.end(stage.run("-j", "2", seeds="seed<2"))
+    stage.check(2)
+
+    assert len(stage.jobs()) == 1
+    assert {record.provenance.cells_at_once for record in stage.records()} == {2}
+
+
+def dead(make: Make) -> None:
+    """A job that is killed fails its cell, though no accounting tells of it."""
+    stage = make(partition="main")
+    run = stage.run()
+    job = stage.await_epoch()
+    stage.cluster.call("scancel", "--batch", "--signal=KILL", job)
+    printed = stage.end(run, 1)
+    (record,) = stage.records()
+
+    assert record.status == "failed"
+    assert "signal 9" in record.reason
+    assert "died" in printed
+
+
+def controller(make: Make) -> None:
+    """A controller that is restarted while cells train, and are followed, changes nothing."""
+    stage = make(partition="main")
+    run = stage.run()
+    job = stage.await_epoch()
+    stage.cluster.stop_controller()
+    stage.hurry()
+    until(lambda: run.poll() is not None or bool(stage.records()), LONG_S, stage.tell)
+    stage.cluster.start_controller()
+    stage.end(run)
+    stage.check()
+
+    assert stage.jobs() == [job]
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    limit, power_cut, black_hole, memory, dead, cancelled, preempted, usr1, detached, edited,
+    array, together, two_at_once,
+)  # fmt: skip
+ALONE: tuple[Scenario, ...] = (controller,)  # for the others cannot be told anything meanwhile
+
+
+@pytest.mark.slow
+def test_jobs_come_to_what_a_local_run_comes_to(
+    cluster: SlurmCluster, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    """Whatever happens to a job: records equal to the bit, nothing trained twice, nothing lost."""
+    wanted = os.environ.get("SCENARIOS", "").split(",")
+    whole = tmp_path / "whole"
+    train_whole(whole)
+
+    def play(scenario: Scenario) -> None:
+        home = tmp_path / scenario.__name__
+        scenario(lambda **keys: Stage(home, cluster, whole / "results", **keys))
+
+    for group in (SCENARIOS, ALONE):
+        chosen = [one for one in group if wanted == [""] or one.__name__ in wanted]
+        with ThreadPoolExecutor(len(SCENARIOS)) as pool:
+            games = {one.__name__: pool.submit(play, one) for one in chosen}
+            for name, game in games.items():
+                with subtests.test(name):
+                    game.result()
