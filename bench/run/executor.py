@@ -49,6 +49,11 @@ class RunResult:
         return [event for event in self.ended.values() if event.status.failed]
 
     @property
+    def interrupted(self) -> list[Ended]:
+        """Cells without a record, which go on from their checkpoints when the suite runs again."""
+        return [e for e in self.ended.values() if e.status is CellStatus.INTERRUPTED]
+
+    @property
     def blocked(self) -> list[Ended]:
         """Cells that never began, for what they rest on came to nothing."""
         return [e for e in self.ended.values() if e.status is CellStatus.BLOCKED]

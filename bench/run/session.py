@@ -181,6 +181,9 @@ def _report_problems(session: _Session, plan: Plan) -> bool:
         cell = plan.cell(event.cell_id)
         log = store.cell_path(request.root, cell) / "log.txt"
         print_text(err, f"failed: {cell.slug}: {event.reason}; log: {log}")
+    for event in session.result.interrupted:
+        slug = plan.cell(event.cell_id).slug
+        print_text(err, f"interrupted: {slug}: {event.reason}; run again to continue")
     for event in session.result.blocked:
         print_text(err, f"blocked: {plan.cell(event.cell_id).slug}: {event.reason}")
     undone = 0 if request.allow_stale else len(session.stale)
@@ -188,7 +191,8 @@ def _report_problems(session: _Session, plan: Plan) -> bool:
         hint = "--rerun stale measures them again, --allow-stale shows what there is"
         cells = "1 cell was" if undone == 1 else f"{undone} cells were"
         print_text(err, f"stale: {cells} measured by other code or on other data; {hint}")
-    return not (session.result.failed or session.result.blocked or undone)
+    result = session.result
+    return not (result.failed or result.blocked or result.interrupted or undone)
 
 
 def _add_seeds(session: _Session, plan: Plan, looks: tuple[int, ...]) -> Plan:

@@ -69,28 +69,34 @@ LONG_S = 150.0  # for anything that a test waits for; machines are slow when the
 
 class Stage:
     """
-    One suite in a folder of its own.
+    Some cells of the suite, their results and their jobs.
 
     Args:
+        home: a folder of its own.
+        suite: the folder of the suite and its plugin; all stages share it, and with it the answers
+            that `bench` keeps.
         whole: results of the same cells, trained here without a stop.
         keys: of the profile `here`, beside those that every one has.
     """
 
-    def __init__(self, home: Path, cluster: SlurmCluster, whole: Path, **keys: object) -> None:
-        self.home, self.cluster, self.whole = home, cluster, whole
+    def __init__(
+        self, home: Path, cluster: SlurmCluster, suite: Path, whole: Path, **keys: object
+    ) -> None:
+        self.home, self.cluster, self.suite, self.whole = home, cluster, suite, whole
         self.root, self.told = home / "results", home / "told"
-        self.outputs: dict[int, Path] = {}
         self.told.mkdir(parents=True)
-        self.write()
         self.slow()
+        self.commands: dict[Path, subprocess.Popen[str]] = {}
         setup = [f"export BENCH_TEST_TOLD={self.told}", "export OMP_NUM_THREADS=1"]
         keys["setup"] = [*setup, *map(str, keys.pop("setup", []))]  # type: ignore[call-overload]
         profile = {"engine": "slurm", "mem": "2GB"} | keys
         (home / "machines.yaml").write_text(json.dumps({"here": profile}), encoding="utf-8")
 
-    def write(self, plugin: str = PLUGIN) -> None:
-        """Write the suite and its estimator."""
-        _write(self.home, plugin)
+    def close(self) -> None:
+        """End what a scenario that failed has left."""
+        for process in self.commands.values():
+            process.kill()
+            process.wait()
 
     def slow(self, seconds: float = 0.004) -> None:
         """Have each binary layer wait in each step; there are 36."""
@@ -101,14 +107,14 @@ class Stage:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start a command of `bench`; its output is a file, so that nobody has to read it."""
-        out = self.home / f"out-{len(list(self.home.glob('out-*')))}"
+        out = self.home / f"out-{len(self.commands)}"
         with out.open("w") as file:
             process = subprocess.Popen(
                 [sys.executable, "-m", "bench", *words],
-                cwd=self.home, env=self._environment(), text=True,
+                cwd=self.suite, env=self._environment(), text=True,
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
             )  # fmt: skip
-        self.outputs[process.pid] = out
+        self.commands[out] = process
         return process
 
     def run(self, *words: str, seeds: str = "seed=0") -> subprocess.Popen[str]:
@@ -123,7 +129,8 @@ class Stage:
         return self.printed(process)
 
     def printed(self, process: subprocess.Popen[str]) -> str:
-        return self.outputs[process.pid].read_text(encoding="utf-8")
+        (out,) = (out for out, one in self.commands.items() if one is process)
+        return out.read_text(encoding="utf-8")
 
     def jobs(self) -> list[str]:
         """All that were ever submitted, in their order."""
@@ -189,7 +196,8 @@ class Stage:
 
     def _environment(self) -> dict[str, str]:
         own = {"PYTHONPATH": str(HOME), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-        return os.environ | self.cluster.environment | own
+        machines = {"BENCH_MACHINES": str(self.home / "machines.yaml")}
+        return os.environ | self.cluster.environment | own | machines
 
 
 def read(path: Path) -> Record:
@@ -201,15 +209,17 @@ def bare(record: Record) -> str:
     return record.model_dump_json(exclude={*VOLATILE})
 
 
-def train_whole(home: Path) -> None:
-    """Train all cells here, one after the other, without a stop."""
-    _write(home, PLUGIN)
-    argv = ["run", "suite.yaml", "--results", "results", "--device", "cpu", "-j", "1", "--quiet"]
+def train_whole(suite: Path) -> Path:
+    """Write the suite, and train all cells here without a stop; returns the results folder."""
+    write(suite)
+    argv = ["run", "suite.yaml", "--results", "whole", "--device", "cpu", "-j", "2", "--quiet"]
     env = os.environ | {"PYTHONPATH": str(HOME), "OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, "-m", "bench", *argv], cwd=home, env=env, check=True)
+    subprocess.run([sys.executable, "-m", "bench", *argv], cwd=suite, env=env, check=True)
+    return suite / "whole"
 
 
-def _write(home: Path, plugin: str) -> None:
-    (home / "estimators").mkdir(parents=True, exist_ok=True)
-    (home / "estimators" / "told.py").write_text(plugin, encoding="utf-8")
-    (home / "suite.yaml").write_text(SUITE, encoding="utf-8")
+def write(suite: Path, plugin: str = PLUGIN) -> None:
+    """Write the suite and its estimator."""
+    (suite / "estimators").mkdir(parents=True, exist_ok=True)
+    (suite / "estimators" / "told.py").write_text(plugin, encoding="utf-8")
+    (suite / "suite.yaml").write_text(SUITE, encoding="utf-8")

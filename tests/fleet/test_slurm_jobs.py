@@ -9,11 +9,12 @@ import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 from slurm_cluster import SlurmCluster, until
-from stage import LONG_S, PLUGIN, Stage, train_whole
+from stage import LONG_S, PLUGIN, Stage, train_whole, write
 
 Make = Callable[..., Stage]
 Scenario = Callable[[Make], None]
@@ -22,7 +23,7 @@ Scenario = Callable[[Make], None]
 def array(make: Make) -> None:
     """Cells of one array train on two nodes, and one table comes of it."""
     stage = make(partition="main", sbatch={"spread-job": True})
-    run = stage.run("--json", seeds="seed<3")
+    run = stage.run("--json", seeds="seed=0,1,2")
     printed = stage.end(run)
     stage.check(3)
 
@@ -146,7 +147,7 @@ def together(make: Make) -> None:
     """Two runs of one suite at once submit each cell once."""
     stage = make(partition="main")
     stage.hurry()
-    for each in [stage.run(seeds="seed<2"), stage.run(seeds="seed<2")]:
+    for each in [stage.run(seeds="seed=0,1"), stage.run(seeds="seed=0,1")]:
         stage.end(each)
     stage.check(2)
 
@@ -157,9 +158,11 @@ def edited(make: Make) -> None:
     """A plugin that is edited while its cells wait trains as it was submitted."""
     stage = make(partition="main", sbatch={"hold": True})
     stage.hurry()
+    stage.suite = stage.home / "suite"
+    write(stage.suite)
     run = stage.run()
     job = stage.job()
-    stage.write(PLUGIN.replace("z.clamp(-1, 1)", "z.clamp(-2, 2)"))
+    write(stage.suite, PLUGIN.replace("z.clamp(-1, 1)", "z.clamp(-2, 2)"))
     stage.cluster.call("scontrol", "release", job)
     stage.end(run)
     stage.check()
@@ -168,19 +171,22 @@ def edited(make: Make) -> None:
 def black_hole(make: Make) -> None:
     """A node on which jobs die at once is left alone after three of them."""
     bad = "[ $SLURMD_NODENAME != n6 ] || { echo no such disk; exit 1; }"
-    stage = make(partition="hole", setup=[bad], jobs=1)
+    stage = make(partition="hole", setup=[bad], cpus_per_cell=8)  # all that a node has
+    run = stage.run(seeds="seed=0,1")
+    until(lambda: len(stage.jobs()) > 3, LONG_S, stage.tell)
     stage.hurry()
-    printed = stage.end(stage.run())
-    stage.check()
+    printed = stage.end(run)
+    stage.check(2)
 
     assert "n6" in printed
+    assert len(stage.jobs()) == 5
 
 
 def two_at_once(make: Make) -> None:
     """Two cells share a job, and train in it at the same time."""
     stage = make(partition="main", cells_per_job=2)
     stage.hurry()
-    stage.end(stage.run("-j", "2", seeds="seed<2"))
+    stage.end(stage.run("-j", "2", seeds="seed=0,1"))
     stage.check(2)
 
     assert len(stage.jobs()) == 1
@@ -228,16 +234,22 @@ def test_jobs_come_to_what_a_local_run_comes_to(
     cluster: SlurmCluster, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     """Whatever happens to a job: records equal to the bit, nothing trained twice, nothing lost."""
-    wanted = os.environ.get("SCENARIOS", "").split(",")
-    whole = tmp_path / "whole"
-    train_whole(whole)
+    wanted = os.environ.get("SCENARIOS", "")
+    whole = train_whole(tmp_path / "suite")
 
     def play(scenario: Scenario) -> None:
-        home = tmp_path / scenario.__name__
-        scenario(lambda **keys: Stage(home, cluster, whole / "results", **keys))
+        with ExitStack() as stack:
+
+            def make(**keys: object) -> Stage:
+                home = tmp_path / scenario.__name__
+                return stack.enter_context(
+                    closing(Stage(home, cluster, tmp_path / "suite", whole, **keys))
+                )
+
+            scenario(make)
 
     for group in (SCENARIOS, ALONE):
-        chosen = [one for one in group if wanted == [""] or one.__name__ in wanted]
+        chosen = [one for one in group if not wanted or one.__name__ in wanted.split(",")]
         with ThreadPoolExecutor(len(SCENARIOS)) as pool:
             games = {one.__name__: pool.submit(play, one) for one in chosen}
             for name, game in games.items():
