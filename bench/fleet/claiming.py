@@ -121,7 +121,7 @@ class Claimant:
             for part in self.options.pack(profile, cells)
         ]
 
-    def _undo(self, claim: Claim) -> None:
-        """Take away the batches of a claim that came too late: nobody knows of them."""
-        for name in claim.batches:
+    def _undo(self, batches: Iterable[str]) -> None:
+        """Take away batches of which nobody knows."""
+        for name in batches:
             batch_path(self.root, name).unlink(missing_ok=True)

@@ -234,7 +234,7 @@ def claim_cells(
     root: Path,
     wanted: Mapping[str, str | None],
     make: Callable[[int, list[str]], Claim],
-    undo: Callable[[Claim], None],
+    undo: Callable[[Iterable[str]], None],
 ) -> tuple[list[Submission], Submission | None]:
     """
     Attach to the submissions that have the wanted cells, and claim the rest in a new one.
@@ -242,7 +242,7 @@ def claim_cells(
     Args:
         wanted: cells by id, each with the seal of its record, None where it has none.
         make: makes the claim of a number for some cells, and writes what it names.
-        undo: takes away what was written for a claim that came too late.
+        undo: takes away batches, by name, of a claim that came too late.
 
     Returns those submissions, and the new one; None if every cell was claimed already.
 
@@ -261,9 +261,11 @@ def claim_cells(
         if not free:
             return [*holding.values()], None
         claim = make(max(numbers, default=0) + 1, free)
-        if create_file(root / "jobs" / f"{claim.number}.json", claim.model_dump_json() + "\n"):
+        path = root / "jobs" / f"{claim.number}.json"
+        if create_file(path, claim.model_dump_json() + "\n"):
             return [*holding.values()], Submission(root, claim)
-        undo(claim)
+        if first := _read(Claim, path):  # the same command, asked at once, makes the same batches
+            undo(claim.batches.keys() - first.batches.keys())
 
 
 def _numbers(root: Path) -> list[int]:

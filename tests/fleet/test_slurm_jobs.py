@@ -83,9 +83,9 @@ def power_cut(make: Make) -> None:
 def limit(make: Make) -> None:
     """A cell that is longer than its job's time goes on when the job runs again."""
     stage = make(partition="main", time="2m", grace="60s")
-    stage.slow(0.05)
+    stage.slow(0.04)
     run = stage.run()
-    job = stage.await_epoch()
+    job = stage.job()
     until(lambda: stage.state(job).restarts > 0, LONG_S, stage.tell)
     stage.hurry()
     stage.end(run)
