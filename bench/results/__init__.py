@@ -1,7 +1,7 @@
 """
 The results folder: records, who may write them, what is stale, moved, merged.
 
-Doors: archive, attic, cell_folders, cell_state, diff, garbage, lease, merge, plan_owner,
+Doors: archive, attic, cell_folders, cell_state, diff, garbage, lease, merge, owner, plan_owner,
 provenance, record, record_diff, source_digest, store, weight_files.
 
 Never: imports torch; deletes anything.

@@ -16,7 +16,7 @@ from bench.spec.cell import Cell
 
 def move_cell(root: Path, cell: Cell, owner: lease.Owner) -> Path:
     """
-    Move a cell's folder away, all but its lease, so that it runs again; returns where to.
+    Move a cell's folder away so that it runs again; returns where to.
 
     Raises:
         Held: a run that is not `owner` has the cell.
@@ -26,8 +26,6 @@ def move_cell(root: Path, cell: Cell, owner: lease.Owner) -> Path:
     goal = new_path(root, home.name)
     with lease.idle(root, home, owner):
         move_durably(home, goal)
-        if (goal / lease.NAME).exists():
-            move_durably(goal / lease.NAME, home / lease.NAME)
     return goal
 
 

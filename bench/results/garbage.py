@@ -1,15 +1,17 @@
 """What no table needs of a results folder: `bench gc` lists it, and moves it to the attic."""
 
+import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.base import machine
 from bench.results import cell_folders, lease, source_digest, store
 from bench.results.attic import move_durably, new_path
 from bench.results.cell_folders import CellFolder
-from bench.results.merge import SCRATCH
+from bench.results.merge import GARBAGE, MERGES, SCRATCH
 from bench.spec.cell import Cell
 
 PART = re.compile(r"^\..+\.[a-z0-9_]{8}$")  # what `write_file` writes before it renames
@@ -34,9 +36,15 @@ def report_garbage(root: Path, *, move: bool) -> Iterator[str]:
         UsageError: as `find_leftovers`.
         EnvironmentProblem: something cannot be moved; what was moved before it stays there.
     """
-    leftovers = find_leftovers(root)
+    with _alone(root, move=move) as at_work:
+        yield from _report(root, move=move and not at_work, at_work=at_work)
+
+
+def _report(root: Path, *, move: bool, at_work: bool) -> Iterator[str]:
+    leftovers = [replace(each, held=each.held or at_work) for each in find_leftovers(root)]
     for leftover in leftovers:
-        held = "; a run is at work there, so it stays" if leftover.held else ""
+        who = f"a merge is at work (leases/{MERGES})" if at_work else "a run is at work there"
+        held = f"; {who}, so it stays" if leftover.held else ""
         where = leftover.path.relative_to(root)
         yield f"{where}  {leftover.size / 1e6:.1f} MB  {leftover.reason}{held}"
     loose = [leftover for leftover in leftovers if not leftover.held]
@@ -46,6 +54,21 @@ def report_garbage(root: Path, *, move: bool) -> Iterator[str]:
     to = new_path(root, "gc")
     moved = [leftover for leftover in loose if _taken(leftover, root, to)]
     yield f"{_sum(moved)}, moved to {to}; back with: cp -a {to}/. {root}/"
+
+
+@contextmanager
+def _alone(root: Path, *, move: bool) -> Generator[bool, None, None]:
+    """
+    A time in which no merge begins; yields whether one is at work: what it brought it may yet need.
+
+    Raises:
+        Held: another `bench gc` is at work, and does not end.
+    """
+    if not move:
+        yield bool(lease.held(root, MERGES))
+        return
+    with lease.idle(root, root / GARBAGE):
+        yield bool(lease.held(root, MERGES))
 
 
 def find_leftovers(root: Path) -> list[Leftover]:
@@ -138,6 +161,8 @@ def _taken(leftover: Leftover, root: Path, to: Path) -> bool:
     """Move a leftover, unless a run has begun to work there since it was found."""
     try:
         with lease.idle(root, leftover.home):
+            if not os.path.lexists(leftover.path):  # what was half written is whole
+                return False
             move_durably(leftover.path, to / leftover.path.relative_to(root))
     except lease.Held:
         return False

@@ -1,63 +1,56 @@
 """
-Who works on a cell: a lease in the cell's folder, so that runs can share one results folder.
+Who works on a cell: a lease, so that runs can share a results folder on any machines and disks.
 
-    ROOT/cells/<slug>/lease.json    while a run has the cell
-    ROOT/.lock                      held while any lease changes, or a cell's folder is moved
+    ROOT/leases/cells/<slug>/lease-<n>.json    while a run has the cell, and until it has a record
 
-A lease is dead if its owner is a process of this machine that is gone or, elsewhere, if it did
-not change for `DEAD_S` seconds of our own steady clock: no two clocks are ever compared. Machines
-are told apart by their host names.
+The highest number owns. An owner that let go or is dead is followed by the next number, which of
+all who try for it one gets (`lease_files`); its beats replace its own file, and nobody else writes
+there. So nothing rests on file locks, which on many shared disks exclude on one machine only, and
+a listing that comes late leads to a number that is taken. Numbers begin anew with a cell's record.
+
+A lease is dead if its owner is a process of this machine that is gone, or a job that its queue has
+started again; elsewhere, if it did not change for `DEAD_S` seconds of our own steady clock. No two
+clocks are ever compared.
 """
 
-import errno
-import os
-import socket
 import time
-import uuid
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
-from stat import S_ISREG
+from typing import Annotated
 
-from filelock import FileLock, Timeout
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from bench.base import machine
-from bench.base.files import write_file
 from bench.base.validation import Frozen
 from bench.errors import EnvironmentProblem
 from bench.results import store
+from bench.results.lease_files import OLD, LeaseFolder
+from bench.results.owner import Owner, alive, myself
 from bench.spec.cell import Cell
 
-NAME = "lease.json"
 BEAT_S = 10.0
 DEAD_S = 60.0
-LOCK_S = 20.0  # well below DEAD_S: a run that waits for the lock must not be taken for dead
-NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
-
-
-class Owner(Frozen):
-    """A process of some machine, told apart from a later one that has its number."""
-
-    host: str
-    pid: int
-    place: str  # boot and process namespace; empty where the system does not tell
-    began: str  # in ticks since boot
-    run: str  # tells two runs of one process apart
-
-    def __str__(self) -> str:
-        return f"{self.host}, process {self.pid}"
+MOMENT_S = 20.0  # for which what only moves a cell is waited for; well below DEAD_S
+AGAIN_S = 0.05
 
 
 class Lease(Frozen):
-    """What a lease file says."""
+    """
+    What a lease file says.
+
+    Args:
+        at: UTC by the owner's clock, for people.
+        over: its owner let go.
+        brief: its owner only moves what it has, and lets go in a moment.
+    """
 
     owner: Owner
     beat: int
-    at: str  # UTC by the owner's clock, for people
+    at: str
+    over: Annotated[bool, Field(exclude_if=lambda value: not value)] = False
+    brief: Annotated[bool, Field(exclude_if=lambda value: not value)] = False
 
 
 @dataclass(frozen=True)
@@ -66,31 +59,11 @@ class Answer:
 
     ours: bool
     other: Owner | None = None
+    brief: bool = False  # it will be free in a moment
 
 
-def myself() -> Owner:
-    """This process, under a name for one run."""
-    pid = os.getpid()
-    return Owner(
-        host=socket.gethostname(),
-        pid=pid,
-        place=_place(),
-        began=_began(pid),
-        run=uuid.uuid4().hex[:12],
-    )
-
-
-def alive(owner: Owner) -> bool | None:
-    """Does its process run? None: it is of another machine, or of a container of this one."""
-    place = _place()
-    if owner.place and owner.place == place:
-        return _began(owner.pid) == owner.began
-    if owner.host != socket.gethostname():
-        return None
-    if not owner.place and not place:
-        return _there(owner.pid)
-    booted = owner.place and place and _boot(owner.place) != _boot(place)
-    return False if booted else None
+class Held(EnvironmentProblem):
+    """A run is at work where something else was to be done."""
 
 
 def holder(home: Path) -> str:
@@ -99,15 +72,7 @@ def holder(home: Path) -> str:
 
     A process of this machine that is gone has nothing. Whether one elsewhere lives is not asked.
     """
-    content = _read(home / NAME)
-    owner = _owner(content)
-    if content is None or (owner and alive(owner) is False):
-        return ""
-    return str(owner or "somebody whose lease cannot be read")
-
-
-class Held(EnvironmentProblem):
-    """A run is at work where something else was to be done."""
+    return _holder(LeaseFolder(home).top()[1])
 
 
 def refuse_held(home: Path, owner: Owner | None = None) -> None:
@@ -117,10 +82,19 @@ def refuse_held(home: Path, owner: Owner | None = None) -> None:
     Raises:
         Held: one has it.
     """
-    who = holder(home)
-    if who and (owner is None or _owner(_read(home / NAME)) != owner):
-        message = f"{who} has this cell; wait, or remove `{home / NAME}` if nobody is at work"
+    n, content = LeaseFolder(home).top()
+    who = _holder(content)
+    if who and (owner is None or _owner(content) != owner):
+        where = LeaseFolder(home).path if n else home / OLD
+        message = f"{who} has this cell; wait, or remove `{where}` if nobody is at work"
         raise Held(message)
+
+
+def held(root: Path, kind: str = "cells") -> list[Path]:
+    """The folders of the cells that runs have, or of what else of one `kind` has leases."""
+    old = [path.parent.name for path in (root / kind).glob(f"*/{OLD}")]
+    names = {*old, *(path.name for path in (root / "leases" / kind).glob("*"))}
+    return [home for name in sorted(names) if holder(home := root / kind / name)]
 
 
 @contextmanager
@@ -128,61 +102,56 @@ def idle(
     root: Path, home: Path | None = None, owner: Owner | None = None
 ) -> Generator[None, None, None]:
     """
-    A time in which no run takes a cell of `root`, and none but `owner` has `home`; None: any.
+    A time in which no run takes the cell of `home`, nor has it, but for `owner`.
+
+    Without `home`: no run had any cell of `root` when it began.
 
     Raises:
         Held: one has it.
-        EnvironmentProblem: the folder cannot be locked.
+        EnvironmentProblem: the folder cannot be written.
     """
-    with locked(root):
+    if home is None or owner is not None:
         for each in [home] if home else held(root):
             refuse_held(each, owner)
         yield
-
-
-def held(root: Path) -> list[Path]:
-    """The folders of the cells that runs have."""
-    homes = [path.parent for path in (root / "cells").glob(f"*/{NAME}")]
-    return [home for home in homes if holder(home)]
-
-
-@contextmanager
-def locked(root: Path) -> Generator[None, None, None]:
-    """
-    The lock under which leases change.
-
-    Raises:
-        EnvironmentProblem: the folder cannot be locked, or another program keeps the lock.
-    """
-    path = root / ".lock"
-    lock = FileLock(path, timeout=LOCK_S, fallback_to_soft=False)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        message = f"`{path}` is locked by another program for {LOCK_S:.0f} s"
-        raise EnvironmentProblem(message) from None
-    except OSError as error:
-        message = f"cannot lock `{path}`: {error.strerror or error}"
-        if error.errno in NO_LOCKS:
-            message += "; give --results on a file system that has locks"
-        raise EnvironmentProblem(message) from None
+        return
+    leases, end = Leases(root, myself(), brief=True), time.monotonic() + MOMENT_S
+    while not (answer := leases.take_folder(home)).ours:
+        if not answer.brief:
+            refuse_held(home)
+        if time.monotonic() > end:
+            where = LeaseFolder(home).path
+            who = f"{answer.other} has moved `{home}` for {MOMENT_S:.0f} s"
+            message = f"{who}; wait, or remove `{where}` if nobody is at work"
+            raise Held(message)
+        time.sleep(AGAIN_S)
     try:
         yield
     finally:
-        lock.release()
+        leases.release_all()
 
 
 class Leases:
-    """The leases that one run holds, and those of others that it has seen."""
+    """
+    The leases that one run holds, and those of others that it has seen.
+
+    Args:
+        brief: the owner only moves what it has, and lets go in a moment.
+    """
 
     def __init__(
-        self, root: Path, owner: Owner, clock: Callable[[], float] = time.monotonic
+        self,
+        root: Path,
+        owner: Owner,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        brief: bool = False,
     ) -> None:
-        self.root, self.owner = root, owner
+        self.root, self.owner, self.brief = root, owner, brief
         self._clock = clock
-        self._held: dict[str, Cell] = {}
-        self._seen: dict[str, tuple[bytes, float]] = {}  # a foreign lease, and since when so
+        self._held: dict[Path, int] = {}  # the number of its lease, by folder
+        self._cells: dict[Path, Cell] = {}
+        self._seen: dict[Path, tuple[bytes, float]] = {}  # a foreign lease, and since when so
         self._beat, self._beaten = 0, clock()
 
     def take(self, cell: Cell) -> Answer:
@@ -190,18 +159,31 @@ class Leases:
         Have the cell, unless a living run has it.
 
         Raises:
-            EnvironmentProblem: the folder cannot be written or locked.
+            EnvironmentProblem: the folder cannot be written.
         """
-        if cell.id in self._held:
+        home = store.cell_path(self.root, cell)
+        self._cells[home] = cell
+        return self.take_folder(home)
+
+    def take_folder(self, home: Path) -> Answer:
+        """The same of what has the folder `home`."""
+        if home in self._held:
             return Answer(ours=True)
-        with locked(self.root):
-            content = _read(self._path(cell))
-            other = _owner(content)
-            if content is not None and not self._dead(cell, content, other):
-                return Answer(ours=False, other=other)
-            self._write(cell)
-            self._held[cell.id] = cell
-            return Answer(ours=True, other=other)
+        files = LeaseFolder(home)
+        last, content = files.top()
+        lease = _lease(content)
+        other = lease.owner if lease and not lease.over else None
+        free = content is None or (lease and lease.over)
+        if not free and not self._dead(home, content or b"", other):
+            return Answer(ours=False, other=other, brief=bool(lease and lease.brief))
+        n = last + 1
+        if (last and content is None) or not files.claim(n, self._text()):
+            return self._lost(files)
+        if files.top()[0] != n or files.read(last) != content:
+            files.remove(n)  # what we went by is no more
+            return self._lost(files)
+        self._held[home] = n
+        return Answer(ours=True, other=other)
 
     def beat(self) -> list[Cell]:
         """Show now and then that this run lives; returns the cells that another run took over."""
@@ -210,105 +192,79 @@ class Leases:
         self._beaten = self._clock()
         lost: list[Cell] = []
         self._beat += 1
-        with suppress(EnvironmentProblem), locked(self.root):
-            for cell in list(self._held.values()):
-                with suppress(EnvironmentProblem):  # a full disk must not end a run
-                    if self._mine(cell):
-                        self._write(cell)
-                    else:
-                        lost.append(self._held.pop(cell.id))
+        for home, n in [*self._held.items()]:
+            with suppress(EnvironmentProblem):  # a full disk must not end a run
+                if self._mine(files := LeaseFolder(home), n):
+                    files.replace(n, self._text())
+                else:
+                    del self._held[home]
+                    lost.append(self._cells[home])
         return lost
 
     def release(self, cell: Cell) -> None:
         """Let the cell go. A lease that cannot be removed is dead with its process."""
-        if self._held.pop(cell.id, None):
-            with suppress(EnvironmentProblem, OSError), locked(self.root):
-                if self._mine(cell):
-                    self._path(cell).unlink()
+        self._release(store.cell_path(self.root, cell))
 
     def release_all(self) -> None:
-        for cell in list(self._held.values()):
-            self.release(cell)
+        for home in [*self._held]:
+            self._release(home)
 
-    def _dead(self, cell: Cell, content: bytes, owner: Owner | None) -> bool:
+    def _release(self, home: Path) -> None:
+        n, files = self._held.pop(home, 0), LeaseFolder(home)
+        with suppress(EnvironmentProblem):
+            if not n or not self._mine(files, n):
+                return
+            if not home.exists() or (home / "record.json").exists():
+                files.clear(n)
+                return
+            with suppress(EnvironmentProblem):  # a full disk
+                if not self.brief:
+                    files.replace(n, self._text(over=True))
+                    return
+            files.remove(n)
+
+    def _lost(self, files: LeaseFolder) -> Answer:
+        """Another run was quicker."""
+        lease = _lease(files.top()[1])
+        return Answer(False, lease and lease.owner, brief=bool(lease and lease.brief))
+
+    def _dead(self, home: Path, content: bytes, owner: Owner | None) -> bool:
         living = alive(owner) if owner else None  # one that cannot be read may be elsewhere
+        if owner and self.owner.follows(owner):
+            living = False
         if living is not None:
             return not living
         now = self._clock()
-        before, since = self._seen.get(cell.id, (b"", now))
+        before, since = self._seen.get(home, (b"", now))
         if before != content:
-            self._seen[cell.id] = (content, now)
+            self._seen[home] = (content, now)
             return False
         return now - since >= DEAD_S
 
-    def _mine(self, cell: Cell) -> bool:
-        return _owner(_read(self._path(cell))) == self.owner
+    def _mine(self, files: LeaseFolder, n: int) -> bool:
+        number, content = files.top()
+        return number == n and _owner(content) == self.owner
 
-    def _write(self, cell: Cell) -> None:
+    def _text(self, *, over: bool = False) -> str:
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        lease = Lease(owner=self.owner, beat=self._beat, at=at)
-        write_file(self._path(cell), lease.model_dump_json() + "\n")
-
-    def _path(self, cell: Cell) -> Path:
-        return store.cell_path(self.root, cell) / NAME
+        lease = Lease(owner=self.owner, beat=self._beat, at=at, over=over, brief=self.brief)
+        return lease.model_dump_json() + "\n"
 
 
-def _read(path: Path) -> bytes | None:
-    """
-    The content of a lease; None if there is none.
-
-    Raises:
-        EnvironmentProblem: it is there and cannot be read, or is a link, a pipe or a folder.
-    """
-    try:
-        if not S_ISREG(path.lstat().st_mode):
-            message = f"`{path}` is not a file; remove it if nobody is at work"
-            raise EnvironmentProblem(message)
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        message = f"cannot read `{path}`: {error.strerror or error}"
-        raise EnvironmentProblem(message) from None
+def _holder(content: bytes | None) -> str:
+    lease = _lease(content)
+    if content is None or (lease and (lease.over or alive(lease.owner) is False)):
+        return ""
+    return str(lease.owner if lease else "somebody whose lease cannot be read")
 
 
 def _owner(content: bytes | None) -> Owner | None:
+    lease = _lease(content)
+    return lease.owner if lease and not lease.over else None
+
+
+def _lease(content: bytes | None) -> Lease | None:
     try:
-        return Lease.model_validate_json(content or b"").owner
+        return Lease.model_validate_json(content or b"")
     except ValidationError:
         return None
-
-
-def _boot(place: str) -> str:
-    return place.partition(" ")[0]
-
-
-def _there(pid: int) -> bool:
-    """Is there a process of that number? All that can be asked without /proc."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # somebody else's
-        pass
-    return True
-
-
-@cache
-def _place() -> str:
-    """This boot of this machine, and whose process numbers are ours; empty without /proc."""
-    boot = machine.boot()
-    try:
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}" if boot else ""
-    except OSError:
-        return ""
-
-
-def _began(pid: int) -> str:
-    """When a process began; empty if there is none, or only what its parent has yet to bury."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    words = stat.rpartition(")")[2].split()  # a process may have any name
-    return "" if words[0] in "ZX" else words[19]

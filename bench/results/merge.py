@@ -4,14 +4,18 @@ Results from elsewhere: each cell lands whole or not at all, and nothing that is
 A source is an archive of `bench export` or a results folder. What it says is checked before it
 lands: a record belongs to its folder's cell, its seal holds, and weights are those that it
 recorded; weights that are not stay behind. What gives way here goes to ROOT/attic.
+
+What changes here changes under a lease, as if a run had it, and what another merge or a run has
+changed since it was looked at is looked at again.
 """
 
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+import uuid
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -29,7 +33,9 @@ MergeKind: TypeAlias = Literal[
     "new", "completed", "replaced", "equal", "kept", "conflict", "refused"
 ]
 SCRATCH = ".merge-"  # how the folder begins that a merge works in
+MERGES, GARBAGE = "merges", "garbage/all"  # what merges, and `bench gc`, have leases of
 DECIDE = "nothing was changed: --prefer ours or --prefer theirs"
+TRIES = 5  # to decide on what others change at the same time
 
 
 @dataclass(frozen=True)
@@ -82,12 +88,28 @@ def merge_into(
             yield join.suite(name)
 
 
-def _scratch(root: Path, dry: bool) -> tempfile.TemporaryDirectory[str]:
-    """A folder on the disk of `root`, gone in the end."""
+@contextmanager
+def _scratch(root: Path, dry: bool) -> Generator[str, None, None]:
+    """
+    A folder on the disk of `root`, gone in the end.
+
+    Meanwhile `bench gc` moves nothing; one that is at work is waited for.
+    """
     if dry:
-        return tempfile.TemporaryDirectory(prefix="bench-merge-")
+        with tempfile.TemporaryDirectory(prefix="bench-merge-") as name:
+            yield name
+        return
     root.mkdir(parents=True, exist_ok=True)
-    return tempfile.TemporaryDirectory(prefix=SCRATCH, dir=root)
+    mark = uuid.uuid4().hex[:8]
+    with lease.idle(root, root / MERGES / mark):
+        with lease.idle(root, root / GARBAGE):
+            pass
+        folder = root / f"{SCRATCH}{mark}"
+        folder.mkdir(mode=0o700)
+        try:
+            yield str(folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -121,10 +143,8 @@ class _Join:
         """Decide on one cell, and do it; weights that are damaged are told apart."""
         problems = weight_files.check_weight_files(theirs)
         sound = tuple(name for name, why in problems.items() if not why)
-        try:
-            yield self._cell(_Offer(theirs.home, theirs.record, theirs.problem, sound))
-        except lease.Held as held:
-            yield MergeResult("refused", theirs.slug, str(held))
+        offer = _Offer(theirs.home, theirs.record, theirs.problem, sound)
+        yield _settled(lambda: self._cell(offer), theirs.slug)
         yield from (MergeResult("refused", theirs.slug, why) for why in problems.values() if why)
 
     def _cell(self, theirs: _Offer) -> MergeResult:
@@ -184,12 +204,15 @@ class _Join:
         if not wanted:
             return MergeResult("equal", theirs.slug)
         room = attic.new_path(self.root, theirs.slug)
-        with self._idle(ours):
-            for path in wanted if not self.dry else ():
-                copy = _copied(path, self.scratch / path.name)
-                if path.name in bad:
-                    attic.move_durably(ours.home / path.name, room / path.name)
-                attic.move_durably(copy, ours.home / path.name)
+        paths = wanted if not self.dry else ()
+        copies = [_copied(path, self.scratch / path.name) for path in paths]
+        with self._idle(ours.home, ours):
+            if {path.name for path in ours.home.iterdir()} != have:
+                raise Changed
+            for copy in copies:
+                if copy.name in bad:
+                    attic.move_durably(ours.home / copy.name, room / copy.name)
+                attic.move_durably(copy, ours.home / copy.name)
         set_aside = [
             f"ours: {bad[p.name]}; it is kept in `{room}`" for p in wanted if p.name in bad
         ]
@@ -201,33 +224,35 @@ class _Join:
         """Theirs lands, ours goes to the attic."""
         room = attic.new_path(self.root, theirs.slug)
         staged = None if self.dry else self._staged(theirs)
-        with self._idle(ours):
+        with self._idle(ours.home, ours):
             if staged:
                 attic.move_durably(ours.home, room)
                 attic.move_durably(staged, ours.home)
         return MergeResult("replaced", theirs.slug, f"{why}; ours is kept as `{room}`")
 
     @contextmanager
-    def _idle(self, ours: CellFolder) -> Generator[None, None, None]:
+    def _idle(self, home: Path, ours: CellFolder | None) -> Generator[None, None, None]:
         """
-        A time in which ours may be changed.
+        A time in which what is at `home` may be changed; None: there is nothing.
 
         Raises:
-            Held: a run has it, or has just changed it.
+            Held: a run has it.
+            Changed: it is not as it was any more.
         """
         if self.dry:
-            lease.refuse_held(ours.home)
+            lease.refuse_held(home)
             yield
             return
-        with lease.idle(self.root, ours.home):
-            if cell_folders.read_folder(ours.home) != ours:
-                message = "a run has just ended it here; merge again"
-                raise lease.Held(message)
+        with lease.idle(self.root, home):
+            if (cell_folders.read_folder(home) if home.exists() else None) != ours:
+                raise Changed
             yield
 
     def _land(self, theirs: _Offer, home: Path) -> None:
         if not self.dry:
-            attic.move_durably(self._staged(theirs), home)
+            staged = self._staged(theirs)
+            with self._idle(home, None):
+                attic.move_durably(staged, home)
 
     def _staged(self, theirs: _Offer) -> Path:
         """The files of a cell that travel, in a folder on our disk."""
@@ -238,6 +263,16 @@ class _Join:
 
     def suite(self, name: str) -> MergeResult:
         """Decide on one suite's plan, and do it; its tables come with it."""
+
+        def decide() -> MergeResult:
+            if self.dry:
+                return self._suite(name)
+            with lease.idle(self.root, self.root / "suites" / name):
+                return self._suite(name)
+
+        return _settled(decide, f"suites/{name}")
+
+    def _suite(self, name: str) -> MergeResult:
         home, label = self.root / "suites" / name, f"suites/{name}"
         theirs, problem = _plan(self.tree, name)
         if theirs is None or home.is_symlink():
@@ -268,6 +303,21 @@ class _Join:
         if home.exists():  # with tables, and no plan that they belong to
             attic.move_durably(home, attic.new_path(self.root, plan.suite))
         attic.move_durably(staged, home)
+
+
+class Changed(Exception):
+    """What was decided on is not as it was any more."""
+
+
+def _settled(decide: Callable[[], MergeResult], name: str) -> MergeResult:
+    """What is decided, once nobody else is at it; refused if that does not come to be."""
+    try:
+        for _ in range(TRIES):
+            with suppress(Changed):
+                return decide()
+    except lease.Held as held:
+        return MergeResult("refused", name, str(held))
+    return MergeResult("refused", name, "others change it at the same time; merge again")
 
 
 def _plan(root: Path, name: str) -> tuple[Plan | None, str]:

@@ -18,7 +18,8 @@ from bench.base import signals
 from bench.base.text import count, printable
 from bench.errors import BenchError, EnvironmentProblem
 from bench.results import store
-from bench.results.lease import Leases, Owner, myself
+from bench.results.lease import Leases
+from bench.results.owner import Owner, myself
 from bench.results.provenance import make_provenance
 from bench.results.record import Record
 from bench.run.cell_log import Log

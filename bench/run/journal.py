@@ -25,7 +25,7 @@ from bench.base.text import printable
 from bench.base.validation import Frozen
 from bench.errors import EnvironmentProblem
 from bench.results import store
-from bench.results.lease import Owner, alive, myself
+from bench.results.owner import Owner, alive, myself
 from bench.results.record import EngineJob
 from bench.run.events import LARGEST, Event, Progressed, Started, from_json, to_json
 from bench.spec.cell import Cell

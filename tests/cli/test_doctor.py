@@ -179,7 +179,7 @@ def test_little_memory_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_disk_is_tried_and_left_as_it_was(tmp_path: Path) -> None:
-    """A file is written, synced, renamed and locked, where the results will be."""
+    """A file is written, synced, renamed and linked, where the results will be."""
     (found,) = findings("disk", asked(tmp_path / "not" / "there"))
 
     assert found.state == "ok"
@@ -205,10 +205,10 @@ def test_a_disk_that_cannot_be_written_fails(
 def test_a_network_file_system_is_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its locks may be local; a disk whose locks exclude nobody is a failure."""
+    """It may be seen late; a disk on which a link replaces what is there is a failure."""
     monkeypatch.setattr(machine, "file_system", lambda _: "nfs4")  # pyright: ignore[reportUnknownLambdaType]
     assert [f.state for f in findings("disk", asked(tmp_path))] == ["warn"]
-    monkeypatch.setattr(machine.fcntl, "flock", lambda *_: None)
+    monkeypatch.setattr(machine.os, "link", lambda *_: None)
     assert [f.state for f in findings("disk", asked(tmp_path))] == ["fail"]
 
 

@@ -42,7 +42,7 @@ def _merged(box: Box, argv: list[str]) -> None:
         command(["merge", *argv, "--into", "results"])
     except BenchError as error:
         problem = error
-    known = {"cells", "suites", "attic", ".lock"}
+    known = {"cells", "suites", "attic"}
     strange = {path.name for path in box.results.iterdir()} - known
     strange |= {str(p) for p in box.results.rglob("*") if not (p.is_file() or p.is_dir())}
     if (box.results / "cells").is_dir():

@@ -17,6 +17,7 @@ from bench.planning.planner import plan
 from bench.results import lease, source_digest, store
 from bench.results.cell_state import CellStates
 from bench.results.garbage import find_leftovers, report_garbage
+from bench.results.lease_files import OLD
 from bench.run import executor, session
 from bench.run.events import Ended
 from bench.run.executor import RunResult
@@ -266,7 +267,7 @@ def seeded(cell: Cell, seed: int) -> Cell:
 
 def files(root: Path) -> dict[Path, bytes]:
     found = (p for p in root.rglob("*") if p.is_file() and "attic" not in p.parts)
-    return {p: p.read_bytes() for p in found if p.name != ".lock"}
+    return {p: p.read_bytes() for p in found}
 
 
 def test_gc_lists_and_moves_what_nobody_wants(littered: tuple[Path, dict[Path, str]]) -> None:
@@ -291,7 +292,7 @@ def test_gc_leaves_what_a_run_works_on(littered: tuple[Path, dict[Path, str]]) -
     """A folder with a lease stays, and so does every half-written file while a run is at work."""
     root, reasons = littered
     orphan = next(path for path, reason in reasons.items() if reason == "no kept plan wants it")
-    (orphan / lease.NAME).write_text("{}", encoding="utf-8")
+    (orphan / OLD).write_text("{}", encoding="utf-8")
     lines = [*report_garbage(root, move=True)]
     left = {leftover.path: leftover.held for leftover in find_leftovers(root)}
 
@@ -306,13 +307,14 @@ def test_gc_asks_again_before_it_moves(
     """A run that takes a cell after it was listed keeps its folder."""
     root, reasons = littered
     orphan = next(path for path, reason in reasons.items() if reason == "no kept plan wants it")
-    locked = lease.locked
+    idle = lease.idle
 
-    def late(path: Path) -> AbstractContextManager[None]:
-        write_file(orphan / lease.NAME, "{}")
-        return locked(path)
+    def late(root: Path, home: Path | None) -> AbstractContextManager[None]:
+        if home != root / "garbage" / "all":
+            write_file(orphan / OLD, "{}")
+        return idle(root, home)
 
-    monkeypatch.setattr(lease, "locked", late)
+    monkeypatch.setattr(lease, "idle", late)
     *_, sums = report_garbage(root, move=True)
 
     assert (orphan / "record.json").is_file()

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from bench.base.files import write_file
-from bench.errors import EnvironmentProblem
 from bench.planning.planner import plan
-from bench.results import lease, store
-from bench.results.lease import Lease, Leases, Owner, alive, holder, myself
+from bench.results import lease, owner, store
+from bench.results.lease import Lease, Leases, holder
+from bench.results.lease_files import LeaseFolder
+from bench.results.owner import Owner, alive, myself
 from bench.spec.cell import Cell
 
 
@@ -36,9 +37,13 @@ def foreign() -> Owner:
     return myself().model_copy(update={"host": "far", "place": "another boot", "pid": 7})
 
 
-def write(root: Path, cell: Cell, owner: Owner, beat: int = 1, at: str = "") -> Path:
+def lease_path(root: Path, cell: Cell, n: int = 1) -> Path:
+    return LeaseFolder(store.cell_path(root, cell)).file(n)
+
+
+def write(root: Path, cell: Cell, owner: Owner, n: int = 1, beat: int = 1, at: str = "") -> Path:
     text = Lease(owner=owner, beat=beat, at=at).model_dump_json()
-    return write_file(store.cell_path(root, cell) / "lease.json", text)
+    return write_file(lease_path(root, cell, n), text)
 
 
 def test_a_cell_has_one_owner(cell: Cell, tmp_path: Path) -> None:
@@ -64,7 +69,8 @@ def test_a_killed_owner_is_followed(cell: Cell, tmp_path: Path) -> None:
 import os, signal
 from pathlib import Path
 from bench.spec.cell import Cell
-from bench.results.lease import Leases, myself
+from bench.results.lease import Leases
+from bench.results.owner import myself
 leases = Leases(Path({str(tmp_path)!r}), myself())
 assert leases.take(Cell.model_validate_json({cell.model_dump_json()!r})).ours
 os.kill(os.getpid(), signal.SIGKILL)
@@ -88,12 +94,12 @@ def test_a_number_used_again_is_another_process(cell: Cell, tmp_path: Path) -> N
     assert Leases(tmp_path, myself()).take(cell).ours
 
 
-def test_a_machine_that_was_booted_again_has_no_owners() -> None:
-    """Same host, other boot: dead. Another container of it, another machine: nobody can tell."""
+def test_nobody_can_tell_of_another_machine() -> None:
+    """Nor of another container, or of one that has our host's name: of two, or booted again."""
     me = myself()
     boot, space = me.place.split(" ", 1)
 
-    assert alive(me.model_copy(update={"place": f"another {space}"})) is False
+    assert alive(me.model_copy(update={"place": f"another {space}"})) is None
     assert alive(me.model_copy(update={"place": f"{boot} pid:[7]"})) is None
     assert alive(me.model_copy(update={"place": f"another {space}", "host": "far"})) is None
     assert alive(me.model_copy(update={"place": ""})) is None
@@ -101,7 +107,7 @@ def test_a_machine_that_was_booted_again_has_no_owners() -> None:
 
 def test_without_proc_a_process_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the system tells no more, a number that a process of this host has is alive."""
-    monkeypatch.setattr(lease, "_place", lambda: "")
+    monkeypatch.setattr(owner, "_place", lambda: "")
     me = myself()
     process = subprocess.Popen(["true"])
     process.wait()
@@ -124,10 +130,11 @@ def test_a_folder_is_moved_only_while_nobody_has_it(cell: Cell, tmp_path: Path) 
     with lease.idle(tmp_path, home, leases.owner):
         pass
     leases.release(cell)
-    with lease.idle(tmp_path, home), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lease, "LOCK_S", 0.1)
-        with pytest.raises(EnvironmentProblem, match="is locked"):
-            Leases(tmp_path, myself()).take(cell)
+    with lease.idle(tmp_path, home):
+        answer = Leases(tmp_path, myself()).take(cell)
+        assert (answer.ours, answer.brief) == (False, True)
+    assert not (tmp_path / "leases").exists()
+    assert leases.take(cell).ours
 
 
 def test_one_lease_that_cannot_be_written_stops_no_other(tiny: Path, tmp_path: Path) -> None:
@@ -137,12 +144,12 @@ def test_one_lease_that_cannot_be_written_stops_no_other(tiny: Path, tmp_path: P
     bad, good = plan(tiny).cells
     for one in (bad, good):
         leases.take(one)
-    (store.cell_path(tmp_path, bad) / "lease.json").unlink()
-    (store.cell_path(tmp_path, bad) / "lease.json").mkdir()
+    lease_path(tmp_path, bad).unlink()
+    lease_path(tmp_path, bad).mkdir()
     clock.now = 11
 
     assert leases.beat() == []
-    path = store.cell_path(tmp_path, good) / "lease.json"
+    path = lease_path(tmp_path, good)
     assert json.loads(path.read_text(encoding="utf-8"))["beat"] == 1
 
 
@@ -151,7 +158,7 @@ def test_a_process_that_nobody_buried_is_dead() -> None:
     """A zombie owns nothing."""
     process = subprocess.Popen(["true"])
     deadline = time.monotonic() + 30
-    while lease._began(process.pid):  # pyright: ignore[reportPrivateUsage]
+    while owner._began(process.pid):  # pyright: ignore[reportPrivateUsage]
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert Path(f"/proc/{process.pid}").exists()
@@ -194,7 +201,7 @@ def test_a_lease_that_cannot_be_read_may_be_somebodys(cell: Cell, tmp_path: Path
     """Damaged, it is waited for like one of another machine."""
     clock = Clock()
     leases = Leases(tmp_path, myself(), clock)
-    write_file(store.cell_path(tmp_path, cell) / "lease.json", b"\xff{")
+    write_file(lease_path(tmp_path, cell), b"\xff{")
 
     answer = leases.take(cell)
     assert (answer.ours, answer.other) == (False, None)
@@ -207,7 +214,7 @@ def test_a_beat_shows_life_and_finds_losses(cell: Cell, tmp_path: Path) -> None:
     clock = Clock()
     leases = Leases(tmp_path, myself(), clock)
     leases.take(cell)
-    path = store.cell_path(tmp_path, cell) / "lease.json"
+    path = lease_path(tmp_path, cell)
     clock.now = 9
     assert leases.beat() == []
     assert json.loads(path.read_text(encoding="utf-8"))["beat"] == 0
@@ -215,7 +222,7 @@ def test_a_beat_shows_life_and_finds_losses(cell: Cell, tmp_path: Path) -> None:
     assert leases.beat() == []
     assert json.loads(path.read_text(encoding="utf-8"))["beat"] == 1
     other = foreign()
-    write(tmp_path, cell, other)
+    write(tmp_path, cell, other, n=2)
     clock.now = 22
 
     assert leases.beat() == [cell]
@@ -223,31 +230,56 @@ def test_a_beat_shows_life_and_finds_losses(cell: Cell, tmp_path: Path) -> None:
     assert holder(store.cell_path(tmp_path, cell)) == str(other)
 
 
-def test_a_folder_without_locks_is_refused(
+def test_a_job_that_is_put_back_has_its_cell_at_once(
     cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the file system cannot lock, two runs could do one cell: the error says what to do."""
-    import errno
-    import fcntl
-
-    def refuse(*_: object) -> None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
-
-    with pytest.raises(EnvironmentProblem, match=r"cannot lock `.*`: .*; give --results on a file"):
-        Leases(tmp_path, myself()).take(cell)
+    """Of Slurm, under its number, on whatever node; not for another job, nor for a second step."""
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    write(tmp_path, cell, foreign())
+    for number, restarts, ours in (("17", "0", False), ("18", "1", False), ("17", "1", True)):
+        monkeypatch.setenv("SLURM_JOB_ID", number)
+        monkeypatch.setenv("SLURM_RESTART_COUNT", restarts)
+        assert Leases(tmp_path, myself()).take(cell).ours is ours
 
 
-def test_a_lock_that_is_never_free_is_an_error(
+def test_a_lease_of_an_earlier_version_is_heeded(cell: Cell, tmp_path: Path) -> None:
+    """While its owner lives nobody else has the cell; then it is followed, and goes."""
+    clock, home = Clock(), store.cell_path(tmp_path, cell)
+    leases = Leases(tmp_path, myself(), clock)
+    write(tmp_path, cell, foreign(), n=0)
+    assert not leases.take(cell).ours
+    clock.now = 61
+    assert leases.take(cell).ours
+    (home / "record.json").touch()
+    leases.release(cell)
+
+    assert [path.name for path in home.iterdir()] == ["record.json"]
+    assert not (tmp_path / "leases").exists()
+
+
+def test_a_cell_without_a_record_keeps_its_count(cell: Cell, tmp_path: Path) -> None:
+    """So that a listing that is late never leads to a number that was used."""
+    home = store.cell_path(tmp_path, cell)
+    home.mkdir(parents=True)
+    for n in (1, 2, 3):
+        leases = Leases(tmp_path, myself())
+        assert leases.take(cell).ours
+        leases.release(cell)
+        assert (LeaseFolder(home).top()[0], holder(home)) == (n, "")
+
+
+def test_what_follows_a_number_that_was_begun_anew_is_given_up(
     cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A program that keeps the lock is not waited for without end."""
-    from filelock import FileLock
+    """Between our look and our link the cell was recorded, and another run has it anew."""
+    write(tmp_path, cell, myself().model_copy(update={"began": "1"}))
+    claim = LeaseFolder.claim
 
-    monkeypatch.setattr(lease, "LOCK_S", 0.1)
-    with (
-        FileLock(tmp_path / ".lock"),
-        pytest.raises(EnvironmentProblem, match="is locked by another program"),
-    ):
-        Leases(tmp_path, myself()).take(cell)
+    def late(self: LeaseFolder, n: int, content: str) -> bool:
+        write(tmp_path, cell, foreign())
+        return claim(self, n, content)
+
+    monkeypatch.setattr(LeaseFolder, "claim", late)
+
+    assert not Leases(tmp_path, myself()).take(cell).ours
+    assert holder(store.cell_path(tmp_path, cell)) == str(foreign())

@@ -23,8 +23,10 @@ from bench.base import signals
 from bench.base.files import write_file
 from bench.errors import BenchError
 from bench.planning.planner import plan
-from bench.results import lease, store
-from bench.results.lease import Lease, Leases, Owner, myself
+from bench.results import lease, owner, store
+from bench.results.lease import Lease, Leases
+from bench.results.lease_files import LeaseFolder
+from bench.results.owner import Owner, myself
 from bench.results.record import Record
 from bench.run import executor, journal, session, shutdown, work_queue, worker_process
 from bench.run.events import Elsewhere, Ended, Event, Moved, Retrying, Started, Stopping
@@ -90,8 +92,8 @@ def reasons(root: Path, cells: list[Cell]) -> list[str]:
     return [record.reason if record else "no record" for record in found]
 
 
-def leftovers(root: Path) -> list[Path]:
-    return [*root.rglob("lease.json")]
+def leftovers(root: Path) -> list[str]:
+    return [home.name for home in lease.held(root)]
 
 
 def test_each_death_ends_its_own_cell(cells: list[Cell], tmp_path: Path) -> None:
@@ -148,7 +150,7 @@ def test_what_a_worker_started_ends_with_it(cells: list[Cell], tmp_path: Path) -
         "its worker process exited (code 0)",
     ]
     assert len(children) == 4
-    while any(lease._began(pid) for pid in children):  # pyright: ignore[reportPrivateUsage]
+    while any(owner._began(pid) for pid in children):  # pyright: ignore[reportPrivateUsage]
         time.sleep(0.01)
 
 
@@ -267,7 +269,7 @@ def fresh(module: ModuleType) -> ModuleType:
 def test_leases_and_journal_have_one_owner(cells: list[Cell], tmp_path: Path) -> None:
     """Whose a lease is stands in the journal of its run."""
     owner = myself()
-    path = store.cell_path(tmp_path, cells[0]) / "lease.json"
+    path = LeaseFolder(store.cell_path(tmp_path, cells[0])).file(1)
     owners: list[Owner] = []
     heard = Heard(
         progress=lambda _: owners.append(Lease.model_validate_json(path.read_bytes()).owner)
@@ -471,9 +473,9 @@ def test_what_others_have_is_not_waited_for_without_end(cells: list[Cell], tmp_p
     heard = Heard()
     result = execute(cells[:3], settings(tmp_path, "", "slow", "slow"), heard, patience_s=0.3)
 
-    assert list(result.ended) == [cell.id for cell in cells[1:3]]
+    assert set(result.ended) == {cell.id for cell in cells[1:3]}
     assert [e.cell_id for e in heard.of(Elsewhere)] == [cells[0].id]
-    assert leftovers(tmp_path) == [store.cell_path(tmp_path, cells[0]) / "lease.json"]
+    assert leftovers(tmp_path) == [cells[0].slug]
 
 
 def test_patience_outlasts_what_another_run_lets_go(cells: list[Cell], tmp_path: Path) -> None:
@@ -524,7 +526,7 @@ def test_what_another_run_lets_go_is_ours(cells: list[Cell], tmp_path: Path) -> 
 
 def test_a_run_whose_cell_was_taken_over_leaves_it(cells: list[Cell], tmp_path: Path) -> None:
     """It slept too long: its worker is killed, no record is written, and the cell is elsewhere."""
-    path = store.cell_path(tmp_path, cells[0]) / "lease.json"
+    path = LeaseFolder(store.cell_path(tmp_path, cells[0])).file(2)
     foreign = myself().model_copy(update={"place": "elsewhere", "host": "far"})
 
     def take(_: Event) -> None:

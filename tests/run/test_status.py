@@ -12,7 +12,7 @@ from rich.console import Console
 from bench.base.files import append_text
 from bench.base.signals import Stopped
 from bench.errors import BenchError, UsageError
-from bench.results.lease import Owner, myself
+from bench.results.owner import Owner, myself
 from bench.run import log_reader, status
 from bench.run.events import Ended, Progressed, Started
 from bench.run.journal import Entry, JournalWriter

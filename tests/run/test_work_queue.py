@@ -6,7 +6,8 @@ import pytest
 from samples import cell, record
 
 from bench.results import store
-from bench.results.lease import Leases, myself
+from bench.results.lease import Leases
+from bench.results.owner import myself
 from bench.run.events import Elsewhere, Ended, Event
 from bench.run.work_queue import WorkQueue
 from bench.spec.cell import Cell, Parent

@@ -265,7 +265,7 @@ def test_what_a_killed_writer_left_is_swept(two: Path) -> None:
     """Unfinished files and folders go when the cell begins again, and nothing else."""
     (two / "checkpoints" / ".part").mkdir()
     left = [".record.json.abc", ".last.safetensors.abc", ".best.safetensors.x"]
-    kept = ["record.json", "last.safetensors", ".lock", "log.txt"]
+    kept = ["record.json", "last.safetensors", "log.txt"]
     for name in (*left, *kept):
         (two / name).write_text("", encoding="utf-8")
     checkpoint.remove_unfinished(two)

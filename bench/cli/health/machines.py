@@ -153,13 +153,14 @@ def _judge_link(first: Observations, second: Observations) -> Iterator[Finding]:
 
 
 def _judge_lock(seen: Observations) -> Iterator[Finding]:
-    """Leases do not rest on flock; moves of cells do."""
-    advice = "cells are safe, leases are links; let one `gc`, `merge` or `--rerun` run at a time"
-    if seen.lock == "excludes":
-        yield Finding("ok", "flock", "a lock on one excludes the other")
-    elif seen.lock:
-        text = "none here" if seen.lock == "no locks" else "holds on one machine only"
-        yield Finding("warn", "flock", text, advice)
+    """Say what flock does; nothing rests on it, for leases are links."""
+    words = {
+        "excludes": "a lock on one excludes the other",
+        "does not exclude": "holds on one machine only, which does no harm",
+        "no locks": "none here, which does no harm",
+    }
+    if seen.lock:
+        yield Finding("ok", "flock", words[seen.lock])
 
 
 def _judge_times(seen: Observations) -> Iterator[Finding]:

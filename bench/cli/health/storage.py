@@ -19,7 +19,7 @@ MAX_SKEW_S = 2.0  # between this machine's clock and the one of its files
 
 
 def check_disk(setup: Setup) -> Findings:
-    """Measure space at the results, and try what crash safety rests on: fsync, rename, locks."""
+    """Measure space at the results, and try what crash safety rests on: fsync, rename, links."""
     home = machine.existing(setup.results)
     kind, free = machine.file_system(home), shutil.disk_usage(home).free
     text = f"{home}: {kind}, {free / GIB:.1f} GiB free"
@@ -32,12 +32,12 @@ def check_disk(setup: Setup) -> Findings:
     if missing:
         yield Finding("fail", "disk", f"{text}; {missing}", "give --results on a local disk")
     elif NETWORKS.search(kind):
-        advice = "a network file system: locks and clocks of two machines may disagree there"
+        advice = "a network file system: `bench machines check` tries it from two machines"
         yield Finding("warn", "disk", text, advice)
     elif free < SUITE_SPACE:
         yield Finding("warn", "disk", text, "a suite may need more: make room")
     else:
-        yield Finding("ok", "disk", f"{text}; written, synced, renamed and locked a file")
+        yield Finding("ok", "disk", f"{text}; written, synced, renamed and linked a file")
 
 
 def check_clock(setup: Setup) -> Findings:
