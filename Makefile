@@ -11,13 +11,16 @@ COMMANDS := pdflatex pdftoppm chromium munged slurmctld slurmd sbatch slurmdbd m
 OLDEST := $(shell sed -n 's/^ *"torch>=\(.*\)",/\1/p' pyproject.toml)
 OF_TORCH := tests/nn tests/train tests/plugins tests/properties tests/run tests/speed
 
-.PHONY: help demo system test check docs pytest slow oldest newest of-torch fuzz bench fix declare renew schema hooks clean
+.PHONY: help demo environment system test check docs pytest slow slow-computing slow-clusters \
+  oldest newest of-torch fuzz bench fix declare renew schema hooks clean
 
 help:  ## this text
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
 
 demo: $(VENV)/.demo  ## install, run the quickstart suite, print its leaderboard (5 minutes)
 	$(BIN)/bench run suites/quickstart.yaml
+
+environment: $(VENV)/.dev
 
 test: check pytest  ## lint, types, import contracts, tests
 
@@ -40,8 +43,14 @@ docs: $(VENV)/.dev  ## the site, into docs/site
 pytest: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist worksteal $(T)
 
-slow: $(VENV)/.dev  ## the tests that take a minute each
-	$(BIN)/python -m pytest -m slow -n auto --dist worksteal
+slow: $(VENV)/.dev  ## the tests that take a minute each; those of clusters beside the others
+	+$(MAKE) -kj2 -O slow-computing slow-clusters
+
+slow-computing: $(VENV)/.dev
+	$(BIN)/python -m pytest -m slow -n auto --dist worksteal --ignore tests/fleet
+
+slow-clusters: $(VENV)/.dev  # one after the other: they wait for schedulers more than they compute
+	$(BIN)/python -m pytest -m slow tests/fleet
 
 oldest:  ## what uses torch, with the oldest one that is promised (5 GB, 20 minutes)
 	@mkdir -p .venv-oldest && echo 'torch==$(OLDEST).*' >.venv-oldest/torch.txt

@@ -1,5 +1,6 @@
 """One thread for small tensors, and suites small enough to train in a second."""
 
+import gc
 import subprocess
 import sys
 import uuid
@@ -27,6 +28,13 @@ from bench.run.job import Job
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:  # pyright: ignore[reportUnusedFunction]
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _little_garbage() -> None:  # pyright: ignore[reportUnusedFunction]
+    """Modules and collected tests are no garbage, and each training collects that."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -283,8 +283,8 @@ def trained(seeds: range, recipe: Recipe, dtype: torch.dtype) -> list[list[float
 
 @pytest.mark.slow
 def test_whole_trainings_in_float64() -> None:
-    """Four stacked seeds have the test accuracies that `train` gives them, epoch by epoch."""
-    seeds, recipe = range(4), Recipe(epochs=8, batch_size=32, lr=0.05, indicators="off")
+    """Two stacked seeds have the test accuracies that `train` gives them, epoch by epoch."""
+    seeds, recipe = range(2), Recipe(epochs=4, batch_size=32, lr=0.05, indicators="off")
     alone = [
         trainer.train(one.net, one.clock, digits(torch.float64), recipe, seed)
         for seed, one in zip(seeds, models(seeds, torch.float64), strict=True)
@@ -295,8 +295,8 @@ def test_whole_trainings_in_float64() -> None:
 
 @pytest.mark.slow
 def test_whole_trainings_in_float32() -> None:
-    """Rounding leads seeds elsewhere, but to as good a place: eight stacked, eight alone."""
-    seeds, recipe = range(8), Recipe(epochs=8, batch_size=32, lr=0.05, indicators="off")
+    """Rounding leads seeds elsewhere, but to as good a place: four stacked, four alone."""
+    seeds, recipe = range(4), Recipe(epochs=8, batch_size=32, lr=0.05, indicators="off")
     alone = [
         trainer.train(one.net, one.clock, digits(torch.float32), recipe, seed)
         for seed, one in zip(seeds, models(seeds, torch.float32), strict=True)
@@ -305,4 +305,4 @@ def test_whole_trainings_in_float32() -> None:
     ends.append([curve[-1] for curve in trained(seeds, recipe, torch.float32)])
 
     assert min(map(min, ends)) > 0.2  # all have learnt; chance is 0.1
-    assert abs(fmean(ends[0]) - fmean(ends[1])) < 0.12  # four standard errors
+    assert abs(fmean(ends[0]) - fmean(ends[1])) < 0.17  # four standard errors

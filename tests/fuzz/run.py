@@ -1,6 +1,5 @@
 """The whole of it: spread over two processes, counted, and told."""
 
-import functools
 import resource
 import sys
 import tempfile
@@ -14,7 +13,6 @@ from random import Random
 
 from pebble import ProcessPool
 
-from bench import registry
 from fuzz.box import SECONDS, Box, judge
 from fuzz.targets import TARGETS
 
@@ -27,7 +25,6 @@ def prepare() -> None:
     """A process whose memory is bounded: what takes too much raises MemoryError."""
     sys.dont_write_bytecode = True
     warnings.simplefilter("ignore")
-    registry.entry_points = functools.cache(registry.entry_points)  # they stay, and are slow
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
 

@@ -124,19 +124,23 @@ def test_bits_of_any_type() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
-def test_a_bound_or_a_number_that_is_nan_stays_nan(dtype: torch.dtype) -> None:
-    """Of two vectors and of numbers written down, larger or smaller."""
+def test_a_bound_or_a_number_that_is_nan_stays_nan() -> None:
+    """Of two vectors and of numbers written down, larger or smaller, of any type."""
     nan, inf = float("nan"), float("inf")
 
     def bounded(a: Tensor, b: Tensor) -> Tensor:
         pairs = torch.maximum(a, b), torch.minimum(a, b)
         return torch.stack([*pairs, a.clamp(-1, 1), a.clamp(min=nan), a.clamp(max=inf)])
 
-    a = torch.tensor([nan, 1, 2, -inf, inf, 0, -3, nan] * 8, dtype=dtype)
-    b = torch.tensor([nan, nan, 1, 3, nan, -inf, inf, -1] * 8, dtype=dtype)
+    a = torch.tensor([nan, 1, 2, -inf, inf, 0, -3, nan])
+    b = torch.tensor([nan, nan, 1, 3, nan, -inf, inf, -1])
+    types = torch.float32, torch.bfloat16, torch.float64
+    given = [  # of unlike lengths, each in loops of its own
+        (a.repeat(n).to(dtype), b.repeat(n).to(dtype)) for n, dtype in enumerate(types, start=6)
+    ]
+    call = compile_step(lambda pairs: [bounded(*pair) for pair in pairs], CPU)
 
-    torch.testing.assert_close(compile_step(bounded, CPU)(a, b), bounded(a, b), equal_nan=True)
+    torch.testing.assert_close(call(given), [bounded(*pair) for pair in given], equal_nan=True)
 
 
 @pytest.mark.slow
@@ -280,29 +284,40 @@ def test_pieces(dtype: torch.dtype) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
-def test_pieces_when_compiled(dtype: torch.dtype) -> None:
-    r = torch.tensor([0.0, 0.25, 0.5, 3.0], dtype=dtype)
+def test_pieces_when_compiled() -> None:
+    """Numbers of any type are what they are eagerly."""
 
     def both(r: Tensor) -> Tensor:
         return piecewise(r, 0.25, *torch.tensor([1, 2], dtype=torch.float64)) + 4 * upto(r, 0.5)
 
-    assert torch.equal(compile_step(both, CPU)(r), both(r))
-    assert compile_step(both, CPU)(r).dtype == both(r).dtype == dtype
+    types = torch.float32, torch.bfloat16, torch.float64
+    given = [
+        torch.tensor([0.0, 0.25, 0.5, 3.0] * n, dtype=dtype)
+        for n, dtype in enumerate(types, start=1)
+    ]
+    found = compile_step(lambda many: [both(r) for r in many], CPU)(given)
+
+    assert [r.dtype for r in found] == [both(r).dtype for r in given] == [*types]
+    assert all(torch.equal(ours, both(r)) for ours, r in zip(found, given, strict=True))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "knob"), [("dsq", 0.2), ("ede", 10.0), ("fda", 12.0), ("rbnn", 3.0), ("reste", 2.5)]
-)
-def test_compiled_slopes_are_slopes(name: str, knob: float) -> None:
+def test_compiled_slopes_are_slopes() -> None:
     """To a few roundings of the largest, but where a slope jumps and its edge is rounded."""
-    plugin = ESTIMATORS.build(name, {})
-    assert isinstance(plugin, Surrogate)
-    at, z = torch.tensor(knob, dtype=torch.float64), torch.linspace(-3, 3, 20_001)
-    exact = plugin.slope(z.double(), at)
-    wrong = (
-        compile_step(lambda z: plugin.slope(z, at), CPU)(z) - exact
-    ).abs() > 5e-7 * exact.abs().max()
+    knobs = {"dsq": 0.2, "ede": 10.0, "fda": 12.0, "rbnn": 3.0, "reste": 2.5}
+    plugins = {name: ESTIMATORS.build(name, {}) for name in knobs}
+    given = {  # of unlike lengths, each in loops of its own
+        name: (torch.linspace(-3, 3, 20_001 + n), torch.tensor(knob, dtype=torch.float64))
+        for n, (name, knob) in enumerate(knobs.items())
+    }
 
-    assert int(wrong.sum()) <= 4
+    def slope(name: str, z: Tensor, at: Tensor) -> Tensor:
+        plugin = plugins[name]
+        assert isinstance(plugin, Surrogate)
+        return plugin.slope(z, at)
+
+    call = compile_step(lambda: [slope(name, *given[name]) for name in knobs], CPU)
+    for found, (name, (z, at)) in zip(call(), given.items(), strict=True):
+        exact = slope(name, z.double(), at)
+        wrong = (found - exact).abs() > 5e-7 * exact.abs().max()
+        assert int(wrong.sum()) <= 4, name

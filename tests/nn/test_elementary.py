@@ -78,15 +78,14 @@ def test_gradients_are_those_of_a_power() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", [(7,), (4, 16, 5, 5), (100_003,)])
-def test_compiled(shape: tuple[int, ...]) -> None:
+def test_compiled() -> None:
     """Whole vectors and tails alike; of a knob that turns, in one graph."""
-    r = torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 1.4 + 0.1
-    call = compile_step(lambda r, c: power(r, c, 0.1, 1.5), CPU)
+    shapes, rng = [(7,), (4, 16, 5, 5), (100_003,)], torch.Generator().manual_seed(0)
+    numbers = [torch.rand(shape, generator=rng) * 1.4 + 0.1 for shape in shapes]
+    call = compile_step(lambda many, c: [power(r, c, 0.1, 1.5) for r in many], CPU)
     for c in (-0.5, -2 / 3):
-        found = call(r, number(c)).double()
-
-        torch.testing.assert_close(found, r.double() ** c, rtol=3e-7, atol=0)
+        for r, found in zip(numbers, call(numbers, number(c)), strict=True):
+            torch.testing.assert_close(found.double(), r.double() ** c, rtol=3e-7, atol=0)
 
 
 @pytest.mark.slow
@@ -132,27 +131,29 @@ def test_waves_stay_between_their_crests(ours: Callable[..., torch.Tensor]) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_compiled_functions(dtype: torch.dtype) -> None:
+def test_compiled_functions() -> None:
     """Compiled for a CPU they are ours, also of narrow numbers, and no library's."""
     from torch._inductor.utils import run_and_get_code
 
     def all_three(x: torch.Tensor) -> torch.Tensor:
         return torch.tanh(x) + torch.sin(3 * x) * torch.cos(x)
 
-    x = torch.linspace(-3, 3, 1003).to(dtype)
-    found, code = run_and_get_code(compile_step(all_three, CPU), x)  # pyright: ignore[reportUnknownVariableType]
-    near = 1e-6 if dtype == torch.float32 else 0.05
+    def both(x: torch.Tensor, narrow: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return all_three(x), all_three(narrow)
 
-    torch.testing.assert_close(found.double(), all_three(x.double()), rtol=0, atol=near)
+    given = torch.linspace(-3, 3, 1003), torch.linspace(-3, 3, 805, dtype=torch.bfloat16)
+    found, code = run_and_get_code(compile_step(both, CPU), *given)  # pyright: ignore[reportUnknownVariableType]
+
+    for ours, x, near in zip(found, given, (1e-6, 0.05), strict=True):
+        torch.testing.assert_close(ours.double(), all_three(x.double()), rtol=0, atol=near)
     assert not any(word in "".join(code) for word in ("tanh()", "sin()", "cos()", "exp()"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool, torch.float64])
-def test_compiled_functions_of_what_is_not_narrow(dtype: torch.dtype) -> None:
+def test_compiled_functions_of_what_is_not_narrow() -> None:
     """They are a library's."""
-    x = torch.arange(8).to(dtype)
-    found = compile_step(lambda x: torch.sin(x) + torch.tanh(x), CPU)(x)
+    types = torch.int64, torch.uint8, torch.bool, torch.float64
+    given = [torch.arange(8 + more).to(dtype) for more, dtype in enumerate(types)]
+    call = compile_step(lambda many: [torch.sin(x) + torch.tanh(x) for x in many], CPU)
 
-    torch.testing.assert_close(found, torch.sin(x) + torch.tanh(x))
+    torch.testing.assert_close(call(given), [torch.sin(x) + torch.tanh(x) for x in given])

@@ -250,12 +250,6 @@ def test_a_number_that_compiles_again() -> None:
     assert told == "3 graphs; a number that changes must be a tensor"
 
 
-@pytest.mark.slow
-def test_compiled_is_eager() -> None:
-    """A plain method's compiled steps are its eager ones."""
-    assert training_claims(quick=False)["compiled is eager"](Plain())[0] == ""
-
-
 def test_a_surrogate_with_a_coach_is_asked_too() -> None:
     """Whoever overrides a hook trains its own way."""
 

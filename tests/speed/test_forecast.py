@@ -196,21 +196,6 @@ def test_a_failure_is_a_reason(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.slow
-def test_a_copy_trains_in_a_process_of_its_own(tiny: Path, tmp_path: Path) -> None:
-    """The figures are its own, and found again where they are kept."""
-    cell = plan(tiny).cells[0]
-    told: list[str] = []
-    meter = Measurer(tmp_path, None, report=told.append)
-    found = meter.measure(cell, ONE)
-
-    assert (found.copies, found.threads, found.place) == (1, 1, "1 x cpu")
-    assert min(found.images_per_s, found.start_s, found.first_s) > 0
-    assert found.epoch_s > 64 / found.images_per_s  # evaluation
-    assert meter.measure(cell, ONE) == found
-    assert told == ["measuring ste-resnet20-w1a1: 1 x cpu"]
-
-
-@pytest.mark.slow
 def test_one_that_dies_ends_the_others(tiny: Path, tmp_path: Path) -> None:
     """A plugin that kills its process is a reason, and nobody waits for it."""
     (tmp_path / "plugins").mkdir()
@@ -228,7 +213,7 @@ def test_one_that_dies_ends_the_others(tiny: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_auto_measures_for_real(tiny: Path, tmp_path: Path) -> None:
-    """Alone, then two side by side, as a GPU is packed; the answer is kept."""
+    """Alone, then two side by side, as a GPU is packed; answer and figures are kept."""
     told: list[str] = []
     meter = Measurer(tmp_path, None, report=told.append)
     cells = plan(tiny, ["estimators=[ste]", "seeds=0..3"]).cells
@@ -237,6 +222,10 @@ def test_auto_measures_for_real(tiny: Path, tmp_path: Path) -> None:
     assert first in {1, 2}
     assert told == ["measuring ste-resnet20-w1a1: 1 x cpu", "measuring ste-resnet20-w1a1: 2 x cpu"]
     assert packing.best_per_gpu(cells, Slot("cpu", 1), meter, 2) == first
+    found = meter.measure(cells[0], ONE)
+    assert (found.copies, found.threads, found.place) == (1, 1, "1 x cpu")
+    assert min(found.images_per_s, found.start_s, found.first_s) > 0
+    assert found.epoch_s > 64 / found.images_per_s  # evaluation
     assert len(told) == 2
 
 

@@ -34,7 +34,6 @@ PRELOAD = [
     "bench.train.checkpoint",
     "bench.train.model",
     "bench.run.cell_run",
-    "sklearn.datasets",
     "torch._dynamo",
 ]
 CONTEXT.set_forkserver_preload(PRELOAD)
@@ -154,7 +153,7 @@ def same(first: Path, second: Path, cell: Cell) -> None:
 @pytest.mark.slow
 def test_random_moments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Killed at random moments and run again, cells end in the uninterrupted record and weights."""
-    kills = int(os.environ.get("KILLS", "10"))
+    kills = int(os.environ.get("KILLS", "6"))
     toll = campaign(CELLS, kills, tmp_path)
 
     with capsys.disabled():

@@ -119,26 +119,35 @@ def test_one_graph_serves_a_training(name: str, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ste", "dsq", "ede", "fda", "rbnn", "reste", "ste_gain", "ramp"])
-def test_every_estimator_compiles(name: str) -> None:
+def test_every_estimator_compiles() -> None:
     """A compiled binary layer, channels last as trainers have it, has the eager one's gradient."""
-    clock, plugin = Clock(), ESTIMATORS.build(name, {})
-    layers = Layers(lambda role, shape: plugin.binarizer(role, shape, clock, 0), Binarization())
     torch.manual_seed(0)
-    net = torch.nn.Sequential(layers.conv(4, 4, 3), torch.nn.BatchNorm2d(4))
-    net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    clock.set(0.3)
-    x = torch.randn(2, 4, 8, 8).contiguous(memory_format=torch.channels_last).requires_grad_()
+    nets: list[torch.nn.Module] = []
+    given: list[torch.Tensor] = []
+    names = ("ste", "dsq", "ede", "fda", "rbnn", "reste", "ste_gain", "ramp")
+    for n, name in enumerate(names):
+        clock, plugin = Clock(), ESTIMATORS.build(name, {})
+        layers = Layers(partial(_binarizer, plugin, clock), Binarization())
+        net = torch.nn.Sequential(layers.conv(4, 4, 3), torch.nn.BatchNorm2d(4))
+        nets.append(net.to(memory_format=torch.channels_last))  # pyright: ignore[reportCallIssue]
+        clock.set(0.3)
+        x = torch.randn(2, 4, 8, 8 + n)  # of unlike sizes, each in loops of its own
+        given.append(x.contiguous(memory_format=torch.channels_last).requires_grad_())
+    weights = [torch.randn_like(x) for x in given]  # BatchNorm's sums of squares have no gradient
 
-    weights = torch.randn(2, 4, 8, 8)  # BatchNorm's sums of squares have no gradient
+    def loss(given: list[torch.Tensor]) -> torch.Tensor:
+        outs = zip(weights, nets, given, strict=True)
+        return torch.stack([(w * net(x)).sum() for w, net, x in outs]).sum()
 
-    def loss(x: torch.Tensor) -> torch.Tensor:
-        return (weights * net(x)).sum()
+    compiled = torch.autograd.grad(compile_step(loss, torch.device("cpu"))(given), given)
+    eager = torch.autograd.grad(loss(given), given)
 
-    compiled = torch.autograd.grad(compile_step(loss, torch.device("cpu"))(x), x)[0]
-    eager = torch.autograd.grad(loss(x), x)[0]
+    for name, ours, wanted in zip(names, compiled, eager, strict=True):
+        assert (ours - wanted).norm() < 1e-5 * wanted.norm(), name
 
-    assert (compiled - eager).norm() < 1e-5 * eager.norm()
+
+def _binarizer(plugin: Any, clock: Clock, role: str, shape: tuple[int, ...]) -> torch.nn.Module:
+    return plugin.binarizer(role, shape, clock, 0)
 
 
 def test_a_ninth_graph_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
