@@ -13,22 +13,20 @@ import importlib
 import importlib.abc
 import importlib.util
 import inspect
-import os
 import pkgutil
 import re
 import sys
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.machinery import ModuleSpec
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
+from bench.base.entry_points import find_entry_points
 from bench.base.file_states import file_digest, folder_states
 from bench.base.python_files import (
     LIBRARY,
@@ -94,7 +92,7 @@ class Registry(Generic[P]):
             )
             for name in (m.name for m in pkgutil.iter_modules([str(home)]))
         }
-        for entry in _entries(self.group, _path_state()):
+        for entry in find_entry_points(self.group):
             made_by = f"{entry.dist.name} {entry.dist.version}" if entry.dist else ""
             origin = Origin(f"entry point {entry.value}", entry.value, distribution=made_by)
             self._add(found, entry.name, origin)
@@ -260,24 +258,6 @@ def _is_reachable(origin: Origin) -> bool:
         return False
     places = [*(spec.submodule_search_locations or [])] if spec else []
     return [Path(place).resolve() for place in places] == [shipped(package)]
-
-
-def _path_state() -> tuple[tuple[str, int], ...]:
-    """Python's path, each folder with the time at which something was last installed there."""
-    found: list[tuple[str, int]] = []
-    for place in sys.path:
-        try:
-            found.append((place, os.stat(place or ".").st_mtime_ns))  # noqa: PTH116 - asked often
-        except OSError:
-            found.append((place, 0))
-    return tuple(found)
-
-
-@lru_cache(maxsize=8)
-def _entries(group: str, path: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:
-    """The entry points of a group, which are looked for again when `path` has changed."""
-    del path
-    return tuple(entry_points(group=group))
 
 
 def _file(origin: Origin) -> Path | None:
