@@ -88,10 +88,7 @@ def judged(
     ("change", "told"),
     [
         ({}, {}),
-        (
-            {"lock": "does not exclude"},
-            {"flock": "ok: holds on one machine only, which does no harm"},
-        ),
+        ({"lock": "does not exclude"}, {}),
         ({"lock": "no locks"}, {}),
         (
             {"claims": [0, 1, 2]},
@@ -111,7 +108,7 @@ def judged(
     ],
 )
 def test_what_a_folder_does_not_do_is_told(change: dict[str, Any], told: dict[str, str]) -> None:
-    """Links must be exclusive and files seen in time; locks and clocks are worth a warning."""
+    """Links must be exclusive and files seen in time; clocks are worth a warning."""
     assert judged(change) == told
 
 
