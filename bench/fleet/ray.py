@@ -77,9 +77,21 @@ class Ray:
         return {path: job.id for path, job in made.items()}
 
     def look(self, jobs: Iterable[str]) -> dict[str, JobState]:
-        """How each of these jobs is; one of another process is UNKNOWN, and ends with that."""
-        unknown = JobState(Phase.UNKNOWN)
-        return {id_: self._jobs[id_].state if id_ in self._jobs else unknown for id_ in jobs}
+        """How each of these jobs is; one of another process, with which it ends, is GONE."""
+        gone = JobState(Phase.GONE)
+        return {id_: self._jobs[id_].state if id_ in self._jobs else gone for id_ in jobs}
+
+    def script(
+        self, batches: list[Path], after: Mapping[Path, list[str]], exclude: Iterable[str] = ()
+    ) -> str:
+        """What `submit` would have run, one task a line; no cluster is asked."""
+        where = self.profile.address or "a cluster that is started here"
+        left = sorted({*self.profile.exclude, *exclude})
+        lines = [f"# tasks of Ray on {where}{', not on ' * bool(left)}{', '.join(left)}"]
+        for path in batches:
+            lines += [*self.profile.setup, f"bench work {path}"]
+            lines[-1] += f"  # {demand_of(self.profile, load_batch(path))}"
+        return "\n".join(lines)
 
     def cancel(self, jobs: Iterable[str]) -> None:
         """Have jobs checkpoint and end; those that have not begun end at once."""

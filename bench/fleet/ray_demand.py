@@ -24,7 +24,7 @@ def demand_of(profile: Profile, batch: Batch) -> Demand:
         message = f"`{profile.name}`: on Ray a cell runs on one node; nodes_per_cell is Slurm's"
         raise UsageError(message)
     memory = parse_size(profile.mem) if profile.mem else 0
-    cpus, cells = profile.cpus_per_cell, len(batch.cells)
+    cpus, cells = profile.cpus_per_cell, max(1, len(batch.cells))
     if profile.ranks > 1:
         return Demand(cpus * profile.ranks, profile.gpus_per_cell, memory)
     slots = batch.slots_per_gpu or profile.slots_per_gpu
