@@ -11,8 +11,10 @@ The cluster is a process of its own, which ends with this one however that ends:
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +49,18 @@ class RayNodes:
             "OMP_NUM_THREADS": "1",
         }
         self.environ = {**os.environ, **ENVIRONMENT, **own}
+        self._home = tempfile.mkdtemp(prefix="bench-ray-", dir="/tmp")  # names of sockets are short
         self._process = subprocess.Popen(
             [sys.executable, __file__, str(count)],
-            env={**self.environ, "TMPDIR": str(scratch)},
+            env={**self.environ, "TMPDIR": str(scratch), "RAY_TMPDIR": self._home},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
-        said: dict[str, Any] = json.loads(self._answer())
+        answer = self._answer()
+        if not answer:
+            self.close()
+            message = "the cluster did not start"
+            raise RuntimeError(message)
+        said: dict[str, Any] = json.loads(answer)
         self.address: str = said["address"]
         self.nodes: list[str] = said["nodes"]
 
@@ -67,6 +75,7 @@ class RayNodes:
     def close(self) -> None:
         """End all of it."""
         self._process.communicate(timeout=60)
+        shutil.rmtree(self._home, ignore_errors=True)
 
     def _answer(self) -> str:
         assert self._process.stdout

@@ -29,14 +29,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.linux]
 SUITE = """
 estimators: [ste, reste]
 backbones:
-  resnet20: {width: 2}
+  vgg_small: {image: 8, width: 4}
 data:
   digits: {train: 256, test: 50}
 wa: [1/1]
 seeds: [0]
-train: {epochs: 20, batch_size: 32, lr: 0.1}
+train: {epochs: 30, batch_size: 32, lr: 0.1}
 """
-WAIT_S = 120.0
+WAIT_S = 400.0
 
 
 @pytest.fixture(scope="module")
