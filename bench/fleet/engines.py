@@ -8,6 +8,7 @@ from bench.errors import EnvironmentProblem
 from bench.fleet.engine import Engine
 from bench.fleet.profile import Profile
 
+ATTACHED = {"ray"}  # engines whose jobs end with the process that submitted them
 CLASSES = {"slurm": ("bench.fleet.slurm", "Slurm"), "ray": ("bench.fleet.ray", "Ray")}
 
 

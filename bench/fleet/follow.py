@@ -16,7 +16,7 @@ from bench.errors import Detached
 from bench.fleet.claiming import Claimant
 from bench.fleet.departure import Departure, Leaving
 from bench.fleet.engines import Engines
-from bench.fleet.following import Following, Pace
+from bench.fleet.following import ATTACHED, Following, Pace
 from bench.fleet.job_options import JobOptions
 from bench.fleet.profile import Profile
 from bench.results.lease import Owner
@@ -38,6 +38,7 @@ class Follower:
         leaving: what a signal means: ask on the terminal, let jobs go on, or cancel them.
         attached: jobs end with this process.
         report: told what is not about a cell.
+        pace: how often to look; None: as the engine bears it.
     """
 
     profile: Profile
@@ -47,7 +48,7 @@ class Follower:
     attached: bool = False
     leaving: Leaving = "detach"
     report: Callable[[str], None] = lambda _: None
-    pace: Pace = field(default_factory=Pace)
+    pace: Pace | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -77,16 +78,15 @@ class Follower:
             BenchError: so many cells failed that the run was to stop.
         """
         claimant = Claimant(plan, settings, self.profile, self.options, remeasure)
+        pace = self.pace or (ATTACHED if self.attached else Pace())
         with signals.requests() as requests:
-            following = Following(
-                cells, claimant, self.engines.open, listener, self.report, self.pace
-            )
+            following = Following(cells, claimant, self.engines.open, listener, self.report, pace)
             following.claim()
             departure = Departure(following, requests, self.leaving, attached=self.attached)
             while not departure.over:
                 following.advance()
                 if self.detach and following.fates.open:
                     raise Detached(departure.describe())
-                departure.nap(self.pace.read_s)
+                departure.nap(pace.read_s)
             departure.conclude()
         return following.fates.result

@@ -45,6 +45,9 @@ class Pace:
     settle_s: float = 15.0
 
 
+ATTACHED = Pace(read_s=0.2, look_s=1.0)  # where asking costs nothing, and jobs wait for answers
+
+
 class Following:
     """
     The cells of a run, the submissions that have them, and their jobs.
@@ -243,6 +246,7 @@ class Following:
             submission.submit([*after], give, self._nodes.bad)
         except EnvironmentProblem as problem:
             if not self.live:
+                submission.abandon("refused")
                 raise
             self._refused_at = time.monotonic()
             self.report(f"note: {problem}; tried again in {REFUSED_S:.0f} s")

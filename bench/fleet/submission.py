@@ -25,6 +25,7 @@ from pydantic import AwareDatetime, ValidationError
 
 from bench.base.files import append_text, create_file
 from bench.base.validation import Frozen
+from bench.fleet.engines import ATTACHED
 from bench.fleet.profile import Profile
 from bench.results import store
 from bench.results.lease import DEAD_S, Owner, alive, myself
@@ -125,6 +126,20 @@ class Submission:
         """Say that these cells are not wanted any more; raises as `close`."""
         line = json.dumps({"at": _now().isoformat(), "cells": [*cells]})
         append_text(self.home / "cancelled.jsonl", line + "\n")
+
+    @property
+    def orphaned(self) -> bool:
+        """Have all processes died that have submitted it, where its jobs end with them?"""
+        owners = [self.claim.owner, *self.owners.values()]
+        return self.claim.profile.engine in ATTACHED and not any(
+            alive(owner) is not False for owner in owners
+        )
+
+    def abandon(self, reason: str) -> None:
+        """Have nobody attach to it again: a run may claim its cells anew; raises as `close`."""
+        self.cancel(self.ids - self.ended)
+        if not self.closed:
+            self.close(reason)
 
     def has(self, cell: str, seal: str | None) -> bool:
         """Is a cell still to be trained, whose record has this seal? A new record says no."""
@@ -252,7 +267,11 @@ def claim_cells(
     known: dict[int, Submission] = {}
     while True:
         numbers = _numbers(root)
-        known |= {s.claim.number: s for s in submissions(root) if s.claim.number not in known}
+        for found in submissions(root):
+            if found.orphaned:
+                found.abandon("the run that had it died")
+            else:
+                known.setdefault(found.claim.number, found)
         holding = {
             n: s for n, s in known.items() if any(s.has(i, seal) for i, seal in wanted.items())
         }
