@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,6 @@ from bench.planning import planner
 from bench.results import lease, store
 from bench.results.record import Record
 from bench.results.record_diff import diff_records
-from bench.run import journal
-from bench.run.events import Started
 
 pytest.importorskip("ray", reason="no Ray: pip install 'signbench[ray]'")
 pytestmark = [pytest.mark.slow, pytest.mark.linux]
@@ -103,26 +102,15 @@ def as_here(home: Path, root: str) -> list[Record]:
     return theirs
 
 
-def begins(root: Path) -> list[str]:
-    """The cells that workers began with, each as often as one did."""
-    events = (
-        event
-        for book in journal.journals(root, "1")
-        for _, event in book.read()
-        if isinstance(event, Started)
-    )
-    return [event.cell_id for event in events]
-
-
-def workers() -> list[int]:
-    """The processes of Ray that have a batch."""
-    found: list[int] = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if path.read_bytes().startswith(b"ray::run_batch"):
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
+def workers(nodes: RayNodes) -> dict[int, str]:
+    """The processes that have a batch, each with its node."""
+    found: dict[int, str] = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (path / "cmdline").read_bytes().startswith(b"ray::run_batch"):
+                parent = (path / "stat").read_text().rpartition(")")[2].split()[1]
+                raylet = Path("/proc", parent, "cmdline").read_text()
+                found |= {int(path.name): node for node in nodes.nodes if node in raylet}
     return found
 
 
@@ -173,15 +161,17 @@ def test_nodes_and_workers_may_die(home: Path, nodes: RayNodes) -> None:
     assert before
 
     run = start(home, nodes, *words)
-    until(lambda: set(checkpoints(root)) - before, run)
-    nodes.kill(nodes.nodes[0])
-    for worker in workers():
+    until(lambda: set(checkpoints(root)) - before and workers(nodes), run)
+    (_, node), *others = workers(nodes).items()
+    nodes.kill(node)
+    for worker, _ in others:
         os.kill(worker, signal.SIGKILL)
     out, err = run.communicate(timeout=WAIT_S)
     assert run.returncode == 0, out + err
-    assert [json.loads(line)["kind"] for line in out.splitlines()].count("end") >= 2
-    ends = {job.end for r in as_here(home, "apart") for p in r.earlier if (job := p.job)}
-    assert "NODE_FAIL" in ends
+    assert {json.loads(line)["kind"] for line in out.splitlines()} >= {"start", "end", "over"}
+    assert any(record.earlier for record in as_here(home, "apart"))
+    ends = [path.read_text() for path in root.glob("jobs/*/ends.jsonl")]
+    assert '"end":"NODE_FAIL"' in "".join(ends)
     end = time.monotonic() + WAIT_S
     while list((home / "scratch").iterdir()) and time.monotonic() < end:
         time.sleep(0.1)
