@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bench.base.files import append_text
-from bench.fleet import parcel
+from bench.fleet import landing, parcel
 from bench.fleet.batch import Batch
 from bench.fleet.parcel import Parcel
 from bench.results import store
@@ -70,9 +70,7 @@ class Deliveries:
             UsageError: it is no archive, or a damaged one.
             EnvironmentProblem: the disk is full, or the results folder cannot be written.
         """
-        from bench.fleet.landing import land  # which imports torch
-
-        return land(content, self.root, self.owner, batch.cells, batch.before)
+        return landing.land(content, self.root, self.owner, batch.cells, batch.before)
 
     def write_journal(self, name: str, content: bytes) -> None:
         """Add lines to a journal that a node writes, if `name` is that of one."""

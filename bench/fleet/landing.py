@@ -14,7 +14,7 @@ from bench.results import archive, attic, cell_folders, lease, store, weight_fil
 from bench.results.cell_folders import CellFolder
 from bench.results.merge import SCRATCH
 from bench.spec.cell import Cell
-from bench.train import checkpoint
+from bench.train import checkpoint_folders
 
 
 def land(
@@ -69,7 +69,7 @@ def _land(
     home = store.cell_path(root, cell)
     with lease.idle(root, home, owner):
         if record is None or not record.measured:
-            checkpoint.adopt(home, theirs.home)
+            checkpoint_folders.adopt(home, theirs.home)
         if record is None:
             _move(theirs.home, home, ("log.txt",))
             return []
@@ -78,7 +78,7 @@ def _land(
         sound = [name for name, why in problems.items() if not why]
         _move(theirs.home, home, (*sound, "log.txt", "record.json"))  # the record comes last
         if record.measured:
-            checkpoint.remove_all(home)
+            checkpoint_folders.remove_all(home)
     return [why for why in problems.values() if why]
 
 

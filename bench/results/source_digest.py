@@ -39,6 +39,7 @@ ASIDE = (  # of those packages; what numbers owe to them stands in the cell, or 
     "data/reading.py",
     "data/sources.py",
     "train/checkpoint_files.py",
+    "train/checkpoint_folders.py",
     "train/checkpoint.py",  # what continues is, bit for bit, what would have been
     "train/checkpoint_files.py",
     "train/compile_policy.py",  # which of them a cell gets stands in its record

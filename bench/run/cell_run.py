@@ -47,7 +47,7 @@ def run(job: Job, link: RunLink | None = None) -> None:
     """
     link = link or ALONE
     link.emit(Started(job.cell.id))
-    from bench.train import checkpoint
+    from bench.train import checkpoint_folders
     from bench.train.trainer import TrainingStopped
 
     cell = CellRun(job, link)
@@ -60,7 +60,7 @@ def run(job: Job, link: RunLink | None = None) -> None:
         return
     store.save_record(job.root, record)
     if record.measured:
-        checkpoint.remove_all(cell.home)
+        checkpoint_folders.remove_all(cell.home)
     cell.log.end(record.status, record.reason)
     link.emit(Ended(job.cell.id, record.status, record.reason, record.last_acc))
 

@@ -10,8 +10,6 @@ touches none. Two are kept.
 """
 
 import contextlib
-import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,9 +19,9 @@ from bench.base.files import sync_folder
 from bench.errors import EnvironmentProblem
 from bench.results.record import Provenance
 from bench.train.checkpoint_files import Unusable, read_files, read_intact, write_files
+from bench.train.checkpoint_folders import KEPT, folder, list_folders, remove
 from bench.train.snapshot import Snapshot
 
-KEPT = 2
 PART = ".part"  # the one that is being written
 DAMAGED = r"\d+-\d+\.damaged"
 
@@ -60,11 +58,6 @@ class CheckpointWriter:
         self.last = time.monotonic()
 
 
-def folder(home: Path) -> Path:
-    """Where the checkpoints of the cell whose files are in `home` lie."""
-    return home / "checkpoints"
-
-
 def step_folder(home: Path, epoch: int, step: int) -> Path:
     """Where the checkpoint before that step lies."""
     return folder(home) / f"{epoch:06d}-{step:08d}"
@@ -72,7 +65,7 @@ def step_folder(home: Path, epoch: int, step: int) -> Path:
 
 def count_epochs(home: Path) -> int:
     """How many epochs are done by the newest checkpoint of the cell whose files are in `home`."""
-    return max((int(path.name.partition("-")[0]) for path in _list_folders(home)), default=0)
+    return max((int(path.name.partition("-")[0]) for path in list_folders(home)), default=0)
 
 
 def write(home: Path, cell_id: str, snapshot: Snapshot, processes: list[Provenance]) -> Path:
@@ -91,19 +84,19 @@ def write(home: Path, cell_id: str, snapshot: Snapshot, processes: list[Provenan
         root.mkdir(parents=True, exist_ok=True)
         if _is_sound(path, cell_id):
             return path
-        _remove(part)
+        remove(part)
         part.mkdir()
         try:
             write_files(part, cell_id, snapshot, processes)
-            _remove(path)
+            remove(path)
             part.rename(path)
         except BaseException:
-            _remove(part)
+            remove(part)
             raise
         for each in (path, root):
             sync_folder(each)
-        for old in _list_folders(home)[KEPT:]:
-            _remove(old)
+        for old in list_folders(home)[KEPT:]:
+            remove(old)
     except OSError as error:
         message = f"cannot write `{path}`: {error.strerror or error}"
         raise EnvironmentProblem(message) from None
@@ -122,12 +115,12 @@ def read_newest(
         EnvironmentProblem: the disk cannot be read, or one cannot be set aside.
     """
     try:
-        for path in _list_folders(home):
+        for path in list_folders(home):
             try:
                 return read_files(path, cell_id)
             except Unusable as problem:
                 set_aside(path, str(problem), report)
-        if _list_folders(home, DAMAGED):
+        if list_folders(home, DAMAGED):
             report("no checkpoint is left, training begins anew")
     except OSError as error:
         message = f"cannot read `{error.filename or folder(home)}`: {error.strerror or error}"
@@ -137,7 +130,7 @@ def read_newest(
 
 def examine(home: Path, cell_id: str) -> Iterator[tuple[Path, str]]:
     """Each checkpoint of a cell, the newest first, and what is wrong with it; nothing if sound."""
-    for path in _list_folders(home):
+    for path in list_folders(home):
         try:
             read_intact(path, cell_id)
             yield path, ""
@@ -157,7 +150,7 @@ def set_aside(path: Path, why: str, report: Callable[[str], None]) -> None:
     report(f"checkpoint {path.name} is not used: {why}")
     aside = path.with_name(f"{path.name}.damaged")
     try:
-        _remove(aside)
+        remove(aside)
         path.rename(aside)
     except OSError as error:
         message = f"cannot rename `{path}`: {error.strerror or error}"
@@ -169,41 +162,7 @@ def remove_unfinished(home: Path) -> None:
     unfinished = (home.glob(f".{name}.*") for name in ("*.safetensors", "record.json"))
     with contextlib.suppress(OSError):
         for path in (folder(home) / PART, *(p for paths in unfinished for p in paths)):
-            _remove(path)
-
-
-def remove_all(home: Path) -> None:
-    """Remove all checkpoints, the damaged too: the cell is measured."""
-    with contextlib.suppress(OSError):
-        _remove(folder(home))
-
-
-def adopt(home: Path, others: Path) -> None:
-    """
-    Take over the checkpoints in the folder `others` if their newest is newer than those of a cell.
-
-    They lie on the same disk; as ever the newest are kept.
-
-    Raises:
-        EnvironmentProblem: they cannot be moved, or the cell's folder of checkpoints is a link.
-    """
-    root, known = folder(home), {path.name for path in _list_folders(home)}
-    theirs = {path.name: path for path in _list_folders(others)}
-    if max(theirs, default="") <= max(known, default=""):
-        return
-    try:
-        if root.is_symlink():
-            message = f"cannot write `{root}`: it is a link"
-            raise EnvironmentProblem(message)
-        root.mkdir(parents=True, exist_ok=True)
-        for name in sorted(theirs.keys() - known):
-            theirs[name].rename(root / name)
-        sync_folder(root)
-        for old in _list_folders(home)[KEPT:]:
-            _remove(old)
-    except OSError as error:
-        message = f"cannot write `{root}`: {error.strerror or error}"
-        raise EnvironmentProblem(message) from None
+            remove(path)
 
 
 def _is_sound(path: Path, cell_id: str) -> bool:
@@ -212,19 +171,3 @@ def _is_sound(path: Path, cell_id: str) -> bool:
     except Unusable:
         return False
     return True
-
-
-def _list_folders(home: Path, name: str = r"\d+-\d+") -> list[Path]:
-    """The checkpoints of a cell, the newest first; none where their folder is a link."""
-    root = folder(home)
-    if root.is_symlink() or not root.is_dir():
-        return []
-    return sorted((p for p in root.iterdir() if re.fullmatch(name, p.name)), reverse=True)
-
-
-def _remove(path: Path) -> None:
-    """Remove a file, a link or a folder, if there is one; what a link leads to stays."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

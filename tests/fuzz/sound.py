@@ -15,7 +15,7 @@ from bench.results import store
 from bench.run import cell_run
 from bench.run.job import Job
 from bench.spec.plan import Plan
-from bench.train import checkpoint
+from bench.train import checkpoint_folders
 from fuzz import reports
 from fuzz.box import Box
 
@@ -44,10 +44,10 @@ def measured(box: Box) -> tuple[Plan, list[str]]:
         fresh()
         plan = planner.plan(path)
         store.save_plan(box.results, plan)
-        clear, checkpoint.remove_all = checkpoint.remove_all, lambda _: None
+        clear, checkpoint_folders.remove_all = checkpoint_folders.remove_all, lambda _: None
         for cell in plan.cells:
             cell_run.run(Job(cell, box.results, "cpu", 1, 0, False, box.inside, (), (), 0.0))
-        checkpoint.remove_all = clear
+        checkpoint_folders.remove_all = clear
         there = [path for path in box.results.rglob("*") if path.is_file()]
         files = {str(p.relative_to(box.results)): p.read_bytes() for p in there}
         texts = [files[f"cells/{cell.slug}/record.json"].decode() for cell in plan.cells]

@@ -30,7 +30,7 @@ from bench.run.cell_run import CellRun
 from bench.run.events import Ended, Event, Noted, Progressed
 from bench.run.job import Job
 from bench.run.link import RunLink
-from bench.train import checkpoint, checkpoint_files, model
+from bench.train import checkpoint, checkpoint_files, checkpoint_folders, model
 from bench.train.checkpoint import CheckpointWriter
 from bench.train.checkpoint_files import Manifest
 from bench.train.outcome import Outcome
@@ -256,7 +256,7 @@ def test_links_are_not_followed(two: Path, tmp_path_factory: pytest.TempPathFact
     with pytest.raises(EnvironmentProblem, match="checkpoints`: it is a link"):
         checkpoint.write(two, "cell", snapshot(3), [ORIGIN])
     checkpoint.remove_unfinished(two)
-    checkpoint.remove_all(two)
+    checkpoint_folders.remove_all(two)
     assert sorted(away.rglob("*")) == before
     assert not (two / "checkpoints").exists()
 
