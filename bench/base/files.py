@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import uuid
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -10,6 +11,7 @@ from typing import IO
 
 from bench.errors import EnvironmentProblem
 
+SMALL = 2**26  # bytes that are read at once of what may be anybody's
 NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
@@ -19,6 +21,23 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
+
+
+def read_small(path: Path, most: int = SMALL, start: int = 0) -> bytes:
+    """
+    Read a file that may be anybody's, from byte `start` on: if it is a file, and not too long.
+
+    Raises:
+        OSError: it is not there, cannot be read, is a pipe, device or folder, or has more bytes.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+    if status.st_size - start > most:
+        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read(most)
 
 
 def write_file(path: Path, content: str | bytes) -> Path:

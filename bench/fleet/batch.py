@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from bench.base.files import write_file
+from bench.base.files import read_small, write_file
 from bench.base.validation import Frozen
 from bench.errors import UsageError
 from bench.results import store
@@ -98,7 +98,7 @@ def load_batch(path: Path) -> Batch:
         UsageError: there is none, or it is damaged or of another version.
     """
     try:
-        return Batch.model_validate_json(path.read_bytes())
+        return Batch.model_validate_json(read_small(path))
     except OSError as error:
         message = f"cannot read the batch `{path}`: {error.strerror or error}"
         raise UsageError(message) from None

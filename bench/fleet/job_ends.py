@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bench.base.files import append_text
+from bench.base.files import append_text, read_small
 from bench.fleet.allocation import Allocation
 from bench.results import store
 from bench.results.record import EngineJob
@@ -32,7 +32,7 @@ def read_ends(root: Path, submission: str, allocation: Allocation) -> tuple[Engi
     if not submission:
         return tuple(found)
     try:
-        lines = ends_path(root, submission).read_bytes().splitlines()
+        lines = read_small(ends_path(root, submission)).splitlines()
     except OSError:
         return tuple(found)
     for line in lines:

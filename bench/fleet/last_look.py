@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, ValidationError
 
-from bench.base.files import write_file
+from bench.base.files import read_small, write_file
 from bench.base.validation import Frozen
 from bench.errors import EnvironmentProblem
 from bench.fleet.engine import JobState
@@ -35,6 +35,6 @@ def save_look(root: Path, submission: str, states: Mapping[str, JobState]) -> No
 def read_look(root: Path, submission: str) -> Look | None:
     """What was last kept; None if there is nothing that can be read."""
     try:
-        return Look.model_validate_json((home(root, submission) / "look.json").read_bytes())
+        return Look.model_validate_json(read_small(home(root, submission) / "look.json"))
     except (OSError, ValidationError):
         return None

@@ -23,7 +23,7 @@ from typing import TypeVar
 
 from pydantic import AwareDatetime, ValidationError
 
-from bench.base.files import append_text, create_file
+from bench.base.files import append_text, create_file, read_small
 from bench.base.validation import Frozen
 from bench.fleet.engines import ATTACHED
 from bench.fleet.profile import Profile
@@ -215,9 +215,7 @@ class Submission:
 
     def _read_cancelled(self) -> None:
         try:
-            with (self.home / "cancelled.jsonl").open("rb") as file:
-                file.seek(self._cancelled_bytes)
-                content = file.read()
+            content = read_small(self.home / "cancelled.jsonl", start=self._cancelled_bytes)
         except OSError:
             return
         content = content[: content.rfind(b"\n") + 1]
@@ -295,7 +293,7 @@ def _numbers(root: Path) -> list[int]:
 def _read(kind: type[F], path: Path) -> F | None:
     """What a file of that kind says; None if there is none, or none that can be read."""
     try:
-        return kind.model_validate_json(path.read_bytes())
+        return kind.model_validate_json(read_small(path))
     except (OSError, ValidationError):
         return None
 

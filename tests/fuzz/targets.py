@@ -7,6 +7,7 @@ To add one: a function `(Box, Random) -> Read`, and its line in `TARGETS`.
 from fuzz.archives import archives
 from fuzz.box import Target
 from fuzz.checkpoints import checkpoints
+from fuzz.fleet import machines, submissions
 from fuzz.images import cifar, idx, images
 from fuzz.journals import journals
 from fuzz.leases import leases
@@ -30,4 +31,6 @@ TARGETS: dict[str, tuple[Target, int]] = {  # and how many inputs `make fuzz` ma
     "journals": (journals, 2_000),
     "archives": (archives, 2_000),
     "leases": (leases, 1_000),
+    "machines": (machines, 2_000),
+    "submissions": (submissions, 1_000),
 }
