@@ -297,7 +297,7 @@ def now(cell: Cell) -> Cell:
     """The cell as it would be planned now; a plugin that is not found keeps its digest."""
     refs = {
         role: ref.model_copy(update={"source": source(registry, ref.name) or ref.source})
-        for role, registry, ref in _refs(cell)
+        for role, registry, ref in list_refs(cell)
     }
     above = {
         role: parent.model_copy(update={"cell": now(parent.cell)})
@@ -327,8 +327,8 @@ def _own_changes(old: Cell, new: Cell) -> list[str]:
         reasons += [f"{f} changed" for f in files if old.numerics.get(f) != new.numerics.get(f)]
     elif new.numerics:
         reasons.append(OLD)
-    refs = {role: ref for role, _, ref in _refs(old)}
-    for role, registry, ref in _refs(new):
+    refs = {role: ref for role, _, ref in list_refs(old)}
+    for role, registry, ref in list_refs(new):
         before = refs.get(role, ref)
         if before.version != ref.version:
             reasons.append(f"version of {ref.name} {before.version} -> {ref.version}")
@@ -343,7 +343,8 @@ def _own_changes(old: Cell, new: Cell) -> list[str]:
 def drift(cells: Iterable[Cell]) -> list[str]:
     """What changed since these cells were planned, each reason once; versions are not looked at."""
     made = {
-        (tuple((r.name, r.source) for _, _, r in _refs(c)), *c.numerics.items()): c for c in cells
+        (tuple((r.name, r.source) for _, _, r in list_refs(c)), *c.numerics.items()): c
+        for c in cells
     }
     return list(dict.fromkeys(why for cell in made.values() for why in changes(cell, now(cell))))
 
@@ -357,40 +358,14 @@ def confirm(cell: Cell) -> None:
         UsageError: a file that its id covers changed since.
     """
     for each in (*cell.ancestry(), cell):
-        for _, registry, ref in _refs(each):
+        for _, registry, ref in list_refs(each):
             registry.load(ref.name)
     if reasons := changes(cell, now(cell)):
         message = f"{', '.join(reasons)} since {cell.slug} was planned; run the suite again"
         raise UsageError(message)
 
 
-def refuse_other_code(cell: Cell) -> None:
-    """
-    Nothing, unless a plugin of a recorded cell is a file here that is not the one it trained with.
-
-    A record may be anybody's, so it does not choose which of this user's files are run: only one
-    that says what its own said.
-
-    Raises:
-        UsageError: one is another file; nothing was imported.
-    """
-    for _, registry, ref in _refs(cell):
-        if file := other_code(registry, ref):
-            message = (
-                f"`{file}` is not the `{ref.name}` that {cell.slug} was trained with; "
-                "it is not run for it, name the folder of that one with --plugins"
-            )
-            raise UsageError(message)
-
-
-def other_code(registry: Registry[Any], ref: Ref) -> Path | None:
-    """The local file that has the name of a recorded plugin, and says something else."""
-    origin = registry.origins().get(ref.name)
-    file = origin.file if origin else None
-    return file if file and source(registry, ref.name) != ref.source else None
-
-
-def _refs(cell: Cell) -> Iterator[tuple[str, Registry[Any], Ref]]:
+def list_refs(cell: Cell) -> Iterator[tuple[str, Registry[Any], Ref]]:
     """The cell's plugins: its field, who finds it, its name."""
     if cell.weights:
         yield "weights", ESTIMATORS, cell.weights

@@ -22,7 +22,7 @@ from bench.nn.coach import Coach
 from bench.nn.contract import Estimator
 from bench.nn.layers import Layers
 from bench.registry import BACKBONES, ESTIMATORS, P, Registry, add_folders
-from bench.results import cell_folders, source_digest, store
+from bench.results import cell_folders, local_code, store
 from bench.results.record import Record
 from bench.spec.cell import Cell, ParentRole, Recipe, Ref, Role, bits_by_role
 from bench.train.levels import Claim
@@ -191,7 +191,7 @@ def load_recorded(record: Record, root: Path, which: str) -> nn.Module:
         message = f"no weights at `{path}`; run the cell again to have them"
         raise UsageError(message)
     state = read_weights(path)
-    source_digest.refuse_other_code(record.cell)
+    local_code.refuse_other_code(record.cell)
     model = build(record.cell).net
     try:
         model.load_state_dict(state)

@@ -91,7 +91,7 @@ def test_no_numeric_file_is_forgotten() -> None:
 
 
 BESIDE = (  # of other packages: their values stand in the cell or its record
-    "results/source_digest.py",
+    "results/local_code.py",
     "base/machine.py",  # how many threads decode, which changes no pixel
     "base/validation.py",  # words of an error
     "errors.py",

@@ -21,7 +21,7 @@ from bench.report.figures import gallery
 from bench.report.figures.style import label, styled
 from bench.report.page.page_figures import PageFigure, page_figure
 from bench.report.page.property_cards import Proof, Proofs, estimators
-from bench.results import plan_owner, source_digest
+from bench.results import local_code, plan_owner
 from bench.spec.cell import Ref, Role
 from bench.spec.composition import compose, digest
 from bench.spec.plan import Plan
@@ -69,7 +69,7 @@ def origins(plan: Plan) -> str:
 
 def _built(ref: Ref) -> Surrogate | str:
     """The estimator, or why it has no f to speak of; another's code of its name is not run."""
-    if file := source_digest.other_code(ESTIMATORS, ref):
+    if file := local_code.other_code(ESTIMATORS, ref):
         return f"not proved: {ref.name} is not what `{file}` is now"
     try:
         plugin = ESTIMATORS.build(ref.name, ref.params)
