@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from bench.errors import UsageError
 from bench.fleet.packing import pack
 from bench.fleet.profile import Profile
 from bench.spec.cell import Cell
@@ -52,7 +53,20 @@ class JobOptions:
         return many if isinstance(many, int) else "auto"
 
     def pack(self, profile: Profile, cells: Sequence[Cell]) -> list[list[Cell]]:
-        """The cells of each job, in the order in which they are to be submitted."""
+        """
+        The cells of each job, in the order in which they are to be submitted.
+
+        Raises:
+            UsageError: a cell has fewer images in a batch than processes.
+        """
+        few = next((cell for cell in cells if cell.recipe.batch_size < profile.ranks), None)
+        if few:
+            key = "gpus_per_cell" if profile.gpus_per_cell else "ranks_per_cell"
+            message = (
+                f"--on {profile.name}: {profile.ranks} processes train a cell, and a batch of "
+                f"`{few.slug}` has {few.recipe.batch_size} images: lower {key}"
+            )
+            raise UsageError(message)
         seconds, measured = self.measure(cells)
         asked = self.at_once(profile)
         return pack(

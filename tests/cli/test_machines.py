@@ -148,22 +148,6 @@ def test_a_node_that_is_not_as_it_should_be_is_told(
     assert all(found[what].startswith(text) for what, text in told.items())
 
 
-@pytest.mark.slow
-def test_a_profile_is_checked(ask: Bench, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line for each finding, JSON for programs; what fails is the exit code's."""
-    monkeypatch.setitem(engines.CLASSES, "slurm", ("job_processes", "JobProcesses"))
-
-    code, out, _ = ask("machines", "check", "slurm", "--json")
-
-    found = {finding["what"]: finding["state"] for finding in json.loads(out)}
-    assert code == 0
-    assert found.pop("clocks") == found.pop("link") == found.pop("folder") == "ok"
-    assert found == {
-        "engine": "ok", "versions": "ok", "CPU": "ok", "data": "warn", "two nodes": "warn",
-        "flock": "ok", "renames": "ok",
-    }  # fmt: skip
-
-
 def test_what_cannot_be_tried_is_told(ask: Bench) -> None:
     """This machine needs no trial; an engine that is not there is one line, and what to install."""
     assert ask("machines", "check", "local")[1] == (

@@ -123,6 +123,9 @@ def test_the_best_number_at_a_time_is_taken(ask: Ask, suite: Path) -> None:
 def test_what_cannot_be_measured_is_said(ask: Ask, suite: Path) -> None:
     """Cells of several processes, an unknown profile, an engine that is not there."""
     assert "not measured: ste" in ask("plan", suite, "--on", "ranks")[1]
+    code, _, err = ask("plan", suite, "--on", "ranks:gpus_per_cell=99")
+    assert code == 2
+    assert "99 processes train a cell, and a batch of `ste-" in err
     code, _, err = ask("plan", suite, "--on", "ranks", "--calibrate")
     assert (code, "trains each cell by 2 processes" in err) == (2, True)
     code, _, err = ask("plan", suite, "--on", "fwe")
@@ -131,19 +134,3 @@ def test_what_cannot_be_measured_is_said(ask: Ask, suite: Path) -> None:
         patch.setitem(engines.CLASSES, "slurm", ("no_such_module", "Slurm"))
         code, _, err = ask("plan", suite, "--on", "few", "--calibrate")
     assert (code, "pip install 'signbench[slurm]'" in err) == (5, True)
-
-
-@pytest.mark.slow
-def test_one_job_calibrates(ask: Ask, suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A graph once; what it measured is kept, and found by the next plan."""
-    monkeypatch.setitem(engines.CLASSES, "slurm", ("job_processes", "JobProcesses"))
-    words = ("plan", suite, "--on", "few", "--filter", "estimator=ste")
-
-    code, out, err = ask(*words, "--calibrate")
-    again = ask(*words, "--calibrate")
-
-    assert code == 0
-    assert "not measured" not in out
-    assert err.startswith("job 1 is to measure 1 graph")
-    assert again == (0, out, "")
-    assert not [*Path("results", "jobs").iterdir()]

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench.base.duration import clock
 from bench.base.text import count
 from bench.cli.health.finding import Finding, Findings
 from bench.errors import BenchError
@@ -44,15 +43,23 @@ def examine_profile(
 def judge(profile: Profile, trial: Trial, here: NodeFacts) -> Iterator[Finding]:
     """What a trial says about a profile."""
     if trial.problem:
-        advice = "what a job prints last is in its log; `results` of the profile is the folder"
+        advice = (
+            "if it ended: do nodes see the results folder at this path, or at another one that "
+            "`results` of the profile says, and is signbench installed there?"
+        )
         yield Finding("fail", "engine", trial.problem, advice)
         return
     hosts = ", ".join(facts.host for facts in trial.facts[: len(trial.states)])
-    text = f"{profile.engine} answers: jobs ran on {hosts}, {clock(trial.queued_s)} in the queue"
+    text = f"{profile.engine} answers: jobs ran on {hosts}, the first after {trial.queued_s:.0f} s"
     yield Finding("ok", "engine", text)
     for facts in trial.facts[: len(trial.states)]:
         yield from _judge_software(facts, here)
         yield from _judge_hardware(profile, facts)
+        if not facts.data_there and (here.data_there or profile.data):
+            advice = "`data` of the profile names the folder of data sets as nodes see it"
+            yield Finding(
+                "warn", "data", f"{facts.host}: the folder of data sets is not there", advice
+            )
     if trial.observations:
         yield from _judge_folder(trial)
 
@@ -104,9 +111,6 @@ def _judge_hardware(profile: Profile, facts: NodeFacts) -> Iterator[Finding]:
         yield Finding("warn", "CPU", f"{text}; {cores} asked for", advice)
     else:
         yield Finding("ok", "CPU", text)
-    if not facts.data_there:
-        advice = "`data` of the profile names the folder as nodes see it; digits need none"
-        yield Finding("warn", "data", f"{facts.host}: the folder of data sets is not there", advice)
 
 
 def _judge_folder(trial: Trial) -> Iterator[Finding]:
