@@ -5,6 +5,7 @@ The scenarios run beside each other on one cluster, for they mostly wait; each h
 results folder, and partitions keep them out of each other's way. SCENARIOS=usr1,limit runs some.
 """
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -222,9 +223,29 @@ def controller(make: Make) -> None:
     assert stage.jobs() == [job]
 
 
+def machines(make: Make) -> None:
+    """A profile is tried by jobs on two nodes, and one job measures what a plan then counts."""
+    stage = make(partition="main")
+    stage.hurry()
+    there = ("--results", str(stage.root))
+    printed = stage.end(stage.start("machines", "check", "here", "--json", *there))
+    found = [(each["what"], each["state"]) for each in json.loads(printed[printed.index("[") :])]
+    plan = ("plan", "suite.yaml", "--on", "here", *there)
+    calibrated = stage.end(stage.start(*plan, "--calibrate"))
+    again = stage.end(stage.start(*plan))
+
+    assert found == [
+        ("engine", "ok"), *[("versions", "ok"), ("CPU", "ok")] * 2,
+        *[(what, "ok") for what in ("folder", "link", "flock", "renames", "clocks")],
+    ]  # fmt: skip
+    assert again in calibrated
+    assert "core-hours; all done" in again
+    assert not [path for path in stage.root.glob("*/*") if path.parent.name != "paces"]
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     limit, power_cut, black_hole, memory, dead, cancelled, preempted, usr1, detached, edited,
-    array, together, two_at_once,
+    array, together, two_at_once, machines,
 )  # fmt: skip
 ALONE: tuple[Scenario, ...] = (controller,)  # for the others cannot be told anything meanwhile
 
