@@ -5,12 +5,12 @@ While a job has a cell this process holds its lease, as a run here would.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from bench.base.files import append_text
+from bench.base.files import append_text, write_file
 from bench.fleet import landing, parcel
 from bench.fleet.batch import Batch
 from bench.fleet.parcel import Parcel
@@ -19,6 +19,7 @@ from bench.results.lease import Leases, myself
 from bench.run.journal import Header
 from bench.spec.cell import Cell
 
+FOUND = re.compile(r"[a-z]+(\.\d)?")
 JOURNAL = re.compile(r"(jobs/[^/.][^/]*/)?events/[^/.][^/]*\.jsonl")
 
 
@@ -45,6 +46,8 @@ class Deliveries:
         Raises:
             EnvironmentProblem: the results folder cannot be read, written or locked.
         """
+        if batch.purpose != "train":
+            return parcel.pack(batch, self.root), ""
         taken: list[Cell] = []
         others = ""
         for cell in batch.cells:
@@ -71,6 +74,13 @@ class Deliveries:
             EnvironmentProblem: the disk is full, or the results folder cannot be written.
         """
         return landing.land(content, self.root, self.owner, batch.cells, batch.before)
+
+    def write_found(self, batch: Batch, found: Mapping[str, bytes]) -> None:
+        """Lay down what a job that trains nothing found, where it is waited for."""
+        folder = self.root / "jobs" / batch.submission
+        for name, content in found.items():
+            if batch.purpose != "train" and FOUND.fullmatch(name) and folder.is_dir():
+                write_file(folder / name, content)
 
     def write_journal(self, name: str, content: bytes) -> None:
         """Add lines to a journal that a node writes, if `name` is that of one."""

@@ -124,6 +124,13 @@ def folder_of(batch: Batch) -> Path:
     return batch.root / "jobs" / batch.submission
 
 
+def read_found(batch: Batch) -> dict[str, bytes]:
+    """The files by which a job says what it found, by their names; none of a batch that trains."""
+    if batch.purpose == "train":
+        return {}
+    return {path.name: path.read_bytes() for path in folder_of(batch).glob("*") if path.is_file()}
+
+
 def words(state: JobState) -> str:
     """How a job is, in the engine's words."""
     return ", ".join(filter(None, [state.word or state.phase, state.reason]))

@@ -16,8 +16,9 @@ from bench.fleet import errand
 from bench.fleet.batch import Batch
 from bench.fleet.engine import Engine
 from bench.fleet.errand import Errand
+from bench.fleet.plugin_copies import copy_plugins
 from bench.fleet.profile import Profile
-from bench.registry import ESTIMATORS, add_folders
+from bench.registry import add_folders
 from bench.run.job import Slot
 from bench.spec.cell import Cell
 from bench.speed import packing
@@ -98,7 +99,7 @@ def calibrate(
     """
     visit = Errand(engine, profile, "measure", root, data)
     try:
-        plugins = [folder.absolute() for folder in ESTIMATORS.folders]
+        plugins = [(profile.results or root) / path for path in copy_plugins(root)]
         job = visit.submit(cells=cells, machines=profile.machines, plugins=plugins, **how)
         report(f"job {job} is to measure {count(len(cells), 'graph')}")
         run_s = profile.time_s or 86400.0

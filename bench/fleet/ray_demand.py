@@ -24,7 +24,9 @@ def demand_of(profile: Profile, batch: Batch) -> Demand:
         message = f"`{profile.name}`: on Ray a cell runs on one node; nodes_per_cell is Slurm's"
         raise UsageError(message)
     memory = parse_size(profile.mem) if profile.mem else 0
-    cpus, cells = profile.cpus_per_cell, max(1, len(batch.cells))
+    cpus, cells = profile.cpus_per_cell, len(batch.cells)
+    if batch.purpose != "train":  # which cells it has says nothing of what runs at a time
+        cells = _most(profile, batch)
     if profile.ranks > 1:
         return Demand(cpus * profile.ranks, profile.gpus_per_cell, memory)
     slots = batch.slots_per_gpu or profile.slots_per_gpu
@@ -34,6 +36,12 @@ def demand_of(profile: Profile, batch: Batch) -> Demand:
         return Demand(cpus * cells, 1, memory)
     at_once = min(cells, slots)
     return Demand(cpus * at_once, at_once / slots, memory)
+
+
+def _most(profile: Profile, batch: Batch) -> int:
+    """Cells that a job of the profile trains at a time, where they have that many."""
+    slots = (batch.slots_per_gpu or profile.slots_per_gpu) if profile.gpus_per_cell else batch.jobs
+    return slots if isinstance(slots, int) else 1
 
 
 def parse_size(text: str) -> int:

@@ -1,6 +1,6 @@
 """What a driver of Ray and its tasks tell each other."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -49,12 +49,14 @@ class Finished:
         code: its exit code; None: it was never begun, `output` says why.
         cells: an archive of all that became of them; None: the node sees the results folder.
         out_of_memory: has the kernel killed a process for want of memory meanwhile?
+        found: files of a batch that trains nothing, where the node sees no results folder.
     """
 
     code: int | None
     output: str = ""
     cells: bytes | None = None
     out_of_memory: bool = False
+    found: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
 
 News: TypeAlias = Arrived | JournalLines | Checkpointed | Finished

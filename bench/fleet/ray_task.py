@@ -19,7 +19,7 @@ from typing import IO, Any
 
 import bench
 from bench.errors import BenchError, EnvironmentProblem
-from bench.fleet import allocation, parcel, process_end
+from bench.fleet import allocation, errand, parcel, process_end
 from bench.fleet.batch import load_batch
 from bench.fleet.ray_messages import Arrived, Begin, Finished, Message, News, Wish
 from bench.fleet.ray_node import Outgoing, need_data
@@ -129,7 +129,8 @@ def _run(
             if outgoing:
                 yield from outgoing.news()
             cells = outgoing.results() if outgoing else None
-            yield Finished(child.returncode, _tail(output), cells, oom_kills() > kills)
+            found = errand.read_found(batch) if outgoing else {}
+            yield Finished(child.returncode, _tail(output), cells, oom_kills() > kills, found)
         finally:
             child.kill()
             child.wait()

@@ -71,7 +71,8 @@ class Tasks:
     def end(self, job: RayJob, end: End) -> None:
         """End a job, or have it begin again; either way nobody has its cells now."""
         self._release(job)
-        if job.node and job.batch.submission and end.word != "COMPLETED":
+        trained = job.batch.purpose == "train" and bool(job.batch.submission)
+        if job.node and trained and end.word != "COMPLETED":
             ended = EngineJob(
                 engine="ray",
                 job=job.id,
@@ -96,6 +97,7 @@ class Tasks:
         elif isinstance(news, Finished):
             if deliveries and news.cells is not None:
                 job.problems += deliveries.land(job.batch, news.cells)
+                deliveries.write_found(job.batch, news.found)
             job.finished = news
         elif deliveries and isinstance(news, JournalLines):
             deliveries.write_journal(news.name, news.content)

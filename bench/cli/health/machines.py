@@ -157,14 +157,12 @@ def _judge_link(first: Observations, second: Observations) -> Iterator[Finding]:
 
 
 def _judge_lock(seen: Observations) -> Iterator[Finding]:
-    """Say what flock does; nothing rests on it, for leases are links."""
-    words = {
-        "excludes": "a lock on one excludes the other",
-        "does not exclude": "holds on one machine only, which does no harm",
-        "no locks": "none here, which does no harm",
-    }
-    if seen.lock:
-        yield Finding("ok", "flock", words[seen.lock])
+    """Say what locks do there; nothing here rests on them."""
+    if seen.lock == "excludes":
+        yield Finding("ok", "flock", "a lock on one excludes the other")
+    elif seen.lock:
+        text = "none here" if seen.lock == "no locks" else "a lock holds on one machine only"
+        yield Finding("ok", "flock", f"{text}; nothing rests on them")
 
 
 def _judge_times(seen: Observations) -> Iterator[Finding]:
