@@ -41,7 +41,9 @@ class JobProcesses:
         for job in jobs:
             self.children[job][0].terminate()
 
-    def script(self, batches: list[Path], *_: object) -> str:
+    def script(
+        self, batches: list[Path], after: Mapping[Path, list[str]], exclude: Iterable[str] = ()
+    ) -> str:
         return "\n".join(map(str, batches))
 
     def poll(self) -> None: ...

@@ -12,6 +12,7 @@ import typer
 from bench import __version__
 from bench.base import signals
 from bench.base.console import print_text
+from bench.cli.cancel import cancel
 from bench.cli.check import check
 from bench.cli.compare import compare
 from bench.cli.completion import completion_
@@ -51,6 +52,7 @@ COMMANDS = {  # in the order of `bench --help`
     "leaderboard": leaderboard,
     "gc": gc,
     "status": status,
+    "cancel": cancel,
     "logs": logs,
     "list": list_,
     "show": show,

@@ -38,6 +38,7 @@ class CellFates:
         seals: of the records that there were when the cells were claimed; None: there was none.
         settle_s: until a record must be seen here that a job has written.
         ended: called with the end of each cell.
+        decided: told what no job's journal tells: what was decided here.
     """
 
     def __init__(
@@ -48,10 +49,11 @@ class CellFates:
         seals: dict[str, str | None],
         settle_s: float,
         ended: Callable[[Ended], None],
+        decided: Listener,
     ) -> None:
         self.open = {cell.id: cell for cell in cells}
         self.settings, self.listener, self.seals = settings, listener, seals
-        self.settle_s, self.ended = settle_s, ended
+        self.settle_s, self.ended, self.decided = settle_s, ended, decided
         self.result = RunResult()
         self.failures = 0
         self.problems: list[str] = []  # of the results folder
@@ -72,20 +74,20 @@ class CellFates:
         seen.job, seen.said = job.job, event.status
         if event.status is CellStatus.INTERRUPTED:
             if event.reason.startswith(STALE):
-                self.end(event)
+                self.end(event, told=True)
                 return
             reason = event.reason or f"job {job.job} was told to stop"
             self.listener(Retrying(cell.id, reason, event.status, event.epoch))
         elif event.status is not CellStatus.BLOCKED:
             self._late[cell.id] = job, event, time.monotonic()
         elif not any(parent.cell.id in self.open for parent in cell.parents.values()):
-            self.end(event)
+            self.end(event, told=True)
 
     def settle(self) -> None:
         """End the cells whose jobs said so and whose records can be seen."""
         for i, (job, event, since) in [*self._late.items()]:
             if self._recorded(self.open[i]):
-                self.end(event)
+                self.end(event, told=True)
             elif time.monotonic() - since > self.settle_s:
                 del self._late[i]
                 if event.status.failed:  # where it could not write
@@ -120,8 +122,10 @@ class CellFates:
         self._act(cell, job, verdict)
         return moved
 
-    def end(self, event: Ended) -> None:
-        """Take a cell as ended, and pass that on."""
+    def end(self, event: Ended, *, told: bool = False) -> None:
+        """Take a cell as ended, and pass that on; `told`: its job has written that down."""
+        if not told:
+            self.decided(event)
         del self.open[event.cell_id]
         self._late.pop(event.cell_id, None)
         self.failures += event.status.failed
@@ -136,10 +140,12 @@ class CellFates:
                 self._fail(cell, job, verdict.status, verdict.reason)
             case Course.STOP:
                 self.end(Ended(cell.id, CellStatus.INTERRUPTED, verdict.reason))
-            case Course.AGAIN:
-                self.listener(Retrying(cell.id, verdict.reason, CellStatus.INTERRUPTED))
-            case Course.RETRY:
-                self.listener(Retrying(cell.id, verdict.reason, verdict.status))
+            case Course.AGAIN | Course.RETRY:
+                again = verdict.course is Course.AGAIN
+                status = CellStatus.INTERRUPTED if again else verdict.status
+                event = Retrying(cell.id, verdict.reason, status)
+                self.decided(event)
+                self.listener(event)
             case Course.WAIT:
                 pass
 

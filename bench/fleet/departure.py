@@ -94,7 +94,7 @@ class Departure:
             ended = following.fates.result.ended.values()
             n += sum(event.reason == CANCELLED for event in ended)
             return f"{count(n, 'cell')} cancelled; what is recorded stays, run again to continue"
-        live = following.live
+        live = following.tasks.live
         waiting = n - sum(len(task.open) for task in live)
         words = f"{count(n - waiting, 'cell')} in {count(len(live), 'job')}"
         more = f", {count(waiting, 'cell')} not submitted yet" if waiting else ""

@@ -7,6 +7,7 @@ moment: what it knows lies in the results folder, and the next one goes on from 
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -81,12 +82,13 @@ class Follower:
         pace = self.pace or (ATTACHED if self.attached else Pace())
         with signals.requests() as requests:
             following = Following(cells, claimant, self.engines.open, listener, self.report, pace)
-            following.claim()
             departure = Departure(following, requests, self.leaving, attached=self.attached)
-            while not departure.over:
-                following.advance()
-                if self.detach and following.fates.open:
-                    raise Detached(departure.describe())
-                departure.nap(pace.read_s)
+            with closing(following.decisions):
+                following.claim()
+                while not departure.over:
+                    following.advance()
+                    if self.detach and following.fates.open:
+                        raise Detached(departure.describe())
+                    departure.nap(pace.read_s)
             departure.conclude()
         return following.fates.result

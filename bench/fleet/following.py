@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bench.base.text import count
-from bench.errors import EnvironmentProblem
-from bench.fleet.batch import batch_path
 from bench.fleet.cell_fates import CellFates
 from bench.fleet.claiming import Claimant
+from bench.fleet.decisions import Decisions
 from bench.fleet.engine import Engine, JobState, Phase
 from bench.fleet.job_ends import note_end
 from bench.fleet.last_look import save_look
@@ -16,7 +15,8 @@ from bench.fleet.news import News
 from bench.fleet.nodes import Nodes
 from bench.fleet.profile import Profile
 from bench.fleet.submission import Submission
-from bench.fleet.tasks import Task
+from bench.fleet.submitter import Submitter
+from bench.fleet.tasks import Task, Tasks
 from bench.results import store
 from bench.results.lease import alive
 from bench.results.record import EngineJob
@@ -25,7 +25,6 @@ from bench.run.parents import Parents
 from bench.spec.cell import Cell
 from bench.spec.cell_status import CellStatus
 
-REFUSED_S = 60.0  # until an engine that refused is asked again, while it has jobs of ours
 CANCELLED = "cancelled"
 
 
@@ -69,13 +68,13 @@ class Following:
     ) -> None:
         self.claimant, self.pace, self.report = claimant, pace, report
         self.root = claimant.root
-        self.tasks: dict[str, Task] = {}  # by their batch, in the order of submitting
+        self.tasks = Tasks()
         self.submissions: list[Submission] = []
         self._open_engine = open_engine
         self._news: dict[int, News] = {}
-        self._task_of: dict[str, Task] = {}
+        self.decisions = Decisions(self.root, self.tasks, claimant.settings.argv)
         self._nodes = Nodes()
-        self._looked_at = self._refused_at = float("-inf")
+        self._looked_at = float("-inf")
         self._parents = Parents(self.root, cells)
         self._children: dict[str, list[str]] = {}
         for cell in cells:
@@ -84,18 +83,16 @@ class Following:
         records = {cell.id: store.find_record(self.root, cell) for cell in cells}
         seals = {i: None if record is None else record.seal for i, record in records.items()}
         self.fates = CellFates(
-            cells, claimant.settings, listener, seals, pace.settle_s, self._note_end
+            cells, claimant.settings, listener, seals, pace.settle_s, self._note_end, self.decisions
+        )
+        self._submitter = Submitter(
+            self.root, self.tasks, self.fates, self._parents, self._nodes, open_engine, report
         )
         if not claimant.remeasure:
             for i, record in records.items():
                 if record is not None and record.measured:  # another run was faster
                     why = record.reason or "by another run"
                     self.fates.end(Ended(i, record.status, why, record.last_acc))
-
-    @property
-    def live(self) -> list[Task]:
-        """Those whose job the engine has."""
-        return [task for task in self.tasks.values() if task.job]
 
     def claim(self) -> None:
         """
@@ -112,10 +109,7 @@ class Following:
             cells = 0
             for batch, ids in submission.claim.batches.items():
                 has = {i for i in ids if i in self.fates.open and submission.has(i, seals[i])}
-                if mine := has - self._task_of.keys():
-                    task = self.tasks[batch] = Task(submission, batch, mine)
-                    self._task_of |= dict.fromkeys(mine, task)
-                    cells += len(mine)
+                cells += self.tasks.add(submission, batch, has)
             name = submission.claim.name
             if submission is not new:
                 self.report(f"attached to submission {name}: {count(cells, 'cell')}")
@@ -128,7 +122,7 @@ class Following:
             EnvironmentProblem: the engine refuses, and has no jobs of ours.
         """
         for submission in self.submissions:
-            if any(task.job for task in self._tasks(submission)):
+            if any(task.job for task in self.tasks.of(submission)):
                 self._engine(submission).poll()
             self._read(submission)
         self.fates.settle()
@@ -137,9 +131,8 @@ class Following:
             for submission in self.submissions:
                 self._look(submission)
         self._judge_ended()
-        if time.monotonic() - self._refused_at >= REFUSED_S:
-            for submission in self.submissions:
-                self._submit(submission)
+        for submission in self.submissions:
+            self._submitter.submit(submission)
 
     def cancel(self) -> list[tuple[Engine, set[str]]]:
         """
@@ -152,7 +145,7 @@ class Following:
         """
         ending: list[tuple[Engine, set[str]]] = []
         for submission in self.submissions:
-            tasks = self._tasks(submission)
+            tasks = self.tasks.of(submission)
             if tasks:
                 submission.cancel(i for task in tasks for i in task.open)
             if jobs := {task.job for task in tasks if task.job}:
@@ -163,24 +156,24 @@ class Following:
     def _engine(self, submission: Submission) -> Engine:
         return self._open_engine(submission.claim.profile)
 
-    def _tasks(self, submission: Submission) -> list[Task]:
-        return [task for task in self.tasks.values() if task.submission is submission]
-
     def _read(self, submission: Submission) -> None:
         """Take what jobs and others have written about a submission."""
         submission.refresh()
-        for task in self._tasks(submission):
+        for task in self.tasks.of(submission):
             task.take_job()
         for i in submission.take_cancelled():
-            if i in self._task_of and self._task_of[i].submission is submission:
+            task = self.tasks.find(i)
+            if task is not None and task.submission is submission:
                 self.fates.end(Ended(i, CellStatus.INTERRUPTED, CANCELLED))
+                if task.job and not task.open:
+                    self._engine(submission).cancel([task.job])
         for _, job, event in self._news[submission.claim.number].read():
             if job is not None:  # not of another run that follows
                 self._hear(submission, job, event)
 
     def _hear(self, submission: Submission, job: EngineJob, event: CellEvent) -> None:
         """Take what a job says of a cell, unless the cell is none of ours."""
-        task = self._task_of.get(event.cell_id)
+        task = self.tasks.find(event.cell_id)
         if task is not None and task.submission is submission:
             if isinstance(event, Started):
                 self._nodes.note_work(job.node)
@@ -190,7 +183,7 @@ class Following:
 
     def _look(self, submission: Submission) -> None:
         """Ask the engine how the jobs of a submission are."""
-        by_job = {task.job: task for task in self._tasks(submission) if task.job}
+        by_job = {task.job: task for task in self.tasks.of(submission) if task.job}
         if not by_job:
             return
         engine = self._engine(submission)
@@ -208,7 +201,7 @@ class Following:
 
     def _judge_ended(self) -> None:
         """Decide on the cells of jobs that ended so long ago that all they wrote can be seen."""
-        for task in self.live:
+        for task in self.tasks.live:
             if task.settled(self.pace.settle_s) and not self.fates.awaits(task.open):
                 self._judge(task)
 
@@ -228,71 +221,12 @@ class Following:
             self.report(f"{node}: jobs end there at once without progress; it is left alone")
         task.leave_job()
 
-    def _submit(self, submission: Submission) -> None:
-        """Give the engine the batches that can begin, as many as there is room for."""
-        after = self._ready(submission, submission.claim.profile.jobs - len(self.live))
-        if not after:
-            return
-        paths = {batch_path(self.root, batch): batch for batch in after}
-
-        def give() -> dict[str, str]:
-            excluded = {*submission.claim.profile.exclude, *submission.excluded, *self._nodes.bad}
-            jobs = self._engine(submission).submit(
-                [*paths], {path: after[batch] for path, batch in paths.items()}, sorted(excluded)
-            )
-            return {batch: jobs[path] for path, batch in paths.items()}
-
-        try:
-            submission.submit([*after], give, self._nodes.bad)
-        except EnvironmentProblem as problem:
-            if not self.live:
-                submission.abandon("refused")
-                raise
-            self._refused_at = time.monotonic()
-            self.report(f"note: {problem}; tried again in {REFUSED_S:.0f} s")
-        for task in self._tasks(submission):
-            task.take_job()
-
-    def _ready(self, submission: Submission, most: int) -> dict[str, list[str]]:
-        """The next batches that can be submitted, each with the jobs that it has to wait for."""
-        after: dict[str, list[str]] = {}
-        for task in self._tasks(submission):
-            if len(after) >= most:
-                break
-            if not task.job and self._end_blocked(task) and (jobs := self._after(task)) is not None:
-                after[task.batch] = jobs
-        return after
-
-    def _after(self, task: Task) -> list[str] | None:
-        """The jobs that a batch has to wait for; None if one of them is not there yet."""
-        jobs: dict[str, None] = {}
-        for i in task.open:
-            for parent in self.fates.open[i].parents.values():
-                above = self._task_of.get(parent.cell.id)
-                if above is None or above is task:
-                    continue
-                if not above.job:
-                    return None
-                jobs[above.job] = None
-        return [*jobs]
-
-    def _end_blocked(self, task: Task) -> bool:
-        """End the cells of a batch that can never train; returns whether others are left."""
-        for i in sorted(task.open):
-            cell = self.fates.open.get(i)
-            if cell and cell.parents and (why := self._parents.obstacle(cell)):
-                self.fates.end(Ended(i, CellStatus.BLOCKED, why))
-        return bool(task.open)
-
     def _note_end(self, event: Ended) -> None:
         """Take note that a cell has ended, and with its last one a batch or a submission."""
         self._parents.end(event)
-        task = self._task_of.pop(event.cell_id, None)
+        task = self.tasks.drop(event.cell_id)
         interrupted = event.status is CellStatus.INTERRUPTED
         if task is not None:
-            task.open.discard(event.cell_id)
-            if not task.open:
-                del self.tasks[task.batch]
             if interrupted:  # so that the next run submits it anew
                 task.submission.cancel([event.cell_id])
             else:

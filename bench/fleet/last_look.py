@@ -14,8 +14,8 @@ from pydantic import AwareDatetime, ValidationError
 from bench.base.files import read_small, write_file
 from bench.base.validation import Frozen
 from bench.errors import EnvironmentProblem
+from bench.fleet.cancelled import home
 from bench.fleet.engine import JobState
-from bench.fleet.submission import home
 
 
 class Look(Frozen):

@@ -14,7 +14,6 @@ batch is given to the engine twice at a time: who finds a number taken reads on 
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -23,8 +22,10 @@ from typing import TypeVar
 
 from pydantic import AwareDatetime, ValidationError
 
-from bench.base.files import append_text, create_file, read_small
+from bench.base.files import append_text, create_file, is_file, read_small
 from bench.base.validation import Frozen
+from bench.errors import UsageError
+from bench.fleet.cancelled import Cancelled, cancelled_path, home
 from bench.fleet.engines import ATTACHED
 from bench.fleet.profile import Profile
 from bench.results import store
@@ -88,7 +89,6 @@ class Submission:
         owners: who gave it to the engine.
         waves: how many are read with what became of them.
         excluded: nodes that are left alone.
-        cancelled: cells that are not wanted any more.
         ended: cells that have come to their end, as far as this process knows.
     """
 
@@ -98,12 +98,19 @@ class Submission:
     owners: dict[str, Owner] = field(default_factory=dict[str, Owner])
     waves: int = 0
     excluded: set[str] = field(default_factory=set[str])
-    cancelled: set[str] = field(default_factory=set[str])
     ended: set[str] = field(default_factory=set[str])
     _gave: set[str] = field(default_factory=set[str])  # jobs that this process submitted
     _news: list[str] = field(default_factory=list[str])  # cells cancelled since they were asked for
     _seen: dict[str, float] = field(default_factory=dict[str, float])  # runs that give a wave
-    _cancelled_bytes: int = 0
+
+    @cached_property
+    def _cancelled(self) -> Cancelled:
+        return Cancelled(cancelled_path(self.root, self.claim.name))
+
+    @property
+    def cancelled(self) -> set[str]:
+        """Cells that are not wanted any more."""
+        return self._cancelled.cells
 
     @cached_property
     def ids(self) -> set[str]:
@@ -125,7 +132,22 @@ class Submission:
     def cancel(self, cells: Iterable[str]) -> None:
         """Say that these cells are not wanted any more; raises as `close`."""
         line = json.dumps({"at": _now().isoformat(), "cells": [*cells]})
-        append_text(self.home / "cancelled.jsonl", line + "\n")
+        append_text(self._cancelled.path, line + "\n")
+
+    def open_cells(self) -> list[Entry]:
+        """Its cells that are wanted and have no record that is new since; each is looked at."""
+        wanted = (cell for cell in self.claim.cells if cell.id not in self.cancelled)
+        return [cell for cell in wanted if self._is_open(cell)]
+
+    def _is_open(self, cell: Entry) -> bool:
+        path = self.root / "cells" / cell.folder / "record.json"
+        before = self.claim.before.get(cell.id)
+        if before is None:
+            return not is_file(path)
+        try:
+            return store.read_record(path).seal == before
+        except (FileNotFoundError, UsageError):
+            return True
 
     @property
     def orphaned(self) -> bool:
@@ -164,7 +186,7 @@ class Submission:
 
     def refresh(self) -> None:
         """Read what was added since."""
-        self._read_cancelled()
+        self._news += self._cancelled.read()
         while (wave := _read(Wave, self._wave(self.waves + 1))) is not None:
             outcome = _read(Outcome, self._wave(self.waves + 1).with_suffix(".jobs"))
             if outcome is None and not self._abandoned(wave):
@@ -212,24 +234,6 @@ class Submission:
             return not living
         since = self._seen.setdefault(wave.owner.run, time.monotonic())
         return time.monotonic() - since > DEAD_S
-
-    def _read_cancelled(self) -> None:
-        try:
-            content = read_small(self.home / "cancelled.jsonl", start=self._cancelled_bytes)
-        except OSError:
-            return
-        content = content[: content.rfind(b"\n") + 1]
-        self._cancelled_bytes += len(content)
-        for line in content.splitlines():
-            with suppress(ValueError, KeyError, TypeError):
-                cells = [str(cell) for cell in json.loads(line)["cells"]]
-                self.cancelled |= {*cells}
-                self._news += cells
-
-
-def home(root: Path, name: str) -> Path:
-    """The folder of a submission."""
-    return store.path_inside(root, "jobs", name)
 
 
 def submissions(root: Path, *, closed: bool = False) -> Iterator[Submission]:

@@ -57,3 +57,41 @@ class Task:
         """Be done with the job."""
         self.done_with.add(self.job)
         self.job, self.ended_at = "", None
+
+
+class Tasks:
+    """The batches of a run that have not ended, in the order in which they are submitted."""
+
+    def __init__(self) -> None:
+        self._by_batch: dict[str, Task] = {}
+        self._of_cell: dict[str, Task] = {}
+
+    def add(self, submission: Submission, batch: str, cells: set[str]) -> int:
+        """Follow those of a batch's cells that no task has; returns how many these are."""
+        mine = cells - self._of_cell.keys()
+        if mine:
+            task = self._by_batch[batch] = Task(submission, batch, mine)
+            self._of_cell |= dict.fromkeys(mine, task)
+        return len(mine)
+
+    def find(self, cell: str) -> Task | None:
+        """The task that has a cell."""
+        return self._of_cell.get(cell)
+
+    def of(self, submission: Submission) -> list[Task]:
+        """Those of a submission."""
+        return [task for task in self._by_batch.values() if task.submission is submission]
+
+    @property
+    def live(self) -> list[Task]:
+        """Those whose job the engine has."""
+        return [task for task in self._by_batch.values() if task.job]
+
+    def drop(self, cell: str) -> Task | None:
+        """Let go of a cell, and of its task with the last one; returns that task."""
+        task = self._of_cell.pop(cell, None)
+        if task is not None:
+            task.open.discard(cell)
+            if not task.open:
+                del self._by_batch[task.batch]
+        return task

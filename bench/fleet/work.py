@@ -5,6 +5,7 @@ A warning that its time is up (SIGUSR1, SIGUSR2) is answered by checkpoints and 
 again; SIGTERM, with which engines end what is cancelled, by checkpoints alone.
 """
 
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from bench.base.text import count
 from bench.fleet import trial
 from bench.fleet.allocation import Allocation
 from bench.fleet.batch import Batch, load_batch
+from bench.fleet.cancelled import Cancelled, cancelled_path
 from bench.fleet.job_ends import read_ends
 from bench.registry import add_folders
 from bench.results import source_digest, store
@@ -108,6 +110,7 @@ def run_batch(
             remeasure=batch.remeasure,
             patience_s=PATIENCE_S,
             is_late=partial(_is_expiring, batch, allocation),
+            withdrawn=_cancelled(batch),
         )
     return result, len(cells) - len(result.ended)
 
@@ -116,6 +119,13 @@ def _is_over(batch: Batch, cell: Cell) -> bool:
     """Has the cell come to its end, well or badly, since the batch was made?"""
     record = store.find_record(batch.root, cell)
     return record is not None and record.seal != batch.before.get(cell.id)
+
+
+def _cancelled(batch: Batch) -> Callable[[], Collection[str]]:
+    """What tells which cells nobody wants any more."""
+    if not batch.submission:
+        return tuple
+    return Cancelled(cancelled_path(batch.root, batch.submission)).read_now_and_then
 
 
 def _is_expiring(batch: Batch, allocation: Allocation) -> bool:

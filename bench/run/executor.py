@@ -7,9 +7,9 @@ of a cell that ended: its end is emitted, or it is tried again, or it is left to
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import wait
 from typing import Protocol
@@ -37,6 +37,7 @@ from bench.spec.plan import Plan
 
 POLL_S = 0.1  # at most so long for the first event of a round
 TIMEOUT, TAKEN, UNSAVED = "timeout", "taken over", "stopped before it could checkpoint"
+WITHDRAWN = "cancelled"
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ def execute(
     remeasure: bool = False,
     patience_s: float | None = None,
     is_late: Callable[[], bool] = never,
+    withdrawn: Callable[[], Collection[str]] = tuple,
 ) -> RunResult:
     """
     See every cell ended, here or by another run that has it, and recorded the moment it ends.
@@ -110,6 +112,7 @@ def execute(
             Less than `lease.DEAD_S` takes over no cell of a run that died on another machine.
         is_late: once it says so no cell begins; those that run come to their end, and those that
             never began are not in the result.
+        withdrawn: cells, by id, that nobody wants any more; one that runs leaves a checkpoint.
 
     Raises:
         Stopped: by a signal; running cells had time to checkpoint, until a second signal.
@@ -129,6 +132,7 @@ def execute(
                 execution.forward_events()
                 execution.collect()
                 execution.supervise()
+                execution.withdraw(withdrawn())
         finally:
             execution.close()
         execution.conclude()
@@ -144,12 +148,18 @@ class _Assignment:
     began: float = field(default_factory=time.monotonic)  # by the clock that never jumps
     ended: Ended | None = None  # the worker's own word, its last event
     killed: str = ""  # why we ended it
+    withdrawn: bool = False  # does nobody want the cell any more?
 
     def take_events(self) -> list[Event]:
         """What the worker emitted since the last time; its cell's end stays in `ended`."""
         events = self.worker.take_events()
         self.ended = next((e for e in reversed(events) if isinstance(e, Ended)), self.ended)
         return [event for event in events if not isinstance(event, Ended)]
+
+    def withdraw(self) -> None:
+        if not self.withdrawn:
+            self.withdrawn = True
+            self.worker.halt()
 
     def kill(self, why: str) -> None:
         if not self.killed:
@@ -246,6 +256,14 @@ class _Execution:
                 each.kill(TIMEOUT)
         self.queue.check_other_runs()
 
+    def withdraw(self, ids: Collection[str]) -> None:
+        """End cells that nobody wants any more; those that run have time to checkpoint."""
+        for each in self.running:
+            if each.cell.id in ids:
+                each.withdraw()
+        for cell in self.queue.withdraw(ids):
+            self._emit(Ended(cell.id, CellStatus.INTERRUPTED, WITHDRAWN))
+
     def close(self) -> None:
         """End every worker, and let the cells go."""
         for worker in [*self.free, *(each.worker for each in self.running)]:
@@ -277,7 +295,9 @@ class _Execution:
         if interrupted and each.killed == TAKEN:
             self.queue.lose(cell)
             return
-        if interrupted and not each.killed:
+        if interrupted and each.withdrawn:
+            event = replace(event, reason=WITHDRAWN)
+        elif interrupted and not each.killed:
             if not self.shutdown.coming():
                 self._try_again(cell, event, "its worker was told to stop")
                 return

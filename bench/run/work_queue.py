@@ -7,7 +7,7 @@ that rests on others waits until these have left their weights, and ends if they
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from bench.results import attic, store
@@ -113,6 +113,14 @@ class WorkQueue:
         """Leave a cell to the run that took it over."""
         self.elsewhere[cell.id] = cell
         self.emit(Elsewhere(cell.id, "another run took it over"))
+
+    def withdraw(self, ids: Collection[str]) -> list[Cell]:
+        """Let cells go that have not begun here; returns them."""
+        gone = [cell for cell in [*self.waiting, *self.elsewhere.values()] if cell.id in ids]
+        if gone:
+            self.waiting = [cell for cell in self.waiting if cell.id not in ids]
+            self.elsewhere = {i: cell for i, cell in self.elsewhere.items() if i not in ids}
+        return gone
 
     def record(self, cell: Cell) -> Record | None:
         """The cell's record: a measurement, or what the run did not begin with."""

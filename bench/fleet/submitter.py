@@ -1,0 +1,104 @@
+"""Gives batches to an engine: parents before children, and no more than there is room for."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import EnvironmentProblem
+from bench.fleet.batch import batch_path
+from bench.fleet.cell_fates import CellFates
+from bench.fleet.engine import Engine
+from bench.fleet.nodes import Nodes
+from bench.fleet.profile import Profile
+from bench.fleet.submission import Submission
+from bench.fleet.tasks import Task, Tasks
+from bench.run.events import Ended
+from bench.run.parents import Parents
+from bench.spec.cell_status import CellStatus
+
+REFUSED_S = 60.0  # until an engine that refused is asked again, while it has jobs of ours
+
+
+@dataclass
+class Submitter:
+    """
+    Submits batches for one run.
+
+    Args:
+        tasks: the batches, of which some have jobs.
+        parents: what has become of the cells that others rest on.
+        nodes: of which bad ones are left alone.
+    """
+
+    root: Path
+    tasks: Tasks
+    fates: CellFates
+    parents: Parents
+    nodes: Nodes
+    open_engine: Callable[[Profile], Engine]
+    report: Callable[[str], None]
+    _refused_at: float = float("-inf")
+
+    def submit(self, submission: Submission) -> None:
+        """
+        Give the engine the batches that can begin, as many as there is room for.
+
+        Raises:
+            EnvironmentProblem: it refuses, and has no jobs of ours.
+        """
+        if time.monotonic() - self._refused_at < REFUSED_S:
+            return
+        after = self._ready(submission, submission.claim.profile.jobs - len(self.tasks.live))
+        if not after:
+            return
+        paths = {batch_path(self.root, batch): batch for batch in after}
+
+        def give() -> dict[str, str]:
+            excluded = {*submission.claim.profile.exclude, *submission.excluded, *self.nodes.bad}
+            jobs = self.open_engine(submission.claim.profile).submit(
+                [*paths], {path: after[batch] for path, batch in paths.items()}, sorted(excluded)
+            )
+            return {batch: jobs[path] for path, batch in paths.items()}
+
+        try:
+            submission.submit([*after], give, self.nodes.bad)
+        except EnvironmentProblem as problem:
+            if not self.tasks.live:
+                submission.abandon("refused")
+                raise
+            self._refused_at = time.monotonic()
+            self.report(f"note: {problem}; tried again in {REFUSED_S:.0f} s")
+        for task in self.tasks.of(submission):
+            task.take_job()
+
+    def _ready(self, submission: Submission, most: int) -> dict[str, list[str]]:
+        """The next batches that can be submitted, each with the jobs that it has to wait for."""
+        after: dict[str, list[str]] = {}
+        for task in self.tasks.of(submission):
+            if len(after) >= most:
+                break
+            if not task.job and self._end_blocked(task) and (jobs := self._after(task)) is not None:
+                after[task.batch] = jobs
+        return after
+
+    def _after(self, task: Task) -> list[str] | None:
+        """The jobs that a batch has to wait for; None if one of them is not there yet."""
+        jobs: dict[str, None] = {}
+        for i in task.open:
+            for parent in self.fates.open[i].parents.values():
+                above = self.tasks.find(parent.cell.id)
+                if above is None or above is task:
+                    continue
+                if not above.job:
+                    return None
+                jobs[above.job] = None
+        return [*jobs]
+
+    def _end_blocked(self, task: Task) -> bool:
+        """End the cells of a batch that can never train; returns whether others are left."""
+        for i in sorted(task.open):
+            cell = self.fates.open.get(i)
+            if cell and cell.parents and (why := self.parents.obstacle(cell)):
+                self.fates.end(Ended(i, CellStatus.BLOCKED, why))
+        return bool(task.open)
