@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 import uuid
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -54,6 +54,34 @@ def write_file(path: Path, content: str | bytes) -> Path:
         message = f"cannot write `{path}`: {error.strerror or error}"
         raise EnvironmentProblem(message) from None
     return path
+
+
+def write_files(contents: Mapping[Path, str]) -> None:
+    """
+    Write many files of one folder, each whole or not at all; all are on disk at the end.
+
+    The disk is waited for once and not for each of them.
+
+    Raises:
+        EnvironmentProblem: as `write_file`.
+    """
+    parts: dict[Path, Path] = {}
+    try:
+        for path, content in contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            parts[path] = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+            parts[path].write_text(content, encoding="utf-8")
+        os.sync()
+        for path, part in parts.items():
+            part.replace(path)
+        for folder in {path.parent for path in parts}:
+            sync_folder(folder)
+    except OSError as error:
+        message = f"cannot write `{error.filename}`: {error.strerror or error}"
+        raise EnvironmentProblem(message) from None
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
 
 
 def create_file(path: Path, content: str | bytes) -> bool:

@@ -8,12 +8,14 @@ have the same name. All paths are absolute, as the node sees them.
 """
 
 import hashlib
+from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from bench.base.files import read_small, write_file
+from bench.base.files import read_small, write_files
 from bench.base.validation import Frozen
 from bench.errors import UsageError
 from bench.results import store
@@ -68,21 +70,27 @@ class Batch(Frozen):
     side: Literal[0, 1] | None = None
     machines: str = ""
 
-    @property
+    @cached_property
     def name(self) -> str:
         """A digest of all of it."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
 
 def save_batch(batch: Batch, root: Path) -> Path:
+    """Keep one batch, as `save_batches` does; returns its path."""
+    save_batches([batch], root)
+    return batch_path(root, batch.name)
+
+
+def save_batches(batches: Iterable[Batch], root: Path) -> None:
     """
-    Keep a batch in the results folder, whose path may be another one on nodes; returns its path.
+    Keep batches in the results folder, whose path may be another one on nodes.
 
     Raises:
-        EnvironmentProblem: it cannot be written.
+        EnvironmentProblem: they cannot be written.
     """
-    path = batch_path(root, batch.name)
-    return path if path.is_file() else write_file(path, batch.model_dump_json() + "\n")
+    found = {batch_path(root, batch.name): batch.model_dump_json() + "\n" for batch in batches}
+    write_files(found)
 
 
 def batch_path(root: Path, name: str) -> Path:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.fleet.batch import Batch, batch_path, save_batch
+from bench.fleet.batch import Batch, batch_path, save_batches
 from bench.fleet.job_options import JobOptions
 from bench.fleet.plugin_copies import copy_plugins
 from bench.fleet.profile import Profile
@@ -60,8 +60,7 @@ class Claimant:
             nonlocal plugins
             plugins = copy_plugins(self.root) if plugins is None else plugins
             batches = self._batches([by_id[i] for i in ids], seals, str(number), plugins)
-            for batch in batches:
-                save_batch(batch, self.root)
+            save_batches(batches, self.root)
             entries = {entry.id: entry for batch in batches for entry in batch.entries}
             return Claim(
                 number=number,

@@ -47,11 +47,14 @@ class Submitter:
         Raises:
             EnvironmentProblem: it refuses, and has no jobs of ours.
         """
-        if time.monotonic() - self._refused_at < REFUSED_S:
-            return
-        after = self._ready(submission, submission.claim.profile.jobs - len(self.tasks.live))
-        if not after:
-            return
+        while time.monotonic() - self._refused_at >= REFUSED_S:  # children with their parents
+            room = submission.claim.profile.jobs - len(self.tasks.live)
+            after = self._ready(submission, room)
+            if not after or not self._give(submission, after):
+                return
+
+    def _give(self, submission: Submission, after: dict[str, list[str]]) -> bool:
+        """Give batches to the engine; returns whether it has taken them."""
         paths = {batch_path(self.root, batch): batch for batch in after}
 
         def give() -> dict[str, str]:
@@ -62,15 +65,17 @@ class Submitter:
             return {batch: jobs[path] for path, batch in paths.items()}
 
         try:
-            submission.submit([*after], give, self.nodes.bad)
+            given = submission.submit([*after], give, self.nodes.bad)
         except EnvironmentProblem as problem:
             if not self.tasks.live:
                 submission.abandon("refused")
                 raise
             self._refused_at = time.monotonic()
             self.report(f"note: {problem}; tried again in {REFUSED_S:.0f} s")
+            return False
         for task in self.tasks.of(submission):
             task.take_job()
+        return given
 
     def _ready(self, submission: Submission, most: int) -> dict[str, list[str]]:
         """The next batches that can be submitted, each with the jobs that it has to wait for."""

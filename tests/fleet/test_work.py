@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+import samples
 from fakes import TINY
 
 from bench.base import signals
@@ -22,6 +23,7 @@ from bench.results.record_diff import diff_records
 from bench.run import journal
 from bench.run.executor import RunResult
 from bench.run.progress import run_progress
+from bench.spec.cell import Cell
 
 JOB = Allocation(engine="test", job="7", node="n1")
 
@@ -69,17 +71,28 @@ def test_a_job_trains_what_a_run_does(tmp_path: Path, measured: Path) -> None:
     assert read.over == "done"
 
 
-@pytest.mark.usefixtures("here")
-def test_what_has_ended_since_is_left_alone(tmp_path: Path) -> None:
-    """A job that runs again trains nothing twice, measured again though its cells are to be."""
-    batch = make_batch(tmp_path)
-    run_job(save_batch(batch, batch.root), JOB, quiet())
-    seals = {c.id: r.seal for c in batch.cells if (r := store.find_record(batch.root, c))}
-    again = batch.model_copy(update={"before": seals, "remeasure": True})
+def test_what_has_ended_since_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that runs again trains what had these records when it was submitted, and no other."""
+    batch, asked = make_batch(tmp_path), list[list[str]]()
+    first, second = batch.cells
 
-    for _ in range(2):
-        assert run_job(save_batch(again, again.root), JOB, quiet()) == 0
-    assert len([*(batch.root / "attic").iterdir()]) == len(batch.cells)
+    def execute(cells: list[Cell], *_: object, **__: object) -> RunResult:
+        asked.append([cell.id for cell in cells])
+        return RunResult()
+
+    monkeypatch.setattr(work, "execute", execute)
+    store.save_record(batch.root, samples.record(of=first))
+    run_job(save_batch(batch, batch.root), JOB, quiet())
+    known = store.find_record(batch.root, first)
+    assert known
+    again = batch.model_copy(update={"before": {first.id: known.seal}, "remeasure": True})
+    run_job(save_batch(again, batch.root), JOB, quiet())
+    store.save_record(batch.root, samples.record(of=first, peak_mib=7.0))
+    run_job(save_batch(again, batch.root), JOB, quiet())
+
+    assert asked == [[second.id], [first.id, second.id], [second.id]]
 
 
 def test_no_cell_begins_near_the_end(tmp_path: Path) -> None:
