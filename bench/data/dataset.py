@@ -71,6 +71,11 @@ class Dataset(Protocol):
         """Sixteen hex digits of what training depends on."""
         ...
 
+    @property
+    def left_out(self) -> dict[Name, int]:
+        """How many images of a split could not be read up to now; a split without any is absent."""
+        ...
+
     def labels(self, split: Name) -> Tensor:
         """The labels (N,) int64 of a split, in its order."""
         ...
@@ -142,6 +147,10 @@ class Tensors:
             digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
             digest.update(tensor.cpu().contiguous().numpy().data)
         return digest.hexdigest()[:16]
+
+    @property
+    def left_out(self) -> dict[Name, int]:
+        return {}
 
     def labels(self, split: Name) -> Tensor:
         return self._split(split)[1]

@@ -23,10 +23,9 @@ Batch: TypeAlias = tuple[Pixels, list[int]]  # (n, 3072) pixels and n labels
 
 def checked(path: Path, md5: str, name: str) -> bytes:
     """The bytes of a file whose MD5 is known."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        raise DataError(missing(name, path)) from None
+    if not path.exists():
+        raise DataError(missing(name, path))
+    content = read(path)
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
         message = f"{path}: wrong MD5; delete it and run `bench data prepare {name}`"
         raise DataError(message)
@@ -50,7 +49,10 @@ def batch(content: bytes, path: Path, key: str) -> Batch:
     """
     try:
         found = _Plain(content).load()
-        pixels = np.asarray(found[b"data" if b"data" in found else "data"], dtype=np.uint8)
+        pixels = np.asarray(found[b"data" if b"data" in found else "data"])
+        if pixels.dtype != np.uint8:
+            message = f"its pixels are {pixels.dtype}, not bytes"
+            raise ValueError(message)
         labels = found[key.encode() if key.encode() in found else key]
         if pixels.nbytes > len(content) or len(labels) > len(content):
             message = "it claims to hold more than it does"

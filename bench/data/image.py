@@ -4,14 +4,25 @@ One image of a file: decoded, and the square of it that training or evaluation s
 The pixels are those of torchvision's transforms of a PIL image: crop first, then resize.
 """
 
+import errno
 import math
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from bench.errors import EnvironmentProblem
+
+EIGHT_BITS = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr",
+              "LAB", "HSV"}  # fmt: skip
+SIXTEEN = {"PNG", "PPM"}  # formats of which mode I has 16 bits, in the full range
+OF_THE_FILE = {  # what is wrong with a file, and with the machine no more than with any other
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EACCES,
+    errno.EPERM, errno.EINVAL, errno.ENXIO,
+}  # fmt: skip
 RATIO = (3 / 4, 4 / 3)  # width/height of a training crop
 NARROWEST = 100  # times as long as wide: its middle, resized to a square, would fill the memory
 Area: TypeAlias = tuple[float, float]  # of a training crop, as a fraction of the image's
@@ -20,7 +31,15 @@ Draw: TypeAlias = Callable[[], float]  # uniform in [0, 1)
 
 
 def decode(path: Path) -> Image.Image | str:
-    """The image of a file as RGB, or why there is none, in one line."""
+    """
+    The image of a file as RGB, or why there is none, in one line.
+
+    Of 16 bits a channel the upper 8 are taken. What has other numbers than these is refused.
+
+    Raises:
+        EnvironmentProblem: the machine fails to read it, which says nothing of the file.
+        MemoryError: so does its memory.
+    """
     try:
         with path.open("rb") as file:
             if not os.fstat(file.fileno()).st_size:
@@ -28,13 +47,33 @@ def decode(path: Path) -> Image.Image | str:
             image = Image.open(file)
             if max(image.size) > NARROWEST * min(image.size):
                 return f"{image.width}x{image.height} is no picture"
-            return image.convert("RGB")
+            return _as_rgb(image)
     except UnidentifiedImageError:
         return "not an image"
     except OSError as error:
+        if error.errno is not None and error.errno not in OF_THE_FILE:
+            message = f"cannot read `{path}`: {error.strerror or error}"
+            raise EnvironmentProblem(message) from None
         return error.strerror or str(error)
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged image raises nearly anything
         return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _as_rgb(image: Image.Image) -> Image.Image | str:
+    """An image of 8 bits a channel in RGB, or why it cannot be one."""
+    if image.mode in EIGHT_BITS:
+        return image.convert("RGB")
+    if image.mode.startswith("I") and image.mode != "I":  # I;16 and its byte orders
+        deep = np.asarray(image).astype(np.uint16)
+    elif image.mode == "I" and image.format in SIXTEEN:
+        deep = np.asarray(image)
+    else:
+        return f"of mode {image.mode}; convert it to 8 or 16 bits a channel"
+    if deep.size and not 0 <= deep.min() <= deep.max() < 2**16:
+        return "its numbers do not fit 16 bits; convert it to 8 or 16 bits a channel"
+    return Image.fromarray((deep >> 8).astype(np.uint8)).convert("RGB")
 
 
 def training_view(image: Image.Image, size: int, area: Area, draw: Draw) -> Image.Image:

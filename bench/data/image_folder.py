@@ -13,7 +13,7 @@ seeded generator, so that neither the number of threads nor their order changes 
 """
 
 import hashlib
-import os
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -28,12 +28,13 @@ import torch
 from torch import Tensor
 
 from bench.base.machine import cores
+from bench.data.class_folders import list_classes, same_spelling
 from bench.data.dataset import Count, Name, Report, Split, Transform, normalize, silent
 from bench.data.image import Area, decode, evaluation_view, training_view
 from bench.data.prefetch import copy_stream, prefetch
 from bench.errors import DataError
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+DEEP = (".png", ".ppm", ".pgm", ".tif", ".tiff")  # may have more than 8 bits
 CPU = torch.device("cpu")
 AHEAD = 2  # batches that are being decoded while one is in use and the next is copied
 Task: TypeAlias = Callable[[int], str]  # by place in the batch; why it failed, or nothing
@@ -83,7 +84,7 @@ class Folder:
     device: torch.device = CPU
     workers: int = 0
     report: Report = silent
-    told: set[str] = field(default_factory=set[str])
+    told: dict[str, Name] = field(default_factory=dict[str, Name])  # of which split it is
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -100,12 +101,19 @@ class Folder:
 
         Contents are not read: a file replaced by another of its size goes unnoticed.
         """
-        how = (self.transform, self.image, self.crop_area, self.num_classes)
+        how: tuple[object, ...] = (self.transform, self.image, self.crop_area, self.num_classes)
+        if any(p.lower().endswith(DEEP) for f in (self.train, self.test) for p in f.paths):
+            how = (*how, "of 16 bits the upper 8")
         digest = hashlib.sha256(repr(how).encode())
         for files in (self.train, self.test):
-            lines = sorted(f"{p} {n}\n" for p, n in zip(files.paths, files.sizes, strict=True))
+            names = (same_spelling(path) for path in files.paths)
+            lines = sorted(f"{p} {n}\n" for p, n in zip(names, files.sizes, strict=True))
             digest.update("".join([f"{len(lines)}\n", *lines]).encode(errors="surrogateescape"))
         return digest.hexdigest()[:16]
+
+    @property
+    def left_out(self) -> dict[Name, int]:
+        return dict(Counter(self.told.values()))
 
     def labels(self, split: Name) -> Tensor:
         return self._files(split).labels
@@ -118,7 +126,7 @@ class Folder:
         self, device: torch.device, workers: int | None = None, report: Report = silent
     ) -> "Folder":
         workers = cores() if workers is None else workers
-        return replace(self, device=device, workers=workers, report=report, told=set())
+        return replace(self, device=device, workers=workers, report=report, told={})
 
     def epoch(self, size: int, rng: torch.Generator, start: int = 0) -> Iterator[Split]:
         """As every data set's, less what is damaged; a batch left with fewer than 2 is empty."""
@@ -182,7 +190,7 @@ class Folder:
             if self.on_damage == "stop":
                 raise DataError(message)
             if message not in self.told:
-                self.told.add(message)
+                self.told[message] = "train" if batch.files is self.train else "test"
                 self.report(f"left out, damaged: {message}")
         pixels, labels = batch.pixels, batch.files.labels[batch.rows]
         if len(good) < len(labels):
@@ -220,41 +228,16 @@ class _Batch:
 
 def list_files(root: Path, split: str) -> tuple[list[str], Files]:
     """
-    The classes and files of `root/split/<class>/`, subfolders included.
+    The classes and files of `root/split/<class>/`, subfolders included; raises as `list_classes`.
 
     Raises:
         DataError: no class in the folder, or no image in a class.
     """
-    home = root / split
-    classes = sorted(path.name for path in home.iterdir() if path.is_dir())
-    found = [_images(root, home / name) for name in classes]
-    empty = [name for name, files in zip(classes, found, strict=True) if not files]
-    if empty or not classes:
-        message = f"`{home / empty[0]}` holds no image" if empty else f"`{home}` holds no class"
-        raise DataError(f"{message}; images lie in `{home}/<class>/`")
-    numbered = ([(*file, label) for file in files] for label, files in enumerate(found))
+    found = list_classes(root, split)
+    numbered = ([(*file, label) for file in files] for label, files in enumerate(found.values()))
     rounds = [file for row in zip_longest(*numbered) for file in row if file is not None]
     paths, sizes, labels = zip(*rounds, strict=True)
-    return classes, Files(root, paths, sizes, torch.tensor(labels))
-
-
-def _images(root: Path, home: Path) -> list[tuple[str, int]]:
-    """Path below `root` and size of every image below `home`, sorted."""
-    below = len(str(root)) + 1
-    paths = [
-        f"{folder}/{name}"
-        for folder, _, names in os.walk(home, followlinks=True)
-        for name in names
-        if name.lower().endswith(EXTENSIONS)
-    ]
-    return sorted((path[below:], _size(path)) for path in paths)
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size  # noqa: PTH116 - of a million files, a Path each is slow
-    except OSError:
-        return -1  # a dead link: what is wrong with it is said when it is decoded
+    return [*found], Files(root, paths, sizes, torch.tensor(labels))
 
 
 def _failure(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Data sets read from their files, checked, split, and cut to what a suite asks for."""
 
+import os
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -74,9 +75,9 @@ def fashion_mnist(paths: list[Path]) -> Tensors:
     return Tensors("Fashion-MNIST", splits[0], splits[1], 10, transform)
 
 
-def imagenet(home: Path, classes: int) -> tuple[Files, Files]:
+def imagenet(home: Path, classes: int) -> tuple[list[str], Files, Files]:
     """
-    The lists of ImageNet's training and validation images.
+    The classes of a folder as ImageNet's, and the lists of its training and validation images.
 
     Raises:
         DataError: another number of classes, or others in the one split than in the other.
@@ -84,14 +85,20 @@ def imagenet(home: Path, classes: int) -> tuple[Files, Files]:
     (names, train), (others, test) = list_files(home, "train"), list_files(home, "val")
     if len(names) != classes:
         message = f"`{home / 'train'}` holds {len(names)} classes, expected {classes}"
-        raise DataError(f"{message}; a part of ImageNet needs `classes: {len(names)}`")
+        raise DataError(f"{message}; this folder needs `classes: {len(names)}`")
     for name, other in zip_longest(names, others):
         if name != other:
             first = min(x for x in (name, other) if x is not None)
             here, there = ("train", "val") if first == name else ("val", "train")
             message = f"`{home}`: class `{first}` is in {here}/ and not in {there}/"
-            raise DataError(message)
-    return train, test
+            near = (x for x in names + others if x != first and x.casefold() == first.casefold())
+            raise DataError(message + "".join(f", which has `{x}`" for x in [*near][:1]))
+    if os.path.realpath(home / "train") == os.path.realpath(home / "val"):
+        message = (
+            f"`{home}`: train/ and val/ are one folder, so that training images would be tested"
+        )
+        raise DataError(message)
+    return names, train, test
 
 
 def cut(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -196,6 +197,7 @@ class ImageNet(Source):
     """
     ImageNet in torchvision's layout, `imagenet/{train,val}/<class>/*.JPEG`, decoded on the way.
 
+    A part of it, or any other folder of that layout, has its own `classes`, and a `name`.
     Training sees RandomResizedCrop(image) and a flip, evaluation the middle of the image with its
     shorter side at image·256/224. The first N images are the first of every class, then the
     second. The fingerprint is of names and sizes, not of contents.
@@ -207,6 +209,12 @@ class ImageNet(Source):
         Field(description="of RandomResizedCrop; ReSTE's released code has [0.08, 1.25]"),
     ] = (0.08, 1.0)
     classes: Annotated[int, Field(ge=2, description="how many class folders there are")] = 1000
+    name: Annotated[
+        str | None,
+        Field(
+            pattern=r"^\S(.{0,58}\S)?$", description="what tables call it, where it is not ImageNet"
+        ),
+    ] = None
     damaged: Annotated[
         Literal["skip", "stop"],
         Field(description="leave a file that cannot be decoded out, or end the cell"),
@@ -236,13 +244,21 @@ class ImageNet(Source):
         from bench.data.dataset import Transform
         from bench.data.image_folder import Folder
 
-        train, test = reading.imagenet(home, self.classes)
-        label = "ImageNet" if self.classes == 1000 else f"ImageNet ({self.classes} classes)"
+        names, train, test = reading.imagenet(home, self.classes)
+        label = self.name or _imagenet_label(names)
         label += "" if self.image == 224 else f", {self.image}x{self.image}"
         transform = Transform(*reading.IMAGENET, flip=True)
         return Folder(
             label, train, test, self.classes, transform, self.image, self.crop_area, self.damaged
         )
+
+
+def _imagenet_label(names: list[str]) -> str:
+    """How tables call a folder of these classes, which is ImageNet's if WordNet's ids name them."""
+    if len(names) == 1000:
+        return "ImageNet"
+    part = all(re.fullmatch(r"n\d{8}", name) for name in names)
+    return f"ImageNet ({len(names)} classes)" if part else f"images of {len(names)} classes"
 
 
 SOURCES: dict[str, type[Source]] = {

@@ -100,10 +100,11 @@ def untuned_row(measured: Measurements, row: Row) -> MeasuredRow:
     other, ste = baseline(measured.plan, row), yardstick(measured.plan, row)
     made = _row(measured, row, row.cells, ste.cells if ste else [])
     last, best = made.scores.last, made.scores.best
+    lacking = _unread(measured.records_of(row.cells))
     return replace(
         made,
         claim=row.claim,
-        verdict=verdict(row.claim, row.cells[0], last, best) if row.claim else "",
+        verdict=verdict(row.claim, row.cells[0], last, best, lacking) if row.claim else "",
         comparison=_difference(measured, row.cells, other.cells if other else None),
     )
 
@@ -173,9 +174,18 @@ def _row(measured: Measurements, row: Row, cells: list[Cell], timed_by: list[Cel
         ),
         resources=measured_resources(ended, measured.records_of(timed_by), measured.records),
         network=network_facts(cells, measured.records),
-        confounds=row.differences,
+        confounds=[*row.differences, *_unread(records)],
         cells=[cell.id for cell in cells],
     )
+
+
+def _unread(records: Iterable[Record]) -> list[str]:
+    """How many images the numbers of a row are not of, the most of any seed."""
+    worst: dict[str, tuple[int, int]] = {}
+    for record in records:
+        for split, unread in record.left_out.items():
+            worst[split] = max(worst.get(split, (0, 0)), (unread.images, unread.of))
+    return [f"{n:,} of {of:,} {split} images not read" for split, (n, of) in worst.items()]
 
 
 def _scores(records: list[Record], definition: Definition) -> Scores:

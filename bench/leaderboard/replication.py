@@ -10,6 +10,8 @@ The spread is the 95 % prediction interval for one run more of ours: a published
 run. It is told as "ours", our mean less the number, in points.
 """
 
+from collections.abc import Sequence
+
 from bench.leaderboard.stats.intervals import Estimate, spread
 from bench.spec.cell import Cell
 from bench.spec.published import Claim, list_differences, list_unstated
@@ -17,7 +19,13 @@ from bench.spec.published import Claim, list_differences, list_unstated
 NARROW = 2.0  # points: a wider spread could reproduce anything
 
 
-def verdict(claim: Claim, cell: Cell, last: Estimate | None, best: Estimate | None) -> str:
+def verdict(
+    claim: Claim,
+    cell: Cell,
+    last: Estimate | None,
+    best: Estimate | None,
+    lacking: Sequence[str] = (),
+) -> str:
     """
     The verdict in words.
 
@@ -25,8 +33,9 @@ def verdict(claim: Claim, cell: Cell, last: Estimate | None, best: Estimate | No
         cell: any one of the row's.
         last, best: our accuracy after the last epoch and at the best one, as fractions; the
             claim is set against the one that its metric names, `best` if it names none.
+        lacking: what our numbers are not of, each in words.
     """
-    others = list_differences(claim.protocol, cell)
+    others = [*list_differences(claim.protocol, cell), *lacking]
     if others:
         return f"not comparable: {'; '.join(others)}"
     ours = last if claim.metric == "last" else best

@@ -150,6 +150,13 @@ class Extras(Frozen):
     other_macs: Count  # by what else binary layers multiply
 
 
+class Unread(Frozen):
+    """Of how many images of a split some could not be read, so that no number is of them."""
+
+    images: Count
+    of: Count
+
+
 class Record(Frozen):
     """Accuracies are fractions in [0, 1]; curves hold one finite value per epoch."""
 
@@ -171,6 +178,7 @@ class Record(Frozen):
     receipt: Receipt | None = None
     levels: Levels | None = None  # None: full precision, or an older record
     extras: Extras | None = None
+    left_out: dict[Literal["train", "test"], Unread] = {}  # images that could not be read
     seal: str = ""  # SHA-256 of all the rest, put by `save_record`; empty in old ones
 
     @model_validator(mode="after")

@@ -33,7 +33,8 @@ BELOW = ("base", "errors", "registry", "results", "spec")  # what the core may i
 SCHEDULE = "spec/schedule.py"  # a knob's path
 ASIDE = (  # of those packages; what numbers owe to them stands in the cell, or is nothing
     "nn/macs.py",  # counts
-    "data/download.py",  # what is loaded is in the data's fingerprint
+    "data/class_folders.py",  # what is loaded is in the data's fingerprint
+    "data/download.py",
     "data/file_formats.py",
     "data/presence.py",
     "data/reading.py",

@@ -27,8 +27,8 @@ if TYPE_CHECKING:  # a cell says that it has started before it imports torch, wh
     import torch
     from torch import nn
 
-    from bench.data.dataset import Dataset
-    from bench.results.record import Record
+    from bench.data.dataset import Dataset, Name
+    from bench.results.record import Record, Unread
     from bench.train.outcome import Outcome
 
 ALONE = RunLink()  # of a cell without a run
@@ -73,6 +73,7 @@ class CellRun:
         self.conditions = Conditions(job)
         self.log = Log(job.root, job.cell)
         self.home = store.cell_path(job.root, job.cell)
+        self.data: Dataset | None = None  # once it is loaded
         self._terminated = False
 
     @contextlib.contextmanager
@@ -133,6 +134,7 @@ class CellRun:
         if outcome.compile_s:
             self.log.line(f"compiled in {outcome.compile_s:.0f} s, which are no part of images/s")
         self._keep_weights(outcome)
+        left_out = self._tell_unread()
         conditions, meter = self.conditions, self.conditions.meter
         return Record(
             cell=self.job.cell,
@@ -152,7 +154,23 @@ class CellRun:
             receipt=self.conditions.receipt,
             levels=outcome.levels,
             extras=outcome.extras,
+            left_out=left_out,
         )
+
+    def _tell_unread(self) -> "dict[Name, Unread]":
+        """Say on the screen, too, of which images no number is; each is named in the log."""
+        from bench.results.record import Unread
+
+        left_out: dict[Name, Unread] = {}
+        if self.data:
+            sizes = self.data.sizes
+            counts = self.data.left_out.items()
+            left_out = {split: Unread(images=n, of=sizes[split]) for split, n in counts}
+        if left_out:
+            parts = (f"{x.images:,} of {x.of:,} {split}" for split, x in left_out.items())
+            notes = NoteReporter(self.job.cell.id, self.log, self.link)
+            notes.add(f"{' and '.join(parts)} images could not be read and are left out")
+        return left_out
 
     def _train(self) -> "tuple[nn.Module, Outcome]":
         """
@@ -169,7 +187,7 @@ class CellRun:
         job, log = self.job, self.log
         self._prepare()
         device = torch.device(job.device)
-        data = _dataset(job, device).to(device, job.workers, log.line)
+        self.data = data = _dataset(job, device).to(device, job.workers, log.line)
         compiled, why = compile_policy.choose(job.compiled, job.cell, data, job.device)
         log.line(why)
         self.conditions.meter = ResourceMeter(device, alone=job.cells_at_once == 1)

@@ -148,7 +148,12 @@ def _layered(layers: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _protocol_of(cell: Cell) -> dict[str, Any]:
     """Return how a cell trains, by the names that suites and protocols use."""
-    cuts = {k: v for k, v in cell.data.params.items() if k in CUTS and v is not None}
+    usual = WHOLE.get(cell.data.name, {})
+    cuts = {
+        k: v
+        for k, v in cell.data.params.items()
+        if v is not None and (k in CUTS or (k in usual and v != usual[k]))
+    }
     words = ", ".join(f"{k} {v}" for k, v in cuts.items())
     facts = {k: v for k, v in cell.data.params.items() if k not in CUTS}
     facts |= {**dict(cell.recipe), **dict(cell.binarization), **cell.backbone.params}
@@ -170,7 +175,8 @@ def _estimator(cell: Cell) -> dict[str, Any]:
     return facts
 
 
-CUTS = {"train", "test", "resize", "held_out"}  # what makes another task of a data set
+CUTS = {"train", "test", "resize", "held_out", "name"}  # what makes another task of a data set
+WHOLE: dict[str, dict[str, Any]] = {"imagenet": {"classes": 1000, "image": 224}}  # anything else
 
 
 def _text(value: Any) -> str:

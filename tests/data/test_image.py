@@ -119,6 +119,28 @@ def test_a_png_by_another_name_is_an_image(tmp_path: Path) -> None:
     assert isinstance(decode(path), Image.Image)
 
 
+@pytest.mark.parametrize("form", ["png", "tif", "pgm"])
+def test_of_sixteen_bits_the_upper_eight_are_taken(tmp_path: Path, form: str) -> None:
+    """A grey picture of 16 bits is the picture of 8; nothing is clipped."""
+    grey = np.asarray(picture(40, 30, "L"))
+    path = tmp_path / f"x.{form}"
+    Image.fromarray(grey.astype(np.uint16) * 257).save(path)
+    with Image.open(path) as image:
+        assert image.mode.startswith("I")
+    ours = decode(path)
+
+    assert np.array_equal(np.asarray(ours), np.repeat(grey[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_numbers_that_no_rule_brings_to_eight_bits_are_refused(tmp_path: Path, kind: Any) -> None:
+    """Floats and 32-bit numbers have no range of their own, so the file is named and left out."""
+    path = tmp_path / "x.tif"
+    Image.fromarray(np.asarray(picture(40, 30, "L")).astype(kind)).save(path)
+
+    assert "convert it to 8 or 16 bits a channel" in str(decode(path))
+
+
 def test_damage_has_a_reason(tmp_path: Path) -> None:
     """Truncated, empty, foreign, absent: one line each, never an exception."""
     whole = tmp_path / "whole.JPEG"

@@ -1,6 +1,7 @@
 """Image files: listed, decoded by threads, left out where they are damaged."""
 
 import sys
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pydantic import ValidationError
 
 from bench.cli.app import main
 from bench.data import image_folder
@@ -17,7 +19,7 @@ from bench.data.image import decode, evaluation_view
 from bench.data.image_folder import Folder
 from bench.data.prefetch import CopyStream, PendingCopy
 from bench.data.sources import ImageNet
-from bench.errors import DataError
+from bench.errors import DataError, EnvironmentProblem
 from bench.planning.planner import plan
 from bench.results import store
 from bench.run import cell_run
@@ -80,7 +82,7 @@ def test_a_folder_is_listed(home: Path) -> None:
     (home / "imagenet" / "train" / "ant" / "readme.txt").write_text("no image")
     data = found(home)
 
-    assert data.label == "ImageNet (3 classes), 16x16"
+    assert data.label == "images of 3 classes, 16x16"
     assert data.sizes == {"train": 24, "test": 12}
     assert data.shape == (3, 16, 16)
     assert data.labels("train").tolist() == [0, 1, 2] * 8
@@ -235,6 +237,125 @@ def test_wrong_folders_are_named(home: Path, tmp_path: Path) -> None:
         path.unlink()
     with pytest.raises(DataError, match=r"imagenet/val/cat` holds no image"):
         found(home)
+
+
+def test_a_folder_has_its_own_name(home: Path) -> None:
+    """Only WordNet's ids are ImageNet's classes; any other folder is called what its suite says."""
+    assert found(home, name="bolts and nuts").label == "bolts and nuts, 16x16"
+    for split in ("train", "val"):
+        for number, name in enumerate(CLASSES):
+            place = home / "imagenet" / split
+            (place / name).rename(place / f"n0144000{number}")
+
+    assert found(home).label == "ImageNet (3 classes), 16x16"
+    with pytest.raises(ValidationError):
+        found(home, name=" ")
+
+
+def test_links_that_lead_back_add_nothing(home: Path, tmp_path: Path) -> None:
+    """A link to its own folder or one above is passed over; honest links are followed, once."""
+    first = found(home).fingerprint
+    train = home / "imagenet" / "train"
+    for target in (".", "..", "../..", str(home)):
+        (train / "ant" / "again").symlink_to(target)
+        assert found(home).fingerprint == first
+        (train / "ant" / "again").unlink()
+    (train / "all").symlink_to(".")
+    assert found(home).fingerprint == first
+    (train / "all").unlink()
+    (train / "cat").rename(tmp_path / "elsewhere")
+    (train / "cat").symlink_to(tmp_path / "elsewhere")
+    (train / "ant" / "0.JPEG").rename(tmp_path / "one.JPEG")
+    (train / "ant" / "0.JPEG").symlink_to(tmp_path / "one.JPEG")
+    assert found(home).fingerprint == first
+    (train / "cat" / "twice").symlink_to(tmp_path / "elsewhere")
+    assert found(home).fingerprint == first
+    (train / "ant" / "bees").symlink_to("../bee")
+    with pytest.raises(DataError, match=r"bee` and `.*ant/bees` are one folder, and two classes"):
+        found(home)
+
+
+def test_one_folder_for_both_splits_is_refused(home: Path) -> None:
+    """Nobody is told an accuracy on training images unasked."""
+    (home / "imagenet" / "val").rename(home / "old")
+    (home / "imagenet" / "val").symlink_to("train")
+    with pytest.raises(DataError, match="train/ and val/ are one folder"):
+        found(home)
+
+
+@pytest.mark.parametrize(
+    "left",
+    [".ipynb_checkpoints", "__MACOSX", "lost+found", "@eaDir", "$RECYCLE.BIN", ".thumbs"],
+)
+def test_what_programs_leave_behind_is_no_class(home: Path, left: str) -> None:
+    """Hidden folders, thumbnails and bins are none, whatever is in them; so are hidden files."""
+    first = found(home).fingerprint
+    train = home / "imagenet" / "train"
+    content = (train / "bee" / "0.JPEG").read_bytes()
+    (train / left).mkdir()
+    assert found(home).fingerprint == first
+    (train / left / "0.JPEG").write_bytes(content)
+    (train / "bee" / left).mkdir()
+    (train / "bee" / left / "0.JPEG").write_bytes(content)
+    (train / "bee" / "._0.JPEG").write_bytes(b"\0\5\26\7")
+    assert found(home).fingerprint == first
+
+
+def test_a_name_in_two_unicode_forms_is_one_class(home: Path) -> None:
+    """What macOS and Linux spell in two ways is one class and one fingerprint; twice is refused."""
+    names = {form: unicodedata.normalize(form, "abeille-âgée") for form in ("NFC", "NFD")}
+    prints: list[str] = []
+    for forms in (("NFC", "NFC"), ("NFC", "NFD"), ("NFD", "NFD")):
+        for split, form in zip(("train", "val"), forms, strict=True):
+            place = home / "imagenet" / split
+            old = next(p for p in place.iterdir() if p.name in {"bee", *names.values()})
+            old.rename(place / names[form])
+        prints.append(found(home).fingerprint)
+    assert len(set(prints)) == 1
+    (home / "imagenet" / "val" / names["NFC"]).mkdir()
+    with pytest.raises(DataError, match="is there twice, in two Unicode spellings"):
+        found(home)
+
+
+def test_capitals_are_named(home: Path) -> None:
+    """Where two splits differ in capitals alone, both names are told."""
+    (home / "imagenet" / "val" / "bee").rename(home / "imagenet" / "val" / "Bee")
+    with pytest.raises(DataError, match=r"class `Bee` is in val/ .* train/, which has `bee`"):
+        found(home)
+
+
+def test_a_fault_of_the_machine_is_no_damage(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without descriptors, memory or a disk that reads the cell ends; no file is damaged."""
+    data = found(home)
+    for error in (OSError(24, "Too many open files"), OSError(5, "Input/output error")):
+
+        def fail(*_: object, error: OSError = error, **__: object) -> None:
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "open", fail)
+            with pytest.raises(
+                EnvironmentProblem, match=f"cannot read `.*`: {error.strerror}"
+            ) as it:
+                epoch(data)
+        assert not isinstance(it.value, DataError)
+    with monkeypatch.context() as patch:
+        patch.setattr(Image, "open", lambda _: (_ for _ in ()).throw(MemoryError()))
+        with pytest.raises(MemoryError):
+            epoch(data)
+    assert data.left_out == {}
+
+
+def test_what_is_left_out_is_counted(home: Path) -> None:
+    """By split, each file once, however often it is met."""
+    damage(home)
+    (home / "imagenet" / "val" / "ant" / "0.JPEG").write_text("junk")
+    data = found(home).to(CPU)
+    for seed in (1, 2):
+        epoch(data, seed)
+        list(data.batches("test", 4))
+
+    assert data.left_out == {"train": 3, "test": 1}
 
 
 def test_part_of_a_folder_is_held_out(home: Path) -> None:
