@@ -62,7 +62,7 @@ MODELS: dict[type[BaseModel], dict[str, str]] = {
         "scale": "the mean of |w|, of a layer or a channel",
         "scale_at": "before or after the convolution; `post` keeps sums exact integers",
         "scale_grad": "whether the gradient sees that the scale depends on w",
-        "scale_act": "scale by the mean of |x| of the input, too",
+        "scale_act": "scale by the mean of |x| of each image's input, too",
         "sign0": "the value of sign(0)",
         "padding": "what surrounds a binary input",
         "standardize": "(w - mean)/std of each filter before sign",

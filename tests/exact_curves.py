@@ -70,7 +70,7 @@ CASES = {
     "adamw": Case("ede", ADAMW | {"progress": "e/(E-1)", "weight_decay": 0.01}),
     "reference rates": Case("ste", {"epochs": 8, "warmup": 2}),
     "scale before": Case("reste", binarization=PRE | {"scale_grad": "off"}),
-    "scale of inputs": Case("fda", binarization={"scale": "none", "scale_act": "layer"}),
+    "scale of an image's inputs": Case("fda", binarization={"scale": "none", "scale_act": "layer"}),
     "bfloat16": Case("reste", binarization={"gradients": "bfloat16"}),
     "image files": Case("ste", {"batch_size": 8}, from_files=True),
     **{f"method {name}": Case(name) for name in METHODS},

@@ -39,9 +39,8 @@ def leaderboard(
     """
     from bench.leaderboard import saved
     from bench.leaderboard.tables import render
-    from bench.spec.plan import name_results
 
-    name = name_results(suite, overrides or [])
+    name = saved.name_of(results, suite, overrides or [])
     plan, board, notes = saved.board(results, name, equilibrium, correction, stale=allow_stale)
     _warn_if_changed(plan, suite, overrides or [])
     render.render(board, form, out, style)
@@ -59,5 +58,7 @@ def _warn_if_changed(plan: "Plan", suite: Path, overrides: list[str]) -> None:
     except BenchError:
         return  # its results can be read without it
     if digest(document) != plan.source_digest:
-        text = f"note: {document.source} changed since it ran; this is the table of that run"
-        print_text(err, text)
+        text = f"{document.source} changed since it ran; this is the table of that run"
+        if Path(document.source).resolve() != Path(plan.source).resolve():
+            text = f"this is the table of {plan.source}; {document.source} says otherwise"
+        print_text(err, f"note: {text}")

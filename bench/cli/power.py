@@ -34,9 +34,10 @@ def power(
     tell it apart with a chance of 80 %: Welch's t test at 5 % over the number of pairs.
     """
     from bench.leaderboard import saved, undecided_pairs
-    from bench.spec.plan import name_results
 
-    _, board, notes = saved.board(results, name_results(suite, overrides or []), stale=allow_stale)
+    _, board, notes = saved.board(
+        results, saved.name_of(results, suite, overrides or []), stale=allow_stale
+    )
     for note in notes:
         print_text(err, f"note: {note}")
     undecided = undecided_pairs.undecided(board, chance)

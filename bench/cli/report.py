@@ -33,10 +33,10 @@ def report(
     Leaderboard, figures, properties with witnesses and certificates, published numbers, failures
     with logs, recipe; each number opens what it is made of. The same records give the same bytes.
     """
+    from bench.leaderboard import saved
     from bench.report.page import write
-    from bench.spec.plan import name_results
 
-    name = name_results(suite, overrides or [])
+    name = saved.name_of(results, suite, overrides or [])
     request = write.ReportRequest(
         name, results, equilibrium, allow_stale, figures=not no_figures, code=not records_only
     )

@@ -1,15 +1,18 @@
 """The board of a suite that ran, from what the results folder holds of it."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from bench.base.files import is_file
 from bench.base.text import suggest
-from bench.errors import UsageError
+from bench.errors import SuiteError, UsageError
 from bench.leaderboard import compare, sequential
 from bench.leaderboard.board import Board
 from bench.leaderboard.ranking import rank
 from bench.results import cell_folders, cell_state, store
 from bench.spec.choices import Correction, Definition
+from bench.spec.composition import compose, digest
 from bench.spec.plan import Plan, name_results
 
 
@@ -76,6 +79,40 @@ def _results(root: Path, plan: Plan, *, stale: bool) -> compare.FolderResults:
     return compare.FolderResults(str(root), plan, found.records(stale=stale), found.stale, notes)
 
 
+def name_of(root: Path, suite: Path, overrides: Iterable[str] = ()) -> str:
+    """
+    The name under which a suite's results lie, which its file and overrides make.
+
+    Raises:
+        UsageError: those that lie there are of another file of that name, which says otherwise.
+        SuiteError: the file has no name that a folder can have.
+    """
+    overrides = list(overrides)
+    name = name_results(suite, overrides)
+    try:
+        plan = store.find_plan(root, name)
+    except UsageError:  # whoever asks for it says so
+        return name
+    other = Path(plan.source)
+    if not (is_file(suite) and is_file(other)) or other.resolve() == suite.resolve():
+        return name
+    if _digest(suite, overrides) != plan.source_digest:
+        message = (
+            f"`{root}` holds the table of `{other}`, another suite named {name}, and `{suite}` "
+            "never ran there; name that, or give another --results"
+        )
+        raise UsageError(message)
+    return name
+
+
+def _digest(suite: Path, overrides: list[str]) -> str:
+    """What a suite says now; empty if it cannot be read."""
+    try:
+        return digest(compose(suite, overrides))
+    except SuiteError:
+        return ""
+
+
 def ran(root: Path, word: str) -> str:
     """
     The name of a suite that ran: what its folder is called, or what its file makes of that.
@@ -84,7 +121,7 @@ def ran(root: Path, word: str) -> str:
         UsageError: none of that name ran here.
     """
     known = cell_folders.list_suites(root)
-    name = word if word in known else name_results(Path(word), [])
+    name = word if word in known else name_of(root, Path(word))
     if name not in known:
         message = f"no suite `{word}` ran in `{root}`{suggest(word, known)}"
         raise UsageError(message)

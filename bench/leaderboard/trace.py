@@ -19,11 +19,12 @@ from bench.leaderboard.columns.column import SeedRecords
 from bench.leaderboard.columns.selection import traced
 from bench.leaderboard.measured_rows import baseline, choices, key, yardstick
 from bench.leaderboard.ranking import rank
+from bench.leaderboard.saved import name_of
 from bench.results import cell_folders, cell_state, store
 from bench.results.record import Record
 from bench.spec.cell import Cell, Role
 from bench.spec.choices import Definition
-from bench.spec.plan import Plan, RoleInfo, Row, name_results
+from bench.spec.plan import Plan, RoleInfo, Row
 
 Values: TypeAlias = dict[str, float]
 OVERRIDE = re.compile(r"[A-Za-z_][\w.-]*=.*")
@@ -92,7 +93,7 @@ def _plan(target: str, words: list[str], root: Path) -> tuple[Plan | None, list[
     """The plan that was kept under this name, and the words that are not part of the name."""
     overrides = [word for word in words if OVERRIDE.fullmatch(word)]
     others = [word for word in words if word not in overrides]
-    for name, rest in ((name_results(Path(target), overrides), others), (target, words)):
+    for name, rest in ((name_of(root, Path(target), overrides), others), (target, words)):
         if cell_folders.is_suite(root, name):
             return store.find_plan(root, name), rest
     return None, words

@@ -22,7 +22,7 @@ class BinaryLayer(nn.Module):
     A linear operation on a binarized input with binarized weights; its bias, if any, is real.
 
     y = scale(w) · op(A(x), W(w)) + b, where A and W are binarizers and op is `product`; with
-    `scale_act` also times mean |x|, of the batch. A W that returns (signs, scale) brings its own
+    `scale_act` also times mean |x|, of each image. A W that returns (signs, scale) brings its own
     scale; one that has a module `after` sends the product through it. Comes first among the bases
     of a layer; the other is the real layer that owns weight and bias.
     """
@@ -45,7 +45,7 @@ class BinaryLayer(nn.Module):
         if self.after is not None:
             y = self.after(y)
         if self.options.scale_act == "layer" and not isinstance(self.A, nn.Identity):
-            y = y * x.abs().mean()
+            y = y * x.abs().mean(tuple(range(1, x.ndim)), keepdim=True)
         if self.bias is None:
             return y
         return y + (self.bias.view(-1, 1, 1) if self.weight.ndim == 4 else self.bias)

@@ -101,16 +101,17 @@ class CellBuilder:
             role: config.plugin.ref(config.name, config.digest) for role, config in roles.items()
         }
         data, _ = self._load(place, backbone)
+        options = fix_options(self.resolved.suite.binarization, roles)
         return Cell(
             core=CORE,
             weights=refs.get("W"),
             activations=refs.get("A"),
             backbone=backbone.plugin.ref(backbone.name, backbone.digest),
             data=data,
-            binarization=fix_options(self.resolved.suite.binarization, roles),
+            binarization=options,
             recipe=backbone.recipe,
             seed=0,
-            numerics=self.numerics,
+            numerics=self.numerics | source_digest.revisions(options),
             bits="" if not roles or wa == fewest_bits(refs) else wa,
         )
 

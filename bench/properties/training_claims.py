@@ -25,6 +25,7 @@ from bench.train.snapshot import Snapshot
 EXACT = 1e-12  # of float64, relative to the largest number or to 1
 ROLES: tuple[Role, ...] = ("W", "A")
 REAL = 32  # bits
+ALONE = 8  # images that are judged one by one
 FIRST = ("options it fixes exist", "stages train")  # without them there is nothing to look at
 LATENTS: dict[str, float] = {"0": 0.0, "constant": 0.5, "1e4": 1e4, "-1e4": -1e4}
 
@@ -42,6 +43,7 @@ def training_claims(*, quick: bool) -> dict[str, Claim]:
         "each parameter is in one group": groups_parameters,
         "steps stay finite": steps_from_extremes,
         "evaluation has its bits": evaluates_in_its_bits,
+        "images are judged alone": judges_alone,
         "resumed is uninterrupted": resumes,
         "channels last is contiguous": takes_formats,
     }
@@ -140,6 +142,21 @@ def evaluates_in_its_bits(estimator: Estimator) -> tuple[str, str]:
     values = {"W": found.weights, "A": found.inputs}
     told = [f"{role} {n} bit{'s' * (n > 1)}, {values[role]} values" for role, n in bits.items()]
     return "", "; ".join(told) or "real weights and inputs"
+
+
+def judges_alone(estimator: Estimator) -> tuple[str, str]:
+    """In evaluation no image's logits depend on what else is in its batch."""
+    sample = make_sample(estimator, epochs=1, double=True)
+    sample.train()
+    sample.net.eval()
+    images = next(iter(load_digits().batches("test", ALONE)))[0]
+    with torch.no_grad():
+        together = sample.net(images)
+        alone = torch.cat([sample.net(image) for image in images.split(1)])
+    off = _distance(alone, together)
+    if not off <= EXACT:
+        return f"logits of an image alone are off by {off:.1g}; take no statistics of a batch", ""
+    return "", f"{ALONE} images, largest difference {off:.1e}"
 
 
 def _effective(given: Tensor | tuple[Tensor, Tensor]) -> Tensor:

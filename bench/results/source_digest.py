@@ -26,7 +26,7 @@ from typing import Any
 from bench.base.file_states import file_digest
 from bench.errors import UsageError
 from bench.registry import BACKBONES, ESTIMATORS, Registry
-from bench.spec.cell import CORE, Cell, Ref
+from bench.spec.cell import CORE, Binarization, Cell, Ref
 
 NUMERIC = ("nn", "data", "train")  # packages between a batch of images and a record's numbers
 BELOW = ("base", "errors", "registry", "results", "spec")  # what the core may import besides
@@ -220,6 +220,15 @@ def numerics() -> dict[str, str]:
     return declared["carried"] | gone | other
 
 
+def revisions(options: Binarization) -> dict[str, str]:
+    """
+    What a cell says, beside `numerics`, of options whose numbers changed since records were made.
+
+    The files that compute them are declared, for the numbers of all other cells are as they were.
+    """
+    return {} if options.scale_act == "off" else {"mean |x| of scale_act": "of an image"}
+
+
 def source(registry: Registry[Any], name: str) -> str:
     """
     The digest of a plugin's code as it is now; empty where there is no file to read.
@@ -304,7 +313,8 @@ def now(cell: Cell) -> Cell:
         role: parent.model_copy(update={"cell": now(parent.cell)})
         for role, parent in cell.parents.items()
     }
-    return cell.model_copy(update=refs | above | {"core": CORE, "numerics": numerics()})
+    made_by = numerics() | revisions(cell.binarization)
+    return cell.model_copy(update=refs | above | {"core": CORE, "numerics": made_by})
 
 
 def changes(old: Cell, new: Cell) -> list[str]:

@@ -252,7 +252,7 @@ class Binarization(Frozen):
     scale: Literal["layer", "channel", "none"] = "layer"
     scale_at: Literal["post", "pre"] = "post"
     scale_grad: Literal["on", "off"] = "on"  # does dL/dw see the scale's own dependence on w?
-    scale_act: Literal["off", "layer"] = "off"  # scale by mean |x| of the binarized input, too?
+    scale_act: Literal["off", "layer"] = "off"  # scale by mean |x| of an image's input, too?
     sign0: Literal[0, 1] = 0  # the value of sign(0)
     padding: Literal[-1, 0, 1] = 0  # what surrounds a binarized input
     standardize: Literal["on", "off"] = "off"  # (w - mean)/std per filter before sign

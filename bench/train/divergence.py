@@ -48,9 +48,13 @@ def name_culprit(
 
 
 def name_spoilt_parameter(model: nn.Module) -> str:
-    """Return the name of the first parameter that is not finite; nothing if all are."""
-    for name, parameter in model.named_parameters():
-        if not bool(parameter.isfinite().all()):
+    """
+    Return the name of the first parameter or buffer that is not finite; nothing if all are.
+
+    An infinite running variance leaves the loss finite, and the network in evaluation constant.
+    """
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             return name
     return ""
 

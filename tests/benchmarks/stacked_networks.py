@@ -163,8 +163,8 @@ class BinaryConvolution(Convolution):
         if self.options.scale != "none" and self.options.scale_at == "post":
             y = y * self.scale().view(-1, 1, 1)
         if self.options.scale_act == "layer" and not self.real_input:
-            means = _apart(x.abs(), self.k).mean((0, 2, 3, 4))
-            y = (_apart(y, self.k) * means.view(-1, 1, 1, 1)).flatten(1, 2)
+            means = _apart(x.abs(), self.k).mean((2, 3, 4), keepdim=True)
+            y = (_apart(y, self.k) * means).flatten(1, 2)
         return y
 
     def scale(self) -> Tensor:

@@ -223,11 +223,12 @@ def test_real_layers_are_torchs() -> None:
 
 
 def test_activations_may_be_scaled_too() -> None:
-    """`scale_act` multiplies by mean |x| of the batch, where the input is binarized at all."""
+    """`scale_act` multiplies by mean |x| of each image, where the input is binarized at all."""
     x = torch.randn(2, 4, 8, 8, dtype=torch.float64)
     plain, scaled = conv(), conv(scale_act="layer")
 
-    torch.testing.assert_close(scaled(x), plain(x) * x.abs().mean())
+    torch.testing.assert_close(scaled(x), plain(x) * x.abs().mean((1, 2, 3), keepdim=True))
+    assert torch.equal(scaled(x)[:1], scaled(x[:1]))  # alone as among others
     scaled.A = nn.Identity()
     plain.A = nn.Identity()
     assert torch.equal(scaled(x), plain(x))

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from bench.base.files import write_output
 from bench.base.text import suggest
 from bench.errors import EmptyMatch, UsageError
+from bench.leaderboard import saved
 from bench.report.figures import gallery
 from bench.report.figures.drawing import draw_panels
 from bench.report.figures.kinds import GALLERY, FigureKind
@@ -19,7 +20,7 @@ from bench.results import cell_folders, store
 from bench.results.cell_state import CellStates, read_saved_states
 from bench.results.record import Record
 from bench.spec.choices import Definition
-from bench.spec.plan import Plan, name_results
+from bench.spec.plan import Plan
 from bench.spec.suite_file import find_suite
 
 KINDS = (*FigureKind, GALLERY)
@@ -49,7 +50,7 @@ class PlotRequest:
 
     @property
     def name(self) -> str:
-        return name_results(self.suite, self.overrides)
+        return saved.name_of(self.root, self.suite, self.overrides)
 
     @property
     def command(self) -> str:
