@@ -17,7 +17,7 @@ from bench.cli import app, streams
 from bench.cli.streams import UNBOUND
 from bench.leaderboard.ranking import rank
 from bench.leaderboard.tables import render
-from bench.planning import planner
+from bench.planning import checks, planner
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.results import store
 from bench.results.cell_state import CellStates
@@ -142,3 +142,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="no GPU"))
         if item.get_closest_marker("linux") and not linux:
             item.add_marker(pytest.mark.skip(reason="no /proc, which tells of processes"))
+
+
+@pytest.fixture(autouse=True)
+def _unchecked(  # pyright: ignore[reportUnusedFunction]
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plans check no estimator, which takes seconds, but in the tests of that."""
+    if not request.node.get_closest_marker("checks"):
+        monkeypatch.setattr(checks.Checker, "_of_estimator", lambda *_: [])

@@ -123,6 +123,10 @@ Workers = Annotated[
         rich_help_panel=WHERE,
     ),
 ]
+Unchecked = Annotated[
+    bool,
+    typer.Option("--unchecked", help="Train plugins that fail `bench check`, too; rows say so."),
+]
 Compile = Annotated[
     bool | None,
     typer.Option(
@@ -161,6 +165,7 @@ class CellOptions:
     threads: Threads = 1
     workers: Workers = None
     compile_: Compile = None
+    unchecked: Unchecked = False
 
     def where(self) -> "SlotOptions":
         """
@@ -183,7 +188,9 @@ class CellOptions:
             value = getattr(self, field.name)
             if field.name in ("suite", "overrides") or value == field.default:
                 continue
-            if field.name == "compile_":
+            if field.name == "unchecked":
+                words.append("--unchecked")
+            elif field.name == "compile_":
                 words.append("--compile" if value else "--no-compile")
             else:
                 option = names.get(field.name, f"--{field.name.replace('_', '-')}")

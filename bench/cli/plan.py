@@ -93,3 +93,5 @@ def plan(
     chosen = filters.select(resolved, options.filter_)
     for line in plan_text.describe_plan(resolved, chosen, options.results):
         print_text(out, line)
+    if not options.unchecked:
+        resolved.refuse_failed_checks(chosen)

@@ -28,6 +28,8 @@ def describe_plan(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[st
         if row.differences:
             name = f"{row.label} x {row.backbone} x {row.wa}"
             yield f"{'own':>22}  {name}: {'; '.join(row.differences)}"
+    for failed, labels in plan.failed_checks.items():
+        yield f"{'fails check':>22}  {', '.join(labels)}: {failed}"
     for left in plan.left_out:
         yield f"{'left out':>22}  {left.combination}: {left.reason}"
     for absent in plan.absent:

@@ -170,6 +170,7 @@ def run(
         filter_=options.filter_,
         rerun=tuple(rerun or ()),
         allow_stale=allow_stale,
+        unchecked=options.unchecked,
         track=tuple(track or ()),
         until_separated=until_separated,
         max_seeds=max_seeds,

@@ -125,15 +125,17 @@ class MeasuredRow(BoardRow):
     comparison: Comparison = Comparison()
     verdict: str = ""  # on the claim
     confounds: list[str] = field(default_factory=list[str])  # in what else it differs
+    failed_checks: list[str] = field(default_factory=list[str])  # of its plugins
     tuned: TunedValues | None = None
     cells: list[str]  # ids, of a stale record the one on disk
 
     @property
     def title(self) -> str:
-        """Its name, marked if it is confounded, or its numbers rest on stale records."""
+        """Its name, marked if it is confounded, fails checks, or rests on stale records."""
         star = "*" if self.confounds else ""
+        fails = " (fails check)" if self.failed_checks else ""
         stale = " (stale)" if self.seeds.stale else ""
-        return self.name + star + stale
+        return self.name + star + fails + stale
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -176,6 +176,7 @@ def _row(measured: Measurements, row: Row, cells: list[Cell], timed_by: list[Cel
         network=network_facts(cells, measured.records),
         confounds=[*row.differences, *_unread(records)],
         cells=[cell.id for cell in cells],
+        failed_checks=row.failed_checks,
     )
 
 

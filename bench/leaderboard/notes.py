@@ -95,6 +95,8 @@ def how_to_read(plan: Plan, definition: Definition, correction: Correction) -> I
             "p: that there is none, by Dunnett's test of all rows of a section against it, which "
             f"takes one spread for all rows; the ranks do not{seen}"
         )
+    for failed, labels in plan.failed_checks.items():
+        yield f"fails check: {', '.join(labels)}: {failed}"
     yield from own_options(plan.rows)
     yield from _tuning(plan)
     claims = [row.claim for row in plan.rows if row.claim] + [a.claim for a in plan.absent]

@@ -6,6 +6,7 @@ from typing import Any
 from bench.errors import SuiteError
 from bench.planning.axes import BackboneConfig, Roles
 from bench.planning.cells import CellBuilder
+from bench.planning.checks import Checker
 from bench.planning.combinations import Combination, combine, has_schedule
 from bench.planning.fixed_options import fixed_options
 from bench.planning.resolved_suite import ResolvedSuite
@@ -31,7 +32,12 @@ def build_rows(resolved: ResolvedSuite, folder: Path) -> tuple[list[Row], list[L
             cannot be tuned.
         DataError: its data is not there, or not what it should be.
     """
-    builder = _RowBuilder(resolved, folder)
+    with Checker() as checker:
+        return _build_rows(resolved, _RowBuilder(resolved, folder, checker))
+
+
+def _build_rows(resolved: ResolvedSuite, builder: "_RowBuilder") -> tuple[list[Row], list[LeftOut]]:
+    """Build them with one builder; raises as `build_rows`."""
     rows: list[Row] = []
     left_out: list[LeftOut] = []
     combinations = combine(resolved.suite, resolved.axes)
@@ -56,7 +62,8 @@ def build_rows(resolved: ResolvedSuite, folder: Path) -> tuple[list[Row], list[L
 class _RowBuilder:
     """Builds the rows of one suite."""
 
-    def __init__(self, resolved: ResolvedSuite, folder: Path) -> None:
+    def __init__(self, resolved: ResolvedSuite, folder: Path, checker: Checker) -> None:
+        self.checker = checker
         self.axes, self.document = resolved.axes, resolved.document
         self.cells = CellBuilder(resolved, folder)
         tune = resolved.suite.tune
@@ -84,6 +91,7 @@ class _RowBuilder:
             usual=_usual(cells[0], self.axes.backbones[combination.backbone]),
             trials=self.trials.build(combination, roles, backbone, seeds) if self.trials else [],
             fixes=fixed_options(roles),
+            failed_checks=self.checker.failed(roles, backbone, dataset),
         )
 
     def _scheduled(self, combination: Combination) -> tuple[Roles, str]:

@@ -23,6 +23,7 @@ ROLES: tuple[Role, ...] = ("W", "A")
 PROGRESS = (0.0, 0.25, 0.5, 0.75, 0.999)
 EXTREMES = (0.0, 1e-8, -1e-8, 1.0, -1.0, 1e4, -1e4)
 H = 1e-6  # step of the finite differences, float64
+H_AT_0 = 1e-100  # of the one at z = 0, to which f' may rise without a bound
 SLOPE_TOLERANCE = 1e-4  # relative to 1 + |f'|; a one-sided difference is off by H·f''/2
 
 
@@ -178,6 +179,8 @@ def _slope(surrogate: Surrogate) -> tuple[str, str]:
             right = (surrogate.f(z + H, knob) - f) / H
             slope = surrogate.df(z, knob)
             low, high = torch.minimum(left, right), torch.maximum(left, right)
+            nearest = (surrogate.f(z + H_AT_0, knob) - f) / H_AT_0  # beside 0 nothing
+            high = torch.maximum(high, nearest)
             excess = torch.maximum(low - slope, slope - high) / (1 + slope.abs())
             place = int(excess.nan_to_num(nan=torch.inf).argmax())
             if not excess[place] <= SLOPE_TOLERANCE:

@@ -214,9 +214,9 @@ def refuse_no_number(errors: Tensor, z: Tensor, knob: Knobs) -> None:
     Raises:
         PluginError: one is none.
     """
-    places = errors.isnan().nonzero()
-    if len(places):
-        row, column = places[0].tolist()
+    wrong = errors.isnan()
+    if bool(wrong.any()):
+        row, column = divmod(int(wrong.flatten().int().argmax()), len(z))
         where = f"z = {z[column]:g}{_at(knob, list_visited(knob)[row])}"
         message = f"f is not a number at {where}, so nothing can be said of it"
         raise PluginError(message)

@@ -34,6 +34,7 @@ class RunRequest:
     filter_: str = ""
     rerun: tuple[str, ...] = ()  # `failed`, `stale`, or cells by name: those run and no others
     allow_stale: bool = False  # stale records stand in the table
+    unchecked: bool = False  # plugins that fail checks train, too
     track: tuple[str, ...] = ()  # trackers of the run, NAME or NAME:FOLDER
     until_separated: bool = False
     max_seeds: int | None = None
@@ -94,6 +95,7 @@ def prepare(request: RunRequest, before_planning: Callable[[], None] = lambda: N
 
     Raises:
         BenchError: the suite cannot be planned.
+        PluginError: a plugin of a chosen cell fails checks, and that is not waived.
     """
     planned = suite_cache.plan(
         request.suite, list(request.overrides), request.data, before_planning
@@ -103,5 +105,7 @@ def prepare(request: RunRequest, before_planning: Callable[[], None] = lambda: N
         looks = sequential.looks(planned, request.max_seeds or MAX_SEEDS)
     plan = saved.continued(planned, request.root)
     chosen = filters.select(plan, request.filter_)
+    if not request.unchecked:
+        plan.refuse_failed_checks(chosen)
     states = CellStates(request.root, plan.possible)
     return PreparedRun(request, plan, chosen, states, tuple(looks))

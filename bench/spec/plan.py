@@ -14,7 +14,7 @@ from pydantic import Field, PositiveInt
 
 from bench.base.text import CONTROLS
 from bench.base.validation import Frozen
-from bench.errors import SuiteError
+from bench.errors import PluginError, SuiteError
 from bench.spec.cell import WA, Cell, Recipe, Ref, Role
 from bench.spec.choices import Definition
 from bench.spec.published import Claim
@@ -86,10 +86,17 @@ class Row(Frozen):
     trials: list[Trial] = []  # empty: nothing is tuned
     fixes: dict[str, Any] = {}  # options of binary layers that its method decides
     usual: Usual | None = None  # None: it trains as the suite says
+    failed_checks: list[str] = []  # what its plugins do not keep, as `bench check` finds it
 
     @property
     def recipe(self) -> Recipe:
         return self.cells[0].recipe
+
+    @property
+    def own_cells(self) -> list[Cell]:
+        """Its cells, and those of its tuning."""
+        trials = [cell for trial in self.trials for cell in (*trial.held_out, *trial.cells)]
+        return [*self.cells, *trials]
 
     @property
     def differences(self) -> list[str]:
@@ -146,6 +153,34 @@ class Plan(Frozen):
     rows: Annotated[list[Row], Field(min_length=1)]
     absent: list[Absent] = []
     left_out: list[LeftOut] = []
+
+    @property
+    def failed_checks(self) -> dict[str, list[str]]:
+        """What fails of the checks of plugins, each with the labels of its rows."""
+        found: dict[str, list[str]] = {}
+        for row in self.rows:
+            for failed in row.failed_checks:
+                found.setdefault(failed, []).append(row.label)
+        return {failed: list(dict.fromkeys(labels)) for failed, labels in found.items()}
+
+    def refuse_failed_checks(self, cells: Iterable[Cell]) -> None:
+        """
+        Refuse to train cells of rows whose plugins fail checks.
+
+        Raises:
+            PluginError: one of the cells is of such a row; every check that fails is named.
+        """
+        ids = {cell.id for cell in cells}
+        wrong = [
+            failed
+            for row in self.rows
+            for failed in row.failed_checks
+            if any(cell.id in ids for cell in row.own_cells)
+        ]
+        if wrong:
+            hint = "`bench check` tells more, --unchecked trains it all the same and marks its rows"
+            lines = (f"{failed}; {hint}" for failed in dict.fromkeys(wrong))
+            raise PluginError("\n".join(lines))
 
     @property
     def looks(self) -> int:

@@ -266,6 +266,12 @@ COLUMNS: list[Column] = [
         about="In what else than the estimator the row differs from the others.",
     ),
     Column(
+        key="failed_checks",
+        value=of_measured(lambda row: row.failed_checks, []),
+        flat="; ".join,
+        about="What the row's plugins do not keep, as `bench check` finds it.",
+    ),
+    Column(
         key="chosen",
         value=of_measured(lambda row: row.tuned.chosen if row.tuned else "", ""),
         group="chosen",

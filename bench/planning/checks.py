@@ -1,0 +1,171 @@
+"""
+What fails of the checks of a suite's plugins, looked at when it is planned.
+
+An estimator is checked as `bench check --quick` does, at the parameters that the suite gives it; a
+backbone is built and called without memory, on the shape of the images that it is to train on.
+Verdicts are kept by what the code says, so that a plugin is checked once. A stranger's estimator is
+checked in a process of its own, which it may end, or keep too long, without harm to the plan.
+"""
+
+import json
+import multiprocessing
+import os
+import random
+from collections.abc import Generator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+
+from bench.base import signals
+from bench.base.answer_cache import Question, keep, recall
+from bench.data.dataset import Dataset
+from bench.nn.contract import Estimator
+from bench.nn.layers import Layers
+from bench.planning.axes import BackboneConfig, PluginConfig, Roles
+from bench.properties.check import check_estimator
+from bench.properties.claim import check_claim, tell
+from bench.registry import ESTIMATORS, add_folders
+from bench.results.source_digest import numerics
+from bench.spec.cell import Binarization
+
+LONGEST = 300  # characters of what is told of one
+PATIENCE_S = 60.0  # for the checks of one estimator, a start of Python and torch included
+_known: dict[tuple[str, str, str], list[str]] = {}  # by name, parameters and code, of this process
+
+
+class Checker:
+    """Checks the plugins of one suite; closed, it leaves no process behind."""
+
+    def __init__(self) -> None:
+        self._process: BaseProcess | None = None
+        self._line: Connection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def failed(self, roles: Roles, backbone: BackboneConfig, data: Dataset) -> list[str]:
+        """Name each check of the plugins of a row that fails, and what is wrong."""
+        configs = {repr((c.name, c.plugin)): c for c in roles.values()}.values()
+        found = [failed for config in configs for failed in self._of_estimator(config)]
+        return [*found, *_of_backbone(backbone, data)]
+
+    def _of_estimator(self, config: PluginConfig) -> list[str]:
+        """What fails of an estimator at its parameters, as it is kept, or checked now."""
+        params = config.plugin.ref(config.name).params
+        key = (config.name, json.dumps(params, sort_keys=True), config.digest)
+        if key not in _known:
+            made_by = (config.digest, *(f"{k} {v}" for k, v in sorted(numerics().items())))
+            inputs = made_by if config.digest else None  # else nobody can tell when it changes
+            question = Question(("checks", *key[:2]), inputs)
+            kept = recall(question, json.loads)
+            if kept is None:
+                origin = ESTIMATORS.origins().get(config.name)
+                ours = origin is not None and origin.shipped
+                kept = check(config.name, config.plugin) if ours else self._ask(config.name, params)
+                keep(question, json.dumps(kept))
+            _known[key] = kept
+        return _known[key]
+
+    def _ask(self, name: str, params: dict[str, Any]) -> list[str]:
+        """Have an estimator checked in the process of strangers' code."""
+        if self._line is None:
+            self._start()
+        assert self._line
+        assert self._process
+        try:
+            self._line.send((name, params))
+            if self._line.poll(PATIENCE_S):
+                return self._line.recv()
+            wrong = f"takes longer than {PATIENCE_S:.0f} s"
+        except (EOFError, OSError):
+            self._process.join(PATIENCE_S)
+            wrong = f"ends its process (exit code {self._process.exitcode})"
+        self._end()
+        return [_told(name, "check", wrong)]
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._line, theirs = context.Pipe()
+        folders = tuple(ESTIMATORS.folders)
+        self._process = context.Process(target=_answer, args=(theirs, folders), daemon=True)
+        with signals.ignored_by_children():
+            self._process.start()
+        theirs.close()
+
+    def _end(self) -> None:
+        if self._line:
+            self._line.close()
+        if self._process:
+            self._process.kill()
+            self._process.join()
+        self._line = self._process = None
+
+
+def _answer(line: Connection, folders: tuple[Path, ...]) -> None:
+    """Check one estimator after another, until nobody asks; what they print is lost."""
+    with Path(os.devnull).open("r+b") as nothing:
+        for descriptor in (0, 1, 2):
+            os.dup2(nothing.fileno(), descriptor)
+    torch.set_num_threads(1)
+    add_folders(folders)
+    while True:
+        try:
+            name, params = line.recv()
+        except EOFError:
+            return
+        try:
+            found = check(name, ESTIMATORS.build(name, params))
+        except Exception as error:  # it could be built a moment ago
+            found = [_told(name, "check", tell(error))]
+        line.send(found)
+
+
+def check(name: str, plugin: Estimator) -> list[str]:
+    """Name each check of an estimator that fails, and what is wrong."""
+    with _own_generators():
+        try:
+            report = check_estimator(plugin, quick=True)
+        except (Exception, SystemExit) as error:  # whatever a stranger's code does
+            return [_told(name, "check", f"raises {type(error).__name__}: {error}")]
+    return [_told(name, each.name, each.detail) for each in report.checks if not each.ok]
+
+
+def _of_backbone(backbone: BackboneConfig, data: Dataset) -> list[str]:
+    """What is wrong with a network for such images, if it cannot be built or called."""
+
+    def forward(plugin: Any) -> tuple[str, str]:
+        with torch.device("meta"):
+            net = plugin.build(data.num_classes, data.shape[0], Layers(None, Binarization()))
+            logits = net.eval()(torch.empty(2, *data.shape))
+        shape = tuple(logits.shape)
+        wrong = shape != (2, data.num_classes)
+        return (f"gives {shape} for 2 images of {data.num_classes} classes" if wrong else ""), ""
+
+    with _own_generators():
+        found = check_claim("it takes the images", forward, backbone.plugin)
+    return [] if found.ok else [_told(backbone.name, found.name, found.detail)]
+
+
+def _told(name: str, check: str, detail: str) -> str:
+    return f"{name}: {check}: {' '.join(detail.split())}"[:LONGEST]
+
+
+@contextmanager
+def _own_generators() -> Generator[None, None, None]:
+    """Leave the global random generators as they were, and cuDNN's choice of algorithms."""
+    states = random.getstate(), np.random.get_state(), torch.backends.cudnn.deterministic  # noqa: NPY002
+    try:
+        with torch.random.fork_rng(devices=()):
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+        torch.backends.cudnn.deterministic = states[2]

@@ -1,0 +1,124 @@
+"""Plugins are checked where they are planned, and a run refuses those that fail."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench.errors import PluginError
+from bench.leaderboard.ranking import rank
+from bench.leaderboard.tables import render
+from bench.leaderboard.tables.formats import TableFormat
+from bench.planning import checks, planner
+from bench.run.request import RunRequest, prepare
+from bench.spec.plan import Plan
+
+pytestmark = pytest.mark.checks
+HALF = """
+import os
+import torch
+from bench.plugin import Surrogate
+
+
+class Half(Surrogate):
+    formula = "f(z) = tanh z"
+    kind = "tanh-like"
+
+    def value(self, z, _, /):
+        return torch.tanh(z)
+
+    def slope(self, z, _, /):
+        {body}
+        return (1 - torch.tanh(z) ** 2) / 2
+"""
+NET = """
+from bench.plugin import Backbone
+
+
+class Net(Backbone):
+    def build(self, num_classes, channels, layers):
+        return layers.conv(channels, num_classes, 3, groups=1, dilation=2)
+"""
+FAILS = (
+    "half: slope is the derivative of value: W, p = 0.0, z = 0: slope 0.5, difference quotient 1"
+)
+
+
+def planned(folder: Path, suite: str, body: str = "pass") -> Plan:
+    """The plan of the tiny suite, changed, with two plugins beside it."""
+    home = folder / "plugins"
+    home.mkdir(exist_ok=True)
+    (home / "half.py").write_text(HALF.format(body=body), encoding="utf-8")
+    (home / "net.py").write_text(NET, encoding="utf-8")
+    path = folder / "tiny.yaml"
+    path.write_text(f"{suite}\nplugins: [./plugins]\n", encoding="utf-8")
+    return planner.plan(path)
+
+
+def test_a_shipped_plugin_holds(tiny: Path) -> None:
+    """Nothing fails of what is shipped, and its rows say nothing."""
+    plan = planner.plan(tiny)
+
+    assert plan.failed_checks == {}
+    plan.refuse_failed_checks(plan.cells)
+
+
+@pytest.mark.slow
+def test_a_plugin_that_fails_is_marked_and_refused(tiny: Path, tmp_path: Path) -> None:
+    """Plan, every format of the table and the refusal of a run name it; --unchecked runs it."""
+    suite = tiny.read_text("utf-8").replace("[ste, reste]", "[ste, half]")
+    plan = planned(tmp_path, suite)
+    path, root = tmp_path / "tiny.yaml", tmp_path / "r"
+
+    assert plan.failed_checks == {FAILS: ["half"]}
+    with pytest.raises(PluginError, match=r"half: slope is .*; `bench check` .* --unchecked"):
+        prepare(RunRequest(path, root))
+    assert prepare(RunRequest(path, root, filter_="estimator=ste")).chosen
+    assert len(prepare(RunRequest(path, root, unchecked=True)).chosen) == 2
+    board = rank(plan, [])
+    for form in ("md", "csv", "tex", "json", "html"):
+        assert "slope is the derivative of value" in render.text(board, form)
+    for form in ("md", "tex", "html"):
+        assert "half (fails check)" in render.text(board, form)
+    said = Console(width=200, file=io.StringIO())
+    render.render(board, TableFormat.TERMINAL, said)
+    assert "half (fails check)" in said.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+def test_code_that_ends_its_process_harms_no_plan(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stranger's code that dies or hangs while it is checked fails its check, and that alone."""
+    suite = tiny.read_text("utf-8").replace("[ste, reste]", "[ste, half]")
+
+    assert planned(tmp_path, suite, "os._exit(3)").failed_checks == {
+        "half: check: ends its process (exit code 3)": ["half"]
+    }
+    monkeypatch.setattr(checks, "PATIENCE_S", 20.0)
+    assert planned(tmp_path, suite, "while True: pass").failed_checks == {
+        "half: check: takes longer than 20 s": ["half"]
+    }
+
+
+def test_a_network_that_cannot_be_built_is_told_before_it_trains(
+    tiny: Path, tmp_path: Path
+) -> None:
+    """A backbone is built and called on images of its data when it is planned."""
+    suite = tiny.read_text("utf-8").replace("resnet20: {width: 2}", "net: {}")
+    failed = planned(tmp_path, suite).failed_checks
+
+    (told,) = failed
+    assert told.startswith("net: it takes the images: raises TypeError: ")
+
+
+def test_a_verdict_is_kept(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same code at the same parameters is checked once."""
+    asked: list[str] = []
+    monkeypatch.setattr(checks, "_known", {})
+    monkeypatch.setattr(checks, "check", lambda name, _: asked.append(name) or ["it fails"])
+    first, second = planner.plan(tiny), planner.plan(tiny)
+
+    assert sorted(asked) == ["reste", "ste"]
+    assert first.failed_checks == second.failed_checks == {"it fails": ["ste", "reste"]}
