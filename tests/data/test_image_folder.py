@@ -432,7 +432,8 @@ def test_two_epochs_end_to_end(
     record = store.find_record(home / "results", cell)
 
     assert text.count(f"left out, damaged: {path}: image file is truncated") == 1
-    assert text.count("left out") == 3
+    assert text.count("left out, damaged") == 3
+    assert "3 of 24 train images could not be read and are left out" in text
     assert record
     assert record.status == "ok"
     assert len(record.curves["test_acc"]) == len(record.curves["test_top5"]) == 2
