@@ -224,13 +224,16 @@ def _profile(entry: Document, name: str, asked: str) -> Profile:
     """
     written = {key: value for key, value in entry.data[name].items() if key != "extends"}
     wrong = [*_wrong_keys(written)]
-    if not wrong:
-        try:
-            return Profile.model_validate(
-                written | {"name": asked}, by_alias=True, by_name=False, context={"written": True}
-            )
-        except ValidationError as error:
-            wrong = problems(error, (), Profile)
+    sound = {k: v for k, v in written.items() if k not in {p.path[0] for p in wrong}}
+    try:
+        profile = Profile.model_validate(
+            sound | {"name": asked}, by_alias=True, by_name=False, context={"written": True}
+        )
+    except ValidationError as error:
+        wrong += problems(error, (), Profile)
+    else:
+        if not wrong:
+            return profile
     raise SuiteError(entry.report(Problem((name, *p.path), p.message) for p in wrong))
 
 

@@ -77,6 +77,8 @@ def at(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[C
     """Run a command in an empty folder, as a process of its own would; returns what it prints."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(streams.out, "width", 104)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("BENCH_MACHINES", raising=False)
     (tmp_path / "shipped").symlink_to(ROOT / "results")
 
     def call(command: Command) -> str:
