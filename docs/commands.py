@@ -11,13 +11,14 @@ HEAD = """# Commands
 
 Made from the program; `bench COMMAND --help` prints the same. Exit codes: 0 done, 1 some cells
 failed or stay stale, or a budget does not suffice, 2 wrong usage or suite, 3 a check differs,
-4 a filter matched nothing, 5 device, disk or data missing, 75 stopped and to be queued again, 130 and
-143 stopped by a signal.
+4 a filter matched nothing, 5 device, disk or data missing, 75 stopped and to be queued again,
+130 and 143 stopped by a signal.
 
 Three variables of the environment are bench's own: `BENCH_DATA`, the folder of data sets where
-`--data` names none, `BENCH_MACHINES`, the file of profiles that is read instead of all others, and `BENCH_CACHE`, the folder of answers that need not be computed again, such
-as what a plugin or a suite means (else `signbench` in the user's cache folder). Without it,
-or where it is damaged or cannot be written, commands are slower and say the same.
+`--data` names none, `BENCH_MACHINES`, the one file of profiles that is read, and `BENCH_CACHE`, the
+folder of answers that need not be computed again, such as what a plugin or a suite means (else
+`signbench` in the user's cache folder). Without it, or where it is damaged or cannot be written,
+commands are slower and say the same.
 """
 
 
