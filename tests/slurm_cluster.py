@@ -17,9 +17,13 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
 from pathlib import Path
+
+import pytest
 
 NODES = tuple(f"n{i}" for i in range(1, 8))
 DAEMONS = ("munged", "slurmctld", "slurmd", "sbatch", "unshare", "setpriv")
@@ -269,6 +273,28 @@ class SlurmCluster:
             for path in logs
             for line in path.read_text("utf-8", "replace").splitlines()[-8:]
         )
+
+
+@contextmanager
+def started(*, accounting: bool = False) -> Generator[SlurmCluster, None, None]:
+    """A cluster, as long as it is wanted; skips the test where there can be none."""
+    if why := lacking(accounting=accounting):
+        pytest.skip(why)
+    home = Path(tempfile.mkdtemp(prefix="bench-slurm-"))
+    try:
+        with closing(SlurmCluster(home / "c", accounting=accounting)) as cluster:
+            yield cluster
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def enter(cluster: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> SlurmCluster:
+    """Have commands of this process go to a cluster, and its jobs run this code."""
+    cluster.rest()
+    for name in ("PATH", "SLURM_CONF"):
+        monkeypatch.setenv(name, cluster.environment[name])
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    return cluster
 
 
 def until(true: Callable[[], bool], seconds: float, tell: Callable[[], str] = lambda: "") -> None:
