@@ -4,6 +4,7 @@ How jobs ended, in their engine's words: noted by whoever learned of it, for the
     ROOT/jobs/<submission>/ends.jsonl
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -24,22 +25,16 @@ def note_end(root: Path, submission: str, job: EngineJob) -> None:
     append_text(ends_path(root, submission), job.model_dump_json() + "\n")
 
 
-def read_ends(root: Path, submission: str, allocation: Allocation) -> tuple[EngineJob, ...]:
-    """What is known of jobs of a submission that ended, and of earlier runs of this one."""
+def read_ends(root: Path, allocation: Allocation) -> tuple[EngineJob, ...]:
+    """What is known of the ends of all submissions' jobs, and of earlier runs of this one."""
     own = allocation.engine_job
     ends = allocation.earlier_ends.items() if own else ()
     found = [own.model_copy(update={"restarts": n, "end": end}) for n, end in ends if own]
-    if not submission:
-        return tuple(found)
-    try:
-        lines = read_small(ends_path(root, submission)).splitlines()
-    except OSError:
-        return tuple(found)
-    for line in lines:
-        try:
-            found.append(EngineJob.model_validate_json(line))
-        except ValidationError:  # cut off
-            continue
+    for path in sorted((root / "jobs").glob("*/ends.jsonl")):
+        with suppress(OSError):
+            for line in read_small(path).splitlines():
+                with suppress(ValidationError):  # cut off
+                    found.append(EngineJob.model_validate_json(line))
     return tuple(found)
 
 

@@ -176,10 +176,9 @@ class Slurm:
         last = self._last_words(job)
         if state.reason == "signal 9" and (found := MEMORY.search(last)):
             return replace(state, word="OUT_OF_MEMORY", reason=found[0])
-        line = next((line for line in reversed(last.splitlines()) if line.strip()), "")
-        return replace(
-            state, reason=f"{state.reason}: {line.strip()[:200]}" if line else state.reason
-        )
+        lines = [line.strip() for line in last.splitlines()]
+        said = [line for line in lines if line and not line.startswith("slurmstepd")]
+        return replace(state, reason=": ".join([state.reason, *said[-1:]])[:200])
 
     def _last_words(self, job: str) -> str:
         """What a job printed last, and Slurm about it."""

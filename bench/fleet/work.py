@@ -164,7 +164,7 @@ def _settings(batch: Batch, allocation: Allocation, slots: tuple[Slot, ...]) -> 
         timeout_s=batch.timeout_s,
         retry=RetryPolicy(batch.retries),
         engine_job=allocation.engine_job,
-        earlier_jobs=read_ends(batch.root, batch.submission, allocation),
+        earlier_jobs=read_ends(batch.root, allocation),
     )
 
 

@@ -15,8 +15,7 @@ from pathlib import Path
 
 from slurm_cluster import SlurmCluster, until
 
-from bench.fleet import slurm_states
-from bench.fleet.engine import JobState
+from bench.fleet.engine import JobState, Phase
 from bench.results.record import Record
 from bench.results.record_diff import VOLATILE
 from bench.run.events import Ended, Event
@@ -144,7 +143,11 @@ class Stage:
         return self.jobs()[0]
 
     def state(self, job: str) -> JobState:
-        return slurm_states.ask([job])[job]
+        """How a job is, by the cluster's own answer."""
+        columns = "state:20,nodelist:40,restartcnt:9"
+        text = self.cluster.call("squeue", "-h", "-t", "all", "-j", job, "-O", columns)
+        word, *nodes, restarts = text.split()
+        return JobState(Phase.RUNNING, word, nodes=tuple(nodes), restarts=int(restarts))
 
     def await_epoch(self, epoch: int = 2) -> str:
         """Wait until the first job's cell has come so far; returns the job."""

@@ -10,11 +10,11 @@ import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
 
 import pytest
-from slurm_cluster import SlurmCluster, until
+from slurm_cluster import SlurmCluster, lacking, started, until
 from stage import LONG_S, PLUGIN, Stage, train_whole, write
 
 Make = Callable[..., Stage]
@@ -79,6 +79,8 @@ def power_cut(make: Make) -> None:
 
     assert record.provenance.host != node
     assert [origin.host for origin in record.earlier] == [node]
+    if stage.cluster.accounting:
+        assert [origin.job.end for origin in record.earlier if origin.job] == ["NODE_FAIL"]
 
 
 def limit(make: Make) -> None:
@@ -120,9 +122,12 @@ def cancelled(make: Make) -> None:
     stage.end(stage.run())
     stage.check()
 
+    (record,) = stage.records()
+
     assert "CANCELLED" in printed
     assert left
     assert len(stage.jobs()) == 2
+    assert [origin.job.end for origin in record.earlier if origin.job] == ["CANCELLED"]
 
 
 def detached(make: Make) -> None:
@@ -204,7 +209,7 @@ def dead(make: Make) -> None:
     (record,) = stage.records()
 
     assert record.status == "failed"
-    assert "signal 9" in record.reason
+    assert "FAILED (signal 9" in record.reason
     assert "died" in printed
 
 
@@ -247,6 +252,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     limit, power_cut, black_hole, memory, dead, cancelled, preempted, usr1, detached, edited,
     array, together, two_at_once, machines,
 )  # fmt: skip
+TOLD = {power_cut, limit}  # by accounting, whose words reach records
 ALONE: tuple[Scenario, ...] = (controller,)  # for the others cannot be told anything meanwhile
 
 
@@ -258,21 +264,23 @@ def test_jobs_come_to_what_a_local_run_comes_to(
     wanted = os.environ.get("SCENARIOS", "")
     whole = train_whole(tmp_path / "suite")
 
-    def play(scenario: Scenario) -> None:
+    def play(scenario: Scenario, on: SlurmCluster) -> None:
         with ExitStack() as stack:
 
             def make(**keys: object) -> Stage:
-                home = tmp_path / scenario.__name__
-                return stack.enter_context(
-                    closing(Stage(home, cluster, tmp_path / "suite", whole, **keys))
-                )
+                stage = Stage(tmp_path / scenario.__name__, on, tmp_path / "suite", whole, **keys)
+                return stack.enter_context(closing(stage))
 
             scenario(make)
 
-    for group in (SCENARIOS, ALONE):
-        chosen = [one for one in group if not wanted or one.__name__ in wanted.split(",")]
-        with ThreadPoolExecutor(len(SCENARIOS)) as pool:
-            games = {one.__name__: pool.submit(play, one) for one in chosen}
-            for name, game in games.items():
-                with subtests.test(name):
-                    game.result()
+    with started(accounting=True) if not lacking(accounting=True) else nullcontext(cluster) as told:
+        for group in (SCENARIOS, ALONE):
+            chosen = [one for one in group if not wanted or one.__name__ in wanted.split(",")]
+            with ThreadPoolExecutor(len(SCENARIOS)) as pool:
+                games = {
+                    one.__name__: pool.submit(play, one, told if one in TOLD else cluster)
+                    for one in chosen
+                }
+                for name, game in games.items():
+                    with subtests.test(name):
+                        game.result()

@@ -178,4 +178,4 @@ def test_earlier_jobs_are_told_with_their_ends(tmp_path: Path) -> None:
     again = Allocation(engine="test", job="7", node="n1", restarts=1, earlier_ends={0: "PREEMPTED"})
 
     own = EngineJob(engine="test", job="7", node="n1", end="PREEMPTED")
-    assert read_ends(tmp_path, "1", again) == (own, ended)
+    assert read_ends(tmp_path, again) == (own, ended)
