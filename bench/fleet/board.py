@@ -59,10 +59,10 @@ class SubmissionBoard:
     @property
     def line(self) -> str:
         """Whose it is, how its jobs are, and when the engine was last asked."""
-        claim = self.submission.claim
-        jobs = Counter(s.phase for s in self._states.values() if s.phase is not Phase.UNKNOWN)
-        words = [f"{n} {phase}" for phase, n in jobs.items()]
-        words = [f"{count(len(self.submission.jobs), 'job')}: {', '.join(words)}"] if words else []
+        claim, words = self.submission.claim, [count(len(self.submission.jobs), "job")]
+        if self.going:
+            phases = Counter(s.phase for s in self._states.values() if s.phase in LIVE)
+            words += [f"{n} {phase}" for phase, n in phases.items()]
         if self._looked and self.going:
             ago = round((datetime.now(UTC) - self._looked).total_seconds())
             words.append(f"looked at {timedelta(seconds=ago)} ago")

@@ -88,6 +88,7 @@ class Follower:
                 while not departure.over:
                     following.advance()
                     if self.detach and following.fates.open:
+                        following.look()  # for `bench status`
                         raise Detached(departure.describe())
                     departure.nap(pace.read_s)
             departure.conclude()

@@ -127,12 +127,16 @@ class Following:
             self._read(submission)
         self.fates.settle()
         if time.monotonic() - self._looked_at >= self.pace.look_s:
-            self._looked_at = time.monotonic()
-            for submission in self.submissions:
-                self._look(submission)
+            self.look()
         self._judge_ended()
         for submission in self.submissions:
             self._submitter.submit(submission)
+
+    def look(self) -> None:
+        """Ask engines how all jobs are."""
+        self._looked_at = time.monotonic()
+        for submission in self.submissions:
+            self._look(submission)
 
     def cancel(self) -> list[tuple[Engine, set[str]]]:
         """
@@ -151,6 +155,8 @@ class Following:
             if jobs := {task.job for task in tasks if task.job}:
                 self._engine(submission).cancel(jobs)
                 ending.append((self._engine(submission), jobs))
+            for task in tasks:
+                task.leave_job()
         return ending
 
     def _engine(self, submission: Submission) -> Engine:

@@ -1,17 +1,24 @@
 """What a run that follows jobs makes of what they do; jobs here train nothing."""
 
-from collections.abc import Callable
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import pytest
 import samples
 from told_engine import ToldEngine
 
+from bench.base import signals
 from bench.errors import BenchError, Detached, EnvironmentProblem, UsageError
 from bench.fleet.batch import Batch
 from bench.fleet.board import find_boards
 from bench.fleet.cancellation import cancel_cells
+from bench.fleet.departure import QUESTION, Leaving
 from bench.fleet.engine import Engine
 from bench.fleet.engines import Engines
 from bench.fleet.follow import Follower
@@ -20,7 +27,7 @@ from bench.fleet.profile import Profile
 from bench.fleet.submission import submissions
 from bench.results import store
 from bench.results.lease import myself
-from bench.run.events import Ended, Event, Retrying
+from bench.run.events import Ended, Event, Retrying, Stopping
 from bench.run.executor import RunResult
 from bench.run.settings import RetryPolicy, Settings
 from bench.spec.cell import Cell, Parent
@@ -50,6 +57,7 @@ class Run:
     cells: list[Cell]
     engine: ToldEngine = field(default_factory=ToldEngine)
     keys: dict[str, object] = field(default_factory=dict[str, object])
+    leaving: Leaving = "detach"
     events: list[Event] = field(default_factory=list[Event])
     notes: list[str] = field(default_factory=list[str])
 
@@ -66,6 +74,8 @@ class Run:
             profile,
             OneEngine(self.root, self.engine),
             detach=detach,
+            leaving=self.leaving,
+            attached=self.engine.attached,
             report=self.notes.append,
             pace=NOW,
         )
@@ -254,3 +264,75 @@ def test_an_engine_that_does_not_answer_decides_nothing(
     monkeypatch.setattr(ToldEngine, "look", lambda *_: {})
 
     assert run.statuses(run()) == [OK] * 2
+
+
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Have Ctrl-C pressed while jobs wait, so many times, with an answer on the terminal."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signals.listen()
+
+    reading, writing = os.pipe()
+    terminal = os.fdopen(reading)
+
+    def press(times: int = 1, answer: str = "") -> None:
+        os.write(writing, answer.encode())
+        monkeypatch.setattr(sys, "stdin", terminal)
+        polls = count()
+
+        def poll(_: ToldEngine) -> None:
+            if 2 < next(polls) <= 2 + times:
+                time.sleep(2 * signals.SAME_S)
+                os.kill(os.getpid(), signal.SIGINT)
+
+        monkeypatch.setattr(ToldEngine, "poll", poll)
+
+    yield press
+    terminal.close()
+    os.close(writing)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(
+    ("leaving", "times", "answer", "told", "cancelled"),
+    [
+        ("detach", 1, "", "detached from 2 cells in 2 jobs", False),
+        ("cancel", 1, "", "2 cells cancelled", True),
+        ("ask", 1, "d\n", "detached from 2 cells", False),
+        ("ask", 1, "c\n", "2 cells cancelled", True),
+        ("ask", 2, "", "detached from 2 cells", False),
+    ],
+)
+def test_ctrl_c_detaches_or_cancels(
+    made: Callable[..., Run],
+    interrupted: Callable[..., None],
+    leaving: Leaving,
+    times: int,
+    answer: str,
+    told: str,
+    cancelled: bool,
+) -> None:
+    """As the option says, or the person who is asked; a second Ctrl-C detaches at once."""
+    run = made(2, lambda *_: "wait")
+    run.leaving = leaving
+    interrupted(times, answer)
+
+    with pytest.raises(signals.Stopped, match=told):
+        run()
+    assert bool(run.engine.cancelled) == cancelled
+    asked = [e.reason for e in run.events if isinstance(e, Stopping) and e.reason == QUESTION]
+    assert len(asked) == (leaving == "ask")
+
+
+def test_jobs_of_an_attached_engine_end_with_the_run(
+    made: Callable[..., Run], interrupted: Callable[..., None]
+) -> None:
+    """Where jobs end with the process there is no detaching: they checkpoint, and it leaves."""
+    run = made(2, lambda *_: "wait")
+    run.engine.attached = True
+    interrupted()
+
+    with pytest.raises(signals.Stopped, match="2 cells cancelled"):
+        run()
+    assert len(run.engine.cancelled) == 2
