@@ -8,31 +8,25 @@ them can take a name that is already taken, and one that fails to import breaks 
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.abc
 import importlib.util
 import inspect
 import pkgutil
 import re
-import sys
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
 from bench.base.entry_points import find_entry_points
 from bench.base.file_states import file_digest, folder_states
+from bench.base.local_modules import import_file
 from bench.base.python_files import (
-    LIBRARY,
     find_beside,
     follow_imports,
-    is_installed,
     list_imports,
     package_files,
     shipped,
@@ -200,7 +194,7 @@ class Registry(Generic[P]):
         try:
             module_name, _, attribute = origin.module.partition(":")
             if origin.file and not _is_reachable(origin):
-                module = _from_file(origin.file)
+                module = import_file(origin.file)
             else:
                 module = importlib.import_module(module_name)
         except (Exception, SystemExit) as error:  # whatever a stranger's file does at import
@@ -285,86 +279,6 @@ def _misdescribed(plugin: Any) -> str:
     except Exception as error:  # a field of a type that no suite can write
         return f"parameters that cannot be described: {str(error).splitlines()[0]}"
     return ""
-
-
-def _from_file(file: Path) -> Any:
-    folder = hashlib.sha256(str(file.parent).encode(errors="surrogateescape")).hexdigest()[:8]
-    name = f"bench_local.{file.parent.name}_{folder}.{file.stem}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # pydantic resolves annotations through it
-    home = name.rpartition(".")[0]
-    sys.modules.setdefault(home, _folder_as_package(home, file.parent))
-    try:
-        with _NEIGHBOURS.of(file.parent):
-            spec.loader.exec_module(module)
-        _refuse_other_neighbours(file)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _folder_as_package(name: str, folder: Path) -> ModuleType:
-    """A package whose modules are the files of a folder, for imports with a dot before the name."""
-    package = ModuleType(name)
-    package.__path__ = [str(folder)]
-    return package
-
-
-class _Neighbours(importlib.abc.MetaPathFinder):
-    """Finds files beside local plugins by their names, where Python's path has no such name."""
-
-    def __init__(self) -> None:
-        self.folders: list[Path] = []  # the one whose file is imported first
-
-    @contextmanager
-    def of(self, folder: Path) -> Generator[None, None, None]:
-        """Look into this folder first, and from now on."""
-        if self not in sys.meta_path:
-            sys.meta_path.append(self)  # the last: what is installed goes before
-        self.folders = [folder, *(f for f in self.folders if f != folder)]
-        importlib.invalidate_caches()
-        yield
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None, /
-    ) -> ModuleSpec | None:
-        if path is not None or "." in fullname:
-            return None
-        for folder in self.folders:
-            if file := find_beside(fullname, folder):
-                places = [str(file.parent)] if file.name == "__init__.py" else None
-                return importlib.util.spec_from_file_location(
-                    fullname, file, submodule_search_locations=places
-                )
-        return None
-
-
-_NEIGHBOURS = _Neighbours()
-
-
-def _refuse_other_neighbours(file: Path) -> None:
-    """
-    Refuse a plugin that got another own module than the file of that name beside it.
-
-    Raises:
-        ImportError: it did, and which.
-    """
-    for level, module, _ in list_imports(file.read_bytes()):
-        top = module.partition(".")[0]
-        beside = None if level or not top else find_beside(top, file.parent)
-        got = getattr(sys.modules.get(top), "__file__", None)
-        if not (beside and got) or top in LIBRARY or is_installed(Path(got)):
-            continue
-        if Path(got).resolve() != beside.resolve():
-            message = (
-                f"`{top}` is {got} and not the file beside it; rename that, or write "
-                f"`from .{top} import ...`"
-            )
-            raise ImportError(message)
 
 
 def _kind(file: Path) -> str:
