@@ -22,7 +22,7 @@ from bench.run.status import Board, cell_facts, find_runs, steady
 from bench.spec.cell_status import CellStatus
 
 LIVE = (Phase.QUEUED, Phase.RUNNING, Phase.UNKNOWN)
-CANCELLED = "cancelled"
+CANCELLED, KEY = "cancelled", "submission "
 
 
 class SubmissionBoard:
@@ -44,7 +44,7 @@ class SubmissionBoard:
 
     @property
     def key(self) -> str:
-        return f"submission {self.submission.claim.name}"
+        return f"{KEY}{self.submission.claim.name}"
 
     @property
     def going(self) -> bool:
@@ -135,11 +135,12 @@ class SubmissionBoard:
 def find_boards(root: Path, known: Collection[str] = ()) -> list[Board]:
     """The boards of runs and of submissions whose keys are not known, read; runs first."""
     boards: list[Board] = [*find_runs(root, known)]
-    for submission in submissions(root, closed=True):
+    words = (key.removeprefix(KEY) for key in known if key.startswith(KEY))
+    numbers = {int(word) for word in words if word.isdigit()}
+    for submission in submissions(root, closed=True, known=numbers):
         board = SubmissionBoard(submission)
-        if board.key not in known:
-            board.read()
-            boards.append(board)
+        board.read()
+        boards.append(board)
     return boards
 
 

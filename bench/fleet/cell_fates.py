@@ -15,7 +15,7 @@ from bench.fleet.work import STALE
 from bench.results import store
 from bench.results.provenance import make_provenance
 from bench.results.record import EngineJob, Record
-from bench.run.events import CellEvent, Ended, Listener, Retrying, Started
+from bench.run.events import CellEvent, Elsewhere, Ended, Listener, Retrying, Started
 from bench.run.executor import RunResult
 from bench.run.settings import Settings
 from bench.spec.cell import Cell
@@ -56,6 +56,7 @@ class CellFates:
         self.settle_s, self.ended, self.decided = settle_s, ended, decided
         self.result = RunResult()
         self.failures = 0
+        self.later: set[str] = set()  # cells that other runs have
         self.problems: list[str] = []  # of the results folder
         self._seen: dict[str, _Seen] = {}
         self._histories: dict[str, History] = {}
@@ -69,6 +70,8 @@ class CellFates:
         if isinstance(event, Started):
             seen.job, seen.said = job.job, None
         if not isinstance(event, Ended):
+            if isinstance(event, Elsewhere):
+                seen.job, seen.said = job.job, CellStatus.ELSEWHERE
             self.listener(event)
             return
         seen.job, seen.said = job.job, event.status
@@ -102,9 +105,7 @@ class CellFates:
         cell = self.open.get(cell_id)
         if cell is None:  # it ended with one that it rests on
             return False
-        record = store.find_record(self.settings.root, cell)
-        if record is not None and record.seal != self.seals[cell_id]:
-            self.end(Ended(cell_id, record.status, record.reason, record.last_acc))
+        if self.end_recorded(cell_id):
             return True
         seen = self._seen.get(cell_id)
         ours = seen is not None and seen.job == job.job
@@ -121,6 +122,14 @@ class CellFates:
         )
         self._act(cell, job, verdict)
         return moved
+
+    def end_recorded(self, cell_id: str) -> bool:
+        """End a cell that has a new record, whoever wrote it; returns whether it has."""
+        record = store.find_record(self.settings.root, self.open[cell_id])
+        if record is None or record.seal == self.seals[cell_id]:
+            return False
+        self.end(Ended(cell_id, record.status, record.reason, record.last_acc))
+        return True
 
     def end(self, event: Ended, *, told: bool = False) -> None:
         """Take a cell as ended, and pass that on; `told`: its job has written that down."""
@@ -140,6 +149,8 @@ class CellFates:
                 self._fail(cell, job, verdict.status, verdict.reason)
             case Course.STOP:
                 self.end(Ended(cell.id, CellStatus.INTERRUPTED, verdict.reason))
+            case Course.LATER:
+                self.later.add(cell.id)
             case Course.AGAIN | Course.RETRY:
                 again = verdict.course is Course.AGAIN
                 status = CellStatus.INTERRUPTED if again else verdict.status

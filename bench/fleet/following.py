@@ -36,12 +36,14 @@ class Pace:
     Args:
         read_s: between two looks at journals.
         look_s: between two questions to the engine.
+        later_s: until cells are submitted again that other runs have.
         settle_s: after the end of a job, for what it wrote to be seen here.
     """
 
     read_s: float = 1.0
     look_s: float = 20.0
     settle_s: float = 15.0
+    later_s: float = 120.0
 
 
 ATTACHED = Pace(read_s=0.2, look_s=1.0)  # where asking costs nothing, and jobs wait for answers
@@ -226,6 +228,9 @@ class Following:
         if not any(moved) and (node := self._nodes.note_death(job, state)):
             self.report(f"{node}: jobs end there at once without progress; it is left alone")
         task.leave_job()
+        if task.open and task.open <= self.fates.later:
+            task.rest_until = time.monotonic() + self.pace.later_s
+        self.fates.later -= task.open
 
     def _note_end(self, event: Ended) -> None:
         """Take note that a cell has ended, and with its last one a batch or a submission."""

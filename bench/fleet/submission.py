@@ -13,7 +13,7 @@ batch is given to the engine twice at a time: who finds a number taken reads on 
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -236,9 +236,19 @@ class Submission:
         return time.monotonic() - since > DEAD_S
 
 
-def submissions(root: Path, *, closed: bool = False) -> Iterator[Submission]:
-    """Every submission that can be read, the oldest first; those that are closed if asked for."""
+def submissions(
+    root: Path, *, closed: bool = False, known: Collection[int] = ()
+) -> Iterator[Submission]:
+    """
+    Every submission that can be read, the oldest first.
+
+    Args:
+        closed: those that are closed, too.
+        known: numbers that are left out.
+    """
     for number in _numbers(root):
+        if number in known:
+            continue
         if closed or not (root / "jobs" / str(number) / "closed").exists():
             claim = _read(Claim, root / "jobs" / f"{number}.json")
             if claim is not None and claim.number == number:

@@ -83,7 +83,9 @@ class Submitter:
         for task in self.tasks.of(submission):
             if len(after) >= most:
                 break
-            if not task.job and self._end_blocked(task) and (jobs := self._after(task)) is not None:
+            if not task.waiting or not self._end_what_ended(task):
+                continue
+            if (jobs := self._after(task)) is not None:
                 after[task.batch] = jobs
         return after
 
@@ -100,10 +102,16 @@ class Submitter:
                 jobs[above.job] = None
         return [*jobs]
 
-    def _end_blocked(self, task: Task) -> bool:
-        """End the cells of a batch that can never train; returns whether others are left."""
+    def _end_what_ended(self, task: Task) -> bool:
+        """
+        End the cells of a batch that can never train, and those that others measured meanwhile.
+
+        Returns whether there are more.
+        """
         for i in sorted(task.open):
             cell = self.fates.open.get(i)
+            if cell and task.done_with and self.fates.end_recorded(i):
+                continue
             if cell and cell.parents and (why := self.parents.obstacle(cell)):
                 self.fates.end(Ended(i, CellStatus.BLOCKED, why))
         return bool(task.open)

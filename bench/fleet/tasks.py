@@ -19,6 +19,7 @@ class Task:
         job: its newest one that is not done with; empty: it is to be given to the engine.
         state: of that job, as the engine last said.
         given_at: when the job was first heard of, by the clock that never jumps.
+        rest_until: nothing is submitted before, by that clock.
         ended_at: when it was first heard that it had ended.
     """
 
@@ -29,7 +30,13 @@ class Task:
     state: JobState = field(default_factory=lambda: JobState(Phase.UNKNOWN))
     given_at: float = 0.0
     ended_at: float | None = None
+    rest_until: float = 0.0
     done_with: set[str] = field(default_factory=set[str])  # jobs on which verdicts have been given
+
+    @property
+    def waiting(self) -> bool:
+        """Is it to be given to the engine?"""
+        return not self.job and time.monotonic() >= self.rest_until
 
     def take_job(self) -> None:
         """Take the newest job that the submission has of it, if that is another one."""

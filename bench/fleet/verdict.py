@@ -25,6 +25,7 @@ class Course(StrEnum):
 
     WAIT = auto()  # nothing is decided
     AGAIN = auto()  # it trains in another job, and no try is counted
+    LATER = auto()  # the same, but there is no hurry: somebody else is at work on it
     RETRY = auto()  # the same, but this was one of its tries
     FAIL = auto()  # it gets a record of a failure
     STOP = auto()  # it ends interrupted, with no record
@@ -116,6 +117,11 @@ TABLE = (  # the first row that fits decides
         lambda _: Verdict(Course.AGAIN, "what it rests on was not there yet"),
     ),
     Row(
+        "another run has it",
+        lambda e: e.said is CellStatus.ELSEWHERE,
+        lambda _: Verdict(Course.LATER, "another run has it"),
+    ),
+    Row(
         "too little time for a checkpoint",
         lambda e: e.timeouts >= TIMEOUTS,
         lambda e: Verdict(
@@ -187,7 +193,7 @@ def judge(
     if state.phase not in {Phase.ENDED, Phase.GONE}:
         return Verdict(Course.WAIT)
     end = JobEnd(state, began, moved, said, [], history.tries, retries)
-    counts = not moved and said is not CellStatus.BLOCKED
+    counts = not moved and said not in {CellStatus.BLOCKED, CellStatus.ELSEWHERE}
     history.ends = [*history.ends, end.word] if counts else [] if moved else history.ends
     end = JobEnd(state, began, moved, said, history.ends, history.tries, retries)
     verdict = next(row.verdict(end) for row in TABLE if row.fits(end))

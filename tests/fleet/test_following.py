@@ -27,14 +27,14 @@ from bench.fleet.profile import Profile
 from bench.fleet.submission import submissions
 from bench.results import store
 from bench.results.lease import myself
-from bench.run.events import Ended, Event, Retrying, Stopping
+from bench.run.events import Elsewhere, Ended, Event, Retrying, Stopping
 from bench.run.executor import RunResult
 from bench.run.settings import RetryPolicy, Settings
 from bench.spec.cell import Cell, Parent
 from bench.spec.cell_status import CellStatus
 from bench.spec.plan import Plan
 
-NOW = Pace(read_s=0.0, look_s=0.0, settle_s=0.0)
+NOW = Pace(read_s=0.0, look_s=0.0, settle_s=0.0, later_s=0.2)
 OK = CellStatus.OK
 
 
@@ -58,6 +58,7 @@ class Run:
     engine: ToldEngine = field(default_factory=ToldEngine)
     keys: dict[str, object] = field(default_factory=dict[str, object])
     leaving: Leaving = "detach"
+    listener: Callable[[Event], None] = lambda _: None
     events: list[Event] = field(default_factory=list[Event])
     notes: list[str] = field(default_factory=list[str])
 
@@ -83,10 +84,14 @@ class Run:
             self.plan,
             self.cells,
             settings,
-            self.events.append,
+            self._hear,
             myself(),
             remeasure=remeasure,
         )
+
+    def _hear(self, event: Event) -> None:
+        self.events.append(event)
+        self.listener(event)
 
     def statuses(self, result: RunResult) -> list[CellStatus]:
         return [result.ended[cell.id].status for cell in self.cells]
@@ -136,6 +141,19 @@ def test_a_lost_job_is_submitted_again(made: Callable[..., Run], word: str) -> N
     assert [type(event) for event in run.events if isinstance(event, Retrying)] == [Retrying]
     ends = (run.root / "jobs" / "1" / "ends.jsonl").read_text(encoding="utf-8")
     assert word in ends or word == "GONE"
+
+
+def test_what_another_run_has_is_left_to_it(made: Callable[..., Run]) -> None:
+    """A job leaves cells of others alone, and the run looks again later; they have ended then."""
+    run = made(1, lambda number, _: "elsewhere" if number == 0 else "train")
+
+    def finish(event: Event) -> None:
+        if isinstance(event, Elsewhere):
+            store.save_record(run.root, samples.record(of=run.cells[0]))
+
+    run.listener = finish
+    assert run.statuses(run()) == [OK]
+    assert len(run.engine.jobs) == 1
 
 
 def test_out_of_memory_is_the_records_word(made: Callable[..., Run]) -> None:

@@ -107,3 +107,12 @@ def test_nothing_goes_on_for_ever() -> None:
     courses = [end(history, "NODE_FAIL").course for _ in range(ENDS)]
 
     assert courses == [Course.AGAIN] * (ENDS - 1) + [Course.FAIL]
+
+
+def test_what_another_run_trains_is_looked_at_later() -> None:
+    """A job that left because others have its cells is no failure, however often that is so."""
+    history = History()
+    ends = [end(history, "COMPLETED", said=CellStatus.ELSEWHERE) for _ in range(2 * ENDS)]
+
+    assert {verdict.course for verdict in ends} == {Course.LATER}
+    assert history == History()

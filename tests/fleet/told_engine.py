@@ -10,7 +10,7 @@ from bench.fleet.batch import Batch, load_batch
 from bench.fleet.engine import JobState, Phase
 from bench.results import store
 from bench.results.record import EngineJob
-from bench.run.events import Ended, Started
+from bench.run.events import Elsewhere, Ended, Started
 from bench.run.journal import JournalWriter
 from bench.spec.cell import Cell
 from bench.spec.cell_status import CellStatus
@@ -22,8 +22,8 @@ class Job:
     One job.
 
     Args:
-        deed: `train`; `wait`, for ever; a word that it ends with in the midst of its first cell;
-            or `early` and such a word: it ends before it has begun.
+        deed: `train`; `elsewhere`: others have its cells; `wait`, for ever; a word that it ends
+            with in the midst of its first cell; or `early` and such a word: before it has begun.
     """
 
     batch: Path
@@ -94,11 +94,14 @@ class ToldEngine:
             )
             with writer:
                 for cell in batch.cells:
+                    if word == "elsewhere":
+                        writer(Elsewhere(cell.id, "another run"))
+                        continue
                     writer(Started(cell.id))
                     if word != "train":
                         break
                     self._train(batch, cell, writer)
-        self._end(number, "COMPLETED" if word == "train" else word)
+        self._end(number, "COMPLETED" if word in {"train", "elsewhere"} else word)
 
     def _train(self, batch: Batch, cell: Cell, writer: JournalWriter) -> None:
         done = store.find_record(batch.root, cell)
