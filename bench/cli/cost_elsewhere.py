@@ -4,7 +4,6 @@ import re
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from bench.base.console import print_text
 from bench.base.duration import clock
@@ -14,7 +13,7 @@ from bench.cli.options import CellOptions, parse_seconds, use_one_thread
 from bench.cli.streams import err, out, write_json
 from bench.data.sources import data_folder
 from bench.errors import BenchError, UsageError
-from bench.fleet import machines_file, measurement
+from bench.fleet import measurement
 from bench.fleet.cost import Cost, Kept, estimate, hours_in_words
 from bench.fleet.engines import open_engine
 from bench.fleet.job_options import JobOptions
@@ -27,17 +26,6 @@ from bench.speed.throughput import graph_key, group_by_graph
 
 JOB_S = 3600.0  # that a job of --calibrate may take
 HOURS = re.compile(r"(\d+(?:\.\d+)?)\s*(gpu|core)h")
-
-
-def load_profile(on: str, suite: Path) -> Profile | None:
-    """
-    The profile that `--on` names; None where its engine is this machine itself.
-
-    Raises:
-        UsageError, SuiteError: as `machines_file.load`.
-    """
-    profile = machines_file.load(on, suite)
-    return None if profile.engine == "local" else profile
 
 
 @dataclass(frozen=True)

@@ -113,9 +113,13 @@ class Elsewhere:
         return replace(options, measure=kept.measure)
 
 
-def load_elsewhere(on: str, prepared: "PreparedRun", where: "SlotOptions") -> Elsewhere | None:
+def load_elsewhere(
+    on: str, prepared: "PreparedRun", where: "SlotOptions"
+) -> "tuple[Elsewhere | None, SlotOptions]":
     """
     The run by the profile that `--on` names; None where its engine is this machine itself.
+
+    Returns also where cells run, if they run here.
 
     Raises:
         UsageError, SuiteError: as `machines_file.load`.
@@ -123,4 +127,19 @@ def load_elsewhere(on: str, prepared: "PreparedRun", where: "SlotOptions") -> El
     from bench.fleet import machines_file
 
     profile = machines_file.load(on, Path(prepared.plan.source))
-    return None if profile.engine == "local" else Elsewhere(profile, prepared, where)
+    if profile.engine == "local":
+        return None, slots_here(profile, where)
+    return Elsewhere(profile, prepared, where), where
+
+
+def slots_here(profile: "Profile", where: "SlotOptions") -> "SlotOptions":
+    """What a profile of this machine says, where the options of a command do not."""
+    said = profile.model_fields_set
+    device, per_gpu, jobs = where.device, where.per_gpu, where.jobs
+    if device == "auto" and where.gpus is None and "gpus_per_cell" in said:
+        device = "cuda" if profile.gpus_per_cell else "cpu"
+    if per_gpu is None and jobs is None and "slots_per_gpu" in said:
+        per_gpu = profile.slots_per_gpu
+    if per_gpu is None and jobs is None and "jobs" in said:
+        jobs = profile.jobs
+    return replace(where, device=device, per_gpu=per_gpu, jobs=jobs)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # it imports torch
     from bench.speed.slots import PerGpu, SlotOptions
 
 WHERE = "Where cells run"
+ELSEWHERE = "On other machines"
 
 Results = Annotated[
     Path, typer.Option(help="The results folder.", envvar="BENCH_RESULTS", show_envvar=True)
@@ -142,9 +143,10 @@ On = Annotated[
     typer.Option(
         "--on",
         metavar="PROFILE",
-        help="A profile of machines.yaml, or slurm, ray, local, as in slurm:partition=gpu.",
+        help="In jobs: a profile that `bench machines list` names, or slurm, ray, as in "
+        "slurm:partition=gpu.",
         autocompletion=offering(completion.profiles),
-        rich_help_panel=WHERE,
+        rich_help_panel=ELSEWHERE,
     ),
 ]
 

@@ -1,13 +1,13 @@
 """The command that shows what a suite means, and what it costs here: parse, call, print."""
 
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.base.console import print_text
 from bench.cli.options import (
-    WHERE,
+    ELSEWHERE,
     CellOptions,
     On,
     parse_seconds,
@@ -16,6 +16,9 @@ from bench.cli.options import (
     use_one_thread,
 )
 from bench.cli.streams import err, out, write_json
+
+if TYPE_CHECKING:  # it imports torch
+    from bench.speed.slots import SlotOptions
 
 
 @spread_options
@@ -39,7 +42,7 @@ def plan(
         typer.Option(
             metavar="TIME",
             help="The longest that the job of --on --calibrate may wait in the queue.",
-            rich_help_panel=WHERE,
+            rich_help_panel=ELSEWHERE,
         ),
     ] = "1h",
     as_json: Annotated[
@@ -52,33 +55,22 @@ def plan(
     under ROOT/paces: `bench plan quickstart --calibrate`, `bench plan table3 --budget 6h`. What it
     costs elsewhere: `bench plan table3 --on cluster --calibrate`, or with `--budget 100gpuh`.
     """
+    where = options.where()
     if on:
-        from bench.cli.cost_elsewhere import load_profile, show_cost
+        from bench.cli.elsewhere import slots_here
+        from bench.fleet import machines_file
 
-        wait_s = parse_seconds("--wait", wait) if calibrate else None
-        if profile := load_profile(on, options.suite):
+        profile = machines_file.load(on, options.suite)
+        if profile.engine != "local":
+            from bench.cli.cost_elsewhere import show_cost
+
+            wait_s = parse_seconds("--wait", wait) if calibrate else None
             show_cost(options, profile, budget, wait_s, as_json=as_json)
             return
+        where = slots_here(profile, where)
     limit = None if budget is None else parse_seconds("--budget", budget)
     if calibrate or limit is not None:
-        from bench.cli import forecast_text
-        from bench.speed.forecast import ForecastRequest, make_forecast
-        from bench.speed.measure import Measurer
-
-        use_one_thread()
-        asked = ForecastRequest(
-            options.suite, tuple(options.overrides or ()), options.results, options.data,
-            options.filter_, tuple(options.words()),
-        )  # fmt: skip
-        measurer = Measurer(
-            options.results, options.data, options.compile_, options.workers,
-            partial(print_text, err),
-        )  # fmt: skip
-        costs = make_forecast(asked, options.where(), measurer, limit)
-        if as_json:
-            write_json(forecast_text.document(costs))
-        else:
-            forecast_text.print_forecast(costs, out)
+        _show_forecast(options, where, limit, as_json=as_json)
         return
     refuse_if(as_json, "--json goes with --calibrate or --budget")
     from bench.cli import plan_text
@@ -95,3 +87,26 @@ def plan(
         print_text(out, line)
     if not options.unchecked:
         resolved.refuse_failed_checks(chosen)
+
+
+def _show_forecast(
+    options: CellOptions, where: "SlotOptions", limit: float | None, *, as_json: bool
+) -> None:
+    """Print what SUITE costs on this machine; what nobody measured yet is measured."""
+    from bench.cli import forecast_text
+    from bench.speed.forecast import ForecastRequest, make_forecast
+    from bench.speed.measure import Measurer
+
+    use_one_thread()
+    asked = ForecastRequest(
+        options.suite, tuple(options.overrides or ()), options.results, options.data,
+        options.filter_, tuple(options.words()),
+    )  # fmt: skip
+    measurer = Measurer(
+        options.results, options.data, options.compile_, options.workers, partial(print_text, err)
+    )
+    costs = make_forecast(asked, where, measurer, limit)
+    if as_json:
+        write_json(forecast_text.document(costs))
+    else:
+        forecast_text.print_forecast(costs, out)

@@ -12,8 +12,10 @@ from bench.base.console import Terminal, print_text
 from bench.cli import completion
 from bench.cli.completion import offering
 from bench.cli.options import (
+    ELSEWHERE,
     AllowStale,
     CellOptions,
+    On,
     parse_seconds,
     refuse_if,
     spread_options,
@@ -29,7 +31,6 @@ if TYPE_CHECKING:  # imported when they are used: most commands start without th
 SHOWN = "What is shown"
 SEEDS = "Seeds where they are needed"
 TROUBLE = "When something goes wrong"
-ELSEWHERE = "On other machines"
 
 
 @spread_options
@@ -117,16 +118,7 @@ def run(
             help="Time between two checkpoints of a cell.", metavar="TIME", rich_help_panel=TROUBLE
         ),
     ] = "5m",
-    on: Annotated[
-        str | None,
-        typer.Option(
-            "--on",
-            metavar="PROFILE",
-            help="Train in jobs: slurm, ray, or a profile that `bench machines list` names.",
-            autocompletion=offering(completion.profiles),
-            rich_help_panel=ELSEWHERE,
-        ),
-    ] = None,
+    on: On = None,
     detach: Annotated[
         bool,
         typer.Option(
@@ -187,7 +179,7 @@ def run(
     refuse_if(not on and when_stopped is not None, "--when-stopped goes with --on")
     prepared = prepare(request, use_one_thread)
     shown = Terminal(quiet=True) if quiet else err if as_json else out
-    away = load_elsewhere(on, prepared, where) if on else None
+    away, where = load_elsewhere(on, prepared, where) if on else (None, where)
     if dry_run:
         write(away.script() if away else "it would train here; `bench plan` says what\n")
         return

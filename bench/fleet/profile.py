@@ -112,7 +112,7 @@ class Profile(Frozen):
         slots_per_gpu: cells at a time on a GPU; auto: as measured on that kind of machine. No cell
             shares its GPUs that has several.
         cells_per_job: auto: as many as fill four fifths of `time` by what was measured, else one.
-        jobs: in the queue at a time.
+        jobs: in the queue at a time; on this machine cells at a time.
         setup: lines of shell before a job's command.
         sbatch: further options of sbatch, by their long names.
         results, data: these folders as nodes see them; None: as here.

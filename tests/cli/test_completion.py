@@ -48,6 +48,8 @@ def offered(ask: Bench, monkeypatch: pytest.MonkeyPatch, measured: Path) -> Offe
         (["list", "ba"], ["backbones"]),
         (["data", "verify", "cifar100"], ["cifar100"]),
         (["machines", "l"], ["list"]),
+        (["run", "quickstart", "--on", "sl"], ["slurm"]),
+        (["machines", "check", "ra"], ["ray"]),
         (["power", ""], ["tiny"]),
         (["completion", ""], ["bash", "zsh", "fish"]),
     ],

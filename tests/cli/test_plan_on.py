@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from bench.errors import UsageError
 from bench.fleet import engines
 from bench.planning.planner import plan
 from bench.results.provenance import installed_version
-from bench.speed import budget
+from bench.speed import budget, forecast
+from bench.speed.slots import SlotOptions
 from bench.speed.throughput import Throughput, graph_key, save_throughput
 
 Ask = Callable[..., tuple[int, str, str]]
@@ -88,7 +90,12 @@ def test_what_was_measured_there_is_counted(ask: Ask, suite: Path) -> None:
         ("0.2coreh", 0, []),
         ("0.1coreh", 1, ["0.14 core-hours needed, 4 of 6 cells fit", "seeds=0..1", "epochs=1"]),
         ("86", 0, []),
-        ("50s", 1, ["0:01:25 needed, 4 of 6 cells fit", "with seeds=0: 0:00:45"]),
+        pytest.param(
+            "50s",
+            1,
+            ["0:01:25 needed, 4 of 6 cells fit", "with seeds=0: 0:00:45"],
+            marks=pytest.mark.slow,
+        ),
         ("9gpuh", 2, ["--budget `9gpuh`: cells of `few` take cores, as in 100coreh"]),
         ("soon", 2, ["--budget `soon`: expected a time above 0"]),
     ],
@@ -134,3 +141,36 @@ def test_what_cannot_be_measured_is_said(ask: Ask, suite: Path) -> None:
         patch.setitem(engines.CLASSES, "slurm", ("no_such_module", "Slurm"))
         code, _, err = ask("plan", suite, "--on", "few", "--calibrate")
     assert (code, "pip install 'signbench[slurm]'" in err) == (5, True)
+
+
+def test_a_run_fills_jobs_by_the_same_figures(
+    ask: Ask, suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch for each job that the plan counts."""
+    monkeypatch.setitem(engines.CLASSES, "slurm", ("job_processes", "JobProcesses"))
+    words = ("run", suite, "--on", "few", "--dry-run")
+
+    before = ask(*words)[1].splitlines()
+    keep(Path("results"), suite, 10.0, "slurm")
+    after = ask(*words)[1].splitlines()
+
+    assert (len(before), len(after)) == (6, 2)
+
+
+def test_a_profile_of_this_machine_says_how_cells_run_here(
+    ask: Ask, suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its keys are the options; those that are given go first, an engine alone says nothing."""
+    asked: list[SlotOptions] = []
+
+    def make(_: object, where: SlotOptions, *__: object) -> None:
+        asked.append(where)
+        raise UsageError
+
+    monkeypatch.setattr(forecast, "make_forecast", make)
+    for words in (["local"], ["local:jobs=3,gpus_per_cell=0"], ["local:jobs=3", "-j", "2"]):
+        ask("plan", suite, "--calibrate", "--on", *words)
+
+    assert [(where.device, where.jobs) for where in asked] == [
+        ("auto", None), ("cpu", 3), ("auto", 2)
+    ]  # fmt: skip
