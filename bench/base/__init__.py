@@ -2,7 +2,8 @@
 Text, files, YAML with places, validation, signals, times, the machine.
 
 Doors: answer_cache, console, duration, entry_points, file_states, files, local_modules, machine,
-plain_data, python_files, redaction, signals, text, tracebacks, validation, yaml_document.
+plain_data, python_files, redaction, signals, text, tracebacks, user_folders, validation,
+yaml_document.
 
 Never: knows what it is used for; imports torch.
 """

@@ -27,10 +27,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from platformdirs import user_cache_path
-
 from bench.base.file_states import file_digest, is_newer
 from bench.base.files import write_file
+from bench.base.user_folders import cache_folder
 from bench.errors import EnvironmentProblem
 
 HARNESS = Path(__file__).parent.parent
@@ -65,7 +64,7 @@ def folder() -> Path:
     Raises:
         RuntimeError: the user has no home folder.
     """
-    return Path(os.environ.get("BENCH_CACHE") or user_cache_path("signbench")) / "answers"
+    return Path(os.environ.get("BENCH_CACHE") or cache_folder()) / "answers"
 
 
 def remembered(question: Question, make: Callable[[], str]) -> str:

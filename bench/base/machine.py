@@ -7,6 +7,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from bench.base import cgroup
+
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's numbers of what mallopt sets
 MARK = ".doctor-"  # how what is written to try a disk begins
 
@@ -20,24 +22,17 @@ def existing(folder: Path) -> Path:
 def cores() -> int:
     """How many this process may use: its affinity mask's, or fewer by a container's quota."""
     here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota, _, period = _text("/sys/fs/cgroup/cpu.max").strip().partition(" ")
-    return min(here, max(1, int(quota) // int(period))) if quota.isdigit() and period else here
+    return max(1, int(min(here, cgroup.processors())))
 
 
 def memory() -> float:
     """Bytes that a new process may take, a container's limit included."""
-    return min(_available(), _cgroup_free())
+    return min(_available(), cgroup.free_memory())
 
 
 def _available() -> float:
     found = re.search(r"MemAvailable:\s+(\d+) kB", _text("/proc/meminfo"))
     return int(found[1]) * 1024 if found else float("inf")
-
-
-def _cgroup_free() -> float:
-    """What a container's limit leaves; infinite where there is none."""
-    limit, used = (_text(f"/sys/fs/cgroup/memory.{name}").strip() for name in ("max", "current"))
-    return int(limit) - int(used) if limit.isdigit() and used.isdigit() else float("inf")
 
 
 def _text(path: str) -> str:

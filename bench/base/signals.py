@@ -12,7 +12,12 @@ from contextlib import contextmanager
 REQUEUE = 75  # EX_TEMPFAIL: schedulers queue a job again that ends so
 SAME_S = 0.1  # `timeout`, for one, sends its signal twice
 WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)  # with which schedulers tell that time is up
-WORKERS_IGNORE = {signal.SIGINT, *WARNINGS}  # sent to all processes, meant for the first
+LOGOUT_S = 5.0  # within which SIGTERM follows SIGHUP where a session ends
+WORKERS_IGNORE = {
+    signal.SIGINT,
+    signal.SIGHUP,
+    *WARNINGS,
+}  # sent to all processes, meant for the first
 
 
 class Stopped(BaseException):
@@ -34,8 +39,10 @@ class Requests:
         self._last = 0.0
 
     def add(self, number: int) -> None:
-        now = time.monotonic()
-        if not self.numbers or now - self._last > SAME_S:
+        now, leaving = time.monotonic(), self.numbers[-1:] == [signal.SIGHUP]
+        same_s = LOGOUT_S if leaving and number == signal.SIGTERM else SAME_S
+        impatient = number != signal.SIGHUP and now - self._last > same_s  # a terminal has gone
+        if not self.numbers or impatient:
             self.numbers.append(number)
         self._last = now
 
@@ -47,7 +54,7 @@ _open: list[Requests] = []
 
 def listen(*, requeue: bool = False) -> None:
     """
-    Hear Ctrl-C and SIGTERM from here on.
+    Hear Ctrl-C, SIGTERM and SIGHUP from here on; the last one not if it is ignored, as by nohup.
 
     Args:
         requeue: also SIGUSR1 and SIGUSR2, with which schedulers warn; and end with `REQUEUE`.
@@ -56,6 +63,8 @@ def listen(*, requeue: bool = False) -> None:
     _requeue, _raised = requeue, None
     for number in (signal.SIGINT, signal.SIGTERM, *(WARNINGS if requeue else ())):
         signal.signal(number, _hear)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _hear)
 
 
 def raised() -> Stopped | None:
@@ -69,13 +78,14 @@ def raised() -> Stopped | None:
 
 def deafen() -> None:
     """Let a signal end the process at once and without a word."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def ignore() -> None:
     """Let no signal that can be ignored end the process, for it is about to leave."""
-    for number in (signal.SIGINT, signal.SIGTERM, *WARNINGS):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, *WARNINGS):
         signal.signal(number, signal.SIG_IGN)
 
 

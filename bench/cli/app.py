@@ -1,6 +1,5 @@
 """The `bench` command, put together: each command is a file of this folder by the same name."""
 
-import io
 import os
 import sys
 from contextlib import suppress
@@ -12,6 +11,7 @@ import typer
 from bench import __version__
 from bench.base import signals
 from bench.base.console import print_text
+from bench.cli import lasting_output
 from bench.cli.cancel import cancel
 from bench.cli.check import check
 from bench.cli.compare import compare
@@ -119,11 +119,14 @@ def _read_global_options(
 def main() -> None:
     """Run the command; a BenchError is the user's to fix and needs no traceback."""
     signals.listen()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # where ± or … has no place in the encoding
+    lasting_output.install()
     try:
-        app(prog_name="bench")
+        try:
+            app(prog_name="bench")
+        finally:
+            lost = lasting_output.conclude()
+            if lost:
+                print_text(err, f"note: {lost}")
     except BenchError as error:
         _exit_with("\n".join(f"error: {line}" for line in str(error).splitlines()), error.exit_code)
     except (Detached, signals.Stopped) as left:

@@ -9,7 +9,7 @@ import typer
 
 from bench.base import signals
 from bench.base.console import Terminal, print_text
-from bench.cli import completion
+from bench.cli import completion, lasting_output
 from bench.cli.completion import offering
 from bench.cli.options import (
     ELSEWHERE,
@@ -154,6 +154,7 @@ def run(
     from bench.run.settings import RetryPolicy
 
     signals.listen(requeue=requeue)
+    lasting_output.outlast()
     request = RunRequest(
         suite=options.suite,
         root=options.results,

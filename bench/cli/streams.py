@@ -11,10 +11,12 @@ from rich.console import Console
 
 from bench.base.console import Terminal
 from bench.base.text import no_formula, printable
+from bench.cli.lasting_output import open_missing
 
 if TYPE_CHECKING:  # most commands start without it
     import pandas as pd
 
+open_missing()
 UNBOUND = 200  # columns of a file or pipe, which has none of its own
 
 

@@ -9,16 +9,17 @@ names the one file that is read instead of these.
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_config_path
 from pydantic import ValidationError
 
 from bench.base.files import is_file
 from bench.base.plain_data import KeyPath, as_mapping
 from bench.base.text import suggest
+from bench.base.user_folders import config_folder
 from bench.base.validation import problems
 from bench.base.yaml_document import Document, Problem, parse_settings, read
 from bench.errors import SuiteError, UsageError
@@ -136,7 +137,9 @@ def _files(suite: Path | None) -> list[Path]:
             raise UsageError(message)
         return [Path(named)]
     beside = [suite.parent] if suite else []
-    folders = [*beside, Path(), user_config_path("signbench", appauthor=False)]
+    folders = [*beside, Path()]
+    with suppress(RuntimeError):  # a user without a home
+        folders.append(config_folder())
     paths = [folder / FILE for folder in folders]
     return [*{path.resolve(): path for path in reversed(paths) if is_file(path)}.values()][::-1]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.base import signals
 from bench.base.console import Terminal, print_text
+from bench.base.user_folders import local_folder
 from bench.errors import BenchError, EnvironmentProblem
 from bench.fleet import slurm_states
 from bench.fleet.allocation import Allocation
@@ -85,9 +86,7 @@ def requeue(job: str) -> bool:
 
 def keep_compiled_here() -> None:
     """Keep compiled steps on this node: a home that nodes share is slow, and locked by all."""
-    local = os.environ.get("SLURM_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
-    folder = Path(local) / f"signbench-{os.getuid()}"
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder / "compiled"))
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(local_folder() / "compiled"))
 
 
 def _ends_at(job: str) -> float | None:

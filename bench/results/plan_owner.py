@@ -12,8 +12,7 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from platformdirs import user_data_path
-
+from bench.base.user_folders import data_folder
 from bench.spec.plan import Plan
 
 
@@ -42,4 +41,4 @@ def _path(plan: Plan) -> Path:
     """
     paths = [str(Path(name).resolve()) for name in (plan.source, *plan.plugins)]
     named = json.dumps([plan.suite, *paths])
-    return user_data_path("signbench") / "plans" / hashlib.sha256(named.encode()).hexdigest()
+    return data_folder() / "plans" / hashlib.sha256(named.encode()).hexdigest()

@@ -2,10 +2,12 @@
 
 import functools
 import importlib.metadata
+import os
 import platform
 import shlex
 import subprocess
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -130,9 +132,28 @@ def cpu_name() -> str:
 
 
 def _git(*args: str, folder: Path | None = None) -> str:
-    home = folder or Path(__file__).parent
+    """What git says of a folder; nothing where there is no git, or no repository."""
     try:
-        done = subprocess.run(["git", *args], cwd=home, capture_output=True, text=True, check=False)
-    except OSError:  # no git on this machine
+        done = _call_git(args, folder, os.environ)
+        if "safe.directory" in done.stderr:  # it is another user's, as a container's volumes are
+            with tempfile.NamedTemporaryFile("w", suffix=".gitconfig") as file:
+                file.write("[safe]\n\tdirectory = *\n")
+                file.flush()
+                done = _call_git(args, folder, {**os.environ, "GIT_CONFIG_GLOBAL": file.name})
+    except OSError:
         return ""
     return done.stdout.strip()
+
+
+def _call_git(
+    args: Iterable[str], folder: Path | None, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    quiet = ("-c", "core.fsmonitor=false")  # a command that a repository names is not run
+    return subprocess.run(
+        ["git", *quiet, *args],
+        cwd=folder or Path(__file__).parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

@@ -16,9 +16,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TypeAlias
 
-from platformdirs import user_cache_path
-
 from bench.base.machine import keep_pages
+from bench.base.user_folders import compiled_folder
 from bench.errors import BenchError, EnvironmentProblem
 from bench.run.cell_log import Log, attach, redirect
 from bench.run.events import CellEvent
@@ -69,11 +68,11 @@ def prepare_process() -> None:
     """
     os.setpgid(0, 0)
     keep_pages()
-    with contextlib.suppress(RuntimeError):  # a user without a home compiles anew each time
-        compiled = str(user_cache_path("signbench") / "compiled")
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", compiled)
+    if not os.environ.get("TORCHINDUCTOR_CACHE_DIR"):  # torch's own asks for the user's name
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(compiled_folder())
     attach()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     warnings.filterwarnings("ignore", module=r"PIL\.")  # odd EXIF tags; damage is an error
     threading.Thread(target=_follow_parent, daemon=True).start()

@@ -136,3 +136,23 @@ def test_another_file_system(tmp_path: Path, tiny: Path) -> None:
     )
 
     assert lines == ["ended: ok ok", "journal: whole", "left:"]
+
+
+def test_a_limit_of_file_sizes(tmp_path: Path, tiny: Path) -> None:
+    """`ulimit -f`, as clusters set it: an error in a line, and the other cell is trained then."""
+    lines = inside(
+        tmp_path,
+        tiny,
+        """
+        import resource
+        resource.setrlimit(resource.RLIMIT_FSIZE, (800, resource.RLIM_INFINITY))
+        run(root, "ok", "ok")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        run(root, "ok", "ok")
+        print("left:", *left(root))
+        """,
+    )
+
+    assert lines[0].startswith("error: EnvironmentProblem cannot ")
+    assert lines[0].endswith(": File too large")
+    assert lines[-3:] == ["ended: ok ok", "journal: whole", "left:"]
