@@ -65,6 +65,8 @@ def install() -> None:
     _outlasting = False
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # where ± or … has no place in the encoding
         if isinstance(stream, io.TextIOWrapper) and stream is getattr(sys, f"__{name}__"):
             stream.flush()
             file = LastingFile(stream.fileno(), "w", closefd=False)
@@ -72,7 +74,7 @@ def install() -> None:
             lasting = io.TextIOWrapper(
                 io.BufferedWriter(file),
                 encoding=stream.encoding,
-                errors="replace",  # where ± or … has no place in the encoding
+                errors="replace",
                 line_buffering=stream.line_buffering,
                 write_through=name == "stderr",
             )
