@@ -44,6 +44,7 @@ class RayNodes:
 
     def __init__(self, count: int, scratch: Path) -> None:
         own = {
+            "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
             "PYTHONPATH": str(ROOT),
             "OMP_NUM_THREADS": "1",

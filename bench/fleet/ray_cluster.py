@@ -27,6 +27,7 @@ ENVIRONMENT = {  # before Ray is imported
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what Ray will do, without a warning about it
 }
+TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")  # by which a cluster lets in
 REACHED_S = 5.0  # for something to answer at an address
 CONNECTED_S = 45.0  # below the minute after which Ray ends this process
 STORE_BYTES = 2**28  # of memory for objects, of a cluster that is started here; more goes to disk
@@ -42,6 +43,9 @@ def prepare() -> None:
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    token = Path.home() / ".ray" / "auth_token"
+    if any(name in os.environ for name in TOKENS) or token.is_file():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # who joins does not show it otherwise
     from ray._private import worker
 
     worker.print_to_stdstream = _drop  # deaths of nodes would be told on stdout, among JSON lines
@@ -264,7 +268,7 @@ def _join(address: str) -> None:
         why = _line(failures[0]) if failures else f"no answer in {CONNECTED_S:.0f} s"
         message = (
             f"cannot join the Ray cluster `{address}`: {why}; join it on one of its nodes, with "
-            "its version of Ray and its token (~/.ray/auth_token or RAY_AUTH_TOKEN)"
+            "its version of Ray and its token (~/.ray/auth_token, or in RAY_AUTH_TOKEN)"
         )
         raise EnvironmentProblem(message)
 
