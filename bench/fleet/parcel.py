@@ -83,14 +83,14 @@ def unpack(parcel: Parcel, home: Path) -> Path:
     return save_batch(batch.model_copy(update={"root": root, "plugins": folders}), root)
 
 
-def pack_results(batch: Batch, root: Path) -> bytes:
+def pack_results(cells: Iterable[Cell], root: Path) -> bytes:
     """
-    Pack what became of a batch's cells in the results folder `root`.
+    Pack what became of cells in the results folder `root`.
 
     Raises:
         EnvironmentProblem: a file cannot be read, or there is no room for a copy.
     """
-    folders = _folders(batch.cells, root)
+    folders = _folders(cells, root)
     return _pack(member for each in folders for member in archive.list_cell_files(each))
 
 

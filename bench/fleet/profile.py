@@ -32,7 +32,9 @@ KEYS: dict[str, set[str]] = {
         "partition", "account", "qos", "constraint", "time", "grace", "mem", "nodes_per_cell",
         "cells_per_job", "setup", "sbatch", "results", "data", "exclude",
     } | CELLS,
-    "ray": {"address", "shared", "mem", "setup", "results", "data", "exclude"} | CELLS,
+    "ray": {
+        "address", "shared", "mem", "cells_per_job", "setup", "results", "data", "exclude",
+    } | CELLS,
 }  # fmt: skip
 OWN_KEYS = {  # options of sbatch that keys of a profile say
     "account": "account", "constraint": "constraint", "cpus-per-task": "cpus_per_cell",

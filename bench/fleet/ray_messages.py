@@ -34,8 +34,8 @@ class JournalLines:
 
 
 @dataclass(frozen=True)
-class Checkpointed:
-    """A cell's newest checkpoint, as an archive."""
+class Sent:
+    """A cell's newest checkpoint, or all that became of it, as an archive."""
 
     cells: bytes
 
@@ -59,5 +59,5 @@ class Finished:
     found: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
 
-News: TypeAlias = Arrived | JournalLines | Checkpointed | Finished
+News: TypeAlias = Arrived | JournalLines | Sent | Finished
 Message: TypeAlias = Begin | Wish

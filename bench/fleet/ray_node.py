@@ -3,13 +3,14 @@
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from bench.data.sources import named
 from bench.errors import DataError, EnvironmentProblem
 from bench.fleet import parcel
 from bench.fleet.batch import Batch
-from bench.fleet.ray_messages import Checkpointed, JournalLines, News
+from bench.fleet.ray_messages import JournalLines, News, Sent
 from bench.results import store
 from bench.spec.cell import Cell
 
@@ -42,30 +43,45 @@ class Outgoing:
         self.batch = batch
         self._read: dict[Path, int] = {}  # bytes of each journal
         self._sent = {cell.id: self._newest(cell) for cell in batch.cells}
+        self._recorded: dict[str, int] = {}  # when the record that was sent had been written
 
     def news(self) -> Iterator[News]:
-        """What came since the last time: whole lines of journals, checkpoints."""
+        """What came since the last time: records, checkpoints, whole lines of journals."""
+        for cell in self.batch.cells:
+            with suppress(EnvironmentProblem):  # it has just given way to a newer one
+                yield from self._of_cell(cell)
         for pattern in JOURNALS:
             for path in sorted(self.batch.root.glob(pattern)):
                 yield from self._lines(path)
-        for cell in self.batch.cells:
-            name = self._newest(cell)
-            if name > self._sent[cell.id]:
-                try:
-                    content = parcel.pack_checkpoint(cell, self.batch.root, name)
-                except EnvironmentProblem:  # it has just given way to a newer one
-                    continue
-                self._sent[cell.id] = name
-                yield Checkpointed(content)
 
     def results(self) -> bytes:
         """
-        All that became of the cells, as an archive.
+        What became of the cells and was not sent yet, as an archive.
 
         Raises:
             EnvironmentProblem: there is no room for it.
         """
-        return parcel.pack_results(self.batch, self.batch.root)
+        left = [c for c in self.batch.cells if self._recorded.get(c.id) != self._written(c)]
+        return parcel.pack_results(left, self.batch.root)
+
+    def _of_cell(self, cell: Cell) -> Iterator[Sent]:
+        """What is new of a cell: its record with all that belongs to it, or a checkpoint."""
+        written, name = self._written(cell), self._newest(cell)
+        if written > self._recorded.get(cell.id, 0):
+            content = parcel.pack_results([cell], self.batch.root)
+            self._recorded[cell.id] = written
+            yield Sent(content)
+        elif name > self._sent[cell.id]:
+            content = parcel.pack_checkpoint(cell, self.batch.root, name)
+            self._sent[cell.id] = name
+            yield Sent(content)
+
+    def _written(self, cell: Cell) -> int:
+        """When the cell's record was written, in nanoseconds; 0 if there is none."""
+        try:
+            return (store.cell_path(self.batch.root, cell) / "record.json").stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def _lines(self, path: Path) -> Iterator[JournalLines]:
         with path.open("rb") as file:

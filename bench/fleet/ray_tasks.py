@@ -9,7 +9,7 @@ from bench.fleet.job_ends import note_end
 from bench.fleet.profile import Profile
 from bench.fleet.ray_cluster import Cluster
 from bench.fleet.ray_job import End, RayJob, end_by, end_of
-from bench.fleet.ray_messages import Arrived, Begin, Checkpointed, Finished, JournalLines, News
+from bench.fleet.ray_messages import Arrived, Begin, Finished, JournalLines, News, Sent
 from bench.results.record import EngineJob
 
 
@@ -101,7 +101,7 @@ class Tasks:
             job.finished = news
         elif deliveries and isinstance(news, JournalLines):
             deliveries.write_journal(news.name, news.content)
-        elif deliveries and isinstance(news, Checkpointed):
+        elif deliveries and isinstance(news, Sent):
             job.problems += deliveries.land(job.batch, news.cells)
 
     def _send(self, job: RayJob, deliveries: Deliveries) -> None:

@@ -12,6 +12,8 @@ from bench.errors import EnvironmentProblem, UsageError
 from bench.fleet import job_ends, parcel
 from bench.fleet.batch import Batch, load_batch
 from bench.fleet.deliveries import Deliveries
+from bench.fleet.ray_messages import Sent
+from bench.fleet.ray_node import Outgoing
 from bench.results import lease, store
 from bench.results.record import EngineJob, Record
 from bench.run import journal
@@ -60,7 +62,7 @@ def bring(here: Path, there: Path, of: Cell = CELL, before: Iterable[Record] = (
     """Pack the cell in the results folder `there`, and land it in `here`."""
     seals = {old.cell.id: old.seal for old in before}
     batch = make_batch(there, of, before=seals)
-    return Deliveries(here).land(batch, parcel.pack_results(batch, there))
+    return Deliveries(here).land(batch, parcel.pack_results(batch.cells, there))
 
 
 def test_a_result_lands_whole(tmp_path: Path) -> None:
@@ -130,7 +132,7 @@ def test_what_is_not_as_it_says_stays_behind(tmp_path: Path) -> None:
     assert names(store.cell_path(here, CELL)) == ["record.json"]
 
     batch = make_batch(there, cell(seed=1))
-    content = parcel.pack_results(make_batch(there), there)
+    content = parcel.pack_results([CELL], there)
     assert Deliveries(here).land(batch, content) == [f"{CELL.slug}: nobody asked for it"]
     store.cell_path(there, CELL).rename(store.cell_path(there, PARENT))
     assert bring(here, there, PARENT) == [f"{PARENT.slug}: its record is that of `{CELL.slug}`"]
@@ -159,7 +161,7 @@ def test_a_cell_is_leased_while_a_node_has_it(tmp_path: Path) -> None:
 
 def _packed(there: Path, batch: Batch) -> bytes:
     measured(there)
-    return parcel.pack_results(batch, there)
+    return parcel.pack_results(batch.cells, there)
 
 
 def test_a_node_is_given_what_its_cells_need(tmp_path: Path) -> None:
@@ -195,6 +197,29 @@ def test_plugins_that_are_too_large_do_not_travel(tmp_path: Path) -> None:
     os.truncate(os.open(folder / "data.bin", os.O_CREAT | os.O_WRONLY), parcel.PLUGIN_BYTES + 1)
     with pytest.raises(EnvironmentProblem, match="holds more than 64 MiB"):
         parcel.pack(make_batch(tmp_path, plugins=[folder]), tmp_path)
+
+
+def test_a_cell_is_sent_when_it_is_done(tmp_path: Path) -> None:
+    """A batch that dies later loses nothing of it; what was sent is not sent again."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    batch = make_batch(there, CELL, cell(seed=1))
+    outgoing, deliveries = Outgoing(batch), Deliveries(here)
+    assert list(outgoing.news()) == []
+    checkpoints(there, "000001-00000000")
+    (sent,) = outgoing.news()
+    assert isinstance(sent, Sent)
+    assert deliveries.land(batch, sent.cells) == []
+    assert list(outgoing.news()) == []
+    measured(there)
+    (sent,) = outgoing.news()
+    assert isinstance(sent, Sent)
+    assert deliveries.land(batch, sent.cells) == []
+    assert store.find_record(here, CELL) == store.find_record(there, CELL)
+    assert list(outgoing.news()) == []
+
+    write_file(store.cell_path(there, batch.cells[1]) / "log.txt", "so far\n")
+    assert deliveries.land(batch, outgoing.results()) == []
+    assert names(store.cell_path(here, batch.cells[1])) == ["log.txt"]
 
 
 def test_journals_come_home(tmp_path: Path) -> None:
