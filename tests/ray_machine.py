@@ -12,8 +12,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+NAMESPACES = ("--net", "--uts", "--mount", "--pid")
 SETUP = """
 ip link set lo up
+hostname $1
 mount --bind hosts /etc/hosts
 mkdir -p /tmp/ray
 mount -t tmpfs tmpfs /tmp/ray
@@ -24,10 +26,10 @@ cat
 
 def lacking() -> str:
     """Why there can be no such machine here; empty if there can."""
-    for tool in ("unshare", "nsenter", "ip"):
+    for tool in ("unshare", "nsenter", "ip", "hostname"):
         if shutil.which(tool) is None:
             return f"no {tool}"
-    made = ["unshare", "--net", "--mount", "--pid", "--fork", "true"]
+    made = ["unshare", *NAMESPACES, "--fork", "true"]
     refused = subprocess.run(made, capture_output=True, check=False).returncode
     return "namespaces need root" if refused else ""
 
@@ -53,8 +55,8 @@ class RayMachine:
         }
         self.environ = {**os.environ, **own}
         self._process = subprocess.Popen(
-            ["unshare", "--net", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child",
-             "sh", "-ec", SETUP],
+            ["unshare", *NAMESPACES, "--mount-proc", "--fork", "--kill-child", "sh", "-ec", SETUP,
+             "sh", name],
             cwd=home, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self._process.stdout
@@ -64,7 +66,7 @@ class RayMachine:
 
     def call(self, words: list[str], folder: Path) -> tuple[int, str]:
         """Run a command in it; returns its exit code and all that it printed."""
-        enter = ["nsenter", "--target", self._first, "--net", "--mount", "--pid"]
+        enter = ["nsenter", "--target", self._first, *NAMESPACES]
         done = subprocess.run(
             [*enter, f"--wd={folder}", *words], env=self.environ, text=True, check=False,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

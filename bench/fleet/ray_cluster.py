@@ -14,7 +14,7 @@ import tempfile
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +142,8 @@ class Cluster:
         nodes = [n for n in self.nodes() if not left & {n.id, n.host, n.address}]
         if any(demand.fits(node.has) for node in nodes):
             return ""
-        there = "; ".join(sorted({f"{node.host}: {node.has}" for node in nodes})[:5])
+        memory = {} if demand.memory else {"memory": 0}  # of which nobody asked
+        there = "; ".join(sorted({f"{n.host}: {replace(n.has, **memory)}" for n in nodes})[:5])
         return (
             f"no node of the Ray cluster has {demand} for a cell (there: {there or 'no node'}); "
             "set `cpus_per_cell`, `gpus_per_cell`, `slots_per_gpu` or `mem` of the profile"

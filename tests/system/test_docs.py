@@ -1,5 +1,6 @@
 """The site: every command on it is run, every example computed, and what is generated is whole."""
 
+import contextlib
 import doctest
 import os
 import re
@@ -7,10 +8,12 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import ray_machine
 import slurm_cluster
 import torch
 from typer.main import get_command
@@ -32,8 +35,9 @@ MEASURED = {
     "merge",
     "verify",
 }  # whose numbers are those of one kind of machine
-CLUSTERS = ("slurm",)  # pages whose commands need one
+CLUSTERS = ("ray", "slurm")  # pages whose commands need one
 PRIVATE = {"make", "status"}  # which tell of one machine
+STAMP = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+\t[A-Z]+ [\w.]+:\d+ -- ")  # of lines of Ray
 ASKS = re.compile(  # another machine for something
     r'src(set)?="?(https?:)?//|<link[^>]*href="?(https?:)?//|url\(["\']?(https?:)?//|@import'
 )
@@ -178,6 +182,33 @@ def test_the_page_of_slurm_can_be_followed(tmp_path: Path, monkeypatch: pytest.M
         walk("slurm", call, anywhere=True)
 
 
+@pytest.mark.slow
+def test_the_page_of_ray_can_be_followed(tmp_path: Path) -> None:
+    """Its commands are run, in order, on a machine that is a lab, and print what it says."""
+    pytest.importorskip("ray", reason="no Ray: pip install 'signbench[ray]'")
+    if why := ray_machine.lacking():
+        pytest.skip(why)
+    (home := tmp_path / "home").mkdir()
+    (folder := tmp_path / "work").mkdir()
+    machine = ray_machine.RayMachine(home, "lab1")
+
+    def call(command: Command) -> str:
+        words = command.words
+        if words[0] == "export":
+            name, _, value = words[1].partition("=")
+            machine.environ[name] = value
+            return ""
+        argv = [sys.executable, "-m", *words] if words[0] == "bench" else words
+        code, printed = machine.call(argv, folder)
+        fails = any(line.startswith("error: ") for line in command.printed.splitlines())
+        assert (code != 0) == fails, f"{command.line}\n{printed}"
+        lines = (line.rstrip() for line in printed.splitlines())
+        return "".join(f"{STAMP.sub('', line)}\n" for line in lines if "network_util" not in line)
+
+    with closing(machine), contextlib.chdir(folder):
+        walk("ray", call, anywhere=True)
+
+
 def test_examples_are_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each number in the examples of the statistics is what the program computes."""
     monkeypatch.chdir(tmp_path)
@@ -190,7 +221,7 @@ def test_examples_are_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert found.failed == 0
 
 
-@pytest.mark.parametrize("page", ["slurm", "suites", "surviving", "tutorial"])
+@pytest.mark.parametrize("page", ["ray", "slurm", "suites", "surviving", "tutorial"])
 def test_suites_can_be_read(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every suite on a page is one that `bench run` takes."""
     monkeypatch.chdir(tmp_path)
