@@ -1,6 +1,8 @@
 """Everything that a results folder holds of one cell: files, processes, and where it is printed."""
 
+import re
 import shlex
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ from bench.results.cell_folders import CellFolder
 from bench.results.record import Record
 from bench.spec.plan import Plan
 
+ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])")
 MAIN = ("record.json", "log.txt", "last.safetensors", "best.safetensors")
 
 
@@ -38,7 +41,27 @@ class CellTrace:
     rows: list[str]  # where its numbers are printed, as `bench trace` takes them
 
 
-def trace_cell(folder: CellFolder, root: Path, plans: list[Plan]) -> CellTrace:
+class Mentions:
+    """Where cells of a results folder are named: in journals of runs, in rows of kept suites."""
+
+    def __init__(self, root: Path, plans: Iterable[Plan]) -> None:
+        self.journals: dict[str, dict[str, int]] = {}  # cell's id → journal → lines
+        self.rows: dict[str, dict[str, None]] = {}  # cell's id → rows, as `bench trace` takes them
+        for path in sorted((root / "events").glob("*.jsonl")):
+            if not is_file(path):  # a pipe would be waited for
+                continue
+            with suppress(OSError), path.open(encoding="utf-8", errors="replace") as lines:
+                for cell_id in (name for line in lines for name in set(ID.findall(line))):
+                    named = self.journals.setdefault(cell_id, {})
+                    named[str(path)] = named.get(str(path), 0) + 1
+        for plan in plans:
+            for row, part, cell in plan.walk_cells():
+                words = shlex.join([plan.suite, row.label, row.backbone, row.wa])
+                printed = f"{words} ({part})" if part else words
+                self.rows.setdefault(cell.id, {})[printed] = None
+
+
+def trace_cell(folder: CellFolder, mentions: Mentions) -> CellTrace:
     """Everything that a results folder holds of one cell."""
     record, home = folder.record, folder.home
     made = [*record.earlier, record.provenance] if record else []
@@ -64,8 +87,8 @@ def trace_cell(folder: CellFolder, root: Path, plans: list[Plan]) -> CellTrace:
         log=_there(home / "log.txt"),
         checkpoints=checkpoints,
         others=[path for path in there if path not in {*main, *checkpoints}],
-        journals=_journals(root, cell_id),
-        rows=_printed(plans, cell_id),
+        journals=mentions.journals.get(cell_id, {}),
+        rows=[*mentions.rows.get(cell_id, {})],
     )
 
 
@@ -115,26 +138,3 @@ def _counted(record: Record) -> str:
         epochs = count(len(wrong), "epoch")
         words.append(f"otherwise in {epochs}, last {wrong[-1] + 1}: {levels.unlike[wrong[-1]]}")
     return ", ".join(words)
-
-
-def _journals(root: Path, cell_id: str) -> dict[str, int]:
-    """The journals of runs that name a cell."""
-    journals: dict[str, int] = {}
-    for path in sorted((root / "events").glob("*.jsonl")):
-        if not is_file(path):  # a pipe would be waited for
-            continue
-        with suppress(OSError), path.open(encoding="utf-8", errors="replace") as lines:
-            if named := sum(cell_id in line for line in lines):
-                journals[str(path)] = named
-    return journals
-
-
-def _printed(plans: list[Plan], cell_id: str) -> list[str]:
-    """The rows of kept suites whose numbers a cell enters."""
-    rows: dict[str, None] = {}
-    for plan in plans:
-        for row, part, cell in plan.walk_cells():
-            if cell.id == cell_id:
-                words = shlex.join([plan.suite, row.label, row.backbone, row.wa])
-                rows[f"{words} ({part})" if part else words] = None
-    return list(rows)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from bench.base.finite import mean
 from bench.leaderboard import tuning
 from bench.leaderboard.board import (
     Comparison,
@@ -15,11 +16,11 @@ from bench.leaderboard.board import (
     SeedCounts,
     TunedValues,
 )
-from bench.leaderboard.equilibrium import indicators
 from bench.leaderboard.networks import network_facts
 from bench.leaderboard.replication import verdict
 from bench.leaderboard.resources import measured_resources
-from bench.leaderboard.stats.intervals import estimate, mean, paired
+from bench.leaderboard.stats.intervals import estimate, paired
+from bench.results.equilibrium import indicators
 from bench.results.record import Record
 from bench.spec.cell import Cell, Recipe
 from bench.spec.choices import Definition

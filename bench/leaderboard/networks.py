@@ -3,9 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from bench.base.finite import mean
 from bench.leaderboard.board import NetworkFacts
 from bench.leaderboard.resources import chain_cost, chain_epochs
-from bench.leaderboard.stats.intervals import mean
 from bench.results.record import Extras, Levels, Record
 from bench.spec.cell import REAL_BITS, Cell, Role, bits_by_role
 
@@ -40,7 +40,7 @@ def network_facts(cells: Sequence[Cell], records: Mapping[str, Record]) -> Netwo
 
 def _unlike(record: Record) -> str:
     """Why a network is not as binary as it says after its last epoch."""
-    last = len(record.curves["test_acc"]) - 1
+    last = record.epochs - 1
     return record.levels.unlike.get(last, "") if record.levels else ""
 
 
@@ -50,7 +50,7 @@ def _binary(records: Sequence[Record], unlike: str) -> str:
         return ""
     if unlike:
         return f"no, because {unlike}"
-    found = [(len(r.levels.unlike), len(r.curves["test_acc"])) for r in records if r.levels]
+    found = [(len(r.levels.unlike), r.epochs) for r in records if r.levels]
     wrong, epochs = max(found)
     return f"yes, but not in {wrong} of {epochs} epochs" if wrong else "yes"
 

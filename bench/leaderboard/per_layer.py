@@ -6,9 +6,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from bench.base.finite import mean
 from bench.errors import UsageError
-from bench.leaderboard.equilibrium import has_f, observed_layers, series
-from bench.leaderboard.stats.intervals import mean
+from bench.results.equilibrium import has_f, observed_layers, series
 from bench.results.record import CURVES, Histogram, LayerIndicators, Record
 from bench.spec.cell import Role
 from bench.spec.choices import Definition

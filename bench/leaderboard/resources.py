@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import geometric_mean
 
+from bench.base.finite import LARGEST, mean
 from bench.leaderboard import confounds
-from bench.leaderboard.stats.intervals import LARGEST, mean
 from bench.results.record import Record
 from bench.spec.cell import Cell
 

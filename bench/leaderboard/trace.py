@@ -14,7 +14,7 @@ from typing import TypeAlias
 from bench.base.text import suggest
 from bench.errors import UsageError
 from bench.leaderboard.board import MeasuredRow
-from bench.leaderboard.cell_trace import CellTrace, trace_cell
+from bench.leaderboard.cell_trace import CellTrace, Mentions, trace_cell
 from bench.leaderboard.columns.column import SeedRecords
 from bench.leaderboard.columns.selection import traced
 from bench.leaderboard.measured_rows import baseline, choices, key, yardstick
@@ -83,9 +83,8 @@ def trace_target(
             known = ", ".join(cell_folders.list_suites(root)) or "none"
             message = f"no suite `{target}` ran in `{root}`; there: {known}"
             raise UsageError(message)
-        return trace_cell(
-            cell_folders.find_folder(root, target), root, cell_folders.read_plans(root)
-        )
+        folder = cell_folders.find_folder(root, target)
+        return trace_cell(folder, Mentions(root, cell_folders.read_plans(root)))
     return SuiteTrace(plan, root, definition or plan.equilibrium, stale=stale).fitting(rest)
 
 
@@ -111,7 +110,7 @@ class SuiteTrace:
         self.known = {record.cell.id: record for record in records}
         self.chosen = choices(plan, self.known)
         self.board = rank(plan, records, definition, states.stale, self.notes)
-        self.plans = cell_folders.read_plans(root)
+        self.mentions = Mentions(root, cell_folders.read_plans(root))
 
     def fitting(self, words: list[str]) -> list[RowTrace]:
         """
@@ -182,12 +181,16 @@ class SuiteTrace:
     def _cell(self, cell: Cell) -> CellTrace:
         """What there is of a cell; a record that is known already is not read again."""
         state = self.states[cell.id]
-        home = store.find_cell_path(self.root, state.record.cell if state.record else cell)
+        home = (
+            store.find_cell_path(self.root, state.record.cell)
+            if state.record
+            else store.cell_path(self.root, cell)
+        )
         if state.record and not state.damage:
             folder = cell_folders.CellFolder(home, state.record)
         else:
             folder = cell_folders.read_folder(home)
-        return trace_cell(folder, self.root, self.plans)
+        return trace_cell(folder, self.mentions)
 
 
 def names_of(row: MeasuredRow) -> list[str]:

@@ -9,6 +9,7 @@ from bench.base.text import count, suggest
 from bench.errors import UsageError
 from bench.registry import add_folders
 from bench.results import plan_owner, store
+from bench.results.indexed_record import IndexedRecord
 from bench.results.record import Record
 from bench.spec.plan import Plan
 
@@ -64,6 +65,8 @@ def read_folder(home: Path) -> CellFolder:
 
 def describe_seal(record: Record) -> Seal:
     """Is a record as it was written? Records of older versions have no seal."""
+    if isinstance(record, IndexedRecord):  # it held when its file was indexed
+        return "holds" if record.seal else "none"
     seals: dict[bool | None, Seal] = {True: "holds", False: "broken", None: "none"}
     return seals[store.seal_holds(record)]
 

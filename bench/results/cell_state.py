@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 from bench.errors import UsageError
 from bench.results import cell_folders, source_digest, store
 from bench.results.record import Record
+from bench.results.record_index import RecordIndex
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan
 
@@ -68,6 +69,8 @@ class CellStates:
 
     def __init__(self, root: Path, cells: Iterable[Cell]) -> None:
         self.root = root
+        self._index = RecordIndex(root)
+        self._listed: dict[str, list[Path]] | None = None  # folders, by their cell's name
         self._namesakes: dict[str, list[Record]] = {}  # by their cell's name
         self.by_id: dict[str, CellState] = {}
         self.refresh(cells)
@@ -75,6 +78,7 @@ class CellStates:
     def refresh(self, cells: Iterable[Cell]) -> None:
         """Look at the records of these cells, whether they are known already or not."""
         self.by_id |= {cell.id: self._state(cell) for cell in cells}
+        self._index.keep()
 
     def select(self, cells: Iterable[Cell]) -> "CellStates":
         """Those of the given cells, in their order; only what is not known yet is read."""
@@ -108,13 +112,12 @@ class CellStates:
         ]
 
     def _state(self, cell: Cell) -> CellState:
-        if record := store.find_record(self.root, cell):
+        if record := self._index.find_record(cell):
             return CellState(cell, record)
         damage = self._damage(cell)
-        if cell.name not in self._namesakes:
-            self._namesakes[cell.name] = [r for _, r in store.find_namesakes(self.root, cell)]
-        key = cell.key
-        tried = [record for record in self._namesakes[cell.name] if record.cell.key == key]
+        namesakes = self._read_namesakes(cell.name)
+        key = cell.key if namesakes else ""
+        tried = [record for record in namesakes if record.cell.key == key]
         tried.sort(key=lambda record: record.provenance.started)
         failed = tried[-1] if tried and not tried[-1].measured else None
         older = [record for record in tried if record.measured]
@@ -124,6 +127,15 @@ class CellStates:
         newest = older[-1]
         stale = tuple(source_digest.changes(newest.cell, cell))
         return CellState(cell, newest, stale, damage, failed)
+
+    def _read_namesakes(self, name: str) -> list[Record]:
+        """The records of all cells of a name; their folders are listed once for all names."""
+        if self._listed is None:
+            self._listed = store.list_by_name(self.root)
+        if name not in self._namesakes:
+            homes = self._listed.get(name, [])
+            self._namesakes[name] = [record for _, record in store.read_homes(homes)]
+        return self._namesakes[name]
 
     def _damage(self, cell: Cell) -> str:
         """Why the file in the place of a cell's record is none, if there is one."""

@@ -203,6 +203,11 @@ class Record(Frozen):
         return self.status.measured
 
     @property
+    def epochs(self) -> int:
+        """How many epochs have a test accuracy."""
+        return len(self.curves.get("test_acc", []))
+
+    @property
     def last_acc(self) -> float | None:
         """Test accuracy after the last epoch, None unless the cell came to its end."""
         return self.curves["test_acc"][-1] if self.status is CellStatus.OK else None

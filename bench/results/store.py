@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -174,10 +174,23 @@ def describe_invalid(error: ValidationError) -> str:
 
 def find_namesakes(root: Path, cell: Cell) -> Iterator[tuple[Path, Record]]:
     """The folders of cells whose name is this cell's, and the records in them that can be read."""
-    for path in sorted((root / "cells").glob(f"{cell.name}__*/record.json")):
-        if not path.parent.is_symlink():
-            with suppress(FileNotFoundError, UsageError):
-                yield path.parent, read_record(path)
+    return read_homes(list_by_name(root).get(cell.name, []))
+
+
+def list_by_name(root: Path) -> dict[str, list[Path]]:
+    """The folders of all cells, sorted, by their cell's name; links are left out."""
+    found: dict[str, list[Path]] = {}
+    with suppress(OSError), os.scandir(root / "cells") as entries:
+        for name in sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False)):
+            found.setdefault(name.rpartition("__")[0], []).append(root / "cells" / name)
+    return found
+
+
+def read_homes(homes: Iterable[Path]) -> Iterator[tuple[Path, Record]]:
+    """Cells' folders with the records in them that can be read."""
+    for home in homes:
+        with suppress(FileNotFoundError, UsageError):
+            yield home, read_record(home / "record.json")
 
 
 def find_cell_path(root: Path, cell: Cell) -> Path:

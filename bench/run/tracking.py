@@ -15,12 +15,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Protocol
 
+from bench.base.finite import mean
 from bench.base.plain_data import flatten
 from bench.base.text import suggest
 from bench.errors import EnvironmentProblem, UsageError
-from bench.leaderboard import equilibrium
-from bench.leaderboard.stats.intervals import mean
-from bench.results import store
+from bench.results import equilibrium, store
 from bench.results.record import Record
 from bench.run.events import Elsewhere, Ended, Event, Progressed, Retrying, Started
 from bench.spec.cell import Cell

@@ -10,8 +10,9 @@ its `Cost`.
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
@@ -309,10 +310,16 @@ class Cell(Frozen):
     # of weights and activations, where they are more than the one bit of each that is not real
     bits: Annotated[WA | Literal[""], _omitted_if("")] = ""
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Twelve hex digits of the canonical JSON."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy it, with the fields of `update`; the copy has an id of its own."""
+        made = super().model_copy(update=update, deep=deep)
+        vars(made).pop("id", None)
+        return made
 
     @property
     def key(self) -> str:

@@ -13,11 +13,11 @@ from samples import cell, record, row
 
 from bench.leaderboard.board import Board, MeasuredRow
 from bench.leaderboard.cell_trace import trace_cell
-from bench.leaderboard.equilibrium import indicators
 from bench.leaderboard.ranking import rank
 from bench.leaderboard.tables import render
 from bench.leaderboard.tables.trace_text import facts
 from bench.results.cell_folders import CellFolder
+from bench.results.equilibrium import indicators
 from bench.results.record import Extras, LayerIndicators, Levels, Record
 from bench.spec.cell import Binarization, Cell, Parent, Recipe, Ref
 from bench.spec.plan import Plan, RoleInfo, Row

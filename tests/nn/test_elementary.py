@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from bench.nn.compiler import compile_step
 from bench.nn.elementary import cos, power, power_by_bits, sin, tanh
 
 CPU = torch.device("cpu")
+compile_any: Callable[..., Any] = compile_step  # what gives several numbers, too
 EXPONENTS = [-1.0, -2 / 3, -0.5, -1e-3, 0.0, 1 / 3, 1.0]
 
 
@@ -82,7 +84,7 @@ def test_compiled() -> None:
     """Whole vectors and tails alike; of a knob that turns, in one graph."""
     shapes, rng = [(7,), (4, 16, 5, 5), (100_003,)], torch.Generator().manual_seed(0)
     numbers = [torch.rand(shape, generator=rng) * 1.4 + 0.1 for shape in shapes]
-    call = compile_step(lambda many, c: [power(r, c, 0.1, 1.5) for r in many], CPU)
+    call = compile_any(lambda many, c: [power(r, c, 0.1, 1.5) for r in many], CPU)
     for c in (-0.5, -2 / 3):
         for r, found in zip(numbers, call(numbers, number(c)), strict=True):
             torch.testing.assert_close(found.double(), r.double() ** c, rtol=3e-7, atol=0)
@@ -142,7 +144,7 @@ def test_compiled_functions() -> None:
         return all_three(x), all_three(narrow)
 
     given = torch.linspace(-3, 3, 1003), torch.linspace(-3, 3, 805, dtype=torch.bfloat16)
-    found, code = run_and_get_code(compile_step(both, CPU), *given)  # pyright: ignore[reportUnknownVariableType]
+    found, code = run_and_get_code(compile_any(both, CPU), *given)  # pyright: ignore[reportUnknownVariableType]
 
     for ours, x, near in zip(found, given, (1e-6, 0.05), strict=True):
         torch.testing.assert_close(ours.double(), all_three(x.double()), rtol=0, atol=near)
@@ -154,6 +156,6 @@ def test_compiled_functions_of_what_is_not_narrow() -> None:
     """They are a library's."""
     types = torch.int64, torch.uint8, torch.bool, torch.float64
     given = [torch.arange(8 + more).to(dtype) for more, dtype in enumerate(types)]
-    call = compile_step(lambda many: [torch.sin(x) + torch.tanh(x) for x in many], CPU)
+    call = compile_any(lambda many: [torch.sin(x) + torch.tanh(x) for x in many], CPU)
 
     torch.testing.assert_close(call(given), [torch.sin(x) + torch.tanh(x) for x in given])

@@ -5,7 +5,7 @@ from typing import Any
 
 from bench.leaderboard.board import REAL, AnyRow, MeasuredRow, PublishedRow, Section
 from bench.leaderboard.columns.column import SeedRecords, estimate_text, percent
-from bench.leaderboard.equilibrium import indicators
+from bench.results.equilibrium import indicators
 
 
 def of_measured(

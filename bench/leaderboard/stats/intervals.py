@@ -1,23 +1,15 @@
 """Means with Student's t intervals: with three to ten seeds the bootstrap is no help."""
 
 import math
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import stdev
 
 from scipy.special import stdtrit
 
+from bench.base.finite import LARGEST, mean
+
 LEVEL = 0.95
-LARGEST = sys.float_info.max
-
-
-def mean(values: Iterable[float]) -> float:
-    """The mean, `LARGEST` where the sum is beyond: records write that for infinity."""
-    try:
-        return fmean(values)
-    except OverflowError:
-        return LARGEST
 
 
 @dataclass(frozen=True)

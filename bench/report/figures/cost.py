@@ -6,7 +6,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.leaderboard.equilibrium import observed_layers
 from bench.leaderboard.stats.intervals import estimate
 from bench.report.figures.intervals import whisker
 from bench.report.figures.panels import Panel, Runs, SuitePanels
@@ -20,6 +19,7 @@ from bench.report.figures.style import (
     sheet,
     within,
 )
+from bench.results.equilibrium import observed_layers
 
 CAPTION = "Accuracy against cost, and the rows that none beats in both"
 NEEDS = "no cell came to its end with a throughput"

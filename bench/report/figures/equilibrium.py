@@ -5,11 +5,11 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.leaderboard.equilibrium import has_f, observed_layers, series
-from bench.leaderboard.stats.intervals import mean
+from bench.base.finite import mean
 from bench.report.figures.intervals import whisker
 from bench.report.figures.panels import Panel, Runs, SuitePanels
 from bench.report.figures.style import footnote, legend, logarithmic, sample, sheet, within
+from bench.results.equilibrium import has_f, observed_layers, series
 from bench.results.record import Record
 from bench.spec.choices import Definition
 

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from bench.leaderboard.equilibrium import observed_layers
 from bench.report.figures.panels import Panel, Runs, SuitePanels
 from bench.report.figures.style import footnote, legend, logarithmic, shades, sheet
+from bench.results.equilibrium import observed_layers
 from bench.results.record import Histogram
 
 CAPTION = "Distribution of gradients and errors of binary weights through training"

@@ -2,11 +2,11 @@
 
 from matplotlib.figure import Figure
 
-from bench.leaderboard.equilibrium import observed_layers
-from bench.leaderboard.stats.intervals import mean
+from bench.base.finite import mean
 from bench.report.figures.intervals import BANDS, band, means
 from bench.report.figures.panels import Panel, Runs, SuitePanels
 from bench.report.figures.style import footnote, legend, sample, sheet, whole, within
+from bench.results.equilibrium import observed_layers
 
 CAPTION = "The knob of f through training, and the accuracy on its way"
 NEEDS = "no record holds a knob: no f has one, or `indicators: off`"

@@ -10,10 +10,10 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from bench.leaderboard.equilibrium import has_f, observed_layers, series
-from bench.leaderboard.stats.intervals import mean
+from bench.base.finite import mean
 from bench.report.figures.panels import Panel, Runs, SuitePanels
 from bench.report.figures.style import MAP, Traits, footnote, label, power, sheet, whole
+from bench.results.equilibrium import has_f, observed_layers, series
 from bench.spec.cell import Role
 from bench.spec.choices import Definition
 

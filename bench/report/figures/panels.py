@@ -7,11 +7,11 @@ from typing import Any
 
 from bench import __version__
 from bench.leaderboard.board import REAL, MeasuredRow
-from bench.leaderboard.equilibrium import indicators
 from bench.leaderboard.ranking import rank
 from bench.leaderboard.stats.friedman import AverageRanks
 from bench.leaderboard.stats.intervals import Estimate, estimate
 from bench.report.figures.style import LineStyle, assign_styles, label
+from bench.results.equilibrium import indicators
 from bench.results.record import Record
 from bench.spec.choices import Definition
 from bench.spec.plan import Plan

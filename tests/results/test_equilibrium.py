@@ -8,8 +8,8 @@ from samples import record
 
 from bench.errors import UsageError
 from bench.leaderboard import per_layer
-from bench.leaderboard.equilibrium import indicators, observed_layers, series
 from bench.leaderboard.stats.intervals import Estimate, estimate
+from bench.results.equilibrium import indicators, observed_layers, series
 from bench.results.record import LayerIndicators, Record
 from bench.spec.choices import Definition
 

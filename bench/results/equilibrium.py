@@ -17,7 +17,8 @@ release, which looks at weights alone.
 from collections.abc import Callable
 from typing import TypeAlias
 
-from bench.leaderboard.stats.intervals import LARGEST, mean
+from bench.base.finite import LARGEST, mean
+from bench.results.indexed_record import IndexedRecord
 from bench.results.record import LayerIndicators, Record
 from bench.spec.cell import Role
 from bench.spec.choices import Definition
@@ -33,6 +34,8 @@ def indicators(
 
     e alone is None where there is no f; s is of gradients, and needs none.
     """
+    if isinstance(record, IndexedRecord) and role == "W":
+        return record.facts.equilibrium[definition]
     observed = [layer for _, layer in observed_layers(record, role)]
     layers = [series(layer, definition) for layer in observed]
     if not layers:
