@@ -193,6 +193,10 @@ def _imported() -> Iterator[str]:
 
 def _is_installed(path: str) -> bool:
     """Is it a file of Python itself, or of a distribution?"""
-    return any(part in path for part in INSTALLED) or path.startswith(
-        (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
-    )
+    return any(part in path for part in INSTALLED) or path.startswith(_library())
+
+
+@cache
+def _library() -> tuple[str, ...]:
+    """Where Python's own files lie."""
+    return sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")

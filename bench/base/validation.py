@@ -5,8 +5,9 @@ Here is the base class of everything that the harness validates: suites, cells, 
 """
 
 import re
-from collections.abc import Iterator
-from typing import Any, get_args
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
@@ -24,6 +25,14 @@ class Frozen(BaseModel):
     """A validated value: unknown keys are errors, nothing changes after birth."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy it, with the fields of `update`; what a property keeps is not the copy's."""
+        made = super().model_copy(update=update, deep=deep)
+        for name in vars(made).keys() - type(made).model_fields.keys():
+            if isinstance(getattr(type(made), name, None), cached_property):
+                del vars(made)[name]
+        return made
 
 
 def problems(error: ValidationError, path: KeyPath, model: type[BaseModel]) -> list[Problem]:

@@ -71,9 +71,8 @@ def baseline(plan: Plan, row: Row) -> Row | None:
     """The row that `row` is compared with: same backbone and W/A, same schedule if it has one."""
     if plan.baseline is None or row.label == plan.baseline:
         return None
-    rows = [
-        r for r in plan.rows if (r.label, r.backbone, r.wa) == (plan.baseline, row.backbone, row.wa)
-    ]
+    beside = plan.by_backbone.get(row.backbone, [])
+    rows = [r for r in beside if (r.label, r.wa) == (plan.baseline, row.wa)]
     same = [r for r in rows if r.schedule == row.schedule]
     return next(iter(same or rows), None)
 
@@ -84,14 +83,13 @@ def yardstick(plan: Plan, row: Row) -> Row | None:
 
     Full precision, and more bits than STE has, have the one of fewest bits.
     """
-    others = row.wa not in {"1/1", "1/32"}
+    others, alike = row.wa not in {"1/1", "1/32"}, timed(row.cells[0])
     rows = [
         r
-        for r in plan.rows
+        for r in plan.by_backbone.get(row.backbone, [])
         if {info.plugin for info in r.roles.values()} == {STE}
-        and r.backbone == row.backbone
         and (others or row.wa == r.wa)
-        and timed(r.cells[0]) == timed(row.cells[0])
+        and timed(r.cells[0]) == alike
     ]
     return min(rows, key=lambda r: (r.wa, r.label != STE, r.schedule != row.schedule), default=None)
 

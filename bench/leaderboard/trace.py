@@ -110,6 +110,7 @@ class SuiteTrace:
         self.known = {record.cell.id: record for record in records}
         self.chosen = choices(plan, self.known)
         self.board = rank(plan, records, definition, states.stale, self.notes)
+        self.planned = {key(row): row for row in reversed(plan.rows)}
         self.mentions = Mentions(root, cell_folders.read_plans(root))
 
     def fitting(self, words: list[str]) -> list[RowTrace]:
@@ -133,7 +134,7 @@ class SuiteTrace:
 
     def row(self, row: MeasuredRow) -> RowTrace:
         """What stands behind a row of the board."""
-        planned = next(own for own in self.plan.rows if key(own) == row.key)
+        planned = self.planned[row.key]
         tuned = row.tuned is not None
         trial = self.chosen.get(row.key) if tuned else None
         cells = trial.cells if trial else planned.cells

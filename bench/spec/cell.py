@@ -10,7 +10,7 @@ its `Cost`.
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -314,12 +314,6 @@ class Cell(Frozen):
     def id(self) -> str:
         """Twelve hex digits of the canonical JSON."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Copy it, with the fields of `update`; the copy has an id of its own."""
-        made = super().model_copy(update=update, deep=deep)
-        vars(made).pop("id", None)
-        return made
 
     @property
     def key(self) -> str:

@@ -7,6 +7,7 @@ A plan: a suite resolved into rows and cells, with everything that a table needs
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -153,6 +154,14 @@ class Plan(Frozen):
     rows: Annotated[list[Row], Field(min_length=1)]
     absent: list[Absent] = []
     left_out: list[LeftOut] = []
+
+    @cached_property
+    def by_backbone(self) -> dict[str, list[Row]]:
+        """The rows of each backbone."""
+        found: dict[str, list[Row]] = {}
+        for row in self.rows:
+            found.setdefault(row.backbone, []).append(row)
+        return found
 
     @property
     def failed_checks(self) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from samples import cell, record, row
 
 from bench.leaderboard.board import Board, MeasuredRow
-from bench.leaderboard.cell_trace import trace_cell
+from bench.leaderboard.cell_trace import Mentions, trace_cell
 from bench.leaderboard.ranking import rank
 from bench.leaderboard.tables import render
 from bench.leaderboard.tables.trace_text import facts
@@ -230,7 +230,7 @@ def test_a_trace_tells_what_was_counted() -> None:
     of_cell = of("late")
     late = measured(of_cell, [0.9, 0.5, 0.6], best_epoch=2, levels=levels(unlike={0: "real"}))
     folder = CellFolder(Path("cells") / of_cell.slug, late)
-    found = dict(facts(trace_cell(folder, Path("nowhere"), [])))
+    found = dict(facts(trace_cell(folder, Mentions(Path("nowhere"), []))))
     assert found["outcome"] == "test accuracy 60.00 % after epoch 3, best 60.00 % after epoch 3"
     assert found["counted"] == (
         "weights 2 values a filter (0.0 % zeros), inputs 3 a channel (1.0 % zeros), otherwise in "
