@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
+STARTS = 3  # tries: Ray gives its processes 30 s, too little where much else runs
 SMALL = 80 * 2**20  # bytes of memory for objects, of a node
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -51,13 +52,17 @@ class RayNodes:
         }
         self.environ = {**os.environ, **ENVIRONMENT, **own}
         self._home = tempfile.mkdtemp(prefix="bench-ray-", dir="/tmp")  # names of sockets are short
-        self._process = subprocess.Popen(
-            [sys.executable, __file__, str(count)],
-            env={**self.environ, "TMPDIR": str(scratch), "RAY_TMPDIR": self._home},
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        answer = self._answer()
-        if not answer:
+        answer = ""
+        for _ in range(STARTS):
+            self._process = subprocess.Popen(
+                [sys.executable, __file__, str(count)],
+                env={**self.environ, "TMPDIR": str(scratch), "RAY_TMPDIR": self._home},
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            if answer := self._answer():
+                break
+            self._process.communicate()
+        else:
             self.close()
             message = "the cluster did not start"
             raise RuntimeError(message)
@@ -75,7 +80,8 @@ class RayNodes:
 
     def close(self) -> None:
         """End all of it."""
-        self._process.communicate(timeout=60)
+        if self._process.poll() is None:
+            self._process.communicate(timeout=60)
         shutil.rmtree(self._home, ignore_errors=True)
 
     def _answer(self) -> str:

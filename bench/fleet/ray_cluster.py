@@ -30,6 +30,7 @@ ENVIRONMENT = {  # before Ray is imported
 TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")  # by which a cluster lets in
 REACHED_S = 5.0  # for something to answer at an address
 CONNECTED_S = 45.0  # below the minute after which Ray ends this process
+STARTS = 2  # tries: Ray gives its own processes 30 s, too little where much else runs
 STORE_BYTES = 2**28  # of memory for objects, of a cluster that is started here; more goes to disk
 GB = 10**9
 
@@ -225,23 +226,27 @@ def _start() -> Path:
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # for nobody but this run
     folder = Path(tempfile.mkdtemp(prefix="bench-ray-", dir="/tmp"))  # names of sockets are short
     before = signal.getsignal(signal.SIGTERM)
-    try:
-        ray.init(  # in the thread that stays: Ray's processes end with it
-            address="local",
-            include_dashboard=False,
-            log_to_driver=False,
-            configure_logging=False,
-            object_store_memory=STORE_BYTES,
-            _temp_dir=str(folder),
-        )
-    except Exception as error:  # whatever Ray raises
-        shutil.rmtree(folder, ignore_errors=True)
-        message = f"cannot start Ray here: {_line(error)}"
-        raise EnvironmentProblem(message) from None
-    finally:
-        with suppress(ValueError):  # not in the main thread
-            signal.signal(signal.SIGTERM, before)
-    return folder
+    failure: Exception | None = None
+    for _ in range(STARTS):
+        try:
+            ray.init(  # in the thread that stays: Ray's processes end with it
+                address="local",
+                include_dashboard=False,
+                log_to_driver=False,
+                configure_logging=False,
+                object_store_memory=STORE_BYTES,
+                _temp_dir=str(folder),
+            )
+            return folder
+        except Exception as error:  # whatever Ray raises
+            failure = error
+            ray.shutdown()
+        finally:
+            with suppress(ValueError):  # not in the main thread
+                signal.signal(signal.SIGTERM, before)
+    shutil.rmtree(folder, ignore_errors=True)
+    message = f"cannot start Ray here: {_line(failure or RuntimeError())}"
+    raise EnvironmentProblem(message) from None
 
 
 def _join(address: str) -> None:
