@@ -130,6 +130,22 @@ def cancelled(make: Make) -> None:
     assert [origin.job.end for origin in record.earlier if origin.job] == ["CANCELLED"]
 
 
+def unwanted(make: Make) -> None:
+    """`bench cancel` ends a suite's jobs from elsewhere, and who follows them is told."""
+    stage = make(partition="main")
+    run = stage.run()
+    job = stage.await_epoch()
+    stage.end(stage.start("cancel", "suite", "--results", str(stage.root)))
+    printed = stage.end(run, 1)
+    stage.hurry()
+    stage.end(stage.run())
+    stage.check()
+
+    assert "cancelled" in printed
+    assert stage.state(job).word == "CANCELLED"
+    assert len(stage.jobs()) == 2
+
+
 def detached(make: Make) -> None:
     """Ctrl-C leaves jobs alone; the same command, twice at once, attaches and submits nothing."""
     stage = make(partition="main")
@@ -168,6 +184,8 @@ def edited(make: Make) -> None:
     write(stage.suite)
     run = stage.run()
     job = stage.job()
+    status = ("status", "--results", str(stage.root))
+    until(lambda: "queued" in stage.end(stage.start(*status)), LONG_S, stage.tell)
     write(stage.suite, PLUGIN.replace("z.clamp(-1, 1)", "z.clamp(-2, 2)"))
     stage.cluster.call("scontrol", "release", job)
     stage.end(run)
@@ -249,7 +267,7 @@ def machines(make: Make) -> None:
 
 
 SCENARIOS: tuple[Scenario, ...] = (
-    limit, power_cut, black_hole, memory, dead, cancelled, preempted, usr1, detached, edited,
+    limit, power_cut, black_hole, memory, dead, cancelled, unwanted, preempted, usr1, detached, edited,
     array, together, two_at_once, machines,
 )  # fmt: skip
 TOLD = {power_cut, limit}  # by accounting, whose words reach records
