@@ -46,6 +46,7 @@ class Pace:
     later_s: float = 120.0
 
 
+FIRST_S = 2.0  # after the first jobs are submitted the engine is asked how they are
 ATTACHED = Pace(read_s=0.2, look_s=1.0)  # where asking costs nothing, and jobs wait for answers
 
 
@@ -131,8 +132,12 @@ class Following:
         if time.monotonic() - self._looked_at >= self.pace.look_s:
             self.look()
         self._judge_ended()
+        idle = not self.tasks.live
         for submission in self.submissions:
             self._submitter.submit(submission)
+        if idle and self.tasks.live:  # whoever waits wants to know soon whether these are queued
+            soon = time.monotonic() + FIRST_S - self.pace.look_s
+            self._looked_at = min(self._looked_at, soon)
 
     def look(self) -> None:
         """Ask engines how all jobs are."""

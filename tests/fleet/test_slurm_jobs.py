@@ -86,7 +86,7 @@ def power_cut(make: Make) -> None:
 def limit(make: Make) -> None:
     """A cell that is longer than its job's time goes on when the job runs again."""
     stage = make(partition="main", time="2m", grace="60s")
-    stage.slow(0.04)
+    stage.slow(0.06)
     run = stage.run()
     job = stage.job()
     until(lambda: stage.state(job).restarts > 0, LONG_S, stage.tell)
@@ -267,8 +267,8 @@ def machines(make: Make) -> None:
 
 
 SCENARIOS: tuple[Scenario, ...] = (
-    limit, power_cut, black_hole, memory, dead, cancelled, unwanted, preempted, usr1, detached, edited,
-    array, together, two_at_once, machines,
+    limit, power_cut, black_hole, memory, dead, cancelled, unwanted, preempted, usr1, detached,
+    edited, array, together, two_at_once, machines,
 )  # fmt: skip
 TOLD = {power_cut, limit}  # by accounting, whose words reach records
 ALONE: tuple[Scenario, ...] = (controller,)  # for the others cannot be told anything meanwhile
