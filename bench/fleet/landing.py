@@ -47,7 +47,10 @@ def land(
         problems: list[str] = []
         for theirs in cell_folders.read_folders(tree):
             cell = expected.get(theirs.slug)
-            why = _land(theirs, cell, root, owner, before) if cell else ["nobody asked for it"]
+            try:
+                why = _land(theirs, cell, root, owner, before) if cell else ["nobody asked for it"]
+            except lease.Held as held:  # by a run that took this one for dead
+                why = [str(held)]
             problems += [f"{theirs.slug}: {reason}" for reason in why]
         return problems
 

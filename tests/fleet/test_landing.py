@@ -151,6 +151,8 @@ def test_a_cell_is_leased_while_a_node_has_it(tmp_path: Path) -> None:
     sent, others = other.send(batch)
     assert sent is None
     assert others == f"{CELL.slug}: {mine.owner} has it"
+    (problem,) = other.land(batch, _packed(tmp_path / "late", batch))
+    assert problem.startswith(f"{CELL.slug}: {mine.owner} has this cell")
     assert mine.land(batch, _packed(tmp_path / "there", batch)) == []
     mine.release(batch.cells)
 
