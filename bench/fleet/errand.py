@@ -65,7 +65,11 @@ class Errand:
             "checkpoint_s": CHECKPOINT_S, "submission": self.name, "purpose": self.purpose,
         }  # fmt: skip
         batch = Batch.model_validate(common | given)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"cannot write `{self.folder}`: {error.strerror or error}"
+            raise EnvironmentProblem(message) from None
         path = store.path_inside(self.root, "batches", f"{batch.name}.json")
         self._batches.append(write_file(path, batch.model_dump_json() + "\n"))
         job = self.engine.submit([path], {}, exclude)[path]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from job_processes import JobProcesses
 
+from bench.errors import EnvironmentProblem
 from bench.fleet import errand
 from bench.fleet.meeting import CLAIMS, Meeting, Observations
 from bench.fleet.profile import Profile
@@ -130,3 +131,13 @@ def test_a_trial_asks_for_little(tmp_path: Path) -> None:
     assert (small.time_s, small.gpus_per_cell, small.nodes_per_cell) == (600, 4, 1)
     assert small.partition == "gpu"
     assert shorten(PROFILE).time_s == 600
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """In one line, before a job is submitted."""
+    (tmp_path / "results").write_bytes(b"")
+    engine = JobProcesses(PROFILE, tmp_path)
+
+    with pytest.raises(EnvironmentProblem, match="cannot write `"):
+        hold_trial(engine, PROFILE, tmp_path / "results", tmp_path, 1.0, lambda _: None)
+    assert not engine.children
