@@ -122,6 +122,33 @@ def local(home: Path, nodes: RayNodes) -> None:
     assert run.returncode == 0, out + err
 
 
+def call(home: Path, nodes: RayNodes, *words: str) -> str:
+    """What a command prints that ends well."""
+    command = [sys.executable, "-m", "bench", *words]
+    done = subprocess.run(
+        command, cwd=home, env=nodes.environ, capture_output=True, text=True, timeout=WAIT_S,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_profile_is_tried_and_measured(home: Path, nodes: RayNodes) -> None:
+    """Two nodes meet in the folder; what a node measured that sees none comes home."""
+    on = f"ray:address={nodes.address}"
+    there = ("--results", "tried")
+    tried = json.loads(call(home, nodes, "machines", "check", on, "--json", *there))
+    plan = ("plan", "suite.yaml", "--filter", "estimator=ste", *there, "--on", f"{on},shared=false")
+    calibrated = call(home, nodes, *plan, "--calibrate")
+
+    wrong = {finding["what"] for finding in tried if finding["state"] != "ok"}
+    assert wrong == {"two nodes"}  # which are one machine here
+    assert {"link", "renames", "clocks"} < {finding["what"] for finding in tried}
+    assert "core-hours; all done" in calibrated
+    assert call(home, nodes, *plan) == calibrated
+    assert not [*(home / "tried" / "jobs").iterdir()]
+
+
 @pytest.mark.usefixtures("local")
 def test_a_driver_that_is_killed_begins_again(home: Path, nodes: RayNodes) -> None:
     """Its jobs end with it; the same command goes on from the checkpoints in the shared folder."""
