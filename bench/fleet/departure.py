@@ -39,9 +39,13 @@ class Departure:
         self._ending: list[tuple[Engine, set[str]]] = []  # jobs that were told to
         self._failed = False  # are there so many failures that the run stops?
 
-    @property
-    def over(self) -> bool:
-        """Is there nothing to follow, or nobody to do it?"""
+    def decide(self) -> bool:
+        """
+        Do what signals and failures say; returns whether to leave, as also when all has ended.
+
+        Raises:
+            EnvironmentProblem: jobs are to be cancelled, and the engine does not answer.
+        """
         following, heard = self.following, len(self.requests.numbers)
         retry = following.claimant.settings.retry
         if not following.fates.open and self._cancelled_at is None:

@@ -85,7 +85,7 @@ class Follower:
             departure = Departure(following, requests, self.leaving, attached=self.attached)
             with closing(following.decisions):
                 following.claim()
-                while not departure.over:
+                while not departure.decide():
                     following.advance()
                     if self.detach and following.fates.open:
                         following.look()  # for `bench status`

@@ -282,6 +282,8 @@ def claim_cells(
         for found in submissions(root):
             if found.orphaned:
                 found.abandon("the run that had it died")
+            elif not found.open_cells():  # nobody saw them end
+                found.close("done")
             else:
                 known.setdefault(found.claim.number, found)
         holding = {

@@ -136,7 +136,8 @@ TABLE = (  # the first row that fits decides
         lambda e: len(e.ends) >= ENDS,
         lambda e: Verdict(
             Course.FAIL,
-            f"{len(e.ends)} jobs ended without progress: {', '.join(dict.fromkeys(e.ends))}",
+            f"{len(e.ends)} jobs ended without progress: {', '.join(dict.fromkeys(e.ends))}"
+            + (f"; of the last: {e.state.reason}" if e.state.reason else ""),
         ),
     ),
     Row(

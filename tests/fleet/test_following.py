@@ -218,6 +218,18 @@ def test_what_is_measured_again_is_not_attached_to(made: Callable[..., Run]) -> 
     assert len(run.engine.jobs) == 4
 
 
+def test_what_ended_unseen_is_closed_by_the_next_run(made: Callable[..., Run]) -> None:
+    """Submissions that nobody followed to the end are not read for ever."""
+    run = made(1, lambda *_: "wait")
+    with pytest.raises(Detached):
+        run(detach=True)
+    store.save_record(run.root, samples.record(of=run.cells[0]))
+    run.cells, run.engine.deed = [samples.cell(seed=9)], lambda *_: "train"
+
+    assert run.statuses(run()) == [OK]
+    assert [*submissions(run.root)] == []
+
+
 def test_suites_and_cells_are_cancelled(made: Callable[..., Run]) -> None:
     """`bench cancel` ends jobs that have no other cells; the next run submits the cells anew."""
     run = made(3, lambda *_: "wait")

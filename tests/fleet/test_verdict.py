@@ -104,9 +104,10 @@ def test_a_cell_whose_parent_was_not_there_waits() -> None:
 def test_nothing_goes_on_for_ever() -> None:
     """After so many jobs without progress a cell has failed, whatever they ended of."""
     history = History()
-    courses = [end(history, "NODE_FAIL").course for _ in range(ENDS)]
+    ends = [end(history, "FAILED", "python: not found", began=False) for _ in range(ENDS)]
 
-    assert courses == [Course.AGAIN] * (ENDS - 1) + [Course.FAIL]
+    assert [e.course for e in ends] == [Course.AGAIN] * (ENDS - 1) + [Course.FAIL]
+    assert ends[-1].reason.endswith("without progress: FAILED; of the last: python: not found")
 
 
 def test_what_another_run_trains_is_looked_at_later() -> None:
