@@ -1,7 +1,7 @@
 """The jobs that a run follows: what they tell, how they are, and what more is submitted."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.base.text import count
@@ -199,15 +199,7 @@ class Following:
         by_job = {task.job: task for task in self.tasks.of(submission) if task.job}
         if not by_job:
             return
-        engine = self._engine(submission)
-        states: Mapping[str, JobState]
-        if engine.attached:  # it knows no jobs of other processes
-            others = {job for job in by_job if not submission.gave(job)}
-            dead = {job for job in others if alive(submission.owners[job]) is False}
-            states = engine.look(by_job.keys() - others)
-            states = {**states, **dict.fromkeys(dead, JobState(Phase.GONE))}
-        else:
-            states = engine.look(by_job)
+        states = _ask(self._engine(submission), submission, [*by_job])
         for job, state in states.items():
             by_job[job].hear(state)
         save_look(self.root, submission.claim.name, states)
@@ -252,3 +244,13 @@ class Following:
                 if child in self.fates.open:
                     why = "what it rests on was interrupted"
                     self.fates.end(Ended(child, CellStatus.INTERRUPTED, why))
+
+
+def _ask(engine: Engine, submission: Submission, jobs: list[str]) -> dict[str, JobState]:
+    """How jobs are; an attached engine knows none of other processes."""
+    if not engine.attached:
+        return engine.look(jobs)
+    ours = [job for job in jobs if submission.gave(job)]
+    others = (job for job in jobs if not submission.gave(job))
+    dead = [job for job in others if alive(submission.owners[job]) is False]
+    return engine.look(ours) | dict.fromkeys(dead, JobState(Phase.GONE))
