@@ -128,6 +128,7 @@ class BWNH(Method):
     aux = "our reading; stages"
     fixes: ClassVar[dict[str, Any]] = {"scale": "none", "standardize": "off"}
     conv, linear = WatchingConv2d, WatchingLinear
+    shares = False  # the inputs that it watches are the first of a batch
 
     sweeps: Annotated[int, Field(ge=1)] = 3
     images: Annotated[int, Field(ge=1)] = 4  # of a batch

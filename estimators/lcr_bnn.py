@@ -53,6 +53,7 @@ class LCRBNN(Method):
     folds = frozenset({"W.after.alpha"})
     teacher: ClassVar[bool] = True
     uses: ClassVar[tuple[str, ...]] = ("ir_net", "rbnn_full")
+    shares = False  # the loss knows how many images a batch has
 
     base: Literal["ir_net", "rbnn_full"] = "ir_net"
     t_min: Annotated[float, Field(gt=0)] | None = None  # None: the base's own

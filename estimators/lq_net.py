@@ -41,6 +41,7 @@ class LQNet(Method):
     formula = "w_eff = Σ v_j c_j"
     kind = "method: learned levels"
     fixes: ClassVar[dict[str, Any]] = {"scale": "none", "padding": 0}
+    shares = False  # levels are fitted to all inputs of a batch
 
     weight_bits: Annotated[int, Field(ge=1, le=4)] = 1
     input_bits: Annotated[int, Field(ge=2, le=4)] = 2

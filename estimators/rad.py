@@ -44,6 +44,7 @@ class RAD(Method):
     kind = "method: distribution loss"
     aux = "loss, rule"
     fixes: ClassVar[dict[str, Any]] = {"scale": "none"}
+    shares = False  # the loss is of a batch's moments
 
     form: Literal["code", "paper"] = "code"
     weight: Annotated[float, Field(ge=0)] = 2.0

@@ -47,6 +47,7 @@ class ReBNN(Method):
     aux = "module, teacher, stages"
     teacher: ClassVar[bool] = True
     uses = ("reactnet",)
+    shares = False  # the pull is added to each gradient
 
     weights: Literal["binary", "real"] = "binary"
     scale_grad: Literal["code", "exact"] = "code"

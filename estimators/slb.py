@@ -127,6 +127,7 @@ class SLB(Method):
     conv = StatedConv
     linear = StatedLinear
     fixes: ClassVar[dict[str, Any]] = {"scale": "none", "standardize": "off"}
+    shares = False  # moments of products are of a batch
 
     t_start: Annotated[float, Field(gt=0)] = 1.0
     t_end: Annotated[float, Field(gt=0)] = 7.3e-6  # 1.03^-400

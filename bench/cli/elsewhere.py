@@ -122,11 +122,12 @@ def load_elsewhere(
     Returns also where cells run, if they run here.
 
     Raises:
-        UsageError, SuiteError: as `machines_file.load`.
+        UsageError, SuiteError: as `machines_file.load`; so many processes cannot train a cell.
     """
     from bench.fleet import machines_file
 
     profile = machines_file.load(on, Path(prepared.plan.source))
+<<<<<<< HEAD
     if profile.engine == "local":
         return None, slots_here(profile, where)
     return Elsewhere(profile, prepared, where), where
@@ -143,3 +144,10 @@ def slots_here(profile: "Profile", where: "SlotOptions") -> "SlotOptions":
     if per_gpu is None and jobs is None and "jobs" in said:
         jobs = profile.jobs
     return replace(where, device=device, per_gpu=per_gpu, jobs=jobs)
+=======
+    if profile.ranks > 1:
+        from bench.train.sharing import refuse_ranks  # which imports torch
+
+        refuse_ranks(prepared.chosen, profile.ranks)
+    return None if profile.engine == "local" else Elsewhere(profile, prepared, where)
+>>>>>>> 1fbbd3b (Several processes train one cell: bench run --ranks; numeric core declared, no bit changed)

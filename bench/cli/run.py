@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,7 +13,11 @@ from bench.base.console import Terminal, print_text
 from bench.cli import completion, lasting_output
 from bench.cli.completion import offering
 from bench.cli.options import (
+<<<<<<< HEAD
     ELSEWHERE,
+=======
+    WHERE,
+>>>>>>> 1fbbd3b (Several processes train one cell: bench run --ranks; numeric core declared, no bit changed)
     AllowStale,
     CellOptions,
     On,
@@ -118,7 +123,28 @@ def run(
             help="Time between two checkpoints of a cell.", metavar="TIME", rich_help_panel=TROUBLE
         ),
     ] = "5m",
+<<<<<<< HEAD
     on: On = None,
+=======
+    ranks: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Processes that train one cell together; a GPU each, where there are GPUs.",
+            rich_help_panel=WHERE,
+        ),
+    ] = 1,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on",
+            metavar="PROFILE",
+            help="Train in jobs: slurm, ray, or a profile that `bench machines list` names.",
+            autocompletion=offering(completion.profiles),
+            rich_help_panel=ELSEWHERE,
+        ),
+    ] = None,
+>>>>>>> 1fbbd3b (Several processes train one cell: bench run --ranks; numeric core declared, no bit changed)
     detach: Annotated[
         bool,
         typer.Option(
@@ -175,8 +201,9 @@ def run(
         retry=RetryPolicy(retries, 1 if fail_fast else max_failures),
         on=on or "",
     )
-    where = options.where()
+    where = replace(options.where(), ranks=ranks)
     refuse_if(not on and (detach or dry_run), "--detach and --dry-run go with --on")
+    refuse_if(bool(on) and ranks > 1, "--ranks: a profile says gpus_per_cell or ranks_per_cell")
     refuse_if(not on and when_stopped is not None, "--when-stopped goes with --on")
     prepared = prepare(request, use_one_thread)
     shown = Terminal(quiet=True) if quiet else err if as_json else out
@@ -198,11 +225,13 @@ def _choose_slots(where: "SlotOptions", prepared: "PreparedRun") -> "tuple[Slot,
     """Choose where cells run; imports torch, which a run of recorded cells does without."""
     from bench.speed import calibration, packing
     from bench.speed.measure import Measurer
+    from bench.train.sharing import refuse_ranks
 
     request, chosen = prepared.request, prepared.chosen
     cells = chosen
     if not request.rerun:
         cells = calibration.list_cells_left(prepared.plan, chosen, prepared.states)
+    refuse_ranks(cells, where.ranks)
     measurer = Measurer(
         request.root,
         request.data,

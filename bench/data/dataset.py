@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
-from typing import Literal, Protocol, Self, TypeAlias
+from typing import ClassVar, Literal, Protocol, Self, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +22,9 @@ Split: TypeAlias = tuple[Tensor, Tensor]
 Name: TypeAlias = Literal["train", "test"]
 Report: TypeAlias = Callable[[str], None]
 Count: TypeAlias = Callable[[int, int], None]  # so many of so many
+
+
+LOOKED_AT = 2  # batches of the test split that the first process always evaluates
 
 
 def silent(*_: object) -> None:
@@ -47,8 +50,40 @@ class Transform:
     flip: bool = False
 
 
+@dataclass(frozen=True)
+class Share:
+    """
+    What one of several processes that train together takes: number `rank` of `size`.
+
+    Of a training batch some rows, as evenly as can be, the first processes one more; of the test
+    split whole batches, so that each is evaluated as one process would.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    def rows(self, n: int) -> slice:
+        """Its rows of a batch of n, possibly none."""
+        base, more = divmod(n, self.size)
+        start = self.rank * base + min(self.rank, more)
+        return slice(start, start + base + (self.rank < more))
+
+    def batches(self, n: int) -> slice:
+        """Its batches of n: the first process has the first ones, two at least, to look closer."""
+        first = min(n, max(LOOKED_AT, -(-n // self.size)))
+        if self.rank == 0:
+            return slice(0, n if self.size == 1 else first)
+        rest = Share(self.rank - 1, self.size - 1).rows(n - first)
+        return slice(first + rest.start, first + rest.stop)
+
+
+WHOLE = Share()
+
+
 class Dataset(Protocol):
     """Images and labels in two splits; batches of them are on one device."""
+
+    fewest: ClassVar[int]  # images of a batch below which it is left out of training
 
     @property
     def label(self) -> str:
@@ -99,12 +134,17 @@ class Dataset(Protocol):
         """
         ...
 
+    def shared(self, share: Share) -> Self:
+        """The same data, of which `epoch` and `batches` yield a share; random draws are as ever."""
+        ...
+
     def epoch(self, size: int, rng: torch.Generator, start: int = 0) -> Iterator[Split]:
         """
         Yield one shuffled, augmented epoch of (images float32 (n, C, H, W), labels (n,)).
 
         The last batch holds what is left over, as in the reference (no drop_last). One of which
-        nothing can be trained on, for its images cannot be read, is empty.
+        nothing can be trained on, for its images cannot be read, is empty. Of data that is shared
+        it is every batch's share, which may be empty, too.
 
         Args:
             start: so many batches are passed over; what follows has the same bits, and nothing of
@@ -130,6 +170,9 @@ class Tensors:
     test: Split
     num_classes: int
     transform: Transform
+    share: Share = WHOLE
+
+    fewest: ClassVar[int] = 1
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -184,6 +227,9 @@ class Tensors:
         train, test = ((x.to(device), y.to(device)) for x, y in (self.train, self.test))
         return replace(self, train=train, test=test)
 
+    def shared(self, share: Share) -> "Tensors":
+        return replace(self, share=share)
+
     def epoch(self, size: int, rng: torch.Generator, start: int = 0) -> Iterator[Split]:
         images, labels = self.train
         n, pad = len(images), self.transform.pad
@@ -192,6 +238,7 @@ class Tensors:
         flip = torch.rand(n, generator=rng) < (0.5 if self.transform.flip else 0.0)
         order, shift, flip = (t.to(images.device) for t in (order, shift, flip))
         for rows in torch.split(torch.arange(n, device=images.device), size)[start:]:
+            rows = rows[self.share.rows(len(rows))]
             chosen = order[rows]
             x = images[chosen]
             if pad or self.transform.flip:
@@ -201,7 +248,8 @@ class Tensors:
     def batches(self, split: Name, size: int) -> Iterator[Split]:
         whole = self._split(split)
         parts = (torch.split(part, size) for part in whole)
-        for images, labels in zip(*parts, strict=True):
+        batches = [*zip(*parts, strict=True)]
+        for images, labels in batches[self.share.batches(len(batches))]:
             yield normalize(images, self.transform), labels
 
     def damaged(self, count: Count = silent) -> dict[str, str]:

@@ -14,14 +14,14 @@ seeded generator, so that neither the number of threads nor their order changes 
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 from random import Random
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -29,7 +29,17 @@ from torch import Tensor
 
 from bench.base.machine import cores
 from bench.data.class_folders import list_classes, same_spelling
-from bench.data.dataset import Count, Name, Report, Split, Transform, normalize, silent
+from bench.data.dataset import (
+    WHOLE,
+    Count,
+    Name,
+    Report,
+    Share,
+    Split,
+    Transform,
+    normalize,
+    silent,
+)
 from bench.data.image import Area, decode, evaluation_view, training_view
 from bench.data.prefetch import copy_stream, prefetch
 from bench.errors import DataError
@@ -85,6 +95,9 @@ class Folder:
     workers: int = 0
     report: Report = silent
     told: dict[str, Name] = field(default_factory=dict[str, Name])  # of which split it is
+    share: Share = WHOLE
+
+    fewest: ClassVar[int] = 2  # BatchNorm needs two
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -128,18 +141,28 @@ class Folder:
         workers = cores() if workers is None else workers
         return replace(self, device=device, workers=workers, report=report, told={})
 
+    def shared(self, share: Share) -> "Folder":
+        return replace(self, share=share)
+
     def epoch(self, size: int, rng: torch.Generator, start: int = 0) -> Iterator[Split]:
-        """As every data set's, less what is damaged; a batch left with fewer than 2 is empty."""
+        """
+        As every data set's, less what is damaged; a batch left with fewer than 2 is empty.
+
+        A share is what it is: one process does not know what the others have left.
+        """
         n = len(self.train.paths)
         order = torch.randperm(n, generator=rng)
         seeds = torch.randint(2**62, (n,), generator=rng)
-        for images, labels in self._stream(self.train, order, size, seeds, start):
-            keep = len(labels) if len(labels) >= 2 else 0  # BatchNorm needs two
+        batches = [rows[self.share.rows(len(rows))] for rows in torch.split(order, size)]
+        for images, labels in self._stream(self.train, batches, seeds, start):
+            enough = self.share != WHOLE or len(labels) >= self.fewest
+            keep = len(labels) if enough else 0
             yield images[:keep], labels[:keep]
 
     def batches(self, split: Name, size: int) -> Iterator[Split]:
         files = self._files(split)
-        stream = self._stream(files, torch.arange(len(files.paths)), size, None)
+        batches = torch.split(torch.arange(len(files.paths)), size)
+        stream = self._stream(files, batches[self.share.batches(len(batches))], None)
         return (batch for batch in stream if len(batch[1]))
 
     def damaged(self, count: Count = silent) -> dict[str, str]:
@@ -157,25 +180,24 @@ class Folder:
         return self.train if split == "train" else self.test
 
     def _stream(
-        self, files: Files, order: Tensor, size: int, seeds: Tensor | None, start: int = 0
+        self, files: Files, batches: Sequence[Tensor], seeds: Tensor | None, start: int = 0
     ) -> Iterator[Split]:
         """
-        Yield the files in `order` from batch `start` on, cropped at random where there are `seeds`.
+        Yield the files in `batches` from `start` on, cropped at random where there are `seeds`.
 
         Raises:
             DataError: a file is damaged and that is to stop the cell, or all of a split are.
         """
         stream, found = copy_stream(self.device), 0
         with _threads(self.workers) as spread:
-            left = torch.split(order, size)[start:]
-            begun = (_Batch(self, files, rows, seeds, spread) for rows in left)
+            begun = (_Batch(self, files, rows, seeds, spread) for rows in batches[start:])
             decoded = (self._sound(batch) for batch in prefetch(begun, AHEAD))
             sent = (stream.start_copy(*batch) for batch in decoded)
             for batch in prefetch(sent, 1):  # the next one is on its way
                 pixels, labels = stream.wait_for(batch)
                 found += len(labels)
                 yield normalize(pixels.permute(0, 3, 1, 2), self.transform), labels
-        if not found and not start:
+        if not found and not start and self.share == WHOLE:
             message = f"{files.root}: not one of {len(files.paths)} images can be decoded"
             raise DataError(message)
 

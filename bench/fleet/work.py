@@ -32,6 +32,7 @@ from bench.run.settings import RetryPolicy, Settings
 from bench.spec.cell import Cell
 from bench.spec.cell_status import CellStatus
 from bench.speed.slots import SlotOptions, lay_out_slots
+from bench.train.sharing import refuse_ranks
 
 PATIENCE_S = 90.0  # for cells that others have: above `lease.DEAD_S`, so that dead ones give way
 STALE = "stale job"
@@ -144,6 +145,10 @@ def _requeue(allocation: Allocation, out: Console) -> int:
 
 def _slots(batch: Batch, cells: list[Cell], out: Console) -> tuple[Slot, ...]:
     """Where cells run on this node; what is best there is measured if the batch says auto."""
+    if batch.ranks > 1:  # one cell takes the whole job
+        refuse_ranks(cells, batch.ranks)
+        several = SlotOptions(batch.device, None, 1, batch.threads, ranks=batch.ranks)
+        return lay_out_slots(several)
     options = SlotOptions(batch.device, None, batch.jobs, batch.threads, batch.slots_per_gpu)
     if options.per_gpu != "auto":
         return lay_out_slots(options)

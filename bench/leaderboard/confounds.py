@@ -47,6 +47,7 @@ MACHINE: dict[str, Callable[[Provenance], str]] = {
     "device": lambda origin: origin.device,
     "torch": lambda origin: origin.versions.get("torch", "unknown"),
     "engine": lambda origin: "compiled" if origin.compiled else "eager",
+    "processes": lambda origin: str(origin.processes),
 }
 SPEED: dict[str, Callable[[Provenance], str]] = {  # what throughput depends on, too
     **MACHINE,

@@ -77,17 +77,24 @@ def trace_derived_slopes() -> None:
         config.trace_autograd_ops = True
 
 
-def compile_step(call: Callable[..., Tensor], device: torch.device) -> Callable[..., Tensor]:
-    """`call` compiled, forward and backward, for one shape; on a GPU replayed: launches cost."""
+def compile_step(
+    call: Callable[..., Tensor], device: torch.device, *, alone: bool = True
+) -> Callable[..., Tensor]:
+    """
+    `call` compiled, forward and backward, for one shape; on a GPU replayed: launches cost.
+
+    Args:
+        alone: does one process train? A step that has sums over processes in it is not replayed.
+    """
     torch.compiler.reset()  # it compiles a function 8 times at most, and is silent of a ninth
     trace_derived_slopes()
     compiler_hooks.install_hooks()
     known = _known_options()
-    options = {name: value for name, value in _options(device).items() if name in known}
+    options = {name: value for name, value in _options(device, alone).items() if name in known}
     return torch.compile(call, dynamic=False, options=options)
 
 
-def _options(device: torch.device) -> dict[str, Any]:
+def _options(device: torch.device, alone: bool) -> dict[str, Any]:
     from torch._inductor.custom_graph_pass import CustomGraphPass, get_hash_for_files
 
     class Pass(CustomGraphPass):
@@ -108,7 +115,7 @@ def _options(device: torch.device) -> dict[str, Any]:
         "post_grad_custom_post_pass": Pass(compute_once),
         "cpp.use_two_step_variance_threshold": 2**62,  # Welford's way divides at each number
         "cpp.enable_floating_point_contract_flag": "fast",
-        "triton.cudagraphs": device.type == "cuda",
+        "triton.cudagraphs": device.type == "cuda" and alone,
     }
     if device.type == "cpu":  # Triton takes moments in one pass, and a GPU has such functions
         options["post_grad_custom_pre_pass"] = Pass(abridge)

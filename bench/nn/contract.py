@@ -89,6 +89,10 @@ class Estimator(Plugin):
     folds: ClassVar[frozenset[str]] = frozenset()
     teacher: ClassVar[bool] = False  # does it learn from a full-precision network, too?
     uses: ClassVar[tuple[str, ...]] = ()  # estimators that it builds, literal names
+    # May several processes train a cell, each its share of a batch? Not where something looks at a
+    # batch as a whole beside BatchNorm (moments of inputs, the number of images), or adds to
+    # gradients what no loss has. Without a type, `shares = False` changes no digest.
+    shares: ClassVar[bool] = True
     conv: ClassVar[type[BinaryConv2d]] = BinaryConv2d
     linear: ClassVar[type[BinaryLinear]] = BinaryLinear
 

@@ -30,6 +30,7 @@ def make_provenance(
     *,
     cells_at_once: int | None = None,
     energy_j: float | None = None,
+    ranks: Iterable[str] = (),
     job: EngineJob | None = None,
     plugins: dict[str, PluginOrigin] | None = None,
 ) -> Provenance:
@@ -37,13 +38,12 @@ def make_provenance(
     import torch  # the rest is read where there is none, too
 
     commit, dirty = describe_checkout()
-    on_gpu = device.startswith("cuda")
     return Provenance(
         commit=commit,
         dirty=dirty,
         versions={"python": platform.python_version()}
         | {p: installed_version(p) for p in PACKAGES},
-        device=torch.cuda.get_device_name(device) if on_gpu else cpu_name(),
+        device=device_name(device),
         threads=torch.get_num_threads(),
         compiled=compiled,
         host=platform.node(),
@@ -52,6 +52,7 @@ def make_provenance(
         wall_s=round((datetime.now(UTC) - started).total_seconds(), 3),
         cells_at_once=cells_at_once,
         energy_j=energy_j,
+        ranks=list(ranks),
         job=job,
         plugins=plugins or {},
     )
@@ -67,6 +68,13 @@ def name_ends(processes: Iterable[Provenance], ended: Iterable[EngineJob]) -> li
             process = process.model_copy(update={"job": job.model_copy(update={"end": end})})
         found.append(process)
     return found
+
+
+def device_name(device: str) -> str:
+    """The model name of a GPU, or of the processor."""
+    import torch  # the rest is read where there is none, too
+
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_name()
 
 
 @functools.cache

@@ -106,8 +106,14 @@ class Provenance(Frozen):
     wall_s: float
     cells_at_once: int | None = None  # on its device, itself included; None: an older record
     energy_j: FiniteFloat | None = None  # that a GPU took for it alone, joules
+    ranks: list[Line] = []  # of several processes that trained together: device and host of each
     plugins: dict[str, PluginOrigin] = {}  # by name; the shipped ones are of `commit`
     job: EngineJob | None = None  # None: it was nobody's job
+
+    @property
+    def processes(self) -> int:
+        """That trained together."""
+        return len(self.ranks) or 1
 
 
 class Receipt(Frozen):

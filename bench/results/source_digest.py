@@ -48,6 +48,7 @@ ASIDE = (  # of those packages; what numbers owe to them stands in the cell, or 
     "train/evaluation.py",
     "train/gpu_energy.py",
     "train/resource_meter.py",
+    "train/sharing.py",  # refuses
     "train/verify.py",
 )
 HOME = Path(__file__).parent.parent  # of the package
@@ -167,7 +168,7 @@ def _say(node: Any, write: Callable[[str], object]) -> None:
         for item in value if isinstance(value, list) else [value]:  # pyright: ignore[reportUnknownVariableType]
             if isinstance(node, ast.JoinedStr) and isinstance(item, ast.Constant):
                 write(str(item.value).encode("utf-8", "surrogatepass").hex())  # however it is cut
-            elif not _is_idle(item):
+            elif not _is_idle(item) and not (isinstance(node, ast.ClassDef) and _is_word(item)):
                 _say(item, write)
                 write(",")
     write(")")
@@ -187,6 +188,11 @@ def _is_idle(node: Any) -> bool:
     """A statement that does nothing: a docstring, a string in its place, `pass`, `...`."""
     bare = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     return bare or isinstance(node, ast.Pass)
+
+
+def _is_word(node: Any) -> bool:
+    """`shares = False`, a plugin's word on who may train it, which changes no number."""
+    return isinstance(node, ast.Assign) and ast.unparse(node) in {"shares = False", "shares = True"}
 
 
 def core_files() -> list[Path]:

@@ -51,6 +51,13 @@ class Log:
         return False
 
 
+class SilentLog(Log):
+    """The log of a process that leaves it to another one of its cell."""
+
+    def line(self, text: str) -> None:
+        """Leave it."""
+
+
 def attach() -> None:
     """
     Let this process print as it does into a file: at once, and though the disk may be full.

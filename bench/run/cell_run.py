@@ -9,17 +9,20 @@ import contextlib
 import signal
 import traceback
 from collections.abc import Generator
+from platform import node
 from typing import TYPE_CHECKING
 
 from bench.base.text import count
 from bench.base.tracebacks import find_place
-from bench.errors import BenchError, DataError, EnvironmentProblem, exhausted
+from bench.errors import BenchError, DataError, EnvironmentProblem, UsageError, exhausted
 from bench.results import store
-from bench.run.cell_log import Log
+from bench.results.provenance import device_name
+from bench.run.cell_log import Log, SilentLog
 from bench.run.conditions import Conditions
 from bench.run.events import Ended, Started
 from bench.run.job import Job
 from bench.run.link import RunLink
+from bench.run.rank_processes import joined
 from bench.run.resume import NoteReporter, ResumableTraining, describe
 from bench.spec.cell_status import CellStatus
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:  # a cell says that it has started before it imports torch, wh
     from bench.data.dataset import Dataset, Name
     from bench.results.record import Record, Unread
     from bench.train.outcome import Outcome
+    from bench.train.ranks import Ranks
 
 ALONE = RunLink()  # of a cell without a run
 _datasets: "dict[str, Dataset]" = {}  # that this process has loaded, for the cells to come
@@ -179,29 +183,51 @@ class CellRun:
         Whether this machine can compile shows only in the first compiled step, which is part of the
         training: to try it before would compile twice.
         """
+        self._prepare()
+        with joined(self.job, self.link, train_beside) as ranks:
+            return self._train_in(ranks)
+
+    def train_beside(self, ranks: "Ranks") -> None:
+        """Train as another process than the one that leads, and leave nothing."""
+        self._prepare()
+        self._train_in(ranks)
+
+    def _train_in(self, ranks: "Ranks") -> "tuple[nn.Module, Outcome]":
+        """The same, in one or several processes, of which this is one."""
         import torch
 
         from bench.train import checkpoint, compile_policy
         from bench.train.resource_meter import ResourceMeter
 
-        job, log = self.job, self.log
-        self._prepare()
+        job = self.job
+        self.ranks = ranks
+        log = self.log = self.log if ranks.leads else SilentLog(job.root, job.cell)
+        if ranks.size > 1:
+            self.conditions.ranks = ranks.everyone(f"{device_name(job.device)}, {node()}")
         device = torch.device(job.device)
         self.data = data = _dataset(job, device).to(device, job.workers, log.line)
-        compiled, why = compile_policy.choose(job.compiled, job.cell, data, job.device)
+        chosen = compile_policy.choose(job.compiled, job.cell, data, job.device)
+        compiled, why = ranks.told(chosen)
         log.line(why)
-        self.conditions.meter = ResourceMeter(device, alone=job.cells_at_once == 1)
+        alone = job.cells_at_once == ranks.size == 1
+        self.conditions.meter = ResourceMeter(device, alone=alone)
         threads = count(job.threads, "thread")
-        log.line(f"{job.cell.slug} on {job.device}, {threads}, {data.label}")
-        checkpoint.remove_unfinished(self.home)
+        several = f", {ranks.size} processes" if ranks.size > 1 else ""
+        log.line(f"{job.cell.slug} on {job.device}, {threads}{several}, {data.label}")
+        if ranks.leads:
+            checkpoint.remove_unfinished(self.home)
         try:
-            return self._train_with(compiled=compiled, data=data)
+            trained = self._train_with(compiled=compiled, data=data)
         except Exception as error:
             if job.compiled or not (compiled and compile_policy.is_compile_error(error)):
                 raise
             # nobody asked for it
             log.line(f"eager, for nothing can be compiled here: {describe(error)}")
-            return self._train_with(compiled=False, data=data)
+            trained = self._train_with(compiled=False, data=data)
+        told: dict[str, Name] = getattr(data, "told", {})  # of images that cannot be read
+        for others in ranks.everyone(told):
+            told |= others
+        return trained
 
     def _prepare(self) -> None:
         """Set the process up for the cell; see that both are what the plan takes them for."""
@@ -209,10 +235,13 @@ class CellRun:
 
         from bench.registry import add_folders
         from bench.results import provenance, source_digest
+        from bench.train.sharing import find_obstacle
 
         torch.set_num_threads(self.job.threads)
         add_folders(self.job.plugins)
         source_digest.confirm(self.job.cell)
+        if obstacle := find_obstacle(self.job.cell, self.job.ranks):
+            raise UsageError(obstacle)
         self.conditions.plugins = provenance.describe_plugins(self.job.cell)
 
     def _train_with(self, *, compiled: bool, data: "Dataset") -> "tuple[nn.Module, Outcome]":
@@ -221,12 +250,15 @@ class CellRun:
 
         job, conditions = self.job, self.conditions
         conditions.compiled, conditions.receipt = compiled, None
-        receipt = determinism.find_or_make_receipt(job.root, job.device, job.threads, compiled)
+        receipt = determinism.find_or_make_receipt(
+            job.root, job.device, job.threads, compiled, self.ranks
+        )
         conditions.receipt = receipt
         if receipt.first_difference is not None:
             first = receipt.first_difference
             self.log.line(f"note: two equal trainings here differ from step {first} on")
-        return ResumableTraining(conditions, self.log, self.link, self._stop_asked).train(data)
+        training = ResumableTraining(conditions, self.log, self.link, self._stop_asked, self.ranks)
+        return training.train(data)
 
     def _stop_asked(self) -> bool:
         """Is the cell to checkpoint and end, for SIGTERM or for its run?"""
@@ -252,6 +284,11 @@ class CellRun:
                     raise
                 notes = NoteReporter(self.job.cell.id, self.log, self.link)
                 notes.add(f"weights not kept, the record is worth more: {problem}")
+
+
+def train_beside(job: Job, ranks: "Ranks") -> None:
+    """Train a cell as one of the processes beside the one that leads, which writes what is kept."""
+    CellRun(job, ALONE).train_beside(ranks)
 
 
 def failure(error: Exception, job: Job) -> tuple[CellStatus, str]:

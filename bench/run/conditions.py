@@ -21,6 +21,7 @@ class Conditions:
         receipt: says whether two equal trainings agree here.
         earlier: processes that trained the cell up to the checkpoint that this one goes on from.
         parents: digests of the weights that the cell began from and learns from.
+        ranks: device and host of each of the processes that train it together; empty: one.
         plugins: where those that are not shipped come from.
     """
 
@@ -30,6 +31,7 @@ class Conditions:
     receipt: "Receipt | None" = None
     earlier: "list[Provenance]" = field(default_factory=list["Provenance"])
     parents: dict[ParentRole, str] = field(default_factory=dict[ParentRole, str])
+    ranks: list[str] = field(default_factory=list[str])
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     plugins: "dict[str, PluginOrigin]" = field(default_factory=dict[str, "PluginOrigin"])
 
@@ -50,6 +52,7 @@ class Conditions:
             cells_at_once=self.job.cells_at_once,
             job=self.job.engine_job,
             compiled=self.compiled,
+            ranks=self.ranks,
             energy_j=self.meter.energy_j() if self.meter else None,
             plugins=self.plugins,
         )

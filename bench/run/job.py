@@ -13,6 +13,7 @@ class Slot:
 
     device: str
     threads: int
+    beside: tuple[str, ...] = ()  # devices of the further processes that train a cell together
 
 
 @dataclass(frozen=True)
@@ -32,3 +33,9 @@ class Job:
     engine_job: EngineJob | None = None  # that its run is
     earlier_jobs: tuple[EngineJob, ...] = ()  # of which it is known how they ended
     cells_at_once: int = 1  # on its device, itself included
+    beside: tuple[str, ...] = ()  # as the slot's
+
+    @property
+    def ranks(self) -> int:
+        """Processes that train the cell together."""
+        return 1 + len(self.beside)

@@ -25,7 +25,7 @@ class Halt:
         return bool(self._flag.value)
 
 
-def ignore(_: CellEvent) -> None:
+def ignore(_: object) -> None:
     """Let an event go unheard."""
 
 
@@ -40,3 +40,4 @@ class RunLink:
 
     emit: Callable[[CellEvent], None] = ignore
     halted: Callable[[], bool] = never
+    end: Callable[[str], None] = ignore  # this process at once, for that reason

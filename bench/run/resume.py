@@ -16,8 +16,10 @@ if TYPE_CHECKING:  # a cell says that it has started before it imports torch, wh
     from torch import nn
 
     from bench.data.dataset import Dataset
+    from bench.results.record import Provenance
     from bench.train.model import Model
     from bench.train.outcome import Outcome, Progress
+    from bench.train.ranks import Ranks
     from bench.train.snapshot import Snapshot
 
 QUIET_S = 0.25  # no more than four messages a second from a worker
@@ -27,8 +29,14 @@ class ResumableTraining:
     """The training of one cell, which leaves checkpoints and goes on from those it finds."""
 
     def __init__(
-        self, conditions: Conditions, log: Log, link: RunLink, stop_asked: Callable[[], bool]
+        self,
+        conditions: Conditions,
+        log: Log,
+        link: RunLink,
+        stop_asked: Callable[[], bool],
+        ranks: "Ranks",
     ) -> None:
+        self.ranks = ranks
         self.job, self.conditions, self.log, self.link = conditions.job, conditions, log, link
         self.stop_asked = stop_asked
         self.home = store.cell_path(self.job.root, self.job.cell)
@@ -44,7 +52,7 @@ class ResumableTraining:
             EnvironmentProblem: checkpoints cannot be read.
             TrainingStopped: `stop_asked` says so.
         """
-        from bench.train import checkpoint, parents
+        from bench.train import parents
         from bench.train.snapshot import SnapshotMismatch
 
         job, log = self.job, self.log
@@ -56,7 +64,7 @@ class ResumableTraining:
             self.conditions.parents = built.parents
             if built.teacher:
                 built.teacher.to(job.device)
-            newest = checkpoint.read_newest(self.home, job.cell.id, log.line)
+            newest = self._read_newest()
             snapshot, earlier = newest or (None, [])
             self.conditions.earlier = name_ends(earlier, job.earlier_jobs)
             if snapshot:
@@ -66,13 +74,30 @@ class ResumableTraining:
             try:
                 return built.net, self._train_from(snapshot, built, data, progress)
             except SnapshotMismatch as mismatch:
-                path = checkpoint.step_folder(self.home, mismatch.epoch, mismatch.step)
-                checkpoint.set_aside(path, str(mismatch), log.line)
+                self._set_aside(mismatch.epoch, mismatch.step, str(mismatch))
             except Exception as error:
-                if not snapshot or progress.moved or not _may_be_of_content(error):
+                alone = self.ranks.size == 1  # or another process may be to blame
+                known = progress.moved or not _may_be_of_content(error)
+                if not snapshot or known or not alone:
                     raise
-                path = checkpoint.step_folder(self.home, snapshot.epoch, snapshot.step)
-                checkpoint.set_aside(path, f"training fails there: {describe(error)}", log.line)
+                why = f"training fails there: {describe(error)}"
+                self._set_aside(snapshot.epoch, snapshot.step, why)
+
+    def _read_newest(self) -> "tuple[Snapshot, list[Provenance]] | None":
+        """What the process that leads finds, for all."""
+        from bench.train import checkpoint
+
+        home, cell_id = self.home, self.job.cell.id
+        leads = self.ranks.leads
+        found = checkpoint.read_newest(home, cell_id, self.log.line) if leads else None
+        return self.ranks.told(found)
+
+    def _set_aside(self, epoch: int, step: int, why: str) -> None:
+        from bench.train import checkpoint
+
+        if self.ranks.leads:
+            path = checkpoint.step_folder(self.home, epoch, step)
+            checkpoint.set_aside(path, why, self.log.line)
 
     def _train_from(
         self,
@@ -105,7 +130,8 @@ class ResumableTraining:
             compiled=conditions.compiled,
             watch=progress,
             resume=snapshot,
-            checkpointer=checkpointer,
+            checkpointer=checkpointer if self.ranks.leads else None,
+            ranks=self.ranks,
         )
 
     def _report_resumed(self, snapshot: "Snapshot", fraction: float) -> None:
@@ -115,7 +141,7 @@ class ResumableTraining:
         acc = next(reversed(snapshot.outcome.curves.get("test_acc", [])), None)
         self.link.emit(Progressed(self.job.cell.id, epoch, fraction, acc))
         before, now = self.conditions.earlier[-1], self.conditions.provenance()
-        for name in ("commit", "versions", "device", "threads", "compiled"):
+        for name in ("commit", "versions", "device", "threads", "compiled", "processes"):
             then, here = getattr(before, name), getattr(now, name)
             if then != here:
                 log.line(f"not as before the interruption: {name} {here}, was {then}")

@@ -54,7 +54,7 @@ class Settings:
 
     def job(self, cell: Cell, slot: Slot) -> Job:
         """What a worker needs to know to train a cell in one of the slots."""
-        fair = max(1, cores() // len(self.slots))
+        fair = max(1, cores() // sum(1 + len(other.beside) for other in self.slots))
         return Job(
             cell=cell,
             root=self.root,
@@ -69,4 +69,5 @@ class Settings:
             engine_job=self.engine_job,
             earlier_jobs=self.earlier_jobs,
             cells_at_once=sum(other.device == slot.device for other in self.slots),
+            beside=slot.beside,
         )

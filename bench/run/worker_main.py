@@ -35,7 +35,7 @@ def serve(
     """Do each task that comes; send what its cell emits, and at last how it was left."""
     prepare_process()
     send = partial(_send, messages)
-    link = RunLink(send, halt.is_set)
+    link = RunLink(send, halt.is_set, partial(_end, send))
     while True:
         try:
             do, job = tasks.recv()
@@ -84,6 +84,12 @@ def _follow_parent() -> None:
     if parent is not None:
         wait([parent.sentinel])
         os.killpg(0, signal.SIGKILL)
+
+
+def _end(send: Callable[[Message], None], reason: str) -> None:
+    """End this process and its own though its cell waits for what will never come."""
+    send(JobEnd(reason))
+    os.killpg(0, signal.SIGKILL)
 
 
 def _send(messages: "Connection[Message, Message]", message: Message) -> None:

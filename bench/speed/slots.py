@@ -22,6 +22,7 @@ class SlotOptions:
         jobs: cells at a time; None for `per_gpu`, or one per `threads` cores on the CPU.
         threads: CPU threads per cell. Results depend on it in the last bits.
         per_gpu: cells at a time on each GPU; None for one, auto for what `packing` measures.
+        ranks: processes that train one cell together, a GPU each where there are GPUs.
     """
 
     device: str = "auto"
@@ -29,6 +30,7 @@ class SlotOptions:
     jobs: int | None = None
     threads: int = 1
     per_gpu: PerGpu = None
+    ranks: int = 1
 
     def __post_init__(self) -> None:
         """
@@ -41,6 +43,9 @@ class SlotOptions:
             message = (
                 "-j counts all cells at a time, --slots-per-gpu those of a GPU; give one of them"
             )
+            raise UsageError(message)
+        if self.per_gpu and self.ranks > 1:
+            message = "--slots-per-gpu has cells share a GPU, --ranks a cell several; give one"
             raise UsageError(message)
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
             message = f"--device `{self.device}`: expected auto, cpu, cuda or cuda:N"
@@ -55,7 +60,7 @@ def lay_out_slots(options: SlotOptions) -> tuple[Slot, ...]:
     Lay out the slots; where `per_gpu` is auto, with one cell at a time on each GPU.
 
     Raises:
-        EnvironmentProblem: a GPU is asked for that is not there.
+        EnvironmentProblem: a GPU is asked for that is not there, or fewer are than a cell has.
         UsageError: `per_gpu` is given where cells run on the CPU.
     """
     device, jobs, threads = options.device, options.jobs, options.threads
@@ -63,12 +68,30 @@ def lay_out_slots(options: SlotOptions) -> tuple[Slot, ...]:
     on_gpus = options.gpus is not None or device.startswith("cuda")
     if on_gpus or (device == "auto" and _count_gpus()):
         numbers = _gpu_numbers(device, options.gpus)
+        if options.ranks > 1:
+            return _slots_of_several(options, numbers)
         many = jobs or len(numbers) * (per_gpu or 1)
         return tuple(Slot(f"cuda:{numbers[i % len(numbers)]}", threads) for i in range(many))
     if per_gpu:
         message = "--slots-per-gpu: cells run on the CPU here, where -j says how many at a time"
         raise UsageError(message)
-    return (Slot("cpu", threads),) * (jobs or max(1, cores() // threads))
+    beside = ("cpu",) * (options.ranks - 1)
+    many = jobs or max(1, cores() // (threads * options.ranks))
+    return (Slot("cpu", threads, beside),) * many
+
+
+def _slots_of_several(options: SlotOptions, numbers: list[int]) -> tuple[Slot, ...]:
+    """Slots of several GPUs each, a GPU in one of them alone."""
+    size, many = options.ranks, options.jobs or len(numbers) // options.ranks
+    if many < 1 or many * size > len(numbers):
+        cells = f"{options.jobs} cells at a time" if options.jobs else "a cell"
+        message = (
+            f"--ranks {size}: {cells} would take {max(many, 1) * size} GPUs, of {len(numbers)}"
+        )
+        raise EnvironmentProblem(message)
+    devices = [f"cuda:{number}" for number in numbers]
+    groups = [devices[size * i : size * (i + 1)] for i in range(many)]
+    return tuple(Slot(first, options.threads, tuple(rest)) for first, *rest in groups)
 
 
 def _gpu_numbers(device: str, asked: list[int] | None) -> list[int]:

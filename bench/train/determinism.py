@@ -38,6 +38,7 @@ from bench.spec.cell import CORE, Binarization, Recipe, Role
 from bench.train import model, trainer
 from bench.train.outcome import Progress
 from bench.train.random_state import read_random_state, set_random_state
+from bench.train.ranks import ALONE, Ranks
 from bench.train.weights import copy_weights, digest
 
 RECIPE = Recipe(epochs=2, batch_size=16, lr=0.1, histograms=(1,))
@@ -62,32 +63,43 @@ class _Net(ResNet):
 
 
 @functools.cache
-def find_or_make_receipt(root: Path, device: str, threads: int, compiled: bool = False) -> Receipt:
+def find_or_make_receipt(
+    root: Path, device: str, threads: int, compiled: bool = False, ranks: Ranks = ALONE
+) -> Receipt:
     """
     The receipt of this machine and environment that `root` keeps, made and kept if there is none.
 
     A folder that cannot be written is no problem: the receipt is then this process's alone.
+
+    Args:
+        ranks: processes that train together, and make it together; the one that leads keeps it.
     """
-    path = _path(root, describe_environment(device, threads, compiled))
-    receipt = _read(path)
-    if receipt is None or path != _path(root, receipt.environment):
-        receipt = make_receipt(device, threads, compiled)
-        with contextlib.suppress(EnvironmentProblem):
-            file = store.path_inside(root, "receipts", path.name)
-            write_file(file, receipt.model_dump_json() + "\n")
+    path = _path(root, describe_environment(device, threads, compiled, ranks.size))
+    found = _read(path)
+    if found is not None and path != _path(root, found.environment):
+        found = None
+    receipt = ranks.told(found)
+    if receipt is None:
+        receipt = make_receipt(device, threads, compiled, ranks)
+        if ranks.leads:
+            with contextlib.suppress(EnvironmentProblem):
+                file = store.path_inside(root, "receipts", path.name)
+                write_file(file, receipt.model_dump_json() + "\n")
     return receipt
 
 
-def make_receipt(device: str, threads: int, compiled: bool = False) -> Receipt:
+def make_receipt(
+    device: str, threads: int, compiled: bool = False, ranks: Ranks = ALONE
+) -> Receipt:
     """
     Train twice, here and now.
 
     Random generators and the number of threads are left as they were.
     """
     with _apart(torch.device(device), threads):
-        first, second = (_train(torch.device(device), compiled) for _ in range(2))
+        first, second = (_train(torch.device(device), compiled, ranks) for _ in range(2))
     return Receipt(
-        environment=describe_environment(device, threads, compiled),
+        environment=describe_environment(device, threads, compiled, ranks.size),
         steps=first,
         first_difference=first_differing_step(first, second),
         made=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -100,7 +112,9 @@ def read_receipts(root: Path) -> Iterator[Receipt]:
     yield from (receipt for receipt in found if receipt)
 
 
-def describe_environment(device: str, threads: int, compiled: bool = False) -> str:
+def describe_environment(
+    device: str, threads: int, compiled: bool = False, processes: int = 1
+) -> str:
     """One line of what numbers may depend on beside a cell."""
     words = [f"python {platform.python_version()}", f"torch {torch.__version__}"]
     words += [f"numpy {installed_version('numpy')}"]
@@ -112,6 +126,7 @@ def describe_environment(device: str, threads: int, compiled: bool = False) -> s
         place = f"{cpu_name()}, {torch.backends.cpu.get_cpu_capability()}"
         words += [f"oneDNN {'on' if torch.backends.mkldnn.is_available() else 'off'}"]
     words += [count(threads, "thread"), "compiled" if compiled else "eager"]
+    words += [count(processes, "process")] if processes > 1 else []
     return ", ".join([place, *words, f"core {CORE}"])
 
 
@@ -151,7 +166,7 @@ def _apart(device: torch.device, threads: int) -> Generator[None, None, None]:
         set_random_state(drawn, device)
 
 
-def _train(device: torch.device, compiled: bool) -> list[str]:
+def _train(device: torch.device, compiled: bool, ranks: Ranks) -> list[str]:
     """The digest of the weights after each step."""
     model.seed_everything(0)
     clock, estimator, options = Clock(), _Tanh(), Binarization()
@@ -166,7 +181,8 @@ def _train(device: torch.device, compiled: bool) -> list[str]:
         if progress.acc is None:  # a step, not the end of an epoch
             steps.append(digest(copy_weights(net)))
 
-    trainer.train(net, clock, _data().to(device), RECIPE, 0, compiled=compiled, watch=watch)
+    data = _data().to(device)
+    trainer.train(net, clock, data, RECIPE, 0, compiled=compiled, watch=watch, ranks=ranks)
     return steps
 
 

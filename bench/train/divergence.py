@@ -6,12 +6,18 @@ step. So the trainer takes the epoch's steps again as they were, up to the first
 finite, and that one uncompiled and watched.
 """
 
+import math
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from bench.train.ranks import ALONE, Ranks
+
+T = TypeVar("T")
 
 
 def first_bad_step(losses: list[Tensor]) -> int | None:
@@ -22,27 +28,31 @@ def first_bad_step(losses: list[Tensor]) -> int | None:
 
 def name_culprit(
     model: nn.Module,
-    steps: Iterable[tuple[int, Tensor, Tensor]],
+    steps: Iterable[tuple[int, T]],
     bad: int,
-    take: Callable[[Tensor, Tensor, bool], Tensor],
+    take: Callable[[T, bool], Tensor],
+    ranks: Ranks = ALONE,
 ) -> str:
     """
     Say in words which layer spoils a training, and at which step; nothing if that is not found.
 
     Args:
         model: as it was before the first of `steps`.
-        steps: number, images and labels of each step.
+        steps: number and batch of each step.
         bad: the number of the step whose loss is not finite.
         take: takes a step, the last argument being whether eagerly, and returns its loss.
+        ranks: the processes that take them together.
     """
-    for step, images, labels in steps:
+    for step, batch in steps:
         if step < bad:
-            take(images, labels, False)
+            take(batch, False)
             continue
-        with _watch_layers(model) as spoilt:
-            loss = take(images, labels, True)
-        if spoilt:
-            return f"{spoilt[0]} is the first layer whose output is not finite, at step {step + 1}"
+        with _watch_layers(model) as (layers, spoilt):
+            loss = take(batch, True)
+        first = ranks.least(min(spoilt, default=math.inf))
+        if math.isfinite(first):
+            name = layers[int(first)]
+            return f"{name} is the first layer whose output is not finite, at step {step + 1}"
         return "" if bool(loss.isfinite()) else f"at step {step + 1}, where every layer's output is"
     return ""
 
@@ -60,13 +70,19 @@ def name_spoilt_parameter(model: nn.Module) -> str:
 
 
 @contextmanager
-def _watch_layers(model: nn.Module) -> Generator[list[str], None, None]:
-    """The layers with weights whose output is not finite, in forward order, as they are run."""
-    spoilt: list[str] = []
+def _watch_layers(model: nn.Module) -> Generator[tuple[list[str], list[int]], None, None]:
+    """
+    The layers with weights, in forward order, as they are run; and which outputs are not finite.
+
+    The latter by their place among the former.
+    """
+    layers: list[str] = []
+    spoilt: list[int] = []
 
     def look(name: str, module: nn.Module, _: object, output: object) -> None:
         if isinstance(output, Tensor) and not bool(output.isfinite().all()):
-            spoilt.append(f"{name or 'the network'} ({type(module).__name__})")
+            spoilt.append(len(layers))
+        layers.append(f"{name or 'the network'} ({type(module).__name__})")
 
     modules: dict[str, nn.Module] = dict(model.named_modules())  # pyright: ignore
     hooks = [
@@ -75,7 +91,7 @@ def _watch_layers(model: nn.Module) -> Generator[list[str], None, None]:
         if next(module.parameters(recurse=False), None) is not None
     ]
     try:
-        yield spoilt
+        yield layers, spoilt
     finally:
         for hook in hooks:
             hook.remove()

@@ -18,6 +18,7 @@ from bench.nn.contract import Surrogate, SurrogateBinarizer
 from bench.nn.layers import BinaryLayer, binary_inputs, binary_layers, latent, latent_inputs
 from bench.results.record import Histogram, LayerIndicators
 from bench.spec.cell import Role
+from bench.train.ranks import ALONE, Ranks
 
 BINS = 64
 Layers: TypeAlias = list[tuple[str, BinaryLayer]]
@@ -26,7 +27,10 @@ Layers: TypeAlias = list[tuple[str, BinaryLayer]]
 class IndicatorRecorder:
     """Watches every binary layer of one model."""
 
-    def __init__(self, model: nn.Module, histogram_epochs: Iterable[int]) -> None:
+    def __init__(
+        self, model: nn.Module, histogram_epochs: Iterable[int], ranks: Ranks = ALONE
+    ) -> None:
+        self.ranks = ranks
         self.layers: Layers = binary_layers(model)
         self.binary_input: Layers = binary_inputs(self.layers)
         for _, layer in self.binary_input:
@@ -60,7 +64,7 @@ class IndicatorRecorder:
         A sum that overflows float32 stands as the largest double.
 
         Args:
-            last: the epoch's last batch as training saw it.
+            last: the epoch's last batch as training saw it, or this process's share of it.
             batch_size: of a full step; every step but the last has it.
         """
         if not self.layers:
@@ -71,18 +75,18 @@ class IndicatorRecorder:
             sums = torch.stack([step[index] for step in self.steps]).double().cpu()
             for position, (name, layer) in enumerate(named):
                 z = latent(layer.weight, layer.options) if role == "W" else inputs[name]
-                per_image = 1 if role == "W" else z.numel() // len(last)
-                full = layer.weight.numel() if role == "W" else per_image * batch_size
+                ranks = ALONE if role == "W" else self.ranks  # weights are the same everywhere
+                full = z.numel() if role == "W" else z.shape[1:].numel() * batch_size
                 sizes = torch.full((len(sums),), full, dtype=torch.float64)
-                sizes[-1] = z.numel()
-                row = _moments(sums[:, position], sizes)
                 binarizer = layer.W if role == "W" else layer.A
-                row |= _errors(z, binarizer, role)
+                errors = _errors(z, binarizer, role, ranks)
+                sizes[-1] = errors["n"]
+                row = _moments(sums[:, position], sizes) | errors
                 self.sizes[name, role] = full
                 self.rows.setdefault((name, role), []).append(_finite(row))
                 if epoch in self.histogram_epochs:
                     gradient = layer.weight.grad if role == "W" else None
-                    self._histogram(epoch, (name, role), z, binarizer, gradient)
+                    self._histogram(epoch, (name, role), z, binarizer, gradient, ranks)
         self.steps.clear()
 
     def result(self) -> list[LayerIndicators]:
@@ -122,13 +126,14 @@ class IndicatorRecorder:
         z: Tensor,
         binarizer: nn.Module,
         gradient: Tensor | None,
+        ranks: Ranks,
     ) -> None:
         kept = self.histograms.setdefault(key, [])
         if gradient is not None:
             kept.append(_histogram(epoch, "gradient", gradient))
         if isinstance(binarizer, SurrogateBinarizer):
             error = torch.sign(z) - binarizer.surrogate.f(z, binarizer.knob)
-            kept.append(_histogram(epoch, "error", error))
+            kept.append(_histogram(epoch, "error", error, ranks))
 
 
 def _finite(row: dict[str, float]) -> dict[str, float]:
@@ -154,9 +159,10 @@ def _moments(sums: Tensor, sizes: Tensor) -> dict[str, float]:
     }
 
 
-def _errors(z: Tensor, binarizer: nn.Module, role: Role) -> dict[str, float]:
+def _errors(z: Tensor, binarizer: nn.Module, role: Role, ranks: Ranks) -> dict[str, float]:
     """‖sign(z) - f(z)‖₂ for the four f of a record; 0 for a binarizer that is no surrogate."""
-    row: dict[str, float] = {"n": z.numel(), "zeros": int((z == 0).sum()), "knob": 0.0}
+    n, zeros = (int(x) for x in ranks.total(z.numel(), int((z == 0).sum())))
+    row: dict[str, float] = {"n": n, "zeros": zeros, "knob": 0.0}
     if not isinstance(binarizer, SurrogateBinarizer):
         names = ("now_used", "now_pure", "end_used", "end_pure")
         return row | {f"error_{name}": 0.0 for name in names}
@@ -167,7 +173,7 @@ def _errors(z: Tensor, binarizer: nn.Module, role: Role) -> dict[str, float]:
     row["knob"] = now.item()
     for moment, at in (("now", now), ("end", end)):
         for form, f in (("used", used), ("pure", used.pure())):
-            row[f"error_{moment}_{form}"] = _distance(f, z, at)
+            row[f"error_{moment}_{form}"] = ranks.norm(_distance(f, z, at))
     return row
 
 
@@ -176,10 +182,12 @@ def _distance(f: Surrogate, z: Tensor, knob: Tensor) -> float:
     return distance.item()  # pyright: ignore
 
 
-def _histogram(epoch: int, quantity: str, x: Tensor) -> Histogram:
+def _histogram(epoch: int, quantity: str, x: Tensor, ranks: Ranks = ALONE) -> Histogram:
     x = x.detach().float().cpu().nan_to_num()
-    low, high = x.min().item(), x.max().item()
-    counts = torch.histc(x, BINS, low, high)
+    low, high = (x.min().item(), x.max().item()) if x.numel() else (math.inf, -math.inf)
+    low, high = ranks.least(low), -ranks.least(-high)
+    own: list[float] = torch.histc(x, BINS, low, high).tolist()  # pyright: ignore
+    counts = ranks.total(*own)
     return Histogram.model_validate(
         {
             "epoch": epoch,

@@ -66,6 +66,13 @@ class Position:
     losses: list[Tensor] = field(default_factory=list[Tensor])  # of this process's steps
     empty: int = 0  # batches that were no steps
 
+    def add(self, loss: Tensor, images: int) -> None:
+        """A step is done, of so many images with that mean loss."""
+        self.losses.append(loss)
+        self.total += loss * images
+        self.seen += images
+        self.step += 1
+
 
 @dataclass
 class TrainingState:

@@ -7,7 +7,6 @@ Between any two steps it can hand out a `Snapshot`, and it goes on from one bit 
 import math
 import time
 from collections.abc import Iterator
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +19,7 @@ from bench.nn.compiler import compile_step
 from bench.results.record import CURVES
 from bench.spec.cell import Recipe
 from bench.train import extras
+from bench.train.batches import Batch, Checkpointer, every_batch
 from bench.train.divergence import first_bad_step, name_culprit, name_spoilt_parameter
 from bench.train.indicators import IndicatorRecorder
 from bench.train.learning_rate import epoch_progress, learning_rate
@@ -27,25 +27,12 @@ from bench.train.levels import A_FEW, MANY, NOTHING, Claim, counted
 from bench.train.observer import Observer
 from bench.train.optimizer import make_optimizer
 from bench.train.outcome import Outcome, Progress, Watch
-from bench.train.random_state import set_random_state
+from bench.train.random_state import read_random_state, set_random_state
+from bench.train.ranks import ALONE, Ranks
 from bench.train.snapshot import Position, Snapshot, TrainingState
 from bench.train.weights import copy_both, copy_weights, set_both
 
 EVAL_BATCH = 500
-
-
-class Checkpointer(Protocol):
-    """Who keeps snapshots. The first two are asked before every step, so they must be quick."""
-
-    def due(self) -> bool:
-        """Is it time for one?"""
-        ...
-
-    def stopping(self) -> bool:
-        """Is training to end here, with a last one?"""
-        ...
-
-    def keep(self, snapshot: Snapshot) -> None: ...
 
 
 class TrainingStopped(Exception):
@@ -70,6 +57,7 @@ def train(
     watch: Watch = lambda _: None,
     resume: Snapshot | None = None,
     checkpointer: Checkpointer | None = None,
+    ranks: Ranks = ALONE,
 ) -> Outcome:
     """
     Train in place and measure once per epoch.
@@ -85,19 +73,19 @@ def train(
         watch: called as training goes on; it must not touch the model.
         resume: go on from there, with a model that was built alike; used up by it.
         checkpointer: offered snapshots, if it asks.
+        ranks: the processes that train together, all called alike; the outcome of the first counts.
 
     Raises:
         DataError: an epoch had nothing to train on.
-        UsageError: the coach asks for what is not there, or its loss is no single number.
+        UsageError: the coach asks for what is not there, its loss is no single number, or `ranks`.
         SnapshotMismatch: `resume` is not of this training; the model is spoilt.
         TrainingStopped: the checkpointer asked for it, and has its snapshot.
 
-    Stops, with `diverged`, at the first epoch whose loss or weights are not finite; that
-    epoch leaves nothing in the curves.
+    Stops, with `diverged`, at the first epoch that is not finite, which no curve has.
     """
     model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     coach = coach or Coach(recipe)
-    loop = _Loop(model, coach, teacher, data, recipe, seed, compiled, watch, checkpointer)
+    loop = _Loop(model, coach, teacher, data, recipe, seed, compiled, watch, checkpointer, ranks)
     if resume:
         loop.resume(resume)
     outcome = loop.state.outcome
@@ -107,6 +95,7 @@ def train(
         outcome.diverged = loop.epoch(e, lr)
         if outcome.diverged:
             break
+        loop.confirm(f"after epoch {e + 1}")
         acc, top5 = _evaluate(loop, e, claim)
         for name, value in zip(CURVES, (loop.loss, acc, top5, lr), strict=True):
             outcome.curves[name].append(value)
@@ -120,8 +109,9 @@ def train(
 def _evaluate(loop: "_Loop", e: int, claim: Claim) -> tuple[float, float]:
     """Return the accuracies after epoch e; the outcome keeps what is best and what multiplies."""
     outcome, last = loop.state.outcome, e + 1 == loop.recipe.epochs
+    claim = claim if loop.ranks.leads else NOTHING
     with counted(loop.model, claim, MANY if last else A_FEW) as seen:
-        accuracies = accuracy(loop.model, loop.data)
+        accuracies = accuracy(loop.model, loop.data, loop.ranks)
     if why := seen.unlike():
         outcome.unlike[e] = why
     if outcome.is_best(e, accuracies[0]):
@@ -146,23 +136,30 @@ class _Loop:
         compiled: bool,
         watch: Watch,
         checkpointer: Checkpointer | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.model, self.data, self.recipe = model, data, recipe
+        ranks.join(model)
+        self.model, self.data, self.recipe = model, data.shared(ranks.share), recipe
+        self.ranks = ranks
+        self.fewest = 1 if ranks.size == 1 else data.fewest  # images of a batch that trains
         self.watch, self.checkpointer = watch, checkpointer
         self.device = next(model.parameters()).device
         self.coach = coach.to(self.device).train()
         self.observer = Observer(model, coach, teacher and teacher.eval())
         rng, optimizer = torch.Generator().manual_seed(seed), make_optimizer(model, recipe, coach)
         on = recipe.indicators == "on"
-        self.indicators = IndicatorRecorder(model, recipe.histograms) if on else None
+        self.indicators = IndicatorRecorder(model, recipe.histograms, ranks) if on else None
         self.state = TrainingState(model, coach, optimizer, rng, self.indicators, self._start_of(0))
-        self.full_step = compile_step(self.loss_of, self.device) if compiled else self.loss_of
+        self.full_step = self.loss_of
+        if compiled:
+            self.full_step = compile_step(self.loss_of, self.device, alone=ranks.size == 1)
         self.compiling = compiled  # not yet done
-        self.replays = compiled and self.device.type == "cuda"
+        self.replays = compiled and self.device.type == "cuda" and ranks.size == 1
         self.compile_s: float | None = None
         self.began: Snapshot | None = None  # where this process began its epoch
         self.first = 0  # the first epoch of this process
         self.loss = math.nan  # mean, of the epoch that ended last
+        self.confirmed = False  # that all processes are alike
 
     def resume(self, past: Snapshot) -> None:
         """Stand where `past` was taken; raises SnapshotMismatch if that was not here."""
@@ -194,21 +191,20 @@ class _Loop:
         started, images = time.perf_counter() - at.elapsed, None
         compiled = 0  # images of a step that compiled, which is not timed
         self.began = None
-        for step, images, labels in self.batches():
-            self.offer_snapshot(order, time.perf_counter() - started)
+        for step, batch in self.batches():
+            images = batch.images[: batch.own]
+            self.offer_snapshot(batch, order, time.perf_counter() - started)
             began = time.perf_counter()
-            compiling = self.compiling and len(images) == size
+            compiling = self.compiling and batch.count == size
             if compiling:
                 self.tell(step, compiling=True)
-            loss = self.step(images, labels)
+            loss = self.step(batch)
             if compiling:
                 self.compiling, self.compile_s = False, time.perf_counter() - began
                 started, compiled = started + self.compile_s, size
-            at.losses.append(loss)
-            at.total += loss * len(images)
-            at.seen += len(images)
-            at.step += 1
+            at.add(loss, batch.count)
             self.tell(step)
+            self.confirm(f"after step {step + 1} of epoch {e + 1}", once=True)
         self.loss = _mean(at.total, at.seen, e)
         timed = at.seen - compiled  # images
         if timed and (e > self.first or not state.seconds):
@@ -219,6 +215,13 @@ class _Loop:
         state.at = self._start_of(e + 1)
         return diverged
 
+    def confirm(self, when: str, *, once: bool = False) -> None:
+        """See that all processes are alike, `once` but for the ends of epochs."""
+        if self.ranks.size > 1 and not (once and self.confirmed):
+            self.confirmed = True
+            state = copy_both(self.model, self.coach)
+            self.ranks.confirm(state, read_random_state(self.device), when)
+
     def _start_of(self, epoch: int) -> Position:
         return Position(epoch, torch.zeros((), device=self.device))
 
@@ -228,23 +231,24 @@ class _Loop:
         epoch, epochs = self.state.at.epoch, self.recipe.epochs
         self.watch(Progress(epoch, epochs, fraction, None, self.images_per_s, compiling))
 
-    def batches(self) -> Iterator[tuple[int, Tensor, Tensor]]:
+    def batches(self) -> Iterator[tuple[int, Batch]]:
         """What is left of the epoch, the global generators as they were when it was left."""
         at, size = self.state.at, self.recipe.batch_size
         step = at.step
         if step:
             self.tell(step)  # where training goes on
-        for images, labels in self.data.epoch(size, self.state.rng, step + at.empty):
-            if not len(labels):
+        shares = self.data.epoch(size, self.state.rng, step + at.empty)
+        for batch in every_batch(shares, self.checkpointer, self.ranks):
+            if batch.count < self.fewest:
                 at.empty += 1
                 continue
             if at.generators:
                 set_random_state(at.generators, self.device)
                 at.generators = None
-            yield step, images, labels
+            yield step, batch
             step += 1
 
-    def offer_snapshot(self, order: Tensor, elapsed: float) -> None:
+    def offer_snapshot(self, batch: Batch, order: Tensor, elapsed: float) -> None:
         """
         Keep a snapshot if one is asked for, before a step, its batch at hand.
 
@@ -256,34 +260,33 @@ class _Loop:
         """
         if self.began is None:
             self.began = self.state.snapshot(order, elapsed)
-        if not self.checkpointer:
-            return
-        stopping = self.checkpointer.stopping()
-        if (stopping or self.checkpointer.due()) and bool(self.state.at.total.isfinite()):
+        wanted = self.checkpointer and (batch.stopping or batch.due)
+        if self.checkpointer and wanted and bool(self.state.at.total.isfinite()):
             self.checkpointer.keep(self.state.snapshot(order, elapsed))
-        if stopping:
+        if batch.stopping:
             raise TrainingStopped(self.state.at.epoch, self.state.at.step)
 
-    def step(self, images: Tensor, labels: Tensor, eager: bool = False) -> Tensor:
+    def step(self, batch: Batch, eager: bool = False) -> Tensor:
         """One update; returns the mean loss before it."""
-        full = len(images) == self.recipe.batch_size and not eager
+        full = batch.count == self.recipe.batch_size and not eager
         with torch.no_grad():
             self.coach.before_step()
         if full and self.replays:
             torch.compiler.cudagraph_mark_step_begin()
-        loss = (self.full_step if full else self.loss_of)(images, labels)
+        self.ranks.leave_out(self.model, not batch.own)
+        loss = (self.full_step if full else self.loss_of)(batch.images, batch.labels)
         if loss.ndim:
             message = f"the loss of {type(self.coach).__name__} has the shape {tuple(loss.shape)}"
             raise UsageError(f"{message}; it must be one number")
         self.state.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss = self.ranks.backward(loss, batch.own / batch.count, (self.model, self.coach))
         with torch.no_grad():
             self.coach.after_backward()
             if self.indicators:
                 self.indicators.record_step()
             self.state.optimizer.step()
             self.coach.after_step()
-        return loss.detach().clone()  # a replayed graph writes the next one over it
+        return loss
 
     def diverged(self, e: int) -> str:
         """What of epoch e is not finite, or nothing."""
@@ -294,11 +297,12 @@ class _Loop:
         bad = first_bad_step(self.state.at.losses)
         if self.began and bad is not None:
             bad += self.began.step
-            culprit = name_culprit(self.model, self.steps_again(self.began), bad, self.step)
+            steps = self.steps_again(self.began)
+            culprit = name_culprit(self.model, steps, bad, self.step, self.ranks)
         set_both(self.model, self.coach, end)
         return f"the training loss is not finite in epoch {e + 1}{culprit and ': '}{culprit}"
 
-    def steps_again(self, began: Snapshot) -> Iterator[tuple[int, Tensor, Tensor]]:
+    def steps_again(self, began: Snapshot) -> Iterator[tuple[int, Batch]]:
         """
         The batches of this process's epoch once more, everything as it was before them.
 
@@ -306,11 +310,12 @@ class _Loop:
             TrainingStopped: asked for; the snapshot from which the epoch began here is kept.
         """
         self.state.rewind(began)
-        for batch in self.batches():
-            if self.checkpointer and self.checkpointer.stopping():
-                self.checkpointer.keep(began)
+        for step, batch in self.batches():
+            if batch.stopping:
+                if self.checkpointer:
+                    self.checkpointer.keep(began)
                 raise TrainingStopped(self.state.at.epoch, self.state.at.step)
-            yield batch
+            yield step, batch
 
 
 def _mean(total: Tensor, seen: int, e: int) -> float:
@@ -322,11 +327,14 @@ def _mean(total: Tensor, seen: int, e: int) -> float:
 
 
 @torch.no_grad()
-def accuracy(model: nn.Module, data: Dataset) -> tuple[float, float]:
+def accuracy(model: nn.Module, data: Dataset, ranks: Ranks = ALONE) -> tuple[float, float]:
     """
     Fractions of the test split, in [0, 1], whose class has the highest logit, and one of the top 5.
 
-    With K < 5 classes it is the top K.
+    With K < 5 classes it is the top K. Of several processes each has its share of `data`.
+
+    Raises:
+        DataError: not one image could be read.
     """
     model.eval()
     k = min(5, data.num_classes)
@@ -338,5 +346,8 @@ def accuracy(model: nn.Module, data: Dataset) -> tuple[float, float]:
         among = (logits.topk(k).indices == labels[:, None]).any(1)
         right += torch.stack([first, first | among]).sum(1)  # ties: top 5 contains top 1
         seen += len(labels)
-    top1, top5 = (int(n) / seen for n in right)
-    return top1, top5
+    first, among, seen = ranks.total(int(right[0]), int(right[1]), seen)
+    if not seen:
+        message = f"{data.label}: no image of the test split could be read"
+        raise DataError(message)
+    return first / seen, among / seen

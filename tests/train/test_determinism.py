@@ -17,6 +17,7 @@ from bench.run.cell_run import run
 from bench.run.job import Job
 from bench.spec.cell import Cell
 from bench.train import determinism
+from bench.train.ranks import ALONE, Ranks
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +83,8 @@ def test_a_folder_keeps_one_for_each_environment(
     """Made once, then read; made anew for other threads, on another host, after a reboot."""
     made: list[int] = []
 
-    def make(device: str, threads: int, compiled: bool = False) -> Receipt:
+    def make(device: str, threads: int, compiled: bool, ranks: Ranks) -> Receipt:
+        assert ranks is ALONE
         made.append(threads)
         environment = determinism.describe_environment(device, threads, compiled)
         return Receipt(environment=environment, steps=["a"], first_difference=None, made="now")

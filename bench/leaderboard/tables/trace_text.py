@@ -189,6 +189,8 @@ def _process(p: dict[str, Any], number: str) -> Iterator[tuple[str, str]]:
     others = f", {count(cells, 'cell')} at a time" if cells else ""
     engine = "compiled" if p["compiled"] else "eager"
     yield f"device{number}", f"{p['device']}, {threads}, {engine}{others}"
+    if p["ranks"]:
+        yield f"processes{number}", f"{len(p['ranks'])}: {', '.join(p['ranks'])}"
     if p["energy_j"] is not None:
         yield f"energy{number}", f"{column('energy_j').write(p['energy_j'])} kJ"
 
