@@ -60,7 +60,7 @@ def train(
     ranks: Ranks = ALONE,
 ) -> Outcome:
     """
-    Train in place and measure once per epoch.
+    Train in place and measure once per epoch, up to one that is not finite: no curve has it.
 
     Args:
         model: on the device of `data`.
@@ -80,8 +80,6 @@ def train(
         UsageError: the coach asks for what is not there, its loss is no single number, or `ranks`.
         SnapshotMismatch: `resume` is not of this training; the model is spoilt.
         TrainingStopped: the checkpointer asked for it, and has its snapshot.
-
-    Stops, with `diverged`, at the first epoch that is not finite, which no curve has.
     """
     model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     coach = coach or Coach(recipe)
