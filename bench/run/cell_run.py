@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 from bench.base.text import count
 from bench.base.tracebacks import find_place
 from bench.errors import BenchError, DataError, EnvironmentProblem, UsageError, exhausted
-from bench.results import store
-from bench.results.provenance import device_name
+from bench.results import provenance, store
 from bench.run.cell_log import Log, SilentLog
 from bench.run.conditions import Conditions
 from bench.run.events import Ended, Started
@@ -183,16 +182,12 @@ class CellRun:
         Whether this machine can compile shows only in the first compiled step, which is part of the
         training: to try it before would compile twice.
         """
-        self._prepare()
+        _prepare(self.job)
+        self.conditions.plugins = provenance.describe_plugins(self.job.cell)
         with joined(self.job, self.link, train_beside) as ranks:
-            return self._train_in(ranks)
+            return self.train_in(ranks)
 
-    def train_beside(self, ranks: "Ranks") -> None:
-        """Train as another process than the one that leads, and leave nothing."""
-        self._prepare()
-        self._train_in(ranks)
-
-    def _train_in(self, ranks: "Ranks") -> "tuple[nn.Module, Outcome]":
+    def train_in(self, ranks: "Ranks") -> "tuple[nn.Module, Outcome]":
         """The same, in one or several processes, of which this is one."""
         import torch
 
@@ -203,7 +198,9 @@ class CellRun:
         self.ranks = ranks
         log = self.log = self.log if ranks.leads else SilentLog(job.root, job.cell)
         if ranks.size > 1:
-            self.conditions.ranks = ranks.everyone(f"{device_name(job.device)}, {node()}")
+            self.conditions.ranks = ranks.everyone(
+                f"{provenance.device_name(job.device)}, {node()}"
+            )
         device = torch.device(job.device)
         self.data = data = _dataset(job, device).to(device, job.workers, log.line)
         chosen = compile_policy.choose(job.compiled, job.cell, data, job.device)
@@ -228,21 +225,6 @@ class CellRun:
         for others in ranks.everyone(told):
             told |= others
         return trained
-
-    def _prepare(self) -> None:
-        """Set the process up for the cell; see that both are what the plan takes them for."""
-        import torch
-
-        from bench.registry import add_folders
-        from bench.results import provenance, source_digest
-        from bench.train.sharing import find_obstacle
-
-        torch.set_num_threads(self.job.threads)
-        add_folders(self.job.plugins)
-        source_digest.confirm(self.job.cell)
-        if obstacle := find_obstacle(self.job.cell, self.job.ranks):
-            raise UsageError(obstacle)
-        self.conditions.plugins = provenance.describe_plugins(self.job.cell)
 
     def _train_with(self, *, compiled: bool, data: "Dataset") -> "tuple[nn.Module, Outcome]":
         """Find out whether two equal trainings agree here, and then train the cell."""
@@ -288,7 +270,23 @@ class CellRun:
 
 def train_beside(job: Job, ranks: "Ranks") -> None:
     """Train a cell as one of the processes beside the one that leads, which writes what is kept."""
-    CellRun(job, ALONE).train_beside(ranks)
+    _prepare(job)
+    CellRun(job, ALONE).train_in(ranks)
+
+
+def _prepare(job: Job) -> None:
+    """Set the process up for a cell; see that both are what the plan takes them for."""
+    import torch
+
+    from bench.registry import add_folders
+    from bench.results import source_digest
+    from bench.train.sharing import find_obstacle
+
+    torch.set_num_threads(job.threads)
+    add_folders(job.plugins)
+    source_digest.confirm(job.cell)
+    if obstacle := find_obstacle(job.cell, job.ranks):
+        raise UsageError(obstacle)
 
 
 def failure(error: Exception, job: Job) -> tuple[CellStatus, str]:
