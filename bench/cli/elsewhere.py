@@ -127,9 +127,12 @@ def load_elsewhere(
     from bench.fleet import machines_file
 
     profile = machines_file.load(on, Path(prepared.plan.source))
-<<<<<<< HEAD
     if profile.engine == "local":
         return None, slots_here(profile, where)
+    if profile.ranks > 1:
+        from bench.train.sharing import refuse_ranks  # which imports torch
+
+        refuse_ranks(prepared.chosen, profile.ranks)
     return Elsewhere(profile, prepared, where), where
 
 
@@ -139,15 +142,9 @@ def slots_here(profile: "Profile", where: "SlotOptions") -> "SlotOptions":
     device, per_gpu, jobs = where.device, where.per_gpu, where.jobs
     if device == "auto" and where.gpus is None and "gpus_per_cell" in said:
         device = "cuda" if profile.gpus_per_cell else "cpu"
-    if per_gpu is None and jobs is None and "slots_per_gpu" in said:
+    ranks = where.ranks if where.ranks > 1 else profile.ranks
+    if ranks == 1 and per_gpu is None and jobs is None and "slots_per_gpu" in said:
         per_gpu = profile.slots_per_gpu
     if per_gpu is None and jobs is None and "jobs" in said:
         jobs = profile.jobs
-    return replace(where, device=device, per_gpu=per_gpu, jobs=jobs)
-=======
-    if profile.ranks > 1:
-        from bench.train.sharing import refuse_ranks  # which imports torch
-
-        refuse_ranks(prepared.chosen, profile.ranks)
-    return None if profile.engine == "local" else Elsewhere(profile, prepared, where)
->>>>>>> 1fbbd3b (Several processes train one cell: bench run --ranks; numeric core declared, no bit changed)
+    return replace(where, device=device, per_gpu=per_gpu, jobs=jobs, ranks=ranks)

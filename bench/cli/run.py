@@ -13,11 +13,8 @@ from bench.base.console import Terminal, print_text
 from bench.cli import completion, lasting_output
 from bench.cli.completion import offering
 from bench.cli.options import (
-<<<<<<< HEAD
     ELSEWHERE,
-=======
     WHERE,
->>>>>>> 1fbbd3b (Several processes train one cell: bench run --ranks; numeric core declared, no bit changed)
     AllowStale,
     CellOptions,
     On,
@@ -123,9 +120,6 @@ def run(
             help="Time between two checkpoints of a cell.", metavar="TIME", rich_help_panel=TROUBLE
         ),
     ] = "5m",
-<<<<<<< HEAD
-    on: On = None,
-=======
     ranks: Annotated[
         int,
         typer.Option(
@@ -134,17 +128,7 @@ def run(
             rich_help_panel=WHERE,
         ),
     ] = 1,
-    on: Annotated[
-        str | None,
-        typer.Option(
-            "--on",
-            metavar="PROFILE",
-            help="Train in jobs: slurm, ray, or a profile that `bench machines list` names.",
-            autocompletion=offering(completion.profiles),
-            rich_help_panel=ELSEWHERE,
-        ),
-    ] = None,
->>>>>>> 1fbbd3b (Several processes train one cell: bench run --ranks; numeric core declared, no bit changed)
+    on: On = None,
     detach: Annotated[
         bool,
         typer.Option(
@@ -203,11 +187,12 @@ def run(
     )
     where = replace(options.where(), ranks=ranks)
     refuse_if(not on and (detach or dry_run), "--detach and --dry-run go with --on")
-    refuse_if(bool(on) and ranks > 1, "--ranks: a profile says gpus_per_cell or ranks_per_cell")
     refuse_if(not on and when_stopped is not None, "--when-stopped goes with --on")
     prepared = prepare(request, use_one_thread)
     shown = Terminal(quiet=True) if quiet else err if as_json else out
     away, where = load_elsewhere(on, prepared, where) if on else (None, where)
+    several = away is not None and ranks > 1
+    refuse_if(several, "--ranks: a profile says gpus_per_cell or ranks_per_cell")
     if dry_run:
         write(away.script() if away else "it would train here; `bench plan` says what\n")
         return
