@@ -2,8 +2,9 @@
 
 import os
 import re
+import stat
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -128,10 +129,16 @@ def _cut(root: Path) -> Iterator[Path]:
     """What a write, a merge or a trial of the disk left when it was killed."""
     for mark in (SCRATCH, machine.MARK):
         yield from sorted(root.glob(f"{mark}*"))
-    for path in sorted(root.rglob(".*")):
+    for path in sorted(_files(root)):
         of_scratch = path.relative_to(root).parts[0].startswith((SCRATCH, machine.MARK))
         if PART.search(path.name) and path.is_file() and not of_scratch:
             yield path
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """All files below a folder in which others may be at work: what goes meanwhile is left out."""
+    for folder, _, names in os.walk(root):
+        yield from (Path(folder, name) for name in names)
 
 
 def _why(folder: CellFolder, by_key: dict[str, Cell]) -> str:
@@ -147,8 +154,14 @@ def _why(folder: CellFolder, by_key: dict[str, Cell]) -> str:
 
 def _size(path: Path) -> int:
     """Bytes of a file, or of all files of a folder; a link is nothing."""
-    files = [p for p in (path, *path.rglob("*")) if p.is_file() and not p.is_symlink()]
-    return 0 if path.is_symlink() else sum(p.stat().st_size for p in files)
+    if path.is_symlink():
+        return 0
+    size = 0
+    for each in (path, *_files(path)):
+        with suppress(FileNotFoundError):
+            found = each.lstat()
+            size += found.st_size if stat.S_ISREG(found.st_mode) else 0
+    return size
 
 
 def _sum(leftovers: list[Leftover]) -> str:

@@ -13,6 +13,7 @@ started again; elsewhere, if it did not change for `DEAD_S` seconds of our own s
 clocks are ever compared.
 """
 
+import os
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
@@ -93,7 +94,9 @@ def refuse_held(home: Path, owner: Owner | None = None) -> None:
 def held(root: Path, kind: str = "cells") -> list[Path]:
     """The folders of the cells that runs have, or of what else of one `kind` has leases."""
     old = [path.parent.name for path in (root / kind).glob(f"*/{OLD}")]
-    names = {*old, *(path.name for path in (root / "leases" / kind).glob("*"))}
+    with suppress(FileNotFoundError, NotADirectoryError):  # it may go while it is looked at
+        old += os.listdir(root / "leases" / kind)  # noqa: PTH208 - names are all that is asked for
+    names = set(old)
     return [home for name in sorted(names) if holder(home := root / kind / name)]
 
 
