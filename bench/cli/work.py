@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli import lasting_output
 from bench.cli.streams import out
 
 
@@ -19,6 +20,7 @@ def work(
     from bench.fleet.allocation import find_allocation
     from bench.fleet.work import run_job
 
+    lasting_output.outlast()
     path = batch.absolute()
     os.chdir(path.parent)  # no `./estimators` but those that the batch names
     raise typer.Exit(run_job(path, find_allocation(), out))
