@@ -10,7 +10,7 @@ import math
 import os
 import re
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
@@ -68,11 +68,16 @@ class Slurm:
     ) -> dict[Path, str]:
         """Submit batches; those that ask for the same and wait for the same are one array."""
         jobs: dict[Path, str] = {}
-        for executor, paths in self._arrays(batches, after, exclude):
-            with _outside_of_jobs(), _in_slurms_words():
-                executor.folder.mkdir(parents=True, exist_ok=True)
-                found = executor.map_array(slurm_job.run, [str(self._seen(p)) for p in paths])
-            jobs |= {path: job.job_id for path, job in zip(paths, found, strict=True)}
+        try:
+            for executor, paths in self._arrays(batches, after, exclude):
+                with _outside_of_jobs(), _in_slurms_words():
+                    executor.folder.mkdir(parents=True, exist_ok=True)
+                    found = executor.map_array(slurm_job.run, [str(self._seen(p)) for p in paths])
+                jobs |= {path: job.job_id for path, job in zip(paths, found, strict=True)}
+        except BaseException:  # nobody would know of those that are submitted already
+            with suppress(EnvironmentProblem):
+                self.cancel(jobs.values())
+            raise
         return jobs
 
     def script(

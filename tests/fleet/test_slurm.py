@@ -155,9 +155,14 @@ def test_a_queue_that_refuses_is_told_in_its_words(cluster: SlurmCluster, tmp_pa
         with pytest.raises(EnvironmentProblem, match=words) as refused:
             Slurm(profile(**keys), tmp_path).submit(made(tmp_path, 2), {})
         assert "\n" not in str(refused.value)
+    half = [*made(tmp_path, 1), *made(tmp_path, 1, cells=[samples.cell(seed=s) for s in (8, 9)],
+            jobs=2)]  # fmt: skip
+    with pytest.raises(EnvironmentProblem, match="Slurm refuses"):  # two cells at once are too many
+        Slurm(profile(setup=["sleep 600"], cpus_per_cell=8), tmp_path).submit(half, {})
     job = run(tmp_path, "exit 0")
     engine = Slurm(profile(), tmp_path)
     end(engine, job)
+    assert not cluster.call("squeue", "-h", "-n", "signbench", "-t", "pending,running")
     cluster.stop_controller()
     silent = engine.look([job])[job]
     cluster.start_controller()
