@@ -9,13 +9,16 @@ from unittest import mock
 
 import pytest
 import torch
+import torch.nn.functional as F
 from ranks import together
 from samples import cell
 from torch import Tensor, nn
+from torch._dynamo.utils import counters
 
 from bench.data.dataset import Share, Tensors, Transform
 from bench.data.sources import Digits
 from bench.errors import UsageError
+from bench.nn.compiler import compile_step
 from bench.nn.joint_norm import join_norms
 from bench.nn.layers import binary_layers
 from bench.properties.sample_training import Sample, make_sample
@@ -215,6 +218,31 @@ def test_who_looks_at_a_batch_as_a_whole_is_found_out(ways: list[dict[str, Any]]
     """Where processes come apart, declared or not, all of them stop after the first step."""
     for way, name in itertools.product(ways, ("lq_net", "bwnh")):
         assert "are not the same after step 1 of epoch 1" in way[name]
+
+
+def compiled_step(group: Ranks) -> tuple[float, int, int]:
+    """How far a compiled step's gradients are from one process's; graphs, and breaks of them."""
+    torch.manual_seed(0)
+    parts = nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Hardtanh(), nn.Flatten()
+    net = nn.Sequential(*parts, nn.Linear(256, 10))
+    whole = copy.deepcopy(net)
+    x, y = torch.randn(16, 1, 8, 8), torch.randint(0, 10, (16,))
+    F.cross_entropy(whole(x), y).backward()
+    join_norms(net)
+    mine = group.share.rows(16)
+    step = compile_step(lambda a, b: F.cross_entropy(net(a), b), torch.device("cpu"), alone=False)
+    group.backward(step(x[mine], y[mine]), 0.5, (net,))
+    grads = [(p.grad, q.grad) for p, q in zip(net.parameters(), whole.parameters(), strict=True)]
+    far = max(float((p - q).abs().max()) for p, q in grads if p is not None and q is not None)
+    return far, counters["stats"]["unique_graphs"], len(counters["graph_break"])
+
+
+@pytest.mark.slow
+def test_a_compiled_step_has_its_sums_in_one_graph() -> None:
+    """Sums over processes are within the graph; gradients are those of one eager process."""
+    for far, graphs, breaks in together(2, compiled_step):
+        assert far < 1e-6
+        assert (graphs, breaks) == (1, 0)
 
 
 def test_too_many_processes_and_who_needs_whole_batches_are_refused() -> None:
