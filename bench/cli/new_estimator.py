@@ -4,7 +4,7 @@ import keyword
 from pathlib import Path
 
 from bench.errors import UsageError
-from bench.registry import ESTIMATORS
+from bench.registry import ESTIMATORS, RESERVED
 
 TEMPLATE = '''"""
 {name}, one line that says what it is.
@@ -54,6 +54,10 @@ def write_estimator(name: str, folder: Path, template: str = TEMPLATE) -> Path:
     """
     if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
         message = f"`{name}` cannot be a file name to import; use letters, digits and underscores"
+        raise UsageError(message)
+    if name in RESERVED or keyword.iskeyword(name.capitalize()):
+        why = RESERVED.get(name, "would make a class of a keyword's name")
+        message = f"`{name}` {why}; choose another"
         raise UsageError(message)
     origins = ESTIMATORS.origins()
     if name in origins:

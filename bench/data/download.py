@@ -72,6 +72,15 @@ def prepare(
         files = BY_HAND.get(name, "its files")
         message = f"{problem}; {name} is not downloaded: put into `{folder}` {files}"
         raise DataError(message)
+    there = folder / archive.name
+    if _md5(there) == archive.md5:
+        report(f"{archive.name}: it is there, MD5 as published, unpacking")
+        with _disk(folder):
+            _unpack(there, folder, keep=True)
+        source.find(folder)
+        return home
+    if there.is_file():
+        report(f"{archive.name}: it is there, but its MD5 is not {archive.md5}, so it is not used")
     if not allowed:
         message = f"{problem}; offline, so on another machine {_by_hand(archive)}"
         raise DataError(message)
@@ -99,7 +108,10 @@ def _archive(name: str, folder: Path) -> Archive | None:
 
 def _by_hand(archive: Archive) -> str:
     what = f"`{archive.name}` (MD5 {archive.md5})"
-    return f"get {what} from {archive.url} and unpack it as `{archive.home}/`"
+    return (
+        f"get {what} from {archive.url} and put it into `{archive.home.parent}/`, where it is "
+        f"checked and unpacked, or unpack it as `{archive.home}/`"
+    )
 
 
 def _urls(mirrors: Sequence[str], archive: Archive) -> list[str]:
@@ -214,13 +226,17 @@ def _md5(part: Path) -> str:
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
-def _unpack(part: Path, folder: Path) -> None:
-    """Unpack an archive that is what was published, and remove it."""
+def _unpack(part: Path, folder: Path, *, keep: bool = False) -> None:
+    """Unpack an archive that is what was published, and remove it unless it is its owner's."""
     try:
         with tarfile.open(part) as archive:
             archive.extractall(folder, filter="data")
     except (tarfile.TarError, EOFError, zlib.error) as error:
+        if keep:
+            message = f"{part}: cannot be unpacked: {error}"
+            raise DataError(message) from None
         part.unlink()
         message = f"{part}: cannot be unpacked, so deleted: {error}; try another mirror"
         raise DataError(message) from None
-    part.unlink()
+    if not keep:
+        part.unlink()

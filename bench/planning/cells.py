@@ -151,5 +151,6 @@ class CellBuilder:
         if needed in {None, side}:
             return None
         message = f"takes images of {needed}x{needed}, {dataset.label} has {side}x{side}"
-        hint = f"; `resize: {needed}` under data fits them"
+        key = "image" if "image" in type(backbone.data.plugin).model_fields else "resize"
+        hint = f"; `{key}: {needed}` under data fits them"
         return Problem(place, message + hint)

@@ -14,7 +14,7 @@ A limit: code that asks what kind of object it was given, by `isinstance`, `torc
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import torch
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from bench.properties.proof.interval import Interval
 
-CONVERSIONS = ("to", "type_as")
+CONVERSIONS = ("to", "type", "type_as")
 FUNCTIONS: dict[str, Callable[..., Any]] = {}  # those of `torch_functions`, once there are jets
 UNARY = ("exp", "log", "sin", "cos", "tanh", "sqrt", "atan", "erf")
 
@@ -38,6 +38,45 @@ class Truth:
     known: bool | None
     z: bool = False  # whether it may change with z
     knob: bool = False  # or with the knob
+    yes: float = 1.0  # as a number, where it is true
+    no: float = 0.0  # and where it is false
+
+    def _as_number(self, change: Callable[[float], float]) -> "Truth":
+        return replace(self, yes=change(self.yes), no=change(self.no))
+
+    def __neg__(self) -> "Truth":
+        return self._as_number(lambda x: -x)
+
+    def __add__(self, other: Any) -> "Truth":
+        return self._with(other, lambda x, y: x + y)
+
+    def __sub__(self, other: Any) -> "Truth":
+        return self._with(other, lambda x, y: x - y)
+
+    def __rsub__(self, other: Any) -> "Truth":
+        return self._with(other, lambda x, y: y - x)
+
+    def __mul__(self, other: Any) -> "Truth":
+        return self._with(other, lambda x, y: x * y)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def _with(self, other: Any, act: Callable[[float, float], float]) -> "Truth":
+        """Arithmetic with a number; that with a range is the range's own."""
+        if isinstance(other, int | float):
+            return self._as_number(lambda x: act(x, float(other)))
+        if isinstance(other, Truth):
+            if act(2, 3) == 6 and (self.yes, self.no, other.yes, other.no) == (1, 0, 1, 0):
+                return self & other
+            if None not in (self.known, other.known):
+                mine, its = (x.yes if x.known else x.no for x in (self, other))
+                return replace(self, known=True, yes=act(mine, its))
+            message = (
+                "the sum of two comparisons has no enclosure; write `torch.where`, `clamp`, or "
+                "`upto` and `piecewise` of bench.plugin"
+            )
+            raise NotEnclosed(message)
+        return NotImplemented
 
     def __bool__(self) -> bool:
         if self.known is None:
@@ -66,7 +105,7 @@ class Truth:
         """A number of whatever dtype: 0 or 1, once it meets an Enclosure."""
         return self
 
-    float = double = type_as = bool = to
+    float = double = half = type = type_as = bool = to
 
     @classmethod
     def __torch_function__(
@@ -136,7 +175,7 @@ class Enclosure(ABC):
         if isinstance(x, type(self)):
             return x
         if isinstance(x, Truth):
-            return where(x, self.constant(1), self.constant(0))
+            return where(x, self.constant(x.yes), self.constant(x.no))
         if isinstance(x, Tensor) and x.numel() == 1:
             x = x.item()
         if isinstance(x, int | float):
