@@ -72,15 +72,11 @@ def prepare(
         files = BY_HAND.get(name, "its files")
         message = f"{problem}; {name} is not downloaded: put into `{folder}` {files}"
         raise DataError(message)
+    urls = _urls(mirrors, archive)  # a wrong one is told, whatever is there
     there = folder / archive.name
-    if _md5(there) == archive.md5:
-        report(f"{archive.name}: it is there, MD5 as published, unpacking")
-        with _disk(folder):
-            _unpack(there, folder, keep=True)
+    if _unpack_own(there, archive, report):
         source.find(folder)
         return home
-    if there.is_file():
-        report(f"{archive.name}: it is there, but its MD5 is not {archive.md5}, so it is not used")
     if not allowed:
         message = f"{problem}; offline, so on another machine {_by_hand(archive)}"
         raise DataError(message)
@@ -88,7 +84,7 @@ def prepare(
     with _disk(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if _md5(part) != archive.md5:
-            _download(_urls(mirrors, archive), part, archive, report)
+            _download(urls, part, archive, report)
         report(f"{archive.name}: MD5 {archive.md5} as published, unpacking")
         _unpack(part, folder)
     source.find(folder)
@@ -224,6 +220,18 @@ def _size(part: Path) -> int:
 def _md5(part: Path) -> str:
     content = part.read_bytes() if part.is_file() else b""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def _unpack_own(there: Path, archive: Archive, report: Report) -> bool:
+    """Unpack an archive that its owner put into the data folder, if it is what was published."""
+    if _md5(there) == archive.md5:
+        report(f"{archive.name}: it is there, MD5 as published, unpacking")
+        with _disk(there.parent):
+            _unpack(there, there.parent, keep=True)
+        return True
+    if there.is_file():
+        report(f"{archive.name}: it is there, but its MD5 is not {archive.md5}, so it is not used")
+    return False
 
 
 def _unpack(part: Path, folder: Path, *, keep: bool = False) -> None:

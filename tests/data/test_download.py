@@ -280,7 +280,8 @@ def test_all_mirrors_fail(server: Server, tmp_path: Path) -> None:
 
     assert lines == [
         f"no mirror served `{NAME}`; try later, name another by --mirror, or get `{NAME}` "
-        f"(MD5 {md5(ARCHIVE)}) from http://127.0.0.1:1/{NAME} and unpack it as "
+        f"(MD5 {md5(ARCHIVE)}) from http://127.0.0.1:1/{NAME} and put it into "
+        f"`{tmp_path}/`, where it is checked and unpacked, or unpack it as "
         f"`{tmp_path / HOME}/`",
         f"{urls[0]}: HTTP Error 404: Not Found",
         f"{urls[1]}: HTTP Error 503: Service Unavailable",
@@ -318,7 +319,8 @@ def test_offline(tmp_path: Path) -> None:
     home = tmp_path / "data" / HOME
     assert message == (
         f"no `{home / 'data_batch_1'}`; offline, so on another machine get `{NAME}` "
-        f"(MD5 {md5(ARCHIVE)}) from http://127.0.0.1:1/{NAME} and unpack it as `{home}/`"
+        f"(MD5 {md5(ARCHIVE)}) from http://127.0.0.1:1/{NAME} and put it into "
+        f"`{home.parent}/`, where it is checked and unpacked, or unpack it as `{home}/`"
     )
     assert not (tmp_path / "data").exists()
 
@@ -380,6 +382,20 @@ def test_damaged_archive(server: Server, tmp_path: Path, publish: Publish, damag
 
     assert message.startswith(f"{tmp_path / NAME}.part: cannot be unpacked, so deleted: ")
     assert not (tmp_path / f"{NAME}.part").exists()
+
+
+def test_an_archive_that_is_there_is_used(tmp_path: Path) -> None:
+    """Offline, too, one with the published MD5 is unpacked and stays; another is said not to be."""
+    said: list[str] = []
+    (tmp_path / NAME).write_bytes(ARCHIVE + b"x")
+    with pytest.raises(DataError, match="offline, so on another machine"):
+        download.prepare("cifar10", tmp_path, allowed=False, report=said.append)
+    assert said[-1].startswith(f"{NAME}: it is there, but its MD5 is not ")
+    (tmp_path / NAME).write_bytes(ARCHIVE)
+    home = download.prepare("cifar10", tmp_path, allowed=False, report=said.append)
+
+    assert (home / "data_batch_1").is_file()
+    assert (tmp_path / NAME).read_bytes() == ARCHIVE
 
 
 @pytest.mark.parametrize("scheme", ["file://", "ftp://localhost", "", "data:,"])
