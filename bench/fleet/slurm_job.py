@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,8 @@ def run(batch: str) -> None:
     except BenchError as error:
         print_text(out, f"error: {error}")
         code = error.exit_code
+    except Exception:  # whatever it is, the job's log says it
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -128,6 +128,16 @@ def test_ends_of_jobs_have_slurms_words(cluster: SlurmCluster, tmp_path: Path) -
 
 
 @pytest.mark.slow
+def test_what_a_job_dies_of_is_told(cluster: SlurmCluster, tmp_path: Path) -> None:
+    """The error of a job that cannot even begin with its batch is the reason of its end."""
+    batches = made(tmp_path, 1)
+    engine = Slurm(profile(mem="1GB", setup=[f"rm {batches[0]}"]), tmp_path)
+    (job,) = engine.submit(batches, {}).values()
+
+    assert end(engine, job).reason.startswith("exit 2: error: cannot read the batch")
+
+
+@pytest.mark.slow
 def test_arrays_are_as_long_as_slurm_takes_them(cluster: SlurmCluster, tmp_path: Path) -> None:
     """Thirteen batches where eleven are an array have a job each; what waits for them waits."""
     engine = Slurm(profile(mem="100MB", setup=["exit 0"]), tmp_path)
