@@ -58,7 +58,7 @@ backbones:
 data:
   digits: {train: 64, test: 50}
 wa: [1/1]
-seeds: [0, 1, 2]
+seeds: [0, 1]
 baseline: told
 train: {epochs: 20, batch_size: 32, lr: 0.1}
 """
