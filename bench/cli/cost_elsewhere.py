@@ -18,7 +18,7 @@ from bench.fleet.cost import Cost, Kept, estimate, hours_in_words
 from bench.fleet.engines import open_engine
 from bench.fleet.job_options import JobOptions
 from bench.fleet.profile import Profile
-from bench.fleet.trial import shorten
+from bench.fleet.trial.trial import shorten
 from bench.spec.cell import Cell
 from bench.speed.budget import list_offers
 from bench.speed.forecast import ForecastRequest

@@ -6,7 +6,7 @@ from pathlib import Path
 from bench.base.files import write_file
 from bench.errors import EnvironmentProblem, UsageError
 from bench.fleet.machines_file import FILE
-from bench.fleet.slurm_partitions import Partition, list_partitions
+from bench.fleet.slurm.slurm_partitions import Partition, list_partitions
 
 HEAD = """\
 # yaml-language-server: $schema=machines.schema.json

@@ -12,10 +12,10 @@ from bench.base.files import write_file
 from bench.base.text import count
 from bench.base.validation import Frozen
 from bench.errors import EnvironmentProblem
-from bench.fleet import errand
+from bench.fleet.trial.trial import short_jobs
 from bench.fleet.batch import Batch
 from bench.fleet.engine import Engine
-from bench.fleet.errand import Errand
+from bench.fleet.trial.short_jobs import Errand
 from bench.fleet.plugin_copies import copy_plugins
 from bench.fleet.profile import Profile
 from bench.registry import add_folders
@@ -56,7 +56,7 @@ def measure(batch: Batch, out: Console) -> int:
             except Unmeasured as problem:
                 problems[cell.id] = str(problem)
         told = Measured(throughputs=throughputs, problems=problems)
-        write_file(errand.folder_of(batch) / DONE, told.model_dump_json())
+        write_file(short_jobs.folder_of(batch) / DONE, told.model_dump_json())
     except signals.Stopped as stopped:
         return 128 + stopped.number
     return 0
@@ -107,7 +107,7 @@ def calibrate(
     finally:
         visit.clear()
     if measured is None:
-        message = f"--calibrate: job {job} measured nothing ({errand.words(state)})"
+        message = f"--calibrate: job {job} measured nothing ({short_jobs.words(state)})"
         raise EnvironmentProblem(message)
     for throughput in measured.throughputs:
         save_throughput(root, throughput)

@@ -7,10 +7,10 @@ from bench.base.text import count
 from bench.cli.health.finding import Finding, Findings
 from bench.errors import BenchError
 from bench.fleet.engines import open_engine
-from bench.fleet.meeting import Observations
-from bench.fleet.node_facts import NodeFacts, find_facts
+from bench.fleet.trial.folder_trial import Observations
+from bench.fleet.trial.node_facts import NodeFacts, find_facts
 from bench.fleet.profile import Profile
-from bench.fleet.trial import Trial, hold_trial, shorten
+from bench.fleet.trial.trial import Trial, hold_trial, shorten
 
 SLOW_S = 5.0  # until a file is seen elsewhere: screens lag
 LATE_S = 50.0  # until a lease's beat is seen; 60 s without one are taken for death
