@@ -5,7 +5,8 @@ A *batch* is what one job of an engine trains: some cells, and how. An *engine* 
 how its jobs are, and cancels them. What became of a cell is told by its record, never by an engine.
 
 Doors: allocation, batch, board, cancellation, claiming, cost, engines, follow, job_options,
-machines_file, measurement, meeting, node_facts, profile, slurm_partitions, trial, work.
+machines_file, measurement, profile, slurm.slurm_partitions, trial.folder_trial, trial.node_facts,
+trial.trial, work.
 
 Never: trains; a job runs `bench work`, which trains as a run on that machine does.
 """

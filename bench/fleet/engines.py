@@ -9,7 +9,10 @@ from bench.fleet.engine import Engine
 from bench.fleet.profile import Profile
 
 ATTACHED = {"ray"}  # engines whose jobs end with the process that submitted them
-CLASSES = {"slurm": ("bench.fleet.slurm.slurm_engine", "Slurm"), "ray": ("bench.fleet.ray.ray_engine", "Ray")}
+CLASSES = {
+    "slurm": ("bench.fleet.slurm.slurm_engine", "Slurm"),
+    "ray": ("bench.fleet.ray.ray_engine", "Ray"),
+}
 
 
 def open_engine(profile: Profile, root: Path) -> Engine:

@@ -12,12 +12,12 @@ from bench.base.files import write_file
 from bench.base.text import count
 from bench.base.validation import Frozen
 from bench.errors import EnvironmentProblem
-from bench.fleet.trial.trial import short_jobs
 from bench.fleet.batch import Batch
 from bench.fleet.engine import Engine
-from bench.fleet.trial.short_jobs import Errand
 from bench.fleet.plugin_copies import copy_plugins
 from bench.fleet.profile import Profile
+from bench.fleet.trial import short_jobs
+from bench.fleet.trial.short_jobs import ShortJobs
 from bench.registry import add_folders
 from bench.run.job import Slot
 from bench.spec.cell import Cell
@@ -97,15 +97,15 @@ def calibrate(
     Raises:
         EnvironmentProblem: the engine is not there or refuses, or the job measured nothing.
     """
-    visit = Errand(engine, profile, "measure", root, data)
+    jobs = ShortJobs(engine, profile, "measure", root, data)
     try:
         plugins = [(profile.results or root) / path for path in copy_plugins(root)]
-        job = visit.submit(cells=cells, machines=profile.machines, plugins=plugins, **how)
+        job = jobs.submit(cells=cells, machines=profile.machines, plugins=plugins, **how)
         report(f"job {job} is to measure {count(len(cells), 'graph')}")
         run_s = profile.time_s or 86400.0
-        measured, state = visit.wait(job, DONE, Measured, wait_s, run_s)
+        measured, state = jobs.wait(job, DONE, Measured, wait_s, run_s)
     finally:
-        visit.clear()
+        jobs.clear()
     if measured is None:
         message = f"--calibrate: job {job} measured nothing ({short_jobs.words(state)})"
         raise EnvironmentProblem(message)

@@ -14,11 +14,11 @@ from rich.console import Console
 from bench.base import signals
 from bench.base.console import print_text
 from bench.base.text import count
-from bench.fleet import trial
 from bench.fleet.allocation import Allocation
 from bench.fleet.batch import Batch, load_batch
 from bench.fleet.cancelled import Cancelled, cancelled_path
 from bench.fleet.job_ends import read_ends
+from bench.fleet.trial import trial
 from bench.registry import add_folders
 from bench.results import source_digest, store
 from bench.run.display import LineView

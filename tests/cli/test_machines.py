@@ -10,12 +10,13 @@ import pytest
 
 from bench.cli import new_machines
 from bench.cli.health import machines
-from bench.fleet import engines, machines_file, slurm_states
+from bench.fleet import engines, machines_file
 from bench.fleet.engine import JobState, Phase
-from bench.fleet.meeting import Observations
-from bench.fleet.node_facts import NodeFacts
 from bench.fleet.profile import Profile
-from bench.fleet.trial import Trial
+from bench.fleet.slurm import slurm_states
+from bench.fleet.trial.folder_trial import Observations
+from bench.fleet.trial.node_facts import NodeFacts
+from bench.fleet.trial.trial import Trial
 
 Bench = Callable[..., tuple[int, str, str]]
 

@@ -11,10 +11,10 @@ from bench.errors import UsageError
 from bench.fleet.batch import Batch
 from bench.fleet.engine import Phase
 from bench.fleet.profile import Profile
-from bench.fleet.ray_cluster import Demand
-from bench.fleet.ray_demand import demand_of
-from bench.fleet.ray_job import MOST_RESTARTS, End, RayJob, end_of
-from bench.fleet.ray_messages import Finished
+from bench.fleet.ray.ray_cluster import Demand
+from bench.fleet.ray.ray_demand import demand_of
+from bench.fleet.ray.ray_job import MOST_RESTARTS, End, RayJob, end_of
+from bench.fleet.ray.ray_messages import Finished
 from bench.run import journal
 
 LOST = End("NODE_FAIL", "gone", lost=True)
@@ -113,7 +113,7 @@ def test_what_was_cancelled_does_not_begin_again() -> None:
 def test_exceptions_of_ray_have_the_words_of_other_engines() -> None:
     """Dead nodes and workers are lost; memory and cancelling are told apart; else it failed."""
     exceptions = pytest.importorskip("ray.exceptions")
-    from bench.fleet.ray_job import end_by
+    from bench.fleet.ray.ray_job import end_by
 
     for error, word, lost in (
         (exceptions.NodeDiedError("gone"), "NODE_FAIL", True),

@@ -12,9 +12,9 @@ from bench.fleet.batch import Batch, save_batch
 from bench.fleet.engine import JobState, Phase
 from bench.fleet.engines import open_engine
 from bench.fleet.profile import Profile
-from bench.fleet.slurm import Slurm
-from bench.fleet.slurm_job import seconds
-from bench.fleet.slurm_states import expand, history, plain
+from bench.fleet.slurm.slurm_engine import Slurm
+from bench.fleet.slurm.slurm_job import seconds
+from bench.fleet.slurm.slurm_states import expand, history, plain
 
 needs_slurm = pytest.mark.skipif(bool(lacking()), reason=lacking())
 

@@ -7,10 +7,10 @@ import pytest
 from job_processes import JobProcesses
 
 from bench.errors import EnvironmentProblem
-from bench.fleet import errand
-from bench.fleet.meeting import CLAIMS, Meeting, Observations
 from bench.fleet.profile import Profile
-from bench.fleet.trial import Trial, hold_trial, shorten
+from bench.fleet.trial import short_jobs
+from bench.fleet.trial.folder_trial import CLAIMS, FolderTrial, Observations
+from bench.fleet.trial.trial import Trial, hold_trial, shorten
 
 PROFILE = Profile(name="here", engine="slurm")
 
@@ -27,10 +27,12 @@ def hold(engine: JobProcesses, root: Path, wait_s: float = 60.0) -> Trial:
 def meet(folder: Path, patience_s: float = 10.0) -> tuple[Observations, Observations]:
     """What two sides see that meet in a folder."""
     seen: dict[int, Observations] = {}
-    other = threading.Thread(target=lambda: seen.update({1: Meeting(folder, 1, patience_s).hold()}))
-    other.start()
-    seen[0] = Meeting(folder, 0, patience_s).hold()
-    other.join()
+    thread = threading.Thread(
+        target=lambda: seen.update({1: FolderTrial(folder, 1, patience_s).hold()})
+    )
+    thread.start()
+    seen[0] = FolderTrial(folder, 0, patience_s).hold()
+    thread.join()
     return seen[0], seen[1]
 
 
@@ -62,7 +64,7 @@ def test_this_machine_takes_part_where_no_second_node_is(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_a_job_that_says_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that sees another folder: how the job ended, and no waiting beyond that."""
-    monkeypatch.setattr(errand, "SEEN_S", 0.2)
+    monkeypatch.setattr(short_jobs, "SEEN_S", 0.2)
     profile = PROFILE.model_copy(update={"results": tmp_path / "elsewhere" / "file"})
     (tmp_path / "elsewhere").write_bytes(b"")
 
@@ -115,7 +117,7 @@ def test_a_folder_without_links_is_seen(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_silence_ends(tmp_path: Path) -> None:
     """Who hears nobody says so, in time."""
-    seen = Meeting(tmp_path, 0, 0.05).hold()
+    seen = FolderTrial(tmp_path, 0, 0.05).hold()
 
     assert not seen.heard
     assert seen.problem == "the other side was not heard (`hello`)"

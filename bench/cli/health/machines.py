@@ -7,9 +7,9 @@ from bench.base.text import count
 from bench.cli.health.finding import Finding, Findings
 from bench.errors import BenchError
 from bench.fleet.engines import open_engine
+from bench.fleet.profile import Profile
 from bench.fleet.trial.folder_trial import Observations
 from bench.fleet.trial.node_facts import NodeFacts, find_facts
-from bench.fleet.profile import Profile
 from bench.fleet.trial.trial import Trial, hold_trial, shorten
 
 SLOW_S = 5.0  # until a file is seen elsewhere: screens lag

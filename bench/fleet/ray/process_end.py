@@ -1,8 +1,8 @@
 """
 What is done when a process dies that had no time to do it: its child ends, its folder goes.
 
-    python -m bench.fleet.process_end child PID COMMAND...    with which process PID starts it
-    python -m bench.fleet.process_end folder PATH             until its standard input ends
+    python -m bench.fleet.ray.process_end child PID COMMAND...    with which process PID starts it
+    python -m bench.fleet.ray.process_end folder PATH             until its standard input ends
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from pathlib import Path
 
 PR_SET_PDEATHSIG = 1  # of Linux
 TRIES, PAUSE_S = 50, 0.2  # at a folder in which somebody still writes
-MODULE = (sys.executable, "-m", "bench.fleet.process_end")
+MODULE = (sys.executable, "-m", "bench.fleet.ray.process_end")
 
 
 def ended_with_me(command: list[str]) -> list[str]:

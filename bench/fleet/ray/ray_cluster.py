@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import EnvironmentProblem
-from bench.fleet.ray_messages import Begin, Wish
-from bench.fleet.ray_task import Desk, run_batch
+from bench.fleet.ray.ray_messages import Begin, Wish
+from bench.fleet.ray.ray_task import Desk, run_batch
 
 ENVIRONMENT = {  # before Ray is imported
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # workers keep their own Python under `uv run`

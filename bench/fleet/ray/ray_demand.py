@@ -5,7 +5,7 @@ import re
 from bench.errors import UsageError
 from bench.fleet.batch import Batch
 from bench.fleet.profile import Profile
-from bench.fleet.ray_cluster import Demand
+from bench.fleet.ray.ray_cluster import Demand
 
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", re.IGNORECASE)
 

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bench.errors import EnvironmentProblem
-from bench.fleet import ray_cluster
 from bench.fleet.batch import load_batch
 from bench.fleet.engine import JobState, Phase
 from bench.fleet.profile import Profile
-from bench.fleet.ray_cluster import Cluster
-from bench.fleet.ray_demand import demand_of
-from bench.fleet.ray_job import End, RayJob
-from bench.fleet.ray_tasks import Tasks
+from bench.fleet.ray import ray_cluster
+from bench.fleet.ray.ray_cluster import Cluster
+from bench.fleet.ray.ray_demand import demand_of
+from bench.fleet.ray.ray_job import End, RayJob
+from bench.fleet.ray.ray_tasks import Tasks
 
 GRACE_S = 75.0  # for a job to checkpoint; `bench work` ends its own after a minute
 POLLED_S = 0.5  # for news in one call, at most and about

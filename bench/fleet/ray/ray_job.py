@@ -9,8 +9,8 @@ from typing import Any
 from bench.base.signals import REQUEUE
 from bench.fleet.batch import Batch
 from bench.fleet.engine import JobState, Phase
-from bench.fleet.ray_cluster import Demand
-from bench.fleet.ray_messages import Finished
+from bench.fleet.ray.ray_cluster import Demand
+from bench.fleet.ray.ray_messages import Finished
 
 MOST_RESTARTS = 5  # in a row, of tasks that did not get from one checkpoint to the next
 AGAIN_S = 10.0  # until a job asks again for cells that others have

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from bench.fleet.parcel import Parcel
+from bench.fleet.ray.transfer import Transfer
 
 Wish: TypeAlias = Literal["stop", "kill", "leave"]  # leave: there is nothing to do, or no more
 
@@ -14,7 +14,7 @@ class Begin:
     """What to run: a file that nodes see, or all that a node needs which sees none."""
 
     batch: Path | None = None
-    parcel: Parcel | None = None
+    transfer: Transfer | None = None
 
 
 @dataclass(frozen=True)

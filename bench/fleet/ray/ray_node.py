@@ -8,9 +8,9 @@ from pathlib import Path
 
 from bench.data.sources import named
 from bench.errors import DataError, EnvironmentProblem
-from bench.fleet import parcel
 from bench.fleet.batch import Batch
-from bench.fleet.ray_messages import JournalLines, News, Sent
+from bench.fleet.ray import transfer
+from bench.fleet.ray.ray_messages import JournalLines, News, Sent
 from bench.results import store
 from bench.spec.cell import Cell
 
@@ -62,17 +62,17 @@ class Outgoing:
             EnvironmentProblem: there is no room for it.
         """
         left = [c for c in self.batch.cells if self._recorded.get(c.id) != self._written(c)]
-        return parcel.pack_results(left, self.batch.root)
+        return transfer.pack_results(left, self.batch.root)
 
     def _of_cell(self, cell: Cell) -> Iterator[Sent]:
         """What is new of a cell: its record with all that belongs to it, or a checkpoint."""
         written, name = self._written(cell), self._newest(cell)
         if written > self._recorded.get(cell.id, 0):
-            content = parcel.pack_results([cell], self.batch.root)
+            content = transfer.pack_results([cell], self.batch.root)
             self._recorded[cell.id] = written
             yield Sent(content)
         elif name > self._sent[cell.id]:
-            content = parcel.pack_checkpoint(cell, self.batch.root, name)
+            content = transfer.pack_checkpoint(cell, self.batch.root, name)
             self._sent[cell.id] = name
             yield Sent(content)
 

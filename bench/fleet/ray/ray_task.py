@@ -19,10 +19,12 @@ from typing import IO, Any
 
 import bench
 from bench.errors import BenchError, EnvironmentProblem
-from bench.fleet import allocation, errand, parcel, process_end
+from bench.fleet import allocation
 from bench.fleet.batch import load_batch
-from bench.fleet.ray_messages import Arrived, Begin, Finished, Message, News, Wish
-from bench.fleet.ray_node import Outgoing, need_data
+from bench.fleet.ray import process_end, transfer
+from bench.fleet.ray.ray_messages import Arrived, Begin, Finished, Message, News, Wish
+from bench.fleet.ray.ray_node import Outgoing, need_data
+from bench.fleet.trial import short_jobs
 from bench.run.worker_process import oom_kills
 
 EVERY_S = 0.2  # between two looks at the child
@@ -71,13 +73,13 @@ def run_batch(
         return
     environ = _environ(job, restarts)
     try:
-        if order.parcel is None:
+        if order.transfer is None:
             yield from _run(_see(order.batch), environ, setup, messages)
             return
         home = Path(tempfile.mkdtemp(prefix=MARK))
         alive = process_end.remove_after_me(home, environ)
         try:
-            path = parcel.unpack(order.parcel, home)
+            path = transfer.unpack(order.transfer, home)
             yield from _run(path, environ, setup, messages, alive)
         finally:
             os.close(alive)
@@ -129,7 +131,7 @@ def _run(
             if outgoing:
                 yield from outgoing.news()
             cells = outgoing.results() if outgoing else None
-            found = errand.read_found(batch) if outgoing else {}
+            found = short_jobs.read_found(batch) if outgoing else {}
             yield Finished(child.returncode, _tail(output), cells, oom_kills() > kills, found)
         finally:
             child.kill()

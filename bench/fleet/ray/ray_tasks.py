@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from bench.errors import UsageError
-from bench.fleet import ray_cluster
-from bench.fleet.deliveries import Deliveries
 from bench.fleet.job_ends import note_end
 from bench.fleet.profile import Profile
-from bench.fleet.ray_cluster import Cluster
-from bench.fleet.ray_job import End, RayJob, end_by, end_of
-from bench.fleet.ray_messages import Arrived, Begin, Finished, JournalLines, News, Sent
+from bench.fleet.ray import ray_cluster
+from bench.fleet.ray.ray_cluster import Cluster
+from bench.fleet.ray.ray_job import End, RayJob, end_by, end_of
+from bench.fleet.ray.ray_messages import Arrived, Begin, Finished, JournalLines, News, Sent
+from bench.fleet.ray.transfers import Transfers
 from bench.results.record import EngineJob
 
 
@@ -23,11 +23,11 @@ class Tasks:
 
     def __init__(self, profile: Profile, root: Path, cluster: Cluster) -> None:
         self.profile, self.root, self.cluster = profile, root, cluster
-        self.deliveries = None if profile.shared else Deliveries(root)
+        self.transfers = None if profile.shared else Transfers(root)
 
     def begin(self, job: RayJob) -> None:
         """Give a job's task to Ray, and where nodes see the results folder its batch with it."""
-        if self.deliveries is None:
+        if self.transfers is None:
             batch = job.batch.root / "batches" / job.path.name
             self.cluster.tell(job.task, Begin(batch))
         words = (job.task, job.id, job.state.restarts, self.profile.setup)
@@ -85,32 +85,32 @@ class Tasks:
 
     def beat(self) -> None:
         """Show that this process lives, where it holds leases of cells."""
-        if self.deliveries:
-            self.deliveries.beat()
+        if self.transfers:
+            self.transfers.beat()
 
     def _take(self, job: RayJob, news: News) -> None:
-        deliveries = self.deliveries
+        transfers = self.transfers
         if isinstance(news, Arrived):
             job.arrive(news.node, news.host)
-            if deliveries:
-                self._send(job, deliveries)
+            if transfers:
+                self._send(job, transfers)
         elif isinstance(news, Finished):
-            if deliveries and news.cells is not None:
-                job.problems += deliveries.land(job.batch, news.cells)
-                deliveries.write_found(job.batch, news.found)
+            if transfers and news.cells is not None:
+                job.problems += transfers.land(job.batch, news.cells)
+                transfers.write_found(job.batch, news.found)
             job.finished = news
-        elif deliveries and isinstance(news, JournalLines):
-            deliveries.write_journal(news.name, news.content)
-        elif deliveries and isinstance(news, Sent):
-            job.problems += deliveries.land(job.batch, news.cells)
+        elif transfers and isinstance(news, JournalLines):
+            transfers.write_journal(news.name, news.content)
+        elif transfers and isinstance(news, Sent):
+            job.problems += transfers.land(job.batch, news.cells)
 
-    def _send(self, job: RayJob, deliveries: Deliveries) -> None:
+    def _send(self, job: RayJob, transfers: Transfers) -> None:
         """Send a task that has begun what it needs, or tell it that there is nothing to do now."""
         data = self.profile.data or job.batch.data
         batch = job.batch.model_copy(update={"data": data})
-        parcel, job.others = deliveries.send(batch)
-        self.cluster.tell(job.task, Begin(parcel=parcel) if parcel else "leave")
+        transfer, job.others = transfers.send(batch)
+        self.cluster.tell(job.task, Begin(transfer=transfer) if transfer else "leave")
 
     def _release(self, job: RayJob) -> None:
-        if self.deliveries:
-            self.deliveries.release(job.batch.cells)
+        if self.transfers:
+            self.transfers.release(job.batch.cells)

@@ -26,7 +26,7 @@ Files = dict[str, bytes]  # by their paths in a folder
 
 
 @dataclass(frozen=True)
-class Parcel:
+class Transfer:
     """
     What a node is given.
 
@@ -43,7 +43,7 @@ class Parcel:
     ends: bytes = b""
 
 
-def pack(batch: Batch, root: Path) -> Parcel:
+def pack(batch: Batch, root: Path) -> Transfer:
     """
     Pack what a node needs to run a batch of the results folder `root`.
 
@@ -53,7 +53,7 @@ def pack(batch: Batch, root: Path) -> Parcel:
     """
     members = dict(member for cell in batch.cells for member in _members_of(cell, root))
     ends = job_ends.ends_path(root, batch.submission) if batch.submission else None
-    return Parcel(
+    return Transfer(
         batch.model_dump_json(),
         _pack(members.items()),
         tuple(_read_folder(folder) for folder in batch.plugins),
@@ -61,25 +61,25 @@ def pack(batch: Batch, root: Path) -> Parcel:
     )
 
 
-def unpack(parcel: Parcel, home: Path) -> Path:
+def unpack(transfer: Transfer, home: Path) -> Path:
     """
-    Lay a parcel out in the empty folder `home`; returns the path of its batch.
+    Lay a transfer out in the empty folder `home`; returns the path of its batch.
 
     Raises:
         UsageError: it is damaged.
         EnvironmentProblem: there is no room for it.
     """
-    batch = Batch.model_validate_json(parcel.batch)
+    batch = Batch.model_validate_json(transfer.batch)
     root = home / "results"
     root.mkdir()
-    archive.read_archive(write_file(home / "cells.tar.gz", parcel.cells), root)
+    archive.read_archive(write_file(home / "cells.tar.gz", transfer.cells), root)
     folders: list[Path] = []
-    for number, (folder, files) in enumerate(zip(batch.plugins, parcel.plugins, strict=True)):
+    for number, (folder, files) in enumerate(zip(batch.plugins, transfer.plugins, strict=True)):
         folders.append(home / "plugins" / str(number) / folder.name)
         for name, content in files.items():
             write_file(folders[-1] / name, content)
-    if parcel.ends:
-        write_file(job_ends.ends_path(root, batch.submission), parcel.ends)
+    if transfer.ends:
+        write_file(job_ends.ends_path(root, batch.submission), transfer.ends)
     return save_batch(batch.model_copy(update={"root": root, "plugins": folders}), root)
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bench.base.files import append_text, write_file
-from bench.fleet import landing, parcel
 from bench.fleet.batch import Batch
-from bench.fleet.parcel import Parcel
+from bench.fleet.ray import received, transfer
+from bench.fleet.ray.transfer import Transfer
 from bench.results import store
 from bench.results.lease import Leases, myself
 from bench.run.journal import Header
@@ -23,7 +23,7 @@ FOUND = re.compile(r"[a-z]+(\.\d)?")
 JOURNAL = re.compile(r"(jobs/[^/.][^/]*/)?events/[^/.][^/]*\.jsonl")
 
 
-class Deliveries:
+class Transfers:
     """
     What goes out of a results folder to nodes, and comes in.
 
@@ -36,7 +36,7 @@ class Deliveries:
         self.owner = myself()
         self._leases = Leases(root, self.owner)
 
-    def send(self, batch: Batch) -> tuple[Parcel | None, str]:
+    def send(self, batch: Batch) -> tuple[Transfer | None, str]:
         """
         Take the cells of a batch that nobody has ended since it was made, and pack them.
 
@@ -47,7 +47,7 @@ class Deliveries:
             EnvironmentProblem: the results folder cannot be read, written or locked.
         """
         if batch.purpose != "train":
-            return parcel.pack(batch, self.root), ""
+            return transfer.pack(batch, self.root), ""
         taken: list[Cell] = []
         others = ""
         for cell in batch.cells:
@@ -63,7 +63,7 @@ class Deliveries:
         ids = {cell.id for cell in taken}
         entries = [entry for entry in batch.entries if entry.id in ids]
         part = batch.model_copy(update={"cells": taken, "entries": entries})
-        return parcel.pack(part, self.root), others
+        return transfer.pack(part, self.root), others
 
     def land(self, batch: Batch, content: bytes) -> list[str]:
         """
@@ -73,7 +73,7 @@ class Deliveries:
             UsageError: it is no archive, or a damaged one.
             EnvironmentProblem: the disk is full, or the results folder cannot be written.
         """
-        return landing.land(content, self.root, self.owner, batch.cells, batch.before)
+        return received.land(content, self.root, self.owner, batch.cells, batch.before)
 
     def write_found(self, batch: Batch, found: Mapping[str, bytes]) -> None:
         """Lay down what a job that trains nothing found, where it is waited for."""

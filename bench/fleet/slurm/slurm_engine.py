@@ -20,13 +20,13 @@ from shutil import which
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bench.errors import EnvironmentProblem
-from bench.fleet import slurm_job, slurm_states
 from bench.fleet.batch import Batch, load_batch
 from bench.fleet.engine import JobState
 from bench.fleet.profile import Profile
+from bench.fleet.slurm import slurm_job, slurm_states
 
 if TYPE_CHECKING:
-    from bench.fleet.slurm_script import Executor
+    from bench.fleet.slurm.slurm_script import Executor
 
 COMMANDS = ("sbatch", "squeue", "scancel", "scontrol", "srun")
 TOLD_TOGETHER = 200  # jobs in one call of scancel
@@ -124,7 +124,7 @@ class Slurm:
                 yield self._executor(folder, asked, len(part)), part
 
     def _executor(self, folder: Path, asked: dict[str, Any], count: int) -> "Executor":
-        from bench.fleet.slurm_script import DEAF, Executor
+        from bench.fleet.slurm.slurm_script import DEAF, Executor
 
         profile, seen = self.profile, self._seen(folder)
         own = {key.replace("-", "_"): value for key, value in profile.sbatch.items()}

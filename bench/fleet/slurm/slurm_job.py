@@ -13,9 +13,9 @@ from bench.base import signals
 from bench.base.console import Terminal, print_text
 from bench.base.user_folders import local_folder
 from bench.errors import BenchError, EnvironmentProblem
-from bench.fleet import slurm_states
 from bench.fleet.allocation import Allocation
 from bench.fleet.engine import Phase
+from bench.fleet.slurm import slurm_states
 
 
 def run(batch: str) -> None:

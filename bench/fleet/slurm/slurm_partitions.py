@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bench.fleet import slurm_job, slurm_states
+from bench.fleet.slurm import slurm_job, slurm_states
 
 COLUMNS = "%R|%l|%D|%c|%m|%G"  # name, limit, nodes, cores, MiB and extras of a node
 

@@ -68,7 +68,7 @@ class Silence(Exception):
     """The other side did not say what was waited for."""
 
 
-class Meeting:
+class FolderTrial:
     """
     One side of it.
 

@@ -29,7 +29,7 @@ OVER = {Phase.ENDED, Phase.GONE}
 Model = TypeVar("Model", bound=Frozen)
 
 
-class Errand:
+class ShortJobs:
     """
     Some jobs, and the folder in which they say what they found.
 
@@ -124,7 +124,7 @@ class Errand:
 
 
 def folder_of(batch: Batch) -> Path:
-    """The folder of the errand that a job is part of, as the job sees it."""
+    """The folder of the short_jobs that a job is part of, as the job sees it."""
     return batch.root / "jobs" / batch.submission
 
 

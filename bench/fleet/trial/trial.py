@@ -8,13 +8,13 @@ from pathlib import Path
 from bench.base import signals
 from bench.base.files import write_file
 from bench.errors import EnvironmentProblem
-from bench.fleet import errand
 from bench.fleet.batch import Batch
 from bench.fleet.engine import Engine, JobState, Phase
-from bench.fleet.errand import Errand
-from bench.fleet.meeting import Meeting, Observations
-from bench.fleet.node_facts import NodeFacts, find_facts
 from bench.fleet.profile import Profile
+from bench.fleet.trial import short_jobs
+from bench.fleet.trial.folder_trial import FolderTrial, Observations
+from bench.fleet.trial.node_facts import NodeFacts, find_facts
+from bench.fleet.trial.short_jobs import ShortJobs
 
 JOB_S = 600.0  # that a job of a trial may take; a short one is let in sooner
 FACTS, SEEN = "facts", "seen"
@@ -78,24 +78,24 @@ def hold_trial(
         EnvironmentProblem: the engine is not there or refuses, or the folder is not writable.
     """
     trial, began = Trial(), time.monotonic()
-    visit = Errand(engine, profile, "try", root, data)
+    both = ShortJobs(engine, profile, "try", root, data)
     try:
-        job = visit.submit(side=0 if profile.shared else None)
+        job = both.submit(side=0 if profile.shared else None)
         report(f"job {job} is submitted")
-        facts, state = visit.wait(job, f"{FACTS}.0", NodeFacts, wait_s, JOB_S)
+        facts, state = both.wait(job, f"{FACTS}.0", NodeFacts, wait_s, JOB_S)
         trial.states.append(state)
         trial.queued_s = time.monotonic() - began
         if facts:
             trial.facts.append(facts)
             if profile.shared:
-                _meet(trial, visit, root, data)
+                _meet(trial, both, root, data)
         elif state.phase is Phase.QUEUED:
             why = f": {state.reason}" if state.reason else ""
             trial.problem = f"job {job} still waits after {wait_s:.0f} s{why}"
         else:
-            trial.problem = f"job {job} said nothing ({errand.words(state)})"
+            trial.problem = f"job {job} said nothing ({short_jobs.words(state)})"
     finally:
-        visit.clear()
+        both.clear()
     return trial
 
 
@@ -108,42 +108,42 @@ def take_part(batch: Batch) -> int:
     Raises:
         EnvironmentProblem: the folder cannot be written.
     """
-    folder = errand.folder_of(batch)
+    folder = short_jobs.folder_of(batch)
     try:
         facts = find_facts(batch.root, batch.data)
         write_file(folder / f"{FACTS}.{batch.side or 0}", facts.model_dump_json())
         if batch.side is not None:
-            seen = Meeting(folder, batch.side, give_up=(folder / "over").exists).hold()
+            seen = FolderTrial(folder, batch.side, give_up=(folder / "over").exists).hold()
             write_file(folder / f"{SEEN}.{batch.side}", seen.model_dump_json())
     except signals.Stopped as stopped:
         return 128 + stopped.number
     return 0
 
 
-def _meet(trial: Trial, visit: Errand, root: Path, data: Path) -> None:
+def _meet(trial: Trial, both: ShortJobs, root: Path, data: Path) -> None:
     """Have a second job on another node try the folder with the first one, or do it here."""
     here: list[Observations] = []
-    if not _begin_second(trial, visit):
+    if not _begin_second(trial, both):
         trial.facts.append(find_facts(root, data))
-        here.append(Meeting(visit.folder, 1).hold())
-    for side, job in enumerate(visit.jobs[: 2 - len(here)]):
-        seen, _ = visit.wait(job, f"{SEEN}.{side}", Observations, JOB_S)
+        here.append(FolderTrial(both.folder, 1).hold())
+    for side, job in enumerate(both.jobs[: 2 - len(here)]):
+        seen, _ = both.wait(job, f"{SEEN}.{side}", Observations, JOB_S)
         trial.observations.append(seen or Observations(problem=f"job {job} fell silent"))
     trial.observations += here
 
 
-def _begin_second(trial: Trial, visit: Errand) -> bool:
+def _begin_second(trial: Trial, both: ShortJobs) -> bool:
     """Has a second job begun soon, on another node? Says in the trial why not."""
     try:
-        job = visit.submit(trial.states[0].nodes, side=1)
+        job = both.submit(trial.states[0].nodes, side=1)
     except EnvironmentProblem as problem:
         trial.alone = str(problem)
         return False
-    facts, state = visit.wait(job, f"{FACTS}.1", NodeFacts, SECOND_S)
+    facts, state = both.wait(job, f"{FACTS}.1", NodeFacts, SECOND_S)
     if facts:
         trial.states.append(state)
         trial.facts.append(facts)
         return True
-    trial.alone = f"no second job began within {SECOND_S:.0f} s ({errand.words(state)})"
-    visit.cancel(job)
+    trial.alone = f"no second job began within {SECOND_S:.0f} s ({short_jobs.words(state)})"
+    both.cancel(job)
     return False

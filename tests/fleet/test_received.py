@@ -9,11 +9,12 @@ from samples import WEIGHTS, cell, record
 
 from bench.base.files import write_file
 from bench.errors import EnvironmentProblem, UsageError
-from bench.fleet import job_ends, parcel
+from bench.fleet import job_ends
 from bench.fleet.batch import Batch, load_batch
-from bench.fleet.deliveries import Deliveries
-from bench.fleet.ray_messages import Sent
-from bench.fleet.ray_node import Outgoing
+from bench.fleet.ray import transfer
+from bench.fleet.ray.ray_messages import Sent
+from bench.fleet.ray.ray_node import Outgoing
+from bench.fleet.ray.transfers import Transfers
 from bench.results import lease, store
 from bench.results.record import EngineJob, Record
 from bench.run import journal
@@ -62,7 +63,7 @@ def bring(here: Path, there: Path, of: Cell = CELL, before: Iterable[Record] = (
     """Pack the cell in the results folder `there`, and land it in `here`."""
     seals = {old.cell.id: old.seal for old in before}
     batch = make_batch(there, of, before=seals)
-    return Deliveries(here).land(batch, parcel.pack_results(batch.cells, there))
+    return Transfers(here).land(batch, transfer.pack_results(batch.cells, there))
 
 
 def test_a_result_lands_whole(tmp_path: Path) -> None:
@@ -132,22 +133,22 @@ def test_what_is_not_as_it_says_stays_behind(tmp_path: Path) -> None:
     assert names(store.cell_path(here, CELL)) == ["record.json"]
 
     batch = make_batch(there, cell(seed=1))
-    content = parcel.pack_results([CELL], there)
-    assert Deliveries(here).land(batch, content) == [f"{CELL.slug}: nobody asked for it"]
+    content = transfer.pack_results([CELL], there)
+    assert Transfers(here).land(batch, content) == [f"{CELL.slug}: nobody asked for it"]
     store.cell_path(there, CELL).rename(store.cell_path(there, PARENT))
     assert bring(here, there, PARENT) == [f"{PARENT.slug}: its record is that of `{CELL.slug}`"]
     with pytest.raises(UsageError, match="cut short, damaged, or no gzipped file"):
-        Deliveries(here).land(batch, content[: len(content) // 2])
+        Transfers(here).land(batch, content[: len(content) // 2])
 
 
 def test_a_cell_is_leased_while_a_node_has_it(tmp_path: Path) -> None:
     """Another run does not get it, nor is it sent where another has it; what is over is not."""
     root = tmp_path / "here"
-    mine, batch = Deliveries(root), make_batch(root)
+    mine, batch = Transfers(root), make_batch(root)
     sent, others = mine.send(batch)
     assert sent
     assert others == ""
-    other = Deliveries(root)
+    other = Transfers(root)
     sent, others = other.send(batch)
     assert sent is None
     assert others == f"{CELL.slug}: {mine.owner} has it"
@@ -163,7 +164,7 @@ def test_a_cell_is_leased_while_a_node_has_it(tmp_path: Path) -> None:
 
 def _packed(there: Path, batch: Batch) -> bytes:
     measured(there)
-    return parcel.pack_results(batch.cells, there)
+    return transfer.pack_results(batch.cells, there)
 
 
 def test_a_node_is_given_what_its_cells_need(tmp_path: Path) -> None:
@@ -179,7 +180,7 @@ def test_a_node_is_given_what_its_cells_need(tmp_path: Path) -> None:
     batch = make_batch(root, CHILD, plugins=[tmp_path / "estimators"])
     node.mkdir()
 
-    there = load_batch(parcel.unpack(parcel.pack(batch, root), node))
+    there = load_batch(transfer.unpack(transfer.pack(batch, root), node))
     assert there.cells == batch.cells
     assert there.root.is_relative_to(node)
     assert names(store.cell_path(there.root, CHILD)) == ["checkpoints", "log.txt"]
@@ -196,31 +197,31 @@ def test_plugins_that_are_too_large_do_not_travel(tmp_path: Path) -> None:
     """It is said which folder, before anything is sent."""
     folder = tmp_path / "estimators"
     folder.mkdir()
-    os.truncate(os.open(folder / "data.bin", os.O_CREAT | os.O_WRONLY), parcel.PLUGIN_BYTES + 1)
+    os.truncate(os.open(folder / "data.bin", os.O_CREAT | os.O_WRONLY), transfer.PLUGIN_BYTES + 1)
     with pytest.raises(EnvironmentProblem, match="holds more than 64 MiB"):
-        parcel.pack(make_batch(tmp_path, plugins=[folder]), tmp_path)
+        transfer.pack(make_batch(tmp_path, plugins=[folder]), tmp_path)
 
 
 def test_a_cell_is_sent_when_it_is_done(tmp_path: Path) -> None:
     """A batch that dies later loses nothing of it; what was sent is not sent again."""
     here, there = tmp_path / "here", tmp_path / "there"
     batch = make_batch(there, CELL, cell(seed=1))
-    outgoing, deliveries = Outgoing(batch), Deliveries(here)
+    outgoing, transfers = Outgoing(batch), Transfers(here)
     assert list(outgoing.news()) == []
     checkpoints(there, "000001-00000000")
     (sent,) = outgoing.news()
     assert isinstance(sent, Sent)
-    assert deliveries.land(batch, sent.cells) == []
+    assert transfers.land(batch, sent.cells) == []
     assert list(outgoing.news()) == []
     measured(there)
     (sent,) = outgoing.news()
     assert isinstance(sent, Sent)
-    assert deliveries.land(batch, sent.cells) == []
+    assert transfers.land(batch, sent.cells) == []
     assert store.find_record(here, CELL) == store.find_record(there, CELL)
     assert list(outgoing.news()) == []
 
     write_file(store.cell_path(there, batch.cells[1]) / "log.txt", "so far\n")
-    assert deliveries.land(batch, outgoing.results()) == []
+    assert transfers.land(batch, outgoing.results()) == []
     assert names(store.cell_path(here, batch.cells[1])) == ["log.txt"]
 
 
@@ -232,11 +233,11 @@ def test_journals_come_home(tmp_path: Path) -> None:
         pass
     name = writer.path.relative_to(there).as_posix()
     lines = writer.path.read_bytes().splitlines(keepends=True)
-    deliveries = Deliveries(here)
+    transfers = Transfers(here)
     for line in lines:
-        deliveries.write_journal(name, line)
+        transfers.write_journal(name, line)
     for evil in ("../events/a.jsonl", "events/../../a.jsonl", "jobs/../events/a.jsonl", "a.jsonl"):
-        deliveries.write_journal(evil, b"x")
+        transfers.write_journal(evil, b"x")
 
     (read,) = journal.journals(here, "1")
     list(read.read())

@@ -1,0 +1,1 @@
+"""Batches as array jobs of Slurm."""
