@@ -92,10 +92,9 @@ def test_leaderboard_from_disk(ran: Path, ask: Bench, monkeypatch: pytest.Monkey
         for d in ("paper", "code", "scale_free")
     ]
     assert len(set(values)) == 3
-    changed = ran / "sub" / "tiny.yaml"
-    changed.parent.mkdir(exist_ok=True)
-    changed.write_text(TINY.replace("lr: 0.1", "lr: 0.2"), encoding="utf-8")
-    assert "changed since it ran" in ask("leaderboard", changed)[2]
+    (ran / "tiny.yaml").write_text(TINY.replace("lr: 0.1", "lr: 0.2"), encoding="utf-8")
+    assert "changed since it ran" in ask("leaderboard", "tiny.yaml")[2]
+    (ran / "tiny.yaml").write_text(TINY, encoding="utf-8")
     code, _, err = ask("leaderboard", "tiny.yaml", "train.epochs=9")
     assert code == 2
     assert "run `bench run` on the suite first" in err
