@@ -64,7 +64,7 @@ newest:  ## the same with the newest that the registry has
 of-torch: $(VENV)/.dev
 	$(BIN)/python -c 'import torch; print("torch", torch.__version__)'
 	$(BIN)/python -m bench doctor | grep -E "^(ok|warn|fail) +(torch|speed-ups)"
-	$(BIN)/python -m pytest -m "slow or not slow" -n auto --dist worksteal $(OF_TORCH)
+	$(BIN)/python -m pytest -m "slow or not slow" -n auto --dist worksteal -W "ignore::DeprecationWarning" $(OF_TORCH)
 
 fuzz: $(VENV)/.dev  ## hostile input: 10,000 suites, 2,000 records and the rest (half an hour)
 	cd tests && PYTHONPATH=.. OMP_NUM_THREADS=1 ../$(BIN)/python -m fuzz $(T)
