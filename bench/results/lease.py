@@ -175,8 +175,9 @@ class Leases:
         files = LeaseFolder(home)
         last, content = files.top()
         lease = _lease(content)
-        other = lease.owner if lease and not lease.over else None
-        free = content is None or (lease and lease.over)
+        ended = lease is not None and (lease.over or lease.owner == self.owner)  # ours, lost before
+        other = lease.owner if lease and not ended else None
+        free = content is None or ended
         if not free and not self._dead(home, content or b"", other):
             return Answer(ours=False, other=other, brief=bool(lease and lease.brief))
         n = last + 1

@@ -49,7 +49,8 @@ def test_each_option_has_its_purpose() -> None:
     passed = {
         name
         for device in ("cpu", "cuda")
-        for name in compiler._options(torch.device(device))  # pyright: ignore[reportPrivateUsage]
+        for alone in (True, False)
+        for name in compiler._options(torch.device(device), alone)  # pyright: ignore[reportPrivateUsage]
     }
 
     assert passed == set(compiler.OPTIONS)

@@ -39,7 +39,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of presets with `as_it` in it."""
     (tmp_path / "presets").mkdir()
     (tmp_path / "presets" / "as_it.yaml").write_text(IT)
-    monkeypatch.setattr(preset, "files", lambda _: tmp_path)  # pyright: ignore[reportUnknownLambdaType]
+    monkeypatch.setattr(preset, "_home", lambda: tmp_path / "presets")
     return tmp_path
 
 

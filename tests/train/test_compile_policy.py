@@ -170,7 +170,7 @@ def test_a_ninth_graph_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_step_that_compiles_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor are its images counted: an epoch of one step has no throughput."""
-    monkeypatch.setattr(trainer, "compile_step", lambda call, _: call)
+    monkeypatch.setattr(trainer, "compile_step", lambda call, _, **__: call)
     clock, plugin = Clock(), ESTIMATORS.build("ste", {})
     layers = Layers(lambda role, shape: plugin.binarizer(role, shape, clock, 0), Binarization())
     net = torch.nn.Sequential(
