@@ -37,9 +37,10 @@ class IndexedRecord(Record):
     def of(cls, cell: Cell, told: dict[str, Any], facts: Facts, path: Path) -> "IndexedRecord":
         """Make one of all other fields, which were validated."""
         made = cls.model_construct(cell=cell, **told)
+        fields = vars(made)
         for name in LATER:
-            made.__dict__.pop(name, None)
-        made.__dict__.update(_facts=facts, _path=path)
+            fields.pop(name, None)
+        fields.update(_facts=facts, _path=path)
         return made
 
     @property

@@ -10,6 +10,7 @@ from typing import Any
 from bench.base.console import Terminal
 from bench.base.signals import Stopped
 from bench.base.text import printable
+from bench.fleet.board import find_boards
 from bench.run import display, journal, status
 from bench.run.events import (
     Elsewhere,
@@ -103,7 +104,9 @@ def _events(rng: Random, lines: list[bytes]) -> bytes:
 def _as_json(box: Box, _: Random, rests: dict[Path, bytes]) -> None:
     """For programs: JSON as it is defined, which has no NaN."""
     _grow(rests)
-    json.loads(printable(status.runs_as_json(box.results)), parse_constant=_no_constant)
+    json.loads(
+        printable(status.boards_as_json(box.results, find_boards)), parse_constant=_no_constant
+    )
 
 
 def _no_constant(word: str) -> None:
@@ -118,7 +121,7 @@ def _shown(box: Box, rng: Random, rests: dict[Path, bytes]) -> None:
         command(["status"])
     for run in status.all_runs(box.results):
         reports.on_terminal(run.line)
-        reports.on_terminal("\n".join(run.lines()))
+        json.dumps(run.facts())
         place = Terminal(file=io.StringIO(), width=rng.choice([20, 30, 100]))
         reports.on_terminal(display.table(run.progress, place, rng.choice([3, 50])))
 
@@ -134,19 +137,20 @@ def _on_a_terminal(box: Box, rng: Random, rests: dict[Path, bytes]) -> None:
 
 def _seen(box: Box, rests: dict[Path, bytes], out: Terminal) -> str:
     """What `bench status --watch` writes while journals grow, until somebody leaves it."""
-    every_s, wait = status.EVERY_S, status._wait  # pyright: ignore[reportPrivateUsage]
+    watch, every_s = status._Watch, status.EVERY_S  # pyright: ignore[reportPrivateUsage]
+    wait = watch.wait
 
-    def grown(*args: Any) -> Any:
+    def grown(self: Any) -> Any:
         if not rests:
             raise Stopped(2)
         _grow(rests)
-        return wait(*args)
+        return wait(self)
 
-    status.EVERY_S, status._wait = 0.0, grown  # pyright: ignore[reportPrivateUsage]
+    status.EVERY_S, watch.wait = 0.0, grown
     try:
-        status.watch_runs(box.results, out)
+        status.watch_boards(box.results, out, find_boards)
     finally:
-        status.EVERY_S, status._wait = every_s, wait  # pyright: ignore[reportPrivateUsage]
+        status.EVERY_S, watch.wait = every_s, wait
     return out.file.getvalue()  # type: ignore[attr-defined]
 
 

@@ -134,11 +134,12 @@ def presets(box: Box, rng: Random) -> Read:
 
     def read() -> None:
         fresh()
-        honest, preset.files = preset.files, lambda _: box.inside  # type: ignore[assignment]
+        honest = preset._home  # pyright: ignore[reportPrivateUsage]
+        preset._home = lambda: home  # pyright: ignore[reportPrivateUsage]
         try:
             reports.every(box, rng, planner.plan(path))
         finally:
-            preset.files = honest
+            preset._home = honest  # pyright: ignore[reportPrivateUsage]
 
     return read
 
