@@ -362,7 +362,7 @@ class Mine(Surrogate):
 
 @pytest.mark.slow
 def test_an_edited_plugin_from_end_to_end(tiny: Path, tmp_path: Path) -> None:
-    """A comment changes nothing; a constant makes its cells stale, whose weights still load."""
+    """A comment changes nothing; a constant makes its cells stale, and runs for no old record."""
     mine, root = tmp_path / "plugins" / "mine.py", tmp_path / "r"
     mine.parent.mkdir()
     text = tiny.read_text(encoding="utf-8").replace("[ste, reste]", "[ste, mine]")
@@ -385,7 +385,8 @@ def test_an_edited_plugin_from_end_to_end(tiny: Path, tmp_path: Path) -> None:
     assert not ok
     assert [s.note for s in standings.stale.values()] == [f"{mine} changed"]
     (old,) = (c for c in first.cells if c not in second.cells)
-    assert all(same for _, same in evaluation.measure_again(old.id, root, None))
+    with pytest.raises(UsageError, match="is not the `mine` that"):
+        list(evaluation.measure_again(old.id, root, None))
     assert bench(changed, "stale") == (True, second)
     assert CellStates(root, second.cells).stale == {}
     assert store.find_record(root, old) is not None
