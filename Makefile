@@ -11,7 +11,7 @@ COMMANDS := pdflatex pdftoppm chromium munged slurmctld slurmd sbatch slurmdbd m
 OLDEST := $(shell sed -n 's/^ *"torch>=\(.*\)",/\1/p' pyproject.toml)
 OF_TORCH := tests/nn tests/train tests/plugins tests/properties tests/run tests/speed
 
-.PHONY: help demo environment system test check docs pytest slow slow-computing slow-clusters \
+.PHONY: help demo environment system test check docs pytest slow slow-computing slow-clusters clusters \
   oldest newest of-torch fuzz bench fix declare renew schema hooks clean
 
 help:  ## this text
@@ -50,6 +50,9 @@ slow-computing: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow -n auto --dist worksteal --ignore tests/fleet
 
 slow-clusters: $(VENV)/.dev  # one after the other: they wait for schedulers more than they compute
+	$(BIN)/python -m pytest -m "slow and not long" tests/fleet
+
+clusters: $(VENV)/.dev  ## every test with a real Slurm and a real Ray (a quarter of an hour)
 	$(BIN)/python -m pytest -m slow tests/fleet
 
 oldest:  ## what uses torch, with the oldest one that is promised (5 GB, 20 minutes)

@@ -133,6 +133,7 @@ def call(home: Path, nodes: RayNodes, *words: str) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_a_profile_is_tried_and_measured(home: Path, nodes: RayNodes) -> None:
     """Two nodes meet in the folder; what a node measured that sees none comes home."""
     on = f"ray:address={nodes.address}"
@@ -150,6 +151,7 @@ def test_a_profile_is_tried_and_measured(home: Path, nodes: RayNodes) -> None:
 
 
 @pytest.mark.usefixtures("local")
+@pytest.mark.long
 def test_a_driver_that_is_killed_begins_again(home: Path, nodes: RayNodes) -> None:
     """Its jobs end with it; the same command goes on from the checkpoints in the shared folder."""
     words = ("--results", "shared", *on(nodes))
