@@ -27,6 +27,7 @@ PLUGIN = '''
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from torch import Tensor
@@ -45,8 +46,8 @@ class Told(Surrogate):
         return z.clamp(-1, 1)
 
     def slope(self, z: Tensor, _: Tensor, /) -> Tensor:
-        if (TOLD / "slow").exists():
-            time.sleep(float((TOLD / "slow").read_text()))
+        with suppress(FileNotFoundError):  # it may go at any moment
+            time.sleep(float((TOLD / "slow").read_text() or 0))
         if (TOLD / "eat").exists():
             EATEN.append(b"x" * 500_000_000)
         return upto(z.abs(), 1.0)
