@@ -151,14 +151,21 @@ def _below(
             yield ".".join((*package, name)), file
 
 
+def parse_code(code: bytes) -> ast.Module | None:
+    """Parse a file that may be anybody's, without its warnings; None: it is no Python."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a stranger's backslashes
+            return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
 @lru_cache(maxsize=1024)
 def list_imports(code: bytes) -> tuple[Import, ...]:
     """Every import of a file, inside of functions, too; none of what is no Python."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parse_code(code)
+    if tree is None:
         return ()
     found: list[Import] = []
     for node in ast.walk(tree):

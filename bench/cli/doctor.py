@@ -1,17 +1,12 @@
 """The command that examines this machine: parse, call, print."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bench.cli.options import Data, Results
-from bench.cli.streams import out, write_json
 from bench.errors import EnvironmentProblem
-
-if TYPE_CHECKING:
-    pass
 
 
 def doctor(
@@ -28,15 +23,9 @@ def doctor(
     As in `bench doctor --device cpu`.
     """
     from bench.cli.health.checks import examine
-    from bench.cli.health.finding import Finding, Setup
-    from bench.cli.health.text import table
+    from bench.cli.health.finding import Setup
+    from bench.cli.health.text import show
 
-    findings: list[Finding] = []
-    for finding in examine(Setup(results, data, tuple(device or ()), threads)):
-        findings.append(finding)
-        if not as_json:
-            out.print(table(finding))
-    if as_json:
-        write_json([asdict(finding) for finding in findings])
-    if any(finding.state == "fail" for finding in findings):
+    setup = Setup(results, data, tuple(device or ()), threads)
+    if not show(examine(setup), as_json=as_json):
         raise typer.Exit(EnvironmentProblem.exit_code)

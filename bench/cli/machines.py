@@ -1,9 +1,8 @@
 """The commands about profiles of machines.yaml: parse, call, print."""
 
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,9 +12,6 @@ from bench.cli.completion import offering
 from bench.cli.options import Data, Results, parse_seconds
 from bench.cli.streams import err, out, write_json
 from bench.errors import EnvironmentProblem
-
-if TYPE_CHECKING:
-    from bench.cli.health.finding import Finding
 
 machines_app = typer.Typer(no_args_is_help=True, help="Where suites run: profiles of machines.")
 
@@ -90,19 +86,13 @@ def check_machines(
     As in `bench machines check cluster`, or `bench machines check slurm:partition=gpu`.
     """
     from bench.cli.health.machines import examine_profile
-    from bench.cli.health.text import table
+    from bench.cli.health.text import show
     from bench.data.sources import data_folder
     from bench.fleet import machines_file
 
     wait_s = parse_seconds("--wait", wait)
     found = machines_file.load(profile, suite)
     folder = (data or data_folder()).absolute()
-    findings: list[Finding] = []
-    for finding in examine_profile(found, results, folder, wait_s, partial(print_text, err)):
-        findings.append(finding)
-        if not as_json:
-            out.print(table(finding))
-    if as_json:
-        write_json([asdict(finding) for finding in findings])
-    if any(finding.state == "fail" for finding in findings):
+    findings = examine_profile(found, results, folder, wait_s, partial(print_text, err))
+    if not show(findings, as_json=as_json):
         raise typer.Exit(EnvironmentProblem.exit_code)

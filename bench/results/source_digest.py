@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.base.file_states import file_digest
+from bench.base.python_files import parse_code
 from bench.errors import UsageError
 from bench.registry import BACKBONES, ESTIMATORS, Registry
 from bench.spec.cell import CORE, Binarization, Cell, Ref
@@ -284,13 +285,8 @@ def _read(file: Path | None) -> bytes | None:
 @lru_cache(maxsize=256)
 def used(code: bytes) -> tuple[str, ...]:
     """The plugins that a plugin's class says in `uses` that it builds, read and not imported."""
-    if b"uses" not in code:
-        return ()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parse_code(code) if b"uses" in code else None
+    if tree is None:
         return ()
     lines = [line for c in tree.body if isinstance(c, ast.ClassDef) for line in c.body]
     return tuple(name for line in lines for name in _texts(line))

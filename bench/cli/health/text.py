@@ -1,11 +1,27 @@
-"""How a finding is shown."""
+"""How findings are shown."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
 
 from rich.table import Table
 from rich.text import Text
 
 from bench.cli.health.finding import Finding
+from bench.cli.streams import out, write_json
 
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+
+
+def show(findings: Iterable[Finding], *, as_json: bool) -> bool:
+    """Print findings as they come, or all as JSON; returns whether none of them is a failure."""
+    shown: list[Finding] = []
+    for finding in findings:
+        shown.append(finding)
+        if not as_json:
+            out.print(table(finding))
+    if as_json:
+        write_json([asdict(finding) for finding in shown])
+    return all(finding.state != "fail" for finding in shown)
 
 
 def table(finding: Finding) -> Table:
