@@ -9,7 +9,7 @@ COMMANDS := pdflatex pdftoppm chromium munged slurmctld slurmd sbatch slurmdbd m
 
 # Of torch what is promised, and what there is: each in an environment of its own.
 OLDEST := $(shell sed -n 's/^ *"torch>=\(.*\)",/\1/p' pyproject.toml)
-OF_TORCH := tests/nn tests/train tests/plugins tests/properties tests/run tests/speed
+OF_TORCH := tests/nn tests/train tests/plugins tests/properties tests/execution tests/speed
 
 .PHONY: help demo environment system test check docs pytest slow slow-computing slow-clusters clusters \
   oldest newest of-torch fuzz bench fix declare renew schema hooks clean

@@ -15,14 +15,14 @@ from fakes import TINY
 from bench.base.files import write_file
 from bench.cli import app, streams
 from bench.cli.streams import UNBOUND
+from bench.execution import cell_run, executor
+from bench.execution.job import Job
 from bench.leaderboard.ranking import rank
 from bench.leaderboard.tables import render
 from bench.planning import checks, planner
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.results import store
 from bench.results.cell_state import CellStates
-from bench.run import cell_run, executor
-from bench.run.job import Job
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -15,13 +15,13 @@ import warnings
 from collections.abc import Callable
 
 from bench.errors import BenchError, EnvironmentProblem
+from bench.execution import cell_run
+from bench.execution.events import CellEvent, Ended, Progressed, Started
+from bench.execution.job import Job, Slot
+from bench.execution.link import RunLink
+from bench.execution.worker import JobEnd
 from bench.results import store
 from bench.results.record import Provenance, Record
-from bench.run import cell_run
-from bench.run.events import CellEvent, Ended, Progressed, Started
-from bench.run.job import Job, Slot
-from bench.run.link import RunLink
-from bench.run.worker import JobEnd
 from bench.spec.cell_status import CellStatus
 
 TINY = """

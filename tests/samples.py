@@ -9,14 +9,14 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from bench.execution import session
+from bench.execution.job import Slot
+from bench.execution.request import PreparedRun, RunRequest
 from bench.leaderboard.board import Board
 from bench.leaderboard.ranking import rank
 from bench.results import archive, store
 from bench.results.cell_state import CellStates
 from bench.results.record import Provenance, Record
-from bench.run import session
-from bench.run.job import Slot
-from bench.run.request import PreparedRun, RunRequest
 from bench.spec.cell import CORE, Binarization, Cell, DataRef, Recipe, Ref
 from bench.spec.plan import Absent, Plan, Properties, RoleInfo, Row, Witness
 from bench.spec.published import Claim, read_ledger

@@ -88,7 +88,7 @@ def overrides(_: typer.Context) -> Iterable[str]:
 
 
 def trackers(_: typer.Context) -> Iterable[str]:
-    from bench.run import tracking
+    from bench.execution import tracking
 
     return tracking.names()
 

@@ -15,10 +15,10 @@ from bench.cli.streams import err
 from bench.errors import UsageError
 
 if TYPE_CHECKING:  # imported when they are used: a run here starts without them
+    from bench.execution.request import PreparedRun
     from bench.fleet.follow import Follower
     from bench.fleet.job_options import JobOptions
     from bench.fleet.profile import Profile
-    from bench.run.request import PreparedRun
     from bench.speed.slots import SlotOptions
 
 WhenStopped = Literal["ask", "detach", "cancel"]
@@ -51,9 +51,9 @@ class Elsewhere:
             EnvironmentProblem: the engine is not here, or not installed.
             UsageError: `detach` where jobs end with this process.
         """
+        from bench.execution.display import redraws
         from bench.fleet.engines import Engines
         from bench.fleet.follow import Follower
-        from bench.run.display import redraws
 
         engines = Engines(self.root)
         attached = engines.open(self.profile).attached
@@ -82,10 +82,10 @@ class Elsewhere:
         Raises:
             EnvironmentProblem: the engine is not here, or not installed.
         """
+        from bench.execution.session import first_cells
         from bench.fleet.batch import save_batch
         from bench.fleet.claiming import Claimant
         from bench.fleet.engines import Engines
-        from bench.run.session import first_cells
 
         prepared = self.prepared
         cells = first_cells(prepared)

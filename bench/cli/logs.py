@@ -20,7 +20,7 @@ def logs(
 
     As in `bench logs ste-resnet20-w1a1-s0 --follow`.
     """
-    from bench.run import log_reader
+    from bench.execution import log_reader
 
     path = log_reader.find(results, cell)
     if follow:

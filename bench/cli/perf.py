@@ -78,7 +78,7 @@ def _progress(console: Terminal) -> "Generator[Watch, None, None]":
     from rich.live import Live
     from rich.text import Text
 
-    from bench.run.display import redraws
+    from bench.execution.display import redraws
     from bench.speed.survey import table
 
     if redraws(console):

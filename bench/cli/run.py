@@ -26,8 +26,8 @@ from bench.cli.options import (
 from bench.cli.streams import err, out, write
 
 if TYPE_CHECKING:  # imported when they are used: most commands start without them
-    from bench.run.job import Slot
-    from bench.run.request import PreparedRun
+    from bench.execution.job import Slot
+    from bench.execution.request import PreparedRun
     from bench.speed.slots import SlotOptions
 
 SHOWN = "What is shown"
@@ -158,10 +158,10 @@ def run(
     `bench run table3 --on slurm:partition=gpu,time=12h`.
     """
     from bench.cli.elsewhere import load_elsewhere
-    from bench.run import session
-    from bench.run.json_stream import JsonEventWriter
-    from bench.run.request import RunRequest, prepare
-    from bench.run.settings import RetryPolicy
+    from bench.execution import session
+    from bench.execution.json_stream import JsonEventWriter
+    from bench.execution.request import RunRequest, prepare
+    from bench.execution.settings import RetryPolicy
 
     signals.listen(requeue=requeue)
     lasting_output.outlast()

@@ -23,8 +23,8 @@ def status(
 
     As in `bench status --watch`.
     """
+    from bench.execution.status import boards_as_json, show_boards, watch_boards
     from bench.fleet.board import find_boards
-    from bench.run.status import boards_as_json, show_boards, watch_boards
 
     refuse_if(watch and as_json, "--watch is for people, --json for programs; ask for one of them")
     if as_json:

@@ -18,8 +18,8 @@ from pydantic import Field, ValidationError
 from bench.base.files import read_small, write_files
 from bench.base.validation import Frozen
 from bench.errors import UsageError
+from bench.execution.journal import Entry
 from bench.results import store
-from bench.run.journal import Entry
 from bench.spec.cell import Cell
 
 

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.base.text import count
+from bench.execution.events import Ended, Event, Retrying, Started
+from bench.execution.progress import CellProgress, RunProgress
+from bench.execution.status import Board, cell_facts, find_runs, steady
 from bench.fleet.engine import JobState, Phase
 from bench.fleet.last_look import read_look
 from bench.fleet.news import News
 from bench.fleet.submission import Submission, submissions
 from bench.results.lease import alive
-from bench.run.events import Ended, Event, Retrying, Started
-from bench.run.progress import CellProgress, RunProgress
-from bench.run.status import Board, cell_facts, find_runs, steady
 from bench.spec.cell_status import CellStatus
 
 LIVE = (Phase.QUEUED, Phase.RUNNING, Phase.UNKNOWN)
@@ -26,7 +26,7 @@ CANCELLED, KEY = "cancelled", "submission "
 
 
 class SubmissionBoard:
-    """One submission, and how far its cells are; a `bench.run.status.Board`."""
+    """One submission, and how far its cells are; a `bench.execution.status.Board`."""
 
     def __init__(self, submission: Submission) -> None:
         self.submission = submission

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from bench.base.text import count, suggest
 from bench.errors import UsageError
+from bench.execution.journal import Entry
 from bench.fleet.engines import Engines
 from bench.fleet.submission import Submission, submissions
 from bench.results import cell_folders
-from bench.run.journal import Entry
 
 
 def cancel_cells(root: Path, names: Sequence[str], engines: Engines) -> Iterator[str]:

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from bench.base.text import printable
 from bench.errors import EnvironmentProblem
+from bench.execution.events import CellEvent, Elsewhere, Ended, Listener, Retrying, Started
+from bench.execution.executor import RunResult
+from bench.execution.settings import Settings
 from bench.fleet.engine import JobState
 from bench.fleet.verdict import Course, History, Verdict, judge
 from bench.fleet.work import STALE
 from bench.results import store
 from bench.results.provenance import make_provenance
 from bench.results.record import EngineJob, Record
-from bench.run.events import CellEvent, Elsewhere, Ended, Listener, Retrying, Started
-from bench.run.executor import RunResult
-from bench.run.settings import Settings
 from bench.spec.cell import Cell
 from bench.spec.cell_status import CellStatus
 

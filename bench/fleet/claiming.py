@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.execution import journal
+from bench.execution.progress import run_progress
+from bench.execution.settings import Settings
 from bench.fleet.batch import Batch, batch_path, save_batches
 from bench.fleet.job_options import JobOptions
 from bench.fleet.plugin_copies import copy_plugins
 from bench.fleet.profile import Profile
 from bench.fleet.submission import Claim, Submission, claim_cells
 from bench.results.lease import myself
-from bench.run import journal
-from bench.run.progress import run_progress
-from bench.run.settings import Settings
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan
 

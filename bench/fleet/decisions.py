@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from bench.execution.events import Event
+from bench.execution.journal import JournalWriter
 from bench.fleet.tasks import Tasks
-from bench.run.events import Event
-from bench.run.journal import JournalWriter
 
 
 class Decisions:

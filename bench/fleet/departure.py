@@ -8,10 +8,10 @@ from typing import Literal, TypeAlias
 from bench.base import signals
 from bench.base.text import count
 from bench.errors import BenchError, EnvironmentProblem
+from bench.execution.events import Stopping
 from bench.fleet.engine import Engine
 from bench.fleet.following import CANCELLED, Following
 from bench.fleet.tasks import ENDED
-from bench.run.events import Stopping
 
 Leaving: TypeAlias = Literal["ask", "detach", "cancel"]
 NAP_S = 0.1  # in which a signal is heard

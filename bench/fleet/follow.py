@@ -14,6 +14,9 @@ from typing import Self
 
 from bench.base import signals
 from bench.errors import Detached
+from bench.execution.events import Listener
+from bench.execution.executor import RunResult
+from bench.execution.settings import Settings
 from bench.fleet.claiming import Claimant
 from bench.fleet.departure import Departure, Leaving
 from bench.fleet.engines import Engines
@@ -21,9 +24,6 @@ from bench.fleet.following import ATTACHED, Following, Pace
 from bench.fleet.job_options import JobOptions
 from bench.fleet.profile import Profile
 from bench.results.lease import Owner
-from bench.run.events import Listener
-from bench.run.executor import RunResult
-from bench.run.settings import Settings
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan
 
@@ -70,7 +70,7 @@ class Follower:
         remeasure: bool,
     ) -> RunResult:
         """
-        See every cell ended, as `bench.run.executor.execute` does.
+        See every cell ended, as `bench.execution.executor.execute` does.
 
         Raises:
             Stopped: by a signal; jobs go on, or were cancelled, as the message says.

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.base.text import count
+from bench.execution.events import CellEvent, Ended, Listener, Started
+from bench.execution.parents import Parents
 from bench.fleet.cell_fates import CellFates
 from bench.fleet.claiming import Claimant
 from bench.fleet.decisions import Decisions
@@ -20,8 +22,6 @@ from bench.fleet.tasks import Task, Tasks
 from bench.results import store
 from bench.results.lease import alive
 from bench.results.record import EngineJob
-from bench.run.events import CellEvent, Ended, Listener, Started
-from bench.run.parents import Parents
 from bench.spec.cell import Cell
 from bench.spec.cell_status import CellStatus
 

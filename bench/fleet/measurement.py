@@ -12,6 +12,7 @@ from bench.base.files import write_file
 from bench.base.text import count
 from bench.base.validation import Frozen
 from bench.errors import EnvironmentProblem
+from bench.execution.job import Slot
 from bench.fleet.batch import Batch
 from bench.fleet.engine import Engine
 from bench.fleet.plugin_copies import copy_plugins
@@ -19,7 +20,6 @@ from bench.fleet.profile import Profile
 from bench.fleet.trial import short_jobs
 from bench.fleet.trial.short_jobs import ShortJobs
 from bench.registry import add_folders
-from bench.run.job import Slot
 from bench.spec.cell import Cell
 from bench.speed import packing
 from bench.speed.measure import Measurer, Unmeasured

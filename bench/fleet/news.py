@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from bench.execution.events import CellEvent, Stopping
+from bench.execution.journal import JournalReader, journals
 from bench.results.record import EngineJob
-from bench.run.events import CellEvent, Stopping
-from bench.run.journal import JournalReader, journals
 
 
 @dataclass

@@ -25,12 +25,12 @@ from pydantic import AwareDatetime, ValidationError
 from bench.base.files import append_text, create_file, is_file, read_small
 from bench.base.validation import Frozen
 from bench.errors import UsageError
+from bench.execution.journal import Entry
 from bench.fleet.cancelled import Cancelled, cancelled_path, home
 from bench.fleet.engines import ATTACHED
 from bench.fleet.profile import Profile
 from bench.results import store
 from bench.results.lease import DEAD_S, Owner, alive, myself
-from bench.run.journal import Entry
 
 F = TypeVar("F", bound=Frozen)
 

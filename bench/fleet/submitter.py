@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import EnvironmentProblem
+from bench.execution.events import Ended
+from bench.execution.parents import Parents
 from bench.fleet.batch import batch_path
 from bench.fleet.cell_fates import CellFates
 from bench.fleet.engine import Engine
@@ -13,8 +15,6 @@ from bench.fleet.nodes import Nodes
 from bench.fleet.profile import Profile
 from bench.fleet.submission import Submission
 from bench.fleet.tasks import Task, Tasks
-from bench.run.events import Ended
-from bench.run.parents import Parents
 from bench.spec.cell_status import CellStatus
 
 REFUSED_S = 60.0  # until an engine that refused is asked again, while it has jobs of ours

@@ -14,6 +14,14 @@ from rich.console import Console
 from bench.base import signals
 from bench.base.console import print_text
 from bench.base.text import count
+from bench.execution.display import LineView
+from bench.execution.events import Ended, Listener
+from bench.execution.executor import RunResult, execute
+from bench.execution.job import Slot
+from bench.execution.journal import JournalWriter
+from bench.execution.progress import CellProgress, RunProgress
+from bench.execution.session import notify_all
+from bench.execution.settings import RetryPolicy, Settings
 from bench.fleet.allocation import Allocation
 from bench.fleet.batch import Batch, load_batch
 from bench.fleet.cancelled import Cancelled, cancelled_path
@@ -21,14 +29,6 @@ from bench.fleet.job_ends import read_ends
 from bench.fleet.trial import trial
 from bench.registry import add_folders
 from bench.results import source_digest, store
-from bench.run.display import LineView
-from bench.run.events import Ended, Listener
-from bench.run.executor import RunResult, execute
-from bench.run.job import Slot
-from bench.run.journal import JournalWriter
-from bench.run.progress import CellProgress, RunProgress
-from bench.run.session import notify_all
-from bench.run.settings import RetryPolicy, Settings
 from bench.spec.cell import Cell
 from bench.spec.cell_status import CellStatus
 from bench.speed.slots import SlotOptions, lay_out_slots

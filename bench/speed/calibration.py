@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.base.machine import cores
+from bench.execution.job import Slot
 from bench.leaderboard import tuning
 from bench.results import store
 from bench.results.cell_state import CellStates
-from bench.run.job import Slot
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan, Row, chain_part, with_ancestry
 from bench.speed import packing

@@ -19,8 +19,8 @@ import torch
 from bench.base.machine import cores
 from bench.data.dataset import Dataset, silent
 from bench.errors import BenchError
+from bench.execution.job import Slot
 from bench.registry import ESTIMATORS, add_folders
-from bench.run.job import Slot
 from bench.spec.cell import Cell
 from bench.speed import throughput
 from bench.speed.processes import ProcessFailed, run_at_once

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from bench.base import machine
-from bench.run.job import Slot
+from bench.execution.job import Slot
 from bench.spec.cell import Cell
 from bench.speed.measure import Measurer, Unmeasured
 from bench.speed.slots import SlotOptions, lay_out_slots

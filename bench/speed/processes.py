@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 from bench.base import signals
 from bench.errors import BenchError, exhausted
-from bench.run import worker_process
-from bench.run.cell_log import redirect
-from bench.run.worker_main import prepare_process
+from bench.execution import worker_process
+from bench.execution.cell_log import redirect
+from bench.execution.worker_main import prepare_process
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from bench.base.machine import cores
 from bench.errors import EnvironmentProblem, UsageError
-from bench.run.job import Slot
+from bench.execution.job import Slot
 
 PerGpu: TypeAlias = int | Literal["auto"] | None
 

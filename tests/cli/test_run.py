@@ -15,7 +15,7 @@ import torch
 from fakes import TINY
 
 import bench
-from bench.run.journal import journals
+from bench.execution.journal import journals
 
 Bench = Callable[..., tuple[int, str, str]]
 

@@ -20,10 +20,10 @@ from bench.data.image_folder import Folder
 from bench.data.prefetch import CopyStream, PendingCopy
 from bench.data.sources import ImageNet
 from bench.errors import DataError, EnvironmentProblem
+from bench.execution import cell_run
+from bench.execution.job import Job
 from bench.planning.planner import plan
 from bench.results import store
-from bench.run import cell_run
-from bench.run.job import Job
 
 CLASSES = ("ant", "bee", "cat")
 CPU = torch.device("cpu")

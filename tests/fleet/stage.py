@@ -15,11 +15,11 @@ from pathlib import Path
 
 from slurm_cluster import SlurmCluster, until
 
+from bench.execution.events import Ended, Event
+from bench.execution.journal import journals
 from bench.fleet.engine import JobState, Phase
 from bench.results.record import Record
 from bench.results.record_diff import VOLATILE
-from bench.run.events import Ended, Event
-from bench.run.journal import journals
 
 HOME = Path(__file__).parents[2]
 PLUGIN = '''

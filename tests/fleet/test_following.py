@@ -15,6 +15,9 @@ from told_engine import ToldEngine
 
 from bench.base import signals
 from bench.errors import BenchError, Detached, EnvironmentProblem, UsageError
+from bench.execution.events import Elsewhere, Ended, Event, Retrying, Stopping
+from bench.execution.executor import RunResult
+from bench.execution.settings import RetryPolicy, Settings
 from bench.fleet.batch import Batch
 from bench.fleet.board import find_boards
 from bench.fleet.cancellation import cancel_cells
@@ -27,9 +30,6 @@ from bench.fleet.profile import Profile
 from bench.fleet.submission import submissions
 from bench.results import store
 from bench.results.lease import myself
-from bench.run.events import Elsewhere, Ended, Event, Retrying, Stopping
-from bench.run.executor import RunResult
-from bench.run.settings import RetryPolicy, Settings
 from bench.spec.cell import Cell, Parent
 from bench.spec.cell_status import CellStatus
 from bench.spec.plan import Plan

@@ -8,6 +8,7 @@ import pytest
 from samples import cell
 
 from bench.errors import UsageError
+from bench.execution import journal
 from bench.fleet.batch import Batch
 from bench.fleet.engine import Phase
 from bench.fleet.profile import Profile
@@ -15,7 +16,6 @@ from bench.fleet.ray.ray_cluster import Demand
 from bench.fleet.ray.ray_demand import demand_of
 from bench.fleet.ray.ray_job import MOST_RESTARTS, End, RayJob, end_of
 from bench.fleet.ray.ray_messages import Finished
-from bench.run import journal
 
 LOST = End("NODE_FAIL", "gone", lost=True)
 

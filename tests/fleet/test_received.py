@@ -9,6 +9,7 @@ from samples import WEIGHTS, cell, record
 
 from bench.base.files import write_file
 from bench.errors import EnvironmentProblem, UsageError
+from bench.execution import journal
 from bench.fleet import job_ends
 from bench.fleet.batch import Batch, load_batch
 from bench.fleet.ray import transfer
@@ -17,7 +18,6 @@ from bench.fleet.ray.ray_node import Outgoing
 from bench.fleet.ray.transfers import Transfers
 from bench.results import lease, store
 from bench.results.record import EngineJob, Record
-from bench.run import journal
 from bench.spec.cell import Cell
 from bench.train.weights import digest
 

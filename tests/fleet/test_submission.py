@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.base.files import create_file
+from bench.execution.journal import Entry
 from bench.fleet.profile import Profile
 from bench.fleet.submission import Claim, claim_cells
 from bench.results.lease import myself
-from bench.run.journal import Entry
 
 
 def claim(number: int, cells: list[str], batches: list[str]) -> Claim:

@@ -11,6 +11,9 @@ from fakes import TINY
 from bench.base import signals
 from bench.base.console import Terminal
 from bench.errors import UsageError
+from bench.execution import journal
+from bench.execution.executor import RunResult
+from bench.execution.progress import run_progress
 from bench.fleet import work
 from bench.fleet.allocation import Allocation, environment, find_allocation
 from bench.fleet.batch import Batch, load_batch, save_batch
@@ -20,9 +23,6 @@ from bench.planning import planner
 from bench.results import store
 from bench.results.record import EngineJob
 from bench.results.record_diff import diff_records
-from bench.run import journal
-from bench.run.executor import RunResult
-from bench.run.progress import run_progress
 from bench.spec.cell import Cell
 
 JOB = Allocation(engine="test", job="7", node="n1")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import samples
 
+from bench.execution.events import Elsewhere, Ended, Started
+from bench.execution.journal import JournalWriter
 from bench.fleet.batch import Batch, load_batch
 from bench.fleet.engine import JobState, Phase
 from bench.results import store
 from bench.results.record import EngineJob
-from bench.run.events import Elsewhere, Ended, Started
-from bench.run.journal import JournalWriter
 from bench.spec.cell import Cell
 from bench.spec.cell_status import CellStatus
 

@@ -16,10 +16,10 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from bench.errors import DataError
+from bench.execution import cell_run
+from bench.execution.job import Job
 from bench.results import store
 from bench.results.record import Record
-from bench.run import cell_run
-from bench.run.job import Job
 from bench.spec.cell import Cell
 from bench.train import checkpoint
 from bench.train.checkpoint_files import Manifest

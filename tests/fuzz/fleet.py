@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from random import Random
 
 from bench.base.text import printable
+from bench.execution import journal
 from bench.fleet import machines_file, submission
 from bench.fleet.profile import Profile
 from bench.results.lease import myself
-from bench.run import journal
 from fuzz import mutate, reports
 from fuzz.box import Box, Read, misplace
 from fuzz.sound import command, measured

@@ -10,9 +10,8 @@ from typing import Any
 from bench.base.console import Terminal
 from bench.base.signals import Stopped
 from bench.base.text import printable
-from bench.fleet.board import find_boards
-from bench.run import display, journal, status
-from bench.run.events import (
+from bench.execution import display, journal, status
+from bench.execution.events import (
     Elsewhere,
     Ended,
     Moved,
@@ -22,6 +21,7 @@ from bench.run.events import (
     Stopping,
     TakenOver,
 )
+from bench.fleet.board import find_boards
 from bench.spec.cell_status import CellStatus
 from fuzz import mutate, reports
 from fuzz.box import Box, Read, misplace

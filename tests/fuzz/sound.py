@@ -9,11 +9,11 @@ import torch
 
 from bench.cli import app
 from bench.errors import UsageError
+from bench.execution import cell_run
+from bench.execution.job import Job
 from bench.planning import planner
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.results import store
-from bench.run import cell_run
-from bench.run.job import Job
 from bench.spec.plan import Plan
 from bench.train import checkpoint_folders
 from fuzz import reports

@@ -7,11 +7,11 @@ import pytest
 from rich.console import Console
 
 from bench.errors import PluginError
+from bench.execution.request import RunRequest, prepare
 from bench.leaderboard.ranking import rank
 from bench.leaderboard.tables import render
 from bench.leaderboard.tables.formats import TableFormat
 from bench.planning import checks, planner
-from bench.run.request import RunRequest, prepare
 from bench.spec.plan import Plan
 
 pytestmark = pytest.mark.checks

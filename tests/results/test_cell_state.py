@@ -13,17 +13,17 @@ from samples import record
 from bench.base.files import write_file
 from bench.cli import plan_text
 from bench.errors import EmptyMatch, UsageError
+from bench.execution import executor, session
+from bench.execution.events import Ended
+from bench.execution.executor import RunResult
+from bench.execution.job import Slot
+from bench.execution.request import PreparedRun, RunRequest
+from bench.execution.settings import Settings
 from bench.planning.planner import plan
 from bench.results import lease, source_digest, store
 from bench.results.cell_state import CellStates
 from bench.results.garbage import find_leftovers, report_garbage
 from bench.results.lease_files import OLD
-from bench.run import executor, session
-from bench.run.events import Ended
-from bench.run.executor import RunResult
-from bench.run.job import Slot
-from bench.run.request import PreparedRun, RunRequest
-from bench.run.settings import Settings
 from bench.spec.cell import Cell
 from bench.spec.cell_status import CellStatus
 from bench.spec.plan import Plan

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.execution.job import Slot
 from bench.planning.planner import plan
 from bench.registry import ESTIMATORS
 from bench.results import store
 from bench.results.cell_state import CellStates
-from bench.run.job import Slot
 from bench.speed import budget, calibration, measure, packing, processes
 from bench.speed.measure import CopyMeasurement, CopyTask, Measurer, Unmeasured
 from bench.speed.step_time import StepTimes

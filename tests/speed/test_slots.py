@@ -6,7 +6,7 @@ import pytest
 
 from bench.base.machine import cores
 from bench.errors import EnvironmentProblem, UsageError
-from bench.run.job import Slot
+from bench.execution.job import Slot
 from bench.speed.slots import SlotOptions, lay_out_slots
 
 

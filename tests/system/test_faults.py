@@ -13,13 +13,13 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import fakes
-from bench.run import worker_process
+from bench.execution import worker_process
 from bench.spec.cell import Cell
 from bench.errors import BenchError
-from bench.run.executor import execute
-from bench.run.settings import Settings
-from bench.run.job import Slot
-from bench.run.journal import Entry, JournalWriter
+from bench.execution.executor import execute
+from bench.execution.settings import Settings
+from bench.execution.job import Slot
+from bench.execution.journal import Entry, JournalWriter
 from bench.results.cell_state import CellStates
 root = Path(sys.argv[1])
 cells = [Cell.model_validate_json(line) for line in Path(sys.argv[2]).read_text().splitlines()]

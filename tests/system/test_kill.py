@@ -20,12 +20,12 @@ from pathlib import Path
 
 import pytest
 
+from bench.execution import cell_run
+from bench.execution.job import Job
 from bench.planning.planner import plan
 from bench.results import store
 from bench.results.record import Record
 from bench.results.record_diff import VOLATILE
-from bench.run import cell_run
-from bench.run.job import Job
 from bench.spec.cell import Cell
 
 INTERVALS = (0.0, 0.02, 0.2)  # seconds between checkpoints: every step to one an epoch
@@ -33,7 +33,7 @@ CONTEXT = multiprocessing.get_context("forkserver")
 PRELOAD = [
     "bench.train.checkpoint",
     "bench.train.model",
-    "bench.run.cell_run",
+    "bench.execution.cell_run",
     "torch._dynamo",
 ]
 CONTEXT.set_forkserver_preload(PRELOAD)

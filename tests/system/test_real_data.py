@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.execution import executor
+from bench.execution.job import Slot
+from bench.execution.settings import Settings
 from bench.planning import planner
 from bench.results import store
-from bench.run import executor
-from bench.run.job import Slot
-from bench.run.settings import Settings
 
 pytestmark = pytest.mark.slow
 COPY = os.environ.get("BENCH_TEST_CIFAR10", "")

@@ -23,10 +23,10 @@ from pathlib import Path
 import fakes
 from bench.results import lease
 from bench.results.owner import alive, myself
-from bench.run import work_queue, worker_process
-from bench.run.executor import execute
-from bench.run.job import Slot
-from bench.run.settings import Settings
+from bench.execution import work_queue, worker_process
+from bench.execution.executor import execute
+from bench.execution.job import Slot
+from bench.execution.settings import Settings
 from bench.spec.cell import Cell
 
 lease.BEAT_S, work_queue.CHECK_S = 0.2, 0.2

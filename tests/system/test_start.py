@@ -50,7 +50,7 @@ COMMANDS: dict[str, set[str]] = {  # each with what it imports of those
 SHARED = (  # imported once, before all commands, to whom they then count
     "bench.leaderboard.ranking",
     "bench.leaderboard.tables.render",
-    "bench.run.status",
+    "bench.execution.status",
 )
 SCRIPT = """
 import importlib, json, os, sys

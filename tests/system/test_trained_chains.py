@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from chains import SUITE, write
 
+from bench.execution import cell_run
+from bench.execution.job import Job
+from bench.execution.link import RunLink
 from bench.planning.planner import plan
 from bench.results import store
 from bench.results.record import Record
 from bench.results.record_diff import diff_records
-from bench.run import cell_run
-from bench.run.job import Job
-from bench.run.link import RunLink
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan
 

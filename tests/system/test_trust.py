@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from bench.base.files import write_file
+from bench.execution import cell_run
+from bench.execution.job import Job
 from bench.planning import planner
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.results import cell_folders, plan_owner, store
-from bench.run import cell_run
-from bench.run.job import Job
 
 Ask = Callable[..., tuple[int, str, str]]
 MINE = '''"""Mine."""

@@ -21,15 +21,15 @@ from samples import ORIGIN, snapshot
 
 from bench.base.files import write_file
 from bench.errors import EnvironmentProblem
+from bench.execution import cell_run, resume
+from bench.execution.cell_run import CellRun
+from bench.execution.events import Ended, Event, Noted, Progressed
+from bench.execution.job import Job
+from bench.execution.link import RunLink
 from bench.planning.planner import plan
 from bench.results import store
 from bench.results.record import Provenance, Record
 from bench.results.record_diff import VOLATILE
-from bench.run import cell_run, resume
-from bench.run.cell_run import CellRun
-from bench.run.events import Ended, Event, Noted, Progressed
-from bench.run.job import Job
-from bench.run.link import RunLink
 from bench.train import checkpoint, checkpoint_files, checkpoint_folders, model
 from bench.train.checkpoint import CheckpointWriter
 from bench.train.checkpoint_files import Manifest
@@ -611,8 +611,8 @@ ls {root}/cells/*
 RUN = """
 from pathlib import Path
 from bench.spec.cell import Cell
-from bench.run.cell_run import run
-from bench.run.job import Job
+from bench.execution.cell_run import run
+from bench.execution.job import Job
 cell = Cell.model_validate_json(Path("{cell}").read_text())
 run(Job(cell, Path("{root}"), "cpu", 1, 0, False, Path("data"), (), (), 0.0))
 """

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from bench.base.files import write_file
+from bench.execution.cell_run import run
+from bench.execution.job import Job
 from bench.leaderboard.ranking import rank
 from bench.results import store
 from bench.results.record import Receipt
 from bench.results.record_diff import first_differing_step
-from bench.run.cell_run import run
-from bench.run.job import Job
 from bench.spec.cell import Cell
 from bench.train import determinism
 from bench.train.ranks import ALONE, Ranks

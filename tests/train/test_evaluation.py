@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from bench.execution import cell_run
+from bench.execution.job import Job
 from bench.planning.planner import plan
 from bench.results import store
-from bench.run import cell_run
-from bench.run.job import Job
 from bench.train import evaluation
 
 

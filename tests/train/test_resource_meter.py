@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from bench.execution import cell_run
+from bench.execution.job import Job
+from bench.execution.link import RunLink
 from bench.results import store
-from bench.run import cell_run
-from bench.run.job import Job
-from bench.run.link import RunLink
 from bench.spec.cell import Cell
 from bench.train import gpu_energy, resource_meter
 from bench.train.resource_meter import ResourceMeter

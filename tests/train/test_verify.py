@@ -9,11 +9,11 @@ from samples import ORIGIN, snapshot
 
 from bench.base.files import write_file
 from bench.cli import streams
+from bench.execution import cell_run
+from bench.execution.job import Job
 from bench.planning import planner
 from bench.registry import BACKBONES, ESTIMATORS
 from bench.results import cell_folders, source_digest, store
-from bench.run import cell_run
-from bench.run.job import Job
 from bench.spec.cell_status import CellStatus
 from bench.train import checkpoint
 

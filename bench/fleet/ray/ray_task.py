@@ -19,13 +19,13 @@ from typing import IO, Any
 
 import bench
 from bench.errors import BenchError, EnvironmentProblem
+from bench.execution.worker_process import oom_kills
 from bench.fleet import allocation
 from bench.fleet.batch import load_batch
 from bench.fleet.ray import process_end, transfer
 from bench.fleet.ray.ray_messages import Arrived, Begin, Finished, Message, News, Wish
 from bench.fleet.ray.ray_node import Outgoing, need_data
 from bench.fleet.trial import short_jobs
-from bench.run.worker_process import oom_kills
 
 EVERY_S = 0.2  # between two looks at the child
 MARK = "signbench-job-"  # how the folder begins that a batch has on a node

@@ -11,12 +11,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bench.base.files import append_text, write_file
+from bench.execution.journal import Header
 from bench.fleet.batch import Batch
 from bench.fleet.ray import received, transfer
 from bench.fleet.ray.transfer import Transfer
 from bench.results import store
 from bench.results.lease import Leases, myself
-from bench.run.journal import Header
 from bench.spec.cell import Cell
 
 FOUND = re.compile(r"[a-z]+(\.\d)?")
