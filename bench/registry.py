@@ -81,7 +81,7 @@ class Registry(Generic[P]):
         found = {
             name: Origin(
                 f"{self.package}/{name}.py",
-                module=f"{self.package}.{name}",
+                module=f"bench.shipped.{self.package}.{name}",
                 file=find_beside(name, home),
             )
             for name in (m.name for m in pkgutil.iter_modules([str(home)]))
@@ -193,7 +193,7 @@ class Registry(Generic[P]):
     def _import(self, origin: Origin) -> type[P]:
         try:
             module_name, _, attribute = origin.module.partition(":")
-            if origin.file and not _is_reachable(origin):
+            if origin.file and not origin.shipped:
                 module = import_file(origin.file)
             else:
                 module = importlib.import_module(module_name)
@@ -239,19 +239,6 @@ class Registry(Generic[P]):
         except Exception as error:  # whatever a stranger's class raises
             message = f"`{name}` raises {type(error).__name__}: {error}"
             raise PluginError(message) from error
-
-
-def _is_reachable(origin: Origin) -> bool:
-    """Does Python's path lead to a shipped file, and not to a stranger's package of its name?"""
-    if not origin.shipped or origin.file is None:
-        return False
-    package = origin.module.partition(".")[0]
-    try:
-        spec = importlib.util.find_spec(package)  # a top-level name: nothing is imported
-    except (ImportError, ValueError):
-        return False
-    places = [*(spec.submodule_search_locations or [])] if spec else []
-    return [Path(place).resolve() for place in places] == [shipped(package)]
 
 
 def _file(origin: Origin) -> Path | None:

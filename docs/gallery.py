@@ -66,7 +66,7 @@ def rule(doc: str) -> Rule:
 
 def shipped() -> list[str]:
     """Estimators that are part of the program, strangers' left aside."""
-    return [name for name, o in ESTIMATORS.origins().items() if o.module == f"estimators.{name}"]
+    return [name for name, o in ESTIMATORS.origins().items() if o.shipped]
 
 
 def pages() -> Iterator[tuple[str, str]]:

@@ -16,6 +16,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
+from bench.shipped import HOME
+
 # level of dots, module, names that are imported from it
 Import: TypeAlias = tuple[int, str, tuple[str, ...]]
 LIBRARY = frozenset({"bench", *sys.stdlib_module_names})  # never followed
@@ -24,8 +26,8 @@ MOST_FILES = 2_000  # of a package; those beyond it are not looked at
 
 
 def shipped(name: str) -> Path:
-    """The folder of that name that is installed beside `bench`, whatever is on Python's path."""
-    return Path(__file__).resolve().parents[2] / name
+    """The folder of what ships, `estimators`, `backbones` or `suites`, wherever that lies."""
+    return HOME / name
 
 
 def follow_imports(file: Path) -> dict[str, Path]:

@@ -2,7 +2,6 @@
 
 import math
 import os
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bench.base.python_files import shipped
 from bench.base.text import suggest
 from bench.base.yaml_document import Problem, parse, read
 from bench.errors import SuiteError
 
-SHIPPED = [
-    path.read_text(encoding="utf-8") for path in sorted(Path(str(files("suites"))).glob("*.yaml"))
-]
+SHIPPED = [path.read_text(encoding="utf-8") for path in sorted(shipped("suites").glob("*.yaml"))]
 FUZZ = settings(max_examples=300, deadline=None, derandomize=True, database=None)
 
 

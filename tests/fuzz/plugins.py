@@ -2,11 +2,11 @@
 
 import contextlib
 import json
-from importlib.resources import files
 from pathlib import Path
 from random import Random
 
 from bench.base.files import write_file
+from bench.base.python_files import shipped
 from bench.base.yaml_document import parse
 from bench.cli import catalogue
 from bench.errors import BenchError, PluginError
@@ -73,8 +73,8 @@ FILES = [
 def _source(rng: Random, base: str) -> bytes:
     """A shipped plugin of that kind, damaged line by line, or in its bytes."""
     package, names = SOURCES_OF[base]
-    shipped = Path(str(files(package))) / f"{rng.choice(names)}.py"
-    lines = shipped.read_text(encoding="utf-8").split("\n")
+    path = shipped(package) / f"{rng.choice(names)}.py"
+    lines = path.read_text(encoding="utf-8").split("\n")
     for _ in range(rng.randint(1, 2)):
         place = rng.randrange(len(lines))
         body = [i for i, line in enumerate(lines) if line.startswith("class ")]

@@ -1,11 +1,11 @@
 """Suites, and the ledgers and presets that they name."""
 
 import json
-from importlib.resources import files
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from bench.base.python_files import shipped
 from bench.base.yaml_document import parse
 from bench.planning import explain, planner
 from bench.spec import preset
@@ -14,7 +14,7 @@ from fuzz import mutate, reports
 from fuzz.box import Box, Read
 from fuzz.sound import TINY, command, fresh
 
-SHIPPED = Path(str(files("suites")))
+SHIPPED = shipped("suites")
 NAMES = [
     *("x.yaml",) * 12,
     *("...yaml", "..yaml", ".yaml", "-.yaml", "[red].yaml", "a b.yaml", "é\u202e.yaml"),

@@ -6,8 +6,8 @@ from torch import nn
 
 from bench.nn.clock import Clock
 from bench.nn.contract import Estimator
+from bench.registry import ESTIMATORS
 from bench.spec.cell import Role
-from estimators.ste import STE
 
 
 class Quantizer(Estimator):
@@ -19,13 +19,13 @@ class Quantizer(Estimator):
         return nn.Identity()
 
 
-class Ternary(STE):
+class Ternary(Quantizer):
     def bits(self, role: Role) -> int:
         return 2 if role == "W" else 1
 
 
 def test_an_estimator_without_fields_of_bits_has_one() -> None:
-    ste = STE()
+    ste = ESTIMATORS.build("ste", {})
     assert (ste.bits("W"), ste.bits("A")) == (1, 1)
     assert ste.with_bits({"W": 2, "A": 2}) is ste
     assert Ternary().with_bits({"W": 1}).bits("W") == 2

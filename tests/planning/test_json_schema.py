@@ -3,18 +3,18 @@
 import json
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
+from bench.base.python_files import shipped
 from bench.base.yaml_document import parse
 from bench.planning.json_schema import make_schema
 from bench.registry import ESTIMATORS
 
-SUITES = sorted(Path(str(files("suites"))).glob("*.yaml"))
+SUITES = sorted(shipped("suites").glob("*.yaml"))
 TEXT = """\
 estimators: {ste: {clip: 2}}
 backbones: resnet20

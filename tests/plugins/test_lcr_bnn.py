@@ -1,5 +1,6 @@
 """LCR-BNN's loss against its released code, and how it stands on its base."""
 
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -11,8 +12,8 @@ from bench.nn.clock import Clock
 from bench.nn.coach import Seen, Teaching
 from bench.plugin import Coach, Recipe
 from bench.registry import ESTIMATORS
-from estimators.lcr_bnn import matrix, sigma
 
+CODE: Any = import_module("bench.shipped.estimators.lcr_bnn")
 RECIPE = Recipe(epochs=4)
 
 
@@ -55,8 +56,8 @@ def test_is_the_released_loss(case: Case) -> None:
         found[f"grad_stage{i}_b"] = stage.grad
     for i in range(3):
         for who, stages in (("b", all_seen.stage), ("f", all_seen.teacher.stage)):
-            r = matrix(stages[i], stages[i + 1]).detach()
-            found[f"sigma_{i}_{who}"] = sigma(r, 1)
+            r = CODE.matrix(stages[i], stages[i + 1]).detach()
+            found[f"sigma_{i}_{who}"] = CODE.sigma(r, 1)
             if who == "b":
                 found[f"retention_{i}"] = r
     assert found.keys() == case.results.keys()
@@ -79,10 +80,10 @@ def test_weight_of_the_loss() -> None:
 
 def test_more_steps_come_near_the_largest_singular_value() -> None:
     """σ after thirty steps is the spectral norm of the retention matrix."""
-    r = matrix(given("stage0_b"), given("stage1_b"))
+    r = CODE.matrix(given("stage0_b"), given("stage1_b"))
 
-    torch.testing.assert_close(sigma(r, 30), torch.linalg.matrix_norm(r, 2), rtol=1e-6, atol=0)
-    torch.testing.assert_close(sigma(torch.zeros_like(r), 1), torch.full((2,), 1e-6).double())
+    torch.testing.assert_close(CODE.sigma(r, 30), torch.linalg.matrix_norm(r, 2), rtol=1e-6, atol=0)
+    torch.testing.assert_close(CODE.sigma(torch.zeros_like(r), 1), torch.full((2,), 1e-6).double())
 
 
 @pytest.mark.parametrize("base", ["ir_net", "rbnn_full"])

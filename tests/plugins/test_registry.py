@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-import estimators
+import bench
+from bench.base.python_files import shipped
 from bench.cli import catalogue
 from bench.errors import PluginError
 from bench.plugin import Backbone, Estimator
 from bench.registry import BACKBONES, ESTIMATORS, Registry
 
-BUILT_IN = sorted(path.stem for path in Path(estimators.__path__[0]).glob("[!_]*.py"))
+BUILT_IN = sorted(path.stem for path in shipped("estimators").glob("[!_]*.py"))
 GOOD = """
 from bench.plugin import Surrogate
 
@@ -86,7 +87,7 @@ def refused(registry: Registry[Estimator], name: str) -> str:
 def test_a_file_of_the_package_is_a_plugin() -> None:
     """The shipped estimators and backbones are found by their files' names."""
     assert [name for name in ESTIMATORS.names() if "@" not in name] == BUILT_IN
-    assert ESTIMATORS.load("ede").__module__ == "estimators.ede"
+    assert ESTIMATORS.load("ede").__module__ == "bench.shipped.estimators.ede"
     assert issubclass(BACKBONES.load("resnet20"), Backbone)
 
 
@@ -162,7 +163,7 @@ def test_a_distribution_cannot_take_a_name(registry: Registry[Estimator], site: 
     """An entry point called like a shipped estimator never stands in for it."""
     install(site, "strange", "[bench.estimators]\nste = strange:Mine\n")
 
-    assert registry.load("ste").__module__ == "estimators.ste"
+    assert registry.load("ste").__module__ == "bench.shipped.estimators.ste"
     assert refused(registry, "ste@entry point strange:Mine") == (
         "entry point strange:Mine: its name is taken by estimators/ste.py; rename it"
     )
@@ -179,7 +180,7 @@ def test_a_package_on_the_path_takes_no_name(tmp_path: Path) -> None:
         "from pathlib import Path; print(ESTIMATORS.load('ste').formula, len(ESTIMATORS.names()), "
         "[n for n in ESTIMATORS.names() if '@' in n], find_suite(Path('table3')).is_file())"
     )
-    home = str(Path(estimators.__path__[0]).parent)
+    home = str(Path(bench.__file__).parents[1])
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60,
         cwd=tmp_path, env={"PYTHONPATH": f"{tmp_path}:{home}", "PATH": "/usr/bin:/bin"},
@@ -231,7 +232,7 @@ def test_a_file_cannot_take_a_name(registry: Registry[Estimator], tmp_path: Path
     """A local file called like a shipped estimator is listed with the reason, and never used."""
     (tmp_path / "ste.py").write_text(GOOD)
 
-    assert registry.load("ste").__module__ == "estimators.ste"
+    assert registry.load("ste").__module__ == "bench.shipped.estimators.ste"
     assert refused(registry, f"ste@{tmp_path}/ste.py") == (
         f"{tmp_path}/ste.py: its name is taken by estimators/ste.py; rename it"
     )

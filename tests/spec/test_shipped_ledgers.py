@@ -2,14 +2,14 @@
 
 import re
 from collections import Counter
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-FOLDER = Path(str(files("suites"))) / "published"
+from bench.base.python_files import shipped
+
+FOLDER = shipped("suites") / "published"
 LEDGER: dict[str, Any] = {
     path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
     for path in sorted(FOLDER.glob("*.yaml"))

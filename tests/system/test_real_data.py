@@ -1,7 +1,6 @@
-"""Slow: a few steps on real CIFAR-10 images, and the wheel in an empty place."""
+"""Slow: a few steps on real CIFAR-10 images."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,47 +42,3 @@ def test_real_images_are_learned(tmp_path: Path) -> None:
         assert losses[-1] < losses[0]
         assert record.best_acc
         assert record.best_acc > 0.12
-
-
-def test_the_wheel_works_from_an_empty_directory(tmp_path: Path) -> None:
-    """Built, unpacked alone and run elsewhere, the wheel finds its plugins and its suites."""
-    root = Path(__file__).parent.parent.parent
-    source = tmp_path / "source"
-    aside = {".venv", ".git", "results", "tests", "data"}  # of the root alone
-
-    def ignored(folder: str, names: list[str]) -> set[str]:
-        return aside & {*names} if Path(folder) == root else set()
-
-    shutil.copytree(root, source, ignore=ignored)
-    build = [
-        sys.executable,
-        "-m",
-        "hatchling",
-        "build",
-        "-t",
-        "wheel",
-        "-d",
-        str(tmp_path / "dist"),
-    ]
-    subprocess.run(build, cwd=source, check=True, capture_output=True)
-    (wheel,) = (tmp_path / "dist").glob("*.whl")
-    place = tmp_path / "site"
-    shutil.unpack_archive(wheel, place, format="zip")
-    empty = tmp_path / "empty"
-    empty.mkdir()
-
-    def bench(*args: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-c", "from bench.cli.app import main; main()", *args],
-            cwd=empty, env=os.environ | {"PYTHONPATH": str(place)}, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
-
-    sizes = "data={digits: {train: 64, test: 50}}"
-    run = bench("run", "quickstart", sizes, "train.epochs=3", "-k", "estimator=reste & seed=0")
-    assert run.returncode == 0, run.stderr
-    assert "1 of 21 cells recorded" in run.stdout
-    assert "suite.schema.json" in {p.name for p in (place / "suites").iterdir()}
-    assert {p.name for p in place.iterdir() if p.is_dir() and "dist-info" not in p.name} == {
-        "backbones", "bench", "estimators", "suites",
-    }  # fmt: skip

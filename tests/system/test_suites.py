@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from samples import run_plan
 
-import suites
+from bench.base.python_files import shipped
 from bench.leaderboard.ranking import rank
 from bench.leaderboard.tables import render
 from bench.planning import planner
@@ -15,7 +15,7 @@ from bench.spec.composition import compose
 from bench.spec.published import read_ledger
 from bench.spec.suite import Entry, parse
 
-HOME = Path(suites.__path__[0])
+HOME = shipped("suites")
 SHIPPED = sorted(path.stem for path in HOME.glob("*.yaml"))
 TWINS = [name for name in SHIPPED if name.endswith("-mini")]
 PAPER = (

@@ -15,13 +15,13 @@ from bench.nn.clock import Clock
 from bench.nn.coach import Coach
 from bench.nn.layers import BinaryConv2d, BinaryLinear
 from bench.nn.parts import Alpha
+from bench.registry import ESTIMATORS
 from bench.spec.cell import Binarization, Recipe, Role
 from bench.train import extras
 from bench.train.levels import Claim, Seen, Values, counted, distinct
 from bench.train.outcome import Outcome
 from bench.train.snapshot import Snapshot
 from bench.train.trainer import train
-from estimators.ste import STE
 
 ONE = Claim({"W": 1, "A": 1})
 INF = torch.inf
@@ -116,7 +116,7 @@ def test_values_of_several_batches_are_values_of_one() -> None:
 
 def test_a_binary_network_is_binary() -> None:
     clock = Clock()
-    ste = STE()
+    ste = ESTIMATORS.build("ste", {})
     net = network(ste.binarizer("W", (), clock, 0), ste.binarizer("A", (), clock, 0))
     seen = look(net)
     levels = seen.levels({1: "not yet"})
