@@ -49,6 +49,17 @@ def compiled_folder() -> Path:
     return local_folder() / "compiled"
 
 
+def keep_compiled() -> None:
+    """
+    Tell torch's compiler about `compiled_folder`, unless the environment names another.
+
+    Its own is in the folder for temporary files, by the user's name; it is in the environment, for
+    processes to come too, as soon as the compiler is imported, so this is to be called before.
+    """
+    if not os.environ.get("TORCHINDUCTOR_CACHE_DIR"):
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(compiled_folder())
+
+
 @cache
 def local_folder() -> Path:
     """

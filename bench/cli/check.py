@@ -8,7 +8,7 @@ import typer
 from bench.base.console import iterate_silently, print_text
 from bench.cli import completion
 from bench.cli.completion import offering
-from bench.cli.options import Data, Results, refuse_if, use_one_thread
+from bench.cli.options import Data, Results, prepare_torch, refuse_if
 from bench.cli.streams import out
 from bench.properties.criterion import Criterion
 from bench.spec.choices import Baseline, FormName, PropertyDefinition
@@ -54,7 +54,7 @@ def check(
 
     unnamed = not words and not all_
     refuse_if(unnamed, "name an estimator, or give --all; `bench list estimators` names them")
-    use_one_thread()
+    prepare_torch()
     refuse_if(study and bool(definition or baseline or form), "--study asks every reading of them")
     refuse_if(
         bool(cell) and definition not in {None, "trained"}, "--cell is for --definition trained"

@@ -9,7 +9,7 @@ from bench.base.console import print_text
 from bench.base.duration import clock
 from bench.base.text import count
 from bench.cli import cost_text
-from bench.cli.options import CellOptions, parse_seconds, use_one_thread
+from bench.cli.options import CellOptions, parse_seconds, prepare_torch
 from bench.cli.streams import err, out, write_json
 from bench.data.sources import data_folder
 from bench.errors import BenchError, UsageError
@@ -52,7 +52,7 @@ class CostElsewhere:
     """
 
     def __init__(self, options: CellOptions, profile: Profile) -> None:
-        use_one_thread()
+        prepare_torch()
         self.options, self.profile = options, profile
         self.root = options.results.absolute()
         self.asked = ForecastRequest(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from bench.base.duration import parse_duration
+from bench.base.user_folders import keep_compiled
 from bench.cli import completion
 from bench.cli.completion import offering
 from bench.errors import UsageError
@@ -241,8 +242,13 @@ def parse_seconds(option: str, text: str) -> float:
     return seconds
 
 
-def use_one_thread() -> None:
-    """Compute small tensors on one core: where cores are busy, more threads wait for each other."""
+def prepare_torch() -> None:
+    """
+    Import torch for small tensors, to be computed on one core; compiled code has its folder.
+
+    Where cores are busy, more threads wait for each other.
+    """
+    keep_compiled()
     import torch
 
     torch.set_num_threads(1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.base.console import Terminal, print_text
+from bench.base.user_folders import keep_compiled
 from bench.cli.options import parse_seconds
 from bench.cli.streams import err, out, write_json
 
@@ -44,6 +45,7 @@ def perf(
     how many steps of STE one of its steps takes. Rows are shown as they are measured, and Ctrl-C
     prints what there is.
     """
+    keep_compiled()
     from dataclasses import asdict
 
     import torch

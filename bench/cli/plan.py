@@ -11,9 +11,9 @@ from bench.cli.options import (
     CellOptions,
     On,
     parse_seconds,
+    prepare_torch,
     refuse_if,
     spread_options,
-    use_one_thread,
 )
 from bench.cli.streams import err, out, write_json
 
@@ -79,7 +79,7 @@ def plan(
     from bench.spec import filters
 
     resolved = suite_cache.plan(
-        options.suite, options.overrides or [], options.data, prepare=use_one_thread
+        options.suite, options.overrides or [], options.data, prepare=prepare_torch
     )
     resolved = saved.continued(resolved, options.results)
     chosen = filters.select(resolved, options.filter_)
@@ -97,7 +97,7 @@ def _show_forecast(
     from bench.speed.forecast import ForecastRequest, make_forecast
     from bench.speed.measure import Measurer
 
-    use_one_thread()
+    prepare_torch()
     asked = ForecastRequest(
         options.suite, tuple(options.overrides or ()), options.results, options.data,
         options.filter_, tuple(options.words()),

@@ -19,9 +19,9 @@ from bench.cli.options import (
     CellOptions,
     On,
     parse_seconds,
+    prepare_torch,
     refuse_if,
     spread_options,
-    use_one_thread,
 )
 from bench.cli.streams import err, out, write
 
@@ -188,7 +188,7 @@ def run(
     where = replace(options.where(), ranks=ranks)
     refuse_if(not on and (detach or dry_run), "--detach and --dry-run go with --on")
     refuse_if(not on and when_stopped is not None, "--when-stopped goes with --on")
-    prepared = prepare(request, use_one_thread)
+    prepared = prepare(request, prepare_torch)
     shown = Terminal(quiet=True) if quiet else err if as_json else out
     away, where = load_elsewhere(on, prepared, where) if on else (None, where)
     several = away is not None and ranks > 1

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from bench.base.machine import keep_pages
-from bench.base.user_folders import compiled_folder
+from bench.base.user_folders import keep_compiled
 from bench.errors import BenchError, EnvironmentProblem
 from bench.execution.cell_log import Log, attach, redirect
 from bench.execution.events import CellEvent
@@ -68,8 +68,7 @@ def prepare_process() -> None:
     """
     os.setpgid(0, 0)
     keep_pages()
-    if not os.environ.get("TORCHINDUCTOR_CACHE_DIR"):  # torch's own asks for the user's name
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(compiled_folder())
+    keep_compiled()
     attach()
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

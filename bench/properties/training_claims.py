@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch._dynamo.testing import CompileCounter
 
 from bench.nn.compiler import trace_derived_slopes
 from bench.nn.contract import Estimator, Surrogate
@@ -238,6 +237,8 @@ def _pass_through(layer: BinaryLayer) -> Tensor:
 
 def stays_one_graph(estimator: Estimator) -> tuple[str, str]:
     """Forward and loss are one graph, which is compiled once however far the schedule is."""
+    from torch._dynamo.testing import CompileCounter  # which takes its time
+
     sample = make_sample(estimator)
     counter = CompileCounter()
     sample.coach.train()
