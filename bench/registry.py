@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -78,14 +79,7 @@ class Registry(Generic[P]):
     def origins(self) -> dict[str, Origin]:
         """Every name, sorted, and where it comes from. Imports no plugin."""
         home = shipped(self.package)
-        found = {
-            name: Origin(
-                f"{self.package}/{name}.py",
-                module=f"bench.shipped.{self.package}.{name}",
-                file=find_beside(name, home),
-            )
-            for name in (m.name for m in pkgutil.iter_modules([str(home)]))
-        }
+        found = {**_shipped_origins(home, home.stat().st_mtime_ns if home.is_dir() else 0)}
         for entry in find_entry_points(self.group):
             made_by = f"{entry.dist.name} {entry.dist.version}" if entry.dist else ""
             origin = Origin(f"entry point {entry.value}", entry.value, distribution=made_by)
@@ -239,6 +233,20 @@ class Registry(Generic[P]):
         except Exception as error:  # whatever a stranger's class raises
             message = f"`{name}` raises {type(error).__name__}: {error}"
             raise PluginError(message) from error
+
+
+@lru_cache(maxsize=4)
+def _shipped_origins(home: Path, _: int) -> dict[str, Origin]:
+    """What a folder of shipped plugins has, by name, and where; `_`: when it last changed."""
+    names = (module.name for module in pkgutil.iter_modules([str(home)]))
+    return {
+        name: Origin(
+            f"{home.name}/{name}.py",
+            module=f"bench.shipped.{home.name}.{name}",
+            file=find_beside(name, home),
+        )
+        for name in names
+    }
 
 
 def _file(origin: Origin) -> Path | None:
