@@ -27,12 +27,13 @@ from bench.execution.events import (
     Moved,
     Noted,
     Progressed,
+    Queued,
     Retrying,
     Started,
     Stopping,
     TakenOver,
 )
-from bench.execution.progress import ACTIVE, LOST, OVER, CellProgress, RunProgress
+from bench.execution.progress import ACTIVE, LOST, OVER, TO_COME, CellProgress, RunProgress
 from bench.spec.cell_status import CellStatus
 
 HEADS = {  # from this width on
@@ -81,6 +82,7 @@ class LineView:
 
     def __init__(self, run: RunProgress, console: Console) -> None:
         self.run, self.console = run, console
+        self._left, self._left_at = "", 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -103,6 +105,8 @@ class LineView:
 
     def _show(self, cell: CellProgress, event: CellEvent) -> None:
         match event:
+            case Queued():
+                pass  # the table shows it
             case Started():
                 cell.printed_at = time.monotonic()
             case Ended():
@@ -130,9 +134,16 @@ class LineView:
             words.append(cell.reason)
         if cell.status in LOST:
             words.append(f"log: {cell.log}")
-        if self.run.left and self.run.count(*ACTIVE, CellStatus.WAITING):
-            words.append(f"about {self.run.left} left")
+        if self.run.count(*ACTIVE, *TO_COME) and (left := self._find_left()):
+            words.append(f"about {left} left")
         self._print(Text(", ".join(words)))
+
+    def _find_left(self) -> str:
+        """The time left of the run, for which all of its cells are looked at: once a second."""
+        now = time.monotonic()
+        if not self._left or now - self._left_at > 1.0:
+            self._left, self._left_at = self.run.left, now
+        return self._left
 
     def _print(self, text: Text) -> None:
         with suppress(SystemExit):  # rich's answer to a reader that went away; the run goes on
@@ -272,7 +283,7 @@ def _note(cell: CellProgress, event: CellEvent) -> Text:
             text = f"runs again; what it was is kept as {event.reason}"
         case Noted():
             text = event.reason
-        case Started() | Compiling() | Progressed():
+        case Queued() | Started() | Compiling() | Progressed():
             text = f"{cell.status}, "
         case Ended() | Retrying() | Elsewhere():
             text = f"{cell.status}, {event.reason}"

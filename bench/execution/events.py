@@ -20,6 +20,15 @@ Number: TypeAlias = Annotated[float, Field(ge=0, lt=LARGEST)]
 
 
 @dataclass(frozen=True)
+class Queued:
+    """The cell's job waits for its turn on other machines, and what for, in their words."""
+
+    kind: ClassVar = "queue"
+    cell_id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Started:
     """A worker has begun with the cell, and imports what it needs."""
 
@@ -130,7 +139,16 @@ class Stopping:
 
 
 CellEvent: TypeAlias = (
-    Started | Compiling | Progressed | Noted | Ended | Retrying | Elsewhere | TakenOver | Moved
+    Queued
+    | Started
+    | Compiling
+    | Progressed
+    | Noted
+    | Ended
+    | Retrying
+    | Elsewhere
+    | TakenOver
+    | Moved
 )
 Event: TypeAlias = CellEvent | Stopping
 Listener: TypeAlias = Callable[[Event], None]

@@ -7,6 +7,7 @@ from journals.
 
 import math
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from bench.execution.events import (
     Ended,
     Event,
     Progressed,
+    Queued,
     Retrying,
     Started,
     Stopping,
@@ -32,6 +34,7 @@ LEFT_FROM = 0.05  # of the epochs must be done before a cell's time left is wort
 LOST = tuple(s for s in CellStatus if s.over and s is not CellStatus.OK)
 OVER = tuple(s for s in CellStatus if s.over)
 ACTIVE = tuple(s for s in CellStatus if s.active)
+TO_COME = (CellStatus.QUEUED, CellStatus.WAITING)
 
 
 @dataclass
@@ -57,7 +60,10 @@ class CellProgress:
         """Take what an event of this cell says."""
         self.updated_at = now
         match event:
+            case Queued():
+                self._wait(event)
             case Started():
+                self.place = ""
                 self.status, self.since, self.reason = CellStatus.STARTING, None, ""
                 self.curve = []
             case Retrying():
@@ -72,16 +78,24 @@ class CellProgress:
             case Progressed():
                 self.status = CellStatus.RUNNING
                 self._advance(event, now)
-                if event.acc is not None:
-                    self.acc = event.acc
-                    self.curve.append(event.acc)
-                self.images_per_s = event.images_per_s or self.images_per_s
+                self._take_numbers(event)
             case _:
                 pass
 
     def _advance(self, event: Compiling | Progressed, now: float) -> None:
         self.epoch, self.fraction = event.epoch, event.fraction
         self.since = self.since or (now, self.progress)
+
+    def _take_numbers(self, event: Progressed) -> None:
+        if event.acc is not None:
+            self.acc = event.acc
+            self.curve.append(event.acc)
+        self.images_per_s = event.images_per_s or self.images_per_s
+
+    def _wait(self, event: Queued) -> None:
+        """Take that its job waits; of a cell that is at work, or has ended, it says nothing."""
+        if self.open and not self.status.active:
+            self.status, self.place = CellStatus.QUEUED, event.reason
 
     def _end(self, event: Ended) -> None:
         self.status, self.reason = event.status, event.reason
@@ -127,6 +141,7 @@ class RunProgress:
         self, suite: str, cells: dict[str, CellProgress], now: float | None = None
     ) -> None:
         self.suite, self.cells = suite, cells
+        self._counts = Counter(cell.status for cell in cells.values())
         self.started = time.monotonic() if now is None else now
         self.ended: float | None = None
         self.note = ""  # why it stops
@@ -136,14 +151,24 @@ class RunProgress:
         if isinstance(event, Stopping):
             self.note = f"stopping: {event.reason}"
         elif cell := self.cells.get(event.cell_id):
+            before = cell.status
             cell.update(event, time.monotonic() if now is None else now)
+            self._counts[before] -= 1
+            self._counts[cell.status] += 1
+
+    def interrupt(self, why: str) -> None:
+        """Nothing is at work any more."""
+        for i, cell in self.cells.items():
+            if cell.status.active:
+                self.update(Ended(i, CellStatus.INTERRUPTED, why), cell.updated_at)
 
     @property
     def names(self) -> dict[str, str]:
         return {cell_id: cell.name for cell_id, cell in self.cells.items()}
 
     def count(self, *statuses: CellStatus) -> int:
-        return sum(cell.status in statuses for cell in self.cells.values())
+        """How many cells are in one of these states; not by looking at each."""
+        return sum(self._counts[status] for status in statuses)
 
     @property
     def left(self) -> str:
@@ -178,8 +203,8 @@ class RunProgress:
         words.append(f"{clock(self.elapsed)} gone")
         if self.note and self.count(*ACTIVE):
             words.append("stopping")
-        elif self.left and self.count(*ACTIVE, CellStatus.WAITING, CellStatus.RETRYING):
-            words.append(f"about {self.left} left")
+        elif self.count(*ACTIVE, *TO_COME, CellStatus.RETRYING) and (left := self.left):
+            words.append(f"about {left} left")
         return f"{self.suite}: {', '.join(words)}"
 
 

@@ -25,7 +25,6 @@ from bench.execution import display
 from bench.execution.events import Event
 from bench.execution.journal import JournalReader, journals
 from bench.execution.progress import CellProgress, RunProgress
-from bench.spec.cell_status import CellStatus
 
 EVERY_S = 1.0
 ENDED_SHOWN = 5
@@ -91,9 +90,7 @@ class RunStatus:
     def _close(self, at: datetime) -> None:
         """Nothing runs any more."""
         self.progress.ended = steady(at)
-        for cell in self.progress.cells.values():
-            if cell.status.active:
-                cell.status, cell.reason = CellStatus.INTERRUPTED, "its run died"
+        self.progress.interrupt("its run died")
 
     @property
     def key(self) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.base.text import count
-from bench.execution.events import Ended, Event, Retrying, Started
+from bench.execution.events import Ended, Event, Queued, Retrying, Started
 from bench.execution.progress import CellProgress, RunProgress
 from bench.execution.status import Board, cell_facts, find_runs, steady
 from bench.fleet.engine import JobState, Phase
@@ -87,9 +87,9 @@ class SubmissionBoard:
                 continue
             if job is not None and isinstance(event, Ended):
                 event = _as_seen_from_outside(event)
+            self.progress.update(event, steady(at))
             if isinstance(event, Started) and job is not None:
                 cell.place = job.node
-            self.progress.update(event, steady(at))
             events.append(event)
         for i in self.submission.take_cancelled():
             if (cell := self.progress.cells.get(i)) and cell.open:
@@ -127,9 +127,8 @@ class SubmissionBoard:
             state = self._states.get(self.submission.jobs.get(self._batch_of[i], ""))
             if not cell.open:
                 cell.place = ""
-            elif state and state.phase is Phase.QUEUED and not cell.status.active:
-                cell.status = CellStatus.QUEUED
-                cell.place = state.reason
+            elif state and state.phase is Phase.QUEUED:
+                self.progress.update(Queued(i, state.reason), cell.updated_at)
 
 
 def find_boards(root: Path, known: Collection[str] = ()) -> list[Board]:

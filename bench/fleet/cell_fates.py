@@ -136,7 +136,8 @@ class CellFates:
         if not told:
             self.decided(event)
         del self.open[event.cell_id]
-        self._late.pop(event.cell_id, None)
+        for known in (self._late, self._seen, self._histories, self._places):
+            known.pop(event.cell_id, None)
         self.failures += event.status.failed
         self.result.ended[event.cell_id] = event
         self.ended(event)

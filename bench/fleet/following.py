@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.base.text import count
-from bench.execution.events import CellEvent, Ended, Listener, Started
+from bench.execution.events import CellEvent, Ended, Listener, Queued, Started
 from bench.execution.parents import Parents
 from bench.fleet.cell_fates import CellFates
 from bench.fleet.claiming import Claimant
@@ -201,7 +201,9 @@ class Following:
             return
         states = _ask(self._engine(submission), submission, [*by_job])
         for job, state in states.items():
-            by_job[job].hear(state)
+            if by_job[job].hear(state):
+                for i in sorted(by_job[job].open):
+                    self.fates.listener(Queued(i, state.reason))
         save_look(self.root, submission.claim.name, states)
 
     def _judge_ended(self) -> None:

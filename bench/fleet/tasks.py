@@ -46,15 +46,22 @@ class Task:
             self.given_at = time.monotonic()
             self.state = JobState(Phase.UNKNOWN)
 
-    def hear(self, state: JobState) -> None:
-        """Take what the engine says; a job that was put back into the queue has not ended."""
+    def hear(self, state: JobState) -> bool:
+        """
+        Take what the engine says; a job that was put back into the queue has not ended.
+
+        Returns whether it is news that the job waits, or what for.
+        """
         if state.phase is Phase.UNKNOWN:
-            return
+            return False
+        waits = state.phase is Phase.QUEUED
+        news = waits and (self.state.phase, self.state.reason) != (state.phase, state.reason)
         self.state = state
         if state.phase not in ENDED:
             self.ended_at = None
         elif self.ended_at is None:
             self.ended_at = time.monotonic()
+        return news
 
     def settled(self, after_s: float) -> bool:
         """Has its job ended, so long ago that what it wrote last can be seen?"""

@@ -4,9 +4,9 @@ What the harness costs for each cell, by engine: a suite of cells that train one
     PYTHONPATH=. python tests/benchmarks/cells_through.py ENGINE CELLS [CELLS_PER_JOB]
 
 runs `bench run` with so many cells, a multiple of ten, through `local`, `slurm` or `ray`, a real
-cluster that is started for it, and prints CPU seconds a cell: of the run itself, of jobs, of workers
-(which train), of the engine's own daemons. Every process is known by a variable that it inherits,
-and is looked at five times a second; what it does after the last look is not counted.
+cluster that is started for it, and prints CPU seconds a cell: of the run itself, of jobs, of
+workers (which train), of the engine's own daemons. Every process is known by a variable that it
+inherits, and is looked at five times a second; what it does after the last look is not counted.
 """
 
 import json
