@@ -11,6 +11,8 @@ from enum import StrEnum, auto
 from pathlib import Path
 from typing import Protocol
 
+from bench.errors import EnvironmentProblem
+
 
 class Phase(StrEnum):
     """Where a job is on its way."""
@@ -42,6 +44,19 @@ class JobState:
     restarts: int = 0
 
 
+class PartlyTaken(EnvironmentProblem):
+    """
+    An engine refuses, and has taken some batches before it did.
+
+    Attributes:
+        jobs: of those.
+    """
+
+    def __init__(self, problem: EnvironmentProblem, jobs: Mapping[Path, str]) -> None:
+        super().__init__(str(problem))
+        self.jobs = {**jobs}
+
+
 class Engine(Protocol):
     """
     Runs batches somewhere else.
@@ -66,6 +81,7 @@ class Engine(Protocol):
 
         Raises:
             EnvironmentProblem: the engine is not there, or refuses; in one line, with its words.
+            PartlyTaken: the same, where it has some of the batches; these are jobs all the same.
         """
         ...
 

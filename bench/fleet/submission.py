@@ -23,8 +23,9 @@ from typing import TypeVar
 from pydantic import AwareDatetime, ValidationError
 
 from bench.base.files import append_text, create_file, is_file, read_small
+from bench.base.text import count
 from bench.base.validation import Frozen
-from bench.errors import UsageError
+from bench.errors import EnvironmentProblem, UsageError
 from bench.execution.journal import Entry
 from bench.fleet.cancelled import Cancelled, cancelled_path, home
 from bench.fleet.engines import ATTACHED
@@ -198,31 +199,41 @@ class Submission:
             self.owners |= dict.fromkeys(jobs.values(), wave.owner)
 
     def submit(
-        self, batches: list[str], give: Callable[[], Mapping[str, str]], excluded: Iterable[str]
-    ) -> bool:
+        self,
+        batches: list[str],
+        give: Callable[[], Outcome],
+        cancel: Callable[[Iterable[str]], None],
+        excluded: Iterable[str],
+    ) -> str | None:
         """
         Give batches to the engine, unless somebody else does just now; then `refresh` tells.
 
         Args:
-            give: submits them, and returns the job of each.
+            give: submits them; returns the jobs that come of it.
+            cancel: ends jobs of which nobody can be told.
+
+        Returns what the engine refused, in its words; None: somebody else was quicker.
 
         Raises:
-            EnvironmentProblem: the engine refuses, or the wave cannot be written.
+            EnvironmentProblem: the wave cannot be written; no job of it is left.
         """
         wave = Wave(owner=myself(), at=_now(), batches=batches, excluded=sorted(excluded))
         path = self._wave(self.waves + 1)
         if not create_file(path, wave.model_dump_json()):
-            return False
+            return None
         try:
-            outcome = Outcome(jobs={**give()})
+            outcome = give()
         except BaseException as error:
             refused = Outcome(refused=str(error) or type(error).__name__)
             create_file(path.with_suffix(".jobs"), refused.model_dump_json())
             raise
+        try:
+            create_file(path.with_suffix(".jobs"), outcome.model_dump_json())
+        except EnvironmentProblem as problem:
+            raise EnvironmentProblem(f"{problem}; {_take_back(outcome, cancel)}") from None
         self._gave |= {*outcome.jobs.values()}
-        create_file(path.with_suffix(".jobs"), outcome.model_dump_json())
         self.refresh()
-        return True
+        return outcome.refused
 
     def _wave(self, number: int) -> Path:
         return self.home / "waves" / f"{number}.json"
@@ -234,6 +245,16 @@ class Submission:
             return not living
         since = self._seen.setdefault(wave.owner.run, time.monotonic())
         return time.monotonic() - since > DEAD_S
+
+
+def _take_back(outcome: Outcome, cancel: Callable[[Iterable[str]], None]) -> str:
+    """End jobs of which nobody could be told; returns what became of them."""
+    jobs = [*outcome.jobs.values()]
+    try:
+        cancel(jobs)
+    except EnvironmentProblem as problem:
+        return f"nobody follows the jobs {', '.join(jobs)}, cancel them: {problem}"
+    return f"{count(len(jobs), 'job')} cancelled that had just been submitted"
 
 
 def submissions(

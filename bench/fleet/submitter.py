@@ -2,18 +2,20 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.base.text import count
 from bench.errors import EnvironmentProblem
 from bench.execution.events import Ended
 from bench.execution.parents import Parents
 from bench.fleet.batch import batch_path
 from bench.fleet.cell_fates import CellFates
-from bench.fleet.engine import Engine
+from bench.fleet.engine import Engine, PartlyTaken
 from bench.fleet.nodes import Nodes
 from bench.fleet.profile import Profile
-from bench.fleet.submission import Submission
+from bench.fleet.submission import Outcome, Submission
 from bench.fleet.tasks import Task, Tasks
 from bench.spec.cell_status import CellStatus
 
@@ -54,28 +56,35 @@ class Submitter:
                 return
 
     def _give(self, submission: Submission, after: dict[str, list[str]]) -> bool:
-        """Give batches to the engine; returns whether it has taken them."""
+        """Give batches to the engine; returns whether it has taken them all."""
         paths = {batch_path(self.root, batch): batch for batch in after}
+        engine = self.open_engine(submission.claim.profile)
+        excluded = {*submission.claim.profile.exclude, *submission.excluded, *self.nodes.bad}
 
-        def give() -> dict[str, str]:
-            excluded = {*submission.claim.profile.exclude, *submission.excluded, *self.nodes.bad}
-            jobs = self.open_engine(submission.claim.profile).submit(
-                [*paths], {path: after[batch] for path, batch in paths.items()}, sorted(excluded)
-            )
-            return {batch: jobs[path] for path, batch in paths.items()}
+        def give() -> Outcome:
+            waits = {path: after[batch] for path, batch in paths.items()}
+            try:
+                jobs, refused = engine.submit([*paths], waits, sorted(excluded)), ""
+            except PartlyTaken as problem:
+                jobs, refused = problem.jobs, str(problem)
+            return Outcome(jobs={paths[path]: job for path, job in jobs.items()}, refused=refused)
 
         try:
-            given = submission.submit([*after], give, self.nodes.bad)
+            refused = submission.submit([*after], give, engine.cancel, self.nodes.bad)
         except EnvironmentProblem as problem:
             if not self.tasks.live:
-                submission.abandon("refused")
+                with suppress(EnvironmentProblem):  # the first problem is the one to tell
+                    submission.abandon("refused")
                 raise
-            self._refused_at = time.monotonic()
-            self.report(f"note: {problem}; tried again in {REFUSED_S:.0f} s")
-            return False
+            refused = str(problem)
         for task in self.tasks.of(submission):
             task.take_job()
-        return given
+        if refused:
+            self._refused_at = time.monotonic()
+            have = sum(bool(submission.jobs.get(batch)) for batch in after)
+            taken = f"{have} of {count(len(after), 'job')} submitted; " if have else ""
+            self.report(f"note: {refused}; {taken}tried again in {REFUSED_S:.0f} s")
+        return refused == ""
 
     def _ready(self, submission: Submission, most: int) -> dict[str, list[str]]:
         """The next batches that can be submitted, each with the jobs that it has to wait for."""

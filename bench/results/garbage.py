@@ -9,12 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.base import machine
+from bench.base.files import read_small
 from bench.results import cell_folders, lease, source_digest, store
 from bench.results.attic import move_durably, new_path
 from bench.results.cell_folders import CellFolder
 from bench.results.merge import GARBAGE, MERGES, SCRATCH
 from bench.spec.cell import Cell
 
+SHORT = re.compile(rb"(?:try|measure)-[0-9a-f]{8}")  # jobs that try or measure a machine
+NAMED = re.compile(rb'"submission":"(' + SHORT.pattern + rb')"')  # by a batch
 PART = re.compile(r"^\..+\.[a-z0-9_]{8}$")  # what `write_file` writes before it renames
 
 
@@ -25,7 +28,7 @@ class Leftover:
     path: Path
     reason: str
     size: int  # bytes
-    home: Path | None = None  # of the cell that it is part of
+    home: Path | None = None  # the folder, of a cell or of jobs, that it is part of
     held: bool = False  # by a run that is at work there, or anywhere if it is of no cell
 
 
@@ -95,6 +98,7 @@ def find_leftovers(root: Path) -> list[Leftover]:
             Leftover(path, reason, _size(path), home, held)
             for path, reason in _of_cell(home, slugs, by_key)
         ]
+    leftovers += _of_short_jobs(root)
     named = {leftover.path for leftover in leftovers}
     at_work = bool(lease.held(root))
     return leftovers + [
@@ -123,6 +127,19 @@ def _of_cell(home: Path, slugs: set[str], by_key: dict[str, Cell]) -> Iterator[t
         yield path, "a damaged checkpoint"
     if (checkpoints / ".part").exists():
         yield checkpoints / ".part", "a checkpoint that was cut short"
+
+
+def _of_short_jobs(root: Path) -> Iterator[Leftover]:
+    """What a trial or a calibration of a machine left when it was killed; else it clears it."""
+    names = {path: path.name.encode() for path in sorted((root / "jobs").glob("*-*"))}
+    for path in sorted((root / "batches").glob("*.json")):
+        with suppress(OSError):
+            names[path] = match[1] if (match := NAMED.search(read_small(path))) else b""
+    for path, name in names.items():
+        if SHORT.fullmatch(name):
+            home = root / "jobs" / name.decode()
+            why = "of jobs that were to try or measure a machine, and were cut short"
+            yield Leftover(path, why, _size(path), home, bool(lease.holder(home)))
 
 
 def _cut(root: Path) -> Iterator[Path]:

@@ -8,21 +8,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import samples
 from told_engine import ToldEngine
 
 from bench.base import signals
+from bench.base.files import create_file
 from bench.errors import BenchError, Detached, EnvironmentProblem, UsageError
-from bench.execution.events import Elsewhere, Ended, Event, Retrying, Stopping
+from bench.execution.events import Elsewhere, Ended, Event, Queued, Retrying, Stopping
 from bench.execution.executor import RunResult
 from bench.execution.settings import RetryPolicy, Settings
+from bench.fleet import submission, submitter
 from bench.fleet.batch import Batch
 from bench.fleet.board import find_boards
 from bench.fleet.cancellation import cancel_cells
 from bench.fleet.departure import QUESTION, Leaving
-from bench.fleet.engine import Engine
+from bench.fleet.engine import Engine, PartlyTaken
 from bench.fleet.engines import Engines
 from bench.fleet.follow import Follower
 from bench.fleet.following import Pace
@@ -201,6 +204,7 @@ def test_the_same_command_attaches_again(made: Callable[..., Run]) -> None:
     run = made(2, lambda *_: "wait")
     with pytest.raises(Detached, match=r"2 cells in 2 jobs; the same command attaches again"):
         run(detach=True)
+    assert run.events == [Queued(cell.id, "Priority") for cell in run.cells]
     for job in run.engine.jobs.values():
         job.deed = "train"
 
@@ -273,6 +277,45 @@ def test_an_engine_that_refuses_is_one_line(
             run()
     assert run.statuses(run()) == [OK] * 2
     assert (run.root / "jobs" / "1" / "closed").is_file()
+
+
+def test_what_is_submitted_before_a_refusal_is_followed(
+    made: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three batches one is refused: two are followed, that is said, the third comes later."""
+    monkeypatch.setattr(submitter, "REFUSED_S", 0.0)
+    run, submit = made(3), ToldEngine.submit
+
+    def take_two(engine: ToldEngine, batches: list[Path], *more: Any) -> dict[Path, str]:
+        taken = submit(engine, batches[:2], *more)
+        if len(batches) > 2:
+            raise PartlyTaken(EnvironmentProblem("Slurm refuses: too many"), taken)
+        return taken
+
+    monkeypatch.setattr(ToldEngine, "submit", take_two)
+
+    assert run.statuses(run()) == [OK] * 3
+    assert len(run.engine.jobs) == 3
+    assert run.notes == ["note: Slurm refuses: too many; 2 of 3 jobs submitted; tried again in 0 s"]
+
+
+def test_jobs_of_which_nobody_can_be_told_are_cancelled(
+    made: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the disk takes no more after the engine took jobs these end, and that is said."""
+    run = made(2, lambda *_: "wait")
+
+    def full(path: Path, content: str) -> bool:
+        if path.suffix == ".jobs":
+            message = "no space left"
+            raise EnvironmentProblem(message)
+        return create_file(path, content)
+
+    monkeypatch.setattr(submission, "create_file", full)
+    with pytest.raises(EnvironmentProblem, match="no space left; 2 jobs cancelled that had just"):
+        run()
+
+    assert run.engine.cancelled == ["0", "1"]
 
 
 def test_a_bad_node_is_left_alone(made: Callable[..., Run]) -> None:

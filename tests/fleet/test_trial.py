@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 from job_processes import JobProcesses
+from told_engine import ToldEngine
 
 from bench.errors import EnvironmentProblem
 from bench.fleet.profile import Profile
 from bench.fleet.trial import short_jobs
 from bench.fleet.trial.folder_trial import CLAIMS, FolderTrial, Observations
+from bench.fleet.trial.short_jobs import ShortJobs
 from bench.fleet.trial.trial import Trial, hold_trial, shorten
+from bench.results.garbage import report_garbage
 
 PROFILE = Profile(name="here", engine="slurm")
 
@@ -133,6 +136,21 @@ def test_a_trial_asks_for_little(tmp_path: Path) -> None:
     assert (small.time_s, small.gpus_per_cell, small.nodes_per_cell) == (600, 4, 1)
     assert small.partition == "gpu"
     assert shorten(PROFILE).time_s == 600
+
+
+def test_gc_leaves_a_trial_alone_that_goes_on(tmp_path: Path) -> None:
+    """Its folder and its batch are listed as held; when it is over there is nothing left."""
+    (tmp_path / "cells").mkdir()
+    jobs = ShortJobs(ToldEngine(), PROFILE, "try", tmp_path, tmp_path)
+    jobs.submit(side=0)
+    found = [*report_garbage(tmp_path, move=True)]
+    jobs.clear()
+
+    assert [line.endswith("a run is at work there, so it stays") for line in found[:2]] == [
+        True
+    ] * 2
+    assert found[2:] == [*report_garbage(tmp_path, move=True)] == ["0 left over, 0.0 MB"]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -245,6 +245,8 @@ def littered(planned: Plan, tmp_path: Path) -> tuple[Path, dict[Path, str]]:
     scratch = [root / ".merge-abcd_123", root / ".doctor-abcd_123"]
     for path in scratch:
         write_file(path / "x" / ".y.abcd_123", "half")
+    trial = write_file(root / "jobs" / "try-0123abcd" / "facts.0", "{}").parent
+    batch = write_file(root / "batches" / "1.json", '{"submission":"try-0123abcd"}')
     link = root / "cells" / "link"
     link.symlink_to(tmp_path)
     told = "its record is damaged: Invalid JSON: EOF while parsing an object at line 1 column 1"
@@ -257,6 +259,9 @@ def littered(planned: Plan, tmp_path: Path) -> tuple[Path, dict[Path, str]]:
         points / "000001-00000001.damaged": "a damaged checkpoint",
         part: CUT,
         **dict.fromkeys(scratch, CUT),
+        **dict.fromkeys(
+            (trial, batch), "of jobs that were to try or measure a machine, and were cut short"
+        ),
         link: f"a link, to `{tmp_path}`",
     }
 

@@ -10,7 +10,7 @@ import math
 import os
 import re
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager, redirect_stderr, suppress
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bench.errors import EnvironmentProblem
 from bench.fleet.batch import Batch, load_batch
-from bench.fleet.engine import JobState
+from bench.fleet.engine import JobState, PartlyTaken
 from bench.fleet.profile import Profile
 from bench.fleet.slurm import slurm_job, slurm_states
 
@@ -74,10 +74,10 @@ class Slurm:
                     executor.folder.mkdir(parents=True, exist_ok=True)
                     found = executor.map_array(slurm_job.run, [str(self._seen(p)) for p in paths])
                 jobs |= {path: job.job_id for path, job in zip(paths, found, strict=True)}
-        except BaseException:  # nobody would know of those that are submitted already
-            with suppress(EnvironmentProblem):
-                self.cancel(jobs.values())
-            raise
+        except EnvironmentProblem as problem:
+            if not jobs:
+                raise
+            raise PartlyTaken(problem, jobs) from None
         return jobs
 
     def script(

@@ -21,6 +21,7 @@ from bench.fleet.batch import Batch
 from bench.fleet.engine import Engine, JobState, Phase
 from bench.fleet.profile import Profile
 from bench.results import store
+from bench.results.lease import Leases, myself
 
 SEEN_S = 15.0  # until what a node wrote is seen here, where nothing is wrong
 CHECKPOINT_S = 600.0  # of which there is none
@@ -51,6 +52,7 @@ class ShortJobs:
         self.folder = self.root / "jobs" / self.name
         self.jobs: list[str] = []
         self._batches: list[Path] = []
+        self._leases = Leases(self.root, myself())  # for `bench gc`, which takes what died
         self._seen_root, self._data = profile.results or self.root, data
 
     def submit(self, exclude: Iterable[str] = (), **given: Any) -> str:
@@ -70,6 +72,7 @@ class ShortJobs:
         except OSError as error:
             message = f"cannot write `{self.folder}`: {error.strerror or error}"
             raise EnvironmentProblem(message) from None
+        self._leases.take_folder(self.folder)
         path = store.path_inside(self.root, "batches", f"{batch.name}.json")
         self._batches.append(write_file(path, batch.model_dump_json() + "\n"))
         job = self.engine.submit([path], {}, exclude)[path]
@@ -121,6 +124,7 @@ class ShortJobs:
         shutil.rmtree(self.folder, ignore_errors=True)
         for path in self._batches:
             path.unlink(missing_ok=True)
+        self._leases.release_all()
 
 
 def folder_of(batch: Batch) -> Path:
