@@ -3,6 +3,8 @@
 import re
 from datetime import timedelta
 
+from bench.errors import UsageError
+
 LONGEST_S = 1e9  # thirty years
 UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])\s*")
@@ -15,6 +17,24 @@ def parse_duration(text: str) -> float | None:
         return None
     seconds = sum(float(number) * UNIT_S[unit] for number, unit in parts)
     return seconds if 0 < seconds < LONGEST_S else None
+
+
+def read_seconds(what: str, text: str) -> float:
+    """
+    Read a time as an option gives it: 90 (seconds), 30m, 2h, 1d12h.
+
+    Args:
+        what: the option, for errors.
+
+    Raises:
+        UsageError: it is none, not above 0, or longer than anybody waits.
+    """
+    with_unit = text if any(c.isalpha() for c in text) else f"{text}s"
+    seconds = parse_duration(with_unit)
+    if seconds is None:
+        message = f"{what} `{text}`: expected a time above 0, as in 90 (seconds), 30m, 2h or 1d"
+        raise UsageError(message)
+    return seconds
 
 
 def clock(seconds: float) -> str:

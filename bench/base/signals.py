@@ -1,13 +1,16 @@
 """
 Signals that tell a run to stop: raised at once or, while cells train, kept until the run asks.
 
-Only the `bench` command installs them; who calls the harness from Python has Python's own.
+The `bench` command listens to all of them; who calls the harness from Python has Python's own, and
+Ctrl-C as `halting` has it.
 """
 
 import signal
+import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from types import FrameType
 
 REQUEUE = 75  # EX_TEMPFAIL: schedulers queue a job again that ends so
 SAME_S = 0.1  # `timeout`, for one, sends its signal twice
@@ -98,6 +101,37 @@ def requests() -> Generator[Requests, None, None]:
         yield mine
     finally:
         _open.remove(mine)
+
+
+@contextmanager
+def halting() -> Generator[None, None, None]:
+    """
+    Within, Ctrl-C lets cells that train checkpoint before it is raised, as the command does.
+
+    Where none trains it is raised at once. For callers from Python: what was heard before is heard
+    again afterwards; in another thread than the main one none comes, and nothing is changed.
+
+    Raises:
+        KeyboardInterrupt: it came; what of the cells is left stands in it.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        for one in _open:
+            one.add(number)
+        if not _open:
+            signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, hear)
+    try:
+        yield
+    except Stopped as stopped:
+        raise KeyboardInterrupt(str(stopped)) from None
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from bench.base.console import print_text
-from bench.base.duration import clock
+from bench.base.duration import clock, read_seconds
 from bench.base.text import count
 from bench.cli import cost_text
-from bench.cli.options import CellOptions, parse_seconds, prepare_torch
+from bench.cli.options import CellOptions, prepare_torch
 from bench.cli.streams import err, out, write_json
 from bench.data.sources import data_folder
 from bench.errors import BenchError, UsageError
@@ -177,7 +177,7 @@ def _limit(text: str, profile: Profile) -> Limit:
     """
     match = HOURS.fullmatch(text.strip().lower())
     if match is None:
-        return Limit(text, parse_seconds("--budget", text), "")
+        return Limit(text, read_seconds("--budget", text), "")
     unit = "GPU" if match[2] == "gpu" else "core"
     has = "GPU" if profile.gpus_per_cell else "core"
     if unit != has:

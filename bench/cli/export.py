@@ -1,7 +1,7 @@
 """The command that writes results to one archive: parse, call, print."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,19 +18,29 @@ TOLD = (
 
 
 def export(
-    output: Annotated[Path, typer.Option("--output", "-o", help="The archive, a .tar.gz file.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The archive, a .tar.gz file; or the table.")
+    ],
     names: SuitesOrCells = None,
     results: Results = Path("results"),
     weights: Annotated[bool, typer.Option(help="Take the trained weights along.")] = True,
     checkpoints: Annotated[
         bool, typer.Option("--checkpoints", help="Take checkpoints and unfinished cells along.")
     ] = False,
+    form: Annotated[
+        Literal["archive", "csv", "parquet"],
+        typer.Option("--format", help="csv, parquet: a table with a line for each cell."),
+    ] = "archive",
 ) -> None:
     """Write cells, and the plans and tables of suites, to one archive for `bench merge`.
 
-    As in `bench export quickstart -o quickstart.tar.gz`.
-    The same results give the same bytes.
+    As in `bench export quickstart -o quickstart.tar.gz`. The same results give the same bytes.
+    For other programs a table, a line for each cell, every parameter in a column of its own:
+    `bench export quickstart --format csv -o cells.csv`.
     """
+    if form != "archive":
+        _export_table(output, names or [], results, form)
+        return
     from bench.results import archive, cell_folders, weight_files
 
     chosen, plans = cell_folders.select_folders(results, names or [])
@@ -52,3 +62,29 @@ def export(
     size = archive.write_archive(output, members)
     sums = {"cell": len(taken), "suite": len(plans), "file": len(members), "byte": size}
     print_text(out, f"wrote {output}: {', '.join(count(n, noun) for noun, n in sums.items())}")
+
+
+def _export_table(
+    output: Path, names: list[str], results: Path, form: Literal["csv", "parquet"]
+) -> None:
+    """
+    Write a table with a line for each cell.
+
+    Raises:
+        EmptyMatch: there is no cell.
+        EnvironmentProblem: what writes Parquet is not installed, or the file cannot be written.
+    """
+    from bench.base.files import write_output
+    from bench.leaderboard import cell_table, frame_files
+
+    lines = cell_table.list_lines(results, names)
+    if not lines:
+        message = f"nothing to export from `{results}`: there is no cell"
+        raise EmptyMatch(message)
+    table = cell_table.tabulate(lines)
+    if form == "csv":
+        content = frame_files.write_csv(table).encode()
+    else:
+        content = frame_files.write_parquet(table)
+    write_output(output, content)
+    print_text(out, f"wrote {output}: {count(len(table), 'cell')}, {table.shape[1]} columns")

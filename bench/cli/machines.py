@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 import typer
 
 from bench.base.console import print_text
+from bench.base.duration import read_seconds
 from bench.cli import completion
 from bench.cli.completion import offering
-from bench.cli.options import Data, Results, parse_seconds
+from bench.cli.options import Data, Results
 from bench.cli.streams import err, out, write_json
 from bench.errors import EnvironmentProblem
 
@@ -90,7 +91,7 @@ def check_machines(
     from bench.data.sources import data_folder
     from bench.fleet import machines_file
 
-    wait_s = parse_seconds("--wait", wait)
+    wait_s = read_seconds("--wait", wait)
     found = machines_file.load(profile, suite)
     folder = (data or data_folder()).absolute()
     findings = examine_profile(found, results, folder, wait_s, partial(print_text, err))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from bench.base.duration import parse_duration
 from bench.base.user_folders import keep_compiled
 from bench.cli import completion
 from bench.cli.completion import offering
@@ -225,21 +224,6 @@ def refuse_if(wrong: bool, message: str) -> None:
     """Raise a UsageError with this message if options do not go together."""
     if wrong:
         raise UsageError(message)
-
-
-def parse_seconds(option: str, text: str) -> float:
-    """
-    Read a time as an option gives it: 90 (seconds), 30m, 2h, 1d12h.
-
-    Raises:
-        UsageError: it is none, not above 0, or longer than anybody waits.
-    """
-    with_unit = text if any(c.isalpha() for c in text) else f"{text}s"
-    seconds = parse_duration(with_unit)
-    if seconds is None:
-        message = f"{option} `{text}`: expected a time above 0, as in 90 (seconds), 30m, 2h or 1d"
-        raise UsageError(message)
-    return seconds
 
 
 def prepare_torch() -> None:

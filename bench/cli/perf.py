@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.base.console import Terminal, print_text
+from bench.base.duration import read_seconds
 from bench.base.user_folders import keep_compiled
-from bench.cli.options import parse_seconds
 from bench.cli.streams import err, out, write_json
 
 if TYPE_CHECKING:  # it imports torch
@@ -62,7 +62,7 @@ def perf(
     asked = [*method_cases.list_method_cases(at, names)] if method else survey.list_cases(at)
     machine.keep_pages()  # as workers do; the oracle, too, gains by it
     text = budget or ("2m" if quick else None)
-    budget_s = parse_seconds("--budget", text) if text else math.inf
+    budget_s = read_seconds("--budget", text) if text else math.inf
     with _progress(err) as watch:
         found = survey.run_survey(at, asked, watch, budget_s)
     if as_json:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.base.console import print_text
+from bench.base.duration import read_seconds
 from bench.cli.options import (
     ELSEWHERE,
     CellOptions,
     On,
-    parse_seconds,
     prepare_torch,
     refuse_if,
     spread_options,
@@ -64,29 +64,29 @@ def plan(
         if profile.engine != "local":
             from bench.cli.cost_elsewhere import show_cost
 
-            wait_s = parse_seconds("--wait", wait) if calibrate else None
+            wait_s = read_seconds("--wait", wait) if calibrate else None
             show_cost(options, profile, budget, wait_s, as_json=as_json)
             return
         where = slots_here(profile, where)
-    limit = None if budget is None else parse_seconds("--budget", budget)
+    limit = None if budget is None else read_seconds("--budget", budget)
     if calibrate or limit is not None:
         _show_forecast(options, where, limit, as_json=as_json)
         return
     refuse_if(as_json, "--json goes with --calibrate or --budget")
+    from bench.api import suite_plan
     from bench.cli import plan_text
-    from bench.leaderboard import saved
-    from bench.planning import suite_cache
-    from bench.spec import filters
 
-    resolved = suite_cache.plan(
-        options.suite, options.overrides or [], options.data, prepare=prepare_torch
+    planned = suite_plan.plan(
+        options.suite,
+        options.overrides or [],
+        results=options.results,
+        data=options.data,
+        filter=options.filter_,
     )
-    resolved = saved.continued(resolved, options.results)
-    chosen = filters.select(resolved, options.filter_)
-    for line in plan_text.describe_plan(resolved, chosen, options.results):
+    for line in plan_text.describe_plan(planned.plan, planned.states):
         print_text(out, line)
     if not options.unchecked:
-        resolved.refuse_failed_checks(chosen)
+        planned.plan.refuse_failed_checks(planned.chosen)
 
 
 def _show_forecast(

@@ -1,8 +1,7 @@
 """How a plan is shown: a line for each cell, then what is left out, and the sums."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 from bench.base.text import count
 from bench.results.cell_state import CellState, CellStates
@@ -10,9 +9,9 @@ from bench.spec.cell import Cell
 from bench.spec.plan import Plan, chain_part
 
 
-def describe_plan(plan: Plan, chosen: Iterable[Cell], root: Path) -> Iterator[str]:
-    """Say of each chosen cell whether it is recorded or to run, then what is left out and why."""
-    standings = CellStates(root, [*chosen]).by_id
+def describe_plan(plan: Plan, states: CellStates) -> Iterator[str]:
+    """Say of each cell that has a state what that is, then what is left out and why."""
+    standings = dict(states.by_id)
     counts: Counter[str] = Counter()
     for row, part, cell in plan.walk_cells():
         standing = standings.pop(cell.id, None)  # once, though several rows may share it

@@ -10,6 +10,7 @@ import typer
 
 from bench.base import signals
 from bench.base.console import Terminal, print_text
+from bench.base.duration import read_seconds
 from bench.cli import completion, lasting_output
 from bench.cli.completion import offering
 from bench.cli.options import (
@@ -18,7 +19,6 @@ from bench.cli.options import (
     AllowStale,
     CellOptions,
     On,
-    parse_seconds,
     prepare_torch,
     refuse_if,
     spread_options,
@@ -180,8 +180,8 @@ def run(
         compiled=options.compile_,
         workers=options.workers,
         argv=tuple(sys.argv[1:]),
-        checkpoint_s=parse_seconds("--checkpoint-every", checkpoint_every),
-        timeout_s=None if timeout is None else parse_seconds("--timeout", timeout),
+        checkpoint_s=read_seconds("--checkpoint-every", checkpoint_every),
+        timeout_s=None if timeout is None else read_seconds("--timeout", timeout),
         retry=RetryPolicy(retries, 1 if fail_fast else max_failures),
         on=on or "",
     )
@@ -208,20 +208,6 @@ def run(
 
 def _choose_slots(where: "SlotOptions", prepared: "PreparedRun") -> "tuple[Slot, ...]":
     """Choose where cells run; imports torch, which a run of recorded cells does without."""
-    from bench.speed import calibration, packing
-    from bench.speed.measure import Measurer
-    from bench.train.sharing import refuse_ranks
+    from bench.speed.run_slots import choose_run_slots
 
-    request, chosen = prepared.request, prepared.chosen
-    cells = chosen
-    if not request.rerun:
-        cells = calibration.list_cells_left(prepared.plan, chosen, prepared.states)
-    refuse_ranks(cells, where.ranks)
-    measurer = Measurer(
-        request.root,
-        request.data,
-        request.compiled,
-        request.workers,
-        lambda text: print_text(err, text),
-    )
-    return packing.choose_slots(where, cells, measurer)
+    return choose_run_slots(where, prepared, partial(print_text, err))

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 from rich.console import Console
 
 from bench.base.console import Terminal
-from bench.base.text import no_formula, printable
+from bench.base.text import printable
 from bench.cli.lasting_output import open_missing
+from bench.leaderboard import frame_files
 
 if TYPE_CHECKING:  # most commands start without it
     import pandas as pd
@@ -43,13 +44,7 @@ def write_json(
 
 def write_csv(frame: "pd.DataFrame") -> None:
     """Write a table to stdout as CSV, no text of which is a formula to a spreadsheet."""
-    texts = frame.select_dtypes(exclude="number")
-    safe = frame.assign(**{name: texts[name].map(_no_formula) for name in texts.columns})
-    write(safe.rename(columns=no_formula).to_csv(index=False))
-
-
-def _no_formula(value: Any) -> Any:
-    return no_formula(value) if isinstance(value, str) else value
+    write(frame_files.write_csv(frame))
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, TypeAlias
 
 from bench.base import signals
+from bench.base.child_processes import start_process
 from bench.base.machine import keep_pages
 from bench.base.tracebacks import find_place
 from bench.errors import BenchError, exhausted
@@ -95,16 +96,15 @@ class _Others:
 
         store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # pyright: ignore
         context = multiprocessing.get_context("spawn")
-        with signals.ignored_by_children():
-            for rank, device in enumerate(self.job.beside, 1):
-                ours, theirs = context.Pipe(duplex=False)
-                job = replace(self.job, device=device)
-                args = (rank, store.port, job, self.train, theirs)
-                process = context.Process(target=_follow, args=args)
-                process.start()
-                theirs.close()
-                self.processes.append(process)
-                self.pipes.append(ours)
+        for rank, device in enumerate(self.job.beside, 1):
+            ours, theirs = context.Pipe(duplex=False)
+            job = replace(self.job, device=device)
+            args = (rank, store.port, job, self.train, theirs)
+            process = context.Process(target=_follow, args=args)
+            start_process(process)
+            theirs.close()
+            self.processes.append(process)
+            self.pipes.append(ours)
         threading.Thread(target=self._watch, daemon=True).start()
         return _join(0, store, self.job)
 

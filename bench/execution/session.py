@@ -129,6 +129,7 @@ def run(
     err: Console,
     json_events: JsonEventWriter | None = None,
     executor: Executor | None = None,
+    table: Console | None = None,
 ) -> bool:
     """
     Run the chosen cells that have no record, and print the plan's leaderboard and files.
@@ -139,6 +140,7 @@ def run(
             code or on other data, and not run unasked.
         json_events: given every line that the run's journals are given.
         executor: sees cells ended elsewhere; None: in slots of this machine.
+        table: where table and files are printed; None: to `out`.
 
     Returns whether every cell came to a measurement.
 
@@ -167,10 +169,11 @@ def run(
         for part, states in _parts(prepared):
             session.execute(plan, part, states)
         plan = _add_seeds(session, plan, prepared.looks)
-    written = [*_write_table(plan, session), *session.journals]
-    print_text(out, "files:")
+    table = table or out
+    written = [*_write_table(plan, session, table), *session.journals]
+    print_text(table, "files:")
     for line in _files(written, plan, request.root):
-        print_text(out, f"  {line}")
+        print_text(table, f"  {line}")
     return _report_problems(session, plan)
 
 
@@ -310,13 +313,13 @@ def _refuse_namesake(plan: Plan, root: Path) -> None:
         raise UsageError(message)
 
 
-def _write_table(plan: Plan, session: _Session) -> list[Path]:
+def _write_table(plan: Plan, session: _Session, out: Console) -> list[Path]:
     """
     Print the leaderboard, and write it beside its plan; returns the files.
 
     Where every record is stale, so that it would be empty, an earlier one stays as it is.
     """
-    root, out, err = session.request.root, session.out, session.err
+    root, err = session.request.root, session.err
     plan = saved.continued(plan, root)  # another run may have added seeds meanwhile
     session.states.refresh_unmeasured()
     states = session.states.select(plan.possible)

@@ -13,7 +13,7 @@ import signal
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from bench.base import signals
+from bench.base.child_processes import start_process
 from bench.errors import EnvironmentProblem
 from bench.execution.cell_run import run
 from bench.execution.events import CellEvent
@@ -115,8 +115,7 @@ class WorkerProcess:
         tasks, self._tasks = context.Pipe(duplex=False)
         self._messages, messages = context.Pipe(duplex=False)
         process = context.Process(target=serve, args=(tasks, messages, self._halt))
-        with signals.ignored_by_children():
-            process.start()
+        start_process(process)
         tasks.close()
         messages.close()
         return process

@@ -21,8 +21,8 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from bench.base import signals
 from bench.base.answer_cache import Question, keep, recall
+from bench.base.child_processes import start_process
 from bench.data.dataset import Dataset
 from bench.nn.contract import Estimator
 from bench.nn.layers import Layers
@@ -96,8 +96,7 @@ class Checker:
         self._line, theirs = context.Pipe()
         folders = tuple(ESTIMATORS.folders)
         self._process = context.Process(target=_answer, args=(theirs, folders), daemon=True)
-        with signals.ignored_by_children():
-            self._process.start()
+        start_process(self._process)
         theirs.close()
 
     def _end(self) -> None:

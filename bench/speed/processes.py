@@ -10,7 +10,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench.base import signals
+from bench.base.child_processes import start_process
 from bench.errors import BenchError, exhausted
 from bench.execution import worker_process
 from bench.execution.cell_log import redirect
@@ -51,8 +51,7 @@ def run_at_once(work: Work[Given, Result], inputs: Sequence[Given]) -> list[Resu
         for given in inputs:
             reader, writer = context.Pipe(duplex=False)
             process = context.Process(target=_attend, args=(writer, barrier, work, given))
-            with signals.ignored_by_children():
-                process.start()
+            start_process(process)
             running[reader] = process
             writer.close()
         while running:

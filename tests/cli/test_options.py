@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.cli import options
+from bench.base.duration import read_seconds
 from bench.cli.options import CellOptions
 from bench.errors import UsageError
 
@@ -19,7 +19,7 @@ Bench = Callable[..., tuple[int, str, str]]
 )
 def test_times_are_read_kindly(text: str, seconds: float) -> None:
     """Seconds, minutes, hours and days."""
-    assert options.parse_seconds("--timeout", text) == seconds
+    assert read_seconds("--timeout", text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-1", "0", "0m", "h", "9" * 400, "2h30", "nan"])

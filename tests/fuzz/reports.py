@@ -30,7 +30,7 @@ def every(box: Box, rng: Random, plan: Plan) -> None:
     """What `bench plan`, `bench run` and `bench leaderboard` do beside training."""
     with contextlib.suppress(BenchError):
         filters.select(plan, rng.choice(FILTERS))
-    for line in plan_text.describe_plan(plan, plan.possible, box.results):
+    for line in plan_text.describe_plan(plan, CellStates(box.results, plan.possible)):
         on_terminal(line, 200)
     store.save_plan(box.results, plan)
     again = store.find_plan(box.results, plan.suite)

@@ -138,7 +138,7 @@ def test_stale_cells_are_neither_run_nor_used(planned: Plan, tmp_path: Path, run
     assert f"  {store.cell_path(tmp_path / 'r', reste) / 'record.json'}\n" in out
     assert f"stale: {ste.slug}: bench/trainer.py changed" in err
     assert "stale: 1 cell was measured by other code or on other data; --rerun stale" in err
-    lines = [*plan_text.describe_plan(planned, planned.cells, tmp_path / "r")]
+    lines = [*plan_text.describe_plan(planned, CellStates(tmp_path / "r", planned.cells))]
     assert lines[0].endswith("seed 0 (bench/trainer.py changed)")
     assert lines[0].startswith(f"{ste.id}  stale   ")
     assert "1 recorded, 1 stale, 0 to run" in lines[-1]

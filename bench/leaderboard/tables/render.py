@@ -1,10 +1,15 @@
 """A board printed in the format that a command asks for."""
 
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 
 from bench.leaderboard.board import Board
-from bench.leaderboard.tables import terminal
+from bench.leaderboard.tables import csv, terminal
 from bench.leaderboard.tables.formats import TableFormat
+
+if TYPE_CHECKING:  # no format of a file needs it
+    import pandas as pd
 
 
 def render(board: Board, form: str, console: Console, style: str = "") -> None:
@@ -32,3 +37,10 @@ def text(board: Board, form: str, style: str = "") -> str:
         UsageError: as `render`.
     """
     return TableFormat(form).write(board, style)
+
+
+def frame(board: Board) -> "pd.DataFrame":
+    """Return a line for each row, in the tables' order; columns are those of CSV."""
+    import pandas as pd
+
+    return pd.DataFrame([csv.flat(row) for row in board.rows])
