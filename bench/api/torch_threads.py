@@ -8,7 +8,7 @@ from bench.base.user_folders import keep_compiled
 
 @contextmanager
 def one_thread() -> Generator[Callable[[], None], None, None]:
-    """Yield what imports torch for small tensors, as commands do; its threads are put back after."""
+    """Yield what imports torch for small tensors, as commands do; its threads are put back."""
     before: list[int] = []
 
     def prepare_torch() -> None:
