@@ -1,5 +1,6 @@
 """
-The contract: all that a file under `estimators/` or `backbones/` may import from the harness.
+The contract: all that a file under `estimators/`, `backbones/` or `data/` may import from the
+harness.
 
 An estimator is written down as its paper writes it: f, the function whose derivative takes
 the place of d sign/dz. Everything else (training, checks, plots, indicators) calls that one
@@ -10,6 +11,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from bench.data.dataset import Tensors, Transform
+from bench.data.source import DataSource
 from bench.nn.backbone import Backbone, Native, Network, omitted_if
 from bench.nn.blocks import BN_LAST, Order, Shortcut, activation
 from bench.nn.clock import Clock
@@ -18,7 +21,6 @@ from bench.nn.contract import (
     Estimator,
     Knob,
     Method,
-    Plugin,
     Surrogate,
     SurrogateBinarizer,
     estimator,
@@ -70,6 +72,7 @@ from bench.nn.resnet import (
 )
 from bench.nn.sign import piecewise, sign, upto
 from bench.spec.cell import Recipe, Role
+from bench.spec.plugin import Plugin
 from bench.spec.schedule import ScheduleName
 
 __all__ = [
@@ -85,6 +88,7 @@ __all__ = [
     "ClassVar",
     "Clock",
     "Coach",
+    "DataSource",
     "Distilled",
     "DividedSigns",
     "Estimator",
@@ -117,6 +121,8 @@ __all__ = [
     "SurrogateBinarizer",
     "Tap",
     "Teaching",
+    "Tensors",
+    "Transform",
     "activation",
     "approx_sign",
     "binary_layers",

@@ -1,9 +1,10 @@
 """
 The folder is the registry: `estimators/ede.py` holds the estimator `ede`.
 
-Plugins also come from entry points of other distributions (group `bench.estimators` or
-`bench.backbones`) and from local folders: `./estimators` and those that a suite names. None of
-them can take a name that is already taken, and one that fails to import breaks only itself.
+Plugins also come from entry points of other distributions (group `bench.estimators`,
+`bench.backbones` or `bench.data`) and from local folders: `./estimators`, `./backbones`, `./data`
+and those that a suite names. None of them can take a name that is already taken, and one that fails
+to import breaks only itself. The data sets that the harness itself reads are `BUILT_IN`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import importlib.util
 import inspect
 import pkgutil
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,20 +35,32 @@ from bench.base.python_files import (
 )
 from bench.base.text import suggest
 from bench.errors import PluginError
+from bench.spec.plugin import Plugin
 
 if TYPE_CHECKING:  # listing names must not import torch
+    from bench.data.source import DataSource
     from bench.nn.backbone import Backbone
-    from bench.nn.contract import Estimator, Plugin
+    from bench.nn.contract import Estimator
 
-P = TypeVar("P", bound="Plugin")
+P = TypeVar("P", bound=Plugin)
 
-
+BUILT_IN = {  # data sets of the harness itself: their names, and the classes that find them
+    "digits": "bench.data.sources:Digits",
+    "cifar10": "bench.data.sources:Cifar10",
+    "cifar10-partial": "bench.data.sources:Cifar10Partial",
+    "cifar100": "bench.data.sources:Cifar100",
+    "fashion_mnist": "bench.data.sources:FashionMnist",
+    "imagenet": "bench.data.sources:ImageNet",
+}
 RESERVED = {"none": "means full precision in suites"}  # names that no plugin may have
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a plugin comes from: a shipped file, a module of an entry point, or a local file."""
+    """
+    Where a plugin comes from: a shipped file, a module of the harness, a module of an entry point,
+    or a local file.
+    """
 
     place: str
     module: str = ""
@@ -58,16 +71,33 @@ class Origin:
     @property
     def shipped(self) -> bool:
         """Is it a file of signbench itself?"""
-        return bool(self.module and self.file)
+        return bool(self.module and self.file) or self.built_in
+
+    @property
+    def built_in(self) -> bool:
+        """Is it code of the harness, which has no name of its own in a cell?"""
+        return self.module in BUILT_IN.values()
 
 
 class Registry(Generic[P]):
-    """The plugins of one kind, found by name and imported only when asked for."""
+    """
+    The plugins of one kind, found by name and imported only when asked for.
 
-    def __init__(self, package: str, base: str) -> None:
+    They subclass `base` of the module `home`, and lie in folders called `package`. `built_in` maps
+    names to classes of the harness, where it has some in place of a shipped folder.
+    """
+
+    def __init__(
+        self,
+        package: str,
+        base: str,
+        home: str = "bench.plugin",
+        built_in: Mapping[str, str] | None = None,
+    ) -> None:
         self.package = package
-        self.base = base
+        self.base, self.home = base, home
         self.group = f"bench.{package}"
+        self.built_in = built_in
         self.folders: list[Path] = []
         self._loaded: dict[Origin, type[P]] = {}
 
@@ -78,8 +108,7 @@ class Registry(Generic[P]):
 
     def origins(self) -> dict[str, Origin]:
         """Every name, sorted, and where it comes from. Imports no plugin."""
-        home = shipped(self.package)
-        found = {**_shipped_origins(home, home.stat().st_mtime_ns if home.is_dir() else 0)}
+        found = self._own()
         for entry in find_entry_points(self.group):
             made_by = f"{entry.dist.name} {entry.dist.version}" if entry.dist else ""
             origin = Origin(f"entry point {entry.value}", entry.value, distribution=made_by)
@@ -90,6 +119,13 @@ class Registry(Generic[P]):
             for file in (f for f in files if f not in shared and _kind(f) == self.base):
                 self._add(found, file.stem, Origin(str(file), file=file))
         return dict(sorted(found.items()))
+
+    def _own(self) -> dict[str, Origin]:
+        """Those of signbench itself."""
+        if self.built_in is not None:
+            return {name: Origin("signbench", place) for name, place in self.built_in.items()}
+        home = shipped(self.package)
+        return {**_shipped_origins(home, home.stat().st_mtime_ns if home.is_dir() else 0)}
 
     def names(self) -> list[str]:
         """Every name, sorted."""
@@ -129,7 +165,8 @@ class Registry(Generic[P]):
     def state(self) -> tuple[str, ...] | None:
         """
         Give what all plugins depend on: each name with its place and the digest of its file, and
-        the state of every file in local folders, which a plugin may read.
+        the state of every file in local folders, which a plugin may read; but for those among
+        data.
 
         None: those are too many to look at each time, or one changed just now.
         """
@@ -142,7 +179,7 @@ class Registry(Generic[P]):
         for name in strangers:
             beside = self.files_beside(name).items()
             states += [f"{name} with {each}: {file_digest(file)}" for each, file in beside]
-        for folder in self.local_folders():
+        for folder in [] if self.built_in else self.local_folders():
             beside = folder_states(folder)
             if beside is None:
                 return None
@@ -152,7 +189,8 @@ class Registry(Generic[P]):
     def local_folders(self) -> list[Path]:
         """List the folders, there or not, of the plugins that are neither shipped nor installed."""
         folders = [Path(self.package).resolve(), *self.folders]
-        return [folder for folder in folders if folder != shipped(self.package)]
+        own = None if self.built_in else shipped(self.package)
+        return [folder for folder in folders if folder != own]
 
     def _add(self, found: dict[str, Origin], name: str, origin: Origin) -> None:
         if name in RESERVED:
@@ -194,7 +232,7 @@ class Registry(Generic[P]):
         except (Exception, SystemExit) as error:  # whatever a stranger's file does at import
             message = f"{origin.place}: {type(error).__name__}: {error}"
             raise PluginError(message) from error
-        base = getattr(importlib.import_module("bench.plugin"), self.base)
+        base = getattr(importlib.import_module(self.home), self.base)
         found: list[Any]
         if attribute:
             found = [getattr(module, attribute, None)]
@@ -250,7 +288,7 @@ def _shipped_origins(home: Path, _: int) -> dict[str, Origin]:
 
 
 def _file(origin: Origin) -> Path | None:
-    if origin.file or origin.problem:
+    if origin.file or origin.problem or origin.built_in:
         return origin.file
     try:
         spec = importlib.util.find_spec(origin.module.partition(":")[0])
@@ -278,13 +316,15 @@ def _misdescribed(plugin: Any) -> str:
 
 def _kind(file: Path) -> str:
     """
-    What a local file holds, read but not run: a backbone if it says `Backbone` anywhere or
-    subclasses `ResNet`, else an estimator.
+    What a local file holds, read but not run: a data set if it says `DataSource` anywhere, a
+    backbone if it says `Backbone` or subclasses `ResNet`, else an estimator.
     """
     try:
         text = file.read_bytes()
     except OSError:
         return "Estimator"  # which cannot be imported, and is listed as such
+    if b"DataSource" in text:
+        return "DataSource"
     net = b"Backbone" in text or re.search(rb"^class \w+\((\w+\.)*ResNet\)", text, re.MULTILINE)
     return "Backbone" if net else "Estimator"
 
@@ -305,17 +345,24 @@ def _shared(files: list[Path]) -> set[Path]:
 
 
 def add_folders(folders: Iterable[Path]) -> None:
-    """Look for plugins of both kinds in `folders`, too."""
+    """Look for plugins of every kind in `folders`, too."""
     for folder in folders:
-        ESTIMATORS.add_folder(folder)
-        BACKBONES.add_folder(folder)
+        for registry in REGISTRIES:
+            registry.add_folder(folder)
 
 
 def plugins_state() -> tuple[str, ...] | None:
-    """Give the state of both kinds of plugins, as `Registry.state` does."""
-    estimators, backbones = ESTIMATORS.state(), BACKBONES.state()
-    return None if estimators is None or backbones is None else (*estimators, *backbones)
+    """Give the state of every kind of plugins, as `Registry.state` does."""
+    found: list[str] = []
+    for registry in REGISTRIES:
+        states = registry.state()
+        if states is None:
+            return None
+        found += states
+    return tuple(found)
 
 
 ESTIMATORS: Registry[Estimator] = Registry("estimators", "Estimator")
 BACKBONES: Registry[Backbone] = Registry("backbones", "Backbone")
+DATA: Registry[DataSource] = Registry("data", "DataSource", "bench.data.source", BUILT_IN)
+REGISTRIES: tuple[Registry[Any], ...] = (ESTIMATORS, BACKBONES, DATA)

@@ -5,8 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bench.data.sources import SOURCES
-from bench.registry import BACKBONES
+from bench.registry import BACKBONES, BUILT_IN, DATA
 from bench.spec import parameters
 from bench.spec.cell import Binarization, Recipe
 from bench.spec.suite import Exclude, Include, Published, Suite, Tune
@@ -114,7 +113,7 @@ def tables() -> dict[str, str]:
     networks = {name: BACKBONES.load(name) for name in BACKBONES.names()}
     return found | {
         "Networks": "\n\n".join(_named(networks.items())),
-        "Data": "\n\n".join(_named(SOURCES.items())),
+        "Data": "\n\n".join(_named((name, DATA.load(name)) for name in BUILT_IN)),
     }
 
 

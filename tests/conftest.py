@@ -20,7 +20,7 @@ from bench.execution.job import Job
 from bench.leaderboard.ranking import rank
 from bench.leaderboard.tables import render
 from bench.planning import checks, planner
-from bench.registry import BACKBONES, ESTIMATORS
+from bench.registry import REGISTRIES
 from bench.results import store
 from bench.results.cell_state import CellStates
 
@@ -58,7 +58,7 @@ def _own_cache(  # pyright: ignore[reportUnusedFunction]
 @pytest.fixture(autouse=True)
 def _own_folders(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
     """Plugins that a test's suite or options add are gone with it."""
-    for registry in (ESTIMATORS, BACKBONES):
+    for registry in REGISTRIES:
         monkeypatch.setattr(registry, "folders", [])
         monkeypatch.setattr(registry, "_loaded", {})
 

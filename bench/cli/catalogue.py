@@ -12,7 +12,7 @@ from bench.base.answer_cache import Question, keep, recall, remembered
 from bench.base.python_files import shipped
 from bench.base.text import suggest
 from bench.errors import BenchError, DataError, PluginError, UsageError
-from bench.registry import BACKBONES, ESTIMATORS, Registry
+from bench.registry import BACKBONES, DATA, ESTIMATORS, Registry
 from bench.spec import parameters
 from bench.spec.choices import ListedKind
 from bench.spec.schedule import SCHEDULES
@@ -93,10 +93,10 @@ def describe(kind: Literal["estimator", "backbone", "data", "schedule"], name: s
             f"p = epoch/epochs; from 1 to 3 at p = 0, 1/4, 1/2, 3/4, 1: {points}"
         )
     if kind == "data":
-        from bench.data.sources import named
+        from bench.data.source import named
 
         source = named(name)
-        return _describe_parameters(inspect.getdoc(source) or "", source)
+        return _describe_parameters(_describe_data(source), source)
     registry = REGISTRIES[kind]
     question = Question(("show", kind, name), registry.state())
     return remembered(question, lambda: _describe_plugin(registry, name))
@@ -116,6 +116,12 @@ def _docstring(plugin: Any) -> str:
     return (import_module(plugin.__module__).__doc__ or plugin.__doc__ or "").strip()
 
 
+def _describe_data(source: Any) -> str:
+    """What a data set says of itself; of somebody's own that has a file, what the file says."""
+    own: str | None = vars(source).get("__doc__")
+    return inspect.cleandoc(own) if own else _docstring(source)
+
+
 def _describe_cost(backbone: Any) -> str:
     """Say what a backbone costs at its default parameters, or why that is not known."""
     from bench.nn import macs
@@ -128,10 +134,12 @@ def _describe_cost(backbone: Any) -> str:
 
 
 def list_data_sets(folder: Path | None) -> Iterator[Entry]:
-    """Yield every data set: label and sizes, or what is missing. No image file is decoded."""
-    from bench.data.sources import SOURCES
+    """
+    Yield every data set: label and sizes, or what is missing. No image file is decoded.
 
-    for name in SOURCES:
+    Of one that is found by its parameters, what it is.
+    """
+    for name in DATA.names():
         try:
             yield name, describe_data_set(name, folder), False
         except BenchError as error:
@@ -146,14 +154,17 @@ def describe_data_set(name: str, folder: Path | None) -> str:
         UsageError: no such data set.
         DataError: not there, or damaged.
     """
-    from bench.data.sources import data_folder, file_states, named
+    from bench.data.source import data_folder, load, named
 
-    source, home = named(name)(), folder or data_folder()
-    states = file_states(name, home)
-    if states is None:
-        return _summary(source.load(home))
-    question = Question(("data", name, str(home.resolve())), states)
-    return remembered(question, lambda: _summary(source.load(home)))
+    kind, home = named(name), folder or data_folder()
+    if needed := [key for key, field in kind.model_fields.items() if field.is_required()]:
+        first = _describe_data(kind).split("\n")[0]
+        return f"{first} ({', '.join(f'{key}: ...' for key in needed)})"
+    source = parameters.build(kind, name, [])
+    question = Question(("data", name, str(home.resolve())), source.state(home))
+    if question.inputs is None or not DATA.origins()[name].built_in:
+        return _summary(load(name, source, home))
+    return remembered(question, lambda: _summary(load(name, source, home)))
 
 
 def verify_data_set(name: str, folder: Path | None, fields: list[str], count: "Count") -> str:
@@ -170,10 +181,10 @@ def verify_data_set(name: str, folder: Path | None, fields: list[str], count: "C
     """
     import torch
 
-    from bench.data.sources import data_folder, named
+    from bench.data.source import data_folder, load, named
 
     source = parameters.build(named(name), name, fields)
-    found = source.load(folder or data_folder()).to(torch.device("cpu"))
+    found = load(name, source, folder or data_folder()).to(torch.device("cpu"))
     damaged = found.damaged(count)
     if damaged:
         heading = (

@@ -1,5 +1,6 @@
-"""The command that checks estimators against their formulas: parse, call, print."""
+"""The command that checks estimators and data sets against what they say: parse, call, print."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,7 @@ def check(
         typer.Argument(
             metavar="[NAME]... [KEY=VALUE]...",
             help="Of one NAME also its parameters.",
-            autocompletion=offering(completion.estimators),
+            autocompletion=offering(completion.estimators, completion.data),
         ),
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every installed estimator.")] = False,
@@ -47,14 +48,22 @@ def check(
 ) -> None:
     """Is the estimator what its formula says? Is it rational, is it flexible, and if not, where?
 
-    A method trains two small blocks, and what it promises is looked for there.
+    A method trains two small blocks, and what it promises is looked for there. Of a data set all
+    images are read: shapes, labels, splits that share none, the same from the same seed.
     As in `bench check reste`, `bench check rbnn t_min=1.4143`, or `bench check --all --study`.
     """
-    from bench.properties import check_text, latents
+    from bench.properties import check_text, data_claims, latents
 
     unnamed = not words and not all_
     refuse_if(unnamed, "name an estimator, or give --all; `bench list estimators` names them")
     prepare_torch()
+    if data_claims.are_data(words or []):
+        from bench.data.source import data_folder
+
+        others = study or bool(definition or baseline or form or cell)
+        refuse_if(others, "a data set has no f; its check has no such options")
+        _tell(data_claims.render_reports(words or [], data or data_folder()))
+        return
     refuse_if(study and bool(definition or baseline or form), "--study asks every reading of them")
     refuse_if(
         bool(cell) and definition not in {None, "trained"}, "--cell is for --definition trained"
@@ -69,8 +78,18 @@ def check(
         chosen = definition or ("trained" if cell else "p")
         criterion = Criterion(chosen, baseline or "identity", form or "pure")
         lines = check_text.render_verdicts(words or [], criterion, measured)
+    _tell(lines)
+
+
+def _tell(reports: Iterator[tuple[str, bool]]) -> None:
+    """
+    Print what was found.
+
+    Raises:
+        Exit: something does not hold.
+    """
     passed = True
-    for text, holds in iterate_silently(lines):
+    for text, holds in iterate_silently(reports):
         print_text(out, text)
         passed = passed and holds
     if not passed:

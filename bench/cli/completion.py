@@ -17,7 +17,7 @@ from typer.completion import get_completion_script  # pyright: ignore[reportPriv
 
 from bench.base.python_files import shipped
 from bench.cli.streams import write
-from bench.registry import BACKBONES, ESTIMATORS, Registry, add_folders
+from bench.registry import BACKBONES, DATA, ESTIMATORS, Registry, add_folders
 from bench.spec.choices import ShownKind
 from bench.spec.schedule import SCHEDULES
 
@@ -68,10 +68,8 @@ def backbones(ctx: typer.Context) -> Iterable[str]:
     return _plugins(ctx, BACKBONES)
 
 
-def data(_: typer.Context) -> Iterable[str]:
-    from bench.data.sources import SOURCES
-
-    return sorted(SOURCES)
+def data(ctx: typer.Context) -> Iterable[str]:
+    return _plugins(ctx, DATA)
 
 
 def schedules(_: typer.Context) -> Iterable[str]:

@@ -11,7 +11,7 @@ from bench.base.text import count
 from bench.cli import cost_text
 from bench.cli.options import CellOptions, prepare_torch
 from bench.cli.streams import err, out, write_json
-from bench.data.sources import data_folder
+from bench.data.source import data_folder
 from bench.errors import BenchError, UsageError
 from bench.fleet import measurement
 from bench.fleet.cost import Cost, Kept, estimate, hours_in_words

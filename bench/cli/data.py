@@ -70,7 +70,7 @@ def prepare_data(
     """
     from bench.cli import catalogue
     from bench.data import download
-    from bench.data.sources import data_folder
+    from bench.data.source import data_folder
 
     folder = data or data_folder()
     download.prepare(

@@ -88,7 +88,7 @@ def check_machines(
     """
     from bench.cli.health.machines import examine_profile
     from bench.cli.health.text import show
-    from bench.data.sources import data_folder
+    from bench.data.source import data_folder
     from bench.fleet import machines_file
 
     wait_s = read_seconds("--wait", wait)

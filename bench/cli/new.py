@@ -20,9 +20,9 @@ def estimator(
 
     As in `bench new estimator mine`.
     """
-    from bench.cli.new_estimator import write_estimator
+    from bench.cli.new_estimator import write_plugin
 
-    _tell(write_estimator(name, into), name, into)
+    _tell(write_plugin(name, into), name, into)
 
 
 @new_app.command("method")
@@ -34,15 +34,32 @@ def method(
 
     As in `bench new method mine`.
     """
-    from bench.cli.new_estimator import write_estimator
+    from bench.cli.new_estimator import write_plugin
     from bench.cli.new_method import TEMPLATE
 
-    _tell(write_estimator(name, into, TEMPLATE), name, into)
+    _tell(write_plugin(name, into, TEMPLATE), name, into)
 
 
-def _tell(path: Path, name: str, into: Path) -> None:
+@new_app.command("data")
+def data(
+    name: Annotated[str, typer.Argument(help="The file's and the data set's name.")],
+    into: Annotated[Path, typer.Option(help="The folder.")] = Path("data"),
+) -> None:
+    """Write a working data set to start from; `bench list data` has it at once.
+
+    As in `bench new data mine`. A folder of images, an npz or a parquet file needs none:
+    `bench show data folder`.
+    """
+    from bench.cli.new_data import TEMPLATE
+    from bench.cli.new_estimator import write_plugin
+    from bench.registry import DATA
+
+    _tell(write_plugin(name, into, TEMPLATE, DATA), name, into, "data")
+
+
+def _tell(path: Path, name: str, into: Path, home: str = "estimators") -> None:
     """Say what was written, and what comes next."""
-    if into == Path("estimators"):  # where plugins are found without being named
+    if into == Path(home):  # where plugins are found without being named
         check, suite = f"bench check {name}", "a suite"
     else:
         check = f"bench --plugins {into} check {name}"

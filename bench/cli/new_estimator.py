@@ -2,9 +2,10 @@
 
 import keyword
 from pathlib import Path
+from typing import Any
 
 from bench.errors import UsageError
-from bench.registry import ESTIMATORS, RESERVED
+from bench.registry import ESTIMATORS, RESERVED, Registry
 
 TEMPLATE = '''"""
 {name}, one line that says what it is.
@@ -40,7 +41,9 @@ class {cls}(Surrogate):
 '''
 
 
-def write_estimator(name: str, folder: Path, template: str = TEMPLATE) -> Path:
+def write_plugin(
+    name: str, folder: Path, template: str = TEMPLATE, registry: Registry[Any] = ESTIMATORS
+) -> Path:
     """
     Write `folder/NAME.py`.
 
@@ -48,6 +51,7 @@ def write_estimator(name: str, folder: Path, template: str = TEMPLATE) -> Path:
         name: the file's and the plugin's.
         folder: made if it is not there.
         template: the file's text, with places for `name` and `cls`.
+        registry: where the name must be free.
 
     Raises:
         UsageError: the name cannot be a module's, is taken, or the folder cannot be written.
@@ -59,7 +63,7 @@ def write_estimator(name: str, folder: Path, template: str = TEMPLATE) -> Path:
         why = RESERVED.get(name, "would make a class of a keyword's name")
         message = f"`{name}` {why}; choose another"
         raise UsageError(message)
-    origins = ESTIMATORS.origins()
+    origins = registry.origins()
     if name in origins:
         message = f"the name `{name}` is taken by {origins[name].place}; choose another"
         raise UsageError(message)

@@ -1,7 +1,7 @@
 """
 Data sets: found, fetched, checked, decoded, augmented on the device.
 
-Doors: dataset, download, sources.
+Doors: dataset, download, source, sources.
 
 Never: knows of networks or suites.
 """

@@ -94,6 +94,16 @@ class Dataset(Protocol):
     def num_classes(self) -> int: ...
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """In the order of the labels; empty where the classes have none."""
+        ...
+
+    @property
+    def transform(self) -> Transform:
+        """How batches are normalized."""
+        ...
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """(C, H, W) of a batch's images."""
         ...
@@ -171,6 +181,7 @@ class Tensors:
     num_classes: int
     transform: Transform
     share: Share = WHOLE
+    class_names: tuple[str, ...] = ()
 
     fewest: ClassVar[int] = 1
 
@@ -213,12 +224,12 @@ class Tensors:
         Bilinear with antialias, in double precision so that machines agree, rounded to uint8.
         """
         pad = round(self.transform.pad * size / self.shape[-1])
-        return Tensors(
-            f"{self.label}, resized to {size}x{size}",
-            (_resize(self.train[0], size), self.train[1]),
-            (_resize(self.test[0], size), self.test[1]),
-            self.num_classes,
-            replace(self.transform, pad=pad),
+        return replace(
+            self,
+            label=f"{self.label}, resized to {size}x{size}",
+            train=(_resize(self.train[0], size), self.train[1]),
+            test=(_resize(self.test[0], size), self.test[1]),
+            transform=replace(self.transform, pad=pad),
         )
 
     def to(

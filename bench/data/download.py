@@ -19,7 +19,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from bench.data.dataset import Report
-from bench.data.sources import named
+from bench.data.source import named
 from bench.errors import DataError
 
 TIMEOUT_S, PAUSE_S = 30.0, 1.0  # of one wait for bytes; between two tries of a mirror

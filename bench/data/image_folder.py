@@ -96,6 +96,7 @@ class Folder:
     report: Report = silent
     told: dict[str, Name] = field(default_factory=dict[str, Name])  # of which split it is
     share: Share = WHOLE
+    class_names: tuple[str, ...] = ()
 
     fewest: ClassVar[int] = 2  # BatchNorm needs two
 

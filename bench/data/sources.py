@@ -1,5 +1,5 @@
 """
-What data sets there are: their names, their parameters, and the files that they lie in.
+The data sets that the harness itself knows: their parameters, and the files that they lie in.
 
 What is absent is known without torch, which `bench.data.reading` imports to read what is there.
 Nothing is downloaded here: `bench.data.download` fetches what a source says it may.
@@ -8,21 +8,19 @@ Nothing is downloaded here: `bench.data.download` fetches what a source says it 
 from __future__ import annotations
 
 import math
-import os
 import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator
 
-from bench.base.file_states import file_state
-from bench.base.text import suggest
 from bench.data import presence
-from bench.errors import DataError, UsageError
+from bench.data.source import DataSource
+from bench.errors import DataError
 
 if TYPE_CHECKING:  # naming data sets needs no torch
-    from bench.data.dataset import Dataset, Tensors
+    from bench.data.dataset import Tensors
     from bench.data.image_folder import Folder
 
 CIFAR10_TRAIN = tuple(f"data_batch_{i}" for i in range(1, 6))
@@ -34,60 +32,20 @@ FASHION_MNIST = (
 )
 
 
-def data_folder() -> Path:
-    """`$BENCH_DATA`, else `./data`."""
-    return Path(os.environ.get("BENCH_DATA") or "data")
+class Known(DataSource):
+    """A data set of which it is known before it is read how many classes and channels it has."""
 
-
-class Source(BaseModel, ABC):
-    """
-    A data set by name; its fields are the parameters that a suite may set.
-
-    They apply in this order: `train`, `held_out`, `test`, and at last `resize` where there is
-    one. With `held_out` the test split is never touched: the part of the training split that
-    `data.dataset.held_out` chooses, the same for every seed, stands in for it.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
     channels: ClassVar[int] = 3
-
-    train: Annotated[PositiveInt | None, Field(description="use the first N training images")] = (
-        None
-    )
-    test: Annotated[PositiveInt | None, Field(description="use the first N test images")] = None
-    held_out: Annotated[
-        float | None,
-        Field(gt=0, lt=1, description="test on this part of the training split, for tuning"),
-    ] = None
 
     @property
     def num_classes(self) -> int:
-        """Known before the data is read."""
         return 10
 
-    @classmethod
-    def files(cls, folder: Path) -> list[Path] | None:
-        """Every file that may be read, there or not; None: they are too many to look at."""
+    def files(self, folder: Path) -> list[Path]:
         return []
 
-    @abstractmethod
-    def find(self, folder: Path) -> Dataset:
-        """
-        Load the whole data set.
 
-        Raises:
-            DataError: not there, or not what it should be.
-        """
-
-    def load(self, folder: Path) -> Dataset:
-        """Load the data set as its fields say; raises as `find` does."""
-        found = self.find(folder)
-        from bench.data.reading import cut
-
-        return cut(found, self.train, self.test, self.held_out)
-
-
-class InMemory(Source):
+class InMemory(Known):
     """A data set that is small enough to be kept as one tensor."""
 
     resize: Annotated[
@@ -129,9 +87,8 @@ class Cifar10(InMemory):
     home: ClassVar[str] = "cifar-10-batches-py"
     norm: Literal["imagenet", "cifar"] = "imagenet"  # imagenet: as the reference normalizes
 
-    @classmethod
-    def files(cls, folder: Path) -> list[Path]:
-        return [folder / cls.home / name for name in (*CIFAR10_TRAIN, "test_batch")]
+    def files(self, folder: Path) -> list[Path]:
+        return [folder / self.home / name for name in (*CIFAR10_TRAIN, "test_batch")]
 
     def find(self, folder: Path) -> Tensors:
         presence.need_file("cifar10", self.files(folder)[0])
@@ -164,8 +121,7 @@ class Cifar100(InMemory):
     def num_classes(self) -> int:
         return 100
 
-    @classmethod
-    def files(cls, folder: Path) -> list[Path]:
+    def files(self, folder: Path) -> list[Path]:
         return [folder / "cifar-100-python" / name for name in ("train", "test")]
 
     def find(self, folder: Path) -> Tensors:
@@ -180,8 +136,7 @@ class FashionMnist(InMemory):
 
     channels = 1
 
-    @classmethod
-    def files(cls, folder: Path) -> list[Path]:
+    def files(self, folder: Path) -> list[Path]:
         homes = _fashion_mnist_homes(folder)
         return [path for name in FASHION_MNIST for path in presence.idx_files(homes, name)]
 
@@ -193,7 +148,7 @@ class FashionMnist(InMemory):
         return reading.fashion_mnist(paths)
 
 
-class ImageNet(Source):
+class ImageNet(Known):
     """
     ImageNet in torchvision's layout, `imagenet/{train,val}/<class>/*.JPEG`, decoded on the way.
 
@@ -232,9 +187,8 @@ class ImageNet(Source):
     def num_classes(self) -> int:
         return self.classes
 
-    @classmethod
-    def files(cls, folder: Path) -> None:
-        return None
+    def files(self, folder: Path) -> list[Path]:
+        return [folder / "imagenet"]
 
     def find(self, folder: Path) -> Folder:
         home = folder / "imagenet"
@@ -259,43 +213,6 @@ def _imagenet_label(names: list[str]) -> str:
         return "ImageNet"
     part = all(re.fullmatch(r"n\d{8}", name) for name in names)
     return f"ImageNet ({len(names)} classes)" if part else f"images of {len(names)} classes"
-
-
-SOURCES: dict[str, type[Source]] = {
-    "digits": Digits,
-    "cifar10": Cifar10,
-    "cifar10-partial": Cifar10Partial,
-    "cifar100": Cifar100,
-    "fashion_mnist": FashionMnist,
-    "imagenet": ImageNet,
-}
-
-
-def named(name: str) -> type[Source]:
-    """
-    The source of that name.
-
-    Raises:
-        UsageError: there is none.
-    """
-    if name not in SOURCES:
-        message = f"no data set `{name}`{suggest(name, SOURCES)}"
-        raise UsageError(message)
-    return SOURCES[name]
-
-
-def file_states(name: str, folder: Path) -> tuple[str, ...] | None:
-    """
-    State of every file of a data set, which stand for its contents.
-
-    None: they are too many to look at each time, or one was written just now.
-
-    Raises:
-        UsageError: no such data set.
-    """
-    files = named(name).files(folder)
-    states = None if files is None else [file_state(path) for path in files]
-    return None if states is None or None in states else tuple(filter(None, states))
 
 
 def _fashion_mnist_homes(folder: Path) -> list[Path]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.data.sources import data_folder
+from bench.data.source import data_folder
 from bench.errors import UsageError
 from bench.execution.job import Slot
 from bench.execution.settings import CHECKPOINT_S, RetryPolicy, Settings

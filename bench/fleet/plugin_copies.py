@@ -7,12 +7,12 @@ Local plugins as they were when cells were submitted: nothing that is edited lat
 import hashlib
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bench.base.files import sync_folder
 from bench.errors import EnvironmentProblem, UsageError
-from bench.registry import BACKBONES, ESTIMATORS
+from bench.registry import BACKBONES, DATA, ESTIMATORS
 from bench.results import store
 
 MOST_MIB = 64.0  # of one folder; what plugins read is copied with them
@@ -30,12 +30,24 @@ def copy_plugins(root: Path) -> list[Path]:
         EnvironmentProblem: one cannot be read, or the copy not be written.
     """
     local = dict.fromkeys([*ESTIMATORS.local_folders(), *BACKBONES.local_folders()])
-    return [_copy(folder, root) for folder in local if folder.is_dir()]
+    copies = [_copy(folder, _files(folder), root) for folder in local if folder.is_dir()]
+    among = [folder for folder in DATA.local_folders() if folder not in local and folder.is_dir()]
+    chosen = ((folder, [*_code(folder)]) for folder in among)
+    return copies + [_copy(folder, files, root) for folder, files in chosen if files]
 
 
-def _copy(folder: Path, root: Path) -> Path:
+def _code(folder: Path) -> Iterator[Path]:
+    """The files of the data plugins in a folder that may hold data, and of what they import."""
+    own = [name for name, origin in DATA.origins().items() if origin.file]
+    files = {DATA.file(name): DATA.files_beside(name).values() for name in own}
+    here = {path for file, beside in files.items() if file and file.parent == folder
+            for path in (file, *beside) if path.is_relative_to(folder)}  # fmt: skip
+    yield from sorted(here)
+
+
+def _copy(folder: Path, paths: Iterable[Path], root: Path) -> Path:
     try:
-        files = {path.relative_to(folder): path.read_bytes() for path in _files(folder)}
+        files = {path.relative_to(folder): path.read_bytes() for path in paths}
         words = [f"{name}\n{hashlib.sha256(files[name]).hexdigest()}" for name in sorted(files)]
         digest = hashlib.sha256("\n".join([folder.name, *words]).encode()).hexdigest()[:16]
         home = store.path_inside(root, "plugins", digest)

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, NamedTuple
 from pydantic import Field
 from torch import Tensor, nn
 
-from bench.nn.contract import Plugin
 from bench.nn.layers import Layers
+from bench.spec.plugin import Plugin
 
 
 class Native(NamedTuple):

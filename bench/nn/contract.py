@@ -6,15 +6,13 @@ the place of d sign/dz. Everything else (training, checks, plots, indicators) ca
 definition. Plugins see these classes through `bench.plugin`.
 """
 
-import json
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from bench.nn.clock import Clock
@@ -22,25 +20,11 @@ from bench.nn.coach import Coach, Stage
 from bench.nn.layers import BinaryConv2d, BinaryLinear
 from bench.nn.sign import cross, cross_learned
 from bench.registry import ESTIMATORS
-from bench.spec.cell import Recipe, Ref, Role
+from bench.spec.cell import Recipe, Role
+from bench.spec.plugin import Plugin
 from bench.spec.schedule import SCHEDULES, ScheduleName
 
 BITS_FIELD: dict[Role, str] = {"W": "weight_bits", "A": "input_bits"}  # of an estimator
-
-
-class Plugin(BaseModel, ABC):
-    """A frozen value whose fields are the parameters that a suite may set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
-    version: ClassVar[int] = 1  # raise it when the numbers change: old records no longer match
-
-    def __hash__(self) -> int:  # also where a parameter is a list
-        return hash((type(self), self.model_dump_json()))
-
-    def ref(self, name: str, source: str = "") -> Ref:
-        """This plugin as a cell names it: every parameter spelled out, its file's digest."""
-        params = json.loads(self.model_dump_json())
-        return Ref(name=name, version=self.version, params=params, source=source)
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from pydantic import ValidationError
 from bench.base.plain_data import KeyPath, as_list, as_mapping
 from bench.base.validation import problems
 from bench.base.yaml_document import Document, Problem
-from bench.data import sources
+from bench.data.source import named
 from bench.errors import PluginError, UsageError
-from bench.registry import BACKBONES, ESTIMATORS, Registry, add_folders
+from bench.registry import BACKBONES, DATA, ESTIMATORS, Registry, add_folders
 from bench.results import source_digest
 from bench.spec.cell import Recipe, Role
 from bench.spec.preset import without_dependent
@@ -348,8 +348,11 @@ def _data_set(value: Any, path: KeyPath) -> tuple[PluginConfig | None, list[Prob
         return None, [Problem(path, f"names {len(entries) or 'no'} data sets, needs one")]
     name, parameters = entries[0]
     try:
-        return PluginConfig(name, sources.named(name).model_validate(parameters)), []
-    except UsageError as error:
+        source = named(name)(**{str(k): v for k, v in parameters.items()})
+        return PluginConfig(name, source, source_digest.source(DATA, name)), []
+    except (PluginError, UsageError) as error:
         return None, [Problem((*path, name), str(error))]
     except ValidationError as error:
-        return None, problems(error, (*path, name), sources.named(name))
+        return None, problems(error, (*path, name), named(name))
+    except Exception as error:  # whatever a stranger's class raises
+        return None, [Problem((*path, name), f"`{name}` raises {type(error).__name__}: {error}")]

@@ -9,15 +9,17 @@ from bench.base.plain_data import KeyPath
 from bench.base.validation import problems
 from bench.base.yaml_document import Problem
 from bench.data.dataset import Dataset
+from bench.data.source import load
+from bench.data.sources import Known
 from bench.errors import SuiteError
 from bench.planning import chains
-from bench.planning.axes import BackboneConfig, Roles
+from bench.planning.axes import BackboneConfig, PluginConfig, Roles
 from bench.planning.combinations import Combination
 from bench.planning.fixed_options import fix_options
 from bench.planning.resolved_suite import ResolvedSuite
 from bench.planning.widths import widths_of
 from bench.results import source_digest
-from bench.spec.cell import CORE, Cell, DataRef, Parent, Recipe, Ref, Role, fewest_bits
+from bench.spec.cell import CORE, Cell, DataRef, Found, Parent, Recipe, Ref, Role, fewest_bits
 
 
 class CellBuilder:
@@ -124,10 +126,8 @@ class CellBuilder:
         source = backbone.data
         key = f"{source.name}{source.plugin!r}"
         if key not in self.loaded:
-            dataset: Dataset = source.plugin.load(self.folder)
-            params = source.plugin.model_dump(mode="json", exclude_none=True)
-            ref = DataRef(name=source.name, params=params, fingerprint=dataset.fingerprint)
-            self.loaded[key] = ref, dataset
+            dataset = load(source.name, source.plugin, self.folder)
+            self.loaded[key] = _reference(source, dataset), dataset
         ref, dataset = self.loaded[key]
         if problem := self._misfit(place, dataset, backbone):
             raise self._refusal(problem)
@@ -154,3 +154,20 @@ class CellBuilder:
         key = "image" if "image" in type(backbone.data.plugin).model_fields else "resize"
         hint = f"; `{key}: {needed}` under data fits them"
         return Problem(place, message + hint)
+
+
+def _reference(source: PluginConfig, dataset: Dataset) -> DataRef:
+    """Name a data set as cells do; what nobody knows before it is read stands beside its name."""
+    found = None
+    if not isinstance(source.plugin, Known):
+        names = dataset.class_names or tuple(map(str, range(dataset.num_classes)))
+        norm = dataset.transform
+        found = Found(classes=names, channels=dataset.shape[0], mean=norm.mean, std=norm.std)
+    return DataRef(
+        name=source.name,
+        params=source.plugin.model_dump(mode="json", exclude_none=True),
+        fingerprint=dataset.fingerprint,
+        version=source.plugin.version,
+        source=source.digest,
+        found=found,
+    )

@@ -4,10 +4,9 @@ import json
 from typing import Any
 
 from bench.base.answer_cache import Question, keep, recall
-from bench.data.sources import SOURCES
 from bench.errors import PluginError
 from bench.planning.axes import MANY
-from bench.registry import BACKBONES, ESTIMATORS, Registry, plugins_state
+from bench.registry import BACKBONES, DATA, ESTIMATORS, REGISTRIES, Registry, plugins_state
 from bench.spec.preset import preset_names
 from bench.spec.suite import Suite
 
@@ -21,14 +20,13 @@ def make_schema() -> dict[str, Any]:
     It is kept from an earlier call, or made by importing all plugins; where one is broken, they
     are imported each time.
     """
-    registries = (ESTIMATORS, BACKBONES)
     states = plugins_state()
     question = Question(("schema",), None if states is None else (*states, *preset_names()))
     kept: dict[str, Any] | None = recall(question, json.loads)
     if kept is not None:
         return kept
     schema = _suite_schema()
-    if all(_loads(registry) for registry in registries):
+    if all(_loads(registry) for registry in REGISTRIES):
         keep(question, json.dumps(schema))
     return schema
 
@@ -50,14 +48,7 @@ def _suite_schema() -> dict[str, Any]:
     fields["estimators"] = _axis(ESTIMATORS, root["$defs"], by_role=True)
     fields["backbones"] = _axis(BACKBONES, root["$defs"], by_role=False)
     fields["teachers"] = {"$ref": "#/properties/backbones"}
-    fields["data"] = {
-        "description": "One data set, by name or with its parameters.",
-        "anyOf": [
-            {"enum": list(SOURCES)},
-            {"type": "array", "items": {"enum": list(SOURCES)}, "minItems": 1, "maxItems": 1},
-            _mapping_of_one({n: _or_null(s.model_json_schema()) for n, s in SOURCES.items()}),
-        ],
-    }
+    fields["data"] = _data(root["$defs"])
     fields["preset"] = {"anyOf": [{"enum": preset_names()}, {"type": "null"}], "default": None}
     fields["plugins"] = _one_or_more({"type": "string"})
     names = _one_or_more({"type": "string", "examples": ["table1", "table2", "table3"]})
@@ -130,6 +121,27 @@ def _axis(registry: Registry[Any], definitions: dict[str, Any], *, by_role: bool
         "anyOf": [
             _one_or_more({"type": "string", "examples": list(known)}),
             {"type": "object", "properties": known, "additionalProperties": labelled},
+        ],
+    }
+
+
+def _data(definitions: dict[str, Any]) -> dict[str, Any]:
+    """Describe a data set; definitions that its parameters refer to are added."""
+    known: dict[str, Any] = {}
+    for name in DATA.names():
+        try:
+            parameters = DATA.load(name).model_json_schema()
+        except PluginError:
+            continue
+        definitions |= parameters.pop("$defs", {})
+        known[name] = _or_null(parameters)
+    names = {"enum": list(known)}
+    return {
+        "description": "One data set, by name or with its parameters.",
+        "anyOf": [
+            names,
+            {"type": "array", "items": names, "minItems": 1, "maxItems": 1},
+            _mapping_of_one(known),
         ],
     }
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from bench.data.sources import data_folder
+from bench.data.source import data_folder
 from bench.errors import SuiteError
 from bench.planning.claims import find_built_labels, place_claims, read_claims
 from bench.planning.resolved_suite import resolve

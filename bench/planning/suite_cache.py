@@ -7,13 +7,16 @@ from its ledgers, data and plugins, and from code. Only what went well is kept.
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from bench.base.answer_cache import Question, keep, recall, remembered
 from bench.base.plain_data import as_mapping
 from bench.base.yaml_document import Document
-from bench.data.sources import SOURCES, data_folder, file_states
+from bench.data.source import data_folder, named
 from bench.errors import SuiteError
-from bench.registry import ESTIMATORS, add_folders, plugins_state
+from bench.registry import DATA, ESTIMATORS, add_folders, plugins_state
 from bench.spec import published
 from bench.spec.composition import compose
 from bench.spec.plan import Plan
@@ -114,12 +117,23 @@ def _data_states(suite: Suite, folder: Path) -> list[str] | None:
     networks = [*suite.backbones.values(), *suite.teachers.values()]
     own = [as_mapping(entry.get("data")) or {} for entry in networks]
     all_states: list[str] = []
-    for name in sorted({name for named in (suite.data, *own) for name in map(str, named)}):
-        states = file_states(name, folder) if name in SOURCES else None
+    for name, parameters in (item for entry in (suite.data, *own) for item in entry.items()):
+        states = _states(str(name), as_mapping(parameters) or {}, folder)
         if states is None:
             return None
-        all_states += [name, *states]
+        all_states += [str(name), *states]
     return all_states
+
+
+def _states(name: str, parameters: dict[str, Any], folder: Path) -> tuple[str, ...] | None:
+    """Give the state of a data set's files; None: it has none, or torch is needed to ask for it."""
+    origin = DATA.origins().get(name)
+    if origin is None or not origin.built_in:
+        return None
+    try:
+        return named(name).model_validate(parameters).state(folder)
+    except ValidationError:
+        return None
 
 
 def _claims(suite: Suite, beside: Path) -> list[str]:

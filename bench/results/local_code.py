@@ -11,7 +11,7 @@ from typing import Any
 from bench.errors import UsageError
 from bench.registry import Registry
 from bench.results.source_digest import list_refs, source
-from bench.spec.cell import Cell, Ref
+from bench.spec.cell import Cell, DataRef, Ref
 
 
 def refuse_other_code(cell: Cell) -> None:
@@ -30,7 +30,7 @@ def refuse_other_code(cell: Cell) -> None:
             raise UsageError(message)
 
 
-def other_code(registry: Registry[Any], ref: Ref) -> Path | None:
+def other_code(registry: Registry[Any], ref: Ref | DataRef) -> Path | None:
     """The local file that has the name of a recorded plugin, and says something else."""
     origin = registry.origins().get(ref.name)
     file = origin.file if origin else None

@@ -15,9 +15,9 @@ from typing import Any
 from bench.base.python_files import is_installed
 from bench.base.redaction import words_without_secrets
 from bench.base.text import printable
-from bench.registry import BACKBONES, ESTIMATORS, Registry
+from bench.registry import BACKBONES, DATA, ESTIMATORS, Registry
 from bench.results.record import EngineJob, PluginOrigin, Provenance
-from bench.spec.cell import Cell, Ref
+from bench.spec.cell import Cell, DataRef, Ref
 
 PACKAGES = ("signbench", "torch", "torchvision", "numpy")
 
@@ -97,10 +97,11 @@ def describe_checkout() -> tuple[str, bool]:
 
 def describe_plugins(cell: Cell) -> dict[str, PluginOrigin]:
     """Say of each plugin of a cell that is not shipped where its code comes from."""
-    refs: tuple[tuple[Registry[Any], Ref | None], ...] = (
+    refs: tuple[tuple[Registry[Any], Ref | DataRef | None], ...] = (
         (ESTIMATORS, cell.weights),
         (ESTIMATORS, cell.activations),
         (BACKBONES, cell.backbone),
+        (DATA, cell.data),
     )
     found: dict[str, PluginOrigin] = {}
     for registry, ref in refs:

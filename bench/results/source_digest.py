@@ -26,8 +26,8 @@ from typing import Any
 from bench.base.file_states import file_digest
 from bench.base.python_files import parse_code
 from bench.errors import UsageError
-from bench.registry import BACKBONES, ESTIMATORS, Registry
-from bench.spec.cell import CORE, Binarization, Cell, Ref
+from bench.registry import BACKBONES, DATA, ESTIMATORS, Registry
+from bench.spec.cell import CORE, Binarization, Cell, DataRef, Ref
 
 NUMERIC = ("nn", "data", "train")  # packages between a batch of images and a record's numbers
 BELOW = ("base", "errors", "registry", "results", "spec")  # what the core may import besides
@@ -39,6 +39,7 @@ ASIDE = (  # of those packages; what numbers owe to them stands in the cell, or 
     "data/file_formats.py",
     "data/presence.py",
     "data/reading.py",
+    "data/source.py",
     "data/sources.py",
     "train/checkpoint_files.py",
     "train/checkpoint_folders.py",
@@ -238,7 +239,8 @@ def revisions(options: Binarization) -> dict[str, str]:
 
 def source(registry: Registry[Any], name: str) -> str:
     """
-    The digest of a plugin's code as it is now; empty where there is no file to read.
+    The digest of a plugin's code as it is now; empty where there is no file to read, or it is the
+    harness's own.
 
     That is its file, and of a stranger's plugin what `Registry.files_beside` names and the
     distribution that it is of; with that of every plugin that it `uses`, and that those do.
@@ -378,13 +380,14 @@ def confirm(cell: Cell) -> None:
         raise UsageError(message)
 
 
-def list_refs(cell: Cell) -> Iterator[tuple[str, Registry[Any], Ref]]:
+def list_refs(cell: Cell) -> Iterator[tuple[str, Registry[Any], Ref | DataRef]]:
     """The cell's plugins: its field, who finds it, its name."""
     if cell.weights:
         yield "weights", ESTIMATORS, cell.weights
     if cell.activations:
         yield "activations", ESTIMATORS, cell.activations
     yield "backbone", BACKBONES, cell.backbone
+    yield "data", DATA, cell.data
 
 
 def _place(registry: Registry[Any], name: str) -> str:

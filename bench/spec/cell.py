@@ -268,12 +268,24 @@ class Binarization(Frozen):
         return self
 
 
+class Found(Frozen):
+    """What a data set turned out to be, where name and parameters do not tell it beforehand."""
+
+    classes: tuple[str, ...]  # their names, in the order of the labels
+    channels: PositiveInt
+    mean: tuple[float, ...] = ()  # per channel, by which images are normalized; of [0, 1]
+    std: tuple[float, ...] = ()
+
+
 class DataRef(Frozen):
     """A data set by name and parameters, and the fingerprint of what was found there."""
 
     name: str
     params: dict[str, Any] = {}
     fingerprint: str
+    version: Annotated[PositiveInt, _omitted_if(1)] = 1
+    source: Annotated[str, _omitted_if("")] = ""  # digest of its file; signbench's own have none
+    found: Annotated[Found | None, _omitted_if(None)] = None
 
 
 class Parent(Frozen):
@@ -326,7 +338,7 @@ class Cell(Frozen):
                 "weights": made_by,
                 "activations": made_by,
                 "backbone": made_by,
-                "data": {"fingerprint"},
+                "data": made_by | {"fingerprint", "found"},
                 "start": True,
                 "teacher": True,
             }

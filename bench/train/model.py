@@ -14,7 +14,8 @@ from torch import nn
 
 from bench.base.validation import misuse
 from bench.data.dataset import Dataset
-from bench.data.sources import Source, data_folder, named
+from bench.data.source import DataSource, data_folder, named
+from bench.data.sources import Known
 from bench.errors import DataError, PluginError, UsageError
 from bench.nn.backbone import Backbone
 from bench.nn.clock import Clock
@@ -97,8 +98,7 @@ def build(cell: Cell) -> Model:
     layers = (
         Layers(binarizer, options, method.conv, method.linear) if method else Layers(None, options)
     )
-    source = _build_source(cell)
-    net = build_backbone(cell).build(source.num_classes, source.channels, layers)
+    net = build_backbone(cell).build(*_task(cell), layers)
     return Model(net, clock, method)
 
 
@@ -139,7 +139,18 @@ def load_dataset(cell: Cell, folder: Path | None = None) -> Dataset:
     return found
 
 
-def _build_source(cell: Cell) -> Source:
+def _task(cell: Cell) -> tuple[int, int]:
+    """How many classes there are to tell apart, in images of how many channels."""
+    if found := cell.data.found:
+        return len(found.classes), found.channels
+    source = _build_source(cell)
+    if not isinstance(source, Known):
+        message = f"{cell.slug} does not say what classes `{cell.data.name}` has; run it again"
+        raise UsageError(message)
+    return source.num_classes, source.channels
+
+
+def _build_source(cell: Cell) -> DataSource:
     kind = named(cell.data.name)
     try:
         return kind.model_validate(cell.data.params)

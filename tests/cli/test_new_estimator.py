@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli.new_estimator import write_estimator
+from bench.cli.new_estimator import write_plugin
 from bench.errors import UsageError
 from bench.plugin import Estimator
 from bench.properties.check import check_estimator
@@ -15,7 +15,7 @@ def refused(name: str, folder: Path) -> str:
     """The message with which a name is refused, after which no such file is there."""
     before = sorted(folder.rglob("*"))
     with pytest.raises(UsageError) as caught:
-        write_estimator(name, folder)
+        write_plugin(name, folder)
     assert sorted(folder.rglob("*")) == before
     return str(caught.value)
 
@@ -23,7 +23,7 @@ def refused(name: str, folder: Path) -> str:
 @pytest.mark.parametrize("name", ["mine", "my_own", "Sharp2", "größe", "tensor", "knob", "field"])
 def test_a_new_file_works_at_once(name: str, tmp_path: Path) -> None:
     """What is written is found by its name and passes every check, whatever the name."""
-    path = write_estimator(name, tmp_path / "new" / "folder")
+    path = write_plugin(name, tmp_path / "new" / "folder")
     registry: Registry[Estimator] = Registry("estimators", "Estimator")
     registry.add_folder(path.parent)
     plugin = registry.load(name)()
@@ -36,7 +36,7 @@ def test_a_new_file_works_at_once(name: str, tmp_path: Path) -> None:
 
 def test_a_new_file_names_its_class(tmp_path: Path) -> None:
     """The class is called as the file, in capitals, and the docstring starts with its name."""
-    text = write_estimator("my_own", tmp_path).read_text(encoding="utf-8")
+    text = write_plugin("my_own", tmp_path).read_text(encoding="utf-8")
 
     assert text.startswith('"""\nmy_own, ')
     assert "\nclass MyOwn(Surrogate):\n" in text

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli.new_estimator import write_estimator
+from bench.cli.new_estimator import write_plugin
 from bench.cli.new_method import TEMPLATE
 from bench.plugin import Estimator
 from bench.properties.check import check_estimator
@@ -17,7 +17,7 @@ Bench = Callable[..., tuple[int, str, str]]
 @pytest.mark.parametrize("name", ["mine", "weights", "pull", "größe"])
 def test_a_new_method_keeps_every_promise(name: str, tmp_path: Path) -> None:
     """What is written is found by its name and passes every check, whatever the name."""
-    path = write_estimator(name, tmp_path, TEMPLATE)
+    path = write_plugin(name, tmp_path, TEMPLATE)
     registry: Registry[Estimator] = Registry("estimators", "Estimator")
     registry.add_folder(path.parent)
     plugin = registry.load(name)()

@@ -12,16 +12,19 @@ import pytest
 import torchvision.datasets
 from pydantic import ValidationError
 
+from bench.data.source import data_folder
 from bench.data.sources import (
-    SOURCES,
     Cifar10,
     Cifar10Partial,
     Cifar100,
+    Digits,
     FashionMnist,
     ImageNet,
-    data_folder,
 )
 from bench.errors import DataError
+from bench.registry import DATA
+
+KNOWN = ["digits", "cifar10", "cifar10-partial", "cifar100", "fashion_mnist", "imagenet"]
 
 
 def batch(n: int, seed: int = 0, labels: list[int] | None = None) -> bytes:
@@ -78,9 +81,9 @@ def test_cifar100_in_torchvisions_layout(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_number_of_classes_needs_no_data() -> None:
     """A net can be built before its data is read."""
-    numbers = {name: source().num_classes for name, source in SOURCES.items()}
+    numbers = {name: DATA.load(name)().num_classes for name in KNOWN}
 
-    assert numbers == dict.fromkeys(SOURCES, 10) | {"cifar100": 100, "imagenet": 1000}
+    assert numbers == dict.fromkeys(KNOWN, 10) | {"cifar100": 100, "imagenet": 1000}
     assert ImageNet(classes=100).num_classes == 100
 
 
@@ -104,7 +107,7 @@ def test_absence_says_what_to_do(tmp_path: Path) -> None:
     """A missing data set names the file, the command and the variable."""
     for name in ("cifar10", "cifar10-partial"):
         with pytest.raises(DataError, match=f"bench data prepare {name}.*BENCH_DATA"):
-            SOURCES[name]().load(tmp_path)
+            DATA.load(name)().load(tmp_path)
 
 
 def test_a_partial_copy_is_never_the_official_set(tmp_path: Path) -> None:
@@ -204,7 +207,7 @@ def test_the_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_more_than_there_is() -> None:
     """Asking for more images than a split has is an error."""
     with pytest.raises(DataError, match="asked for the first 5000 images of a split that has"):
-        SOURCES["digits"](train=5000).load(Path("nowhere"))
+        Digits(train=5000).load(Path("nowhere"))
 
 
 def write_idx(home: Path, packed: bool) -> None:

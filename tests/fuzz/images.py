@@ -13,7 +13,7 @@ from PIL import Image
 
 from bench.data import file_formats
 from bench.data.image import decode, evaluation_view, training_view
-from bench.data.sources import SOURCES
+from bench.data.sources import Cifar10Partial
 from bench.errors import DataError
 from fuzz import mutate
 from fuzz.box import Box, Read
@@ -31,7 +31,7 @@ def cifar(box: Box, rng: Random) -> Read:
         (home / name).write_bytes(content)
 
     def read() -> None:
-        SOURCES["cifar10-partial"]().load(box.inside)
+        Cifar10Partial().load(box.inside)
 
     return read
 

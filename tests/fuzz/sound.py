@@ -12,7 +12,7 @@ from bench.errors import UsageError
 from bench.execution import cell_run
 from bench.execution.job import Job
 from bench.planning import planner
-from bench.registry import BACKBONES, ESTIMATORS
+from bench.registry import REGISTRIES
 from bench.results import store
 from bench.spec.plan import Plan
 from bench.train import checkpoint_folders
@@ -67,7 +67,7 @@ def restore(box: Box, start: str) -> None:
 
 def fresh() -> None:
     """Plugins of the last input are gone."""
-    for registry in (ESTIMATORS, BACKBONES):
+    for registry in REGISTRIES:
         registry.folders.clear()
         registry._loaded.clear()  # pyright: ignore[reportPrivateUsage]
     torch.set_num_threads(1)

@@ -17,7 +17,7 @@ import pytest
 from bench.base import answer_cache, file_states
 from bench.errors import BenchError
 from bench.planning import explain, planner, suite_cache
-from bench.registry import BACKBONES, ESTIMATORS
+from bench.registry import ESTIMATORS, REGISTRIES
 from bench.spec.plan import Plan
 
 SUITE = """# Which is better?
@@ -87,7 +87,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
 
 def as_another_process() -> None:
     """Forget plugins that were imported, folders, and what is digested once a process."""
-    for registry in (ESTIMATORS, BACKBONES):
+    for registry in REGISTRIES:
         registry.folders.clear()
         registry._loaded.clear()  # pyright: ignore[reportPrivateUsage]
     for name in [n for n in sys.modules if n == "cached_helper" or n.startswith("bench_local.")]:

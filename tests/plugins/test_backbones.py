@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from bench.data.sources import SOURCES
+from bench.data.sources import Digits
 from bench.nn.clock import Clock
 from bench.nn.layers import BinaryConv2d, BinaryLinear, Layers, binary_layers
 from bench.plugin import ResNet
@@ -406,7 +406,7 @@ def test_a_vit_trains() -> None:
     layers = Layers(lambda r, s: reste.binarizer(r, s, clock, 0), Binarization())
     size = {"image": 8, "patch": 2, "dim": 12, "depth": 1, "heads": 2}
     net = BACKBONES.build("vit_tiny", size).build(10, 1, layers)
-    data = SOURCES["digits"](train=64, test=50).load(Path("nowhere"))
+    data = Digits(train=64, test=50).load(Path("nowhere"))
     recipe = Recipe(epochs=2, batch_size=32, lr=1e-3, optimizer="adamw")
     outcome = train(net, clock, data, recipe, seed=0)
 

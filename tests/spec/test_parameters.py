@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field, model_validator
 
-from bench.data.sources import SOURCES
 from bench.errors import UsageError
-from bench.registry import BACKBONES, ESTIMATORS
+from bench.registry import BACKBONES, DATA, ESTIMATORS
 from bench.spec.parameters import build, describe, to_yaml
 
 
@@ -61,7 +60,7 @@ def test_a_line_for_each_parameter() -> None:
 
 @pytest.mark.parametrize("model", [
     *map(ESTIMATORS.load, ESTIMATORS.names()), *map(BACKBONES.load, BACKBONES.names()),
-    *SOURCES.values(),
+    *map(DATA.load, DATA.names()),
 ])  # fmt: skip
 def test_no_python_is_shown(model: type[BaseModel]) -> None:
     """Every shipped plugin and data set: no type, no repr, and a line for each field."""

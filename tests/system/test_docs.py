@@ -21,7 +21,7 @@ from typer.main import get_command
 from bench.cli import streams
 from bench.cli.app import app
 from bench.planning.resolved_suite import resolve
-from bench.registry import BACKBONES, ESTIMATORS
+from bench.registry import ESTIMATORS, REGISTRIES
 from docs import commands, formula, gallery, plot, tables
 
 ROOT = Path(__file__).parent.parent.parent
@@ -91,7 +91,7 @@ def at(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[C
         if command.verb == "make":
             subprocess.run([*command.words, "--dry-run"], cwd=ROOT, check=True, capture_output=True)
             return ""
-        for registry in (ESTIMATORS, BACKBONES):
+        for registry in REGISTRIES:
             monkeypatch.setattr(registry, "_loaded", {})
         code, out, err = ask(*command.words[1:])
         assert (code != 0) == command.fails, f"{command.line}\n{out}{err}"

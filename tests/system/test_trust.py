@@ -15,7 +15,7 @@ from bench.base.files import write_file
 from bench.execution import cell_run
 from bench.execution.job import Job
 from bench.planning import planner
-from bench.registry import BACKBONES, ESTIMATORS
+from bench.registry import REGISTRIES
 from bench.results import cell_folders, plan_owner, store
 
 Ask = Callable[..., tuple[int, str, str]]
@@ -54,7 +54,7 @@ def theirs(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def forget() -> None:
-    for registry in (ESTIMATORS, BACKBONES):
+    for registry in REGISTRIES:
         registry.folders.clear()
 
 

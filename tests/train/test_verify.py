@@ -12,7 +12,7 @@ from bench.cli import streams
 from bench.execution import cell_run
 from bench.execution.job import Job
 from bench.planning import planner
-from bench.registry import BACKBONES, ESTIMATORS
+from bench.registry import REGISTRIES
 from bench.results import cell_folders, source_digest, store
 from bench.spec.cell_status import CellStatus
 from bench.train import checkpoint
@@ -192,7 +192,7 @@ def own(tiny: Path, tmp_path: Path) -> Path:
 
 
 def forget() -> None:
-    for registry in (ESTIMATORS, BACKBONES):
+    for registry in REGISTRIES:
         registry.folders.clear()
 
 

@@ -88,10 +88,10 @@ def check_plugins(_: Setup) -> Findings:
     if import_or_explain("torch")[1]:
         yield Finding("warn", "plugins", "not looked at without torch")
         return
-    from bench.registry import BACKBONES, ESTIMATORS
+    from bench.registry import REGISTRIES
 
     counts: list[str] = []
-    for registry in (ESTIMATORS, BACKBONES):
+    for registry in REGISTRIES:
         broken = 0
         for name in registry.names():
             try:
@@ -100,4 +100,4 @@ def check_plugins(_: Setup) -> Findings:
                 broken += 1
                 yield Finding("warn", f"plugin {name}", str(error), "suites without it still run")
         counts.append(f"{len(registry.names()) - broken} {registry.package}")
-    yield Finding("ok", "plugins", " and ".join(counts))
+    yield Finding("ok", "plugins", ", ".join(counts))

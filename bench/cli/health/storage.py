@@ -71,7 +71,7 @@ def check_data(setup: Setup) -> Findings:
         yield Finding("warn", "data", "not looked at without torch")
         return
     from bench.cli import catalogue
-    from bench.data.sources import SOURCES
+    from bench.registry import DATA
 
     if setup.data and not setup.data.is_dir():
         advice = "name another --data or BENCH_DATA, or make the folder"
@@ -79,7 +79,7 @@ def check_data(setup: Setup) -> Findings:
         return
     present: list[str] = []
     absent: list[str] = []
-    for name in SOURCES:
+    for name in (n for n, origin in DATA.origins().items() if not origin.problem):
         try:
             catalogue.describe_data_set(name, setup.data)
             present.append(name)

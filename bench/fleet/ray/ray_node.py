@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from bench.data.sources import named
+from bench.data.source import DataSource, named
 from bench.errors import DataError, EnvironmentProblem
 from bench.fleet.batch import Batch
 from bench.fleet.ray import transfer
@@ -25,15 +25,21 @@ def need_data(batch: Batch) -> None:
     Raises:
         DataError: it lacks one.
     """
-    for name in sorted({cell.data.name for cell in batch.cells}):
-        files = named(name).files(batch.data)
-        there = (batch.data / name).is_dir() if files is None else any(p.is_file() for p in files)
-        if not there and files != []:
+    for name, source in _data_sets(batch):
+        files = source.files(batch.data)
+        if files and not any(path.exists() for path in files):
             message = (
                 f"the node {socket.gethostname()} has no data set `{name}` in `{batch.data}`: put "
                 "it there, or set `data` of the profile to the folder that has it on nodes"
             )
             raise DataError(message)
+
+
+def _data_sets(batch: Batch) -> Iterator[tuple[str, DataSource]]:
+    """The data sets of a batch, each once, with their names."""
+    refs = {cell.data.model_dump_json(): cell.data for cell in batch.cells}
+    for _, ref in sorted(refs.items()):
+        yield ref.name, named(ref.name).model_validate(ref.params)
 
 
 class Outgoing:
