@@ -5,6 +5,7 @@ The pixels are those of torchvision's transforms of a PIL image: crop first, the
 """
 
 import errno
+import io
 import math
 import os
 from collections.abc import Callable
@@ -30,9 +31,9 @@ Box: TypeAlias = tuple[int, int, int, int]  # left, top, right, bottom
 Draw: TypeAlias = Callable[[], float]  # uniform in [0, 1)
 
 
-def decode(path: Path) -> Image.Image | str:
+def decode(source: Path | bytes) -> Image.Image | str:
     """
-    The image of a file as RGB, or why there is none, in one line.
+    The image of a file, or of what stands in one, as RGB, or why there is none, in one line.
 
     Of 16 bits a channel the upper 8 are taken. What has other numbers than these is refused.
 
@@ -41,8 +42,8 @@ def decode(path: Path) -> Image.Image | str:
         MemoryError: so does its memory.
     """
     try:
-        with path.open("rb") as file:
-            if not os.fstat(file.fileno()).st_size:
+        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+            if not (len(source) if isinstance(source, bytes) else os.fstat(file.fileno()).st_size):
                 return "empty file"
             image = Image.open(file)
             if max(image.size) > NARROWEST * min(image.size):
@@ -52,7 +53,7 @@ def decode(path: Path) -> Image.Image | str:
         return "not an image"
     except OSError as error:
         if error.errno is not None and error.errno not in OF_THE_FILE:
-            message = f"cannot read `{path}`: {error.strerror or error}"
+            message = f"cannot read `{source}`: {error.strerror or error}"
             raise EnvironmentProblem(message) from None
         return error.strerror or str(error)
     except MemoryError:
