@@ -99,6 +99,11 @@ class Dataset(Protocol):
         ...
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What is odd about its files, a line each."""
+        ...
+
+    @property
     def transform(self) -> Transform:
         """How batches are normalized."""
         ...
@@ -182,6 +187,7 @@ class Tensors:
     transform: Transform
     share: Share = WHOLE
     class_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     fewest: ClassVar[int] = 1
 

@@ -97,6 +97,7 @@ class Folder:
     told: dict[str, Name] = field(default_factory=dict[str, Name])  # of which split it is
     share: Share = WHOLE
     class_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     fewest: ClassVar[int] = 2  # BatchNorm needs two
 
