@@ -34,9 +34,15 @@ BELOW = ("base", "errors", "registry", "results", "spec")  # what the core may i
 SCHEDULE = "spec/schedule.py"  # a knob's path
 ASIDE = (  # of those packages; what numbers owe to them stands in the cell, or is nothing
     "nn/macs.py",  # counts
-    "data/class_folders.py",  # what is loaded is in the data's fingerprint
+    "data/album.py",  # what is loaded is in the data's fingerprint
+    "data/class_folders.py",
+    "data/described.py",
     "data/download.py",
     "data/file_formats.py",
+    "data/image_table.py",
+    "data/npz_file.py",
+    "data/own_images.py",
+    "data/picture_folder.py",
     "data/presence.py",
     "data/reading.py",
     "data/source.py",
