@@ -34,23 +34,14 @@ BELOW = ("base", "errors", "registry", "results", "spec")  # what the core may i
 SCHEDULE = "spec/schedule.py"  # a knob's path
 ASIDE = (  # of those packages; what numbers owe to them stands in the cell, or is nothing
     "nn/macs.py",  # counts
-    "data/album.py",  # what is loaded is in the data's fingerprint
-    "data/class_folders.py",
-    "data/described.py",
-    "data/download.py",
-    "data/file_formats.py",
-    "data/image_table.py",
-    "data/npz_file.py",
-    "data/own_images.py",
-    "data/picture_folder.py",
-    "data/presence.py",
-    "data/reading.py",
-    "data/source.py",
-    "data/sources.py",
+    # what is loaded is in the data's fingerprint
+    *(f"data/{name}.py" for name in (
+        "album", "class_folders", "described", "download", "file_formats", "image_table",
+        "npz_file", "own_images", "picture_folder", "presence", "reading", "source", "sources",
+    )),
     "train/checkpoint_files.py",
     "train/checkpoint_folders.py",
     "train/checkpoint.py",  # what continues is, bit for bit, what would have been
-    "train/checkpoint_files.py",
     "train/compile_policy.py",  # which of them a cell gets stands in its record
     "train/determinism.py",  # these observe
     "train/evaluation.py",
@@ -58,7 +49,7 @@ ASIDE = (  # of those packages; what numbers owe to them stands in the cell, or 
     "train/resource_meter.py",
     "train/sharing.py",  # refuses
     "train/verify.py",
-)
+)  # fmt: skip
 HOME = Path(__file__).parent.parent  # of the package
 DECLARED = HOME / "results" / "numeric_core.json"
 OLD = "made before sources were part of a cell's identity"
