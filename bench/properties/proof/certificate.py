@@ -18,16 +18,19 @@ a file gives it in closed form, `properties.check` compares the two at 12,001 z 
 moments of the schedule, by difference quotients and to 1e-4, and tests do the same.
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from flint import arb
 
 from bench.nn.contract import Knob, Surrogate
 from bench.properties.estimating_error import TOLERANCE
-from bench.properties.proof.enclosure import NotEnclosed
+from bench.properties.proof.cases import Undecided, evaluate
+from bench.properties.proof.enclosure import Enclosure, NotEnclosed, Truth
 from bench.properties.proof.interval import Interval, number
 from bench.properties.proof.jet import Box, Jet, Series
 from bench.properties.proof.subdivision import NotCertified, Span, Step, cover, precision
@@ -36,6 +39,7 @@ BOXES = 4000  # per half line; about 3 s
 FAR = 1e5  # a learned knob without an end is tried up to here, if not all the way
 TRIAL = 400  # what the whole admissible range gets first
 NEAR = TOLERANCE / 2  # the first box is (0, NEAR]
+AnyEnclosure = TypeVar("AnyEnclosure", bound=Enclosure)
 SLACK = 1e-13  # how far beyond ±1 h may round while it still counts as not overshooting
 
 
@@ -120,21 +124,29 @@ class Half:
 
     def over(self, box: Box) -> Jet:
         """h, dh/dz and dh/dknob over a box."""
-        z, knob = box.jets(self.side)
-        found = z.lift(self.f.f(z, knob))  # pyright: ignore[reportArgumentType]
+        found = self._evaluate(*box.jets(self.side))
         return found if self.side > 0 else found.negative()
 
     def at_zero(self, knob: Span) -> Interval:
         """f(0), where the error must be 0 itself."""
         z = Jet(*(number(0) for _ in range(3)))
         k = Box((1, 1), knob).jets(1)[1]
-        return z.lift(self.f.f(z, k)).range  # pyright: ignore[reportArgumentType]
+        return self._evaluate(z, k).range
 
     def series(self, knob: Span) -> Interval:
         """h(1), by its series in the knob."""
         k = Series.knob(*knob)
-        found = k.lift(self.f.f(k.constant(self.side), k))  # pyright: ignore[reportArgumentType]
+        found = self._evaluate(k.constant(self.side), k)
         return found.times(k.constant(self.side)).enclose(*knob)
+
+    def _evaluate(self, z: AnyEnclosure, knob: AnyEnclosure) -> AnyEnclosure:
+        """f, or what it may be where comparisons that it computes with are undecided."""
+        try:
+            found, moves = evaluate(lambda: z.lift(self.f.f(z, knob)))  # pyright: ignore[reportArgumentType]
+        except Undecided as error:
+            message = f"{error}; write `torch.where`, `clamp`, or `upto` and `piecewise`"
+            raise NotEnclosed(message) from None
+        return functools.reduce(lambda x, y: x.either(y, Truth(None, *moves)), found)
 
 
 def _rational(h: Half, span: Span, most: int) -> int:

@@ -20,6 +20,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from bench.properties.proof.cases import Undecided, current
 from bench.properties.proof.interval import Interval
 
 CONVERSIONS = ("to", "type", "type_as")
@@ -40,6 +41,7 @@ class Truth:
     knob: bool = False  # or with the knob
     yes: float = 1.0  # as a number, where it is true
     no: float = 0.0  # and where it is false
+    place: int = -1  # of an undecided comparison in the case that is evaluated
 
     def _as_number(self, change: Callable[[float], float]) -> "Truth":
         return replace(self, yes=change(self.yes), no=change(self.no))
@@ -66,17 +68,20 @@ class Truth:
         if isinstance(other, int | float):
             return self._as_number(lambda x: act(x, float(other)))
         if isinstance(other, Truth):
-            if act(2, 3) == 6 and (self.yes, self.no, other.yes, other.no) == (1, 0, 1, 0):
-                return self & other
-            if None not in (self.known, other.known):
-                mine, its = (x.yes if x.known else x.no for x in (self, other))
-                return replace(self, known=True, yes=act(mine, its))
-            message = (
-                "the sum of two comparisons has no enclosure; write `torch.where`, `clamp`, or "
-                "`upto` and `piecewise` of bench.plugin"
-            )
-            raise NotEnclosed(message)
+            mine, its = self.number(), other.number()
+            return replace(self, known=True, yes=act(mine, its))
         return NotImplemented
+
+    def number(self) -> float:
+        """
+        What it is in arithmetic.
+
+        Raises:
+            Undecided: that is not known; it is decided both ways, one after the other.
+        """
+        if self.known is None:
+            raise Undecided(self.place, self.z, self.knob)
+        return self.yes if self.known else self.no
 
     def __bool__(self) -> bool:
         if self.known is None:
@@ -91,12 +96,14 @@ class Truth:
     __hash__ = object.__hash__
 
     def __invert__(self) -> "Truth":
-        return Truth(None if self.known is None else not self.known, self.z, self.knob)
+        known = None if self.known is None else not self.known
+        return Truth(known, self.z, self.knob, place=self.place)
 
     def __and__(self, other: "Truth") -> "Truth":
         both = (self.known, other.known)
         known = False if False in both else None if None in both else True
-        return Truth(known, self.z or other.z, self.knob or other.knob)
+        place = self.place if self.known is None else other.place
+        return Truth(known, self.z or other.z, self.knob or other.knob, place=place)
 
     def __or__(self, other: "Truth") -> "Truth":
         return ~(~self & ~other)
@@ -175,7 +182,7 @@ class Enclosure(ABC):
         if isinstance(x, type(self)):
             return x
         if isinstance(x, Truth):
-            return where(x, self.constant(x.yes), self.constant(x.no))
+            return self.constant(x.number())
         if isinstance(x, Tensor) and x.numel() == 1:
             x = x.item()
         if isinstance(x, int | float):
@@ -299,25 +306,44 @@ def call(name: str, *args: Any, **kwargs: Any) -> Any:
         if isinstance(to, torch.dtype) and to not in (torch.float32, torch.float64):
             message = f"{name} with {to} has no enclosure"
             raise NotEnclosed(message)
+    if len(args) == 1 and not kwargs:
+        return current().once(name, FUNCTIONS[name], args[0])
     return FUNCTIONS[name](*args, **kwargs)
 
 
 def less(x: Enclosure, y: Enclosure, *, strict: bool) -> Truth:
     """x < y or x ≤ y."""
-    a, b = x.range, y.range
-    surely = a.hi < b.lo or (not strict and a.hi <= b.lo)
-    surely = surely or (a.hi <= 0 and b.positive) or ((-a).positive and b.lo >= 0)
-    never = b.hi < a.lo or (strict and b.hi <= a.lo)
-    (z, knob), (z2, knob2) = x.moves, y.moves
-    return Truth(True if surely else False if never else None, z or z2, knob or knob2)
+    known = _is_less(x, y, strict=strict)
+    if any(y.moves) and not any(x.moves):  # 1 > z is z < 1, and its opposite z ≥ 1
+        return ~_compared(None if known is None else not known, y, x, not strict)
+    return _compared(known, x, y, strict)
 
 
 def equal(x: Enclosure, y: Enclosure) -> Truth:
     """x = y, which two ranges that meet leave undecided unless both are the same number."""
-    below, above = less(x, y, strict=True), less(y, x, strict=True)
+    apart = _is_less(x, y, strict=True) or _is_less(y, x, strict=True)
     same_number = x.range.lo == x.range.hi == y.range.lo == y.range.hi
-    known = True if same_number else False if below.known or above.known else None
-    return Truth(known, below.z, below.knob)
+    return _compared(True if same_number else False if apart else None, x, y, "equal")
+
+
+def _is_less(x: Enclosure, y: Enclosure, *, strict: bool) -> bool | None:
+    a, b = x.range, y.range
+    surely = a.hi < b.lo or (not strict and a.hi <= b.lo)
+    surely = surely or (a.hi <= 0 and b.positive) or ((-a).positive and b.lo >= 0)
+    never = b.hi < a.lo or (strict and b.hi <= a.lo)
+    return True if surely else False if never else None
+
+
+def _compared(known: bool | None, x: Enclosure, y: Enclosure, how: object) -> Truth:
+    """A comparison of two ranges, as it is or as the case that is evaluated has it."""
+    (z, knob), (z2, knob2) = x.moves, y.moves
+    place = -1
+    if known is None:
+        low, high = y.range.lo, y.range.hi
+        number = low == high and low == float(low)
+        place = current().place((x, y), id(x), float(low) if number else id(y), number, how)
+        known = current().taken.get(place)
+    return Truth(known, z or z2, knob or knob2, place=place)
 
 
 def where(choice: Any, x: Any, y: Any) -> Any:
@@ -329,6 +355,5 @@ def where(choice: Any, x: Any, y: Any) -> Any:
         chosen = x if choice.known else y
         return kind.lift(chosen) if isinstance(kind, Enclosure) else chosen
     if not isinstance(kind, Enclosure):
-        message = "torch.where of two numbers by an undecided comparison has no enclosure"
-        raise NotEnclosed(message)
+        raise Undecided(choice.place, choice.z, choice.knob)
     return kind.lift(x).either(kind.lift(y), choice)

@@ -89,6 +89,12 @@ def hardtanh(z: Tensor, _: Tensor) -> Tensor:
     return z.clamp(-1, 1)
 
 
+def masked(z: Tensor, end: float = 1, beyond: float = 1) -> Tensor:
+    """ApproxSign by masks that are numbers, cut at ±end."""
+    one = (z >= 0).float() - (z < 0).float()
+    return (z.abs() <= end) * (2 * z - one * z * z) + (end < z.abs()) * one * beyond
+
+
 FALSE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "too high on 1e-6": lambda z, k: hardtanh(z, k) + dent(0.9999999, 5e-7, 1e-2)(z, k),
     "too low by 1e-7": lambda z, k: hardtanh(z, k) * (1 - 1e-7),
@@ -116,6 +122,12 @@ FALSE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "for what is not 0-d": lambda z, k: z if z.ndim == 0 else 2 * z,
     "for another dtype": lambda z, k: z if z.dtype == torch.float64 else 2 * z,
     "in whole numbers": lambda z, k: z.to(torch.int32).to(z.dtype),
+    "by masks, cut too late": lambda z, k: masked(z, 2 + 1e-6),
+    "by masks, too low beyond": lambda z, k: masked(z, beyond=1 - 1e-7),
+    "by a mask on 1e-6": lambda z, k: z * (1 - 0.5 * ((z - 0.3).abs() < 5e-7)),
+    "by a mask at .3 alone": lambda z, k: z * (1 - 0.5 * (z == 0.3)),
+    "by a mask at one knob": lambda z, k: z * (1 - 0.5 * ((k - 1.3).abs() < 5e-7)),
+    "by two masks that are not one": lambda z, k: z * ((z < 0.3) * 1.0 + (z > 0.300001)),
     "a valley that both neighbours lean on": lambda z, k: z - dent(0.03125, 0.001, 1e-4)(z, k),
 }
 
@@ -126,6 +138,9 @@ TRUE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "a jump towards 1": lambda z, k: torch.where((z - 0.3).abs() < 5e-7, z * 2, z),
     "at 0, 0": lambda z, k: torch.where(z == 0, 0.0, hardtanh(z, k)),
     "too low by 5e-10": lambda z, k: z - dent(0.5, 0.01, 5e-10)(z, k),
+    "by masks": lambda z, k: masked(z),
+    "by a mask that the other undoes": lambda z, k: z * ((z < 0.3) * 1.0 + ~(z < 0.3)),
+    "by a mask in where": lambda z, k: z * torch.where(z.abs() < 0.3, 2.0, 1.0),
     "a root and the knob": lambda z, k: z.sign() * torch.sqrt(z.abs()) ** k.clamp(max=1),
 }
 
