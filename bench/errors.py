@@ -8,6 +8,7 @@ Everything the harness raises on purpose.
       - EmptyMatch            exit 4   a filter matched nothing
       - EnvironmentProblem    exit 5   no such device, no disk to write on
           - DataError         exit 5   a data set is missing, damaged or too small
+          - NodeLost          exit 5   another node of a job died, or cannot be reached
 
 A `BenchError` is the user's to fix: the command prints it without a traceback.
 """
@@ -48,6 +49,9 @@ class Detached(Exception):
 
 
 class DataError(EnvironmentProblem): ...
+
+
+class NodeLost(EnvironmentProblem): ...
 
 
 OUT_OF_MEMORY = (  # what torch's allocators say: the GPU's, the CPU's, oneDNN's, cuBLAS's

@@ -129,9 +129,6 @@ def load_elsewhere(
     profile = machines_file.load(on, Path(prepared.plan.source))
     if profile.engine == "local":
         return None, slots_here(profile, where)
-    if profile.nodes_per_cell > 1:
-        message = f"`{profile.name}`: nodes_per_cell: a cell trains on one node so far; give 1"
-        raise UsageError(message)
     if profile.ranks > 1:
         from bench.train.sharing import refuse_ranks  # which imports torch
 

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from bench.base import signals
 from bench.base.text import count, printable
-from bench.errors import BenchError, EnvironmentProblem
+from bench.errors import BenchError, EnvironmentProblem, NodeLost
 from bench.execution.cell_log import Log
 from bench.execution.events import Ended, Event, Listener, Retrying, Stopping
 from bench.execution.job import Slot
@@ -117,6 +117,7 @@ def execute(
     Raises:
         Stopped: by a signal; running cells had time to checkpoint, until a second signal.
         EnvironmentProblem: the results folder cannot be written or locked; what ran has ended.
+        NodeLost: another node that trained a cell is gone; the cell has no record.
         BenchError: so many cells failed that the run was to stop.
     """
     cells = list(cells)
@@ -282,7 +283,8 @@ class _Execution:
         if self.shutdown.signal is not None:
             raise signals.Stopped(self.shutdown.signal, how)
         if problems := self.shutdown.problems:
-            raise EnvironmentProblem("\n".join([*dict.fromkeys(problems), how]))
+            kind = NodeLost if self.shutdown.node_lost else EnvironmentProblem
+            raise kind("\n".join([*dict.fromkeys(problems), how]))
         if self.shutdown.closing and len(over) < n and not self.shutdown.late:
             cells = count(self.failures, "failed cell")
             message = f"stopped after {cells} (--max-failures); {how}"
@@ -301,7 +303,7 @@ class _Execution:
             if not self.shutdown.coming():
                 self._try_again(cell, event, "its worker was told to stop")
                 return
-            self.checkpointed += 1
+            self.checkpointed += not self.shutdown.node_lost
         elif event.status.failed:
             self.tries[cell.id] += 1
             if self.tries[cell.id] < retry.tries and not self.shutdown.closing:
@@ -327,6 +329,10 @@ class _Execution:
         stopped = left.terminated and self.shutdown.coming()
         if stopped or each.killed not in {"", TIMEOUT}:
             event = Ended(cell.id, CellStatus.INTERRUPTED, each.killed)
+        elif left.node_lost and not each.killed:
+            self.shutdown.node_lost = True
+            self.shutdown.close(left.reason)
+            event = Ended(cell.id, CellStatus.INTERRUPTED, left.reason)
         else:
             event = self._failed(each, left)
         with suppress(EnvironmentProblem):

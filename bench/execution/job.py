@@ -8,12 +8,30 @@ from bench.spec.cell import Cell
 
 
 @dataclass(frozen=True)
+class OtherNode:
+    """
+    A further node for the processes of a cell, which has as many there, on devices named alike.
+
+    Args:
+        name: as records name it.
+        command: runs there what is written after it, in this folder and environment, and ends
+            with it.
+        address: of this node as that one sees it; `$NAME` is a variable of that one.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    address: str
+
+
+@dataclass(frozen=True)
 class Slot:
     """Room for one cell at a time."""
 
     device: str
     threads: int
-    beside: tuple[str, ...] = ()  # devices of the further processes that train a cell together
+    beside: tuple[str, ...] = ()  # devices here of further processes that train a cell together
+    others: tuple[OtherNode, ...] = ()  # nodes with as many processes each
 
 
 @dataclass(frozen=True)
@@ -34,8 +52,14 @@ class Job:
     earlier_jobs: tuple[EngineJob, ...] = ()  # of which it is known how they ended
     cells_at_once: int = 1  # on its device, itself included
     beside: tuple[str, ...] = ()  # as the slot's
+    others: tuple[OtherNode, ...] = ()  # as the slot's
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Of the processes of each node."""
+        return self.device, *self.beside
 
     @property
     def ranks(self) -> int:
-        """Processes that train the cell together."""
-        return 1 + len(self.beside)
+        """Processes that train the cell together, on all nodes."""
+        return len(self.devices) * (1 + len(self.others))

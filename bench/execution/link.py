@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from multiprocessing.context import BaseContext
 
 from bench.execution.events import CellEvent
+from bench.execution.worker import JobEnd
 
 
 class Halt:
@@ -40,4 +41,4 @@ class RunLink:
 
     emit: Callable[[CellEvent], None] = ignore
     halted: Callable[[], bool] = never
-    end: Callable[[str], None] = ignore  # this process at once, for that reason
+    end: Callable[[JobEnd], None] = ignore  # this process at once, for that reason

@@ -70,4 +70,5 @@ class Settings:
             earlier_jobs=self.earlier_jobs,
             cells_at_once=sum(other.device == slot.device for other in self.slots),
             beside=slot.beside,
+            others=slot.others,
         )

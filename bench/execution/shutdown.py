@@ -28,6 +28,7 @@ class Shutdown:
         self.problems: list[str] = []  # of the results folder
         self.requests = requests
         self.late = False  # does nothing new start for want of time?
+        self.node_lost = False  # is that the problem?
         self._is_late = is_late
         self._heeded = False  # was the first signal?
         self._halted_at = 0.0

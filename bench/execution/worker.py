@@ -22,12 +22,14 @@ class JobEnd:
         status: of the record that is written for it.
         terminated: it was asked to stop, by neither its run nor its cell.
         environment: the machine is to blame, not the cell, which has no record then.
+        node_lost: the same, of another node; where that one works, or is not used, all goes on.
     """
 
     reason: str = "its worker ended without a word"
     status: CellStatus = CellStatus.FAILED
     terminated: bool = False
     environment: bool = False
+    node_lost: bool = False
 
 
 class Worker(Protocol):

@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from bench.base.machine import keep_pages
 from bench.base.user_folders import keep_compiled
-from bench.errors import BenchError, EnvironmentProblem
+from bench.errors import BenchError, EnvironmentProblem, NodeLost
 from bench.execution.cell_log import Log, attach, redirect
 from bench.execution.events import CellEvent
 from bench.execution.job import Job
@@ -54,7 +54,8 @@ def do_job(do: Callable[[Job, RunLink], None], job: Job, link: RunLink) -> JobEn
             redirect(Path(os.devnull))
     except BenchError as error:
         reason = "; ".join(str(error).splitlines())
-        return JobEnd(reason, environment=isinstance(error, EnvironmentProblem))
+        lost = isinstance(error, NodeLost)
+        return JobEnd(reason, environment=isinstance(error, EnvironmentProblem), node_lost=lost)
     except BaseException as error:  # even `sys.exit` ends no worker
         return JobEnd(f"{type(error).__name__}: {error}".splitlines()[0])
     return JobEnd()
@@ -85,9 +86,9 @@ def _follow_parent() -> None:
         os.killpg(0, signal.SIGKILL)
 
 
-def _end(send: Callable[[Message], None], reason: str) -> None:
+def _end(send: Callable[[Message], None], end: JobEnd) -> None:
     """End this process and its own though its cell waits for what will never come."""
-    send(JobEnd(reason))
+    send(end)
     os.killpg(0, signal.SIGKILL)
 
 

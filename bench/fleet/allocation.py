@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from bench.execution.job import OtherNode
 from bench.results.record import EngineJob
 
 ENGINE, JOB = "BENCH_ENGINE", "BENCH_JOB"
@@ -35,6 +36,7 @@ class Allocation:
             process has left; returns whether the engine does that.
         earlier_ends: how the job ended before it was put back, in the engine's words, by the
             number of restarts that it had then.
+        others: the job's nodes beside this one.
     """
 
     engine: str = ""
@@ -44,6 +46,7 @@ class Allocation:
     ends_at: float | None = None
     requeue: Callable[[], bool] = cannot_requeue
     earlier_ends: Mapping[int, str] = field(default_factory=dict[int, str])
+    others: tuple[OtherNode, ...] = ()
 
     def left_s(self) -> float | None:
         """Seconds until the engine ends the job; None: it does not."""

@@ -37,6 +37,7 @@ class Batch(Frozen):
         device: as `--device` has it, seen on the node.
         slots_per_gpu, jobs, threads: as the options of `bench run` have them.
         ranks: processes that train one cell together.
+        nodes: over which they are spread evenly.
         plugins: folders of local plugins; those of a submission are copies that it owns.
         spare_s: a job that has less than so long until its end begins with no cell, seconds.
         submission: whose batch it is, as `ROOT/jobs/<submission>` names it.
@@ -56,6 +57,7 @@ class Batch(Frozen):
     jobs: Annotated[int, Field(ge=1)] | None = None
     threads: Annotated[int, Field(ge=1)] = 1
     ranks: Annotated[int, Field(ge=1)] = 1
+    nodes: Annotated[int, Field(ge=1)] = 1
     compiled: bool | None = None
     workers: int | None = None
     data: Path

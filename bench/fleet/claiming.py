@@ -99,6 +99,7 @@ class Claimant:
             **self.options.slots(profile),
             "threads": self.options.threads,
             "ranks": profile.ranks,
+            "nodes": profile.nodes_per_cell,
             "compiled": settings.compiled,
             "workers": settings.workers,
             "data": profile.data or settings.data.absolute(),

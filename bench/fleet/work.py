@@ -6,6 +6,7 @@ again; SIGTERM, with which engines end what is cancelled, by checkpoints alone.
 """
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from rich.console import Console
 from bench.base import signals
 from bench.base.console import print_text
 from bench.base.text import count
+from bench.errors import EnvironmentProblem, NodeLost
 from bench.execution.display import LineView
 from bench.execution.events import Ended, Listener
 from bench.execution.executor import RunResult, execute
-from bench.execution.job import Slot
+from bench.execution.job import OtherNode, Slot
 from bench.execution.journal import JournalWriter
 from bench.execution.progress import CellProgress, RunProgress
 from bench.execution.session import notify_all
@@ -36,6 +38,9 @@ from bench.train.sharing import refuse_ranks
 
 PATIENCE_S = 90.0  # for cells that others have: above `lease.DEAD_S`, so that dead ones give way
 STALE = "stale job"
+RESTARTS = (
+    5  # of a job, from which on it ends where a node is lost: another one may get better ones
+)
 
 
 def run_job(path: Path, allocation: Allocation, out: Console) -> int:
@@ -46,6 +51,7 @@ def run_job(path: Path, allocation: Allocation, out: Console) -> int:
     signal's number if it was told to end.
 
     Raises:
+        NodeLost: another of the job's nodes is gone, and the job has run again often enough.
         UsageError: the batch cannot be read.
         EnvironmentProblem: the results folder cannot be written or locked, or no such device.
     """
@@ -63,6 +69,11 @@ def run_job(path: Path, allocation: Allocation, out: Console) -> int:
         print_text(out, str(stopped))
         warned = stopped.number in signals.WARNINGS
         return _requeue(allocation, out) if warned else 128 + stopped.number
+    except NodeLost as lost:
+        if allocation.restarts >= RESTARTS:
+            raise
+        print_text(out, f"error: {lost}")
+        return _requeue(allocation, out)
     if left and _is_expiring(batch, allocation):
         print_text(out, f"{count(left, 'cell')} left, and no time for one more")
         return _requeue(allocation, out)
@@ -105,7 +116,7 @@ def run_batch(
             return RunResult(stale), 0
         result = execute(
             cells,
-            _settings(batch, allocation, _slots(batch, cells, out)),
+            _settings(batch, allocation, _slots(batch, cells, allocation, out)),
             listener,
             writer.header.owner,
             remeasure=batch.remeasure,
@@ -143,18 +154,32 @@ def _requeue(allocation: Allocation, out: Console) -> int:
     return signals.REQUEUE
 
 
-def _slots(batch: Batch, cells: list[Cell], out: Console) -> tuple[Slot, ...]:
+def _slots(
+    batch: Batch, cells: list[Cell], allocation: Allocation, out: Console
+) -> tuple[Slot, ...]:
     """Where cells run on this node; what is best there is measured if the batch says auto."""
     if batch.ranks > 1:  # one cell takes the whole job
         refuse_ranks(cells, batch.ranks)
-        several = SlotOptions(batch.device, None, 1, batch.threads, ranks=batch.ranks)
-        return lay_out_slots(several)
+        here = batch.ranks // batch.nodes
+        (slot,) = lay_out_slots(SlotOptions(batch.device, None, 1, batch.threads, ranks=here))
+        return (replace(slot, others=_other_nodes(batch, allocation)),)
     options = SlotOptions(batch.device, None, batch.jobs, batch.threads, batch.slots_per_gpu)
     if options.per_gpu != "auto":
         return lay_out_slots(options)
     from bench.fleet import measurement  # which imports torch
 
     return measurement.choose_slots(batch, cells, out)[0]
+
+
+def _other_nodes(batch: Batch, allocation: Allocation) -> tuple[OtherNode, ...]:
+    """The nodes beside this one over which a cell is spread."""
+    if batch.nodes == 1:
+        return ()
+    has = 1 + len(allocation.others)
+    if has != batch.nodes:
+        message = f"nodes_per_cell: cells want {batch.nodes} nodes, this job has {has}"
+        raise EnvironmentProblem(message)
+    return allocation.others
 
 
 def _settings(batch: Batch, allocation: Allocation, slots: tuple[Slot, ...]) -> Settings:

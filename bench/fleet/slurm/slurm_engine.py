@@ -147,8 +147,7 @@ class Slurm:
     def _asked(self, before: tuple[str, ...], at_once: int, exclude: list[str]) -> dict[str, Any]:
         """What is asked of Slurm, by submitit's names; None: nothing, so that its default holds."""
         profile, nodes = self.profile, self.profile.nodes_per_cell
-        tasks = profile.ranks // nodes if nodes > 1 else 1
-        cores = profile.cpus_per_cell * (1 if nodes > 1 else profile.ranks * at_once)
+        cores = profile.cpus_per_cell * (profile.ranks // nodes) * at_once
         gpus = profile.gpus_per_cell // nodes
         given = {"gres", "gpus", "gpus_per_task"} & {k.replace("-", "_") for k in profile.sbatch}
         return {
@@ -160,7 +159,7 @@ class Slurm:
             "time": None if profile.time_s is None else math.ceil(profile.time_s / 60),
             "mem": profile.mem,
             "nodes": nodes,
-            "ntasks_per_node": tasks,
+            "ntasks_per_node": 1,
             "cpus_per_task": cores,
             "gpus_per_node": None if given or not gpus else gpus,
             "exclude": ",".join(exclude) or None,

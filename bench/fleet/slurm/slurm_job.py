@@ -13,6 +13,7 @@ from bench.base import signals
 from bench.base.console import Terminal, print_text
 from bench.base.user_folders import local_folder
 from bench.errors import BenchError, EnvironmentProblem
+from bench.execution.job import OtherNode
 from bench.fleet.allocation import Allocation
 from bench.fleet.engine import Phase
 from bench.fleet.slurm import slurm_states
@@ -62,6 +63,27 @@ def find_allocation(environ: Mapping[str, str] = os.environ) -> Allocation:
         ends_at=_ends_at(job),
         requeue=partial(requeue, job),
         earlier_ends={s.restarts: s.word for s in tries[:restarts] if s.phase is Phase.ENDED},
+        others=find_other_nodes(environ),
+    )
+
+
+def find_other_nodes(environ: Mapping[str, str] = os.environ) -> tuple[OtherNode, ...]:
+    """
+    The job's nodes beside this one, which is the first.
+
+    On each `srun` starts a step that shares with this one what the job has there. It is told how
+    many cores those are, which newer versions do not read from the job.
+    """
+    here, cores = environ.get("SLURMD_NODENAME", ""), environ.get("SLURM_CPUS_PER_TASK", "1")
+    names = slurm_states.expand(environ.get("SLURM_JOB_NODELIST", ""))
+    step = (
+        "srun", "--overlap", "--nodes=1", "--ntasks=1", "--ntasks-per-node=1",
+        f"--cpus-per-task={cores}", "--mpi=none", "--job-name=signbench",
+    )  # fmt: skip
+    return tuple(
+        OtherNode(name, (*step, f"--nodelist={name}"), "$SLURM_LAUNCH_NODE_IPADDR")
+        for name in names
+        if name != here
     )
 
 
