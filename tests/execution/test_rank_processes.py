@@ -4,13 +4,15 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from bench.execution.events import Event, Progressed
+from bench.errors import NodeLost
+from bench.execution.events import Ended, Event, Progressed
 from bench.execution.executor import execute
-from bench.execution.job import Slot
+from bench.execution.job import OtherNode, Slot
 from bench.execution.settings import Settings
 from bench.planning.planner import plan
 from bench.results import store
@@ -27,11 +29,18 @@ train: {epochs: 8, batch_size: 32}
 """
 
 
-def children(pid: int) -> list[int]:
-    """Processes that a process has started with multiprocessing."""
-    found = Path(f"/proc/{pid}/task").glob("*/children")
-    pids = [int(child) for path in found for child in path.read_text("ascii").split()]
-    return [p for p in pids if b"spawn_main" in Path(f"/proc/{p}/cmdline").read_bytes()]
+OTHER = OtherNode("n2", ("env",), "127.0.0.1")  # a node that is this machine
+
+
+def family(pid: int) -> list[int]:
+    """Python processes that a process has started, and theirs, each after who started it."""
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, path.read_text("ascii").split()):
+            words = Path(f"/proc/{child}/cmdline").read_bytes()
+            if b"spawn_main" in words or b"rank_host" in words:
+                found += [child, *family(child)]
+    return found
 
 
 def is_gone(pid: int) -> bool:
@@ -47,21 +56,20 @@ def is_gone(pid: int) -> bool:
 
 
 class Killer:
-    """Kills a process of a cell in some epoch; `which` finds it among those of the worker."""
+    """Kills a process in some epoch of a cell: by its number in the family of the run."""
 
-    def __init__(self, epoch: int, which: Callable[[int], int]) -> None:
-        self.epoch, self.which = epoch, which
+    def __init__(self, epoch: int, number: int) -> None:
+        self.epoch, self.number = epoch, number
         self.family: list[int] = []
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Progressed) and event.epoch >= self.epoch and not self.family:
-            (worker,) = children(os.getpid())
-            self.family = [worker, *children(worker)]
-            os.kill(self.which(worker), signal.SIGKILL)
+            self.family = family(os.getpid())
+            os.kill(self.family[self.number], signal.SIGKILL)
 
 
-def settings(root: Path, ranks: int) -> Settings:
-    slot = Slot("cpu", 1, ("cpu",) * (ranks - 1))
+def settings(root: Path, beside: int = 0, others: tuple[OtherNode, ...] = ()) -> Settings:
+    slot = Slot("cpu", 1, ("cpu",) * beside, others)
     return Settings(root=root, data=Path("data"), slots=(slot,), checkpoint_s=0.0)
 
 
@@ -74,27 +82,42 @@ def cell(tmp_path: Path) -> Cell:
 
 @pytest.mark.slow
 def test_a_lost_process_ends_all_and_the_cell_goes_on(cell: Cell, tmp_path: Path) -> None:
-    """One beside, then the one that leads is killed; one process ends what two had begun."""
-    log, ended = store.cell_path(tmp_path, cell) / "log.txt", dict[str, str]()
-    killers = {
-        "process 2 of 2 died (SIGKILL)": Killer(1, lambda worker: children(worker)[0]),
-        "its worker process died (SIGKILL)": Killer(3, lambda worker: worker),
+    """
+    One beside is killed, one on another node, that node's host, and the one that leads.
+
+    A lost node is no failure of the cell. One process ends what two had begun.
+    """
+    log, two = store.cell_path(tmp_path, cell) / "log.txt", settings(tmp_path, others=(OTHER,))
+    games = {
+        "process 2 of 2 died (SIGKILL)": (Killer(1, 1), settings(tmp_path, 1)),
+        "process 2 of 2 on n2 died (SIGKILL)": (Killer(2, 2), two),
+        "n2 was lost: its processes ended without a word": (Killer(3, 1), two),
+        "its worker process died (SIGKILL)": (Killer(4, 0), two),
     }
-    for reason, killer in killers.items():
-        result = execute([cell], settings(tmp_path, 2), killer)
-        ended[reason] = result.ended[cell.id].reason
-        assert len(killer.family) == 2
+    for reason, (killer, how) in games.items():
+        ended: list[Ended] = []
+        lost = pytest.raises(NodeLost, match=reason) if "lost" in reason else nullcontext()
+        with lost:
+            execute([cell], how, lambda e, k=killer, ended=ended: note(e, k, ended))
+        assert [end.reason for end in ended] == [reason]
+        assert ended[0].status.failed is ("lost" not in reason)
+        assert len(killer.family) == 2 + (how is two)
         assert all(map(is_gone, killer.family))
-    assert {*ended} == {*ended.values()}
-    result = execute([cell], settings(tmp_path, 1), lambda _: None)
+    result = execute([cell], settings(tmp_path), lambda _: None)
     record = store.find_record(tmp_path, cell)
 
     assert result.ended[cell.id].status is CellStatus.OK
     assert record is not None
-    assert [process.processes for process in record.earlier] == [2, 2]
+    assert [process.processes for process in record.earlier] == [2, 2, 2, 2]
     assert record.provenance.processes == 1
     assert "2 processes" in log.read_text("utf-8")
     assert "not as before the interruption: processes 1, was 2" in log.read_text("utf-8")
+
+
+def note(event: Event, killer: Killer, ended: list[Ended]) -> None:
+    killer(event)
+    if isinstance(event, Ended):
+        ended.append(event)
 
 
 def test_too_many_processes_are_refused_before_anything_runs(

@@ -213,10 +213,11 @@ def bare(record: Record) -> str:
     return record.model_dump_json(exclude={*VOLATILE})
 
 
-def train_whole(suite: Path) -> Path:
-    """Write the suite, and train all cells here without a stop; returns the results folder."""
+def train_whole(suite: Path, *words: str) -> Path:
+    """Write the suite, and train its cells here without a stop; returns the results folder."""
     write(suite)
     argv = ["run", "suite.yaml", "--results", "whole", "--device", "cpu", "-j", "2", "--quiet"]
+    argv += words
     env = os.environ | {"PYTHONPATH": str(HOME), "OMP_NUM_THREADS": "1"}
     subprocess.run([sys.executable, "-m", "bench", *argv], cwd=suite, env=env, check=True)
     return suite / "whole"
