@@ -85,9 +85,11 @@ def _sums(cost: Cost) -> Iterator[str]:
     cells = sum(len(job.cells) for job in cost.jobs)
     unknown = [job for job in cost.jobs if job.seconds is None]
     at_a_time = min(cost.profile.jobs, len(cost.jobs))
+    nodes, ranks = cost.profile.nodes_per_cell, cost.profile.ranks
+    over = f", by {ranks} processes on {nodes} nodes" if nodes > 1 else ""
     yield (
         f"{count(cells, 'cell')} left on `{cost.profile.name}`: {count(len(cost.jobs), 'job')}, "
-        f"{count(cost.at_once, 'cell')} at a time in each"
+        f"{count(cost.at_once, 'cell')} at a time in each{over}"
     )
     if len(unknown) < len(cost.jobs):
         least = "at least " if unknown else ""

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from bench.base import signals
 from bench.base.text import count, printable
-from bench.errors import BenchError, EnvironmentProblem, NodeLost
+from bench.errors import BenchError, EnvironmentProblem
 from bench.execution.cell_log import Log
 from bench.execution.events import Ended, Event, Listener, Retrying, Stopping
 from bench.execution.job import Slot
@@ -282,12 +282,10 @@ class _Execution:
         how = f"{left}; what is recorded stays, run again to continue"
         if self.shutdown.signal is not None:
             raise signals.Stopped(self.shutdown.signal, how)
-        if problems := self.shutdown.problems:
-            kind = NodeLost if self.shutdown.node_lost else EnvironmentProblem
-            raise kind("\n".join([*dict.fromkeys(problems), how]))
+        if problem := self.shutdown.problem(how):
+            raise problem
         if self.shutdown.closing and len(over) < n and not self.shutdown.late:
-            cells = count(self.failures, "failed cell")
-            message = f"stopped after {cells} (--max-failures); {how}"
+            message = f"stopped after {count(self.failures, 'failed cell')} (--max-failures); {how}"
             raise BenchError(message)
 
     def _settle(self, each: _Assignment, event: Ended) -> None:
@@ -330,8 +328,7 @@ class _Execution:
         if stopped or each.killed not in {"", TIMEOUT}:
             event = Ended(cell.id, CellStatus.INTERRUPTED, each.killed)
         elif left.node_lost and not each.killed:
-            self.shutdown.node_lost = True
-            self.shutdown.close(left.reason)
+            self.shutdown.close(left.reason, node_lost=True)
             event = Ended(cell.id, CellStatus.INTERRUPTED, left.reason)
         else:
             event = self._failed(each, left)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from enum import IntEnum, auto
 
 from bench.base import signals
+from bench.errors import EnvironmentProblem, NodeLost
 from bench.execution.link import never
 
 GRACE_S = 60.0  # for workers to checkpoint when the run stops
@@ -25,10 +26,10 @@ class Shutdown:
 
     def __init__(self, requests: signals.Requests, is_late: Callable[[], bool] = never) -> None:
         self.phase = Phase.RUNNING
-        self.problems: list[str] = []  # of the results folder
+        self.problems: list[str] = []  # of the results folder, or of another node
         self.requests = requests
         self.late = False  # does nothing new start for want of time?
-        self.node_lost = False  # is that the problem?
+        self.node_lost = False  # is that a problem?
         self._is_late = is_late
         self._heeded = False  # was the first signal?
         self._halted_at = 0.0
@@ -43,9 +44,15 @@ class Shutdown:
         """The first that came."""
         return next(iter(self.requests.numbers), None)
 
-    def close(self, problem: str) -> None:
-        """Start nothing new, for the results folder cannot take more."""
+    def problem(self, how: str) -> EnvironmentProblem | None:
+        """What ended the run, to be raised with `how` it is left; None: no problem did."""
+        kind = NodeLost if self.node_lost else EnvironmentProblem
+        return kind("\n".join([*dict.fromkeys(self.problems), how])) if self.problems else None
+
+    def close(self, problem: str, *, node_lost: bool = False) -> None:
+        """Start nothing new, for the results folder cannot take more, or another node is gone."""
         self.problems.append(problem)
+        self.node_lost |= node_lost
         self.phase = max(self.phase, Phase.CLOSING)
 
     def halt(self) -> None:

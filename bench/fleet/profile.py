@@ -106,8 +106,9 @@ class Profile(Frozen):
         partition, account, qos, constraint: Slurm's.
         time_s: the most that one job may take, seconds; `time: 12h` in a file.
         grace_s: how long before its end a job is told, seconds; `grace: 2m` in a file.
-        mem: memory of a job, as Slurm reads it: 32GB.
-        gpus_per_cell: 0 trains on the CPU; of 2 or more, each has a process of its own.
+        mem: memory of a job on each of its nodes, as Slurm reads it: 32GB.
+        gpus_per_cell: on all its nodes; 0 trains on the CPU; of 2 or more, each has a process of
+            its own.
         nodes_per_cell: over which those processes are spread evenly.
         ranks_per_cell: the same on CPUs, for machines that have no GPU.
         cpus_per_cell: cores of a cell, or of each of its processes.
