@@ -92,12 +92,13 @@ class Claimant:
         names = run_progress(self.plan, [cell.id for cell in cells], self.root).names
         entries = {entry.id: entry for entry in journal.entries(cells, names)}
         profile, settings, there = self.profile, self.settings, self.profile.results or self.root
+        options = self.options.settle(profile, cells)
         common = {
             "root": there,
             "suite": self.plan.suite,
             "remeasure": self.remeasure,
-            **self.options.slots(profile),
-            "threads": self.options.threads,
+            **options.slots(profile),
+            "threads": options.threads,
             "ranks": profile.ranks,
             "nodes": profile.nodes_per_cell,
             "compiled": settings.compiled,
@@ -118,7 +119,7 @@ class Claimant:
                 before={c.id: seal for c in part if (seal := seals[c.id]) is not None},
                 **common,  # pyright: ignore[reportArgumentType]
             )
-            for part in self.options.pack(profile, cells)
+            for part in options.pack(profile, cells)
         ]
 
     def _undo(self, batches: Iterable[str]) -> None:

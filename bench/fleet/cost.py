@@ -66,8 +66,10 @@ class Cost:
         return sum(map(self.hours_of, self.jobs))
 
     def hours_of(self, job: Job) -> float:
-        """Those of one job."""
-        return (job.seconds or 0.0) * self.units / HOUR_S
+        """Those of one job; one of few cells takes a part of a machine, but whole GPUs of Slurm."""
+        whole = self.unit == "GPU" and self.profile.engine == "slurm"
+        share = 1.0 if whole else min(1.0, len(job.cells) / self.at_once)
+        return (job.seconds or 0.0) * self.units * share / HOUR_S
 
     @property
     def left_s(self) -> float:

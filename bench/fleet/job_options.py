@@ -1,7 +1,7 @@
 """How cells train in a job: what the options of a command say, and what the profile says else."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from bench.errors import UsageError
@@ -51,6 +51,18 @@ class JobOptions:
         slots = self.slots(profile)
         many = slots.get("jobs") or slots.get("slots_per_gpu")
         return many if isinstance(many, int) else "auto"
+
+    def settle(self, profile: Profile, cells: Sequence[Cell]) -> "JobOptions":
+        """
+        Say how many train at a time where that is `auto`, and all of these cells were measured.
+
+        So a job takes no more of a node than it needs, and measures nothing anew.
+        """
+        if self.at_once(profile) != "auto":
+            return self
+        seconds, best = self.measure(cells)
+        known = all(cell.id in seconds for cell in cells)
+        return replace(self, slots_per_gpu=best) if known else self
 
     def pack(self, profile: Profile, cells: Sequence[Cell]) -> list[list[Cell]]:
         """

@@ -11,6 +11,7 @@ from bench.errors import UsageError
 from bench.execution import journal
 from bench.fleet.batch import Batch
 from bench.fleet.engine import Phase
+from bench.fleet.job_options import JobOptions
 from bench.fleet.profile import Profile
 from bench.fleet.ray.ray_cluster import Demand
 from bench.fleet.ray.ray_demand import demand_of
@@ -50,6 +51,18 @@ def test_demands(keys: dict[str, object], count: int, demand: Demand) -> None:
     """A cell takes the part of a GPU that its slot is; a batch as much as its cells at a time."""
     profile = Profile.model_validate({"name": "lab", "engine": "ray", **keys})
     assert demand_of(profile, make_batch(count)) == demand
+
+
+def test_auto_takes_the_part_of_a_gpu_that_was_measured() -> None:
+    """Where four at a time are best a cell takes a quarter; where one of two is new, a whole GPU."""
+    cells = make_batch(2).cells
+    keys = {"name": "lab", "engine": "ray", "gpus_per_cell": 1, "slots_per_gpu": "auto"}
+    profile = Profile.model_validate(keys)
+    options = JobOptions(measure=lambda found: ({c.id: 9.0 for c in found if c is cells[0]}, 4))
+
+    for measured, demand in ((cells[:1], Demand(1, 0.25)), (cells, Demand(2, 1))):
+        slots = options.settle(profile, measured).slots(profile)
+        assert demand_of(profile, make_batch(len(measured), **slots)) == demand
 
 
 def test_a_cell_stays_on_one_node() -> None:

@@ -14,8 +14,8 @@ def demand_of(profile: Profile, batch: Batch) -> Demand:
     """
     The demand of one batch: as many cells at a time as it has slots for, or those that it has.
 
-    Where cells share a GPU, a batch of one cell takes that part of it; with `auto`, which a node
-    measures, all of it.
+    Where cells share a GPU, a batch of one cell takes that part of it; with `auto`, where nobody
+    has measured yet how many, all of it.
 
     Raises:
         UsageError: Ray cannot run such cells, or the memory cannot be read.
