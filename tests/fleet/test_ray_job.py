@@ -54,7 +54,7 @@ def test_demands(keys: dict[str, object], count: int, demand: Demand) -> None:
 
 
 def test_auto_takes_the_part_of_a_gpu_that_was_measured() -> None:
-    """Where four at a time are best a cell takes a quarter; where one of two is new, a whole GPU."""
+    """Where four at a time are best a cell takes a quarter; with a new one beside it all."""
     cells = make_batch(2).cells
     keys = {"name": "lab", "engine": "ray", "gpus_per_cell": 1, "slots_per_gpu": "auto"}
     profile = Profile.model_validate(keys)
