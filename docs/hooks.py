@@ -12,7 +12,7 @@ from rich.console import Console
 
 from bench.leaderboard import saved
 from bench.leaderboard.tables import terminal
-from docs import commands, gallery, tables
+from docs import commands, gallery, notebook, tables
 
 RESULTS = Path(__file__).parent.parent / "results" / "cifar10-partial"
 WIDTH = 106
@@ -28,7 +28,11 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add what is generated."""
-    made = {"commands.md": commands.page(), "leaderboard.svg": leaderboard()}
+    made = {
+        "commands.md": commands.page(),
+        "python.md": notebook.page(),
+        "leaderboard.svg": leaderboard(),
+    }
     for path, text in (made | dict(gallery.pages())).items():
         files.append(File.generated(config, path, content=text))
     return files

@@ -119,11 +119,10 @@ def run(
 
 
 def _train(prepared: PreparedRun, where: SlotOptions, *, quiet: bool) -> None:
-    """Train what is missing; lines go where Python's output goes, a notebook's cell for one."""
-    out, err = (
-        Terminal(force_jupyter=False, emoji=False, quiet=silent, stderr=to_stderr)
-        for silent, to_stderr in ((quiet, False), (False, True))
-    )
+    """Train what is missing; where a notebook shows what is printed, in lines that stay."""
+    terminal = False if Terminal().is_jupyter else None  # its stdout says that it is one
+    out = Terminal(force_jupyter=False, force_terminal=terminal, emoji=False, quiet=quiet)
+    err = Terminal(force_jupyter=False, force_terminal=terminal, emoji=False, stderr=True)
 
     def choose_slots() -> "tuple[Slot, ...]":
         from bench.speed.run_slots import choose_run_slots  # it imports torch

@@ -76,10 +76,13 @@ def test_an_editable_installation_leads_to_the_checkout(tmp_path: Path) -> None:
     """It is one path, below which the shipped plugins have the names that a wheel gives them."""
     site, home = build(tmp_path, "wheel:editable"), project(tmp_path / "project")
     (place,) = site.glob("*.pth")
-    code = "from bench.registry import ESTIMATORS as e; print(e.load('ste').__module__)"
+    code = (
+        "from importlib.util import find_spec; from bench.registry import ESTIMATORS; "
+        "print(find_spec(ESTIMATORS.origins()['ste'].module).origin)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=home, capture_output=True, text=True, check=True,
         env=os.environ | {"PYTHONPATH": place.read_text("utf-8").strip()},
     )  # fmt: skip
 
-    assert done.stdout == "bench.shipped.estimators.ste\n"
+    assert done.stdout == f"{tmp_path / 'source' / 'estimators' / 'ste.py'}\n"
