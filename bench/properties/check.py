@@ -15,6 +15,7 @@ from bench.nn.contract import Estimator, Surrogate, SurrogateBinarizer
 from bench.nn.sign import sign
 from bench.properties import estimating_error, verdicts
 from bench.properties.claim import Check, Claim, check_claim
+from bench.properties.printed_formula import Formula, read_formula
 from bench.properties.training_claims import FIRST, training_claims, trains_its_own_way
 from bench.spec.cell import Role
 from bench.spec.plan import Properties
@@ -22,8 +23,11 @@ from bench.spec.plan import Properties
 ROLES: tuple[Role, ...] = ("W", "A")
 PROGRESS = (0.0, 0.25, 0.5, 0.75, 0.999)
 EXTREMES = (0.0, 1e-8, -1e-8, 1.0, -1.0, 1e4, -1e4)
+BACKWARD = "the backward, of which there is no f to compare it with"
+FORMULA = "the formula, which is as printed"
 H = 1e-6  # step of the finite differences, float64
 H_AT_0 = 1e-100  # of the one at z = 0, to which f' may rise without a bound
+PRINTED_TOLERANCE = 1e-6  # relative to 1 + |f|
 SLOPE_TOLERANCE = 1e-4  # relative to 1 + |f'|; a one-sided difference is off by H·f''/2
 
 
@@ -35,6 +39,7 @@ class CheckReport:
     knob: str  # its name, visited range and limits; empty: no f, so no verdicts either
     printed: Properties | None
     trained: dict[Role, Properties]
+    unchecked: list[str]  # what nothing is compared with
 
     @property
     def ok(self) -> bool:
@@ -50,7 +55,8 @@ def check_estimator(estimator: Estimator, *, quick: bool = True) -> CheckReport:
     """
     checks = _check_claims(estimator, quick=quick)
     if not isinstance(estimator, Surrogate):
-        return CheckReport(checks, "", None, {})
+        return CheckReport(checks, "", None, {}, [BACKWARD, FORMULA])
+    unchecked = [] if _read_formula(estimator) else [FORMULA]
     checks.append(check_claim("knob is one", lambda plugin: ("", describe_knob(plugin)), estimator))
     knob = checks.pop() if checks[-1].ok else checks[-1]
     judged: list[tuple[Properties, dict[Role, Properties]]] = []
@@ -68,8 +74,8 @@ def check_estimator(estimator: Estimator, *, quick: bool = True) -> CheckReport:
     ):
         checks.append(found)
     if not judged:
-        return CheckReport(checks, knob.detail, None, {})
-    return CheckReport(checks, knob.detail, *judged[0])
+        return CheckReport(checks, knob.detail, None, {}, unchecked)
+    return CheckReport(checks, knob.detail, *judged[0], unchecked)
 
 
 def list_claims(estimator: Estimator, *, quick: bool) -> dict[str, Claim]:
@@ -83,6 +89,8 @@ def list_claims(estimator: Estimator, *, quick: bool) -> dict[str, Claim]:
             "slope is the derivative of value": _slope,
             "training multiplies by the slope": _backward,
         }
+        if _read_formula(estimator):
+            claims["value is the printed formula"] = _printed
     return claims
 
 
@@ -188,6 +196,39 @@ def _slope(surrogate: Surrogate) -> tuple[str, str]:
                 return f"{role}, p = {p}, z = {z[place]:g}: {numbers}", ""
             worst = max(worst, excess[place].item())
     return "", f"largest relative difference {worst:.1e}, {len(z)} values of z in [-3, 3]"
+
+
+def _read_formula(surrogate: Surrogate) -> Formula | None:
+    """The printed formula as arithmetic, if it is that, of quantities that have a number."""
+    numbers = _numbers(surrogate)
+    knob = surrogate.knob()
+    names = [*numbers, *([knob.name] if knob and knob.name not in numbers else [])]
+    return read_formula(surrogate.formula, names)
+
+
+def _numbers(surrogate: Surrogate) -> dict[str, float]:
+    """The fields that a formula may name, where it is printed."""
+    fields = dict(surrogate.pure())
+    return {k: float(x) for k, x in fields.items() if isinstance(x, int | float)}
+
+
+def _printed(surrogate: Surrogate) -> tuple[str, str]:
+    """Up to |z| = 1, for what a paper cuts beyond it does not always print."""
+    formula, f, knob = _read_formula(surrogate), surrogate.pure(), surrogate.knob()
+    z = estimating_error.full_grid()
+    z, worst = z[z.abs() <= 1], 0.0
+    assert formula
+    for p in PROGRESS:
+        at = torch.tensor(surrogate.path(p, "W"), dtype=torch.float64)
+        found, values = f.f(z, at), _numbers(surrogate)
+        printed = formula({**values, "z": z} | ({knob.name: at} if knob else {})).expand_as(z)
+        off = (printed - found).abs() / (1 + found.abs())
+        place = int(off.nan_to_num(nan=torch.inf).argmax())
+        if not off[place] <= PRINTED_TOLERANCE:
+            numbers = f"printed {printed[place]:.6g}, value {found[place]:.6g}"
+            return f"p = {p}, z = {z[place]:g}: {numbers}", ""
+        worst = max(worst, off[place].item())
+    return "", f"largest relative difference {worst:.1e}, {len(z)} values of z in [-1, 1]"
 
 
 def _backward(surrogate: Surrogate) -> tuple[str, str]:

@@ -49,6 +49,7 @@ def render_reports(words: list[str], *, quick: bool = False) -> Iterator[tuple[s
         lines += [
             f"  {'ok  ' if c.ok else 'FAIL'} {c.name:{width}}  {c.detail}" for c in report.checks
         ]
+        lines += [f"  not checked: {what}" for what in report.unchecked]
         lines.append(f"  knob: {report.knob}" if report.knob else f"  {NO_F}")
         if report.printed:
             lines += _verdict("printed formula (definition P)", report.printed)
