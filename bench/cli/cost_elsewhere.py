@@ -23,6 +23,7 @@ from bench.spec.cell import Cell
 from bench.speed.budget import list_offers
 from bench.speed.forecast import ForecastRequest
 from bench.speed.throughput import graph_key, group_by_graph
+from bench.train.sharing import refuse_ranks
 
 JOB_S = 3600.0  # that a job of --calibrate may take
 HOURS = re.compile(r"(\d+(?:\.\d+)?)\s*(gpu|core)h")
@@ -70,13 +71,14 @@ class CostElsewhere:
 
         Raises:
             EnvironmentProblem: the engine is not there or refuses, or the job measured nothing.
-            UsageError: several processes train a cell, which is not measured.
+            UsageError: a cell is spread over nodes, which is not measured, or so many processes
+                cannot train one.
         """
         profile, options = self.profile, self.options
-        if profile.ranks > 1:
+        if profile.nodes_per_cell > 1:
             message = (
-                f"--calibrate: `{profile.name}` trains each cell by {profile.ranks} processes, "
-                "which is not measured"
+                f"--calibrate: `{profile.name}` spreads a cell over {profile.nodes_per_cell} "
+                "nodes, which is not measured"
             )
             raise UsageError(message)
         _, cells = self.asked.left()
@@ -84,9 +86,11 @@ class CostElsewhere:
         missing = [first for key, (first, *_) in group_by_graph(cells).items() if key not in known]
         if not missing:
             return {}
+        refuse_ranks(missing, profile.ranks)
         data = profile.data or (options.data or data_folder()).absolute()
         how = self.job_options.slots(profile) | {
             "threads": self.job_options.threads,
+            "ranks": profile.ranks,
             "compiled": options.compile_,
             "workers": options.workers,
         }

@@ -73,7 +73,9 @@ def choose_slots(
     measurer = Measurer(
         batch.root, batch.data, batch.compiled, batch.workers, report, machines=batch.machines
     )
-    options = SlotOptions(batch.device, None, batch.jobs, batch.threads, batch.slots_per_gpu)
+    options = SlotOptions(
+        batch.device, None, batch.jobs, batch.threads, batch.slots_per_gpu, batch.ranks
+    )
     return packing.choose_slots(options, cells, measurer), measurer
 
 

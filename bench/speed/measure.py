@@ -5,6 +5,7 @@ One copy for each slot trains at once, on the first rows of the cell's data, and
 the steps that are timed: what a copy gets of the machine is what a cell of the run gets.
 """
 
+import math
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -18,15 +19,19 @@ import torch
 
 from bench.base.machine import cores
 from bench.data.dataset import Dataset, silent
+from bench.data.source import data_folder
 from bench.errors import BenchError
-from bench.execution.job import Slot
+from bench.execution.job import Job, Slot
+from bench.execution.link import RunLink
+from bench.execution.rank_processes import joined
 from bench.registry import ESTIMATORS, add_folders
 from bench.spec.cell import Cell
 from bench.speed import throughput
 from bench.speed.processes import ProcessFailed, run_at_once
-from bench.speed.step_time import StepTimes, time_steps
+from bench.speed.step_time import StepTimes, follow_steps, time_steps
 from bench.speed.throughput import Throughput
 from bench.train import compile_policy, determinism, model, parents, trainer
+from bench.train.ranks import Ranks
 from bench.train.resource_meter import resident_mib
 
 STEPS, WARMUP = 20, 3
@@ -94,7 +99,7 @@ class Measurer:
         Raises:
             Unmeasured: it cannot be trained, or not in so many copies.
         """
-        place = throughput.describe_devices(slot.device for slot in slots)
+        place = throughput.describe_devices("+".join((s.device, *s.beside)) for s in slots)
         graph = throughput.graph_key(cell)
         for compiled in (False, True) if self.compiled is None else (self.compiled,):
             environment = _environment(slots[0], compiled)
@@ -118,7 +123,8 @@ class Measurer:
         environment = _environment(slots[0], copies[0].compiled)
         names = {"graph": graph, "place": place, "environment": environment}
         names["machines"] = self.machines
-        measured = _combine(copies, threads=slots[0].threads, **names)
+        ranks = 1 + len(slots[0].beside)
+        measured = _combine(copies, threads=slots[0].threads, ranks=ranks, **names)
         self._known[graph, place, environment] = measured
         throughput.save_throughput(self.root, measured)
         return measured
@@ -150,16 +156,43 @@ def measure_copies(tasks: Sequence[CopyTask]) -> list[CopyMeasurement]:
 
 
 def measure_copy(task: CopyTask, ready: Callable[[], object]) -> CopyMeasurement:
-    """Measure one copy in this process; `ready` waits for the others."""
-    device = torch.device(task.slot.device)
-    torch.set_num_threads(task.slot.threads)
-    add_folders(task.plugins)
-    whole = model.load_dataset(task.cell, task.data).to(device, task.workers)
-    part = _part(whole, task.cell.recipe.batch_size)
-    built = parents.build(task.cell, None)
+    """Measure one copy in this process and those beside it; `ready` waits for other copies."""
+    slot = task.slot
+    job = Job(
+        cell=task.cell, root=Path(), device=slot.device, threads=slot.threads,
+        workers=task.workers, compiled=task.compiled, data=task.data or data_folder(),
+        plugins=task.plugins, argv=(), checkpoint_s=math.inf, beside=slot.beside,
+    )  # fmt: skip
+    with joined(job, RunLink(), follow_copy) as ranks:
+        return _measure(task, job, ready, ranks)
+
+
+def follow_copy(job: Job, ranks: Ranks) -> None:
+    """Be a process beside the one that measures a copy."""
+    built, _, part = _build(job)
+    compiled = ranks.told(False)
+    follow_steps(built, part, job.cell.recipe, ranks, steps=STEPS, warmup=WARMUP, compiled=compiled)
+
+
+def _build(job: Job) -> tuple[model.Model, Dataset, Dataset]:
+    """The network of a copy, its data, and the part of these that is trained on."""
+    device = torch.device(job.device)
+    torch.set_num_threads(job.threads)
+    add_folders(job.plugins)
+    whole = model.load_dataset(job.cell, job.data).to(device, job.workers)
+    built = parents.build(job.cell, None)
     built.net.to(device)
     if built.teacher:
         built.teacher.to(device)
+    return built, whole, _part(whole, job.cell.recipe.batch_size)
+
+
+def _measure(
+    task: CopyTask, job: Job, ready: Callable[[], object], ranks: Ranks
+) -> CopyMeasurement:
+    """The same in the process that leads."""
+    device = torch.device(job.device)
+    built, whole, part = _build(job)
     start_s = time.monotonic() - task.asked
     operations, compiled = compile_policy.count_operations(task.cell, whole), task.compiled
     if compiled is None:
@@ -167,11 +200,13 @@ def measure_copy(task: CopyTask, ready: Callable[[], object]) -> CopyMeasurement
             task.cell.recipe.epochs * operations, task.slot.device
         )
     found = time_steps(
-        built, part, task.cell.recipe, steps=STEPS, warmup=WARMUP, compiled=compiled, ready=ready
-    )
+        built, part, task.cell.recipe, steps=STEPS, warmup=WARMUP,
+        compiled=ranks.told(compiled), ready=ready, ranks=ranks,
+    )  # fmt: skip
     images_per_s = found.batch * len(found.seconds) / sum(found.seconds)  # others' turns included
     rest = whole.sizes["test"] - part.sizes["test"]
-    end_s = fmean(found.ends) + (rest * _evaluation_s(built, part) if rest else 0)
+    each_s = _evaluation_s(built, part) / ranks.size if rest else 0.0
+    end_s = fmean(found.ends) + rest * each_s
     gpu = device.type == "cuda"
     return CopyMeasurement(
         steps=found,

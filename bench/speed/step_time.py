@@ -8,6 +8,7 @@ first step of an epoch and a smaller last one are left out, where there are othe
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from bench.spec.cell import Recipe
 from bench.train import trainer
 from bench.train.model import Model
 from bench.train.outcome import Progress
+from bench.train.ranks import ALONE, Ranks
 from bench.train.resource_meter import resident_mib
 from bench.train.snapshot import Snapshot
 
@@ -51,6 +53,7 @@ def time_steps(
     warmup: int = 3,
     compiled: bool = False,
     ready: Callable[[], object] = lambda: None,
+    ranks: Ranks = ALONE,
 ) -> StepTimes:
     """
     Train until `steps` steps after the first `warmup` are timed.
@@ -58,6 +61,8 @@ def time_steps(
     Args:
         model: on the device of `data`; it is trained.
         ready: called after the last step of warm-up, and not timed.
+        ranks: the processes that train together, of which this one leads; the others
+            `follow_steps` of the same number.
 
     Raises:
         BenchError: training diverged before.
@@ -65,7 +70,7 @@ def time_steps(
     device = next(model.net.parameters()).device
     size = data.sizes["train"]
     timer = _StepTimer(device, recipe.batch_size, size, steps, warmup, ready)
-    recipe = recipe.model_copy(update={"epochs": max(recipe.epochs, warmup + steps + 1)})
+    recipe = _lengthen(recipe, steps, warmup)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     try:
@@ -80,11 +85,37 @@ def time_steps(
             compiled=compiled,
             watch=timer,
             checkpointer=timer,
+            ranks=ranks,
         )
     except trainer.TrainingStopped:
         return timer.times()
     message = f"no pace: {outcome.diverged}"
     raise BenchError(message)
+
+
+def follow_steps(
+    model: Model,
+    data: Dataset,
+    recipe: Recipe,
+    ranks: Ranks,
+    *,
+    steps: int,
+    warmup: int,
+    compiled: bool,
+) -> None:
+    """Take the steps that the process which leads times, until it has enough."""
+    recipe = _lengthen(recipe, steps, warmup)
+    coach, teacher = model.coach(recipe), model.teacher
+    with suppress(trainer.TrainingStopped):
+        trainer.train(
+            model.net, model.clock, data, recipe, 0,
+            coach=coach, teacher=teacher, compiled=compiled, ranks=ranks,
+        )  # fmt: skip
+
+
+def _lengthen(recipe: Recipe, steps: int, warmup: int) -> Recipe:
+    """The recipe with epochs for all of the steps, be they one an epoch."""
+    return recipe.model_copy(update={"epochs": max(recipe.epochs, warmup + steps + 1)})
 
 
 class _StepTimer:

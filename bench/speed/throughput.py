@@ -41,7 +41,8 @@ class Throughput(Frozen):
     cores: PositiveInt | None = None  # of that host; None: kept by an older version
     compiled: bool | None = None
     copies: PositiveInt
-    threads: PositiveInt  # of the CPU, for each copy
+    threads: PositiveInt  # of the CPU, for each process
+    ranks: PositiveInt = 1  # processes that train a copy together
     images_per_s: PositiveFloat  # of one copy, while all train
     epoch_s: PositiveFloat  # of one copy, indicators and evaluation included
     start_s: NonNegativeFloat  # until training began: process, imports, data
@@ -77,7 +78,7 @@ def group_by_graph(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
 
 
 def describe_devices(devices: Iterable[str]) -> str:
-    """`2 x cpu`, `4 x cuda:0 + 4 x cuda:1`."""
+    """`2 x cpu`, `4 x cuda:0 + 4 x cuda:1`; `1 x cpu+cpu` is one copy by two processes."""
     return " + ".join(f"{n} x {device}" for device, n in Counter(devices).items())
 
 

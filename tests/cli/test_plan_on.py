@@ -18,7 +18,7 @@ Ask = Callable[..., tuple[int, str, str]]
 PROFILES = """\
 few: {engine: slurm, time: 100s, grace: 9s, cpus_per_cell: 4, jobs: 2}
 gpu: {engine: slurm, partition: gpu, gpus_per_cell: 1, slots_per_gpu: auto, cells_per_job: 4}
-ranks: {engine: slurm, gpus_per_cell: 2}
+ranks: {engine: slurm, gpus_per_cell: 2, nodes_per_cell: 2}
 """
 
 
@@ -128,13 +128,13 @@ def test_the_best_number_at_a_time_is_taken(ask: Ask, suite: Path) -> None:
 
 
 def test_what_cannot_be_measured_is_said(ask: Ask, suite: Path) -> None:
-    """Cells of several processes, an unknown profile, an engine that is not there."""
+    """Cells over several nodes, an unknown profile, an engine that is not there."""
     assert "not measured: ste" in ask("plan", suite, "--on", "ranks")[1]
-    code, _, err = ask("plan", suite, "--on", "ranks:gpus_per_cell=99")
+    code, _, err = ask("plan", suite, "--on", "ranks:gpus_per_cell=98")
     assert code == 2
-    assert "99 processes train a cell, and a batch of `ste-" in err
+    assert "98 processes train a cell, and a batch of `ste-" in err
     code, _, err = ask("plan", suite, "--on", "ranks", "--calibrate")
-    assert (code, "trains each cell by 2 processes" in err) == (2, True)
+    assert (code, "spreads a cell over 2 nodes" in err) == (2, True)
     code, _, err = ask("plan", suite, "--on", "fwe")
     assert (code, "did you mean `few`?" in err) == (2, True)
     with pytest.MonkeyPatch.context() as patch:

@@ -213,7 +213,11 @@ def test_one_that_dies_ends_the_others(tiny: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_auto_measures_for_real(tiny: Path, tmp_path: Path) -> None:
-    """Alone, then two side by side, as a GPU is packed; answer and figures are kept."""
+    """
+    Alone, then two side by side, as a GPU is packed; answer and figures are kept.
+
+    Two processes that train one cell together are another figure.
+    """
     told: list[str] = []
     meter = Measurer(tmp_path, None, report=told.append)
     cells = plan(tiny, ["estimators=[ste]", "seeds=0..3"]).cells
@@ -227,6 +231,10 @@ def test_auto_measures_for_real(tiny: Path, tmp_path: Path) -> None:
     assert min(found.images_per_s, found.start_s, found.first_s) > 0
     assert found.epoch_s > 64 / found.images_per_s  # evaluation
     assert len(told) == 2
+    both = meter.measure(cells[0], (Slot("cpu", 1, ("cpu",)),))
+    assert (both.copies, both.ranks, both.place) == (1, 2, "1 x cpu+cpu")
+    assert both == meter.measure(cells[0], (Slot("cpu", 1, ("cpu",)),))
+    assert meter.measure(cells[0], ONE) == found
 
 
 @pytest.mark.gpu
