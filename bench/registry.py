@@ -51,6 +51,9 @@ BUILT_IN = {  # data sets of the harness itself: their names, and the classes th
     "cifar100": "bench.data.sources:Cifar100",
     "fashion_mnist": "bench.data.sources:FashionMnist",
     "imagenet": "bench.data.sources:ImageNet",
+    "folder": "bench.data.own_images:FolderImages",
+    "npz": "bench.data.own_images:NpzImages",
+    "parquet": "bench.data.own_images:ParquetImages",
 }
 RESERVED = {"none": "means full precision in suites"}  # names that no plugin may have
 

@@ -51,6 +51,7 @@ def plan(
     data: str | Path | None = None,
     filter: str = "",
     plugins: Folders = (),
+    unseen: bool = False,
 ) -> SuitePlan:
     """
     Plan a suite as `bench plan` does: its cells, which are recorded, what is left out and why.
@@ -62,6 +63,8 @@ def plan(
         data: the data folder; None: `$BENCH_DATA`, or `./data`.
         filter: as in `"estimator=reste,ste & seed=0"`.
         plugins: folders of plugins of your own.
+        unseen: rows whose data are missing say so in `missing`, rather than that it is raised; the
+            ids of their cells are none that could be trained.
 
     Raises:
         SuiteError: the suite cannot be read or does not validate; every problem has its place.
@@ -73,7 +76,9 @@ def plan(
     words, root = spell_overrides(overrides), Path(results)
     look_for_plugins(plugins)
     with one_thread() as prepare_torch:
-        made = suite_cache.plan(Path(suite), words, Path(data) if data else None, prepare_torch)
-    made = saved.continued(made, root)
+        made = suite_cache.plan(
+            Path(suite), words, Path(data) if data else None, prepare_torch, unseen=unseen
+        )
+    made = made if made.missing else saved.continued(made, root)
     chosen = filters.select(made, filter)
     return SuitePlan(made, chosen, CellStates(root, chosen))

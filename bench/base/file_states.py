@@ -63,6 +63,36 @@ def folder_states(folder: Path) -> list[str] | None:
     return sorted(states)
 
 
+def tree_state(folder: Path) -> str | None:
+    """
+    Digest names, sizes and times of all files below a folder, however many they are.
+
+    None: one changed just now, or a folder cannot be read.
+    """
+    lines: list[str] = []
+    now, waiting = time.time(), [str(folder)]
+    places: set[tuple[int, int]] = set()  # of folders, for links may lead in a circle
+    try:
+        while waiting:
+            here = waiting.pop()
+            status = os.stat(here)  # noqa: PTH116 - of many
+            if (status.st_dev, status.st_ino) in places:
+                continue
+            places.add((status.st_dev, status.st_ino))
+            with os.scandir(here) as entries:
+                for entry in entries:
+                    if entry.is_dir():
+                        waiting.append(entry.path)
+                        continue
+                    status = entry.stat()
+                    if _is_later(status, now):
+                        return None
+                    lines.append(f"{entry.path} {status.st_size} {status.st_mtime_ns}\n")
+    except OSError:
+        return None
+    return hashlib.sha256("".join(sorted(lines)).encode(errors="surrogateescape")).hexdigest()
+
+
 def _is_later(status: os.stat_result, moment: float) -> bool:
     """Tell whether a file was written, renamed or given another time after a moment, or nearly."""
     return max(status.st_mtime, status.st_ctime) > moment - SETTLED_S

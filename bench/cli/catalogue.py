@@ -118,7 +118,7 @@ def _docstring(plugin: Any) -> str:
 
 def _describe_data(source: Any) -> str:
     """What a data set says of itself; of somebody's own that has a file, what the file says."""
-    own: str | None = vars(source).get("__doc__")
+    own: str | None = source.__dict__.get("__doc__")  # not what it inherits
     return inspect.cleandoc(own) if own else _docstring(source)
 
 
@@ -197,7 +197,8 @@ def verify_data_set(name: str, folder: Path | None, fields: list[str], count: "C
 def _summary(found: "Dataset") -> str:
     shape = "x".join(str(n) for n in found.shape)
     train, test = found.sizes["train"], found.sizes["test"]
-    return (
+    line = (
         f"{found.label}: {train:,} train, {test:,} test, {shape}, "
         f"{found.num_classes} classes, fingerprint {found.fingerprint}"
     )
+    return "\n".join([line, *(f"  {note}" for note in found.notes)])

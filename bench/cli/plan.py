@@ -16,6 +16,7 @@ from bench.cli.options import (
     spread_options,
 )
 from bench.cli.streams import err, out, write_json
+from bench.errors import DataError
 
 if TYPE_CHECKING:  # it imports torch
     from bench.speed.slots import SlotOptions
@@ -51,9 +52,10 @@ def plan(
 ) -> None:
     """Show what SUITE means: its cells, which are recorded, and what is left out and why.
 
-    As in `bench plan quickstart seeds=0..4`. What it costs on this machine is measured, and kept
-    under ROOT/paces: `bench plan quickstart --calibrate`, `bench plan table3 --budget 6h`. What it
-    costs elsewhere: `bench plan table3 --on cluster --calibrate`, or with `--budget 100gpuh`.
+    As in `bench plan quickstart seeds=0..4`; a suite is shown without its data, too, with exit code
+    5. What it costs on this machine is measured, and kept under ROOT/paces: `bench plan quickstart
+    --calibrate`, `bench plan table3 --budget 6h`. What it costs elsewhere: `bench plan table3 --on
+    cluster --calibrate`, or with `--budget 100gpuh`.
     """
     where = options.where()
     if on:
@@ -82,9 +84,12 @@ def plan(
         results=options.results,
         data=options.data,
         filter=options.filter_,
+        unseen=True,
     )
     for line in plan_text.describe_plan(planned.plan, planned.states):
         print_text(out, line)
+    if missing := planned.plan.missing:
+        raise DataError("\n".join(missing))
     if not options.unchecked:
         planned.plan.refuse_failed_checks(planned.chosen)
 

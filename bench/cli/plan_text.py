@@ -17,25 +17,33 @@ def describe_plan(plan: Plan, states: CellStates) -> Iterator[str]:
         standing = standings.pop(cell.id, None)  # once, though several rows may share it
         if standing is None:
             continue
-        state = _state(standing, part)
+        state = "no data" if row.missing else _state(standing, part)
         counts[state] += 1
         name = f"{row.label} x {row.backbone} x {row.wa} x {row.schedule} x seed {cell.seed}"
         part = ", ".join(filter(None, [part, _whole_chain(cell, part)]))
         note = f" ({standing.note})" if standing.note else ""
-        yield f"{cell.id}  {state:8}  {name}{f' ({part})' if part else ''}{note}"
+        shown = "-" * 12 if row.missing else cell.id
+        yield f"{shown}  {state:8}  {name}{f' ({part})' if part else ''}{note}"
+    yield from _beside_cells(plan)
+    yield _sums(plan, counts)
+
+
+def _beside_cells(plan: Plan) -> Iterator[str]:
+    """Say what is to be known of the plan beside its cells, what is left out and why."""
     for row in plan.rows:
         if row.differences:
             name = f"{row.label} x {row.backbone} x {row.wa}"
             yield f"{'own':>22}  {name}: {'; '.join(row.differences)}"
     for failed, labels in plan.failed_checks.items():
         yield f"{'fails check':>22}  {', '.join(labels)}: {failed}"
+    for note in plan.notes:
+        yield f"{'data':>22}  {note}"
     for left in plan.left_out:
         yield f"{'left out':>22}  {left.combination}: {left.reason}"
     for absent in plan.absent:
         claim = absent.claim
         name = f"{claim.method} x {claim.backbone} x {claim.wa}"
         yield f"{'published':>22}  {name}: {claim.acc:.2f}, {absent.reason}"
-    yield _sums(plan, counts)
 
 
 def _whole_chain(cell: Cell, part: str) -> str:
@@ -56,10 +64,11 @@ def _state(standing: CellState, part: str) -> str:
 
 def _sums(plan: Plan, counts: Counter[str]) -> str:
     stale = f"{counts['stale']} stale, " if counts["stale"] else ""
+    unseen = f", {counts['no data']} without their data" if counts["no data"] else ""
     tuning = f", {counts['if best']} if tuning chooses them" if counts["if best"] else ""
     data_sets = ", ".join(dict.fromkeys(row.data for row in plan.rows))
     return (
         f"{count(counts.total(), 'cell')} on {data_sets}: "
-        f"{counts['recorded']} recorded, {stale}{counts['to run']} to run{tuning}; "
+        f"{counts['recorded']} recorded, {stale}{counts['to run']} to run{unseen}{tuning}; "
         f"{len(plan.left_out)} combinations left out"
     )

@@ -11,7 +11,7 @@ from bench.base.yaml_document import Problem
 from bench.data.dataset import Dataset
 from bench.data.source import load
 from bench.data.sources import Known
-from bench.errors import SuiteError
+from bench.errors import DataError, SuiteError
 from bench.planning import chains
 from bench.planning.axes import BackboneConfig, PluginConfig, Roles
 from bench.planning.combinations import Combination
@@ -23,11 +23,17 @@ from bench.spec.cell import CORE, Cell, DataRef, Found, Parent, Recipe, Ref, Rol
 
 
 class CellBuilder:
-    """Builds the cells of one suite; each data set is loaded once."""
+    """
+    Builds the cells of one suite; each data set is loaded once.
 
-    def __init__(self, resolved: ResolvedSuite, folder: Path) -> None:
-        self.resolved, self.folder = resolved, folder
-        self.loaded: dict[str, tuple[DataRef, Dataset]] = {}
+    With `unseen` one that is missing is noted in `missing` and has no images; its cells, whose ids
+    are none that could be trained, are there to be looked at.
+    """
+
+    def __init__(self, resolved: ResolvedSuite, folder: Path, *, unseen: bool) -> None:
+        self.resolved, self.folder, self.unseen = resolved, folder, unseen
+        self.loaded: dict[str, tuple[DataRef, Dataset | None]] = {}
+        self.missing: dict[str, str] = {}  # why data sets cannot be read
         self.numerics = source_digest.numerics()
 
     def build(
@@ -88,7 +94,7 @@ class CellBuilder:
             network = replace(network, data=network.data.with_values(held_out))
         _, seen = self._load((axis, label), network)
         _, own = self._load(("backbones", combination.backbone), pupil)
-        if (seen.num_classes, seen.shape) != (own.num_classes, own.shape):
+        if seen and own and (seen.num_classes, seen.shape) != (own.num_classes, own.shape):
             kinds = (
                 f"{x.num_classes} classes of {'x'.join(map(str, x.shape))}" for x in (seen, own)
             )
@@ -117,18 +123,34 @@ class CellBuilder:
             bits="" if not roles or wa == fewest_bits(refs) else wa,
         )
 
-    def load(self, combination: Combination, backbone: BackboneConfig) -> Dataset:
+    def load(self, combination: Combination, backbone: BackboneConfig) -> Dataset | None:
         """Load the data that a backbone trains on; what is raised is what `build` raises."""
         return self._load(("backbones", combination.backbone), backbone)[1]
 
-    def _load(self, place: KeyPath, backbone: BackboneConfig) -> tuple[DataRef, Dataset]:
+    def why_missing(self, backbone: BackboneConfig) -> str:
+        """Say why the data that a backbone trains on cannot be read; nothing if it can."""
+        return self.missing.get(_key(backbone.data), "")
+
+    @property
+    def notes(self) -> list[str]:
+        """What is odd about the data sets, each line once."""
+        there = (dataset for _, dataset in self.loaded.values() if dataset)
+        return list(dict.fromkeys(f"{data.label}: {note}" for data in there for note in data.notes))
+
+    def _load(self, place: KeyPath, backbone: BackboneConfig) -> tuple[DataRef, Dataset | None]:
         """Load the data, once for each of its configurations, and name it as cells do."""
-        source = backbone.data
-        key = f"{source.name}{source.plugin!r}"
+        source, key = backbone.data, _key(backbone.data)
         if key not in self.loaded:
-            dataset = load(source.name, source.plugin, self.folder)
+            try:
+                dataset = load(source.name, source.plugin, self.folder)
+            except DataError as error:
+                if not self.unseen:
+                    raise
+                dataset, self.missing[key] = None, str(error)
             self.loaded[key] = _reference(source, dataset), dataset
         ref, dataset = self.loaded[key]
+        if dataset is None:
+            return ref, None
         if problem := self._misfit(place, dataset, backbone):
             raise self._refusal(problem)
         return ref, dataset
@@ -156,17 +178,21 @@ class CellBuilder:
         return Problem(place, message + hint)
 
 
-def _reference(source: PluginConfig, dataset: Dataset) -> DataRef:
+def _key(source: PluginConfig) -> str:
+    return f"{source.name}{source.plugin!r}"
+
+
+def _reference(source: PluginConfig, dataset: Dataset | None) -> DataRef:
     """Name a data set as cells do; what nobody knows before it is read stands beside its name."""
     found = None
-    if not isinstance(source.plugin, Known):
+    if dataset and not isinstance(source.plugin, Known):
         names = dataset.class_names or tuple(map(str, range(dataset.num_classes)))
         norm = dataset.transform
         found = Found(classes=names, channels=dataset.shape[0], mean=norm.mean, std=norm.std)
     return DataRef(
         name=source.name,
         params=source.plugin.model_dump(mode="json", exclude_none=True),
-        fingerprint=dataset.fingerprint,
+        fingerprint=dataset.fingerprint if dataset else "missing",
         version=source.plugin.version,
         source=source.digest,
         found=found,

@@ -13,7 +13,9 @@ from bench.spec.composition import digest
 from bench.spec.plan import Plan, name_results
 
 
-def plan(path: Path, overrides: Iterable[str] = (), data: Path | None = None) -> Plan:
+def plan(
+    path: Path, overrides: Iterable[str] = (), data: Path | None = None, *, unseen: bool = False
+) -> Plan:
     """
     Resolve the suite at `path` into rows and cells.
 
@@ -21,6 +23,8 @@ def plan(path: Path, overrides: Iterable[str] = (), data: Path | None = None) ->
         path: the suite's file, or the name of a shipped one.
         overrides: `key.path=value` each.
         data: the data folder, `$BENCH_DATA` or `./data` if None.
+        unseen: rows whose data is missing say so; such a plan is to be looked at, and not to be
+            trained.
 
     Raises:
         SuiteError: anything wrong with the suite or what it says of plugins, all at once.
@@ -30,7 +34,7 @@ def plan(path: Path, overrides: Iterable[str] = (), data: Path | None = None) ->
     resolved = resolve(path, overrides)
     document, suite = resolved.document, resolved.suite
     claims = read_claims(suite, document)
-    rows, left_out = build_rows(resolved, data or data_folder())
+    rows, left_out, notes = build_rows(resolved, data or data_folder(), unseen=unseen)
     if not rows:
         message = f"{document.source}: every combination is left out: {left_out[0].reason}"
         raise SuiteError(message)
@@ -47,4 +51,5 @@ def plan(path: Path, overrides: Iterable[str] = (), data: Path | None = None) ->
         rows=rows,
         absent=absent,
         left_out=left_out,
+        notes=notes,
     )

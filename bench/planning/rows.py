@@ -1,7 +1,7 @@
 """The rows of a plan: what the combinations of a suite's axes train, and why others do not."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.errors import SuiteError
 from bench.planning.axes import BackboneConfig, Roles
@@ -19,13 +19,22 @@ from bench.spec.plan import LeftOut, Row, Usual
 MOST_CELLS = 50_000  # of a plan
 
 
-def build_rows(resolved: ResolvedSuite, folder: Path) -> tuple[list[Row], list[LeftOut]]:
+class Rows(NamedTuple):
+    """What the combinations of a suite became, and what is odd about its data."""
+
+    built: list[Row]
+    left_out: list[LeftOut]
+    notes: list[str]
+
+
+def build_rows(resolved: ResolvedSuite, folder: Path, *, unseen: bool = False) -> Rows:
     """
     Build every row of the product and of `include`; name what is left out, with its reason.
 
     Args:
         resolved: the suite.
         folder: where its data is.
+        unseen: rows whose data cannot be read say so, rather than that it is raised.
 
     Raises:
         SuiteError: too many cells, a backbone that cannot train on its data, or `tune` names what
@@ -33,7 +42,8 @@ def build_rows(resolved: ResolvedSuite, folder: Path) -> tuple[list[Row], list[L
         DataError: its data is not there, or not what it should be.
     """
     with Checker() as checker:
-        return _build_rows(resolved, _RowBuilder(resolved, folder, checker))
+        builder = _RowBuilder(resolved, folder, checker, unseen=unseen)
+        return Rows(*_build_rows(resolved, builder), builder.cells.notes)
 
 
 def _build_rows(resolved: ResolvedSuite, builder: "_RowBuilder") -> tuple[list[Row], list[LeftOut]]:
@@ -62,10 +72,12 @@ def _build_rows(resolved: ResolvedSuite, builder: "_RowBuilder") -> tuple[list[R
 class _RowBuilder:
     """Builds the rows of one suite."""
 
-    def __init__(self, resolved: ResolvedSuite, folder: Path, checker: Checker) -> None:
+    def __init__(
+        self, resolved: ResolvedSuite, folder: Path, checker: Checker, *, unseen: bool
+    ) -> None:
         self.checker = checker
         self.axes, self.document = resolved.axes, resolved.document
-        self.cells = CellBuilder(resolved, folder)
+        self.cells = CellBuilder(resolved, folder, unseen=unseen)
         tune = resolved.suite.tune
         self.trials = TrialBuilder(resolved, tune, self.cells) if tune else None
 
@@ -84,14 +96,15 @@ class _RowBuilder:
             wa=combination.wa,
             schedule=schedule,
             net=_describe(backbone),
-            data=dataset.label,
-            classes=dataset.num_classes,
+            data=dataset.label if dataset else backbone.data.name,
+            classes=dataset.num_classes if dataset else 0,
             roles=describe_roles(roles),
             cells=cells,
             usual=_usual(cells[0], self.axes.backbones[combination.backbone]),
             trials=self.trials.build(combination, roles, backbone, seeds) if self.trials else [],
             fixes=fixed_options(roles),
-            failed_checks=self.checker.failed(roles, backbone, dataset),
+            failed_checks=self.checker.failed(roles, backbone, dataset) if dataset else [],
+            missing=self.cells.why_missing(backbone),
         )
 
     def _scheduled(self, combination: Combination) -> tuple[Roles, str]:

@@ -29,6 +29,8 @@ def plan(
     overrides: Iterable[str] = (),
     data: Path | None = None,
     prepare: Callable[[], None] = lambda: None,
+    *,
+    unseen: bool = False,
 ) -> Plan:
     """
     Plan a suite as `planner.plan` does, and raise what that raises.
@@ -38,6 +40,7 @@ def plan(
         overrides: `key.path=value` each.
         data: the data folder, `$BENCH_DATA` or `./data` if None.
         prepare: called before a plan has to be made, for which torch is imported.
+        unseen: as `planner.plan` has it.
     """
     overrides = list(overrides)
     question = _plan_question(path, overrides, data or data_folder())
@@ -47,7 +50,9 @@ def plan(
     prepare()
     from bench.planning import planner
 
-    made = planner.plan(path, overrides, data)
+    made = planner.plan(path, overrides, data, unseen=unseen)
+    if made.missing:
+        return made
     text = made.model_dump_json()
     again = Plan.model_validate_json(text)
     if question and again == made and again.model_dump_json() == text:

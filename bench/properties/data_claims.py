@@ -139,8 +139,8 @@ def _epoch(data: Dataset) -> tuple[str, str]:
     first, again = (_one_epoch(data, seed=7) for _ in range(2))
     if first[0] != again[0]:
         return "two epochs of one seed differ", ""
-    trained, there = Counter(first[1]), Counter(data.labels("train").tolist())  # pyright: ignore[reportUnknownArgumentType]
-    if trained != there:
+    there: list[int] = data.labels("train").tolist()  # pyright: ignore[reportUnknownVariableType]
+    if Counter(first[1]) != Counter(there):
         return f"{len(first[1])} images in an epoch of {data.sizes['train']}", ""
     if _one_epoch(data, seed=8)[0] == first[0]:
         return "two seeds give one order", ""

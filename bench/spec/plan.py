@@ -88,6 +88,7 @@ class Row(Frozen):
     fixes: dict[str, Any] = {}  # options of binary layers that its method decides
     usual: Usual | None = None  # None: it trains as the suite says
     failed_checks: list[str] = []  # what its plugins do not keep, as `bench check` finds it
+    missing: str = ""  # why its data cannot be read; then its cells can be looked at alone
 
     @property
     def recipe(self) -> Recipe:
@@ -154,6 +155,7 @@ class Plan(Frozen):
     rows: Annotated[list[Row], Field(min_length=1)]
     absent: list[Absent] = []
     left_out: list[LeftOut] = []
+    notes: list[str] = []  # what is odd about its data
 
     @cached_property
     def by_backbone(self) -> dict[str, list[Row]]:
@@ -171,6 +173,11 @@ class Plan(Frozen):
             for failed in row.failed_checks:
                 found.setdefault(failed, []).append(row.label)
         return {failed: list(dict.fromkeys(labels)) for failed, labels in found.items()}
+
+    @property
+    def missing(self) -> list[str]:
+        """Why data of its rows cannot be read, each reason once."""
+        return list(dict.fromkeys(row.missing for row in self.rows if row.missing))
 
     def refuse_failed_checks(self, cells: Iterable[Cell]) -> None:
         """

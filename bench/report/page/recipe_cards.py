@@ -51,6 +51,9 @@ def _sample(section: Section, samples: dict[int, Cell]) -> Cell | None:
 
 def _groups(cell: Cell) -> list[tuple[str, Pairs]]:
     data = {**cell.data.params, "fingerprint": cell.data.fingerprint}
+    if found := cell.data.found:
+        lists = {"class names": found.classes, "mean": found.mean, "deviation": found.std}
+        data |= {name: ", ".join(map(str, values)) for name, values in lists.items()}
     return [
         (f"Network: {cell.backbone.name}", _pairs(cell.backbone.params)),
         (f"Data: {cell.data.name}", _pairs(data)),
