@@ -83,8 +83,9 @@ def _is_table(path: Path, home: Path) -> bool:
 def _split(file: Path, home: Path) -> str:
     """Which split a file is of, by its name or else a folder's; empty: none is said."""
     name = file.name if file == home else file.relative_to(home).as_posix()
-    found = SPLIT.findall(name.lower().removesuffix(file.suffix))
-    return {"valid": "val", "validation": "val"}.get(found[-1], found[-1]) if found else ""
+    found: list[str] = SPLIT.findall(name.lower().removesuffix(file.suffix))
+    last = found[-1] if found else ""
+    return "val" if last.startswith("val") else last
 
 
 def _read(arrow: Any, file: Path) -> Any:
