@@ -2,11 +2,17 @@
 
 import sys
 
+from bench.errors import EnvironmentProblem, refuse_windows
+
 
 def main() -> None:
     """Run the command; an interrupt while its modules are read ends it like any other."""
     try:
+        refuse_windows()
         import bench.cli.app
+    except EnvironmentProblem as problem:
+        sys.stderr.write(f"error: {problem}\n")
+        sys.exit(problem.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     bench.cli.app.main()

@@ -13,6 +13,7 @@ Everything the harness raises on purpose.
 A `BenchError` is the user's to fix: the command prints it without a traceback.
 """
 
+import sys
 from typing import ClassVar
 
 
@@ -40,6 +41,20 @@ class EmptyMatch(BenchError):
 
 class EnvironmentProblem(BenchError):
     exit_code = 5
+
+
+def refuse_windows() -> None:
+    """
+    Say that this system lacks what is needed, before something that it lacks is imported.
+
+    Raises:
+        EnvironmentProblem: it is Windows.
+    """
+    if sys.platform == "win32":
+        message = (
+            "signbench runs on Linux and macOS; on Windows use it inside WSL 2 (`wsl --install`)"
+        )
+        raise EnvironmentProblem(message)
 
 
 class Detached(Exception):

@@ -25,8 +25,13 @@ def _width(stream: TextIO) -> int | None:
     return None if stream.isatty() or "COLUMNS" in os.environ else UNBOUND
 
 
-out = Terminal(emoji=False, width=_width(sys.stdout))
-err = Terminal(stderr=True, emoji=False, width=_width(sys.stderr))
+def _open(stream: TextIO, *, stderr: bool = False) -> Terminal:
+    width = _width(stream)
+    return Terminal(lines_end=width is None, stderr=stderr, emoji=False, width=width)
+
+
+out = _open(sys.stdout)
+err = _open(sys.stderr, stderr=True)
 
 
 def write(text: str) -> None:

@@ -128,3 +128,35 @@ def test_an_interrupt_of_the_first_imports_is_no_traceback(monkeypatch: pytest.M
 def test_version(ask: Bench) -> None:
     """The version is the package's."""
     assert f"signbench {bench.__version__}" in ask("--version")[1]
+
+
+WINDOWS = """
+import signal, sys
+
+class Missing:
+    def find_spec(name, *_):
+        if name in {"fcntl", "resource", "pwd", "grp", "termios"}: raise ImportError(name)
+
+sys.platform = "win32"
+sys.meta_path.insert(0, Missing)
+for name in ("fcntl", "resource", "pwd", "termios"): sys.modules.pop(name, None)
+for name in ("SIGUSR1", "SIGUSR2", "SIGHUP"): delattr(signal, name)
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "from bench.__main__ import main; sys.argv = ['bench', '--help']; main()",
+        "import bench\ntry: bench.plan\nexcept bench.errors.BenchError as e: exit(f'error: {e}')",
+    ],
+)
+def test_windows_is_refused_in_words(call: str) -> None:
+    """Before anything is imported that fails there."""
+    done = subprocess.run(
+        [sys.executable, "-c", WINDOWS + call], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode in {1, 5}
+    assert done.stderr.startswith("error: signbench runs on Linux and macOS; on Windows use it")
+    assert done.stderr.count("\n") == 1

@@ -2,8 +2,10 @@
 
 import io
 
-from rich.console import Console
+import pytest
+from rich.console import Console, Group
 
+from bench.base.console import Sentence, Terminal
 from bench.cli.streams import decoding_progress
 
 
@@ -20,3 +22,16 @@ def test_files_are_counted() -> None:
     assert len(lines) == 10
     assert lines[-1] == "1,000 of 1,000 files decoded"
     assert "files decoded" in screen.getvalue()
+
+
+@pytest.mark.parametrize("lines_end", [True, False])
+def test_a_note_is_one_line_where_lines_do_not_end(*, lines_end: bool) -> None:
+    """A pipe's reader finds each note by its line; a terminal's lines are broken."""
+    stream = io.StringIO()
+    console = Terminal(lines_end=lines_end, file=stream, width=40)
+    note = "· acc: " + "test accuracy after the last epoch " * 9
+    console.print(Group(Sentence(note, "dim"), Sentence("end")), crop=console.is_terminal)
+
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == (2 if not lines_end else 10)
+    assert lines_end or lines[0] == note

@@ -24,7 +24,7 @@ def render(board: Board, form: str, console: Console, style: str = "") -> None:
         UsageError: no such style, or none for this format or board.
     """
     if form == TableFormat.TERMINAL:
-        console.print(terminal.table(board, console.width, style))
+        console.print(terminal.table(board, console.width, style), crop=console.is_terminal)
     else:
         console.file.write(text(board, form, style))
 

@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from bench.base.console import Sentence
 from bench.leaderboard.board import Board, MeasuredRow
 from bench.leaderboard.columns.groups import NARROW, STACKED, WHOLE
 from bench.leaderboard.tables import layout, paper
@@ -31,11 +32,11 @@ def table(board: Board, width: int, style: str = "") -> Group:
             parts.append(_table(title, own))
             title = ""
         if part.caption:
-            parts.append(Text(f"· {part.caption}", style="dim"))
-        parts += [Text(f"· {note}") for note in part.notes]
+            parts.append(Sentence(f"· {part.caption}", "dim"))
+        parts += [Sentence(f"· {note}") for note in part.notes]
     *sentences, counts = laid.summary
-    parts += [*map(Text, sentences), Text(counts, style="bold")]
-    return Group(*parts, *(Text(f"· {note}", style="dim") for note in laid.notes))
+    parts += [*map(Sentence, sentences), Sentence(counts, "bold")]
+    return Group(*parts, *(Sentence(f"· {note}", "dim") for note in laid.notes))
 
 
 def _layout(board: Board, width: int, style: str) -> Layout:
