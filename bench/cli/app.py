@@ -18,6 +18,7 @@ from bench.cli.compare import compare
 from bench.cli.completion import completion_
 from bench.cli.curve import curve
 from bench.cli.data import data_app
+from bench.cli.deploy import deploy
 from bench.cli.diff import diff
 from bench.cli.doctor import doctor
 from bench.cli.eval import eval_
@@ -60,6 +61,7 @@ COMMANDS = {  # in the order of `bench --help`
     "schema": schema,
     "doctor": doctor,
     "eval": eval_,
+    "deploy": deploy,
     "indicators": indicators,
     "curve": curve,
     "init": init,

@@ -1,7 +1,7 @@
 """From a cell to a network: built, or loaded with the weights that it was trained to."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -26,6 +26,7 @@ from bench.registry import BACKBONES, ESTIMATORS, P, Registry, add_folders
 from bench.results import cell_folders, local_code, store
 from bench.results.record import Record
 from bench.spec.cell import Cell, ParentRole, Recipe, Ref, Role, bits_by_role
+from bench.train import stand_in
 from bench.train.levels import Claim
 from bench.train.weights import State
 
@@ -69,12 +70,15 @@ class Model:
         return Claim(bits_by_role(cell.wa), self.method.folds if self.method else frozenset())
 
 
-def build(cell: Cell) -> Model:
+def build(cell: Cell, gone: Collection[str] = ()) -> Model:
     """
     Build a cell's network on the CPU, initialized from the cell's seed, which seeds all else, too.
 
     What a method draws for its own modules, it draws apart: its network begins with the weights
     that every other one of this seed has.
+
+    Args:
+        gone: estimators for which sign stands in: a trained network needs no more of them.
 
     Raises:
         PluginError: a plugin of the cell is missing or broken.
@@ -83,7 +87,10 @@ def build(cell: Cell) -> Model:
     seed_everything(cell.seed)
     clock = Clock()
     refs: dict[Role, Ref | None] = {"W": cell.weights, "A": cell.activations}
-    roles = {r: ref and _build_plugin(ESTIMATORS, ref) for r, ref in refs.items()}
+    roles = {
+        r: ref and (stand_in.find(ref) if ref.name in gone else _build_plugin(ESTIMATORS, ref))
+        for r, ref in refs.items()
+    }
 
     def binarizer(role: Role, shape: tuple[int, ...]) -> nn.Module:
         estimator = roles[role]
@@ -193,6 +200,8 @@ def load_recorded(record: Record, root: Path, which: str) -> nn.Module:
     """
     The model of `record` with its `which` weights, in evaluation mode.
 
+    Of an estimator that is gone it needs none but sign: `stand_in`.
+
     Raises:
         UsageError: no weights, weights that do not fit, or a local plugin that is another now.
         PluginError: a plugin of the cell is missing or broken.
@@ -203,7 +212,10 @@ def load_recorded(record: Record, root: Path, which: str) -> nn.Module:
         raise UsageError(message)
     state = read_weights(path)
     local_code.refuse_other_code(record.cell)
-    model = build(record.cell).net
+    gone = stand_in.gone(record.cell)
+    model = build(record.cell, gone).net
+    if gone:
+        stand_in.add_knobs(model, state)
     try:
         model.load_state_dict(state)
     except RuntimeError:

@@ -29,12 +29,14 @@ PAGES = {path.stem: path for path in sorted((ROOT / "docs" / "pages").glob("*.md
 FENCE = re.compile(r'^```(\w+)(?: title="([^"]*)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 MACHINE = f"torch {torch.__version__.partition('+')[0]}, {torch.backends.cpu.get_cpu_capability()}"
 MEASURED = {
+    "deploy",
     "run",
     "power",
     "logs",
     "merge",
     "verify",
 }  # whose numbers are those of one kind of machine
+LONG = ("tutorial", "deploying")  # pages that take a minute
 CLUSTERS = ("ray", "slurm")  # pages whose commands need one
 PRIVATE = {"make", "status"}  # which tell of one machine
 STAMP = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+\t[A-Z]+ [\w.]+:\d+ -- ")  # of lines of Ray
@@ -148,7 +150,7 @@ def walk(page: str, at: Callable[[Command], str], *, anywhere: bool = False) -> 
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("page", sorted(PAGES.keys() - {"tutorial", *CLUSTERS}))
+@pytest.mark.parametrize("page", sorted(PAGES.keys() - {*LONG, *CLUSTERS}))
 def test_commands_print_what_pages_say(page: str, at: Callable[[Command], str]) -> None:
     """Every command of a page is run, in order, and prints what stands below it."""
     walk(page, at)
@@ -156,9 +158,10 @@ def test_commands_print_what_pages_say(page: str, at: Callable[[Command], str]) 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("here")
-def test_the_tutorial_can_be_followed(at: Callable[[Command], str]) -> None:
+@pytest.mark.parametrize("page", LONG)
+def test_the_tutorial_can_be_followed(page: str, at: Callable[[Command], str]) -> None:
     """Its files are written, its commands run, and print what stands below them."""
-    walk("tutorial", at)
+    walk(page, at)
 
 
 @pytest.mark.slow
@@ -221,7 +224,7 @@ def test_examples_are_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert found.failed == 0
 
 
-@pytest.mark.parametrize("page", ["ray", "slurm", "suites", "surviving", "tutorial"])
+@pytest.mark.parametrize("page", ["deploying", "ray", "slurm", "suites", "surviving", "tutorial"])
 def test_suites_can_be_read(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every suite on a page is one that `bench run` takes."""
     monkeypatch.chdir(tmp_path)
