@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, Listener
+from multiprocessing.connection import Connection
 
 from bench.base import signals
 from bench.base.network import interface_of
@@ -29,6 +29,7 @@ from bench.execution.job import Job, OtherNode
 from bench.execution.rank_children import Failure, Train
 
 START_S = 600.0  # for a host to connect: a node may read Python from a slow disk
+LOOK_S = 0.1  # between two looks at those that are to connect
 BEAT_S = 5.0
 SILENT = 12  # beats unanswered in a row; counted and not timed, for a suspended job has not died
 END_S = 10.0  # for a host to end its processes
@@ -147,9 +148,9 @@ def start_nodes(nodes: list[RankNode], job: Job, train: Train, store_port: int) 
     if not job.others:
         return
     key = secrets.token_bytes()
-    with Listener(("", 0), backlog=len(job.others)) as listener:
-        threading.Thread(target=_greet, args=(listener, key, nodes), daemon=True).start()
-        port = int(listener.address[1])
+    with socket.create_server(("", 0), backlog=len(job.others)) as server:
+        server.settimeout(LOOK_S)
+        port = int(server.getsockname()[1])
         for i, node in enumerate(job.others):
             first = len(job.devices) * (i + 1)
             task = HostTask(node.address, port, key, i, store_port, job, train, first)
@@ -160,7 +161,8 @@ def start_nodes(nodes: list[RankNode], job: Job, train: Train, store_port: int) 
                 name = lacking[0].node.name
                 message = f"{name}: no processes were started there within {START_S:.0f} s"
                 raise NodeLost(message)
-            time.sleep(0.02)
+            with contextlib.suppress(TimeoutError):
+                _greet(server.accept()[0], key, nodes)
     use_interface(nodes[0].connection)  # pyright: ignore[reportArgumentType]
 
 
@@ -172,23 +174,15 @@ def use_interface(connection: "Connection[bytes, bytes]") -> None:
         os.environ.setdefault(name, interface)
 
 
-def _greet(listener: Listener, key: bytes, nodes: Sequence[RankNode]) -> None:
-    """Take connections, until the listener is closed; what does not know the key is no host."""
-    while True:
-        try:
-            connection = listener.accept()
-        except OSError:
-            return
-        args = (connection, key, nodes)
-        threading.Thread(target=_identify, args=args, daemon=True).start()
+def _greet(guest: socket.socket, key: bytes, nodes: Sequence[RankNode]) -> None:
+    """Take a connection for a host's if it knows the key; one that says nothing holds up nobody."""
 
+    def identify(connection: "Connection[bytes, bytes]") -> None:
+        with contextlib.suppress(EOFError, OSError):
+            said, number = connection.recv_bytes(len(key)), connection.recv_bytes(8)
+            if secrets.compare_digest(said, key):
+                nodes[int(number)].connection = connection
+                return
+        connection.close()
 
-def _identify(
-    connection: "Connection[bytes, bytes]", key: bytes, nodes: Sequence[RankNode]
-) -> None:
-    with contextlib.suppress(EOFError, OSError):
-        said, number = connection.recv_bytes(len(key)), connection.recv_bytes(8)
-        if secrets.compare_digest(said, key):
-            nodes[int(number)].connection = connection
-            return
-    connection.close()
+    threading.Thread(target=identify, args=(Connection(guest.detach()),), daemon=True).start()

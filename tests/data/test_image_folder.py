@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from bench.cli.app import main
 from bench.data import image_folder
-from bench.data.dataset import normalize
+from bench.data.dataset import Share, normalize
 from bench.data.image import decode, evaluation_view
 from bench.data.image_folder import Folder
 from bench.data.prefetch import CopyStream, PendingCopy
@@ -114,6 +114,22 @@ def test_threads_change_no_number(home: Path) -> None:
             assert torch.equal(x, expected)
             assert torch.equal(y, labels)
     assert not all(torch.equal(a, b) for (a, _), (b, _) in zip(runs[0], other, strict=True))
+
+
+def test_shares_of_several_processes_are_the_batches(home: Path) -> None:
+    """What three processes decode is what one does, with damaged files and an uneven last batch."""
+    damage(home)
+    data = found(home)
+    shares = [found(home).shared(Share(rank, 3)) for rank in range(3)]
+    parts = zip(*(epoch(share, size=7) for share in shares), strict=True)
+    tests = [batch for share in shares for batch in share.batches("test", 5)]
+
+    for (images, labels), part in zip(epoch(data, size=7), parts, strict=True):
+        assert torch.equal(torch.cat([x for x, _ in part]), images)
+        assert torch.equal(torch.cat([y for _, y in part]), labels)
+    for (images, labels), (x, y) in zip(data.batches("test", 5), tests, strict=True):
+        assert torch.equal(x, images)
+        assert torch.equal(y, labels)
 
 
 def test_an_epoch_shows_every_image_once(home: Path) -> None:

@@ -1,18 +1,26 @@
 """Several processes of a worker that train one cell: what becomes of it where one is lost."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
+from multiprocessing import Pipe, get_context
 from pathlib import Path
 
 import pytest
+import samples
 
-from bench.errors import NodeLost
+from bench.errors import EnvironmentProblem, NodeLost
+from bench.execution import rank_host
+from bench.execution.cell_run import train_beside
 from bench.execution.events import Ended, Event, Progressed
 from bench.execution.executor import execute
 from bench.execution.job import OtherNode, Slot
+from bench.execution.rank_children import Children
+from bench.execution.rank_nodes import SILENT, HostTask, RankNode, start_nodes
 from bench.execution.settings import Settings
 from bench.planning.planner import plan
 from bench.results import store
@@ -68,6 +76,9 @@ class Killer:
             os.kill(self.family[self.number], signal.SIGKILL)
 
 
+SLOT = Slot("cpu", 1, (), (OTHER,))
+
+
 def settings(root: Path, beside: int = 0, others: tuple[OtherNode, ...] = ()) -> Settings:
     slot = Slot("cpu", 1, ("cpu",) * beside, others)
     return Settings(root=root, data=Path("data"), slots=(slot,), checkpoint_s=0.0)
@@ -118,6 +129,64 @@ def note(event: Event, killer: Killer, ended: list[Ended]) -> None:
     killer(event)
     if isinstance(event, Ended):
         ended.append(event)
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("false", "n2: no processes could be started there (exit code 1)"),
+        ("nosuch", "cannot call `nosuch`: No such file or directory"),
+    ],
+)
+def test_a_node_on_which_nothing_starts_is_said(command: str, reason: str) -> None:
+    """At once, in one line, before any process of this node has started."""
+    slot = replace(SLOT, others=(replace(OTHER, command=(command,)),))
+    nodes: list[RankNode] = []
+    job = settings(Path("nowhere")).job(samples.cell(), slot)
+    with pytest.raises(EnvironmentProblem, match=re.escape(reason) + "$"):
+        start_nodes(nodes, job, train_beside, 1)
+    for node in nodes:
+        node.end()
+
+
+def test_a_host_that_falls_silent_is_dead_and_a_slow_one_is_not() -> None:
+    """A minute of beats that nobody answers is a lost node; one answer starts the count anew."""
+    task = HostTask(
+        "", 1, b"", 0, 1, settings(Path("nowhere")).job(samples.cell(), SLOT), train_beside, 1
+    )
+    node = RankNode(OtherNode("n2", ("true",), ""), task)
+    node.connection, there = Pipe()
+    lost: list[str] = []
+    for answered in (True, False):
+        for _ in range(SILENT):
+            node.beat()
+        if answered:
+            there.send_bytes(b"")
+        node.hear()
+        node.beat()
+        lost.append(node.lost)
+    node.end()
+
+    assert lost == ["", "n2 was lost: nothing was heard of it for 60 s"]
+
+
+def test_a_host_ends_when_the_one_that_leads_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers beats; a minute without one, or the end of the connection, is the end."""
+    monkeypatch.setattr(rank_host, "BEAT_S", 0.01)
+    process = get_context("spawn").Process(target=time.sleep, args=(60,))
+    process.start()
+    children = Children()
+    children.processes[1] = process
+    ours, leader = Pipe()
+    leader.send_bytes(b"")
+    silent = rank_host.follow(ours, children)
+    answer = leader.recv_bytes()
+    leader.close()
+    closed = rank_host.follow(ours, children)
+    process.kill()
+    process.join()
+
+    assert (silent, answer, closed) == (False, b"", False)
 
 
 def test_too_many_processes_are_refused_before_anything_runs(

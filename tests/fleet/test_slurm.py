@@ -13,7 +13,7 @@ from bench.fleet.engine import JobState, PartlyTaken, Phase
 from bench.fleet.engines import open_engine
 from bench.fleet.profile import Profile
 from bench.fleet.slurm.slurm_engine import Slurm
-from bench.fleet.slurm.slurm_job import seconds
+from bench.fleet.slurm.slurm_job import find_other_nodes, seconds
 from bench.fleet.slurm.slurm_states import expand, history, plain
 
 needs_slurm = pytest.mark.skipif(bool(lacking()), reason=lacking())
@@ -74,6 +74,27 @@ def test_the_script_asks_for_what_the_profile_says(tmp_path: Path) -> None:
     setup = text.index("module load cuda")
     assert text.index("trap '' USR1 USR2") < setup < text.index(f"exec {sys.executable} -u")
     assert text.rstrip().endswith("/lustre/results/jobs/s/slurm")
+
+
+@needs_slurm
+def test_several_nodes_are_asked_for_evenly(tmp_path: Path) -> None:
+    """A task on each node has its part of the GPUs, and the cores of its processes."""
+    asked = profile(gpus_per_cell=8, nodes_per_cell=2, cpus_per_cell=6)
+    lines = Slurm(asked, tmp_path).script(made(tmp_path, 1, ranks=8, nodes=2), {}).splitlines()
+
+    assert {f"#SBATCH --{option}" for option in (
+        "nodes=2", "ntasks-per-node=1", "cpus-per-task=24", "gpus-per-node=4",
+    )} <= {*lines}  # fmt: skip
+
+
+def test_other_nodes_are_steps_of_the_job() -> None:
+    """Each node but the first, with all cores that the job has there."""
+    told = {"SLURMD_NODENAME": "n2", "SLURM_JOB_NODELIST": "n[2-3,7]", "SLURM_CPUS_PER_TASK": "24"}
+    others = find_other_nodes(told)
+
+    assert [node.name for node in others] == ["n3", "n7"]
+    assert {"srun", "--overlap", "--cpus-per-task=24", "--nodelist=n7"} <= {*others[1].command}
+    assert find_other_nodes({}) == ()
 
 
 @needs_slurm

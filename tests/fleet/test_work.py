@@ -2,6 +2,7 @@
 
 import signal
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from fakes import TINY
 
 from bench.base import signals
 from bench.base.console import Terminal
-from bench.errors import UsageError
+from bench.errors import EnvironmentProblem, NodeLost, UsageError
 from bench.execution import journal
 from bench.execution.executor import RunResult
 from bench.execution.progress import run_progress
@@ -134,6 +135,28 @@ def test_only_a_warning_asks_to_run_again(
     warned = number != signal.SIGTERM
     assert code == (signals.REQUEUE if warned else 128 + number)
     assert asked == [True] * warned
+
+
+@pytest.mark.parametrize(("restarts", "again"), [(0, True), (work.RESTARTS, False)])
+def test_a_lost_node_asks_to_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restarts: int, *, again: bool
+) -> None:
+    """So often, and then the job ends; a job with another number of nodes says so at once."""
+    asked: list[bool] = []
+    job = Allocation("test", "7", restarts=restarts, requeue=lambda: not asked.append(True))
+    batch = make_batch(tmp_path, ranks=2, nodes=2)
+    path = save_batch(batch, batch.root)
+    with pytest.raises(EnvironmentProblem, match="cells want 2 nodes, this job has 1"):
+        run_job(path, job, quiet())
+
+    def lost(*_: object) -> tuple[RunResult, int]:
+        message = "n2 was lost"
+        raise NodeLost(message)
+
+    monkeypatch.setattr(work, "run_batch", lost)
+    with nullcontext() if again else pytest.raises(NodeLost):
+        assert run_job(path, job, quiet()) == signals.REQUEUE
+    assert asked == [True] * again
 
 
 def test_a_job_whose_code_changed_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
