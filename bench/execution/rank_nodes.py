@@ -62,7 +62,7 @@ class RankNode:
     """
 
     def __init__(self, node: OtherNode, task: HostTask) -> None:
-        self.node, self.first, self.size = node, task.first, len(task.job.devices)
+        self.node, self.size = node, len(task.job.devices)
         self.failures: dict[int, Failure | None] = {}  # of processes that have ended, by rank
         self.lost = ""  # why, if it is
         self.connection: Connection[bytes, bytes] | None = None
@@ -78,9 +78,9 @@ class RankNode:
             self._process.stdin.write(base64.b64encode(pickle.dumps(task)) + b"\n")  # pyright: ignore
 
     @property
-    def done(self) -> bool:
-        """Have all its processes ended as they should?"""
-        return len(self.failures) == self.size and not any(self.failures.values())
+    def over(self) -> bool:
+        """Have all its processes ended, or is it lost?"""
+        return len(self.failures) == self.size or bool(self.lost)
 
     def confirm_start(self) -> bool:
         """
@@ -112,7 +112,7 @@ class RankNode:
 
     def beat(self) -> None:
         """Say that the cell lives, and count that its host does."""
-        if self.connection is None or self.lost or self.done:
+        if self.connection is None or self.over:
             return
         self._silent += 1
         if self._silent > SILENT:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # a cell says that it has started before it imports torch, wh
     from bench.train.ranks import Ranks
 
 LAST_WORDS_S = 5.0  # that the others have to say what was wrong with them
+PARTING_S = 1.0  # that those of other nodes have to end of themselves
 UNWIND_S = 20.0  # that the one that leads has to end, once another has
 LOOK_S = 0.2  # between two looks at the others
 
@@ -87,9 +88,7 @@ class _Others:
         until = time.monotonic() + LAST_WORDS_S
         for process in self.children.processes.values():
             process.join(max(0.0, until - time.monotonic()))
-        while time.monotonic() < until and not all(node.done for node in self.nodes):
-            self._raise_known()
-            time.sleep(0.02)
+        self._await_nodes(max(0.0, until - time.monotonic()))
         self._raise_known()
 
     def explain(self, error: Exception) -> None:
@@ -116,6 +115,7 @@ class _Others:
         """End the others, whatever they do, and leave the group."""
         import torch.distributed as dist
 
+        self._await_nodes(PARTING_S)
         self.over.set()
         if self.watcher.is_alive():
             self.watcher.join()
@@ -124,6 +124,12 @@ class _Others:
             node.end()
         if dist.is_initialized():
             dist.destroy_process_group()
+
+    def _await_nodes(self, seconds: float) -> None:
+        """Wait until processes of other nodes have ended, or are known to be lost."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not all(node.over for node in self.nodes):
+            time.sleep(0.02)
 
     def _raise_known(self) -> None:
         if lost := self._find_lost():
