@@ -25,6 +25,8 @@ def differing(rows: Sequence[Sequence[Record]]) -> list[list[str]]:
 
 def of_speed(a: Record, b: Record) -> Iterator[tuple[str, str, str]]:
     """Name and both values of everything by which two throughputs were not measured alike."""
+    if len({_speed(origin) for origin in made([a, b])}) == 1:
+        return
     for name, fact in SPEED.items():
         if len({fact(origin) for origin in made([a, b])}) > 1:
             yield name, _over(fact)([a]), _over(fact)([b])
@@ -33,6 +35,14 @@ def of_speed(a: Record, b: Record) -> Iterator[tuple[str, str, str]]:
 def made(records: Iterable[Record]) -> list[Provenance]:
     """Every process that worked on them."""
     return [origin for record in records for origin in (*record.earlier, record.provenance)]
+
+
+def _speed(origin: Provenance) -> tuple[object, ...]:
+    """All that `SPEED` looks at, not in words."""
+    torch = origin.versions.get("torch")
+    engine, processes = origin.compiled, origin.processes
+    machine = origin.device, origin.host, origin.threads, origin.cells_at_once
+    return torch, engine, processes, *machine
 
 
 def _over(fact: Callable[[Provenance], str]) -> Callable[[Sequence[Record]], str]:

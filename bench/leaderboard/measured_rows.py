@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from bench.base.finite import mean
 from bench.leaderboard import tuning
@@ -20,16 +21,12 @@ from bench.leaderboard.networks import network_facts
 from bench.leaderboard.replication import verdict
 from bench.leaderboard.resources import measured_resources
 from bench.leaderboard.stats.intervals import estimate, paired
+from bench.leaderboard.yardsticks import OWN, Yardsticks
 from bench.results.equilibrium import indicators
 from bench.results.record import Record
-from bench.spec.cell import Cell, Recipe
+from bench.spec.cell import Cell
 from bench.spec.choices import Definition
 from bench.spec.plan import Absent, Plan, RoleInfo, Row, Trial
-
-STE = "ste"  # what steps are timed by
-# What cells of one section may differ in. Options of binary layers are a suite's, and so the same
-# in all its cells, but for those that a method fixes.
-OWN = {"weights", "activations", "bits", "seed", "start", "teacher", "binarization"}
 
 
 @dataclass(frozen=True)
@@ -40,6 +37,10 @@ class Measurements:
     records: Mapping[str, Record]  # by the cell's id
     definition: Definition  # of e and s
     chosen: Mapping[Key, Trial]  # of the rows that tuning has chosen for
+
+    @cached_property
+    def yardsticks(self) -> Yardsticks:
+        return Yardsticks(self.plan)
 
     def records_of(self, cells: Iterable[Cell]) -> list[Record]:
         """The records of these cells, of those that have one."""
@@ -61,42 +62,9 @@ def shared(cell: Cell) -> str:
     return cell.model_dump_json(exclude=OWN)
 
 
-def timed(cell: Cell) -> str:
-    """All that cells have in common whose steps compute alike but for the estimator."""
-    free = {name for name, cost in Recipe.costs().items() if not cost.step}
-    return cell.model_dump_json(exclude={**dict.fromkeys(OWN, True), "recipe": free})
-
-
-def baseline(plan: Plan, row: Row) -> Row | None:
-    """The row that `row` is compared with: same backbone and W/A, same schedule if it has one."""
-    if plan.baseline is None or row.label == plan.baseline:
-        return None
-    beside = plan.by_backbone.get(row.backbone, [])
-    rows = [r for r in beside if (r.label, r.wa) == (plan.baseline, row.wa)]
-    same = [r for r in rows if r.schedule == row.schedule]
-    return next(iter(same or rows), None)
-
-
-def yardstick(plan: Plan, row: Row) -> Row | None:
-    """
-    The row of STE whose steps those of `row` are timed by: of the same net, recipe and W/A.
-
-    Full precision, and more bits than STE has, have the one of fewest bits.
-    """
-    others, alike = row.wa not in {"1/1", "1/32"}, timed(row.cells[0])
-    rows = [
-        r
-        for r in plan.by_backbone.get(row.backbone, [])
-        if {info.plugin for info in r.roles.values()} == {STE}
-        and (others or row.wa == r.wa)
-        and timed(r.cells[0]) == alike
-    ]
-    return min(rows, key=lambda r: (r.wa, r.label != STE, r.schedule != row.schedule), default=None)
-
-
 def untuned_row(measured: Measurements, row: Row) -> MeasuredRow:
     """A row at the suite's own values, its difference that to the baseline's own."""
-    other, ste = baseline(measured.plan, row), yardstick(measured.plan, row)
+    other, ste = measured.yardsticks.baseline(row), measured.yardsticks.ste(row)
     made = _row(measured, row, row.cells, ste.cells if ste else [])
     last, best = made.scores.last, made.scores.best
     lacking = _unread(measured.records_of(row.cells))
@@ -113,8 +81,8 @@ def tuned_row(measured: Measurements, row: Row) -> MeasuredRow | None:
     trial = measured.chosen.get(key(row))
     if trial is None:
         return None
-    other = _choice(measured, baseline(measured.plan, row))
-    ste = _choice(measured, yardstick(measured.plan, row))
+    other = _choice(measured, measured.yardsticks.baseline(row))
+    ste = _choice(measured, measured.yardsticks.ste(row))
     as_chosen = row.model_copy(update={"roles": trial.roles})
     made = _row(measured, as_chosen, trial.cells, ste.cells if ste else [])
     values = (f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in trial.values.items())

@@ -40,7 +40,7 @@ from bench.leaderboard.stats.pairwise import (
     ALPHA,
     RankInterval,
     apart,
-    dunnett,
+    dunnett_each,
     rank_intervals,
 )
 from bench.results.cell_state import CellState
@@ -76,12 +76,13 @@ def rank(
         definition=definition or plan.equilibrium,
         chosen=choices(plan, known),
     )
-    sections = [_marked(section, known, stale) for section in _sections(measured, correction)]
+    tested = _tested(plan, [*_sections(measured, correction)])
+    sections = [_marked(section, known, stale) for section in tested]
     ids = _asked(measured)
     board = Board(
         suite=plan.suite,
         sections=sections,
-        across=_across(sections),
+        across=_across(plan, sections),
         recorded=sum(i in known and i not in stale and known[i].measured for i in ids),
         stale=len(ids & stale.keys()),
         total=len(ids),
@@ -127,7 +128,7 @@ def _marked_row(row: MeasuredRow, known: Mapping[str, Record], stale: Stale) -> 
     return replace(row, seeds=seeds, cells=[stale[i].id if i in stale else i for i in row.cells])
 
 
-def _across(sections: list[Section]) -> AverageRanks | None:
+def _across(plan: Plan, sections: list[Section]) -> AverageRanks | None:
     """The ranked rows over the sections that have them."""
     blocks = {
         f"{section.backbone} {section.wa}": {
@@ -138,7 +139,8 @@ def _across(sections: list[Section]) -> AverageRanks | None:
         for section in sections
         if section.wa != REAL and not section.tuned
     }
-    return average_ranks({name: block for name, block in blocks.items() if len(block) > 1})
+    several = {name: block for name, block in blocks.items() if len(block) > 1}
+    return average_ranks(several, plan.suite)
 
 
 def _sections(measured: Measurements, correction: Correction) -> Iterator[Section]:
@@ -187,14 +189,12 @@ def _judged(
     better = apart(samples, correction, ALPHA / measured.plan.looks)
     intervals: list[RankInterval | None] = [*rank_intervals(len(complete), better)]
     intervals += [None] * (len(ranked) - len(complete))
-    chances = _chances(measured.plan, ranked)
     judged = [
-        replace(x, comparison=replace(x.comparison, rank=rank, interval=interval, p=p))
-        for rank, (x, interval, p) in enumerate(
-            zip(ranked, intervals, chances, strict=True), start=1
-        )
+        replace(x, comparison=replace(x.comparison, rank=rank, interval=interval))
+        for rank, (x, interval) in enumerate(zip(ranked, intervals, strict=True), start=1)
     ]
-    return judged + [x for x in rows if x not in ranked]
+    places = {id(x) for x in ranked}
+    return judged + [x for x in rows if id(x) not in places]
 
 
 def _order(row: MeasuredRow) -> tuple[bool, bool, float, str]:
@@ -203,20 +203,45 @@ def _order(row: MeasuredRow) -> tuple[bool, bool, float, str]:
     return acc is None, bool(row.seeds.lost), -acc.mean if acc else 0.0, row.label
 
 
-def _chances(plan: Plan, rows: list[MeasuredRow]) -> list[float | None]:
-    """Dunnett's p of each row that lost no seed, over all that have one control."""
-    known: dict[int, float] = {}
-    controls = [x for x in rows if x.label == plan.baseline]
+def _tested(plan: Plan, sections: list[Section]) -> list[Section]:
+    """The sections, with Dunnett's p of each row that lost no seed, over all of one control."""
+    families = [family for section in sections for family in _families(plan, section)]
+    asked = [
+        ([[*x.scores.by_seed.values()] for x in rows], [*control.scores.by_seed.values()])
+        for control, rows in families
+    ]
+    found = dunnett_each(plan.suite, asked)
+    p = {
+        id(x): value
+        for (_, rows), values in zip(families, found, strict=True)
+        for x, value in zip(rows, values, strict=True)
+        if not math.isnan(value)
+    }
+    return [
+        replace(
+            section,
+            rows=[
+                replace(x, comparison=replace(x.comparison, p=p[id(x)]))
+                if isinstance(x, MeasuredRow) and id(x) in p
+                else x
+                for x in section.rows
+            ],
+        )
+        for section in sections
+    ]
+
+
+def _families(plan: Plan, section: Section) -> Iterator[tuple[MeasuredRow, list[MeasuredRow]]]:
+    """Each control of a section, a row of the baseline, and the rows that are tested against it."""
+    ranked = [x for x in section.measured if x.comparison.rank]
+    controls = [x for x in ranked if x.label == plan.baseline]
     for control in controls:
         others = [
             x
-            for x in rows
+            for x in ranked
             if x.label != control.label
             and not x.seeds.lost
             and next((c for c in controls if c.schedule == x.schedule), controls[0]) is control
         ]
-        if not control.seeds.lost:
-            samples = [[*x.scores.by_seed.values()] for x in others]
-            p = dunnett(samples, [*control.scores.by_seed.values()])
-            known |= {id(x): value for x, value in zip(others, p, strict=True)}
-    return [None if math.isnan(p := known.get(id(x), math.nan)) else p for x in rows]
+        if others and not control.seeds.lost:
+            yield control, others

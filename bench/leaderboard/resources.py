@@ -41,13 +41,15 @@ def measured_resources(
     speeds = [r.images_per_s for r in ended if r.images_per_s]
     costs = [chain_cost(record.cell, known) for record in ended]
     joules = [cost.energy_j for cost in costs if cost.energy_j is not None]
-    ratios = [x for pair in pairs if (x := step_ratio(*pair)) is not None]
+    reasons = [unlike(*pair) for pair in pairs]
+    alike = [pair for pair, why in zip(pairs, reasons, strict=True) if not why]
+    ratios = [x for pair in alike if (x := _ratio(*pair)) is not None]
     return Resources(
         images_per_s=mean(speeds) if speeds else None,
         peak_mib=max((r.peak_mib for r in ended if r.peak_mib), default=None),
         energy_j=mean(joules) if joules else None,
         step_ratio=geometric_mean(ratios) if ratios else None,
-        unlike=dict(Counter(why for pair in pairs if (why := unlike(*pair)))),
+        unlike=dict(Counter(why for why in reasons if why)),
     )
 
 
@@ -58,7 +60,11 @@ def by_seed(records: Iterable[Record]) -> dict[int, Record]:
 
 def step_ratio(ours: Record, ste: Record) -> float | None:
     """How long a step of ours takes if STE's takes 1; None unless both were measured alike."""
-    if not ours.images_per_s or not ste.images_per_s or unlike(ours, ste):
+    return None if unlike(ours, ste) else _ratio(ours, ste)
+
+
+def _ratio(ours: Record, ste: Record) -> float | None:
+    if not ours.images_per_s or not ste.images_per_s:
         return None
     ratio = ste.images_per_s / ours.images_per_s
     return ratio if 0 < ratio < LARGEST / 2 else None

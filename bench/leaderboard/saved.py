@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from bench.base.collector import held_back
 from bench.base.files import is_file
 from bench.base.text import suggest
 from bench.errors import SuiteError, UsageError
@@ -36,7 +37,8 @@ def board(
     plan = store.find_plan(root, suite)
     found, notes = cell_state.read_saved_states(root, plan)
     records = found.records(stale=stale)
-    ranked = rank(plan, records, definition, found.stale, notes, correction)
+    with held_back():
+        ranked = rank(plan, records, definition, found.stale, notes, correction)
     return plan, ranked, notes
 
 
@@ -89,12 +91,14 @@ def name_of(root: Path, suite: Path, overrides: Iterable[str] = ()) -> str:
     """
     overrides = list(overrides)
     name = name_results(suite, overrides)
+    if not is_file(suite):
+        return name
     try:
         plan = store.find_plan(root, name)
     except UsageError:  # whoever asks for it says so
         return name
     other = Path(plan.source)
-    if not (is_file(suite) and is_file(other)) or other.resolve() == suite.resolve():
+    if not is_file(other) or other.resolve() == suite.resolve():
         return name
     if _digest(suite, overrides) != plan.source_digest:
         message = (

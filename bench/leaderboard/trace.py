@@ -17,9 +17,10 @@ from bench.leaderboard.board import MeasuredRow
 from bench.leaderboard.cell_trace import CellTrace, Mentions, trace_cell
 from bench.leaderboard.columns.column import SeedRecords
 from bench.leaderboard.columns.selection import traced
-from bench.leaderboard.measured_rows import baseline, choices, key, yardstick
+from bench.leaderboard.measured_rows import choices, key
 from bench.leaderboard.ranking import rank
 from bench.leaderboard.saved import name_of
+from bench.leaderboard.yardsticks import Yardsticks
 from bench.results import cell_folders, cell_state, store
 from bench.results.record import Record
 from bench.spec.cell import Cell, Role
@@ -110,6 +111,7 @@ class SuiteTrace:
         self.known = {record.cell.id: record for record in records}
         self.chosen = choices(plan, self.known)
         self.board = rank(plan, records, definition, states.stale, self.notes)
+        self.yardsticks = Yardsticks(plan)
         self.planned = {key(row): row for row in reversed(plan.rows)}
         self.mentions = Mentions(root, cell_folders.read_plans(root))
 
@@ -138,8 +140,8 @@ class SuiteTrace:
         tuned = row.tuned is not None
         trial = self.chosen.get(row.key) if tuned else None
         cells = trial.cells if trial else planned.cells
-        theirs = self._cells(baseline(self.plan, planned), tuned=tuned)
-        ste = self._cells(yardstick(self.plan, planned), tuned=tuned)
+        theirs = self._cells(self.yardsticks.baseline(planned), tuned=tuned)
+        ste = self._cells(self.yardsticks.ste(planned), tuned=tuned)
         return RowTrace(
             suite=self.plan.suite,
             row=row,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from bench.base.collector import held_back
 from bench.errors import UsageError
 from bench.results import cell_folders, source_digest, store
 from bench.results.record import Record
@@ -57,9 +58,10 @@ class CellState:
 def read_saved_states(root: Path, plan: Plan) -> tuple["CellStates", list[str]]:
     """The states of a saved plan's cells, by code and data as they are now; notes for its table."""
     cell_folders.add_plugins(root, [plan])
-    states = CellStates(root, plan.possible)
+    cells = plan.possible
+    states = CellStates(root, cells)
     notes: list[str] = []
-    if reasons := ", ".join(source_digest.drift(plan.possible)):
+    if reasons := ", ".join(source_digest.drift(cells)):
         notes.append(f"these numbers may not be of the code as it is now: {reasons}")
     return states, [*notes, *states.damaged]
 
@@ -77,7 +79,8 @@ class CellStates:
 
     def refresh(self, cells: Iterable[Cell]) -> None:
         """Look at the records of these cells, whether they are known already or not."""
-        self.by_id |= {cell.id: self._state(cell) for cell in cells}
+        with held_back():
+            self.by_id |= {cell.id: self._state(cell) for cell in cells}
         self._index.keep()
 
     def select(self, cells: Iterable[Cell]) -> "CellStates":
@@ -106,7 +109,7 @@ class CellStates:
     def records(self, *, stale: bool) -> list[Record]:
         """Every cell's own record; if asked for, the stale one where there is none."""
         return [
-            s.record.model_copy(update={"cell": s.cell})
+            s.record if s.record.cell is s.cell else s.record.model_copy(update={"cell": s.cell})
             for s in self.by_id.values()
             if s.record and (stale or not s.stale)
         ]

@@ -29,6 +29,7 @@ from bench.spec.cell import Cell
 # What is kept; raise the number when `Facts` or their meaning changes.
 FORM = f"records 1 {' '.join(Record.model_fields)}"
 WORTH = 64  # records read anew that make it worth writing
+WHOLE = 64  # records read anew that stay whole: curves of thousands would fill the memory
 MAX_BYTES = 2**30
 _APART = {"cell", *LATER}
 _FIELDS: dict[str, Any] = {
@@ -64,7 +65,10 @@ class RecordIndex:
                     return _read(text, cell, Path(self._cells, slug, "record.json"))
         record = store.find_record(self.root, cell)
         if record and state and state == self._state(slug):
-            self._new[slug] = f"{state}\t{_text(record)}"
+            text = _text(record)
+            self._new[slug] = f"{state}\t{text}"
+            if len(self._new) > WHOLE:
+                return _read(text, record.cell, Path(self._cells, slug, "record.json"))
         return record
 
     def keep(self) -> None:
@@ -140,5 +144,5 @@ def _read(text: str, cell: Cell, path: Path) -> Record:
     Raises:
         ValidationError: the line is damaged.
     """
-    told = dict(_Told.model_validate_json(text))
+    told = vars(_Told.model_validate_json(text))
     return IndexedRecord.of(cell, told, told.pop("facts"), path)

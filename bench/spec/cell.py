@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
@@ -81,7 +81,7 @@ def fewest_bits(roles: Collection[Role]) -> WA:
 
 
 def _sorted_unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(sorted(set(values)))
+    return tuple(sorted(set(values))) if values else ()
 
 
 def _rising(epochs: tuple[int, ...]) -> tuple[int, ...]:
@@ -159,6 +159,25 @@ def _missing(r: "Recipe") -> Iterator[str]:
         yield "nesterov needs momentum above 0"
 
 
+@lru_cache(maxsize=1024)
+def _wrong(r: "Recipe") -> str:
+    """Say what is wrong with a recipe; cells by the thousand share one."""
+    wrong: list[str] = []
+    if r.warmup > r.epochs:
+        wrong.append(f"warmup (={r.warmup}) must be at most epochs (={r.epochs})")
+    elif r.lr_rule == "reference" and r.warmup > 1 and r.epochs < 4 * r.warmup:
+        wrong.append(
+            f"lr_rule `reference` needs epochs (={r.epochs}) of at least 4 warmup "
+            f"(={r.warmup}), its lagging cosine overshoots below; use lr_rule: clean"
+        )
+    for name, named in (("histograms", r.histograms), ("lr_steps", r.lr_steps)):
+        beyond = [epoch for epoch in named if not 0 <= epoch < r.epochs]
+        if beyond:
+            last = r.epochs - 1
+            wrong.append(f"{name} names epoch {beyond[0]}, epochs run from 0 to {last}")
+    return "; ".join([*wrong, *_misused(r), *_missing(r)])
+
+
 class Recipe(Frozen):
     """
     How to train: everything that the compared estimators have in common.
@@ -215,25 +234,12 @@ class Recipe(Frozen):
 
     @model_validator(mode="after")
     def _fits(self) -> "Recipe":
-        wrong: list[str] = []
-        if self.warmup > self.epochs:
-            wrong.append(f"warmup (={self.warmup}) must be at most epochs (={self.epochs})")
-        elif self.lr_rule == "reference" and self.warmup > 1 and self.epochs < 4 * self.warmup:
-            wrong.append(
-                f"lr_rule `reference` needs epochs (={self.epochs}) of at least 4 warmup "
-                f"(={self.warmup}), its lagging cosine overshoots below; use lr_rule: clean"
-            )
-        for name, named in (("histograms", self.histograms), ("lr_steps", self.lr_steps)):
-            beyond = [epoch for epoch in named if not 0 <= epoch < self.epochs]
-            if beyond:
-                last = self.epochs - 1
-                wrong.append(f"{name} names epoch {beyond[0]}, epochs run from 0 to {last}")
-        wrong += [*_misused(self), *_missing(self)]
-        if wrong:
-            raise ValueError("; ".join(wrong))
+        if wrong := _wrong(self):  # pyright: ignore[reportArgumentType]
+            raise ValueError(wrong)
         return self
 
     @classmethod
+    @cache
     def costs(cls) -> dict[str, Cost]:
         """Return what each field says that it costs; one that says nothing costs all there is."""
         return {
@@ -354,6 +360,8 @@ class Cell(Frozen):
 
     def ancestry(self) -> list["Cell"]:
         """List every cell that this one rests on, each once, parents before their children."""
+        if not self.start and not self.teacher:
+            return []
         found: dict[str, Cell] = {}
         for parent in self.parents.values():
             found |= {cell.id: cell for cell in (*parent.cell.ancestry(), parent.cell)}

@@ -157,14 +157,6 @@ class Plan(Frozen):
     left_out: list[LeftOut] = []
     notes: list[str] = []  # what is odd about its data
 
-    @cached_property
-    def by_backbone(self) -> dict[str, list[Row]]:
-        """The rows of each backbone."""
-        found: dict[str, list[Row]] = {}
-        for row in self.rows:
-            found.setdefault(row.backbone, []).append(row)
-        return found
-
     @property
     def failed_checks(self) -> dict[str, list[str]]:
         """What fails of the checks of plugins, each with the labels of its rows."""
@@ -203,7 +195,7 @@ class Plan(Frozen):
         """How often its board was looked at, which its tests pay for."""
         return max(len(self.looked), 1)
 
-    @property
+    @cached_property
     def cells(self) -> list[Cell]:
         """Every row's cells once, seeds outermost, so that a table fills evenly."""
         return _evenly(row.cells for row in self.rows)

@@ -72,6 +72,20 @@ def test_what_is_told_is_what_was_read(tmp_path: Path, kept: list[Record]) -> No
         assert store.seal_holds(short)
 
 
+def test_of_thousands_that_are_read_curves_are_not_kept(
+    tmp_path: Path, kept: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are what an index tells at once, and nothing is lost of them."""
+    monkeypatch.setattr(record_index, "WHOLE", 1)
+    first, second = find(tmp_path, *(each.cell for each in kept))
+
+    assert "curves" in vars(first)
+    assert "curves" not in vars(second)
+    assert second == find(tmp_path, kept[1].cell)[0]
+    assert second
+    assert (second.curves, second.cell) == (kept[1].curves, kept[1].cell)
+
+
 def test_a_file_that_changed_is_read(tmp_path: Path, kept: list[Record]) -> None:
     """Also one of the same size, with its old time put back; a damaged one is no record."""
     of = kept[0].cell

@@ -7,9 +7,12 @@ the rows are ranked by mean accuracy, 1 the best, ties sharing their ranks.
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
+
+from bench.leaderboard.stats.kept import computed
 
 ALPHA = 0.05
 
@@ -35,12 +38,15 @@ class AverageRanks:
         return found
 
 
-def average_ranks(blocks: Mapping[str, Mapping[str, float]]) -> AverageRanks | None:
+def average_ranks(
+    blocks: Mapping[str, Mapping[str, float]], board: str = ""
+) -> AverageRanks | None:
     """
     Compare rows over blocks, by the rows that every block has.
 
     Args:
         blocks: block → row → mean accuracy.
+        board: whose rows they are, under which the test's numbers are kept.
 
     Returns None below two blocks or two rows.
     """
@@ -48,21 +54,32 @@ def average_ranks(blocks: Mapping[str, Mapping[str, float]]) -> AverageRanks | N
     shared = [row for row in every if all(row in block for block in blocks.values())]
     if len(blocks) < 2 or len(shared) < 2:
         return None
+    table = [[block[row] for row in shared] for block in blocks.values()]
+    ((*averages, p, critical),) = computed(f"friedman {board}", [(table, partial(_tests, table))])
+    average = dict(zip(shared, averages, strict=True))
+    without = [row for row in every if row not in shared]
+    ordered = dict(sorted(average.items(), key=lambda item: item[1]))
+    known = None if math.isnan(p) else p
+    return AverageRanks(ordered, list(blocks), known, critical, without)
+
+
+def _tests(table: Sequence[Sequence[float]]) -> list[float]:
+    """
+    The average ranks of the columns, Friedman's p and Nemenyi's critical difference.
+
+    Args:
+        table: of every block the rows' accuracies.
+    """
     from scipy import stats
 
-    table = [[block[row] for row in shared] for block in blocks.values()]
     ranked = [[float(r) for r in stats.rankdata([-x for x in line])] for line in table]
-    average = {row: fmean(line[i] for line in ranked) for i, row in enumerate(shared)}
+    averages = [fmean(line[i] for line in ranked) for i in range(len(table[0]))]
     p = math.nan
-    without = [row for row in every if row not in shared]
-    if len(shared) > 2:
+    if len(averages) > 2:
         with warnings.catch_warnings():  # where all rows of all blocks share one rank
             warnings.simplefilter("ignore", RuntimeWarning)
             p = float(stats.friedmanchisquare(*zip(*table, strict=True))[1])  # pyright: ignore
-    ordered = dict(sorted(average.items(), key=lambda item: item[1]))
-    known = None if math.isnan(p) else p
-    critical = critical_difference(len(shared), len(blocks))
-    return AverageRanks(ordered, list(blocks), known, critical, without)
+    return [*averages, p, critical_difference(len(averages), len(table))]
 
 
 def critical_difference(rows: int, blocks: int, alpha: float = ALPHA) -> float:

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import stdev
 
 from scipy.special import stdtrit
 
 from bench.base.finite import LARGEST, mean
+from bench.leaderboard.stats.exact import stdev
 
 LEVEL = 0.95
 

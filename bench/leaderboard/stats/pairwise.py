@@ -6,24 +6,27 @@ as are not surely worse. A *tier* is a run of rows, in order of their means, no 
 told apart; two rows of neighbouring tiers may be alike still, which their intervals say.
 """
 
-import hashlib
-import json
 import math
-import sys
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import combinations
-from statistics import fmean, variance
+from functools import partial
+from statistics import fmean
+from typing import TypeAlias, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from bench.base.answer_cache import Question, keep, recall
 from bench.leaderboard.stats.corrections import adjusted
+from bench.leaderboard.stats.exact import variance
+from bench.leaderboard.stats.kept import computed
 from bench.spec.choices import Correction
 
 ALPHA = 0.05
+Samples: TypeAlias = Sequence[Sequence[float]]
+Numbers = TypeVar("Numbers", float, NDArray[np.float64])
 
 
 @dataclass(frozen=True)
@@ -35,36 +38,42 @@ class RankInterval:
     tier: int
 
 
-def welch(a: Sequence[float], b: Sequence[float]) -> float:
+def welch(samples: Samples) -> list[float]:
     """
-    Two-sided p of Welch's t test (1947) that two samples have one mean.
+    Two-sided p of Welch's t test (1947) that two samples have one mean, of every pair.
 
-    1 where nothing can be said: a sample of one value, or two that have no spread at all.
+    The pairs are in the order of `itertools.combinations`. 1 where nothing can be said: a sample
+    of one value, or two that have no spread at all.
     """
-    if min(len(a), len(b)) < 2:
-        return 1.0
-    parts = variance(a) / len(a), variance(b) / len(b)
-    if sum(parts) <= 0:
-        return 1.0
-    t = (fmean(a) - fmean(b)) / math.sqrt(sum(parts))
-    return float(2 * stdtr(freedom(parts, (len(a), len(b))), -abs(t)))  # pyright: ignore
+    n = np.array([len(sample) for sample in samples], dtype=float)
+    means = np.array([fmean(sample) for sample in samples])
+    parts = np.array([variance(s) / len(s) if len(s) > 1 else math.nan for s in samples])
+    i, j = np.triu_indices(len(samples), 1)
+    said = np.flatnonzero(parts[i] + parts[j] > 0)  # which nan is not
+    p = np.ones(len(i))
+    i, j = i[said], j[said]
+    t = (means[i] - means[j]) / np.sqrt(parts[i] + parts[j])
+    p[said] = 2 * stdtr(freedom((parts[i], parts[j]), (n[i], n[j])), -abs(t))
+    return p.tolist()
 
 
-def freedom(parts: tuple[float, float], n: tuple[int, int]) -> float:
+def freedom(parts: tuple[Numbers, Numbers], n: tuple[Numbers, Numbers]) -> Numbers:
     """Welch and Satterthwaite's degrees of freedom; `parts` are the variances of the two means."""
-    return sum(parts) ** 2 / sum(part**2 / (size - 1) for part, size in zip(parts, n, strict=True))
+    (a, b), (n_a, n_b) = parts, n
+    return (a + b) ** 2 / (a**2 / (n_a - 1) + b**2 / (n_b - 1))
 
 
 def apart(
-    samples: Sequence[Sequence[float]], correction: Correction = "holm", alpha: float = ALPHA
+    samples: Samples, correction: Correction = "holm", alpha: float = ALPHA
 ) -> set[tuple[int, int]]:
     """Pairs (better, worse) of samples, by index, whose means differ surely."""
-    pairs = [*combinations(range(len(samples)), 2)]
-    p = adjusted([welch(samples[i], samples[j]) for i, j in pairs], correction)
+    p = np.array(adjusted(welch(samples), correction))
+    means = [fmean(sample) for sample in samples]
+    i, j = np.triu_indices(len(samples), 1)
+    found = np.flatnonzero(p < alpha)
     return {
-        (i, j) if fmean(samples[i]) > fmean(samples[j]) else (j, i)
-        for (i, j), value in zip(pairs, p, strict=True)
-        if value < alpha
+        (a, b) if means[a] > means[b] else (b, a)
+        for a, b in zip(i[found].tolist(), j[found].tolist(), strict=True)
     }
 
 
@@ -75,6 +84,7 @@ def rank_intervals(n: int, better: set[tuple[int, int]]) -> list[RankInterval]:
     Args:
         better: pairs (better, worse), as `apart` finds them.
     """
+    above, below = Counter(worse for _, worse in better), Counter(one for one, _ in better)
     found: list[RankInterval] = []
     tier = [0]
     number = 1
@@ -82,9 +92,7 @@ def rank_intervals(n: int, better: set[tuple[int, int]]) -> list[RankInterval]:
         if any((member, i) in better for member in tier):
             tier, number = [], number + 1
         tier.append(i)
-        above = sum((other, i) in better for other in range(n))
-        below = sum((i, other) in better for other in range(n))
-        found.append(RankInterval(above + 1, n - below, number))
+        found.append(RankInterval(above[i] + 1, n - below[i], number))
     return found
 
 
@@ -102,32 +110,15 @@ def dunnett(samples: Sequence[Sequence[float]], control: Sequence[float]) -> lis
         or not any(len(s) > 1 and variance(s) > 0 for s in every)
     ):
         return [math.nan] * len(samples)
-    if not _is_import_due():
-        return _dunnett(samples, control)
-    values = json.dumps([[*map(float, sample)] for sample in every])
-    question = Question(("dunnett", hashlib.sha256(values.encode()).hexdigest()), ())
-    kept = recall(question, _read_floats)
-    if kept is None:
-        kept = _dunnett(samples, control)
-        keep(question, json.dumps(kept))
-    return kept
+    return _dunnett(samples, control)
 
 
-@cache
-def _is_import_due() -> bool:
-    """
-    Tell whether nobody has imported scipy.stats before the first test.
-
-    The import takes more time than all the rest of `bench leaderboard`, and the test none: p is
-    kept to save the import alone. p that is kept is p that was computed, to the bit, from the same
-    values by the same scipy: these name the answer, and the answer's seal shows any damage. It is
-    as safe as the user's own cache folder, from which every other answer comes.
-    """
-    return "scipy.stats" not in sys.modules
-
-
-def _read_floats(text: str) -> list[float]:
-    return [*map(float, json.loads(text))]
+def dunnett_each(board: str, tests: Sequence[tuple[Samples, Sequence[float]]]) -> list[list[float]]:
+    """The same of each section of a board; what was computed before is not computed again."""
+    asked = [
+        ([*samples, control], partial(dunnett, samples, control)) for samples, control in tests
+    ]
+    return computed(f"dunnett {board}", asked)
 
 
 def _dunnett(samples: Sequence[Sequence[float]], control: Sequence[float]) -> list[float]:

@@ -36,7 +36,7 @@ def test_welch_is_scipys(a: list[float], b: list[float]) -> None:
     """The p value is the library's wherever two samples have a spread."""
     if min(len(set(a)), len(set(b))) > 1:
         theirs = tuple(stats.ttest_ind(a, b, equal_var=False))
-        assert welch(a, b) == pytest.approx(theirs[1], abs=1e-9)
+        assert welch([a, b]) == pytest.approx([theirs[1]], abs=1e-9)
         parts = float(np.var(a, ddof=1)) / len(a), float(np.var(b, ddof=1)) / len(b)
         nu = freedom(parts, (len(a), len(b)))
         assert min(len(a), len(b)) - 1 <= nu + 1e-9
@@ -45,8 +45,9 @@ def test_welch_is_scipys(a: list[float], b: list[float]) -> None:
 
 def test_without_spread_nothing_is_told_apart() -> None:
     """One seed, or seeds that agree to the digit, say nothing of the noise."""
-    assert welch([0.5], [0.9, 0.8]) == 1
-    assert welch([0.5, 0.5], [0.9, 0.9]) == 1
+    assert welch([[0.5], [0.9, 0.8]]) == [1]
+    assert welch([[0.5, 0.5], [0.9, 0.9]]) == [1]
+    assert welch([]) == welch([[0.5, 0.6]]) == []
     assert apart([[0.9], [0.5], [0.1]]) == set()
 
 
