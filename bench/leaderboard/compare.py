@@ -21,9 +21,10 @@ from bench.base.text import count
 from bench.errors import UsageError
 from bench.leaderboard.board import AnyRow, Board, Comparison, MeasuredRow, PublishedRow, Section
 from bench.leaderboard.confounds import differing
-from bench.leaderboard.measured_rows import OWN, key
+from bench.leaderboard.measured_rows import key
 from bench.leaderboard.ranking import Stale, rank
 from bench.leaderboard.stats.intervals import paired
+from bench.leaderboard.yardsticks import OWN
 from bench.results.record import Record
 from bench.results.record_diff import diff_records
 from bench.spec.choices import Definition
