@@ -71,6 +71,8 @@ of-torch: $(VENV)/.dev
 
 fuzz: $(VENV)/.dev  ## hostile input: 10,000 suites, 2,000 records and the rest (half an hour)
 	cd tests && PYTHONPATH=.. OMP_NUM_THREADS=1 ../$(BIN)/python -m fuzz $(T)
+	test -n "$(T)" || OPERATIONS=all CHANGES=400 $(BIN)/python -m pytest -m slow \
+	  tests/system/test_kill.py tests/results/test_merges_at_once.py -k "cut_short or file_operation"
 
 bench: $(VENV)/.dev  ## speed as ratios to the oracle, and of the limits; COMPILE=1 for all
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-columns=min,median,rounds

@@ -3,12 +3,12 @@
 import errno
 import os
 import random
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from file_changes import at_change
 from samples import record
 
 from bench.errors import BenchError
@@ -17,7 +17,6 @@ from bench.results.garbage import report_garbage
 from bench.results.lease import held
 from bench.spec.plan import Plan
 
-CHANGES = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir"}
 SAMPLE = 8
 CELLS = 6
 
@@ -115,22 +114,6 @@ def test_gc_beside_a_merge_takes_nothing_that_it_brings(source: Path, tmp_path: 
 
     assert moved == 0
     assert content(root).keys() == content(source).keys()
-
-
-def at_change(number: int, do: Callable[[], None]) -> Callable[[], None]:
-    """Have something done before a process changes files the so-many-th time."""
-    left = [number]
-
-    def hook(event: str, args: tuple[Any, ...]) -> None:
-        writes = (
-            event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
-        )
-        if event in CHANGES or writes:
-            left[0] -= 1
-            if left[0] == 0:
-                do()
-
-    return lambda: sys.addaudithook(hook)
 
 
 def die() -> None:

@@ -6,11 +6,16 @@ Runs that are killed and run again end in the record of a run that never was.
 kills that many training processes, at moments drawn uniformly over the time that the uninterrupted
 training took, and prints what became of them; KILL_SEED draws others. Each is a process of its
 own, forked from a server that has torch at hand.
+
+    OPERATIONS=all python -m pytest -m slow -s tests/system/test_kill.py -k file_operation
+
+kills one training before each of its operations on files, as `make fuzz` does; CI takes a sample.
 """
 
 import multiprocessing
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +24,7 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import pytest
+from file_changes import watch
 
 from bench.execution import cell_run
 from bench.execution.job import Job
@@ -29,6 +35,7 @@ from bench.results.record_diff import VOLATILE
 from bench.spec.cell import Cell
 
 INTERVALS = (0.0, 0.02, 0.2)  # seconds between checkpoints: every step to one an epoch
+SAMPLE = 9  # operations on files
 CONTEXT = multiprocessing.get_context("forkserver")
 PRELOAD = [
     "bench.train.checkpoint",
@@ -189,6 +196,56 @@ def test_a_killed_run_continues(tmp_path: Path) -> None:
 
     assert (home / "log.txt").read_text(encoding="utf-8").count("resumed in epoch") == 1
     same(tmp_path / "whole", root, cell)
+
+
+def cut(job: Job, at: int, count: Path) -> None:
+    """Train a cell, killed before it changes files the `at`-th time; `count` says how often."""
+    descriptor = os.open(count, os.O_RDWR | os.O_CREAT)
+
+    def tell(number: int) -> None:
+        if number == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.pwrite(descriptor, b"%9d" % number, 0)
+
+    watch(tell)
+    cell_run.run(job)
+
+
+@pytest.mark.slow
+def test_a_kill_before_any_file_operation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Killed there and run again, a training ends in the uninterrupted record and weights."""
+    estimator, wa, (network, data), recipe = CELLS["learned knob"]
+    suite, count = tmp_path / "suite.yaml", tmp_path / "count"
+    recipe = recipe.replace("epochs: 4", "epochs: 2").replace(
+        "histograms: [0, 2]", "indicators: off"
+    )
+    suite.write_text(SUITE.format(estimator, wa, network, data, recipe), encoding="utf-8")
+    (cell,) = plan(suite).cells
+    whole = Job(cell, tmp_path / "whole", "cpu", 1, 0, False, Path("data"), (), (), 0.0)
+    start(cut, whole, 0, count)
+    operations = range(1, int(count.read_text("utf-8")) + 1)
+    assert len(operations) > 100
+    every = os.environ.get("OPERATIONS") == "all"
+    chosen = operations if every else operations[:: len(operations) // SAMPLE]
+    for number in chosen:
+        job = replace(whole, root=tmp_path / f"{number}")
+        assert start(cut, job, number, count) == -signal.SIGKILL, number
+        run(job)
+        same(whole.root, job.root, cell)
+
+    with capsys.disabled():
+        sys.stdout.write(f"\n{len(chosen)} of {len(operations)} operations\n")
+
+
+def start(target: Callable[..., None], *given: object) -> int:
+    """Run a function in a process of its own; returns its exit code."""
+    process = CONTEXT.Process(target=target, args=given)
+    process.start()
+    process.join()
+    assert process.exitcode is not None
+    return process.exitcode
 
 
 def until(true: Callable[[], bool]) -> None:
