@@ -31,6 +31,7 @@ from bench.speed.processes import ProcessFailed, run_at_once
 from bench.speed.step_time import StepTimes, follow_steps, time_steps
 from bench.speed.throughput import Throughput
 from bench.train import compile_policy, determinism, model, parents, trainer
+from bench.train.devices import move_network
 from bench.train.ranks import Ranks
 from bench.train.resource_meter import resident_mib
 
@@ -181,9 +182,9 @@ def _build(job: Job) -> tuple[model.Model, Dataset, Dataset]:
     add_folders(job.plugins)
     whole = model.load_dataset(job.cell, job.data).to(device, job.workers)
     built = parents.build(job.cell, None)
-    built.net.to(device)
+    move_network(built.net, device)
     if built.teacher:
-        built.teacher.to(device)
+        move_network(built.teacher, device)
     return built, whole, _part(whole, job.cell.recipe.batch_size)
 
 

@@ -41,6 +41,8 @@ def is_worth_compiling(needed: float, device: str) -> tuple[bool, str]:
         return False, f"eager: {amount}"
     if device == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
         return False, "eager: there is no C++ compiler here, which compilation needs on a CPU"
+    if device == "mps":
+        return False, "eager: of compilation nothing is known on Metal; --compile tries it"
     return True, f"compiled: {amount}"
 
 
