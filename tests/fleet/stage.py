@@ -110,7 +110,7 @@ class Stage:
         out = self.home / f"out-{len(self.commands)}"
         with out.open("w") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "bench", *words],
+                [sys.executable, str(HOME / "tests" / "fleet" / "following.py"), *words],
                 cwd=self.suite, env=self._environment(), text=True,
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
             )  # fmt: skip
