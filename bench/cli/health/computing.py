@@ -19,7 +19,7 @@ def check_speedups(_: Setup) -> Findings:
     for speedup in found:
         if speedup.missing:
             text = f"off: {speedup.purpose} (torch has no {speedup.missing})"
-            advice = "compiled steps are slower, no less right; try the torch of pyproject.toml"
+            advice = "compiled steps are slower, no less right; a newer torch may have it"
             yield Finding("warn", "speed-ups", text, advice)
         elif speedup.unfit:
             yield Finding("ok", "speed-ups", f"off: {speedup.purpose} ({speedup.unfit})")
