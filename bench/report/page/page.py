@@ -17,6 +17,7 @@ from bench.report.page.rendering import render
 from bench.report.page.row_details import row_details
 from bench.report.page.sortable_table import SortableTable, Targets, sortable_tables
 from bench.report.page.suite_data import SuiteData
+from bench.spec.published import list_cautions
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ def _values(data: SuiteData, extra: Extra) -> dict[str, Any]:
         "properties": list(properties.values()),
         "unproved": "" if extra.prove else "Certificates are left out here; `bench check` proves.",
         "claims": claims,
+        "cautions": list_cautions(card.claim for card in claims),
         "losses": [(loss, list(facts(loss.trace))) for loss in data.losses],
         "recipes": list(recipe_cards(data)),
         "suite_facts": suite_facts(data.plan),
