@@ -43,10 +43,12 @@ def export(
         return
     from bench.results import archive, cell_folders, weight_files
 
-    chosen, plans = cell_folders.select_folders(results, names or [])
-    taken = [kept for kept in chosen if kept.record or (kept.unfinished and checkpoints)]
+    chosen, plans = cell_folders.select_folders(results, names or [], told=True)
+    taken: list[cell_folders.CellFolder] = []
     for kept in chosen:
-        if kept not in taken:
+        if kept.record or (kept.unfinished and checkpoints):
+            taken.append(kept)
+        else:
             print_text(out, f"left out: {kept.slug}: {kept.problem}")
     members = [m for plan in plans for m in archive.list_suite_files(results, plan)]
     for kept in taken:

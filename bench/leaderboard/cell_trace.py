@@ -112,15 +112,19 @@ def _there(path: Path) -> str:
 
 
 def _outcome(record: Record) -> str:
-    """Accuracy and its epochs, in words."""
-    curve = record.curves.get("test_acc") or []
-    if not curve:
-        return ""
-    epoch = curve.index(max(curve)) if record.best_epoch is None else record.best_epoch
+    """Accuracy and its epochs, in words; curves of thousands are not read for what tables tell."""
+    epoch, last, best = record.best_epoch, record.last_acc, record.best_acc
+    epochs = record.epochs
+    if epoch is None or last is None or best is None:  # of an old record, or of a lesser end
+        curve = record.curves.get("test_acc") or []
+        if not curve:
+            return ""
+        epoch = curve.index(max(curve)) if epoch is None else epoch
+        last, best = curve[-1], curve[epoch]
     never = " (in no epoch as binary as it says)" if record.never_binary else ""
     return (
-        f"test accuracy {100 * curve[-1]:.2f} % after epoch {len(curve)}, "
-        f"best {100 * curve[epoch]:.2f} % after epoch {epoch + 1}{never}"
+        f"test accuracy {100 * last:.2f} % after epoch {epochs}, "
+        f"best {100 * best:.2f} % after epoch {epoch + 1}{never}"
     )
 
 

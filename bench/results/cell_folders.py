@@ -11,6 +11,8 @@ from bench.registry import add_folders
 from bench.results import plan_owner, store
 from bench.results.indexed_record import IndexedRecord
 from bench.results.record import Record
+from bench.results.record_index import RecordIndex
+from bench.spec.cell import Cell
 from bench.spec.plan import Plan
 
 Seal: TypeAlias = Literal["holds", "none", "broken"]
@@ -146,19 +148,28 @@ def match_slugs(name: str, slugs: Iterable[str]) -> list[str]:
     return first or inside
 
 
-def select_folders(root: Path, names: list[str]) -> tuple[list[CellFolder], list[Plan]]:
+def select_folders(
+    root: Path, names: list[str], *, told: bool = False
+) -> tuple[list[CellFolder], list[Plan]]:
     """
     The cells that names of suites and of cells stand for, and those suites; all of no names.
 
     Cells that these rest on, and that are there, come with them.
 
+    Args:
+        told: records of suites' cells are told by the index, where it knows their files; else
+            each file is read, and its seal.
+
     Raises:
         UsageError: a name stands for nothing, or for several cells.
     """
-    if not names:
-        return read_folders(root), read_plans(root)
+    index = RecordIndex(root) if told else None
+    plans: list[Plan] = [] if names else read_plans(root)
     chosen: dict[str, CellFolder] = {}
-    plans: list[Plan] = []
+    if not names:
+        known = {cell.slug: cell for plan in plans for cell in plan.possible}
+        homes = list_paths(root)
+        chosen = {home.name: _told(home, known.get(home.name), index) for home in homes}
     for name in names:
         if not is_suite(root, name):
             folder = find_folder(root, name)
@@ -168,9 +179,17 @@ def select_folders(root: Path, names: list[str]) -> tuple[list[CellFolder], list
             plan = store.find_plan(root, name)
             plans.append(plan)
             cells = plan.possible
-        folders = (store.cell_path(root, cell) for cell in cells)
-        chosen |= {home.name: read_folder(home) for home in folders if home.is_dir()}
+        folders = ((store.cell_path(root, cell), cell) for cell in cells)
+        chosen |= {home.name: _told(home, cell, index) for home, cell in folders if home.is_dir()}
+    if index:
+        index.keep()
     return [chosen[slug] for slug in sorted(chosen)], plans
+
+
+def _told(home: Path, cell: Cell | None, index: RecordIndex | None) -> CellFolder:
+    """A cell's folder, its record by the index if that knows it."""
+    record = index.find_record(cell) if index and cell else None
+    return CellFolder(home, record) if record else read_folder(home)
 
 
 def read_plans(root: Path) -> list[Plan]:

@@ -34,6 +34,8 @@ from bench.report.figures import (
 )
 from bench.report.figures.drawing import draw_suite
 from bench.report.figures.kinds import FigureKind
+from bench.report.figures.panels import SuitePanels
+from bench.report.page import page_figures
 from bench.results import store
 from bench.results.cell_state import CellStates
 from bench.results.record import Histogram, LayerIndicators, Record
@@ -544,3 +546,22 @@ def test_what_stood_for_infinity_has_a_mean() -> None:
 
     assert found
     assert found[1][0][-1] == e[-1] == s[-1] == sys.float_info.max
+
+
+def test_a_page_of_many_cells_says_what_it_does_not_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond `ALL` cells it has the first tables and their best rows; below, everything."""
+    plan, records = suite("ste", "reste", "ede", seeds=2)
+    drawn: list[list[str]] = []
+
+    def note(panels: SuitePanels, _: object) -> list[object]:
+        drawn.append([run.name for panel in panels.panels for run in panel.runs])
+        return []
+
+    monkeypatch.setattr(page_figures.drawing, "draw_panels", note)
+    assert page_figures.figures(plan, records, "paper") == ([], "")
+    monkeypatch.setattr(page_figures, "ALL", 5)
+    monkeypatch.setattr(page_figures, "ROWS", 2)
+    _, words = page_figures.figures(plan, records, "paper")
+
+    assert drawn == [["ede", "reste", "ste"], ["ede", "reste"]]
+    assert words.startswith("Drawn are no more than the 2 best rows of each, for")

@@ -5,14 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from samples import cell, record
+from samples import cell, record, row
 
 from bench.errors import EnvironmentProblem
-from bench.results import equilibrium, record_index, store
+from bench.results import cell_folders, equilibrium, record_index, store
 from bench.results.indexed_record import IndexedRecord
 from bench.results.record import LayerIndicators, Record
 from bench.results.record_index import RecordIndex
 from bench.spec.cell import Cell
+from bench.spec.plan import Plan
 
 FACTS = ("epochs", "last_acc", "best_acc", "last_top5", "best_top5", "measured", "never_binary")
 LAYER = LayerIndicators(
@@ -70,6 +71,23 @@ def test_what_is_told_is_what_was_read(tmp_path: Path, kept: list[Record]) -> No
             assert getattr(short, name) == getattr(whole, name), name
         assert short.model_dump_json() == whole.model_dump_json()
         assert store.seal_holds(short)
+
+
+def test_an_archive_is_chosen_without_reading_records(
+    tmp_path: Path, kept: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a suite's cells that the index knows no file is read; the folders are the same."""
+    cells = [each.cell for each in kept]
+    rows = [row("ste", cells)]
+    plan = Plan(suite="s", source="s", source_digest="0", baseline=None, rows=rows)
+    store.save_plan(tmp_path, plan)
+    read, _ = cell_folders.select_folders(tmp_path, [])
+    find(tmp_path, *cells)
+    monkeypatch.setattr(store, "read_record", None)
+    for names in ([], ["s"]):
+        told, plans = cell_folders.select_folders(tmp_path, names, told=True)
+        assert [plan.suite for plan in plans] == ["s"]
+        assert [(kept.home, kept.state) for kept in told] == [(r.home, r.state) for r in read]
 
 
 def test_of_thousands_that_are_read_curves_are_not_kept(

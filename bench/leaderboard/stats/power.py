@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from statistics import fmean, variance
+from statistics import NormalDist, fmean, variance
 
 from bench.leaderboard.stats.pairwise import freedom
 
@@ -39,15 +39,22 @@ def needed(a: Sequence[float], b: Sequence[float], alpha: float, goal: float = P
     if min(len(a), len(b)) < 2 or variance(a) + variance(b) <= 0:
         return None
     difference, spread = fmean(a) - fmean(b), (variance(a), variance(b))
-    low, high = 1, 2
-    while power(difference, spread, high, alpha) < goal:
-        if high >= MOST:
-            return None
-        low, high = high, min(2 * high, MOST)
+    low, high = 1, MOST + 1  # too few, and enough or beyond what is asked
+    at, step = _about(difference, sum(spread), alpha, goal), 1
     while high - low > 1:
-        middle = (low + high) // 2
-        if power(difference, spread, middle, alpha) < goal:
-            low = middle
+        if power(difference, spread, at, alpha) < goal:
+            low, at = at, at + step
         else:
-            high = middle
-    return high
+            high, at = at, at - step
+        step *= 2
+        if not low < at < high:
+            at = (low + high) // 2
+    return high if high <= MOST else None
+
+
+def _about(difference: float, spread: float, alpha: float, goal: float) -> int:
+    """What the normal distribution says of `needed`: near it, so that few chances are computed."""
+    normal = NormalDist()
+    ways = normal.inv_cdf(1 - alpha / 2) + normal.inv_cdf(goal)
+    root = ways * math.sqrt(spread) / abs(difference) if difference else MOST
+    return min(max(math.ceil(min(root, MOST) ** 2), 2), MOST)

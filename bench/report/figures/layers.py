@@ -21,30 +21,30 @@ CAPTION = "e and s of every binary layer through training"
 NEEDS = "no record holds indicators: nothing is binary, or `indicators: off`"
 Grid: TypeAlias = tuple[list[str], list[list[float]]]  # layers, and a value for each epoch
 NAMED = 12  # layers that have room for their names
+GAP = 0.14  # above a map, of its height: its name
 OF: dict[Role, str] = {"W": "weights", "A": "activations"}
 
 
 def draw(suite: SuitePanels, panel: Panel) -> Figure | None:
     """A row for each estimator; a column shares one scale of colour."""
-    columns: list[tuple[Role, int]] = [(role, i) for role in OF for i in (0, 1)]
-    columns = [c for c in columns if any(grid(run, suite.definition, *c) for run in panel.runs)]
-    shown = [run for run in panel.runs if any(grid(run, suite.definition, *c) for c in columns)]
+    every: list[tuple[Role, int]] = [(role, i) for role in OF for i in (0, 1)]
+    found = [[grid(run, suite.definition, *column) for column in every] for run in panel.runs]
+    columns = [at for at in range(len(every)) if any(grids[at] for grids in found)]
+    shown = [(run, grids) for run, grids in zip(panel.runs, found, strict=True) if any(grids)]
     if not shown:
         return None
     size = (0.9 + 2.1 * len(columns), 1.1 + 1.35 * len(shown))
-    title = suite.title(f"Layers of {panel.title}")
-    figure, rows = sheet(title, len(shown), len(columns), size, sharex=True)
-    for number, (role, index) in enumerate(columns):
-        grids = [grid(run, suite.definition, role, index) for run in shown]
+    figure, [places] = sheet(suite.title(f"Layers of {panel.title}"), 1, len(columns), size)
+    for axes, column in zip(places, columns, strict=True):
+        role, index = every[column]
+        grids = [of_run[column] for _, of_run in shown]
         scale = _scale([found for found in grids if found], logarithmic=index == 1)
-        for row, found in zip(rows, grids, strict=True):
-            _map(row[number], found, scale, named=number == 0)
-        rows[0][number].set_title(f"{'es'[index]} of {OF[role]}")
-        rows[-1][number].set_xlabel("epoch")
-        whole(rows[-1][number])
-        _bar(figure, [row[number] for row in rows], scale)
-    for row, run in zip(rows, shown, strict=True):
-        row[0].set_ylabel("\n".join(run.name.split("(", 1)), fontweight="bold")
+        _column(axes, grids, scale, named=axes is places[0])
+        axes.set_title(f"{'es'[index]} of {OF[role]}")
+        _bar(figure, axes, scale)
+    for number, (run, _) in enumerate(shown):
+        where: Traits = {"transform": places[0].get_yaxis_transform(), "fontweight": "bold"}
+        places[0].text(0, number + GAP - 0.02, run.name, va="bottom", fontsize=7, **where)
     text = (
         f"`{suite.definition}` definition, means over seeds; the first layer on top. A column "
         "shares its colours, from the 5th to the 95th percentile; blank: not recorded, or 0 on a "
@@ -77,23 +77,34 @@ def _scale(grids: list[Grid], *, logarithmic: bool) -> Normalize:
     return Normalize(low, high if high > low else low + 1)
 
 
-def _map(axes: Axes, found: Grid | None, scale: Normalize, *, named: bool) -> None:
+def _column(axes: Axes, grids: list[Grid | None], scale: Normalize, *, named: bool) -> None:
+    """One map below the other: axes of their own would cost ten times as long."""
     axes.grid(visible=False)
-    if found is None:
-        axes.set_axis_off()
-        return
-    names, rows = found
-    values = np.array(rows, dtype=float)
-    if isinstance(scale, LogNorm):
-        values[values <= 0] = math.nan
-    extent = (0.5, values.shape[1] + 0.5, len(names) - 0.5, -0.5)
-    traits: Traits = {"aspect": "auto", "interpolation": "none"}  # small, and sharp at any size
-    axes.imshow(values, cmap=MAP, norm=scale, extent=extent, **traits)
-    ticks = range(len(names)) if len(names) <= NAMED else (0, len(names) - 1)
-    axes.set_yticks(ticks, [label(names[i]) if named else "" for i in ticks], fontsize=5.5)
+    axes.spines["left"].set_visible(False)
+    places: dict[float, str] = {}
+    epochs = 0
+    for number, found in enumerate(grids):
+        if found is None:
+            continue
+        names, rows = found
+        values = np.array(rows, dtype=float)
+        if isinstance(scale, LogNorm):
+            values[values <= 0] = math.nan
+        epochs = max(epochs, values.shape[1])
+        top, height = number + GAP, (1 - GAP) / len(names)
+        extent = (0.5, values.shape[1] + 0.5, number + 1, top)
+        traits: Traits = {"aspect": "auto", "interpolation": "none"}  # small, sharp at any size
+        axes.imshow(values, cmap=MAP, norm=scale, extent=extent, **traits)
+        ticks = range(len(names)) if len(names) <= NAMED else (0, len(names) - 1)
+        places |= {top + (i + 0.5) * height: label(names[i]) for i in ticks if named}
+    axes.set_xlim(0.5, epochs + 0.5)
+    axes.set_ylim(len(grids), 0)
+    axes.set_yticks([*places], [*places.values()], fontsize=5.5)
+    axes.set_xlabel("epoch")
+    whole(axes)
 
 
-def _bar(figure: Figure, column: list[Axes], scale: Normalize) -> None:
+def _bar(figure: Figure, column: Axes, scale: Normalize) -> None:
     bar = figure.colorbar(
         ScalarMappable(scale, MAP), ax=column, location="bottom", format=FuncFormatter(power),
         aspect=18, shrink=0.9, pad=0.02, extend="both",

@@ -43,13 +43,13 @@ def write(request: ReportRequest, path: Path) -> tuple[Path, int]:
 
 
 def _extra(request: ReportRequest, data: SuiteData) -> Extra:
-    drawn: list[PageFigure] = []
+    drawn, undrawn = list[PageFigure](), ""
     prove, origins = None, ""
     if request.figures:
-        drawn = figures(data.plan, data.records, data.definition)
+        drawn, undrawn = figures(data.plan, data.records, data.definition)
     if request.code:
         from bench.report.page import from_code  # torch
 
         prove, origins = from_code.proofs, from_code.origins(data.plan)
         drawn += from_code.estimator_figures(data.rows) if request.figures else []
-    return Extra(drawn, prove, origins)
+    return Extra(drawn, undrawn, prove, origins)
