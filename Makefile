@@ -11,6 +11,9 @@ COMMANDS := pdflatex pdftoppm chromium munged slurmctld slurmd sbatch slurmdbd m
 OLDEST := $(shell sed -n 's/^ *"torch>=\(.*\)",/\1/p' pyproject.toml)
 OF_TORCH := tests/nn tests/train tests/plugins tests/properties tests/execution tests/speed
 
+# Tests start hundreds of processes: what Python compiles for one, the next need not.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo environment system test check docs pytest slow slow-computing slow-clusters clusters \
   oldest newest of-torch fuzz bench fix declare renew schema hooks clean
 
@@ -59,9 +62,13 @@ oldest:  ## what uses torch, with the oldest one that is promised (5 GB, 20 minu
 	@mkdir -p .venv-oldest && echo 'torch==$(OLDEST).*' >.venv-oldest/torch.txt
 	PIP_CONSTRAINT=$(CURDIR)/.venv-oldest/torch.txt $(MAKE) VENV=.venv-oldest of-torch
 
-newest:  ## the same with the newest that the registry has
+newest:  ## the same with the newest torch and torchvision that fit together
 	$(MAKE) VENV=.venv-newest .venv-newest/.dev
-	.venv-newest/bin/python -m pip install --quiet --upgrade torch torchvision
+	.venv-newest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager torch torchvision
+	@listed=$$(.venv-newest/bin/python -m pip index versions torch 2>/dev/null | sed -n '1s/.*(\(.*\)).*/\1/p'); \
+	has=$$(.venv-newest/bin/python -c 'import torch; print(torch.__version__.partition("+")[0])'); \
+	[ "$$listed" = "$$has" ] || echo "torch $$has is tested, though the registry lists $$listed: pip is kept from it" \
+	  "here (see pip config list, without which PIP_CONFIG_FILE=/dev/null runs), or no torchvision fits it"
 	$(MAKE) VENV=.venv-newest of-torch
 
 of-torch: $(VENV)/.dev

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from bench.leaderboard import saved
 from bench.leaderboard.tables import terminal
-from docs import commands, gallery, notebook, tables
+from docs import commands, gallery, notebook, table3, tables
 
 RESULTS = Path(__file__).parent.parent / "results" / "cifar10-partial"
 WIDTH = 106
@@ -31,6 +31,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     made = {
         "commands.md": commands.page(),
         "python.md": notebook.page(),
+        "table3.md": table3.page(),
         "leaderboard.svg": leaderboard(),
     }
     for path, text in (made | dict(gallery.pages())).items():

@@ -87,6 +87,7 @@ MODELS: dict[type[BaseModel], dict[str, str]] = {
         "wa": "whose rows they stand beside",
         "backbone": "the same; any, if the suite has but one",
         "acc": "percent, by label",
+        "caution": "what must be known of them all; boards say it",
         "protocol": "what is known of that training; numbers of another one are not compared",
     },
     Tune: {

@@ -113,6 +113,8 @@ class Watching(BinaryLayer):
 
 
 class WatchingConv2d(Watching, BinaryConv2d):
+    without = ("dilation", "groups")
+
     def places(self, x: Tensor) -> Tensor:
         k = self.kernel_size[0]
         return F.unfold(x, k, padding=k // 2, stride=self.stride[0]).mT.flatten(0, 1)

@@ -297,12 +297,17 @@ def enter(cluster: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> SlurmCluste
     return cluster
 
 
-def until(true: Callable[[], bool], seconds: float, tell: Callable[[], str] = lambda: "") -> None:
-    """Wait, by the clock, until something is so."""
+def until(
+    true: Callable[[], bool],
+    seconds: float,
+    tell: Callable[[], str] = lambda: "",
+    every_s: float = 0.1,
+) -> None:
+    """Wait, by the clock, until something is so; `every_s` is for what takes a process to ask."""
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, f"not within {seconds} s\n{tell()}"
-        time.sleep(0.1)
+        time.sleep(every_s)
 
 
 def _free_ports(count: int) -> int:

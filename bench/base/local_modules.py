@@ -37,13 +37,23 @@ def import_file(file: Path) -> ModuleType:
     home = name.rpartition(".")[0]
     sys.modules.setdefault(home, _folder_as_package(home, file.parent))
     try:
-        with _NEIGHBOURS.of(file.parent):
+        with _NEIGHBOURS.of(file.parent), _no_bytecode():
             spec.loader.exec_module(module)
         _refuse_other_neighbours(file)
     except BaseException:
         del sys.modules[name]
         raise
     return module
+
+
+@contextmanager
+def _no_bytecode() -> Generator[None, None, None]:
+    """Keep no compiled form: it tells by seconds and size alone whether its file was edited."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def _folder_as_package(name: str, folder: Path) -> ModuleType:

@@ -122,6 +122,36 @@ def _describe_data(source: Any) -> str:
     return inspect.cleandoc(own) if own else _docstring(source)
 
 
+def describe_network(name: str, words: list[str]) -> str:
+    """
+    Say what a network costs: with the parameters that `words` set, `image`, `classes`, `channels`.
+
+    Raises:
+        UsageError: a word without `=`, no such parameter, a value that it does not take, or a
+            network that cannot be built so.
+        PluginError: no such backbone, or a broken one.
+    """
+    from bench.nn import macs
+    from bench.nn.backbone import Native
+
+    model = BACKBONES.load(name)
+    fields = set(Native._fields) - model.model_fields.keys()
+    own = {key: value for key, _, value in (word.partition("=") for word in words) if key in fields}
+    wrong = [key for key, value in own.items() if not re.fullmatch(r"[1-9]\d{0,5}", value)]
+    if wrong:
+        message = f"{wrong[0]}={own[wrong[0]]}: expected a whole number above 0"
+        raise UsageError(message)
+    rest = [word for word in words if word.partition("=")[0] not in fields]
+    backbone = parameters.build(model, name, rest)
+    task = backbone.native._replace(**{key: int(value) for key, value in own.items()})
+    try:
+        return macs.describe_cost(backbone, task)
+    except Exception as error:  # whatever a stranger's network does
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        message = f"{name} cannot be built so: {reason}"
+        raise UsageError(message) from error
+
+
 def _describe_cost(backbone: Any) -> str:
     """Say what a backbone costs at its default parameters, or why that is not known."""
     from bench.nn import macs

@@ -12,7 +12,7 @@ from bench.cli.completion import offering
 from bench.cli.options import Data, Results, prepare_torch, refuse_if
 from bench.cli.streams import out
 from bench.properties.criterion import Criterion
-from bench.spec.choices import Baseline, FormName, PropertyDefinition
+from bench.spec.choices import READINGS, Baseline, FormName, PropertyDefinition
 
 
 def check(
@@ -29,7 +29,11 @@ def check(
         bool, typer.Option("--study", help="One table: the verdicts by every definition.")
     ] = False,
     definition: Annotated[
-        PropertyDefinition | None, typer.Option(help="What rational and flexible mean.")
+        PropertyDefinition | None,
+        typer.Option(
+            help="What rational asks, b being the baseline; p is definition P of the tables. "
+            + ". ".join(f"{name}: {reading}" for name, reading in READINGS.items())
+        ),
     ] = None,
     baseline: Annotated[Baseline | None, typer.Option(help="Rational relative to this.")] = None,
     form: Annotated[FormName | None, typer.Option(help="f as printed, or as it trains.")] = None,

@@ -71,16 +71,9 @@ class CostElsewhere:
 
         Raises:
             EnvironmentProblem: the engine is not there or refuses, or the job measured nothing.
-            UsageError: a cell is spread over nodes, which is not measured, or so many processes
-                cannot train one.
+            UsageError: so many processes cannot train a cell.
         """
         profile, options = self.profile, self.options
-        if profile.nodes_per_cell > 1:
-            message = (
-                f"--calibrate: `{profile.name}` spreads a cell over {profile.nodes_per_cell} "
-                "nodes, which is not measured"
-            )
-            raise UsageError(message)
         _, cells = self.asked.left()
         known, _ = self.kept.throughputs(cells)
         missing = [first for key, (first, *_) in group_by_graph(cells).items() if key not in known]
@@ -91,6 +84,7 @@ class CostElsewhere:
         how = self.job_options.slots(profile) | {
             "threads": self.job_options.threads,
             "ranks": profile.ranks,
+            "nodes": profile.nodes_per_cell,
             "compiled": options.compile_,
             "workers": options.workers,
         }

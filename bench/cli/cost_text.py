@@ -76,7 +76,7 @@ def _unmeasured(cost: Cost, problems: Mapping[str, str]) -> Iterator[str]:
         why = problems.get(graph_key(graph.cells[0]), "nobody measured it on these machines")
         yield f"not measured: {graph.name}: {why}"
     untried = [each for each in cost.unmeasured if graph_key(each.cells[0]) not in problems]
-    if untried and cost.profile.nodes_per_cell == 1:
+    if untried:
         yield "--calibrate measures them by one short job"
 
 

@@ -13,7 +13,7 @@ def doctor(
     results: Results = Path("results"),
     data: Data = None,
     device: Annotated[
-        list[str] | None, typer.Option(help="cpu, cuda or cuda:N; every one if not given.")
+        list[str] | None, typer.Option(help="cpu, cuda, cuda:N or mps; every one if not given.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads per cell.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,

@@ -96,7 +96,7 @@ Overrides = Annotated[
 Filter = Annotated[
     str, typer.Option("--filter", "-k", help='As in "estimator=reste,ste & wa=1/1 & seed=0".')
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=WHERE)]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=WHERE)]
 Gpus = Annotated[
     str | None,
     typer.Option(help="GPU numbers, as in 0,1; all if not given.", rich_help_panel=WHERE),

@@ -28,14 +28,20 @@ def show(
     """Describe one plugin, data set or schedule; of a suite, every value and where it is from.
 
     Of a ledger: every published number as printed, its protocol and what must be said with it.
-    As in `bench show estimator reste`, or `bench show suite table1 train.lr=0.2`.
+    Of a backbone with KEY=VALUE: what that network costs; `image`, `classes` and `channels` are
+    those of its images. As in `bench show estimator reste`, `bench show suite table1 train.lr=0.2`,
+    or `bench show backbone resnet20 width=32 classes=100`.
     """
     if kind == "suite":
         from bench.planning import suite_cache
 
         print_text(out, suite_cache.describe(Path(name), overrides or []))
+    elif kind == "backbone" and overrides:
+        from bench.cli import catalogue
+
+        print_text(out, catalogue.describe_network(name, overrides))
     elif overrides:
-        message = f"overrides are of suites; a {kind} takes none"
+        message = f"overrides are of suites and backbones; a {kind} takes none"
         raise UsageError(message)
     elif kind == "ledger":
         from bench.spec import published

@@ -53,6 +53,7 @@ class ResumableTraining:
             TrainingStopped: `stop_asked` says so.
         """
         from bench.train import parents
+        from bench.train.devices import move_network
         from bench.train.snapshot import SnapshotMismatch
 
         job, log = self.job, self.log
@@ -60,10 +61,10 @@ class ResumableTraining:
             log.line(f"{role}: the {parent.which} weights of {parent.cell.slug}")
         while True:
             built = parents.build(job.cell, job.root)
-            built.net.to(job.device)
+            move_network(built.net, job.device)
             self.conditions.parents = built.parents
             if built.teacher:
-                built.teacher.to(job.device)
+                move_network(built.teacher, job.device)
             newest = self._read_newest()
             snapshot, earlier = newest or (None, [])
             self.conditions.earlier = name_ends(earlier, job.earlier_jobs)

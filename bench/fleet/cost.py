@@ -99,9 +99,8 @@ class Kept:
     def throughputs(self, cells: Sequence[Cell]) -> tuple[dict[str, Throughput], int]:
         """The throughput of each graph that has one, and how many cells train at a time."""
         kept = list_throughputs(self.root, self.profile.machines)
-        kept = [one for one in kept if one.ranks == self.profile.ranks]
-        if self.profile.nodes_per_cell > 1:  # measured on one
-            kept = []
+        spread = self.profile.ranks, self.profile.nodes_per_cell
+        kept = [one for one in kept if (one.ranks, one.nodes) == spread]
         groups = group_by_graph(cells)
         copies = sorted({t.copies for t in kept}) if self.at_once == "auto" else [self.at_once]
         best: tuple[dict[str, Throughput], int] = {}, 1

@@ -1,6 +1,7 @@
 """How fast graphs train on machines of a profile: one short job measures each graph once."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from bench.base.files import write_file
 from bench.base.text import count
 from bench.base.validation import Frozen
 from bench.errors import EnvironmentProblem
-from bench.execution.job import Slot
+from bench.execution.job import OtherNode, Slot
 from bench.fleet.batch import Batch
 from bench.fleet.engine import Engine
 from bench.fleet.plugin_copies import copy_plugins
@@ -36,9 +37,12 @@ class Measured(Frozen):
     problems: dict[str, str] = {}
 
 
-def measure(batch: Batch, out: Console) -> int:
+def measure(batch: Batch, out: Console, others: tuple[OtherNode, ...] = ()) -> int:
     """
     Measure the graphs of a batch on this node, as many of each at once as jobs train here.
+
+    Args:
+        others: nodes over which a cell is spread beside this one.
 
     Returns the job's exit code; a job that is told to end does so, and never runs again.
 
@@ -50,6 +54,7 @@ def measure(batch: Batch, out: Console) -> int:
         throughputs: list[Throughput] = []
         problems: dict[str, str] = {}
         slots, measurer = choose_slots(batch, batch.cells, out)
+        slots = tuple(replace(slot, others=others) for slot in slots)
         for cell in batch.cells:
             try:
                 throughputs.append(measurer.measure(cell, slots))
@@ -74,8 +79,9 @@ def choose_slots(
         batch.root, batch.data, batch.compiled, batch.workers, report, machines=batch.machines
     )
     options = SlotOptions(
-        batch.device, None, batch.jobs, batch.threads, batch.slots_per_gpu, batch.ranks
-    )
+        batch.device, None, batch.jobs, batch.threads, batch.slots_per_gpu,
+        batch.ranks // batch.nodes,
+    )  # fmt: skip
     return packing.choose_slots(options, cells, measurer), measurer
 
 

@@ -62,7 +62,7 @@ def run_job(path: Path, allocation: Allocation, out: Console) -> int:
     if batch.purpose == "measure":
         from bench.fleet import measurement  # which imports torch
 
-        return measurement.measure(batch, out)
+        return measurement.measure(batch, out, _other_nodes(batch, allocation))
     try:
         result, left = run_batch(batch, allocation, out)
     except signals.Stopped as stopped:

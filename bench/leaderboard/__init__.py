@@ -1,7 +1,7 @@
 """
 From a plan and its records to ranked tables: `stats/`, `tables/`.
 
-Doors: board, cell_table, cell_trace, columns.column, columns.groups, columns.selection,
+Doors: answers, board, cell_table, cell_trace, columns.column, columns.groups, columns.selection,
 frame_files, per_layer, ranking, saved, sequential, stats.friedman, stats.intervals, stats.power,
 tables.formats, tables.json, tables.layout, tables.render, tables.trace_text, trace, tuning,
 undecided_pairs.

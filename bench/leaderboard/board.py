@@ -13,7 +13,7 @@ from bench.leaderboard.stats.friedman import AverageRanks
 from bench.leaderboard.stats.intervals import Estimate
 from bench.leaderboard.stats.pairwise import RankInterval
 from bench.results.record import Extras, Levels
-from bench.spec.choices import Correction
+from bench.spec.choices import Correction, Definition
 from bench.spec.published import Claim
 
 REAL = "32/32"  # full precision: shown, never ranked
@@ -176,6 +176,7 @@ class Board:
     stale: int  # cells that have only a stale record, used here or not
     total: int
     notes: list[str]
+    equilibrium: Definition  # of e and s
     correction: Correction
     alpha: float  # of all pairs of a section together
 

@@ -10,11 +10,12 @@ from bench.leaderboard.board import AnyRow, MeasuredRow
 from bench.leaderboard.columns.table import COLUMNS
 from bench.leaderboard.stats.corrections import METHODS
 from bench.results.cell_state import CellState
+from bench.results.equilibrium import ABOUT
 from bench.results.record import Record
 from bench.spec.cell import Binarization, Recipe
 from bench.spec.choices import Correction, Definition
 from bench.spec.plan import Plan, Row
-from bench.spec.published import Claim
+from bench.spec.published import Claim, list_cautions
 
 # fields of a recipe that are told where they say something, and the defaults of all that may be
 SAID = ("lr_steps", "lr_every", "lr_factor", "lr_end", "loss", "label_smoothing", "no_decay")
@@ -84,10 +85,12 @@ def how_to_read(plan: Plan, definition: Definition, correction: Correction) -> I
         "best: of all epochs, chosen on test (paper metric)"
     )
     yield (
-        "rational, flexible: definition P on the printed formula, computed, in brackets on f as it "
-        "trains where that differs; `bench check` prints witnesses and proofs"
+        "rational, flexible, by definition P: |sign z - f(z)| ≤ |sign z - z| at every z and every "
+        "knob value that training visits; the knob leads from the identity to sign, and no z's "
+        "error rises on the way; of the printed formula, in brackets of f as it trains where that "
+        "differs; `bench check --study` has the other readings"
     )
-    yield f"e, s: `{definition}` definition, over latent weights"
+    yield f"e, s ({definition}): {ABOUT[definition]}, of latent weights"
     if plan.baseline:
         yield f"Δ: difference to {plan.baseline}, paired by seed, ± 95 % t interval"
         seen = "; neither Δ nor p is corrected for looks" if plan.looks > 1 else ""
@@ -117,6 +120,7 @@ def _published(claims: list[Claim]) -> Iterator[str]:
     if claims:
         sources = "; ".join(dict.fromkeys(claim.source for claim in claims))
         yield f"published, as printed: {sources}"
+    yield from (f"caution, {text}" for text in list_cautions(claims))
     cautions: dict[str, list[str]] = {}
     for claim in claims:
         if claim.note:

@@ -87,6 +87,7 @@ def rank(
         stale=len(ids & stale.keys()),
         total=len(ids),
         notes=[],
+        equilibrium=measured.definition,
         correction=correction,
         alpha=ALPHA / plan.looks,
     )

@@ -99,13 +99,37 @@ def _plan(target: str, words: list[str], root: Path) -> tuple[Plan | None, list[
     return None, words
 
 
-class SuiteTrace:
-    """The rows of one kept suite, its board, and the records that they are made of."""
+class FolderTrace:
+    """What the suites of a results folder share, so that each of its records is read once."""
 
-    def __init__(self, plan: Plan, root: Path, definition: Definition, *, stale: bool) -> None:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.plans = cell_folders.read_plans(root)
+        self.states = cell_state.CellStates(root, ())
+        self.mentions = Mentions(root, self.plans)
+
+
+class SuiteTrace:
+    """
+    The rows of one kept suite, its board, and the records that they are made of.
+
+    Args:
+        shared: of the folder, where several of its suites are read.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        root: Path,
+        definition: Definition,
+        *,
+        stale: bool,
+        shared: FolderTrace | None = None,
+    ) -> None:
         self.plan, self.root = plan, root
         self.definition: Definition = definition
-        states, self.notes = cell_state.read_saved_states(root, plan)
+        known = shared.states if shared else None
+        states, self.notes = cell_state.read_saved_states(root, plan, known)
         records = states.records(stale=stale)
         self.states = states.by_id
         self.known = {record.cell.id: record for record in records}
@@ -113,7 +137,7 @@ class SuiteTrace:
         self.board = rank(plan, records, definition, states.stale, self.notes)
         self.yardsticks = Yardsticks(plan)
         self.planned = {key(row): row for row in reversed(plan.rows)}
-        self.mentions = Mentions(root, cell_folders.read_plans(root))
+        self.mentions = shared.mentions if shared else FolderTrace(root).mentions
 
     def fitting(self, words: list[str]) -> list[RowTrace]:
         """

@@ -49,9 +49,12 @@ def conv2d(
     stride: int,
     padding: int,
     gradients: torch.dtype = torch.float32,
+    *,
+    dilation: int = 1,
+    groups: int = 1,
 ) -> Tensor:
     """
-    scale · (a * w) for a (N, C_in, H, W) and w (C_out, C_in, k, k), both of -1, 0 and 1 alone.
+    scale · (a * w), a (N, C_in, H, W) and w (C_out, C_in/groups, k, k) of -1, 0 and 1 alone.
 
     The sums are those of `F.conv2d` bit for bit. The scale, (1, 1, 1, 1) or (C_out, 1, 1, 1), takes
     no pass over images on the way back: with y = a * w and g = dL/d(scale · y),
@@ -62,10 +65,10 @@ def conv2d(
     scale is rounded to that, what is multiplied by signs is rounded again, and dL/dscale is not.
     """
     if a.dtype != torch.float32 or w.dtype != torch.float32:
-        return scaled(F.conv2d(a, w, None, stride, padding), scale)
+        return scaled(F.conv2d(a, w, None, stride, padding, dilation, groups), scale)
     apart = gradients != torch.float32  # a scale has no place in weights that are to be exact
     within = None if apart else scale
-    product: Tensor = _Product.apply(a, w, within, (stride, padding), gradients)  # pyright: ignore[reportAssignmentType]
+    product: Tensor = _Product.apply(a, w, within, (stride, padding, dilation, groups), gradients)  # pyright: ignore[reportAssignmentType]
     return scaled(product, scale) if apart else product
 
 
@@ -81,19 +84,21 @@ class _Product(torch.autograd.Function):
         a: Tensor,
         w: Tensor,
         scale: Tensor | None,
-        place: tuple[int, int],
+        place: tuple[int, int, int, int],
         gradients: torch.dtype,
     ) -> Tensor:
         signs, weights = a.to(torch.int8), w.to(torch.int8)
         ctx.save_for_backward(signs, weights, scale)
         ctx.place, ctx.gradients = place, gradients
+        stride, padding, dilation, groups = place
+        dense = dilation == groups == 1  # what the int8 product is written for
         macs = a.numel() // place[0] ** 2 * w.numel() // w.shape[1]
         if a.is_cuda:
             y = on_gpu(a, w, *place)
-        elif MULTIPLIES_BYTES and macs >= WORTH:
+        elif MULTIPLIES_BYTES and dense and macs >= WORTH:
             half = WRITES_HALVES and holds(w) and torch.compiler.is_compiling()
             dtype = torch.float16 if half else torch.float32
-            y = in_int8(signs.add(1).view(torch.uint8), weights, *place, dtype).float()
+            y = in_int8(signs.add(1).view(torch.uint8), weights, stride, padding, dtype).float()
         else:
             y = F.conv2d(a, w, None, *place)
         return scaled(y, scale)
@@ -103,11 +108,11 @@ class _Product(torch.autograd.Function):
         signs, weights, scale = ctx.saved_tensors
         w = weights.float()
         operands = (dy[0], signs, w if scale is None else w * scale)
-        stride, padding = ctx.place
+        stride, padding, dilation, groups = ctx.place
         wanted = ctx.needs_input_grad
         found = torch.ops.aten.convolution_backward(
             *(*(x.to(ctx.gradients) for x in operands), None),
-            *([stride, stride], [padding, padding], [1, 1], False, [0, 0], 1),
+            *([stride, stride], [padding, padding], [dilation, dilation], False, [0, 0], groups),
             [wanted[0], wanted[1] or wanted[2], False],
         )
         da, dw = (None if x is None else x.float() for x in found[:2])
@@ -122,11 +127,13 @@ def holds(w: Tensor) -> bool:
     return w[0].numel() <= EXACT_HALF
 
 
-def on_gpu(a: Tensor, w: Tensor, stride: int, padding: int) -> Tensor:
+def on_gpu(
+    a: Tensor, w: Tensor, stride: int, padding: int, dilation: int = 1, groups: int = 1
+) -> Tensor:
     """The product in the smallest format that holds it; also right, if slow, on a CPU."""
     if holds(w):
-        return F.conv2d(a.half(), w.half(), None, stride, padding).float()
-    return F.conv2d(a, w, None, stride, padding)
+        return F.conv2d(a.half(), w.half(), None, stride, padding, dilation, groups).float()
+    return F.conv2d(a, w, None, stride, padding, dilation, groups)
 
 
 @torch.library.custom_op("signbench::conv2d_int8", mutates_args=())

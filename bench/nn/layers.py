@@ -1,5 +1,6 @@
 """Binary layers: real latent weights W, binarized together with the input A."""
 
+import inspect
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -10,10 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from bench.errors import PluginError
 from bench.nn import integer_conv
 from bench.nn.tap import tap
 from bench.spec.cell import Binarization, Role
 
+PLAIN = {"bias": False, "dilation": 1, "groups": 1}  # what a method's class may know nothing of
 MakeBinarizer: TypeAlias = Callable[[Role, tuple[int, ...]], nn.Module]
 
 
@@ -33,7 +36,8 @@ class BinaryLayer(nn.Module):
     def binarize(self, binarizer: MakeBinarizer, options: Binarization) -> None:
         """Make this layer binary; called once, when weight and bias are there."""
         self.W = binarizer("W", tuple(self.weight.shape))
-        self.A = binarizer("A", (self.weight.shape[1],))
+        groups: int = getattr(self, "groups", 1)
+        self.A = binarizer("A", (groups * self.weight.shape[1],))
         self.options = options
         pre = options.scale != "none" and options.scale_at == "pre"
         self.whole = not pre and all(getattr(m, "signs", False) for m in (self.W, self.A))
@@ -91,7 +95,7 @@ class BinaryConv2d(BinaryLayer, nn.Conv2d):
     """
     Binary convolution.
 
-    Shapes: x (N, C_in, H, W), w (C_out, C_in, k, k), y (N, C_out, H', W').
+    Shapes: x (N, C_in, H, W), w (C_out, C_in/groups, k, k), y (N, C_out, H', W').
     """
 
     def __init__(
@@ -104,18 +108,25 @@ class BinaryConv2d(BinaryLayer, nn.Conv2d):
         binarizer: MakeBinarizer,
         options: Binarization,
         bias: bool = False,
+        dilation: int = 1,
+        groups: int = 1,
     ) -> None:
-        super().__init__(c_in, c_out, kernel, stride, padding=kernel // 2, bias=bias)
+        padding = dilation * (kernel // 2)
+        super().__init__(c_in, c_out, kernel, stride, padding, dilation, groups, bias)
         self.binarize(binarizer, options)
 
     def product(self, a: Tensor, w: Tensor, scale: Tensor | None = None) -> Tensor:
-        padding = self.kernel_size[0] // 2
+        dilation, groups = self.dilation[0], self.groups
+        padding = dilation * (self.kernel_size[0] // 2)
         if self.options.padding != 0 and not isinstance(self.A, nn.Identity):
             a, padding = F.pad(a, (padding,) * 4, value=self.options.padding), 0
         if self.whole:
             gradients = getattr(torch, self.options.gradients)
-            return integer_conv.conv2d(a, w, scale, self.stride[0], padding, gradients)
-        return integer_conv.scaled(F.conv2d(a, w, None, self.stride, padding), scale)
+            return integer_conv.conv2d(
+                a, w, scale, self.stride[0], padding, gradients, dilation=dilation, groups=groups
+            )
+        y = F.conv2d(a, w, None, self.stride, padding, dilation, groups)
+        return integer_conv.scaled(y, scale)
 
 
 class BinaryLinear(BinaryLayer, nn.Linear):
@@ -241,20 +252,36 @@ class Layers:
         *,
         stride: int = 1,
         bias: bool = False,
+        dilation: int = 1,
+        groups: int = 1,
         real_input: bool = False,
     ) -> nn.Conv2d:
         """
-        Convolution, padded by kernel // 2.
+        Convolution, padded by dilation · (kernel // 2), so that stride 1 keeps an image's size.
 
         Args:
+            groups: C_in of them is a depthwise convolution.
+            bias: a real one.
             real_input: its input stays as it is, whatever becomes of activations: images do.
+
+        Raises:
+            PluginError: a method's own class of convolutions has no bias, dilation or groups.
         """
         if self.binarizer is None:
-            return nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=bias)
+            padding = dilation * (kernel // 2)
+            return nn.Conv2d(c_in, c_out, kernel, stride, padding, dilation, groups, bias)
         binarizer = _weights_only(self.binarizer) if real_input else self.binarizer
-        own = {"bias": True} if bias else {}  # a method's class may have none
+        asked = {"bias": bias, "dilation": dilation, "groups": groups}
+        own = {name: value for name, value in asked.items() if value != PLAIN[name]}
+        _refuse_unknown(self.binary_conv, own)
         return self.binary_conv(
-            c_in, c_out, kernel, stride=stride, binarizer=binarizer, options=self.options, **own
+            c_in,
+            c_out,
+            kernel,
+            stride=stride,
+            binarizer=binarizer,
+            options=self.options,
+            **own,  # pyright: ignore[reportArgumentType]
         )
 
     def linear(self, c_in: int, c_out: int) -> nn.Linear:
@@ -262,6 +289,19 @@ class Layers:
         if self.binarizer is None:
             return nn.Linear(c_in, c_out)
         return self.binary_linear(c_in, c_out, binarizer=self.binarizer, options=self.options)
+
+
+def _refuse_unknown(conv: type[nn.Module], options: Iterable[str]) -> None:
+    """
+    Nothing, if a method's class of convolutions takes these options.
+
+    Raises:
+        PluginError: it does not.
+    """
+    known = inspect.signature(conv).parameters.keys() - getattr(conv, "without", ())
+    if lacking := [name for name in options if name not in known]:
+        message = f"{conv.__name__}, this method's convolution, has no {' and no '.join(lacking)}"
+        raise PluginError(message)
 
 
 def _weights_only(binarizer: MakeBinarizer) -> MakeBinarizer:

@@ -29,6 +29,10 @@ class Cost:
     binary_macs: int
     real_macs: int
 
+    def bits(self, of_weight: int = 1) -> int:
+        """Bits of all parameters: `of_weight` of a binary layer's weight, 32 of any other."""
+        return of_weight * self.binary_weights + 32 * (self.parameters - self.binary_weights)
+
 
 def count_cost(backbone: Backbone, *, binary: bool = True, task: Native | None = None) -> Cost:
     """Count `backbone`, as a binary or as a real network, at `task` or its native one."""
@@ -62,9 +66,9 @@ def _identity(_role: Role, _shape: tuple[int, ...]) -> nn.Module:
     return nn.Identity()
 
 
-def describe_cost(backbone: Backbone) -> str:
-    """The cost as lines of text, binary beside real."""
-    one, real = count_cost(backbone), count_cost(backbone, binary=False)
+def describe_cost(backbone: Backbone, task: Native | None = None) -> str:
+    """The cost at `task`, or the native one, as lines of text, binary beside real."""
+    one, real = (count_cost(backbone, binary=binary, task=task) for binary in (True, False))
     side, classes, channels = one.task
     return "\n".join(
         (
@@ -72,6 +76,7 @@ def describe_cost(backbone: Backbone) -> str:
             f"  parameters      {one.parameters:,}",
             f"  binary weights  {one.binary_weights:,} in {one.binary_layers} layers",
             f"  MACs, W/A 1/1   {one.binary_macs:,} binary + {one.real_macs:,} real",
+            f"  bits, W/A 1/1   {one.bits():,}, real {real.bits():,}",
             f"  MACs, real net  {real.real_macs:,}, parameters {real.parameters:,}",
         )
     )

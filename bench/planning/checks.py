@@ -11,7 +11,7 @@ import json
 import multiprocessing
 import os
 import random
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -35,7 +35,7 @@ from bench.spec.cell import Binarization
 
 LONGEST = 300  # characters of what is told of one
 PATIENCE_S = 60.0  # for the checks of one estimator, a start of Python and torch included
-_known: dict[tuple[str, str, str], list[str]] = {}  # by name, parameters and code, of this process
+_known: dict[tuple[str, ...], list[str]] = {}  # by what is asked and code, of this process
 
 
 class Checker:
@@ -59,20 +59,15 @@ class Checker:
 
     def _of_estimator(self, config: PluginConfig) -> list[str]:
         """What fails of an estimator at its parameters, as it is kept, or checked now."""
-        params = config.plugin.ref(config.name).params
-        key = (config.name, json.dumps(params, sort_keys=True), config.digest)
-        if key not in _known:
-            made_by = (config.digest, *(f"{k} {v}" for k, v in sorted(numerics().items())))
-            inputs = made_by if config.digest else None  # else nobody can tell when it changes
-            question = Question(("checks", *key[:2]), inputs)
-            kept = recall(question, json.loads)
-            if kept is None:
-                origin = ESTIMATORS.origins().get(config.name)
-                ours = origin is not None and origin.shipped
-                kept = check(config.name, config.plugin) if ours else self._ask(config.name, params)
-                keep(question, json.dumps(kept))
-            _known[key] = kept
-        return _known[key]
+        name, plugin = config.name, config.plugin
+        params = plugin.ref(name).params
+
+        def look() -> list[str]:
+            origin = ESTIMATORS.origins().get(name)
+            ours = origin is not None and origin.shipped
+            return check(name, plugin) if ours else self._ask(name, params)
+
+        return _once(("checks", name, json.dumps(params, sort_keys=True)), config.digest, look)
 
     def _ask(self, name: str, params: dict[str, Any]) -> list[str]:
         """Have an estimator checked in the process of strangers' code."""
@@ -137,9 +132,31 @@ def check(name: str, plugin: Estimator) -> list[str]:
     return [_told(name, each.name, each.detail) for each in report.checks if not each.ok]
 
 
+def _once(words: tuple[str, ...], digest: str, look: Callable[[], list[str]]) -> list[str]:
+    """What is wrong with the code of that digest: as it is kept, or as it is found now."""
+    key = (*words, digest)
+    if key not in _known:
+        made_by = (digest, *(f"{k} {v}" for k, v in sorted(numerics().items())))
+        question = Question(words, made_by if digest else None)  # else nobody can tell a change
+        kept = recall(question, json.loads)
+        if kept is None:
+            kept = look()
+            keep(question, json.dumps(kept))
+        _known[key] = kept
+    return _known[key]
+
+
 def _of_backbone(backbone: BackboneConfig, data: Dataset) -> list[str]:
     """What is wrong with a network for such images, if it cannot be built or called."""
+    name, params = backbone.name, backbone.plugin.ref(backbone.name).params
+    images = f"{data.shape} {data.num_classes}"
+    words = ("takes images", name, json.dumps(params, sort_keys=True), images)
+    if not backbone.digest:
+        return _call_backbone(backbone, data)
+    return _once(words, backbone.digest, lambda: _call_backbone(backbone, data))
 
+
+def _call_backbone(backbone: BackboneConfig, data: Dataset) -> list[str]:
     def forward(plugin: Any) -> tuple[str, str]:
         with torch.device("meta"):
             net = plugin.build(data.num_classes, data.shape[0], Layers(None, Binarization()))

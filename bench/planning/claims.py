@@ -41,6 +41,7 @@ def read_claims(suite: Suite, document: Document) -> list[Claim]:
             acc=acc,
             protocol=published.protocol,
             source=published.source,
+            caution=published.caution,
         )
         for label, acc in published.acc.items()
     ]

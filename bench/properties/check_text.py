@@ -1,6 +1,6 @@
 """The text of `bench check`: checks, verdicts, witnesses, certificates, and the study's table."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,7 +19,7 @@ from bench.properties.proof.certificate import Certificate
 from bench.properties.study import holds_nearly, judge_by, judge_by_all, list_turns
 from bench.registry import ESTIMATORS
 from bench.spec.cell import Role
-from bench.spec.choices import PropertyDefinition
+from bench.spec.choices import READINGS, PropertyDefinition
 from bench.spec.plan import Properties
 
 NO_F = "no f: rational and flexible are not asked"
@@ -122,9 +122,15 @@ def render_study(
         rests += [f"  {name:10} {line}" for line in list_turns(plugin, properties)]
     yield table
     yield "≈ no by at most 1e-8, rational at that tolerance"
+    yield "\n".join(["rational asks, b being the baseline:", *list_readings(definitions)])
     yield "\n".join(["what turns a verdict of p, identity, pure:", *rests])
     if broken:
         raise PluginError("\n".join(" ".join(text.split()) for text in broken))
+
+
+def list_readings(definitions: Iterable[PropertyDefinition] = DEFINITIONS) -> list[str]:
+    """What rational asks by each definition, a line each; f and z as in the paper."""
+    return [f"  {name:10} {READINGS[name]}" for name in definitions]
 
 
 def _raises(name: str, error: Exception) -> str:

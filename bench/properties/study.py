@@ -1,16 +1,10 @@
 """
 On what a verdict of rational and flexible rests: the same question under other definitions.
 
-    p            |sign z - f| ≤ |sign z - b| for every z, every visited knob, trained bounds varied
-    p-fixed      the same with the bounds as configured
-    end          the same at the end of the knob's path alone
-    l2-uniform   ‖sign z - f‖ ≤ ‖sign z - b‖ on U(-1, 1), every visited knob
-    l2-normal    on N(0, 1) cut at ±3
-    trained      on the latent weights of a trained network, and on its latent activations
-
-b, the baseline, is the identity or hardtanh (the clipped STE); f is the printed formula (pure) or
-what trains (truncated). Flexible under an L2 definition asks that the norm, not the error at each
-z, never rises. Table 3 of Wu et al. is p, identity, pure.
+`bench.spec.choices.READINGS` says what each asks of rational. b, the baseline, is the identity or
+hardtanh (the clipped STE); f is the printed formula (pure) or what trains (truncated). Flexible
+under an L2 definition asks that the norm, not the error at each z, never rises. Table 3 of Wu et
+al. is p, identity, pure.
 """
 
 import dataclasses

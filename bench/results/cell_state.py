@@ -55,11 +55,18 @@ class CellState:
         return f"{self.record.status}: {self.record.reason}" if self.record.reason else ""
 
 
-def read_saved_states(root: Path, plan: Plan) -> tuple["CellStates", list[str]]:
-    """The states of a saved plan's cells, by code and data as they are now; notes for its table."""
+def read_saved_states(
+    root: Path, plan: Plan, known: "CellStates | None" = None
+) -> tuple["CellStates", list[str]]:
+    """
+    The states of a saved plan's cells, by code and data as they are now; notes for its table.
+
+    Args:
+        known: what was read of the folder for other plans; what is read now is added to it.
+    """
     cell_folders.add_plugins(root, [plan])
     cells = plan.possible
-    states = CellStates(root, cells)
+    states = CellStates(root, cells) if known is None else known.select(cells)
     notes: list[str] = []
     if reasons := ", ".join(source_digest.drift(cells)):
         notes.append(f"these numbers may not be of the code as it is now: {reasons}")

@@ -23,6 +23,15 @@ from bench.results.record import LayerIndicators, Record
 from bench.spec.cell import Role
 from bench.spec.choices import Definition
 
+ABOUT: dict[Definition, str] = {
+    "paper": "e is ‖sign z - f(z)‖, f as it trains at the present knob, s is var|g|, mean over an "
+    "epoch's steps; both are means over layers and epochs",
+    "code": "e is ‖sign z - f(z)‖, f as printed at the knob's end, s is var|g| at an epoch's last "
+    "step; both are sums over layers, s over epochs, too",
+    "scale_free": "e is ‖sign z - f(z)‖/√n, f as it trains at the present knob, s is var|g|/(mean "
+    "|g|)², mean over an epoch's steps; both are means over layers and epochs",
+}
+
 Series: TypeAlias = tuple[list[float], list[float]]  # e and s, one value per epoch
 
 

@@ -74,7 +74,9 @@ def device_name(device: str) -> str:
     """The model name of a GPU, or of the processor."""
     import torch  # the rest is read where there is none, too
 
-    return torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_name()
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"{cpu_name()}, its GPU by Metal" if device == "mps" else cpu_name()
 
 
 @functools.cache

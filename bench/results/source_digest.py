@@ -44,6 +44,7 @@ ASIDE = (  # of those packages; what numbers owe to them stands in the cell, or 
     "train/checkpoint.py",  # what continues is, bit for bit, what would have been
     "train/compile_policy.py",  # which of them a cell gets stands in its record
     "train/determinism.py",  # these observe
+    "train/devices.py",  # which device it is stands in the record
     "train/evaluation.py",
     "train/gpu_energy.py",
     "train/resource_meter.py",

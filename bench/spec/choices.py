@@ -14,7 +14,16 @@ Correction: TypeAlias = Literal["holm", "fdr"]  # of p values for their number
 ListedKind: TypeAlias = Literal["estimators", "backbones", "data", "schedules", "suites", "presets"]
 ShownKind: TypeAlias = Literal["estimator", "backbone", "data", "schedule", "suite", "ledger"]
 
-# What a verdict of rational and flexible rests on; bench.properties.study says what each means.
+# What a verdict of rational and flexible rests on.
 PropertyDefinition: TypeAlias = Literal["p", "p-fixed", "end", "l2-uniform", "l2-normal", "trained"]
+READINGS: dict[PropertyDefinition, str] = {  # b is the baseline: the identity, or hardtanh
+    "p": "|sign z - f| ≤ |sign z - b| at every z, at every value of the knob that training visits, "
+    "bounds that train varied",
+    "p-fixed": "the same, bounds as they are configured",
+    "end": "the same as p, at the end of the knob's path alone",
+    "l2-uniform": "‖sign z - f‖ ≤ ‖sign z - b‖ for z uniform on (-1, 1), at every visited value",
+    "l2-normal": "the same for z normal, cut at ±3",
+    "trained": "the same on the latent weights and activations of a trained cell",
+}
 Baseline: TypeAlias = Literal["identity", "hardtanh"]
 FormName: TypeAlias = Literal["pure", "truncated"]

@@ -6,7 +6,7 @@ names ledgers, or writes a few numbers itself.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -46,6 +46,7 @@ class Claim(Frozen):
     block: str = ""  # the table's label of the net, as it can be read
     aux: str = ""  # what the method adds beside its estimator: loss, module
     note: str = ""  # a correction, or a caution
+    caution: str = ""  # what must be known of the whole table that it stands in
     rational: Literal["yes", "no", ""] = ""
     flexible: Literal["yes", "little", "no", ""] = ""
     kind: str = ""  # margin: a difference in points that the text names, no accuracy
@@ -111,8 +112,37 @@ def find_ledger(name: str, folder: Path) -> Path | None:
     return path if is_file(path) else None
 
 
+def list_cautions(claims: Iterable[Claim]) -> list[str]:
+    """List what must be known of the tables that claims stand in, each once, with its sources."""
+    sources: dict[str, dict[str, None]] = {}
+    for claim in claims:
+        if claim.caution:
+            sources.setdefault(claim.caution, {})[claim.source] = None
+    return [f"{'; '.join(of)}: {caution}" for caution, of in sources.items()]
+
+
+def list_repeats(claim: Claim, claims: Iterable[Claim]) -> list[Claim]:
+    """List where other sources print the same number for that network and W/A."""
+    same = claim.acc, claim.backbone, claim.wa
+    return [
+        other
+        for other in claims
+        if other.source != claim.source
+        and other.kind != "margin"
+        and (other.acc, other.backbone, other.wa) == same
+    ]
+
+
+def read_shipped() -> list[Claim]:
+    """Read all ledgers that ship."""
+    files = sorted((shipped("suites") / "published").glob("*.yaml"))
+    return [claim for path in files for claim in read_ledger(path.stem, path.parent.parent)]
+
+
 def describe(claims: list[Claim]) -> Iterator[str]:
-    """Write `bench show ledger`: a line for each claim, its protocol and note below it."""
+    """Write `bench show ledger`: cautions, then each claim with its protocol, note and repeats."""
+    yield from (f"caution: {caution}" for caution in list_cautions(claims))
+    every = read_shipped()
     for claim in claims:
         top5 = "" if claim.top5 is None else f" / {claim.top5:.2f}"
         row = f"{claim.label} x {claim.backbone or 'any'} x {claim.wa} x {claim.schedule}"
@@ -122,6 +152,9 @@ def describe(claims: list[Claim]) -> Iterator[str]:
             yield f"{'':9}{words}"
         if claim.note:
             yield f"{'':9}note: {claim.note}"
+        repeats = dict.fromkeys(f"{r.method}, {r.source}" for r in list_repeats(claim, every))
+        if repeats:
+            yield f"{'':9}the same number: {'; '.join(repeats)}"
 
 
 def _speaks_of(rule: Any, claim: dict[str, Any]) -> bool:

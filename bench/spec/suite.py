@@ -101,6 +101,7 @@ class Published(Frozen):
     wa: WA = "1/1"
     backbone: str | None = None  # any, if the suite has but one
     acc: dict[str, FiniteFloat] = {}
+    caution: str = ""  # what must be known of them all
     protocol: Protocol = {}
 
     @model_validator(mode="after")

@@ -31,6 +31,7 @@ from bench.speed.processes import ProcessFailed, run_at_once
 from bench.speed.step_time import StepTimes, follow_steps, time_steps
 from bench.speed.throughput import Throughput
 from bench.train import compile_policy, determinism, model, parents, trainer
+from bench.train.devices import move_network
 from bench.train.ranks import Ranks
 from bench.train.resource_meter import resident_mib
 
@@ -99,7 +100,7 @@ class Measurer:
         Raises:
             Unmeasured: it cannot be trained, or not in so many copies.
         """
-        place = throughput.describe_devices("+".join((s.device, *s.beside)) for s in slots)
+        place = throughput.describe_devices(map(_place, slots))
         graph = throughput.graph_key(cell)
         for compiled in (False, True) if self.compiled is None else (self.compiled,):
             environment = _environment(slots[0], compiled)
@@ -123,8 +124,9 @@ class Measurer:
         environment = _environment(slots[0], copies[0].compiled)
         names = {"graph": graph, "place": place, "environment": environment}
         names["machines"] = self.machines
-        ranks = 1 + len(slots[0].beside)
-        measured = _combine(copies, threads=slots[0].threads, ranks=ranks, **names)
+        threads, nodes = slots[0].threads, 1 + len(slots[0].others)
+        ranks = nodes * (1 + len(slots[0].beside))
+        measured = _combine(copies, threads=threads, ranks=ranks, nodes=nodes, **names)
         self._known[graph, place, environment] = measured
         throughput.save_throughput(self.root, measured)
         return measured
@@ -162,6 +164,7 @@ def measure_copy(task: CopyTask, ready: Callable[[], object]) -> CopyMeasurement
         cell=task.cell, root=Path(), device=slot.device, threads=slot.threads,
         workers=task.workers, compiled=task.compiled, data=task.data or data_folder(),
         plugins=task.plugins, argv=(), checkpoint_s=math.inf, beside=slot.beside,
+        others=slot.others,
     )  # fmt: skip
     with joined(job, RunLink(), follow_copy) as ranks:
         return _measure(task, job, ready, ranks)
@@ -181,9 +184,9 @@ def _build(job: Job) -> tuple[model.Model, Dataset, Dataset]:
     add_folders(job.plugins)
     whole = model.load_dataset(job.cell, job.data).to(device, job.workers)
     built = parents.build(job.cell, None)
-    built.net.to(device)
+    move_network(built.net, device)
     if built.teacher:
-        built.teacher.to(device)
+        move_network(built.teacher, device)
     return built, whole, _part(whole, job.cell.recipe.batch_size)
 
 
@@ -237,6 +240,12 @@ def _evaluation_s(built: model.Model, data: Dataset) -> float:
 
 def _environment(slot: Slot, compiled: bool) -> str:
     return determinism.describe_environment(slot.device, slot.threads, compiled)
+
+
+def _place(slot: Slot) -> str:
+    """The devices of a copy, which are named alike on each of its nodes."""
+    over = f" on {1 + len(slot.others)} nodes" if slot.others else ""
+    return "+".join((slot.device, *slot.beside)) + over
 
 
 def _combine(copies: Sequence[CopyMeasurement], **names: Any) -> Throughput:

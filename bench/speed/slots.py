@@ -17,7 +17,7 @@ class SlotOptions:
     Where cells are to run.
 
     Args:
-        device: auto, cpu, cuda, or cuda:N.
+        device: auto, cpu, cuda, cuda:N or mps, which auto never takes.
         gpus: GPU numbers; None for those that `device` says.
         jobs: cells at a time; None for `per_gpu`, or one per `threads` cores on the CPU.
         threads: CPU threads per cell. Results depend on it in the last bits.
@@ -47,8 +47,8 @@ class SlotOptions:
         if self.per_gpu and self.ranks > 1:
             message = "--slots-per-gpu has cells share a GPU, --ranks a cell several; give one"
             raise UsageError(message)
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
-            message = f"--device `{self.device}`: expected auto, cpu, cuda or cuda:N"
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", self.device):
+            message = f"--device `{self.device}`: expected auto, cpu, cuda, cuda:N or mps"
             raise UsageError(message)
         if self.gpus is not None and self.device not in {"auto", "cuda"}:
             message = f"--gpus goes with --device auto or cuda, not {self.device}"
@@ -64,6 +64,8 @@ def lay_out_slots(options: SlotOptions) -> tuple[Slot, ...]:
         UsageError: `per_gpu` is given where cells run on the CPU.
     """
     device, jobs, threads = options.device, options.jobs, options.threads
+    if device == "mps":
+        return _slots_of_metal(options)
     per_gpu = 1 if options.per_gpu == "auto" else options.per_gpu
     on_gpus = options.gpus is not None or device.startswith("cuda")
     if on_gpus or (device == "auto" and _count_gpus()):
@@ -78,6 +80,19 @@ def lay_out_slots(options: SlotOptions) -> tuple[Slot, ...]:
     beside = ("cpu",) * (options.ranks - 1)
     many = jobs or max(1, cores() // (threads * options.ranks))
     return (Slot("cpu", threads, beside),) * many
+
+
+def _slots_of_metal(options: SlotOptions) -> tuple[Slot, ...]:
+    """Slots of a Mac's own GPU, one if nobody says how many."""
+    import torch
+
+    if not torch.backends.mps.is_available():
+        message = "--device mps: torch sees no GPU by Metal here; use --device cpu"
+        raise EnvironmentProblem(message)
+    if options.ranks > 1 or options.per_gpu:
+        message = "--device mps: it is one GPU, which cells share as -j says; leave other options"
+        raise UsageError(message)
+    return (Slot("mps", options.threads),) * (options.jobs or 1)
 
 
 def _slots_of_several(options: SlotOptions, numbers: list[int]) -> tuple[Slot, ...]:

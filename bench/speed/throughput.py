@@ -43,6 +43,7 @@ class Throughput(Frozen):
     copies: PositiveInt
     threads: PositiveInt  # of the CPU, for each process
     ranks: PositiveInt = 1  # processes that train a copy together
+    nodes: PositiveInt = 1  # over which they are spread
     images_per_s: PositiveFloat  # of one copy, while all train
     epoch_s: PositiveFloat  # of one copy, indicators and evaluation included
     start_s: NonNegativeFloat  # until training began: process, imports, data

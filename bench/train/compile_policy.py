@@ -14,6 +14,7 @@ from bench.nn.backbone import Native
 from bench.spec.cell import Cell
 from bench.train import model
 
+_counted: dict[tuple[str, bool, Native], int] = {}
 WORTH = 2e13  # floating-point operations of a training that earn compilation back
 
 
@@ -21,17 +22,18 @@ def count_operations(cell: Cell, data: Dataset) -> float:
     """
     Of an epoch: three passes (forward, backward to inputs and to weights), two for each MAC.
 
-    0 for a network that cannot be built on torch's meta device.
+    0 for a network that cannot be built on torch's meta device. A process counts each network once.
     """
     channels, _, side = data.shape
-    task = Native(side, data.num_classes, channels)
-    try:
-        counted = macs.count_cost(
-            model.build_backbone(cell), binary=cell.weights is not None, task=task
-        )
-    except Exception:  # a stranger's network; what is wrong with it shows in training
-        return 0.0
-    return 6.0 * (counted.binary_macs + counted.real_macs) * data.sizes["train"]
+    task, binary = Native(side, data.num_classes, channels), cell.weights is not None
+    key = cell.backbone.model_dump_json(), binary, task
+    if key not in _counted:
+        try:
+            counted = macs.count_cost(model.build_backbone(cell), binary=binary, task=task)
+        except Exception:  # a stranger's network; what is wrong with it shows in training
+            return 0.0
+        _counted[key] = counted.binary_macs + counted.real_macs
+    return 6.0 * _counted[key] * data.sizes["train"]
 
 
 def is_worth_compiling(needed: float, device: str) -> tuple[bool, str]:
@@ -41,6 +43,8 @@ def is_worth_compiling(needed: float, device: str) -> tuple[bool, str]:
         return False, f"eager: {amount}"
     if device == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
         return False, "eager: there is no C++ compiler here, which compilation needs on a CPU"
+    if device == "mps":
+        return False, "eager: of compilation nothing is known on Metal; --compile tries it"
     return True, f"compiled: {amount}"
 
 

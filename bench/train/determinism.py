@@ -31,11 +31,12 @@ from bench.nn.contract import Knob, Surrogate
 from bench.nn.layers import Layers
 from bench.nn.resnet import ResNet
 from bench.results import store
-from bench.results.provenance import cpu_name, installed_version
+from bench.results.provenance import cpu_name, device_name, installed_version
 from bench.results.record import Receipt
 from bench.results.record_diff import first_differing_step
 from bench.spec.cell import CORE, Binarization, Recipe, Role
 from bench.train import model, trainer
+from bench.train.devices import move_network
 from bench.train.outcome import Progress
 from bench.train.random_state import read_random_state, set_random_state
 from bench.train.ranks import ALONE, Ranks
@@ -118,7 +119,10 @@ def describe_environment(
     """One line of what numbers may depend on beside a cell."""
     words = [f"python {platform.python_version()}", f"torch {torch.__version__}"]
     words += [f"numpy {installed_version('numpy')}"]
-    if device.startswith("cuda"):
+    if device == "mps":
+        place = device_name(device)
+        words += [f"macOS {platform.mac_ver()[0]}"]
+    elif device.startswith("cuda"):
         place = torch.cuda.get_device_name(device)
         words += [f"CUDA {torch.version.cuda}", f"cuDNN {torch.backends.cudnn.version()}"]
         words += [f"driver {driver_version()}"]
@@ -174,7 +178,8 @@ def _train(device: torch.device, compiled: bool, ranks: Ranks) -> list[str]:
     def binarizer(role: Role, shape: tuple[int, ...]) -> nn.Module:
         return estimator.binarizer(role, shape, clock, options.sign0)
 
-    net = _Net(width=16, shortcut="B_binary").build(10, 3, Layers(binarizer, options)).to(device)
+    net = _Net(width=16, shortcut="B_binary").build(10, 3, Layers(binarizer, options))
+    move_network(net, device)
     steps: list[str] = []
 
     def watch(progress: Progress) -> None:

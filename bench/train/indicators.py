@@ -72,7 +72,7 @@ class IndicatorRecorder:
         inputs = latent_inputs(model, last)
         for index, role in enumerate(("W", "A")):
             named: Layers = self.layers if role == "W" else self.binary_input
-            sums = torch.stack([step[index] for step in self.steps]).double().cpu()
+            sums = torch.stack([step[index] for step in self.steps]).cpu().double()
             for position, (name, layer) in enumerate(named):
                 z = latent(layer.weight, layer.options) if role == "W" else inputs[name]
                 ranks = ALONE if role == "W" else self.ranks  # weights are the same everywhere

@@ -181,7 +181,8 @@ def counted(net: nn.Module, claim: Claim, images: int) -> Generator[Seen]:
 
 def by_channel(a: Tensor, w: Tensor) -> Tensor:
     """Inputs (N, C, H, W) of a convolution or (..., C) of a linear map as (values, C)."""
-    return (a.permute(0, 2, 3, 1) if w.ndim == 4 else a).reshape(-1, w.shape[1])
+    last = a.permute(0, 2, 3, 1) if w.ndim == 4 else a
+    return last.reshape(-1, last.shape[-1])
 
 
 def distinct(x: Tensor, most: int) -> Tensor:

@@ -37,7 +37,7 @@ def test_an_encoding_that_lacks_a_sign_is_no_error(monkeypatch: pytest.MonkeyPat
         (("plan", "quickstart", "-k", "estimator=rest"), 4, "did you mean `reste`?"),
         (("plan", "quickstart", "-k", "estmator=ste"), 2, "no key `estmator`"),
         (("run", "quickstart", "--gpus", "a"), 2, "--gpus `a`: expected numbers"),
-        (("run", "quickstart", "--device", "gpu"), 2, "expected auto, cpu, cuda or cuda:N"),
+        (("run", "quickstart", "--device", "gpu"), 2, "expected auto, cpu, cuda, cuda:N or mps"),
         (("run", "quickstart", "--device", "cuda:99"), 5, "GPU 99 asked for"),
         (("plan", "cifar10-partial", "--data", "/nowhere"), 5, "data prepare cifar10"),
         (("check", "rest"), 2, "no `rest` in estimators; did you mean `reste`?"),

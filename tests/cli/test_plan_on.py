@@ -128,15 +128,15 @@ def test_the_best_number_at_a_time_is_taken(ask: Ask, suite: Path) -> None:
 
 
 def test_what_cannot_be_measured_is_said(ask: Ask, suite: Path) -> None:
-    """Cells over several nodes, an unknown profile, an engine that is not there."""
+    """Cells over several nodes like others, too many processes, an unknown profile or engine."""
+    keep(Path("results"), suite, 10.0, "slurm", ranks=2)
     out = ask("plan", suite, "--on", "ranks")[1]
     assert "not measured: ste" in out
+    assert "--calibrate measures them" in out
     assert out.splitlines()[-1].endswith("1 cell at a time in each, by 2 processes on 2 nodes")
     code, _, err = ask("plan", suite, "--on", "ranks:gpus_per_cell=98")
     assert code == 2
     assert "98 processes train a cell, and a batch of `ste-" in err
-    code, _, err = ask("plan", suite, "--on", "ranks", "--calibrate")
-    assert (code, "spreads a cell over 2 nodes" in err) == (2, True)
     code, _, err = ask("plan", suite, "--on", "fwe")
     assert (code, "did you mean `few`?" in err) == (2, True)
     with pytest.MonkeyPatch.context() as patch:

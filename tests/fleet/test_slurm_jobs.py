@@ -10,11 +10,11 @@ import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from slurm_cluster import SlurmCluster, lacking, started, until
+from slurm_cluster import SlurmCluster, lacking, until
 from stage import LONG_S, PLUGIN, Stage, train_whole, write
 
 Make = Callable[..., Stage]
@@ -89,7 +89,7 @@ def limit(make: Make) -> None:
     stage.slow(0.06)
     run = stage.run()
     job = stage.job()
-    until(lambda: stage.state(job).restarts > 0, LONG_S, stage.tell)
+    until(lambda: stage.state(job).restarts > 0, LONG_S, stage.tell, every_s=1.0)
     stage.hurry()
     stage.end(run)
     stage.check()
@@ -276,7 +276,10 @@ ALONE: tuple[Scenario, ...] = (controller,)  # for the others cannot be told any
 
 @pytest.mark.slow
 def test_jobs_come_to_what_a_local_run_comes_to(
-    cluster: SlurmCluster, tmp_path: Path, subtests: pytest.Subtests
+    cluster: SlurmCluster,
+    tmp_path: Path,
+    subtests: pytest.Subtests,
+    request: pytest.FixtureRequest,
 ) -> None:
     """Whatever happens to a job: records equal to the bit, nothing trained twice, nothing lost."""
     wanted = os.environ.get("SCENARIOS", "")
@@ -291,14 +294,17 @@ def test_jobs_come_to_what_a_local_run_comes_to(
 
             scenario(make)
 
-    with started(accounting=True) if not lacking(accounting=True) else nullcontext(cluster) as told:
-        for group in (SCENARIOS, ALONE):
-            chosen = [one for one in group if not wanted or one.__name__ in wanted.split(",")]
-            with ThreadPoolExecutor(len(SCENARIOS)) as pool:
-                games = {
-                    one.__name__: pool.submit(play, one, told if one in TOLD else cluster)
-                    for one in chosen
-                }
-                for name, game in games.items():
-                    with subtests.test(name):
-                        game.result()
+    told = cluster
+    if not lacking(accounting=True):  # the one that other tests of this session use
+        told = request.getfixturevalue("running_accounting")
+        told.rest()
+    for group in (SCENARIOS, ALONE):
+        chosen = [one for one in group if not wanted or one.__name__ in wanted.split(",")]
+        with ThreadPoolExecutor(len(SCENARIOS)) as pool:
+            games = {
+                one.__name__: pool.submit(play, one, told if one in TOLD else cluster)
+                for one in chosen
+            }
+            for name, game in games.items():
+                with subtests.test(name):
+                    game.result()

@@ -17,6 +17,7 @@ def test_a_cell_over_two_nodes_outlives_one(cluster: SlurmCluster, tmp_path: Pat
     The record is that of as many processes on one machine, to the bit.
 
     Warned, all stop before the same step. The job goes on when the node that was lost is there.
+    What such a cell costs is measured by a job on as many nodes.
     """
     whole = train_whole(tmp_path / "suite", "--ranks", "2", "--filter", "seed=0")
     keys: dict[str, object] = {"partition": "power", "ranks_per_cell": 2, "nodes_per_cell": 2}
@@ -40,3 +41,7 @@ def test_a_cell_over_two_nodes_outlives_one(cluster: SlurmCluster, tmp_path: Pat
         for process in (*record.earlier, record.provenance):
             assert [word.rpartition(", ")[2] for word in process.ranks] == [here, other]
         assert f"{other} was lost" in stage.tell()
+        plan = ("plan", "suite.yaml", "--on", "here", "--results", str(stage.root), "--calibrate")
+        assert "2 processes on 2 nodes" in stage.end(stage.start(*plan))
+        (pace,) = (path.read_text("utf-8") for path in stage.root.glob("paces/*.json"))
+        assert '"1 x cpu on 2 nodes"' in pace

@@ -12,7 +12,7 @@ from bench.fleet.profile import Profile
 from bench.fleet.trial import short_jobs
 from bench.fleet.trial.folder_trial import CLAIMS, FolderTrial, Observations
 from bench.fleet.trial.short_jobs import ShortJobs
-from bench.fleet.trial.trial import Trial, hold_trial, shorten
+from bench.fleet.trial.trial import Trial, hold_trial, on_one_node, shorten
 from bench.results.garbage import report_garbage
 
 PROFILE = Profile(name="here", engine="slurm")
@@ -131,7 +131,7 @@ def test_a_trial_asks_for_little(tmp_path: Path) -> None:
     many = PROFILE.model_copy(
         update={"time_s": 86400.0, "gpus_per_cell": 8, "nodes_per_cell": 2, "partition": "gpu"}
     )
-    small = shorten(many)
+    small = on_one_node(shorten(many))
 
     assert (small.time_s, small.gpus_per_cell, small.nodes_per_cell) == (600, 4, 1)
     assert small.partition == "gpu"

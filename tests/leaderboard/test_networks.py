@@ -193,13 +193,13 @@ def test_a_method_without_f_has_no_error() -> None:
             "method": (its, [measured(method, [0.5, 0.6], indicators=[seen(0.0)])]),
         }
     )
-    assert sorted(words(shown, "e")) == ["0.3", "no f"]
-    assert sorted(words(shown, "s")) == ["5.00e-01", "5.00e-01"]
+    assert sorted(words(shown, "e (paper)")) == ["0.3", "no f"]
+    assert sorted(words(shown, "s (paper)")) == ["5.00e-01", "5.00e-01"]
     assert "no f" in words(shown, "rational")
     assert sorted(words(shown, "beside")) == ["-", "loss"]
     assert rows_of(shown)["method"].scores.e is None
     alone = board({"method": (its, [measured(method, [0.5, 0.6], indicators=[seen(0.0)])])})
-    assert words(alone, "e") == []
+    assert words(alone, "e (paper)") == []
 
 
 def test_rows_whose_method_fixes_options_stand_in_one_section() -> None:

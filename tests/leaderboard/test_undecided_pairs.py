@@ -8,10 +8,10 @@ import pytest
 from samples import ACCS, board_of_four, made, row
 
 from bench.leaderboard import confounds
+from bench.leaderboard.answers import surely_best
 from bench.leaderboard.ranking import rank
 from bench.leaderboard.stats.pairwise import RankInterval, dunnett
 from bench.leaderboard.tables import render
-from bench.leaderboard.tables.layout import surely_best
 from bench.leaderboard.undecided_pairs import number, undecided
 from bench.results.record import Record
 from bench.spec.plan import Plan

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from packaging.version import Version
 
 from bench.nn import compiler
 from bench.nn.compiler_hooks import HOOKS, Hook, is_missing
@@ -20,6 +21,9 @@ NAMES = (  # that compilation takes for granted
     "torch.utils.checkpoint:CheckpointPolicy.MUST_SAVE",
     compiler.AUTOGRAD,
 )
+
+
+SINCE = {"cpp.use_two_step_variance_threshold": "2.12"}  # of torch, where the oldest has it not
 
 
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.name)
@@ -40,8 +44,28 @@ def test_each_name_is_there(name: str) -> None:
 def test_each_option_is_known(name: str) -> None:
     """An option that torch does not know is not passed, and steps would be slower unseen."""
     known: list[str] = torch._inductor.list_options()  # pyright: ignore
+    expected = name not in missing_here()
 
-    assert name in known, f"torch {torch.__version__} has no option `{name}`"
+    assert (name in known) == expected, f"torch {torch.__version__} and its option `{name}`"
+
+
+def missing_here() -> set[str]:
+    """The options that came after the torch that is installed."""
+    here = Version(torch.__version__)
+    return {name for name, since in SINCE.items() if here < Version(since)}
+
+
+def test_an_option_that_torch_has_not_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is left out of what the compiler is told, the others stay, and its purpose is off."""
+    lost = "cpp.enable_floating_point_contract_flag"
+    known: list[str] = torch._inductor.list_options()  # pyright: ignore
+    monkeypatch.setattr(torch._inductor, "list_options", lambda: [x for x in known if x != lost])  # pyright: ignore
+    told: dict[str, Any] = {}
+    monkeypatch.setattr(torch, "compile", lambda call, *, dynamic, options: told.update(options))
+    compiler.compile_step(torch.sin, torch.device("cpu"))
+
+    assert set(told) == set(compiler.OPTIONS) - {lost} - missing_here()
+    assert lost in {speedup.missing for speedup in compiler.speedups() if not speedup.on}
 
 
 def test_each_option_has_its_purpose() -> None:
@@ -83,9 +107,9 @@ def test_speedups_tell_which_are_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """With this torch all that is compiled; the rest says what the processor lacks."""
     monkeypatch.setattr(compiler.integer_conv, "MULTIPLIES_BYTES", False)
     found = {speedup.purpose: speedup for speedup in compiler.speedups()}
-    off = {purpose: speedup for purpose, speedup in found.items() if speedup.missing}
+    off = {speedup.missing for speedup in found.values() if speedup.missing}
 
-    assert off == {}
+    assert off == missing_here()
     assert len(found) == len(compiler.OPTIONS) + len(HOOKS) + 3
     assert not found["convolutions of signs in int8"].on
     assert "no int8 products" in found["convolutions of signs in int8"].unfit

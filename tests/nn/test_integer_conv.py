@@ -102,20 +102,26 @@ def test_the_largest_sums(convolve: Conv, sign: int, c_in: int) -> None:
     assert torch.equal(y, F.conv2d(a, w, None, 1, 1))
 
 
-def test_gradients_are_those_of_a_convolution() -> None:
-    """The backward pass, of signs kept in a byte, equals that of the plain convolution."""
+@pytest.mark.parametrize(("dilation", "groups"), [(1, 1), (2, 1), (1, 16), (2, 4)])
+def test_gradients_are_those_of_a_convolution(dilation: int, groups: int) -> None:
+    """Product and backward pass, of signs kept in a byte, equal those of the plain convolution."""
     rng = torch.Generator().manual_seed(0)
     ours, plain = (
         [
             torch.sign(torch.randn(4, 16, 16, 16, generator=rng.manual_seed(1))).requires_grad_(),
-            torch.sign(torch.randn(32, 16, 3, 3, generator=rng.manual_seed(2))).requires_grad_(),
+            torch.sign(
+                torch.randn(32, 16 // groups, 3, 3, generator=rng.manual_seed(2))
+            ).requires_grad_(),
         ]
         for _ in range(2)
     )
     dy = torch.randn(4, 32, 8, 8, generator=rng)
-    integer_conv.conv2d(ours[0], ours[1], None, 2, 1).backward(dy)
-    F.conv2d(plain[0], plain[1], None, 2, 1).backward(dy)
+    y = integer_conv.conv2d(*ours, None, 2, dilation, dilation=dilation, groups=groups)
+    wanted = F.conv2d(*plain, None, 2, dilation, dilation, groups)
+    y.backward(dy)
+    wanted.backward(dy)
 
+    assert torch.equal(y, wanted)
     for one, other in zip(ours, plain, strict=True):
         assert one.grad is not None
         assert other.grad is not None

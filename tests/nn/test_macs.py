@@ -3,6 +3,7 @@
 import pytest
 
 from bench.cli import catalogue
+from bench.errors import UsageError
 from bench.nn.macs import count_cost
 from bench.plugin import Backbone, Layers, Native
 from bench.registry import BACKBONES
@@ -27,6 +28,11 @@ SQUARES = (
     ("vgg_small", 9 * (32 * 32 * 128 * 128 + 16 * 16 * (128 * 256 + 256 * 256)
      + 8 * 8 * (256 * 512 + 512 * 512)),
      32 * 32 * 9 * 3 * 128 + 8192 * 10),
+    # Mobile: pixels x (9 C depthwise + C C' pointwise) of two blocks at 32, 16, 8 and 4
+    ("mobile", 32 * 32 * 2 * (9 * 32 + 32 * 32) + 16 * 16 * (9 * 32 + 32 * 64 + 9 * 64 + 64 * 64)
+     + 8 * 8 * (9 * 64 + 64 * 128 + 9 * 128 + 128 * 128)
+     + 4 * 4 * (9 * 128 + 128 * 256 + 9 * 256 + 256 * 256),
+     32 * 32 * 9 * 3 * 32 + 256 * 10),
 )  # fmt: skip
 
 
@@ -69,8 +75,25 @@ def test_show_prints_the_cost() -> None:
         "  parameters      269,850\n"
         "  binary weights  267,264 in 18 layers\n"
         "  MACs, W/A 1/1   40,108,032 binary + 443,008 real\n"
+        "  bits, W/A 1/1   350,016, real 8,635,200\n"
         "  MACs, real net  40,551,040, parameters 269,850"
     )
+
+
+def test_show_takes_a_network_of_ones_own() -> None:
+    """Parameters, image, classes, channels after `show backbone NAME`; what cannot be says so."""
+    text = catalogue.describe_network("mobile", ["width=8", "depth=1", "image=16", "channels=1"])
+    binary = 9 * (8 + 8 + 16 + 32) + 8 * 8 + 8 * 16 + 16 * 32 + 32 * 64
+
+    assert text.startswith("cost of one image of 16x16x1, 10 classes:")
+    assert f"binary weights  {binary:,} in 8 layers" in text
+    for words, message in (
+        (["image=0"], "image=0: expected a whole number above 0"),
+        (["width=7"], "width: must be a multiple of 2"),
+        (["widht=8"], "did you mean `width`"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            catalogue.describe_network("resnet20", words)
 
 
 class Odd(Backbone):

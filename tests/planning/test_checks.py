@@ -1,11 +1,13 @@
 """Plugins are checked where they are planned, and a run refuses those that fail."""
 
 import io
+import math
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from bench.base import answer_cache
 from bench.errors import PluginError
 from bench.execution.request import RunRequest, prepare
 from bench.leaderboard.ranking import rank
@@ -114,11 +116,15 @@ def test_a_network_that_cannot_be_built_is_told_before_it_trains(
 
 
 def test_a_verdict_is_kept(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same code at the same parameters is checked once."""
+    """The same code at the same parameters is checked once, by whichever process."""
     asked: list[str] = []
+    monkeypatch.setattr(answer_cache, "STARTED", math.inf)  # plugins of other tests are younger
     monkeypatch.setattr(checks, "_known", {})
     monkeypatch.setattr(checks, "check", lambda name, _: asked.append(name) or ["it fails"])
-    first, second = planner.plan(tiny), planner.plan(tiny)
+    monkeypatch.setattr(checks, "_call_backbone", lambda net, _: asked.append(net.name) or [])
+    first = planner.plan(tiny)
+    monkeypatch.setattr(checks, "_known", {})  # as another process has it
+    second = planner.plan(tiny)
 
-    assert sorted(asked) == ["reste", "ste"]
+    assert sorted(asked) == ["resnet20", "reste", "ste"]
     assert first.failed_checks == second.failed_checks == {"it fails": ["ste", "reste"]}

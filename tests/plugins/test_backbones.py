@@ -50,6 +50,8 @@ SIZES: tuple[Row, ...] = (
      (21_086_208, 32), (181_440, 4), (18_048, 37), 513_000),
     ("resnet34_imagenet", False, {}, 21_798_696,
      (0, 0), (21_267_648, 36), (18_048, 37), 513_000),
+    # of our own: 9 C + C C' in each of 8 blocks, 864 in the stem
+    ("mobile", True, {}, 146_282, (137_696, 16), (864, 1), (3_456, 17), 2_570),
 )  # fmt: skip
 
 
@@ -121,6 +123,7 @@ OPTIONS = [
     ("resnet18", 32, {"width": 4, "bireal": True, "order": "bn_prelu", "shortcut": "avgpool_pad"}),
     ("resnet18", 128, {"width": 4, "stem": "imagenet", "real_block": "same"}),
     ("resnet18_imagenet", 224, {"width": 2, "bireal": False, "real_block": "classic"}),
+    ("mobile", 16, {"width": 4, "dilation": 2}),
     ("vgg_small", 16, {"width": 4, "image": 16, "order": "bn_hardtanh", "init": "kaiming"}),
     ("vgg_small", 8, {"width": 4, "image": 8, "order": "bn_prelu", "real_block": "same"}),
     ("vit_tiny", 8, {"image": 8, "patch": 2, "dim": 8, "depth": 1, "heads": 2, "mlp_ratio": 2}),

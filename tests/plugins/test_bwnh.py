@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 
+from bench.errors import PluginError
 from bench.nn.clock import Clock
+from bench.nn.layers import Layers
 from bench.plugin import BinaryConv2d, Recipe
 from bench.registry import ESTIMATORS
 from bench.spec.cell import Binarization
@@ -116,6 +119,13 @@ def test_linear() -> None:
 
     assert layer.W.moment.shape == (8, 8)
     assert layer(given("linear_input").float()).isfinite().all()
+
+
+def test_no_groups() -> None:
+    """Inputs of a group are not looked at, so a depthwise convolution is refused in words."""
+    layers = Layers(lambda *_: nn.Identity(), Binarization(), conv=BWNH.conv)
+    with pytest.raises(PluginError, match="this method's convolution, has no groups"):
+        layers.conv(4, 4, 3, groups=4)
 
 
 def test_stages() -> None:

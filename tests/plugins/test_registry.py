@@ -1,6 +1,7 @@
 """Plugins found by name: in the package, in folders, in other distributions, broken or not."""
 
 import importlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 import bench
+from bench.base.local_modules import import_file
 from bench.base.python_files import shipped
 from bench.cli import catalogue
 from bench.errors import PluginError
@@ -315,6 +317,18 @@ def test_a_file_is_imported_once(registry: Registry[Estimator], tmp_path: Path) 
 
     assert registry.load("mine") is registry.load("mine")
     assert registry.build("mine", {}) == registry.build("mine", {"gain": 1})
+
+
+def test_an_edit_within_a_second_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was compiled of a file before is not run, though neither second nor size differs."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    file, found = tmp_path / "own.py", list[int]()
+    for x in (1, 2):
+        file.write_text(f"x = {x}\n", encoding="utf-8")
+        os.utime(file, (0, 0))
+        found.append(import_file(file).x)
+
+    assert found == [1, 2]
 
 
 def test_a_file_that_was_broken_leaves_nothing_behind(

@@ -24,6 +24,7 @@ train: {epochs: 1, batch_size: 32}
 """
 LEDGER = """\
 source: a paper
+caution: Nothing is stated.
 protocol: {data: "digits (train 64, test 40)", epochs: 1}
 claims:
   - {label: reste, backbone: resnet20, wa: 1/1, method: Re, acc: 12.5, protocol: {batch_size: 32}}
@@ -177,7 +178,7 @@ def test_several_ledgers_may_be_named(tmp_path: Path) -> None:
         ("claims: 3\n", "mine.yaml:1:1: claims: names no claim"),
         ("[1]\n", "names no claim"),
         ("claims:\n  - {label: a}\n", "mine.yaml:2:5: claims.0.wa: Field required"),
-        (LEDGER.replace("acc: 50", "acc: high"), "mine.yaml:5:64: claims.1.acc: Input should be"),
+        (LEDGER.replace("acc: 50", "acc: high"), "mine.yaml:6:64: claims.1.acc: Input should be"),
         (LEDGER.replace("{batch_size: 32}", "[32]"), "claims.0.protocol: Input should be"),
     ],
 )
@@ -198,6 +199,7 @@ def test_a_ledger_can_be_read(tmp_path: Path) -> None:
     assert "  12.50  Re: reste x resnet20 x 1/1 x default (best, a paper)" in text
     assert "data digits (train 64, test 40), epochs 1, batch_size 32" in text
     assert "note: a caution" in text
+    assert text.startswith("caution: a paper: Nothing is stated.\n")
     assert "   0.50  a - b: margin(a-b)" in text
 
 

@@ -2,12 +2,14 @@
 
 import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from bench.base.python_files import shipped
+from bench.spec.published import list_cautions, read_ledger
 
 FOLDER = shipped("suites") / "published"
 LEDGER: dict[str, Any] = {
@@ -198,7 +200,7 @@ def test_keys_are_known_ones(name: str) -> None:
     """A file, a claim and a protocol have the keys of the format and no others."""
     file = LEDGER[name]
 
-    assert set(file) - {"common"} == {"source", "metric", "protocol", "claims"}
+    assert set(file) - {"common"} == {"source", "metric", "caution", "protocol", "claims"}
     for rule in file.get("common", []):
         assert set(rule) <= {"label", "backbone", "metric", "protocol"}
         assert set(rule.get("protocol", {})) <= PROTOCOL
@@ -239,12 +241,13 @@ def test_notes_are_short(name: str) -> None:
 
 @every_file
 def test_a_file_begins_with_its_caution(name: str) -> None:
-    """What it is, what a reader must know, and why its metric is what it is."""
+    """What it is, why its metric is what it is; what a reader must know is told by programs."""
     head, _, _ = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8").partition("source:")
 
     assert all(line.startswith("#") for line in head.splitlines())
-    assert "\n# Caution: " in head
     assert "\n# metric: " in head
+    (told,) = list_cautions(read_ledger(name, Path()))
+    assert told.endswith(f": {LEDGER[name]['caution']}")
 
 
 def test_estimator_labels_are_estimators_alone() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.execution.job import Slot
+from bench.execution.job import OtherNode, Slot
 from bench.planning.planner import plan
 from bench.registry import ESTIMATORS
 from bench.results import store
@@ -216,7 +216,7 @@ def test_auto_measures_for_real(tiny: Path, tmp_path: Path) -> None:
     """
     Alone, then two side by side, as a GPU is packed; answer and figures are kept.
 
-    Two processes that train one cell together are another figure.
+    Two processes that train one cell together are another figure, and over two nodes one more.
     """
     told: list[str] = []
     meter = Measurer(tmp_path, None, report=told.append)
@@ -234,6 +234,9 @@ def test_auto_measures_for_real(tiny: Path, tmp_path: Path) -> None:
     both = meter.measure(cells[0], (Slot("cpu", 1, ("cpu",)),))
     assert (both.copies, both.ranks, both.place) == (1, 2, "1 x cpu+cpu")
     assert both == meter.measure(cells[0], (Slot("cpu", 1, ("cpu",)),))
+    there = OtherNode("n2", ("env",), "127.0.0.1")  # which is this machine
+    apart = meter.measure(cells[0], (Slot("cpu", 1, (), (there,)),))
+    assert (apart.ranks, apart.nodes, apart.place) == (2, 2, "1 x cpu on 2 nodes")
     assert meter.measure(cells[0], ONE) == found
 
 

@@ -22,12 +22,24 @@ def test_slots() -> None:
     """One slot per core unless told; a missing GPU and a wrong device are errors."""
     assert slots("cpu", jobs=3) == (Slot("cpu", 1),) * 3
     assert len(slots("cpu")) == cores()
-    with pytest.raises(UsageError, match="expected auto, cpu, cuda or cuda:N"):
+    with pytest.raises(UsageError, match="expected auto, cpu, cuda, cuda:N or mps"):
         slots("tpu")
     with pytest.raises(UsageError, match="--gpus goes with"):
         slots("cpu", gpus=[0])
     with pytest.raises(EnvironmentProblem, match="GPU 97 asked for"):
         slots("cuda:97")
+
+
+def test_slots_of_metal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Mac's GPU is asked for by name, is one, and is not there on other machines."""
+    with pytest.raises(EnvironmentProblem, match="no GPU by Metal here; use --device cpu"):
+        slots("mps")
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+
+    assert slots("mps", jobs=2) == (Slot("mps", 1),) * 2
+    assert devices("auto", jobs=1) == ["cpu"]
+    with pytest.raises(UsageError, match="one GPU, which cells share as -j says"):
+        slots("mps", 2)
 
 
 def test_gpu_slots(monkeypatch: pytest.MonkeyPatch) -> None:

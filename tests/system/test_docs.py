@@ -22,7 +22,9 @@ from bench.cli import streams
 from bench.cli.app import app
 from bench.planning.resolved_suite import resolve
 from bench.registry import ESTIMATORS, REGISTRIES
-from docs import commands, formula, gallery, plot, tables
+from bench.spec.choices import READINGS
+from bench.spec.published import read_ledger
+from docs import commands, formula, gallery, plot, table3, tables
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = {path.stem: path for path in sorted((ROOT / "docs" / "pages").glob("*.md"))}
@@ -295,6 +297,19 @@ def test_every_estimator_has_its_bibliography() -> None:
 
     assert named <= set(gallery.shipped())
     assert len(gallery.bibtex("ste")) == 2
+
+
+def test_the_page_of_table_3_is_its_ledger() -> None:
+    """Every number, note and caution of the ledger, repeats elsewhere, and all six readings."""
+    text = table3.numbers(claims := read_ledger("table3", Path())) + table3.definitions()
+
+    assert all(f"| {c.acc:.2f} |" in text and c.note in text for c in claims)
+    assert f"**Caution.** {claims[0].source}: {claims[0].caution}" in text
+    assert "DoReFa-Net: Wu et al., ICCV 2023, Table 1 |" in text
+    assert "Not stated: epochs, batch" in text
+    assert "0.88 points over RBNN" in text
+    assert all(f"| {name} |" in text for name in READINGS)
+    assert "table3.md" in (ROOT / "docs" / "mkdocs.yml").read_text(encoding="utf-8")
 
 
 def test_figures_are_drawn_for_both_backgrounds() -> None:

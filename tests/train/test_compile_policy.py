@@ -65,6 +65,7 @@ def test_short_trainings_are_eager(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_network_that_cannot_be_counted_is_eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stranger's backbone may not run on the meta device; it trains nevertheless."""
+    monkeypatch.setattr(compile_policy, "_counted", {})
     monkeypatch.setattr(compile_policy.macs, "count_cost", lambda *_, **__: 1 / 0)
 
     assert compile_policy.choose(None, cell(10**9), images(10), "cpu")[0] is False

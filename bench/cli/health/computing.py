@@ -19,7 +19,7 @@ def check_speedups(_: Setup) -> Findings:
     for speedup in found:
         if speedup.missing:
             text = f"off: {speedup.purpose} (torch has no {speedup.missing})"
-            advice = "compiled steps are slower, no less right; try the torch of pyproject.toml"
+            advice = "compiled steps are slower, no less right; a newer torch may have it"
             yield Finding("warn", "speed-ups", text, advice)
         elif speedup.unfit:
             yield Finding("ok", "speed-ups", f"off: {speedup.purpose} ({speedup.unfit})")
@@ -36,8 +36,9 @@ def check_determinism(setup: Setup) -> Findings:
 
     cuda = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     kept = list(determinism.read_receipts(setup.results))
-    for device in setup.devices or ("cpu", *cuda):
-        if device != "cpu" and device not in {"cuda", *cuda}:
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    for device in setup.devices or ("cpu", *cuda, *mps):
+        if device not in {"cpu", *mps, *(["cuda"] if cuda else []), *cuda}:
             yield Finding("fail", device, "no such device here", "ask for cpu, or leave --device")
             continue
         made = determinism.make_receipt(device, setup.threads)

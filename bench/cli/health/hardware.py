@@ -24,6 +24,11 @@ def check_gpu(_: Setup) -> Findings:
         for index in range(torch.cuda.device_count()):
             yield examine_gpu(torch, index, driver_version())
         return
+    if torch.backends.mps.is_available():
+        yield Finding(
+            "ok", "GPU", "by Metal; --device mps trains on it, without float64 and in other bits"
+        )
+        return
     loaded = driver_version()
     if loaded:
         built = torch.version.cuda or "no CUDA"

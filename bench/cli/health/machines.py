@@ -10,7 +10,7 @@ from bench.fleet.engines import open_engine
 from bench.fleet.profile import Profile
 from bench.fleet.trial.folder_trial import Observations
 from bench.fleet.trial.node_facts import NodeFacts, find_facts
-from bench.fleet.trial.trial import Trial, hold_trial, shorten
+from bench.fleet.trial.trial import Trial, hold_trial, on_one_node, shorten
 
 SLOW_S = 5.0  # until a file is seen elsewhere: screens lag
 LATE_S = 50.0  # until a lease's beat is seen; 60 s without one are taken for death
@@ -26,7 +26,7 @@ def examine_profile(
         yield Finding("ok", "engine", "this machine; `bench doctor` examines it")
         return
     try:
-        engine = open_engine(shorten(profile), root)
+        engine = open_engine(on_one_node(shorten(profile)), root)
     except BenchError as error:
         yield Finding("fail", "engine", str(error))
         return

@@ -44,17 +44,23 @@ class Trial:
 
 
 def shorten(profile: Profile, job_s: float = JOB_S) -> Profile:
-    """The profile as a short job asks it: for little time, and for one node."""
+    """The profile as a short job asks it: for little time."""
+    short = {
+        "time_s": min(profile.time_s or job_s, job_s),
+        "grace_s": min(profile.grace_s, job_s / 10),
+    }
+    return profile.model_copy(update=short)
+
+
+def on_one_node(profile: Profile) -> Profile:
+    """The profile for what a job has on each of its nodes."""
     nodes, ranks = profile.nodes_per_cell, profile.ranks_per_cell
-    return profile.model_copy(
-        update={
-            "time_s": min(profile.time_s or job_s, job_s),
-            "grace_s": min(profile.grace_s, job_s / 10),
-            "nodes_per_cell": 1,
-            "gpus_per_cell": profile.gpus_per_cell // nodes,
-            "ranks_per_cell": ranks and ranks // nodes,
-        }
-    )
+    one = {
+        "nodes_per_cell": 1,
+        "gpus_per_cell": profile.gpus_per_cell // nodes,
+        "ranks_per_cell": ranks and ranks // nodes,
+    }
+    return profile.model_copy(update=one)
 
 
 def hold_trial(

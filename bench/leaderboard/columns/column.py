@@ -47,6 +47,7 @@ class Column:
     least: int | None = None  # characters of it on a terminal, so that no word is cut
     note: str = ""  # what is said below a table in which a row has it
     about: str  # what it is, in a sentence; the page says it
+    defined: bool = False  # does it depend on the definition of e and s, which its head names?
     downward: bool = False  # does one want the greatest values first?
     opens: Literal["row", "properties", "published"] = "row"  # what it leads to on the page
     macro: str = ""  # the end of its name in LaTeX

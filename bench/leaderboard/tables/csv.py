@@ -26,7 +26,9 @@ def write(board: Board, style: str = "") -> str:
     """
     if style:
         return _text(_printed(board, style))
-    tests = {"correction": board.correction, "alpha": board.alpha}
+    tests = {
+        "correction": board.correction, "alpha": board.alpha, "equilibrium": board.equilibrium,
+    }  # fmt: skip
     return _text([flat(row) | tests for row in board.rows])
 
 

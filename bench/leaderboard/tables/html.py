@@ -42,7 +42,7 @@ def page(layout: Layout) -> str:
 
 def fragment(layout: Layout) -> str:
     """The tables and notes alone, for a page that has its own head."""
-    lines: list[str] = []
+    lines = [f"<p><strong>{escape(answer)}</strong></p>" for answer in layout.answers]
     for part in layout.parts:
         recipe = f"<span>{escape(part.caption)}</span>" if part.caption else ""
         caption = f"<caption><strong>{escape(part.title)}</strong>{recipe}</caption>"

@@ -6,6 +6,7 @@ from typing import Any
 
 from bench.base.text import printable
 from bench.errors import UsageError
+from bench.leaderboard.answers import answers
 from bench.leaderboard.board import AnyRow, Board, Section
 from bench.leaderboard.columns.table import COLUMNS
 from bench.leaderboard.trace import RowTrace
@@ -55,7 +56,9 @@ def _board(board: Board) -> dict[str, Any]:
         "recorded": board.recorded,
         "stale": board.stale,
         "total": board.total,
+        "answers": answers(board),
         "notes": board.notes,
+        "equilibrium": board.equilibrium,
         "correction": board.correction,
         "alpha": board.alpha,
     }

@@ -86,7 +86,8 @@ def text(layout: Layout) -> str:
             lines += _tabular(table)
         lines += [NOTE % prose(note) for note in part.notes]
         lines += [r"\end{table}"]
-    items = [rf"\item {prose(note)}" for note in [*layout.summary, *layout.notes]]
+    said = [*layout.answers, *layout.summary, *layout.notes]
+    items = [rf"\item {prose(note)}" for note in said]
     lines += [r"\begin{itemize}\footnotesize", *items, r"\end{itemize}"]
     return "\n".join(lines) + "\n"
 

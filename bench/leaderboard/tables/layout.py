@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from bench.base.text import count
+from bench.leaderboard.answers import answers, surely_best, title
 from bench.leaderboard.board import AnyRow, Board, MeasuredRow, Section
 from bench.leaderboard.columns.column import Column, ColumnKind, chance
 from bench.leaderboard.columns.groups import WHOLE, Groups
 from bench.leaderboard.columns.selection import headed
+from bench.spec.choices import Definition
 
 LONGEST, GAP = 24, 3  # characters of a column before it is folded, and between two
 
@@ -94,6 +96,7 @@ class Layout:
 
     title: str
     parts: list[Part]
+    answers: list[str] = field(default_factory=list[str])  # who is best; stands before all else
     summary: list[str] = field(default_factory=list[str])
     notes: list[str] = field(default_factory=list[str])
 
@@ -107,23 +110,15 @@ def arranged(board: Board, groups: tuple[Groups, ...] = (WHOLE,), *, tiers: bool
         tiers: number the tiers in a column of their own, where no line can be drawn.
     """
     parts = [
-        Part(title(section), section.recipe, [*_tables(section, groups, tiers)], notes(section))
+        Part(
+            title(section),
+            section.recipe,
+            [*_tables(section, groups, board.equilibrium, tiers)],
+            notes(section),
+        )
         for section in board.sections
     ]
-    return Layout(board.suite, parts, summary(board), board.notes)
-
-
-def surely_best(section: Section) -> list[MeasuredRow]:
-    """The rows that are surely better than all that they are ranked with."""
-    intervals = [(row, row.comparison.interval) for row in section.measured]
-    ranked = [(row, interval) for row, interval in intervals if interval]
-    best = [row for row, interval in ranked if interval.last == 1]
-    return best if len(best) < len(ranked) else []
-
-
-def title(section: Section) -> str:
-    tuned = ", tuned" if section.tuned else ""
-    return f"{section.backbone}, W/A {section.wa}{tuned}"
+    return Layout(board.suite, parts, answers(board), summary(board), board.notes)
 
 
 def notes(section: Section) -> list[str]:
@@ -168,23 +163,26 @@ def footnotes(row: MeasuredRow) -> Iterator[str]:
         yield f"step/STE of {name}: without {unlike} of {count(n, 'seed')}, {why}"
 
 
-def _tables(section: Section, groups: tuple[Groups, ...], tiers: bool) -> Iterator[Table]:
+def _tables(
+    section: Section, groups: tuple[Groups, ...], definition: Definition, tiers: bool
+) -> Iterator[Table]:
     """The tables of a section; a row that is published only stands where its numbers are told."""
     several = len({x.tier for row in section.measured if (x := row.comparison.interval)}) > 1
     for group in groups:
-        told = any(column.published for column in headed(group))
+        told = any(column.published for column in headed(group, definition))
         rows = section.rows if told else section.measured
-        columns = _columns(section, ("tier", *group) if tiers and several else group)
+        own = ("tier", *group) if tiers and several else group
+        columns = _columns(section, headed(own, definition))
         if rows and len(columns) > 1:
             headings = [Heading(c.head, c.kind, c.least) for c in columns]
             yield Table(headings, [*_rows([*rows], columns, surely_best(section))])
 
 
-def _columns(section: Section, groups: Groups) -> list[Column]:
+def _columns(section: Section, columns: list[Column]) -> list[Column]:
     """Of these columns the ones that say something of the section."""
     return [
         column
-        for column in headed(groups)
+        for column in columns
         if column.shown(section)
         and not (column.optional and all(column.text(row) == "-" for row in section.rows))
     ]

@@ -21,6 +21,8 @@ def write(board: Board, style: str = "") -> str:
 def text(layout: Layout) -> str:
     """All of it; nothing in it can break a table or is markup of a stranger's."""
     lines = [f"# {escaped(layout.title)}", ""]
+    for answer in layout.answers:
+        lines += [escaped(answer), ""]
     for part in layout.parts:
         lines += [f"**{escaped(part.title)}**", ""]
         if part.caption:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.base.text import suggest
 from bench.errors import UsageError
+from bench.leaderboard.answers import answers, surely_best, title
 from bench.leaderboard.board import AnyRow, Board, MeasuredRow, PublishedRow, Section
 from bench.leaderboard.columns.column import ColumnKind
 from bench.leaderboard.columns.selection import column
@@ -23,8 +24,6 @@ from bench.leaderboard.tables.layout import (
     TextRow,
     notes,
     summary,
-    surely_best,
-    title,
 )
 from bench.spec import published
 from bench.spec.published import Claim
@@ -164,7 +163,7 @@ def layout(board: Board, name: str, *, whole: bool = False) -> Layout:
         tables=[_table(rows, style, whole=whole)],
         notes=list(chain.from_iterable(map(notes, sections))),
     )
-    return Layout(board.suite, [part], summary(board), board.notes)
+    return Layout(board.suite, [part], answers(board), summary(board), board.notes)
 
 
 def _printed(claims: list[Claim], ours: list[tuple[AnyRow, bool]]) -> Iterator[PaperRow]:

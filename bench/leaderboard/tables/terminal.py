@@ -25,7 +25,7 @@ def table(board: Board, width: int, style: str = "") -> Group:
         UsageError: no such style, or none for this board.
     """
     laid = _layout(board, width, style)
-    parts: list[Any] = []
+    parts: list[Any] = [Sentence(answer, "bold") for answer in laid.answers]
     for part in laid.parts:
         title = f"{laid.title}: {part.title}"
         for own in part.tables:

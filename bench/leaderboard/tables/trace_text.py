@@ -11,7 +11,7 @@ from rich.text import Text
 from bench.base.text import count
 from bench.leaderboard.cell_trace import CellTrace
 from bench.leaderboard.columns.column import Column, half_width
-from bench.leaderboard.columns.selection import column, traced
+from bench.leaderboard.columns.selection import column, named, traced
 from bench.leaderboard.trace import RowTrace, SeedTrace
 
 
@@ -51,7 +51,7 @@ def _numbers(trace: RowTrace) -> Table:
 def shown_columns(trace: RowTrace) -> list[Column]:
     """The columns of means in which the row has numbers."""
     return [
-        own
+        named(own, trace.definition)
         for own in traced()
         if any(own.key in seed.values for seed in trace.seeds)
         and (own.key != "top5" or trace.classes > 10)

@@ -1,18 +1,10 @@
 """A suite's data as one HTML file: no network, and the same bytes for the same records."""
 
-import base64
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
-
-from bench import __version__
-from bench.base.text import printable
 from bench.leaderboard.board import AnyRow
 from bench.leaderboard.tables.layout import summary
 from bench.leaderboard.tables.trace_text import facts
@@ -21,11 +13,30 @@ from bench.report.page.page_figures import PageFigure
 from bench.report.page.property_cards import Prove
 from bench.report.page.published_cards import published_cards
 from bench.report.page.recipe_cards import recipe_cards, suite_facts
+from bench.report.page.rendering import render
 from bench.report.page.row_details import row_details
 from bench.report.page.sortable_table import SortableTable, Targets, sortable_tables
 from bench.report.page.suite_data import SuiteData
+from bench.spec.published import list_cautions
 
-PARTS = files("bench.report.page") / "parts"
+
+@dataclass(frozen=True)
+class Link:
+    """Where another page, or a file, of a site is, seen from this page."""
+
+    text: str
+    href: str  # relative
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the page of a suite stands in a site."""
+
+    site: str  # its title
+    home: str  # where its first page is, seen from this page
+    downloads: list[Link]
+    others: list[tuple[str, list[Link]]]  # what the suite has in common with other pages, by kind
 
 
 @dataclass(frozen=True)
@@ -36,29 +47,13 @@ class Extra:
     undrawn: str = ""  # what has no figures though it could
     prove: Prove | None = None
     origins: str = ""  # the text of `bench show suite`
+    place: Place | None = None  # None: the page stands alone
 
 
 def html(data: SuiteData, root: Path, extra: Extra) -> str:
     """The page of one suite."""
-    script = Markup((PARTS / "script.js").read_text(encoding="utf-8"))
-    values: dict[str, Any] = _values(data, extra)
-    values |= {
-        "script": script,
-        "style": Markup((PARTS / "style.css").read_text(encoding="utf-8")),
-        "policy": _policy(script),
-        "version": __version__,
-        "root": str(root),
-    }
-    pages = Environment(
-        loader=PackageLoader("bench.report.page", "parts"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    pages.filters["ticked"] = _ticked
-    return printable(pages.get_template("page.html").render(values))
+    values = _values(data, extra) | {"root": str(root), "place": extra.place}
+    return render("page.html", values)
 
 
 def _values(data: SuiteData, extra: Extra) -> dict[str, Any]:
@@ -91,6 +86,7 @@ def _values(data: SuiteData, extra: Extra) -> dict[str, Any]:
         "properties": list(properties.values()),
         "unproved": "" if extra.prove else "Certificates are left out here; `bench check` proves.",
         "claims": claims,
+        "cautions": list_cautions(card.claim for card in claims),
         "losses": [(loss, list(facts(loss.trace))) for loss in data.losses],
         "recipes": list(recipe_cards(data)),
         "suite_facts": suite_facts(data.plan),
@@ -111,26 +107,3 @@ def _choices(tables: list[SortableTable]) -> Iterator[tuple[str, str, list[str]]
     for (name, label), every in values.items():
         if len(different := list(dict.fromkeys(every))) > 1:
             yield name, label, different
-
-
-def _ticked(text: str) -> Markup:
-    """Text with `code` set as such."""
-    parts = str(text).split("`")
-    if len(parts) % 2 == 0:
-        return escape(text)
-    code = Markup("<code>{}</code>")
-    return Markup("").join(code.format(x) if i % 2 else escape(x) for i, x in enumerate(parts))
-
-
-def _policy(script: str) -> str:
-    """Nothing is fetched, and no script runs but the page's own."""
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    rules = {
-        "default-src": "'none'",
-        "script-src": f"'sha256-{digest}'",
-        "style-src": "'unsafe-inline'",
-        "img-src": "data:",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-    }
-    return "; ".join(f"{name} {value}" for name, value in rules.items())

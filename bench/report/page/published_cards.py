@@ -75,3 +75,4 @@ def _facts(row: AnyRow, claim: Claim) -> Iterator[tuple[str, str]]:
     yield "verdict on ours", row.reason if isinstance(row, PublishedRow) else row.verdict
     yield "also adds", claim.aux
     yield "note", claim.note
+    yield "caution", claim.caution

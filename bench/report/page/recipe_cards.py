@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bench.leaderboard.answers import title
 from bench.leaderboard.board import Section
-from bench.leaderboard.tables.layout import title
 from bench.report.page.suite_data import SuiteData
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan

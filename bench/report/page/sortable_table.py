@@ -7,12 +7,13 @@ A target is the id of the part of the page that opens when the word is clicked.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bench.leaderboard.answers import answer, surely_best
 from bench.leaderboard.board import AnyRow, Board, MeasuredRow, Section
 from bench.leaderboard.columns.column import Column
 from bench.leaderboard.columns.groups import PAGE
 from bench.leaderboard.columns.selection import headed
 from bench.leaderboard.stats.intervals import Estimate
-from bench.leaderboard.tables.layout import Part, arranged, surely_best
+from bench.leaderboard.tables.layout import Part, arranged
 
 
 @dataclass(frozen=True)
@@ -95,18 +96,22 @@ class Targets:
 def sortable_tables(board: Board, targets: Callable[[AnyRow], Targets]) -> list[SortableTable]:
     """A table for each section."""
     parts = arranged(board, tiers=True).parts
-    return [_table(*pair, targets) for pair in zip(board.sections, parts, strict=True)]
+    every = headed(PAGE, board.equilibrium)
+    pairs = zip(board.sections, parts, strict=True)
+    return [_table(section, part, every, targets) for section, part in pairs]
 
 
-def _table(section: Section, part: Part, targets: Callable[[AnyRow], Targets]) -> SortableTable:
+def _table(
+    section: Section, part: Part, every: list[Column], targets: Callable[[AnyRow], Targets]
+) -> SortableTable:
     (table,) = part.tables
     shown = [heading.head for heading in table.columns]
-    columns = [column for column in headed(PAGE) if column.head in shown]
+    columns = [column for column in every if column.head in shown]
     scale, winners = _scale(section), surely_best(section)
     return SortableTable(
         section=section,
         title=part.title,
-        verdict=_verdict(section),
+        verdict=answer(section),
         scale=scale,
         columns=columns,
         rows=[
@@ -148,19 +153,3 @@ def _whisker(row: AnyRow, scale: tuple[float, float]) -> Whisker | None:
     low, span = scale[0], (scale[1] - scale[0]) or 1.0
     places = [round(100 * (x - low) / span, 2) for x in (*_ends(acc), 100 * acc.mean)]
     return Whisker(places[0], places[2], places[1])
-
-
-def _verdict(section: Section) -> str:
-    """Who is best, as far as the seeds can tell."""
-    intervals = [(row.name, row.comparison.interval) for row in section.measured]
-    ranked = [(name, interval) for name, interval in intervals if interval]
-    first = [name for name, interval in ranked if interval.first == 1]
-    if len(ranked) < 2:
-        return ""
-    if winner := surely_best(section):
-        return f"{winner[0].name} is surely the best of {len(ranked)} rows."
-    if len(first) == 1:
-        return f"{first[0]} leads the {len(ranked)} rows, and is not surely above each of them."
-    if len(first) == len(ranked):
-        return f"None of the {len(ranked)} rows can be told from the best by these seeds."
-    return f"Not settled: {', '.join(first[:-1])} and {first[-1]} may each be the best."

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.base.files import is_file
+from bench.base.redaction import without_secrets
 from bench.errors import BenchError
 from bench.leaderboard import undecided_pairs
 from bench.leaderboard.board import Board, MeasuredRow
@@ -64,13 +65,17 @@ def gather(
         UsageError: the suite never ran here, or its plan cannot be read.
     """
     plan = store.find_plan(root, suite)
-    how = definition or plan.equilibrium
-    trace = SuiteTrace(plan, root, how, stale=stale)
+    return of_trace(SuiteTrace(plan, root, definition or plan.equilibrium, stale=stale))
+
+
+def of_trace(trace: SuiteTrace) -> SuiteData:
+    """All that a page says of a suite of which the records are read."""
+    plan = trace.plan
     rows = [trace.row(row) for row in trace.board.measured]
     return SuiteData(
         plan=plan,
         board=trace.board,
-        definition=how,
+        definition=trace.definition,
         records=list(trace.known.values()),
         warnings=trace.notes,
         question=_question(plan),
@@ -107,7 +112,7 @@ def _tail(log: str) -> str:
     """The last lines of a log; nothing of one that is not there."""
     if not log or not is_file(Path(log)):
         return ""
-    lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = without_secrets(Path(log).read_text(encoding="utf-8", errors="replace")).splitlines()
     if len(lines) > TAIL:
         lines = [f"... {len(lines) - TAIL:,} lines before", *lines[-TAIL:]]
     return "\n".join(lines)

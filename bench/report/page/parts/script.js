@@ -59,18 +59,20 @@ function apply() {
     row.hidden = !(
       words.every((word) => text.includes(word)) &&
       choices.every((select) => row.dataset[select.dataset.of] === select.value) &&
-      (!one("measured").checked || "measured" in row.dataset)
+      (!one("measured")?.checked || "measured" in row.dataset)
     );
   }
   for (const board of all(".board")) board.hidden = all("tbody tr", board).every((row) => row.hidden);
   const shown = rows.filter((row) => !row.hidden).length;
   say(shown === rows.length ? `${rows.length} rows` : `${shown} of ${rows.length} rows shown`);
 }
-filter.addEventListener("input", apply);
-filter.addEventListener("submit", (event) => event.preventDefault());
-filter.addEventListener("reset", () => setTimeout(apply));
-filter.hidden = false;
-apply();
+if (filter) {
+  filter.addEventListener("input", apply);
+  filter.addEventListener("submit", (event) => event.preventDefault());
+  filter.addEventListener("reset", () => setTimeout(apply));
+  filter.hidden = false;
+  apply();
+}
 
 // Provenance: what a link leads to is shown in a dialog; Esc closes it, and focus goes back.
 const dialog = one("source");
@@ -95,8 +97,8 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   behind(link);
 });
-dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
-dialog.addEventListener("close", () => opener?.focus());
+dialog?.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+dialog?.addEventListener("close", () => opener?.focus());
 all("a.from").forEach((link) => link.setAttribute("aria-haspopup", "dialog"));
 
 // A link into a closed part opens it; paper has every part open.
