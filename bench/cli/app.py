@@ -40,6 +40,7 @@ from bench.cli.report import report
 from bench.cli.run import run
 from bench.cli.schema import schema
 from bench.cli.show import show
+from bench.cli.site import site
 from bench.cli.status import status
 from bench.cli.streams import err, out
 from bench.cli.trace import trace
@@ -76,6 +77,7 @@ COMMANDS = {  # in the order of `bench --help`
     "compare": compare,
     "plot": plot,
     "report": report,
+    "site": site,
     "perf": perf,
 }
 for _name, _function in COMMANDS.items():

@@ -48,7 +48,7 @@ def data(
     """Write a working data set to start from; `bench list data` has it at once.
 
     As in `bench new data mine`. A folder of images, an npz or a parquet file needs none:
-    `bench show data folder`.
+    `show data folder` says how.
     """
     from bench.cli.new_data import TEMPLATE
     from bench.cli.new_estimator import write_plugin

@@ -11,6 +11,7 @@ from bench.planning.rows import build_rows
 from bench.registry import ESTIMATORS
 from bench.spec.composition import digest
 from bench.spec.plan import Plan, name_results
+from bench.spec.suite_file import read_question
 
 
 def plan(
@@ -41,6 +42,7 @@ def plan(
     rows, absent = place_claims(claims, rows, resolved.axes, find_built_labels(suite))
     return Plan(
         suite=name_results(Path(document.source), overrides),
+        question=read_question(Path(document.source)),
         source=document.source,
         source_digest=digest(document),
         overrides=overrides,

@@ -92,7 +92,8 @@ def _plan_question(path: Path, overrides: list[str], folder: Path) -> Question |
     except SuiteError:
         return None
     words = (*_words("plan", document, overrides), str(folder.resolve()))
-    return Question(words, (*inputs, *data, *claims))
+    asked = read_question(Path(document.source))
+    return Question(words, (*asked, *inputs, *data, *claims))
 
 
 def _words(kind: str, document: Document, overrides: list[str]) -> tuple[str, ...]:

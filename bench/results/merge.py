@@ -330,8 +330,8 @@ def _plan(root: Path, name: str) -> tuple[Plan | None, str]:
 
 def _same(ours: Plan, theirs: Plan) -> bool:
     """Do two plans mean the same, wherever their suite files and local plugins lie?"""
-    paths = {"source": theirs.source, "plugins": theirs.plugins}
-    return ours.model_copy(update=paths) == theirs
+    aside = {"source", "plugins", "question"}
+    return ours.model_copy(update={name: getattr(theirs, name) for name in aside}) == theirs
 
 
 def _made(record: Record) -> str:

@@ -144,6 +144,7 @@ class Plan(Frozen):
 
     schema_version: Literal[2] = 2
     suite: str
+    question: list[str] = []  # what it asks: the comment that heads its file, by lines
     source: str  # the suite file
     source_digest: str  # of what it says, overrides included, comments not
     overrides: list[str] = []

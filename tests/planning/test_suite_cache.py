@@ -77,8 +77,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     plans: list[Plan] = []
     make = planner.plan
 
-    def counted(*args: object) -> Plan:
-        plans.append(make(*args))  # pyright: ignore[reportArgumentType]
+    def counted(*args: object, **options: bool) -> Plan:
+        plans.append(make(*args, **options))  # pyright: ignore[reportArgumentType]
         return plans[-1]
 
     monkeypatch.setattr(planner, "plan", counted)

@@ -1,64 +1,15 @@
 """The page of `bench report` in Chromium: used as people use it, looked at as axe would."""
 
-import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import LEVELS, NAMELESS, PALE, SCOPELESS
 from samples import results
 
 from bench.report.page import write
-
-api = pytest.importorskip("playwright.sync_api", reason="no playwright")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
-QUIET = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--no-first-run"),
-)
-NAMELESS = """() => [...document.querySelectorAll("button, a, input, select, summary, svg[role]")]
-  .filter((e) => e.checkVisibility())
-  .filter((e) => !(e.getAttribute("aria-label") || e.labels?.[0]?.textContent.trim()
-                   || (!e.matches("input, select") && e.textContent.trim())))
-  .map((e) => e.outerHTML.slice(0, 100))"""
-SCOPELESS = """() => [...document.querySelectorAll("table")]
-  .filter((t) => !t.caption || !t.tHead || [...t.querySelectorAll("th")].some((th) => !th.scope))
-  .map((t) => t.outerHTML.slice(0, 100))"""
-LEVELS = """() => [...document.querySelectorAll("h1, h2, h3, h4")]
-  .filter((h) => !h.closest("dialog")).map((h) => Number(h.tagName[1]))"""
-PALE = """() => {
-  const parse = (c) => {
-    const [r, g, b, a = 1] = c.match(/[\\d.]+/g).map(Number);
-    return c.startsWith("color(") ? [255 * r, 255 * g, 255 * b, a] : [r, g, b, a];
-  };
-  const light = (c) => c.slice(0, 3).map((v) => v / 255)
-    .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const paper = (e) => {
-    for (; e; e = e.parentElement) {
-      const c = parse(getComputedStyle(e).backgroundColor);
-      if (c[3] > 0.99) return c;
-    }
-    throw new Error("no background");
-  };
-  const own = (e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
-  return [...document.querySelectorAll("body *")]
-    .filter((e) => !e.closest("svg") && own(e) && e.checkVisibility())
-    .map((e) => [light(parse(getComputedStyle(e).color)), light(paper(e)), e])
-    .filter(([a, b]) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5)
-    .map(([a, b, e]) => `${e.tagName}.${e.className} ${e.textContent.slice(0, 30)}`);
-}"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """One start of the browser for all tests here."""
-    with api.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +21,9 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def page(browser: Any, path: Path) -> Iterator[Any]:
+def page(chromium: Any, path: Path) -> Iterator[Any]:
     """The page, opened; it has said nothing and asked for nothing when the test is done."""
-    opened = browser.new_page(viewport={"width": 1400, "height": 900})
+    opened = chromium.new_page(viewport={"width": 1400, "height": 900})
     said: list[str] = []
     opened.on("console", lambda message: said.append(message.text))
     opened.on("pageerror", lambda error: said.append(str(error)))

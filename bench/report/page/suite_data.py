@@ -1,6 +1,7 @@
 """All that a page says of a suite, from what the results folder holds of it; nothing is drawn."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from bench.results.record import Record
 from bench.spec.choices import Definition
 from bench.spec.composition import compose, digest
 from bench.spec.plan import Plan
-from bench.spec.suite_file import read_question
+from bench.spec.suite_file import SHIPPED, read_question
 
 TAIL = 30  # last lines of a log that are shown
 
@@ -40,7 +41,7 @@ class SuiteData:
     definition: Definition  # of e and s
     records: list[Record]
     warnings: list[str]  # of the results folder's state
-    question: list[str]  # what the suite asks, if its file is still there
+    question: list[str]  # what the suite asks
     rows: list[RowTrace]  # of every measured row, in the board's order
     losses: list[LostCell]
     pairs: list[RowPair]  # that cannot be told apart
@@ -87,14 +88,16 @@ def of_trace(trace: SuiteTrace) -> SuiteData:
 
 
 def _question(plan: Plan) -> list[str]:
-    """What the suite's file asks, if it is this user's, still there, and says what it said."""
-    if not plan_owner.is_own(plan):
-        return []
-    try:
-        document = compose(Path(plan.source), plan.overrides)
-    except BenchError:
-        return []
-    return read_question(Path(document.source)) if digest(document) == plan.source_digest else []
+    """What the suite asks; an older plan does not say it, but a file that says the same does."""
+    if plan.question:
+        return plan.question
+    own = [Path(plan.source)] if plan_owner.is_own(plan) else []
+    for path in (*own, SHIPPED / f"{plan.suite.partition('@')[0]}.yaml"):
+        with suppress(BenchError):
+            document = compose(path, plan.overrides)
+            if digest(document) == plan.source_digest:
+                return read_question(Path(document.source))
+    return []
 
 
 def _losses(rows: Iterable[RowTrace]) -> list[LostCell]:

@@ -46,7 +46,7 @@ for (const head of all(".ranked thead th[data-about]")) {
   button.addEventListener("click", () => sort(head, name));
   head.replaceChildren(button);
 }
-all(".ranked thead th").filter((th) => th.textContent === "#").forEach((th) => th.setAttribute("aria-sort", "ascending"));
+all(".ranked:not(.grid) thead th").filter((th) => th.textContent === "#").forEach((th) => th.setAttribute("aria-sort", "ascending"));
 
 // Filtering: every word must be in the row, every choice be the row's.
 const filter = one("filter");

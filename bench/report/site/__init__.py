@@ -1,0 +1,1 @@
+"""`bench site`: many suites and results folders as one folder of pages that needs no server."""
