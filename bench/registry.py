@@ -25,6 +25,7 @@ from pydantic import ValidationError
 
 from bench.base.entry_points import find_entry_points
 from bench.base.file_states import file_digest, folder_states
+from bench.base.files import read_small, real_path
 from bench.base.local_modules import import_file
 from bench.base.python_files import (
     find_beside,
@@ -106,8 +107,8 @@ class Registry(Generic[P]):
 
     def add_folder(self, folder: Path) -> None:
         """Look for plugins in `folder`, too."""
-        if folder.resolve() not in self.folders:
-            self.folders.append(folder.resolve())
+        if real_path(folder) not in self.folders:
+            self.folders.append(real_path(folder))
 
     def origins(self) -> dict[str, Origin]:
         """Every name, sorted, and where it comes from. Imports no plugin."""
@@ -157,8 +158,8 @@ class Registry(Generic[P]):
         files = package_files(package) if package.name == top else {}
         others = [p for path in files.values() if path.suffix == ".py"
                   for p in follow_imports(path).items()]  # fmt: skip
-        own = {path.resolve() for path in files.values()}
-        return files | {module: path for module, path in others if path.resolve() not in own}
+        own = {real_path(path) for path in files.values()}
+        return files | {module: path for module, path in others if real_path(path) not in own}
 
     def distribution(self, name: str) -> str:
         """What distribution an entry point is of, and its version; empty of any other plugin."""
@@ -191,7 +192,7 @@ class Registry(Generic[P]):
 
     def local_folders(self) -> list[Path]:
         """List the folders, there or not, of the plugins that are neither shipped nor installed."""
-        folders = [Path(self.package).resolve(), *self.folders]
+        folders = [real_path(Path(self.package)), *self.folders]
         own = None if self.built_in else shipped(self.package)
         return [folder for folder in folders if folder != own]
 
@@ -323,7 +324,7 @@ def _kind(file: Path) -> str:
     backbone if it says `Backbone` or subclasses `ResNet`, else an estimator.
     """
     try:
-        text = file.read_bytes()
+        text = read_small(file)
     except OSError:
         return "Estimator"  # which cannot be imported, and is listed as such
     if b"DataSource" in text:
@@ -337,7 +338,7 @@ def _shared(files: list[Path]) -> set[Path]:
     codes: dict[Path, bytes] = {}
     for file in files:
         with suppress(OSError):
-            codes[file] = file.read_bytes()
+            codes[file] = read_small(file)
     used = {
         word
         for code in codes.values()

@@ -10,6 +10,8 @@ import os
 import time
 from pathlib import Path
 
+from bench.base.files import real_path
+
 SETTLED_S = 2.0  # clocks of file systems tick slowly
 MAX_FILES = 2000  # files and folders in a folder that are looked at each time
 
@@ -39,7 +41,7 @@ def file_state(path: Path) -> str | None:
     if _is_later(status, time.time()):
         return None  # the next write may have the same time
     times = f"{status.st_mtime_ns} {status.st_ctime_ns}"
-    return f"{path.resolve()} {status.st_size} {times} {status.st_ino}"
+    return f"{real_path(path)} {status.st_size} {times} {status.st_ino}"
 
 
 def folder_states(folder: Path) -> list[str] | None:

@@ -23,6 +23,11 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def real_path(path: Path) -> Path:
+    """Follow the links of a path as far as they lead; `Path.resolve` raises where they go round."""
+    return Path(os.path.realpath(path))
+
+
 def read_small(path: Path, most: int = SMALL, start: int = 0) -> bytes:
     """
     Read a file that may be anybody's, from byte `start` on: if it is a file, and not too long.
@@ -141,7 +146,7 @@ def write_output(path: Path, content: bytes) -> Path:
     if path.exists() and not path.is_file():
         message = f"cannot write `{path}`: it is there and no file; name another"
         raise EnvironmentProblem(message)
-    write_file(path.resolve(), content)
+    write_file(real_path(path), content)
     return path
 
 

@@ -16,6 +16,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
+from bench.base.files import read_small, real_path
 from bench.base.python_files import LIBRARY, find_beside, is_installed, list_imports
 
 
@@ -25,8 +26,10 @@ def import_file(file: Path) -> ModuleType:
 
     Raises:
         ImportError: what lies beside it has the name of another module that is imported.
+        OSError: it is no file, but a pipe or device, of which a read might never end.
         Exception: whatever the file raises.
     """
+    read_small(file)
     folder = hashlib.sha256(str(file.parent).encode(errors="surrogateescape")).hexdigest()[:8]
     name = f"bench_local.{file.parent.name}_{folder}.{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file)
@@ -108,7 +111,7 @@ def _refuse_other_neighbours(file: Path) -> None:
         got = getattr(sys.modules.get(top), "__file__", None)
         if not (beside and got) or top in LIBRARY or is_installed(Path(got)):
             continue
-        if Path(got).resolve() != beside.resolve():
+        if real_path(Path(got)) != real_path(beside):
             message = (
                 f"`{top}` is {got} and not the file beside it; rename that, or write "
                 f"`from .{top} import ...`"

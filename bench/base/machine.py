@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bench.base import cgroup
+from bench.base.files import real_path
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's numbers of what mallopt sets
 MARK = ".doctor-"  # how what is written to try a disk begins
@@ -76,7 +77,7 @@ def file_system(path: Path) -> str:
     for line in _text("/proc/self/mountinfo").splitlines():
         before, _, after = line.partition(" - ")
         kinds[before.split()[4].replace("\\040", " ")] = after.split()[0]
-    resolved = path.resolve()
+    resolved = real_path(path)
     return next((kinds[p] for p in map(str, (resolved, *resolved.parents)) if p in kinds), "disk")
 
 

@@ -16,6 +16,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
+from bench.base.files import read_small, real_path
 from bench.shipped import HOME
 
 # level of dots, module, names that are imported from it
@@ -99,12 +100,12 @@ def _installed() -> tuple[Path, ...]:
     keys = ("stdlib", "platstdlib", "purelib", "platlib")
     folders = [sysconfig.get_path(key) for key in keys]
     folders += [*site.getsitepackages(), site.getusersitepackages()]
-    return tuple(Path(folder).resolve() for folder in folders)
+    return tuple(real_path(Path(folder)) for folder in folders)
 
 
 def is_installed(path: Path) -> bool:
     """Is a file a library's, and not somebody's own or a shipped plugin?"""
-    real = path.resolve()
+    real = real_path(path)
     ours = (shipped("estimators"), shipped("backbones"))
     if any(real.is_relative_to(home) for home in ours):
         return False
@@ -114,7 +115,7 @@ def is_installed(path: Path) -> bool:
 def _imported(path: Path, package: tuple[str, ...], beside: Path) -> Iterator[tuple[str, Path]]:
     """Name and file of each module of somebody's own that a file imports itself."""
     try:
-        code = path.read_bytes()
+        code = read_small(path)
     except OSError:
         return
     for level, module, names in list_imports(code):

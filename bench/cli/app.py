@@ -46,7 +46,7 @@ from bench.cli.streams import err, out
 from bench.cli.trace import trace
 from bench.cli.verify import verify
 from bench.cli.work import work
-from bench.errors import BenchError, Detached, UsageError
+from bench.errors import BenchError, Detached, EnvironmentProblem, UsageError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 COMMANDS = {  # in the order of `bench --help`
@@ -137,10 +137,13 @@ def main() -> None:
         _exit_with(str(left), left.exit_code)
     except BrokenPipeError:  # the reader of a pipe went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except Exception:  # what a C module makes of a signal
-        if (stopped := signals.raised()) is None:
+    except Exception as error:  # what a C module makes of a signal, or a disk of a file
+        if (stopped := signals.raised()) is not None:
+            _exit_with(str(stopped), stopped.exit_code)
+        if not (isinstance(error, OSError) and error.filename and error.strerror):
             raise
-        _exit_with(str(stopped), stopped.exit_code)
+        message = f"error: `{error.filename}` cannot be used: {error.strerror}"
+        _exit_with(message, EnvironmentProblem.exit_code)
     finally:
         signals.deafen()
 

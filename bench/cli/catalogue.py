@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from bench.base.answer_cache import Question, keep, recall, remembered
+from bench.base.files import real_path
 from bench.base.python_files import shipped
 from bench.base.text import suggest
 from bench.errors import BenchError, DataError, PluginError, UsageError
@@ -191,7 +192,7 @@ def describe_data_set(name: str, folder: Path | None) -> str:
         first = _describe_data(kind).split("\n")[0]
         return f"{first} ({', '.join(f'{key}: ...' for key in needed)})"
     source = parameters.build(kind, name, [])
-    question = Question(("data", name, str(home.resolve())), source.state(home))
+    question = Question(("data", name, str(real_path(home))), source.state(home))
     if question.inputs is None or not DATA.origins()[name].built_in:
         return _summary(load(name, source, home))
     return remembered(question, lambda: _summary(load(name, source, home)))

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bench.base.console import print_text
+from bench.base.files import real_path
 from bench.cli import completion
 from bench.cli.completion import offering
 from bench.cli.options import AllowStale, Correction, Equilibrium, Format, Style
@@ -68,6 +69,6 @@ def _check_sides(roots: list[Path], suites: list[str]) -> None:
             "in `bench compare table3 --results A --results B`"
         )
         raise UsageError(message)
-    if len(roots) > 1 and (len(suites) > 1 or len({root.resolve() for root in roots}) != 2):
+    if len(roots) > 1 and (len(suites) > 1 or len({real_path(root) for root in roots}) != 2):
         message = f"two folders and one suite, not {len(roots)} folders and {len(suites)} suites"
         raise UsageError(message)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.base.console import print_text
+from bench.base.files import real_path
 from bench.cli.options import (
     AllowStale,
     Correction,
@@ -59,6 +60,6 @@ def _warn_if_changed(plan: "Plan", suite: Path, overrides: list[str]) -> None:
         return  # its results can be read without it
     if digest(document) != plan.source_digest:
         text = f"{document.source} changed since it ran; this is the table of that run"
-        if Path(document.source).resolve() != Path(plan.source).resolve():
+        if real_path(Path(document.source)) != real_path(Path(plan.source)):
             text = f"this is the table of {plan.source}; {document.source} says otherwise"
         print_text(err, f"note: {text}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.base.console import print_text
-from bench.base.files import write_file
+from bench.base.files import real_path, write_file
 from bench.base.text import count
 from bench.errors import EmptyMatch, UsageError
 from bench.execution import display, journal
@@ -305,7 +305,7 @@ def _refuse_namesake(plan: Plan, root: Path) -> None:
         other = Path(store.find_plan(root, plan.suite).source)
     except UsageError:  # damaged: nothing to keep
         return
-    if other.is_file() and other.resolve() != Path(plan.source).resolve():
+    if other.is_file() and real_path(other) != real_path(Path(plan.source)):
         message = (
             f"`{root}` holds the table of `{other}`, another suite named {plan.suite}; "
             "rename one, or give another --results"

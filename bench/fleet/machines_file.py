@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bench.base.files import is_file
+from bench.base.files import is_file, real_path
 from bench.base.plain_data import KeyPath, as_mapping
 from bench.base.text import suggest
 from bench.base.user_folders import config_folder
@@ -141,7 +141,7 @@ def _files(suite: Path | None) -> list[Path]:
     with suppress(RuntimeError):  # a user without a home
         folders.append(config_folder())
     paths = [folder / FILE for folder in folders]
-    return [*{path.resolve(): path for path in reversed(paths) if is_file(path)}.values()][::-1]
+    return [*{real_path(path): path for path in reversed(paths) if is_file(path)}.values()][::-1]
 
 
 def _read(path: Path) -> Document:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.base.collector import held_back
-from bench.base.files import is_file
+from bench.base.files import is_file, real_path
 from bench.base.text import suggest
 from bench.errors import SuiteError, UsageError
 from bench.leaderboard import compare, sequential
@@ -98,7 +98,7 @@ def name_of(root: Path, suite: Path, overrides: Iterable[str] = ()) -> str:
     except UsageError:  # whoever asks for it says so
         return name
     other = Path(plan.source)
-    if not is_file(other) or other.resolve() == suite.resolve():
+    if not is_file(other) or real_path(other) == real_path(suite):
         return name
     if _digest(suite, overrides) != plan.source_digest:
         message = (

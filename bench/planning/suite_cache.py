@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bench.base.answer_cache import Question, keep, recall, remembered
+from bench.base.files import real_path
 from bench.base.plain_data import as_mapping
 from bench.base.yaml_document import Document
 from bench.data.source import data_folder, named
@@ -91,14 +92,14 @@ def _plan_question(path: Path, overrides: list[str], folder: Path) -> Question |
         claims = _claims(suite, Path(document.source).parent)
     except SuiteError:
         return None
-    words = (*_words("plan", document, overrides), str(folder.resolve()))
+    words = (*_words("plan", document, overrides), str(real_path(folder)))
     asked = read_question(Path(document.source))
     return Question(words, (*asked, *inputs, *data, *claims))
 
 
 def _words(kind: str, document: Document, overrides: list[str]) -> tuple[str, ...]:
     """Say what is asked for; a later answer to the same words takes the place of this one."""
-    return (kind, str(Path(document.source).resolve()), *overrides)
+    return (kind, str(real_path(Path(document.source))), *overrides)
 
 
 def _inputs(document: Document, suite: Suite) -> tuple[str, ...] | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from bench.base.files import real_path
 from bench.base.text import count, suggest
 from bench.errors import UsageError
 from bench.registry import add_folders
@@ -209,9 +210,9 @@ def add_plugins(root: Path, plans: Iterable[Plan]) -> None:
 
     But nowhere in `root`: results may be anybody's, and nothing in them is run.
     """
-    home = root.resolve()
+    home = real_path(root)
     own = filter(plan_owner.is_own, plans)
-    folders = (Path(folder).resolve() for plan in own for folder in plan.plugins)
+    folders = (real_path(Path(folder)) for plan in own for folder in plan.plugins)
     add_folders(folder for folder in folders if not folder.is_relative_to(home))
 
 

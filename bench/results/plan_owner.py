@@ -12,6 +12,7 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+from bench.base.files import real_path
 from bench.base.user_folders import data_folder
 from bench.spec.plan import Plan
 
@@ -39,6 +40,6 @@ def _path(plan: Plan) -> Path:
     Raises:
         RuntimeError: the user has no home.
     """
-    paths = [str(Path(name).resolve()) for name in (plan.source, *plan.plugins)]
+    paths = [str(real_path(Path(name))) for name in (plan.source, *plan.plugins)]
     named = json.dumps([plan.suite, *paths])
     return data_folder() / "plans" / hashlib.sha256(named.encode()).hexdigest()

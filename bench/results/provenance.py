@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.base.files import real_path
 from bench.base.python_files import is_installed
 from bench.base.redaction import words_without_secrets
 from bench.base.text import printable
@@ -111,7 +112,7 @@ def describe_plugins(cell: Cell) -> dict[str, PluginOrigin]:
         file = registry.file(ref.name) if ref else None
         if ref and origin and not origin.shipped:
             beside = registry.files_beside(ref.name).values()
-            paths = tuple(path.resolve() for path in (file, *beside)) if file else ()
+            paths = tuple(real_path(path) for path in (file, *beside)) if file else ()
             commit, dirty = _describe_repository(paths) if paths else ("", False)
             found[ref.name] = PluginOrigin(
                 distribution=origin.distribution, commit=commit, dirty=dirty

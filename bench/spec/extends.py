@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from bench.base.files import real_path
 from bench.base.plain_data import as_list, as_mapping
 from bench.base.yaml_document import Document
 from bench.spec.published import find_ledger
@@ -33,12 +34,12 @@ def _with_absolute_paths(data: dict[str, Any], home: Path) -> dict[str, Any]:
     """Name plugins and ledgers beside the base, in `home`, so that any suite finds them."""
     changed: dict[str, Any] = {}
     if folders := _words(data.get("plugins")):
-        changed["plugins"] = [str((home / str(folder)).resolve()) for folder in folders]
+        changed["plugins"] = [str(real_path(home / str(folder))) for folder in folders]
     ledgers = _words(data.get("published"))
-    if ledgers and home.resolve() != SHIPPED.resolve():
+    if ledgers and real_path(home) != real_path(SHIPPED):
         files = [find_ledger(str(name), home / "published") for name in ledgers]
         changed["published"] = [
-            str(file.with_suffix("").resolve()) if file else name
+            str(real_path(file.with_suffix(""))) if file else name
             for file, name in zip(files, ledgers, strict=True)
         ]
     return data | changed

@@ -7,7 +7,7 @@ The comment that heads a suite is its question.
 import itertools
 from pathlib import Path
 
-from bench.base.files import is_file
+from bench.base.files import is_file, real_path
 from bench.base.python_files import shipped
 from bench.base.text import suggest
 from bench.base.yaml_document import Document, read
@@ -53,11 +53,11 @@ def _with_bases(suite: Document, extended_by: tuple[Path, ...]) -> list[Document
     if not isinstance(name, str):
         return [suite]
     path = Path(suite.source)
-    seen = (*extended_by, path.resolve())
+    seen = (*extended_by, real_path(path))
     beside = [path.parent / name, path.parent / f"{name}.yaml"]
     try:
         base = find_suite(next((p for p in beside if is_file(p)), Path(name)))
-        if base.resolve() in seen:
+        if real_path(base) in seen:
             message = f"`{name}` extends this suite"
             raise SuiteError(message)
         return [suite, *_with_bases(_read(base), seen)]

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,34 @@ def test_an_encoding_that_lacks_a_sign_is_no_error(monkeypatch: pytest.MonkeyPat
     ascii_.seek(0)
 
     assert ascii_.read().startswith("power(p) = start + p? (end - start)")
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (("gc", "--results", "round"), 5, "`round/leases/merges` cannot be used: Too many levels"),
+        (("--plugins", "round", "list", "data"), 2, "--plugins: no folder `round`"),
+        (("verify", "--results", "round"), 2, "`round` is no results folder"),
+        (("plan", "round.yaml"), 2, "no suite at `round.yaml`"),
+    ],
+)
+def test_links_that_go_round_end_in_a_line(
+    ask: Bench,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    args: tuple[str, ...],
+    code: int,
+    message: str,
+) -> None:
+    """Whatever a link that leads to itself was given for, one line says so."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("round", "round.yaml"):
+        (tmp_path / name).symlink_to(name)
+    found, _, told = ask(*args)
+
+    assert found == code
+    assert message in told
+    assert "Traceback" not in told
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from fuzz.checkpoints import checkpoints
 from fuzz.fleet import machines, submissions
 from fuzz.images import cifar, idx, images
 from fuzz.journals import journals
+from fuzz.kept_files import copies, indexes
 from fuzz.leases import leases
 from fuzz.plugins import plugins
 from fuzz.records import names, plans, records, weights
@@ -33,4 +34,6 @@ TARGETS: dict[str, tuple[Target, int]] = {  # and how many inputs `make fuzz` ma
     "leases": (leases, 1_000),
     "machines": (machines, 2_000),
     "submissions": (submissions, 1_000),
+    "indexes": (indexes, 1_000),
+    "copies": (copies, 1_000),
 }

@@ -331,6 +331,24 @@ def test_an_edit_within_a_second_is_heard(tmp_path: Path, monkeypatch: pytest.Mo
     assert found == [1, 2]
 
 
+@pytest.mark.parametrize("what", ["a pipe", "/dev/zero", "itself", "a folder"])
+def test_what_is_no_file_is_broken(
+    registry: Registry[Estimator], tmp_path: Path, what: str
+) -> None:
+    """A pipe, a device, a folder or a circle of the name of a plugin is listed, and never read."""
+    path = tmp_path / "mine.py"
+    match what:
+        case "a pipe":
+            os.mkfifo(path)
+        case "a folder":
+            path.mkdir()
+        case _:
+            path.symlink_to(path if what == "itself" else what)
+
+    assert "mine" in registry.names()
+    assert "mine.py" in refused(registry, "mine")
+
+
 def test_a_file_that_was_broken_leaves_nothing_behind(
     registry: Registry[Estimator], tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from bench.base.files import real_path
 from bench.spec.cell import Cell
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
@@ -20,10 +21,10 @@ class Tracker:
     """Writes at once what it is told."""
 
     def __init__(self, folder: Path, suite: str) -> None:
-        place = quote(str(folder.resolve()))
+        place = quote(str(real_path(folder)))
         self.command = f"TRACKIO_DIR={place} trackio show --project {quote(suite)}"
         folder.mkdir(parents=True, exist_ok=True)
-        self.suite, self._storage = suite, _storage(folder.resolve())
+        self.suite, self._storage = suite, _storage(real_path(folder))
         self._parameters: dict[str, dict[str, Any]] = {}
 
     def begin(self, cell: Cell, parameters: Mapping[str, str | float]) -> None:
