@@ -34,6 +34,7 @@ def _beside_cells(plan: Plan) -> Iterator[str]:
         if row.differences:
             name = f"{row.label} x {row.backbone} x {row.wa}"
             yield f"{'own':>22}  {name}: {'; '.join(row.differences)}"
+    yield from _networks(plan)
     for failed, labels in plan.failed_checks.items():
         yield f"{'fails check':>22}  {', '.join(labels)}: {failed}"
     for note in plan.notes:
@@ -44,6 +45,19 @@ def _beside_cells(plan: Plan) -> Iterator[str]:
         claim = absent.claim
         name = f"{claim.method} x {claim.backbone} x {claim.wa}"
         yield f"{'published':>22}  {name}: {claim.acc:.2f}, {absent.reason}"
+
+
+def _networks(plan: Plan) -> Iterator[str]:
+    """Say what each network of a plan costs, once for each of its widths."""
+    costs = dict.fromkeys((row.backbone, row.wa, row.data, row.cost) for row in plan.rows)
+    for backbone, wa, data, cost in costs:
+        if cost:
+            macs = [f"{cost.binary_macs:,} binary"] if cost.binary_macs else []
+            macs.append(f"{cost.real_macs:,} real")
+            yield (
+                f"{'network':>22}  {backbone} x {wa}: {cost.parameters:,} parameters, "
+                f"{cost.bits(wa):,} bits; {' + '.join(macs)} MACs on {data.split(',')[0]}"
+            )
 
 
 def _whole_chain(cell: Cell, part: str) -> str:

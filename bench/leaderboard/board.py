@@ -14,6 +14,7 @@ from bench.leaderboard.stats.intervals import Estimate
 from bench.leaderboard.stats.pairwise import RankInterval
 from bench.results.record import Extras, Levels
 from bench.spec.choices import Correction, Definition
+from bench.spec.plan import NetworkCost
 from bench.spec.published import Claim
 
 REAL = "32/32"  # full precision: shown, never ranked
@@ -122,6 +123,7 @@ class MeasuredRow(BoardRow):
     seeds: SeedCounts
     resources: Resources
     network: NetworkFacts = NetworkFacts()
+    cost: NetworkCost | None = None  # None: of an older plan, or not known
     comparison: Comparison = Comparison()
     verdict: str = ""  # on the claim
     confounds: list[str] = field(default_factory=list[str])  # in what else it differs

@@ -141,6 +141,7 @@ def _row(measured: Measurements, row: Row, cells: list[Cell], timed_by: list[Cel
         ),
         resources=measured_resources(ended, measured.records_of(timed_by), measured.records),
         network=network_facts(cells, measured.records),
+        cost=row.cost,
         confounds=[*row.differences, *_unread(records)],
         cells=[cell.id for cell in cells],
         failed_checks=row.failed_checks,

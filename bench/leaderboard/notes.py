@@ -135,7 +135,8 @@ def cost_columns(rows: Iterable[AnyRow]) -> list[str]:
     rows = list(rows)
     noted = [column for column in COLUMNS if column.note]
     said = [column.note for column in noted if any(column.value(row) for row in rows)]
-    return ["; ".join(said or [noted[0].note])]
+    speed = [column.note for column in noted if column.key == "images_per_s"]
+    return ["; ".join(said or speed)]
 
 
 def not_tuned_yet(plan: Plan, known: Mapping[str, Record]) -> Iterator[str]:

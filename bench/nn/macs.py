@@ -35,14 +35,19 @@ class Cost:
 
 
 def count_cost(backbone: Backbone, *, binary: bool = True, task: Native | None = None) -> Cost:
-    """Count `backbone`, as a binary or as a real network, at `task` or its native one."""
+    """
+    Count `backbone`, as a binary or as a real network, at `task` or its native one.
+
+    Raises:
+        ValueError: it gives no logits (1, classes).
+    """
     image = backbone.only_image or (task or backbone.native).image
     task = (task or backbone.native)._replace(image=image)
     with torch.device("meta"), torch.no_grad():
         net = skeleton(backbone, task, binary=binary).eval()
         counter = FlopCounterMode(display=False)
         with counter:
-            net(torch.empty(1, task.channels, image, image))
+            check_logits(net(torch.empty(1, task.channels, image, image)), task.classes)
     found = binary_layers(net)
     counts = counter.get_flop_counts()
     flops = sum(sum(counts[f"{type(net).__name__}.{name}"].values()) for name, _ in found)
@@ -54,6 +59,14 @@ def count_cost(backbone: Backbone, *, binary: bool = True, task: Native | None =
         binary_macs=flops // 2,
         real_macs=(counter.get_total_flops() - flops) // 2,
     )
+
+
+def check_logits(logits: object, classes: int) -> None:
+    """Raise ValueError, unless these are the logits (1, classes) of one image."""
+    shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    if shape != (1, classes):
+        message = f"gives {shape} for an image, must be (1, {classes})"
+        raise ValueError(message)
 
 
 def skeleton(backbone: Backbone, task: Native, *, binary: bool = True) -> nn.Module:

@@ -16,10 +16,12 @@ from bench.planning import chains
 from bench.planning.axes import BackboneConfig, PluginConfig, Roles
 from bench.planning.combinations import Combination
 from bench.planning.fixed_options import fix_options
+from bench.planning.networks import Networks
 from bench.planning.resolved_suite import ResolvedSuite
 from bench.planning.widths import widths_of
 from bench.results import source_digest
 from bench.spec.cell import CORE, Cell, DataRef, Found, Parent, Recipe, Ref, Role, fewest_bits
+from bench.spec.plan import NetworkCost
 
 
 class CellBuilder:
@@ -35,6 +37,7 @@ class CellBuilder:
         self.loaded: dict[str, tuple[DataRef, Dataset | None]] = {}
         self.missing: dict[str, str] = {}  # why data sets cannot be read
         self.numerics = source_digest.numerics()
+        self.networks = Networks()
 
     def build(
         self, combination: Combination, roles: Roles, backbone: BackboneConfig, seeds: list[int]
@@ -108,7 +111,9 @@ class CellBuilder:
         refs: dict[Role, Ref] = {
             role: config.plugin.ref(config.name, config.digest) for role, config in roles.items()
         }
-        data, _ = self._load(place, backbone)
+        data, dataset = self._load(place, backbone)
+        if dataset and not roles:  # a teacher, or full precision
+            self.networks.cost(place, backbone, roles, dataset)
         options = fix_options(self.resolved.suite.binarization, roles)
         return Cell(
             core=CORE,
@@ -126,6 +131,14 @@ class CellBuilder:
     def load(self, combination: Combination, backbone: BackboneConfig) -> Dataset | None:
         """Load the data that a backbone trains on; what is raised is what `build` raises."""
         return self._load(("backbones", combination.backbone), backbone)[1]
+
+    def cost(
+        self, combination: Combination, roles: Roles, backbone: BackboneConfig
+    ) -> NetworkCost | None:
+        """What the network of a combination costs; None, if that is not known."""
+        place: KeyPath = ("backbones", combination.backbone)
+        _, dataset = self._load(place, backbone)
+        return self.networks.cost(place, backbone, roles, dataset) if dataset else None
 
     def why_missing(self, backbone: BackboneConfig) -> str:
         """Say why the data that a backbone trains on cannot be read; nothing if it can."""

@@ -1,8 +1,7 @@
 """
-What fails of the checks of a suite's plugins, looked at when it is planned.
+What fails of the checks of a suite's estimators, looked at when it is planned.
 
-An estimator is checked as `bench check --quick` does, at the parameters that the suite gives it; a
-backbone is built and called without memory, on the shape of the images that it is to train on.
+An estimator is checked as `bench check --quick` does, at the parameters that the suite gives it.
 Verdicts are kept by what the code says, so that a plugin is checked once. A stranger's estimator is
 checked in a process of its own, which it may end, or keep too long, without harm to the plan.
 """
@@ -16,26 +15,25 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
 
 from bench.base.answer_cache import Question, keep, recall
 from bench.base.child_processes import start_process
-from bench.data.dataset import Dataset
 from bench.nn.contract import Estimator
-from bench.nn.layers import Layers
-from bench.planning.axes import BackboneConfig, PluginConfig, Roles
+from bench.planning.axes import PluginConfig, Roles
 from bench.properties.check import check_estimator
-from bench.properties.claim import check_claim, tell
+from bench.properties.claim import tell
 from bench.registry import ESTIMATORS, add_folders
 from bench.results.source_digest import numerics
-from bench.spec.cell import Binarization
+
+T = TypeVar("T")
 
 LONGEST = 300  # characters of what is told of one
 PATIENCE_S = 60.0  # for the checks of one estimator, a start of Python and torch included
-_known: dict[tuple[str, ...], list[str]] = {}  # by what is asked and code, of this process
+_known: dict[tuple[str, ...], Any] = {}  # by what is asked and code, of this process
 
 
 class Checker:
@@ -51,11 +49,10 @@ class Checker:
     def __exit__(self, *_: object) -> None:
         self._end()
 
-    def failed(self, roles: Roles, backbone: BackboneConfig, data: Dataset) -> list[str]:
-        """Name each check of the plugins of a row that fails, and what is wrong."""
+    def failed(self, roles: Roles) -> list[str]:
+        """Name each check of the estimators of a row that fails, and what is wrong."""
         configs = {repr((c.name, c.plugin)): c for c in roles.values()}.values()
-        found = [failed for config in configs for failed in self._of_estimator(config)]
-        return [*found, *_of_backbone(backbone, data)]
+        return [failed for config in configs for failed in self._of_estimator(config)]
 
     def _of_estimator(self, config: PluginConfig) -> list[str]:
         """What fails of an estimator at its parameters, as it is kept, or checked now."""
@@ -67,7 +64,7 @@ class Checker:
             ours = origin is not None and origin.shipped
             return check(name, plugin) if ours else self._ask(name, params)
 
-        return _once(("checks", name, json.dumps(params, sort_keys=True)), config.digest, look)
+        return once(("checks", name, json.dumps(params, sort_keys=True)), config.digest, look)
 
     def _ask(self, name: str, params: dict[str, Any]) -> list[str]:
         """Have an estimator checked in the process of strangers' code."""
@@ -124,7 +121,7 @@ def _answer(line: Connection, folders: tuple[Path, ...]) -> None:
 
 def check(name: str, plugin: Estimator) -> list[str]:
     """Name each check of an estimator that fails, and what is wrong."""
-    with _own_generators():
+    with own_generators():
         try:
             report = check_estimator(plugin, quick=True)
         except (Exception, SystemExit) as error:  # whatever a stranger's code does
@@ -132,8 +129,15 @@ def check(name: str, plugin: Estimator) -> list[str]:
     return [_told(name, each.name, each.detail) for each in report.checks if not each.ok]
 
 
-def _once(words: tuple[str, ...], digest: str, look: Callable[[], list[str]]) -> list[str]:
-    """What is wrong with the code of that digest: as it is kept, or as it is found now."""
+def once(words: tuple[str, ...], digest: str, look: Callable[[], T]) -> T:
+    """
+    What is found of the code of that digest: as it is kept, or as it is found now.
+
+    Args:
+        words: what is asked.
+        digest: of the plugin's code; nothing: it cannot be told when that changes.
+        look: finds it, as JSON can hold it.
+    """
     key = (*words, digest)
     if key not in _known:
         made_by = (digest, *(f"{k} {v}" for k, v in sorted(numerics().items())))
@@ -146,36 +150,12 @@ def _once(words: tuple[str, ...], digest: str, look: Callable[[], list[str]]) ->
     return _known[key]
 
 
-def _of_backbone(backbone: BackboneConfig, data: Dataset) -> list[str]:
-    """What is wrong with a network for such images, if it cannot be built or called."""
-    name, params = backbone.name, backbone.plugin.ref(backbone.name).params
-    images = f"{data.shape} {data.num_classes}"
-    words = ("takes images", name, json.dumps(params, sort_keys=True), images)
-    if not backbone.digest:
-        return _call_backbone(backbone, data)
-    return _once(words, backbone.digest, lambda: _call_backbone(backbone, data))
-
-
-def _call_backbone(backbone: BackboneConfig, data: Dataset) -> list[str]:
-    def forward(plugin: Any) -> tuple[str, str]:
-        with torch.device("meta"):
-            net = plugin.build(data.num_classes, data.shape[0], Layers(None, Binarization()))
-            logits = net.eval()(torch.empty(2, *data.shape))
-        shape = tuple(logits.shape)
-        wrong = shape != (2, data.num_classes)
-        return (f"gives {shape} for 2 images of {data.num_classes} classes" if wrong else ""), ""
-
-    with _own_generators():
-        found = check_claim("it takes the images", forward, backbone.plugin)
-    return [] if found.ok else [_told(backbone.name, found.name, found.detail)]
-
-
 def _told(name: str, check: str, detail: str) -> str:
     return f"{name}: {check}: {' '.join(detail.split())}"[:LONGEST]
 
 
 @contextmanager
-def _own_generators() -> Generator[None, None, None]:
+def own_generators() -> Generator[None, None, None]:
     """Leave the global random generators as they were, and cuDNN's choice of algorithms."""
     states = random.getstate(), np.random.get_state(), torch.backends.cudnn.deterministic  # noqa: NPY002
     try:

@@ -43,7 +43,10 @@ def build_rows(resolved: ResolvedSuite, folder: Path, *, unseen: bool = False) -
     """
     with Checker() as checker:
         builder = _RowBuilder(resolved, folder, checker, unseen=unseen)
-        return Rows(*_build_rows(resolved, builder), builder.cells.notes)
+        built, left_out = _build_rows(resolved, builder)
+        if wrong := builder.cells.networks.problems:
+            raise SuiteError(resolved.document.report(wrong))
+        return Rows(built, left_out, builder.cells.notes)
 
 
 def _build_rows(resolved: ResolvedSuite, builder: "_RowBuilder") -> tuple[list[Row], list[LeftOut]]:
@@ -103,7 +106,8 @@ class _RowBuilder:
             usual=_usual(cells[0], self.axes.backbones[combination.backbone]),
             trials=self.trials.build(combination, roles, backbone, seeds) if self.trials else [],
             fixes=fixed_options(roles),
-            failed_checks=self.checker.failed(roles, backbone, dataset) if dataset else [],
+            failed_checks=self.checker.failed(roles) if dataset else [],
+            cost=self.cells.cost(combination, roles, backbone),
             missing=self.cells.why_missing(backbone),
         )
 

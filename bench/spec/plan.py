@@ -11,12 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from bench.base.text import CONTROLS
 from bench.base.validation import Frozen
 from bench.errors import PluginError, SuiteError
-from bench.spec.cell import WA, Cell, Recipe, Ref, Role
+from bench.spec.cell import REAL_BITS, WA, Cell, Recipe, Ref, Role, bits_by_role
 from bench.spec.choices import Definition
 from bench.spec.published import Claim
 
@@ -71,6 +71,20 @@ class Usual(Frozen):
     recipe: Recipe
 
 
+class NetworkCost(Frozen):
+    """What one network and one image of its data cost."""
+
+    parameters: NonNegativeInt
+    binary_weights: NonNegativeInt  # those of layers that are binary
+    binary_macs: NonNegativeInt  # multiply-accumulates of these layers
+    real_macs: NonNegativeInt  # of all others
+
+    def bits(self, wa: WA) -> int:
+        """Size of all parameters in bits: those of binary layers as `wa` says, 32 of others."""
+        weights = bits_by_role(wa).get("W", REAL_BITS)
+        return weights * self.binary_weights + REAL_BITS * (self.parameters - self.binary_weights)
+
+
 class Row(Frozen):
     """One line of the leaderboard: cells that differ in the seed alone."""
 
@@ -88,6 +102,7 @@ class Row(Frozen):
     fixes: dict[str, Any] = {}  # options of binary layers that its method decides
     usual: Usual | None = None  # None: it trains as the suite says
     failed_checks: list[str] = []  # what its plugins do not keep, as `bench check` finds it
+    cost: NetworkCost | None = None  # None: of an older plan, or not known
     missing: str = ""  # why its data cannot be read; then its cells can be looked at alone
 
     @property

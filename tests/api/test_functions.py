@@ -94,7 +94,7 @@ def test_a_board_is_the_command_s(measured: Path, ask: Ask) -> None:
 
     assert found.complete
     heads, *lines = printed.splitlines()
-    assert heads.split(",") == [*found.frame().columns, "correction", "alpha"]
+    assert heads.split(",") == [*found.frame().columns, "correction", "alpha", "equilibrium"]
     assert len(lines) == len(found.frame()) == 2
     assert found._repr_markdown_() == found.text("md")  # pyright: ignore[reportPrivateUsage]
     assert found.text("csv") == printed

@@ -20,7 +20,7 @@ from bench.leaderboard.tables import latex, layout, render, terminal
 from bench.results import store
 from bench.results.record import Record
 from bench.spec.cell import Ref
-from bench.spec.plan import Plan
+from bench.spec.plan import NetworkCost, Plan
 from bench.spec.plan import Row as Planned
 
 Mine: TypeAlias = tuple[Planned, list[Record]]
@@ -151,7 +151,9 @@ def test_a_throughput_beyond_reason_has_no_ratio(ours: float, ste: float) -> Non
 
 def test_every_format_has_the_costs() -> None:
     """Columns of tables, fields of CSV and JSON, macros of LaTeX; kJ where something has it."""
-    found = board(row_of("ste", [100]), row_of("mine", [50], {"energy_j": 1234.0}))
+    cost = NetworkCost(parameters=5000, binary_weights=4000, binary_macs=10**7, real_macs=700)
+    mine, records = row_of("mine", [50], {"energy_j": 1234.0})
+    found = board(row_of("ste", [100]), (mine.model_copy(update={"cost": cost}), records))
     bare = board(row_of("ste", [100]), row_of("mine", [50]))
     frame = pd.read_csv(io.StringIO(render.text(found, "csv"))).set_index("label")
     rows = json.loads(render.text(found, "json"))["sections"][0]["lines"]
@@ -160,7 +162,10 @@ def test_every_format_has_the_costs() -> None:
     assert {x["label"]: x["step_ratio"] for x in rows} == {"ste": 1, "mine": 2}
     for text in (render.text(found, "md"), render.text(found, "html"), render.text(found, "tex")):
         assert all(column.head in text for column in headed(("cost",), "paper"))
-    assert "kJ" not in render.text(bare, "md")
+    network = ["parameters", "size_bits", "binary_macs", "real_macs"]
+    assert frame.loc["mine", network].tolist() == [5000, 4000 + 32 * 1000, 10**7, 700]
+    assert "| 5k | 36k | 10M | 700 |" in render.text(found, "md")
+    assert not {"kJ", "MACs"} & {*re.findall(r"\w+", render.text(bare, "md"))}
     assert {r"\newcommand{\benchMineResnetTwoZeroOneOneStep}{2.00}",
             r"\newcommand{\benchMineResnetTwoZeroOneOnePeak}{500}",
             r"\newcommand{\benchMineResnetTwoZeroOneOneEnergy}{1.23}"} <= {

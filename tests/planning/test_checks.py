@@ -8,12 +8,12 @@ import pytest
 from rich.console import Console
 
 from bench.base import answer_cache
-from bench.errors import PluginError
+from bench.errors import PluginError, SuiteError
 from bench.execution.request import RunRequest, prepare
 from bench.leaderboard.ranking import rank
 from bench.leaderboard.tables import render
 from bench.leaderboard.tables.formats import TableFormat
-from bench.planning import checks, planner
+from bench.planning import checks, networks, planner
 from bench.spec.plan import Plan
 
 pytestmark = pytest.mark.checks
@@ -42,17 +42,32 @@ class Net(Backbone):
     def build(self, num_classes, channels, layers):
         return layers.conv(channels, num_classes, 3, groups=1, dilation=2)
 """
+SHY = """
+import torch
+from bench.plugin import Backbone, Network
+
+
+class Sum(torch.nn.Module):
+    def forward(self, x):
+        return x * float(x.sum() > 0)
+
+
+class Shy(Backbone):
+    def build(self, num_classes, channels, layers):
+        return Network(Sum(), torch.nn.Flatten(), torch.nn.LazyLinear(num_classes))
+"""
 FAILS = (
     "half: slope is the derivative of value: W, p = 0.0, z = 0: slope 0.5, difference quotient 1"
 )
 
 
 def planned(folder: Path, suite: str, body: str = "pass") -> Plan:
-    """The plan of the tiny suite, changed, with two plugins beside it."""
+    """The plan of the tiny suite, changed, with plugins beside it."""
     home = folder / "plugins"
     home.mkdir(exist_ok=True)
     (home / "half.py").write_text(HALF.format(body=body), encoding="utf-8")
     (home / "net.py").write_text(NET, encoding="utf-8")
+    (home / "shy.py").write_text(SHY, encoding="utf-8")
     path = folder / "tiny.yaml"
     path.write_text(f"{suite}\nplugins: [./plugins]\n", encoding="utf-8")
     return planner.plan(path)
@@ -107,12 +122,40 @@ def test_code_that_ends_its_process_harms_no_plan(
 def test_a_network_that_cannot_be_built_is_told_before_it_trains(
     tiny: Path, tmp_path: Path
 ) -> None:
-    """A backbone is built and called on images of its data when it is planned."""
-    suite = tiny.read_text("utf-8").replace("resnet20: {width: 2}", "net: {}")
-    failed = planned(tmp_path, suite).failed_checks
+    """A backbone is built and called on images of its data when it is planned: all errors stand."""
+    suite = tiny.read_text("utf-8").replace("resnet20: {width: 2}", "net: {}\n  mobile: {width: 2}")
+    suite = suite.replace("[ste, reste]", "[ste, bwnh]").replace("wa: [1/1]", "wa: [1/32, 32/32]")
+    with pytest.raises(SuiteError) as caught:
+        planned(tmp_path, suite)
 
-    (told,) = failed
-    assert told.startswith("net: it takes the images: raises TypeError: ")
+    lines = [line.removeprefix(str(tmp_path)) for line in str(caught.value).splitlines()]
+    images = "cannot be built for images of 8x8x1, 10 classes"
+    assert lines == [
+        f"/tiny.yaml:4:3: backbones.net: {images}: gives (1, 10, 8, 8) for an image, "
+        "must be (1, 10)",
+        f"/tiny.yaml:5:3: backbones.mobile: {images}: WatchingConv2d, this method's convolution, "
+        "has no groups",
+    ]
+
+
+def test_what_networks_cost_is_planned(tiny: Path, tmp_path: Path) -> None:
+    """Each row has the cost of its network and images, but of one that needs memory to run."""
+    suite = tiny.read_text("utf-8").replace(
+        "resnet20: {width: 2}", "resnet20: {width: 2}\n  shy: {}"
+    )
+    binary, real, shy, _ = planned(
+        tmp_path, suite.replace("wa: [1/1]", "wa: [1/1, 32/32]").replace("[ste, reste]", "[ste]")
+    ).rows
+    weights = 9 * (6 * 2 * 2 + 2 * 4 + 5 * 4 * 4 + 4 * 8 + 5 * 8 * 8)
+
+    assert binary.cost
+    assert real.cost
+    assert binary.cost.binary_weights == weights
+    assert binary.cost.bits("1/1") == weights + 32 * (binary.cost.parameters - weights)
+    assert real.cost.bits("32/32") == 32 * real.cost.parameters
+    assert real.cost.binary_macs == 0
+    assert real.cost.real_macs == binary.cost.real_macs + binary.cost.binary_macs
+    assert shy.cost is None
 
 
 def test_a_verdict_is_kept(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +164,8 @@ def test_a_verdict_is_kept(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answer_cache, "STARTED", math.inf)  # plugins of other tests are younger
     monkeypatch.setattr(checks, "_known", {})
     monkeypatch.setattr(checks, "check", lambda name, _: asked.append(name) or ["it fails"])
-    monkeypatch.setattr(checks, "_call_backbone", lambda net, _: asked.append(net.name) or [])
+    look = networks._look  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(networks, "_look", lambda net: asked.append(net.backbone.name) or look(net))
     first = planner.plan(tiny)
     monkeypatch.setattr(checks, "_known", {})  # as another process has it
     second = planner.plan(tiny)

@@ -1,10 +1,68 @@
-"""The columns of what a row cost: time, memory, energy."""
+"""The columns of what a network takes, and of what its row cost: time, memory, energy."""
+
+from collections.abc import Callable
+from typing import Any
 
 from bench.leaderboard import resources
+from bench.leaderboard.board import AnyRow
 from bench.leaderboard.columns.column import Column
 from bench.leaderboard.columns.values import of_measured, reasons
 
+
+def _of_network(name: str) -> Callable[[AnyRow], Any]:
+    return of_measured(lambda row: getattr(row.cost, name) if row.cost else None)
+
+
+def _short(number: float) -> str:
+    """Three digits of a count, and its thousands, millions or billions: 269,850 is 270k."""
+    for power, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= 0.9995 * power:
+            return f"{number / power:.3g}{unit}"
+    return str(number)
+
+
 COSTS: list[Column] = [
+    Column(
+        key="parameters",
+        value=_of_network("parameters"),
+        group="cost",
+        head="param.",
+        write=_short,
+        optional=True,
+        about="Parameters of the network, those of a method that it trains beside not counted.",
+        macro="Parameters",
+    ),
+    Column(
+        key="size_bits",
+        value=of_measured(lambda row: row.cost.bits(row.wa) if row.cost else None),
+        group="cost",
+        head="bits",
+        write=_short,
+        optional=True,
+        about="Size of these parameters: weights of binary layers at the bits of W, others at 32.",
+        macro="Bits",
+    ),
+    Column(
+        key="binary_macs",
+        value=_of_network("binary_macs"),
+        group="cost",
+        head="MACs, binary",
+        write=_short,
+        optional=True,
+        note="MACs: multiply-accumulates of an image, in layers that are binary and in all others",
+        about="Multiply-accumulates of an image in layers that are binary, each product once.",
+        macro="BinaryMacs",
+    ),
+    Column(
+        key="real_macs",
+        value=_of_network("real_macs"),
+        group="cost",
+        head="MACs, real",
+        write=_short,
+        optional=True,
+        about="Multiply-accumulates of an image in all other layers.",
+        macro="RealMacs",
+    ),
     Column(
         key="images_per_s",
         value=of_measured(lambda row: row.resources.images_per_s),
