@@ -1,14 +1,16 @@
 """The leaderboard of a suite that ran: `bench.board`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from bench.api.arguments import Overrides, spell_overrides
 from bench.api.recorded_cells import RecordList
 from bench.leaderboard import cell_table, saved
 from bench.leaderboard.board import Board
 from bench.leaderboard.tables import render
+from bench.leaderboard.tables.choice import TablePart
 from bench.results.cell_state import read_saved_states
 from bench.spec.choices import Correction, Definition
 from bench.spec.plan import Plan
@@ -54,18 +56,26 @@ class SuiteBoard:
         """Return the records of the suite's cells, with their curves and indicators."""
         return RecordList(self._lines)
 
-    def text(self, form: str = "md", style: str = "") -> str:
+    def text(
+        self,
+        form: str = "md",
+        style: str = "",
+        columns: Iterable[str] = (),
+        part: TablePart | Literal[""] = "",
+    ) -> str:
         """
         Return the tables as text.
 
         Args:
             form: md, tex, html, csv or json, as `bench leaderboard --format` has it.
             style: of a paper's table, as in `paper:table3`; empty: the board's own.
+            columns: keys of columns, as in `["acc", "n"]`; none: the format's own.
+            part: of LaTeX macros, table or notes; empty: all.
 
         Raises:
-            UsageError: no such format or style, or none for this board.
+            UsageError: no such format, style or column, or none for this board or format.
         """
-        return render.text(self.board, form, style)
+        return render.text(self.board, form, style, columns, part)
 
     @property
     def _lines(self) -> list[cell_table.CellLine]:

@@ -43,6 +43,7 @@ def compare(
     """
     from bench.leaderboard import saved
     from bench.leaderboard.tables import render
+    from bench.leaderboard.tables.choice import TableChoice
     from bench.results import diff
 
     folders = [word for word in words or [] if diff.is_results_folder(word)]
@@ -55,7 +56,7 @@ def compare(
     else:
         suite = names[0] if names else saved.shared(roots)
         board = saved.side_by_side(roots[0], roots[1], suite, equilibrium, stale=allow_stale)
-    render.render(board, form, out, style)
+    render.render(board, form, out, TableChoice(style))
     if form is TableFormat.CSV:  # which has no place for them
         for note in board.notes:
             print_text(err, f"note: {note}")

@@ -47,6 +47,13 @@ def suites(_: typer.Context) -> Iterable[str]:
     yield from sorted(path.name for path in Path().glob("*.yaml"))
 
 
+def columns(_: typer.Context) -> Iterable[str]:
+    """Keys of a leaderboard's columns."""
+    from bench.leaderboard.columns.selection import list_keys
+
+    return list_keys()
+
+
 def ledgers(_: typer.Context) -> Iterable[str]:
     return sorted(path.stem for path in (shipped("suites") / "published").glob("*.yaml"))
 

@@ -7,10 +7,12 @@ from bench.base.console import print_text
 from bench.base.files import real_path
 from bench.cli.options import (
     AllowStale,
+    Columns,
     Correction,
     Equilibrium,
     Format,
     Overrides,
+    Part,
     Results,
     Style,
     Suite,
@@ -29,6 +31,8 @@ def leaderboard(
     results: Results = Path("results"),
     form: Format = TableFormat.TERMINAL,
     style: Style = "",
+    columns: Columns = "",
+    part: Part = None,
     equilibrium: Equilibrium = None,
     correction: Correction = "holm",
     allow_stale: AllowStale = False,
@@ -36,15 +40,17 @@ def leaderboard(
     """Rebuild SUITE's table from what `bench run` left in the results folder; no torch needed.
 
     As in `bench leaderboard quickstart`, `bench leaderboard table3 --style paper:table3`, or
-    `bench leaderboard table1 --format tex > table.tex`, which a paper takes in as it is.
+    `bench leaderboard table1 --format tex --part table --columns acc,n > table.tex`.
     """
     from bench.leaderboard import saved
     from bench.leaderboard.tables import render
+    from bench.leaderboard.tables.choice import TableChoice
 
     name = saved.name_of(results, suite, overrides or [])
     plan, board, notes = saved.board(results, name, equilibrium, correction, stale=allow_stale)
     _warn_if_changed(plan, suite, overrides or [])
-    render.render(board, form, out, style)
+    chosen = tuple(key for key in columns.replace(",", " ").split())
+    render.render(board, form, out, TableChoice(style, chosen, part or ""))
     if form is TableFormat.CSV:  # which has no place for them
         for note in notes:
             print_text(err, f"note: {note}")

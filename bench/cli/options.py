@@ -14,6 +14,7 @@ from bench.base.user_folders import keep_compiled
 from bench.cli import completion
 from bench.cli.completion import offering
 from bench.errors import UsageError
+from bench.leaderboard.tables.choice import TablePart
 from bench.leaderboard.tables.formats import TableFormat
 from bench.spec import choices
 
@@ -77,6 +78,18 @@ Style = Annotated[
     typer.Option(help="Columns and rows of a table of the ReSTE paper, as in paper:table3."),
 ]
 
+Columns = Annotated[
+    str,
+    typer.Option(
+        "--columns",
+        help="Only these columns, as in acc,n,published_percent; of rich, md, html and tex.",
+        autocompletion=offering(completion.columns),
+    ),
+]
+Part = Annotated[
+    TablePart | None,
+    typer.Option(help="Of tex, one part: macros for the preamble, table, or notes."),
+]
 Suite = Annotated[
     Path,
     typer.Argument(

@@ -3,8 +3,8 @@ From a plan and its records to ranked tables: `stats/`, `tables/`.
 
 Doors: answers, board, cell_table, cell_trace, columns.column, columns.groups, columns.selection,
 frame_files, per_layer, ranking, saved, sequential, stats.friedman, stats.intervals, stats.power,
-tables.formats, tables.json, tables.layout, tables.render, tables.trace_text, trace, tuning,
-undecided_pairs.
+tables.choice, tables.formats, tables.json, tables.layout, tables.render, tables.trace_text, trace,
+tuning, undecided_pairs.
 
 Never: imports torch, or trains.
 """

@@ -100,10 +100,19 @@ def how_to_read(plan: Plan, definition: Definition, correction: Correction) -> I
         )
     for failed, labels in plan.failed_checks.items():
         yield f"fails check: {', '.join(labels)}: {failed}"
+    yield from _formulas(plan.rows)
     yield from own_options(plan.rows)
     yield from _tuning(plan)
     claims = [row.claim for row in plan.rows if row.claim] + [a.claim for a in plan.absent]
     yield from _published(claims)
+
+
+def _formulas(rows: Iterable[Row]) -> Iterator[str]:
+    """Which formulas are told by people alone."""
+    found = [(row.label, i) for row in rows for i in row.roles.values() if i.has_f and i.formula]
+    alone = dict.fromkeys(label for label, info in found if info.compared is False)
+    if alone:
+        yield f"formula as printed, compared with no code: {', '.join(alone)}"
 
 
 def _tuning(plan: Plan) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from bench.nn.contract import Estimator, Surrogate
 from bench.planning.axes import PluginConfig, Roles
 from bench.properties import verdicts
+from bench.properties.check import read_printed
 from bench.spec.cell import Role
 from bench.spec.plan import Properties, RoleInfo
 
@@ -25,6 +26,7 @@ def _describe(config: PluginConfig, role: Role) -> RoleInfo:
         trained=trained,
         has_f=isinstance(plugin, Surrogate),
         aux=plugin.aux.strip("- "),
+        compared=isinstance(plugin, Surrogate) and read_printed(plugin) is not None,
     )
 
 

@@ -56,7 +56,7 @@ def check_estimator(estimator: Estimator, *, quick: bool = True) -> CheckReport:
     checks = _check_claims(estimator, quick=quick)
     if not isinstance(estimator, Surrogate):
         return CheckReport(checks, "", None, {}, [BACKWARD, FORMULA])
-    unchecked = [] if _read_formula(estimator) else [FORMULA]
+    unchecked = [] if read_printed(estimator) else [FORMULA]
     checks.append(check_claim("knob is one", lambda plugin: ("", describe_knob(plugin)), estimator))
     knob = checks.pop() if checks[-1].ok else checks[-1]
     judged: list[tuple[Properties, dict[Role, Properties]]] = []
@@ -89,7 +89,7 @@ def list_claims(estimator: Estimator, *, quick: bool) -> dict[str, Claim]:
             "slope is the derivative of value": _slope,
             "training multiplies by the slope": _backward,
         }
-        if _read_formula(estimator):
+        if read_printed(estimator):
             claims["value is the printed formula"] = _printed
     return claims
 
@@ -198,7 +198,7 @@ def _slope(surrogate: Surrogate) -> tuple[str, str]:
     return "", f"largest relative difference {worst:.1e}, {len(z)} values of z in [-3, 3]"
 
 
-def _read_formula(surrogate: Surrogate) -> Formula | None:
+def read_printed(surrogate: Surrogate) -> Formula | None:
     """The printed formula as arithmetic, if it is that, of quantities that have a number."""
     numbers = _numbers(surrogate)
     knob = surrogate.knob()
@@ -214,7 +214,7 @@ def _numbers(surrogate: Surrogate) -> dict[str, float]:
 
 def _printed(surrogate: Surrogate) -> tuple[str, str]:
     """Up to |z| = 1, for what a paper cuts beyond it does not always print."""
-    formula, f, knob = _read_formula(surrogate), surrogate.pure(), surrogate.knob()
+    formula, f, knob = read_printed(surrogate), surrogate.pure(), surrogate.knob()
     z = estimating_error.full_grid()
     z, worst = z[z.abs() <= 1], 0.0
     assert formula

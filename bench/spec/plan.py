@@ -50,6 +50,7 @@ class RoleInfo(Frozen):
     trained: Properties | None = None
     has_f: bool = True  # is it a function in place of sign's derivative, and nothing else?
     aux: str = ""  # what it has beside: module, loss, rule, stages, teacher
+    compared: bool | None = None  # does `bench check` compare its formula with its f?
 
 
 class Trial(Frozen):

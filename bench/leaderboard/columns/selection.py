@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from bench.base.text import suggest
+from bench.errors import UsageError
 from bench.leaderboard.columns.column import Column
 from bench.leaderboard.columns.groups import MACROS, Group
 from bench.leaderboard.columns.table import COLUMNS
@@ -17,6 +19,28 @@ def headed(groups: Iterable[Group], definition: Definition) -> list[Column]:
         for column in COLUMNS
         if column.group == group and column.head
     ]
+
+
+def list_keys() -> list[str]:
+    """The keys of the columns that people read."""
+    return [column.key for column in COLUMNS if column.head]
+
+
+def picked(keys: Iterable[str], definition: Definition) -> list[Column]:
+    """
+    The columns of these keys in their order, the rows' name first if it is not among them.
+
+    Raises:
+        UsageError: no column that people read has such a key.
+    """
+    keys = list(keys)
+    known = {column.key: column for column in COLUMNS if column.head}
+    for key in keys:
+        if key not in known:
+            message = f"no column `{key}`{suggest(key, known)}"
+            raise UsageError(message)
+    whole = ["name", *keys] if keys and "name" not in keys else keys
+    return [named(known[key], definition) for key in dict.fromkeys(whole)]
 
 
 def named(column: Column, definition: Definition) -> Column:

@@ -15,17 +15,19 @@ from bench.leaderboard.board import AnyRow, Board
 from bench.leaderboard.columns.table import COLUMNS
 from bench.leaderboard.stats.intervals import Estimate
 from bench.leaderboard.tables import paper
+from bench.leaderboard.tables.choice import TableChoice
 
 
-def write(board: Board, style: str = "") -> str:
+def write(board: Board, choice: TableChoice) -> str:
     """
     Every row of the board, or of a paper's table.
 
     Raises:
-        UsageError: no such style, or none for this board.
+        UsageError: no such style, none for this board, or columns or a part are asked for.
     """
-    if style:
-        return _text(_printed(board, style))
+    choice.refuse("csv", "part", "columns")
+    if choice.style:
+        return _text(_printed(board, choice.style))
     tests = {
         "correction": board.correction, "alpha": board.alpha, "equilibrium": board.equilibrium,
     }  # fmt: skip

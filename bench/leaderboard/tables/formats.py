@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from bench.leaderboard.board import Board
+    from bench.leaderboard.tables.choice import TableChoice
 
-Write: TypeAlias = "Callable[[Board, str], str]"  # a board, and a style or ""
+Write: TypeAlias = "Callable[[Board, TableChoice], str]"
 
 
 class TableFormat(StrEnum):

@@ -6,6 +6,7 @@ from html import escape
 from bench.base.text import printable
 from bench.leaderboard.board import Board
 from bench.leaderboard.tables import paper
+from bench.leaderboard.tables.choice import TableChoice
 from bench.leaderboard.tables.layout import Layout, Table, TextRow, arranged
 
 STYLE = """\
@@ -22,14 +23,17 @@ tbody:last-child { border-bottom: 2px solid #333 }
 ul { color: #555; padding-left: 1.2rem }"""
 
 
-def write(board: Board, style: str = "") -> str:
+def write(board: Board, choice: TableChoice) -> str:
     """
     A page of its own with one table per section.
 
     Raises:
-        UsageError: no such style, or none for this board.
+        UsageError: no such style or column, none for this board, or a part.
     """
-    return page(paper.layout(board, style) if style else arranged(board))
+    choice.refuse("html", "part")
+    if choice.style:
+        return page(paper.layout(board, choice.style))
+    return page(arranged(board, chosen=choice.columns))
 
 
 def page(layout: Layout) -> str:

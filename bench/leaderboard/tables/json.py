@@ -9,17 +9,19 @@ from bench.errors import UsageError
 from bench.leaderboard.answers import answers
 from bench.leaderboard.board import AnyRow, Board, Section
 from bench.leaderboard.columns.table import COLUMNS
+from bench.leaderboard.tables.choice import TableChoice
 from bench.leaderboard.trace import RowTrace
 
 
-def write(board: Board, style: str = "") -> str:
+def write(board: Board, choice: TableChoice) -> str:
     """
     The whole board.
 
     Raises:
-        UsageError: a style is asked for.
+        UsageError: a style, columns or a part are asked for.
     """
-    if style:
+    choice.refuse("json", "part", "columns")
+    if choice.style:
         message = "--format json is the whole board, it has no --style; csv has one"
         raise UsageError(message)
     text = json.dumps(_board(board), ensure_ascii=False, indent=1, default=dumped, allow_nan=False)

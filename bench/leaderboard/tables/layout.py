@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from bench.base.text import count
-from bench.leaderboard.answers import answers, surely_best, title
+from bench.leaderboard.answers import answer, answers, surely_best, title
 from bench.leaderboard.board import AnyRow, Board, MeasuredRow, Section
 from bench.leaderboard.columns.column import Column, ColumnKind, chance
 from bench.leaderboard.columns.groups import WHOLE, Groups
-from bench.leaderboard.columns.selection import headed
+from bench.leaderboard.columns.selection import headed, picked
 from bench.spec.choices import Definition
 
 LONGEST, GAP = 24, 3  # characters of a column before it is folded, and between two
@@ -57,8 +57,11 @@ class Table:
     def split(self, width: int) -> "list[Table]":
         """The columns in tables that fit `width` characters, the name's in each."""
         every = [[c.head, *(r.words[i] for r in self.rows)] for i, c in enumerate(self.columns)]
-        sizes = [min(LONGEST, max(map(len, words))) + GAP for words in every]
-        groups, used = [list[int]()], sizes[self.name]
+        return self.divide([min(LONGEST, max(map(len, words))) + GAP for words in every], width)
+
+    def divide(self, sizes: list[float] | list[int], width: float) -> "list[Table]":
+        """The columns, which are so wide, in tables that fit `width`, the name's in each."""
+        groups, used = [list[int]()], float(sizes[self.name])
         for i in (i for i in range(len(sizes)) if i != self.name):
             if used + sizes[i] > width and groups[-1]:
                 groups.append([])
@@ -88,6 +91,7 @@ class Part:
     caption: str
     tables: list[Table]
     notes: list[str]
+    answers: list[str] = field(default_factory=list[str])  # who is best of them
 
 
 @dataclass(frozen=True)
@@ -101,20 +105,32 @@ class Layout:
     notes: list[str] = field(default_factory=list[str])
 
 
-def arranged(board: Board, groups: tuple[Groups, ...] = (WHOLE,), *, tiers: bool = False) -> Layout:
+def arranged(
+    board: Board,
+    groups: tuple[Groups, ...] = (WHOLE,),
+    chosen: tuple[str, ...] = (),
+    *,
+    tiers: bool = False,
+) -> Layout:
     """
     The board, a part for each section.
 
     Args:
         groups: what each table of a part holds.
+        chosen: keys of columns, which one table of a part holds then, and no others.
         tiers: number the tiers in a column of their own, where no line can be drawn.
+
+    Raises:
+        UsageError: no such column.
     """
+    own = picked(chosen, board.equilibrium)
     parts = [
         Part(
             title(section),
             section.recipe,
-            [*_tables(section, groups, board.equilibrium, tiers)],
+            [*(_chosen(section, own) or _tables(section, groups, board.equilibrium, tiers))],
             notes(section),
+            [said] if (said := answer(section)) else [],
         )
         for section in board.sections
     ]
@@ -161,6 +177,15 @@ def footnotes(row: MeasuredRow) -> Iterator[str]:
         yield f"stale: {name}, {stale} of {planned}, {why}"
     for why, unlike in row.resources.unlike.items():
         yield f"step/STE of {name}: without {unlike} of {count(n, 'seed')}, {why}"
+
+
+def _chosen(section: Section, columns: list[Column]) -> list[Table]:
+    """The one table of the columns that were chosen; none if none were."""
+    if not columns:
+        return []
+    rows = section.rows if any(c.published for c in columns) else section.measured
+    headings = [Heading(c.head, c.kind, c.least) for c in columns]
+    return [Table(headings, [*_rows([*rows], columns, surely_best(section))])]
 
 
 def _tables(

@@ -5,17 +5,21 @@ from collections.abc import Iterator
 from bench.base.text import printable
 from bench.leaderboard.board import Board
 from bench.leaderboard.tables import paper
+from bench.leaderboard.tables.choice import TableChoice
 from bench.leaderboard.tables.layout import Layout, Table, TextRow, arranged
 
 
-def write(board: Board, style: str = "") -> str:
+def write(board: Board, choice: TableChoice) -> str:
     """
     One wide table per section, and the notes.
 
     Raises:
-        UsageError: no such style, or none for this board.
+        UsageError: no such style or column, none for this board, or a part.
     """
-    return text(paper.layout(board, style) if style else arranged(board, tiers=True))
+    choice.refuse("md", "part")
+    if choice.style:
+        return text(paper.layout(board, choice.style))
+    return text(arranged(board, chosen=choice.columns, tiers=True))
 
 
 def text(layout: Layout) -> str:

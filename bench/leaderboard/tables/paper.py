@@ -162,6 +162,7 @@ def layout(board: Board, name: str, *, whole: bool = False) -> Layout:
         caption=f"published: {claims[0].source}; ours: {_recipes(sections)}",
         tables=[_table(rows, style, whole=whole)],
         notes=list(chain.from_iterable(map(notes, sections))),
+        answers=answers(board),
     )
     return Layout(board.suite, [part], answers(board), summary(board), board.notes)
 

@@ -12,19 +12,20 @@ from bench.base.console import Sentence
 from bench.leaderboard.board import Board, MeasuredRow
 from bench.leaderboard.columns.groups import NARROW, STACKED, WHOLE
 from bench.leaderboard.tables import layout, paper
+from bench.leaderboard.tables.choice import TableChoice
 from bench.leaderboard.tables.layout import Layout, TextRow
 
 WIDTHS = {230: (WHOLE,), 90: STACKED, 0: NARROW}  # characters needed → groups of each table
 
 
-def table(board: Board, width: int, style: str = "") -> Group:
+def table(board: Board, width: int, choice: TableChoice | None = None) -> Group:
     """
     The board for a terminal of `width` characters.
 
     Raises:
-        UsageError: no such style, or none for this board.
+        UsageError: no such style or column, or none for this board.
     """
-    laid = _layout(board, width, style)
+    laid = _layout(board, width, choice or TableChoice())
     parts: list[Any] = [Sentence(answer, "bold") for answer in laid.answers]
     for part in laid.parts:
         title = f"{laid.title}: {part.title}"
@@ -39,9 +40,12 @@ def table(board: Board, width: int, style: str = "") -> Group:
     return Group(*parts, *(Sentence(f"· {note}", "dim") for note in laid.notes))
 
 
-def _layout(board: Board, width: int, style: str) -> Layout:
-    if style:
-        laid = paper.layout(board, style)
+def _layout(board: Board, width: int, choice: TableChoice) -> Layout:
+    if choice.style or choice.columns:
+        if choice.style:
+            laid = paper.layout(board, choice.style)
+        else:
+            laid = layout.arranged(board, (), choice.columns)
         parts = [replace(part, tables=part.tables[0].split(width)) for part in laid.parts]
         return replace(laid, parts=parts)
     groups = next(groups for needed, groups in WIDTHS.items() if width >= needed)

@@ -53,7 +53,7 @@ def test_people_read_it(board: Board) -> None:
         assert HEAD in (text := render.text(board, form))
         assert "0.375!" in text
     tex = render.text(board, "tex")
-    assert r"odd, \%" in tex
+    assert r"\shortstack[r]{odd,\\\%}" in tex
     assert r"\newcommand{\benchSteResnetTwoZeroOneOneOdd}{0.375!}" in tex
 
 

@@ -15,6 +15,7 @@ from bench.leaderboard.board import Comparison
 from bench.leaderboard.ranking import rank
 from bench.leaderboard.stats.pairwise import RankInterval
 from bench.leaderboard.tables import paper, render
+from bench.leaderboard.tables.choice import TableChoice
 from bench.spec import published
 from bench.spec.plan import Absent, Plan
 
@@ -125,7 +126,7 @@ def test_what_is_surely_best_is_bold() -> None:
 def test_a_style_fits_the_terminal(width: int, times: int) -> None:
     """One table, or several under each other, each with the names of its rows."""
     console = Console(width=width, record=True, file=io.StringIO())
-    render.render(board_of_ledger("table3"), "rich", console, "paper:table3")
+    render.render(board_of_ledger("table3"), "rich", console, TableChoice("paper:table3"))
     lines = console.export_text().splitlines()
 
     assert max(map(len, lines)) <= width
