@@ -13,7 +13,8 @@ from stacked_networks import Product, Stack
 from torch import Tensor, nn
 
 from bench.data.dataset import Name, Split, Tensors
-from bench.data.sources import Digits, data_folder
+from bench.data.source import data_folder
+from bench.data.sources import Digits
 from bench.errors import UsageError
 from bench.nn.clock import Clock
 from bench.nn.layers import Layers

@@ -40,7 +40,7 @@ from bench.plugin import Backbone
 
 class Net(Backbone):
     def build(self, num_classes, channels, layers):
-        return layers.conv(channels, num_classes, 3, groups=1, dilation=2)
+        return layers.conv(channels, num_classes, 3, groups=1, dilated=2)
 """
 SHY = """
 import torch

@@ -12,7 +12,7 @@ from bench.cli import streams
 from bench.execution import cell_run
 from bench.execution.job import Job
 from bench.planning import planner
-from bench.registry import REGISTRIES
+from bench.registry import ESTIMATORS, REGISTRIES
 from bench.results import cell_folders, source_digest, store
 from bench.spec.cell_status import CellStatus
 from bench.train import checkpoint
@@ -207,14 +207,19 @@ def test_plugins_of_a_suite_are_found_again(own: Path, ask: Ask) -> None:
 
 
 def test_nothing_in_results_is_run(own: Path, ask: Ask) -> None:
-    """A plan that says its plugins lie among results, which may be anybody's, is not heard."""
+    """
+    A plan that says its plugins lie among results, which may be anybody's, is not heard.
+
+    The surrogate is gone then, and what it computes forward is sign.
+    """
     evil = own / "cells" / "x__0123456789ab" / "checkpoints" / "1"
     write_file(evil / "mine.py", MINE.replace('"""Mine."""', "raise SystemExit('evil')"))
     plan = store.find_plan(own, "tiny")
     store.save_plan(own, plan.model_copy(update={"plugins": [str(evil)]}))
     code, out, _ = ask("verify", "mine-", "--results", own)
 
-    assert (code, "no `mine` in estimators" in out) == (0, True), out
+    assert (code, "1 as recorded" in out) == (0, True), out
+    assert "mine" not in ESTIMATORS.origins()
 
 
 def test_one_reason_everywhere(
