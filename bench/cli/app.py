@@ -43,6 +43,7 @@ from bench.cli.show import show
 from bench.cli.site import site
 from bench.cli.status import status
 from bench.cli.streams import err, out
+from bench.cli.submit import submit
 from bench.cli.trace import trace
 from bench.cli.verify import verify
 from bench.cli.work import work
@@ -70,6 +71,7 @@ COMMANDS = {  # in the order of `bench --help`
     "trace": trace,
     "diff": diff,
     "export": export,
+    "submit": submit,
     "merge": merge,
     "verify": verify,
     "plan": plan,

@@ -1,5 +1,6 @@
 """The command that checks what a results folder holds: parse, call, print."""
 
+import secrets
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -19,21 +20,40 @@ def verify(
     accuracy: Annotated[
         bool, typer.Option(help="Measure the kept weights again, from data.")
     ] = True,
+    sample: Annotated[
+        int | None,
+        typer.Option(min=1, help="Measure so many cells again, drawn by lot; all if not given."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of the lot; one that nobody knows before if not given.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="What cannot be measured again is an error, too.")
+    ] = False,
 ) -> None:
     """Check records, seals, weights and their accuracy again, a line for each cell.
 
-    As in `bench verify`, or `bench verify quickstart --no-accuracy`.
+    As in `bench verify`, or `bench verify quickstart --no-accuracy`. The first name may also be an
+    archive, or a results folder: `bench verify theirs.tar.gz --sample 3`. Nothing in it is run.
     What could not be checked is said. Exit code 3: something differs from what was recorded.
     """
-    from bench.train.verify import Checked, summarize, verify_cells
+    from bench.results.submission import opened
+    from bench.train.verify import Checked, Measuring, summarize, verify_cells
 
+    drawn_by = secrets.randbelow(10**6) if seed is None else seed
     checked: list[Checked] = []
-    with out.status("verifying") if out.is_terminal else nullcontext() as status:
-        for number, total, cell in verify_cells(results, names or [], data, accuracy=accuracy):
+    with (
+        opened(names or [], results) as source,
+        out.status("verifying") if out.is_terminal else nullcontext() as status,
+    ):
+        how = Measuring(sample, drawn_by, strict, source.foreign)
+        found = verify_cells(source.root, source.names, data, accuracy=accuracy, measuring=how)
+        for number, total, cell in found:
             checked.append(cell)
             print_text(out, str(cell))
             if status:
                 status.update(f"{number} of {count(total, 'cell')} verified")
-    print_text(out, summarize(checked))
+    lot = f"; measured again: {sample}, drawn by --seed {drawn_by}" if sample and accuracy else ""
+    print_text(out, summarize(checked) + lot)
     if any(cell.wrong for cell in checked):
         raise typer.Exit(3)

@@ -5,6 +5,7 @@ A cell's record is read, its identity and seal are computed again, so are the di
 weights and of checkpoints, and the accuracy, from data. What cannot be checked is said.
 """
 
+import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,11 +17,12 @@ import torch
 from bench.base.text import count
 from bench.data.dataset import Dataset
 from bench.errors import BenchError, DataError, UsageError
-from bench.results import cell_folders, source_digest, store, weight_files
+from bench.results import cell_folders, source_digest, store, submission, weight_files
 from bench.results.cell_folders import CellFolder
 from bench.results.record import Record
 from bench.train import checkpoint, evaluation, model
 
+IMAGES, SHARE = 2, 0.01  # test images that may turn on another device, or a part of them
 State: TypeAlias = Literal["ok", "partly", "not", "DIFFERS"]
 WORDS: dict[State, str] = {
     "ok": "as recorded",
@@ -53,15 +55,46 @@ class Checked:
         return f"{self.state:8}{self.cell}: {'; '.join(part for part in parts if part)}"
 
 
+@dataclass(frozen=True)
+class Measuring:
+    """
+    Of which cells the accuracy is measured again.
+
+    Args:
+        sample: of so many cells alone, drawn by `seed`; None: of all.
+        strict: what should be measured and cannot be is wrong.
+        foreign: it is what somebody sent, whose plans are checked, too.
+    """
+
+    sample: int | None = None
+    seed: int = 0
+    strict: bool = False
+    foreign: bool = False
+
+    def drawn(self, folders: list[CellFolder]) -> set[str]:
+        """The slugs of the cells of which it is measured."""
+        measured = sorted(f.slug for f in folders if f.record and f.record.measured)
+        if self.sample is None or self.sample >= len(measured):
+            return set(measured)
+        return set(random.Random(self.seed).sample(measured, self.sample))
+
+
 class Verifier:
     """Checks cells one by one; a data set is loaded once."""
 
-    def __init__(self, root: Path, data: Path | None, *, accuracy: bool) -> None:
-        self.root, self.data, self.accuracy = root, data, accuracy
+    def __init__(
+        self, root: Path, data: Path | None, *, accuracy: bool, strict: bool = False
+    ) -> None:
+        self.root, self.data, self.accuracy, self.strict = root, data, accuracy, strict
         self.sets: dict[str, Dataset | str] = {}  # or why there is none
 
-    def check(self, folder: CellFolder) -> Checked:
-        """Everything about one cell; nothing that is wrong with it is raised."""
+    def check(self, folder: CellFolder, *, measure: bool = True) -> Checked:
+        """
+        Everything about one cell; nothing that is wrong with it is raised.
+
+        Args:
+            measure: its accuracy, too.
+        """
         result = Checked(folder.slug)
         for path, problem in checkpoint.examine(folder.home, folder.slug.rpartition("__")[2]):
             where = result.wrong if problem else result.checked
@@ -82,9 +115,11 @@ class Verifier:
             return result
         self._parents(record, result)
         sound = [w for w in ("last", "best") if self._weights(folder, record, w, result)]
-        for which in evaluation.measured_weights(record) if self.accuracy else ():
+        for which in evaluation.measured_weights(record) if self.accuracy and measure else ():
             if which in sound:
                 self._accuracy(record, which, result)
+            elif self.strict:
+                result.wrong.append(f"the {which} weights cannot be measured")
         return result
 
     def _parents(self, record: Record, result: Checked) -> None:
@@ -118,12 +153,13 @@ class Verifier:
 
     def _accuracy(self, record: Record, which: str, result: Checked) -> None:
         what = f"accuracy of the {which} weights"
+        unmeasured = result.wrong if self.strict else result.unchecked
         if changes := source_digest.changes(record.cell, source_digest.now(record.cell)):
-            result.unchecked.append(f"{what}: {', '.join(changes)} since")
+            unmeasured.append(f"{what}: {', '.join(changes)} since")
             return
         dataset = self._dataset(record)
         if isinstance(dataset, str):
-            result.unchecked.append(f"{what}: {dataset}")
+            unmeasured.append(f"{what}: {dataset}")
             return
         try:
             measured = evaluation.measure_weights(record, self.root, dataset, which)
@@ -131,12 +167,12 @@ class Verifier:
             result.wrong.append(str(error))
             return
         except BenchError as error:  # a plugin that is not here
-            result.unchecked.append(f"{what}: {error}")
+            unmeasured.append(f"{what}: {error}")
             return
         now, then = (evaluation.format_accuracy(x) for x in (measured.now, measured.then))
         if measured.now == measured.then:
             result.checked.append(f"{which} {100 * measured.now[0]:.2f} %")
-        elif measured.device:
+        elif measured.device and _by_rounding(measured, dataset):
             result.unchecked.append(f"{what}: {now} here, {then} on {measured.device}")
         else:
             result.wrong.append(f"{what} is {now}, the record says {then}")
@@ -154,22 +190,46 @@ class Verifier:
 
 def summarize(results: list[Checked]) -> str:
     """One line for all cells."""
+    cells = [result for result in results if not result.cell.startswith("suites/")]
+    plans = len(results) - len(cells)
     counts = Counter(result.state for result in results)
     phrases = (f"{counts[state]} {words}" for state, words in WORDS.items() if counts[state])
-    return f"{count(len(results), 'cell')}: {', '.join(phrases) or 'nothing to check'}"
+    sums = [count(len(cells), "cell"), *([count(plans, "plan")] if plans else [])]
+    return f"{', '.join(sums)}: {', '.join(phrases) or 'nothing to check'}"
+
+
+def _by_rounding(measured: evaluation.Measured, dataset: Dataset) -> bool:
+    """May a sum in another order, on another device, be the reason?"""
+    images = max(IMAGES, SHARE * dataset.sizes["test"])
+    apart = abs(measured.now[0] - measured.then[0]) * dataset.sizes["test"]
+    return round(apart) <= images
 
 
 def verify_cells(
-    root: Path, names: list[str], data: Path | None, *, accuracy: bool = True
+    root: Path,
+    names: list[str],
+    data: Path | None,
+    *,
+    accuracy: bool = True,
+    measuring: Measuring = Measuring(),
 ) -> Iterator[tuple[int, int, Checked]]:
     """
     Yield number, count and result of each cell that `names` stand for; all of no names.
+
+    Of what somebody sent those of plans come first.
 
     Raises:
         UsageError: a name stands for nothing, or `root` is no results folder.
     """
     chosen, plans = cell_folders.select_folders(root, names)
-    cell_folders.add_plugins(root, [*plans, *cell_folders.read_plans(root)])
-    verifier = Verifier(root, data, accuracy=accuracy)
-    for number, folder in enumerate(chosen, start=1):
-        yield number, len(chosen), verifier.check(folder)
+    suites = cell_folders.list_suites(root) if measuring.foreign else []
+    if not measuring.foreign:
+        cell_folders.add_plugins(root, [*plans, *cell_folders.read_plans(root)])
+    total = len(suites) + len(chosen)
+    for number, suite in enumerate(suites, start=1):
+        wrong = submission.check_plan(root, suite)
+        yield number, total, Checked(f"suites/{suite}", ["plan"], [wrong] if wrong else [])
+    verifier = Verifier(root, data, accuracy=accuracy, strict=measuring.strict)
+    drawn = measuring.drawn(chosen)
+    for number, folder in enumerate(chosen, start=len(suites) + 1):
+        yield number, total, verifier.check(folder, measure=folder.slug in drawn)
