@@ -10,6 +10,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal, Self
 
 import torch
@@ -261,7 +262,7 @@ class SurrogateBinarizer(nn.Module):
         knob = surrogate.knob(role)
         self.learned = nn.Parameter(torch.tensor(knob.start)) if knob and knob.learned else None
         self.bounds = sorted(knob.limits if knob else (0.0, 0.0))
-        self.dial = clock.dial((surrogate, role), lambda p: surrogate.path(p, role))
+        self.dial = clock.dial((surrogate, role), partial(_knob_at, surrogate, role))
 
     @property
     def knob(self) -> Tensor:
@@ -278,3 +279,7 @@ class SurrogateBinarizer(nn.Module):
         if self.learned is None:
             return cross(z, self.dial.value, self.surrogate.df, self.zero)
         return cross_learned(z, self.knob, self.surrogate.f, self.zero)
+
+
+def _knob_at(surrogate: Surrogate, role: Role, p: float) -> float:
+    return surrogate.path(p, role)  # a function by name, as pickle needs it

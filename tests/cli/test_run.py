@@ -1,6 +1,7 @@
 """`bench run`, and the commands that read what it left, called as people call them."""
 
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -110,6 +111,12 @@ def test_weights_are_kept_and_load(ran: Path, ask: Bench, monkeypatch: pytest.Mo
     assert out.count("as recorded") == 2
     assert model(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
     assert not model.training
+    assert pickle.loads(pickle.dumps(model))(torch.ones(2, 1, 8, 8)).equal(
+        model(torch.ones(2, 1, 8, 8))
+    )
+    signs = bench.binary_weights(model)
+    assert len(signs) == 18
+    assert {z for each in signs.values() for z in each.values.unique().tolist()} <= {-1, 0, 1}
     (weights,) = (ran / "results" / "cells").glob("ste-*/last.safetensors")
     (other,) = (ran / "results" / "cells").glob("reste-*/last.safetensors")
     kept = weights.read_bytes()
