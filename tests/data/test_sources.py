@@ -6,6 +6,7 @@ import os
 import pickle
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,7 +82,8 @@ def test_cifar100_in_torchvisions_layout(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_number_of_classes_needs_no_data() -> None:
     """A net can be built before its data is read."""
-    numbers = {name: DATA.load(name)().num_classes for name in KNOWN}
+    sources: dict[str, Any] = {name: DATA.load(name)() for name in KNOWN}
+    numbers = {name: source.num_classes for name, source in sources.items()}
 
     assert numbers == dict.fromkeys(KNOWN, 10) | {"cifar100": 100, "imagenet": 1000}
     assert ImageNet(classes=100).num_classes == 100

@@ -106,7 +106,7 @@ def test_the_largest_sums(convolve: Conv, sign: int, c_in: int) -> None:
 def test_gradients_are_those_of_a_convolution(dilation: int, groups: int) -> None:
     """Product and backward pass, of signs kept in a byte, equal those of the plain convolution."""
     rng = torch.Generator().manual_seed(0)
-    ours, plain = (
+    (x, w), plain = (
         [
             torch.sign(torch.randn(4, 16, 16, 16, generator=rng.manual_seed(1))).requires_grad_(),
             torch.sign(
@@ -116,13 +116,13 @@ def test_gradients_are_those_of_a_convolution(dilation: int, groups: int) -> Non
         for _ in range(2)
     )
     dy = torch.randn(4, 32, 8, 8, generator=rng)
-    y = integer_conv.conv2d(*ours, None, 2, dilation, dilation=dilation, groups=groups)
-    wanted = F.conv2d(*plain, None, 2, dilation, dilation, groups)
+    y = integer_conv.conv2d(x, w, None, 2, dilation, dilation=dilation, groups=groups)
+    wanted = F.conv2d(plain[0], plain[1], None, 2, dilation, dilation, groups)
     y.backward(dy)
     wanted.backward(dy)
 
     assert torch.equal(y, wanted)
-    for one, other in zip(ours, plain, strict=True):
+    for one, other in zip((x, w), plain, strict=True):
         assert one.grad is not None
         assert other.grad is not None
         assert torch.equal(one.grad, other.grad)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench.base.text import printable
 from bench.leaderboard import cell_table, frame_files
+from bench.leaderboard.tables.choice import TableChoice
 from bench.leaderboard.tables.formats import TableFormat
 from bench.leaderboard.trace import SuiteTrace
 from bench.report.page.page import Link
@@ -34,7 +35,7 @@ def write_downloads(site: SiteFolder, offer: Offer) -> list[Link]:
     links: list[Link] = []
     for form, about in FORMS.items():
         name = f"downloads/{offer.name}.{form}"
-        size = site.write(name, form.write(offer.trace.board, ""))
+        size = site.write(name, form.write(offer.trace.board, TableChoice()))
         links.append(
             _link(form.name if form is not TableFormat.LATEX else "LaTeX", name, size, about)
         )
