@@ -8,16 +8,22 @@ import re
 from collections.abc import Iterable
 
 HIDDEN = "***"
-_WORDS = r"(?:token|secret|passw(?:or)?d|passphrase|(?:api|access|private)[-_]?key)"
-_NAMED = re.compile(rf"([\w.-]*{_WORDS}\s*[=:]\s*)[^\s&;,'\"]+", re.IGNORECASE)
+_WORDS = (
+    r"(?:token|secret|passw(?:or)?d|passphrase|\bpwd|credentials?|signature|authorization"
+    r"|(?:api|access|private|account)[-_]?key)"
+)
+_NAMED = re.compile(rf"((?:[\w.-]*{_WORDS}|(?<=[?&])sig)\s*[=:]\s*)[^\s&;,'\"]+", re.IGNORECASE)
 _OPTION = re.compile(rf"--?[\w-]*{_WORDS}", re.IGNORECASE)
 _USER = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
-_KNOWN = re.compile(r"\b(?:gh[pousr]_|github_pat_|glpat-|hf_|sk-|xox[abp]-|AKIA)[\w-]{12,}")
+_BEARER = re.compile(r"\b(bearer\s+)[\w.~+/-]{8,}", re.IGNORECASE)
+_KNOWN = re.compile(
+    r"\b(?:gh[pousr]_|github_pat_|glpat-|hf_|sk-|xox[abp]-|AKIA|eyJ)[\w-]{12,}(?:\.[\w-]+)*"
+)
 
 
 def without_secrets(text: str) -> str:
     """The text with `***` for users and passwords of addresses, values of tokens, and tokens."""
-    text = _USER.sub(rf"\1{HIDDEN}@", text)
+    text = _BEARER.sub(rf"\1{HIDDEN}", _USER.sub(rf"\1{HIDDEN}@", text))
     return _KNOWN.sub(HIDDEN, _NAMED.sub(rf"\1{HIDDEN}", text))
 
 

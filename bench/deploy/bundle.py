@@ -65,7 +65,8 @@ def deploy(order: Order, output: Path) -> Iterator[str]:
         message = f"{record.cell.slug}: {record.status} ({record.reason}); nothing to deploy"
         raise UsageError(message)
     net = model.load_recorded(record, order.results, order.which)
-    dataset = model.load_dataset(record.cell, order.data).to(torch.device("cpu"))
+    dataset = evaluation.load_recorded_dataset(record, order.results, order.data)
+    dataset = dataset.to(torch.device("cpu"))
     with new_folder(output) as folder:
         yield from _deploy(_Job(order, record, dataset, net), folder)
     yield f"wrote {output}: {', '.join(sorted(path.name for path in output.iterdir()))}"

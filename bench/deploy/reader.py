@@ -387,4 +387,5 @@ OPERATIONS = {
 if __name__ == "__main__":
     found = Model(sys.argv[1])
     names = [found.classes[number] for number in found.predict(np.load(sys.argv[2]))]
-    sys.stdout.write("".join(f"{name}\n" for name in names))
+    shown = ("".join(c if c.isprintable() else "?" for c in name) for name in names)
+    sys.stdout.write("".join(f"{name}\n" for name in shown))

@@ -11,7 +11,7 @@ from bench.properties import estimating_error
 from bench.properties.estimating_error import WeightedSample
 from bench.results import cell_folders
 from bench.spec.cell import Role
-from bench.train import model
+from bench.train import evaluation, model
 
 BATCH = 100
 
@@ -36,7 +36,7 @@ def sample_latents(cell: str, root: Path, data: Path | None) -> dict[Role, Weigh
         "W": [latent(layer.weight, layer.options) for _, layer in layers]
     }
     if binary_inputs(layers):
-        dataset = model.load_dataset(record.cell, data)
+        dataset = evaluation.load_recorded_dataset(record, root, data)
         images, _ = next(iter(dataset.batches("test", BATCH)))
         images = images.contiguous(memory_format=torch.channels_last)
         values["A"] = [*latent_inputs(net, images).values()]

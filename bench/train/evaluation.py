@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from bench.data.dataset import Dataset
+from bench.data.source import data_folder
 from bench.errors import UsageError
-from bench.results import cell_folders, weight_files
+from bench.results import cell_folders, named_data, weight_files
 from bench.results.provenance import cpu_name
 from bench.results.record import Record
 from bench.train import model, trainer
@@ -48,7 +49,8 @@ def measure_again(cell: str, root: Path, data: Path | None) -> Iterator[tuple[st
         message = f"{record.cell.slug}: {record.status} ({record.reason}); nothing to measure"
         raise UsageError(message)
     left_out: list[str] = []
-    dataset = model.load_dataset(record.cell, data).to(torch.device("cpu"), report=left_out.append)
+    dataset = load_recorded_dataset(record, root, data)
+    dataset = dataset.to(torch.device("cpu"), report=left_out.append)
     for which in measured_weights(record):
         measured = measure_weights(record, root, dataset, which)
         same = measured.now == measured.then
@@ -103,3 +105,15 @@ def format_accuracy(accuracy: tuple[float, ...]) -> str:
 def digest_weights(net: nn.Module) -> str:
     """The digest that a record keeps of a network's weights."""
     return digest(copy_weights(net))
+
+
+def load_recorded_dataset(record: Record, root: Path, data: Path | None) -> Dataset:
+    """
+    Load the data of a record, which may be anybody's.
+
+    Raises:
+        DataError: it is not there or changed, or a stranger's record names it by a path elsewhere.
+        UsageError: there is no such data set, or it has no such parameters.
+    """
+    named_data.refuse_elsewhere(record.cell, root, data or data_folder())
+    return model.load_dataset(record.cell, data)

@@ -20,7 +20,7 @@ from bench.errors import BenchError, DataError, UsageError
 from bench.results import cell_folders, source_digest, store, submission, weight_files
 from bench.results.cell_folders import CellFolder
 from bench.results.record import Record
-from bench.train import checkpoint, evaluation, model
+from bench.train import checkpoint, evaluation
 
 IMAGES, SHARE = 2, 0.01  # test images that may turn on another device, or a part of them
 State: TypeAlias = Literal["ok", "partly", "not", "DIFFERS"]
@@ -181,7 +181,7 @@ class Verifier:
         key = record.cell.data.model_dump_json()
         if key not in self.sets:
             try:
-                dataset = model.load_dataset(record.cell, self.data)
+                dataset = evaluation.load_recorded_dataset(record, self.root, self.data)
                 self.sets[key] = dataset.to(torch.device("cpu"))
             except DataError as error:
                 self.sets[key] = str(error).splitlines()[0]
