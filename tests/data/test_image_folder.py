@@ -116,12 +116,20 @@ def test_threads_change_no_number(home: Path) -> None:
     assert not all(torch.equal(a, b) for (a, _), (b, _) in zip(runs[0], other, strict=True))
 
 
-def test_shares_of_several_processes_are_the_batches(home: Path) -> None:
-    """What three processes decode is what one does, with damaged files and an uneven last batch."""
+def test_shares_of_several_processes_are_the_batches(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    What three processes decode is what one does, with damaged files and an uneven last batch.
+
+    Each reads its own files, and no file is read twice.
+    """
     damage(home)
-    data = found(home)
+    data, read = found(home), list[Path]()
+    monkeypatch.setattr(image_folder, "decode", lambda path: read.append(path) or decode(path))
     shares = [found(home).shared(Share(rank, 3)) for rank in range(3)]
     parts = zip(*(epoch(share, size=7) for share in shares), strict=True)
+    assert len(read) == len({*read}) == 24
     tests = [batch for share in shares for batch in share.batches("test", 5)]
 
     for (images, labels), part in zip(epoch(data, size=7), parts, strict=True):
