@@ -72,7 +72,8 @@ def find(name: str, suite: Path | None = None) -> Definition:
         if "extends" in settings:
             message = f"--on `{name}`: {bare}.extends: stands in a file only"
             raise UsageError(message)
-        own = Document(f"--on `{name}`", {bare: settings}, {})
+        here = f"--on `{name}`"
+        own = Document(here, {bare: settings}, {(bare, key): here for key in settings})
         whole = own.completed_by(whole.data, whole.places)
     return Definition(_profile(whole, bare, name), entries[bare].places.get((bare,), ""))
 

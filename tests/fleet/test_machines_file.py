@@ -128,7 +128,7 @@ def test_keys_may_stand_after_a_colon(home: Path) -> None:
         ("slurm:", "``: expected KEY=VALUE, as in slurm:partition=gpu,time=12h"),
         ("slurm:partitoin=x", "slurm.partitoin: unknown key; did you mean `partition`?"),
         ("slurm:address=x", "slurm.address: slurm has no such key, ray has"),
-        ("lab:time=3h", "lab.time: ray has no such key, slurm has"),
+        ("lab:time=3h", "--on `lab:time=3h`: lab.time: ray has no such key, slurm has"),
         ("slurm:time=90", "slurm.time: expected a time with its unit, as in 90s"),
         ("slurm:time_s=90", "slurm.time_s: unknown key; did you mean `time`?"),
         ("slurm:jobs=0", "slurm.jobs: must be greater than or equal to 1, got 0"),
