@@ -55,7 +55,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 DefMemPerCPU=2000
 ReturnToService=2
-SlurmdTimeout=3
+SlurmdTimeout=8
 MessageTimeout=4
 TCPTimeout=1
 SlurmctldTimeout=30
@@ -249,7 +249,7 @@ class SlurmCluster:
             return
         (daemon.kill if kill else daemon.terminate)()
         try:
-            daemon.wait(15)
+            daemon.wait(60)  # a controller keeps its state before it ends
         except subprocess.TimeoutExpired:
             daemon.kill()
             daemon.wait()

@@ -57,7 +57,7 @@ class Told(Surrogate):
 SUITE = """
 estimators: [told]
 backbones:
-  resnet20: {width: 2}
+  vgg_small: {image: 8, width: 2}
 data:
   digits: {train: 64, test: 50}
 wa: [1/1]
@@ -100,8 +100,8 @@ class Stage:
             process.kill()
             process.wait()
 
-    def slow(self, seconds: float = 0.006) -> None:
-        """Have each binary layer wait in each step; there are 36."""
+    def slow(self, seconds: float = 0.06) -> None:
+        """Have each sign wait in each step; there are ten, so an epoch takes 20 times as long."""
         (self.told / "slow").write_text(str(seconds), encoding="utf-8")
 
     def hurry(self) -> None:
@@ -155,7 +155,7 @@ class Stage:
     def await_epoch(self, epoch: int = 2) -> str:
         """Wait until the first job's cell has come so far; returns the job."""
         job = self.job()
-        until(lambda: self._epoch() >= epoch, LONG_S, self.tell)
+        until(lambda: self.epoch() >= epoch, LONG_S, self.tell)
         return job
 
     def events(self) -> list[Event]:
@@ -196,7 +196,8 @@ class Stage:
         queue = self.cluster.call("squeue", "-t", "all", check=False)
         return "\n".join([queue, *(f"{p}:\n{p.read_text('utf-8', 'replace')}" for p in logs)])
 
-    def _epoch(self) -> int:
+    def epoch(self) -> int:
+        """Up to which epoch there is a checkpoint."""
         names = (path.name for path in self.root.glob("cells/*/checkpoints/[0-9]*"))
         return max((int(name.partition("-")[0]) for name in names), default=0)
 

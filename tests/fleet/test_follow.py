@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import stage
 from fakes import TINY
 from process_engine import HOME, ProcessEngine
 
@@ -19,15 +20,17 @@ from bench.results.record_diff import diff_records
 from bench.spec.cell import Cell
 
 pytestmark = [pytest.mark.slow, pytest.mark.linux]
-LONG = TINY.replace("epochs: 2", "epochs: 60")
 
 
 class Site:
     """A suite, a results folder, and an engine that several runs share."""
 
     def __init__(self, home: Path, suite: str) -> None:
-        self.home, self.root = home, home / "results"
+        self.home, self.root, self.told = home, home / "results", home / "told"
+        stage.write(home)  # the estimator `told`, which waits in each step while it is told to
         (home / "tiny.yaml").write_text(suite, encoding="utf-8")
+        self.told.mkdir()
+        (self.told / "slow").write_text("0.06", encoding="utf-8")
         self.engine = ProcessEngine(home / "engine")
         self.runs: list[subprocess.Popen[str]] = []
 
@@ -38,6 +41,7 @@ class Site:
         env = {
             **os.environ,
             "ENGINE": str(self.engine.folder),
+            "BENCH_TEST_TOLD": str(self.told),
             "PYTHONPATH": os.pathsep.join(
                 [str(HOME), str(HOME / "tests"), str(HOME / "tests/fleet")]
             ),
@@ -122,7 +126,7 @@ def test_jobs_outlive_runs_and_cells_outlive_jobs(site: Callable[..., Site]) -> 
     The same command attaches to the job that lives, and submits the dead one again, which goes on
     from its checkpoint; its record says how the first one ended. Ctrl-C leaves both alone.
     """
-    here = site(LONG)
+    here = site(stage.SUITE)
     run = here.start("--checkpoint-every", "1s")
     wait_for(lambda: len([*here.root.glob("cells/*/checkpoints/[0-9]*")]) >= 2)
     run.kill()
@@ -132,11 +136,13 @@ def test_jobs_outlive_runs_and_cells_outlive_jobs(site: Callable[..., Site]) -> 
     wait_for(lambda: len(here.engine.jobs()) == 3)
     again.send_signal(signal.SIGINT)
     text = here.finish(again, 130)
+    (here.told / "slow").unlink()
     here.run("--checkpoint-every", "1s")
 
     assert "attached to submission 1: 2 cells" in text
     assert "the same command attaches again, `bench cancel tiny` cancels" in text
     assert len(here.engine.jobs()) == 3
-    ends = sorted(process.job.end for r in here.records() for process in r.earlier if process.job)
+    records = [stage.read(path) for path in here.root.glob("cells/*/record.json")]
+    ends = [process.job.end for record in records for process in record.earlier if process.job]
     assert ends == ["NODE_FAIL"]
-    assert [r.status for r in here.records()] == ["ok", "ok"]
+    assert [record.status for record in records] == ["ok", "ok"]
