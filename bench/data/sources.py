@@ -33,13 +33,19 @@ FASHION_MNIST = (
 
 
 class Known(DataSource):
-    """A data set of which it is known before it is read how many classes and channels it has."""
+    """A data set of whose images the shape and the classes are known before it is read."""
 
     channels: ClassVar[int] = 3
+    native_side: ClassVar[int] = 32
 
     @property
     def num_classes(self) -> int:
         return 10
+
+    @property
+    def side(self) -> int:
+        """How wide and high images are, as they are trained on."""
+        return self.native_side
 
     def files(self, folder: Path) -> list[Path]:
         return []
@@ -52,6 +58,10 @@ class InMemory(Known):
         PositiveInt | None,
         Field(le=512, description="make every image N x N, bilinear with antialias"),
     ] = None
+
+    @property
+    def side(self) -> int:
+        return self.resize or self.native_side
 
     @abstractmethod
     def find(self, folder: Path) -> Tensors: ...
@@ -73,7 +83,7 @@ class Digits(InMemory):
     of the file, is a test image here. Never flipped.
     """
 
-    channels = 1
+    channels, native_side = 1, 8
 
     def find(self, folder: Path) -> Tensors:
         from bench.data import reading
@@ -134,7 +144,7 @@ class Cifar100(InMemory):
 class FashionMnist(InMemory):
     """Fashion-MNIST: 70,000 images, 28x28, as IDX files, gzipped or not."""
 
-    channels = 1
+    channels, native_side = 1, 28
 
     def files(self, folder: Path) -> list[Path]:
         homes = _fashion_mnist_homes(folder)
@@ -186,6 +196,10 @@ class ImageNet(Known):
     @property
     def num_classes(self) -> int:
         return self.classes
+
+    @property
+    def side(self) -> int:
+        return self.image
 
     def files(self, folder: Path) -> list[Path]:
         return [folder / "imagenet"]

@@ -12,6 +12,7 @@ from bench.data.dataset import Dataset
 from bench.data.source import load
 from bench.data.sources import Known
 from bench.errors import DataError, SuiteError
+from bench.nn.backbone import Native
 from bench.planning import chains
 from bench.planning.axes import BackboneConfig, PluginConfig, Roles
 from bench.planning.combinations import Combination
@@ -112,8 +113,9 @@ class CellBuilder:
             role: config.plugin.ref(config.name, config.digest) for role, config in roles.items()
         }
         data, dataset = self._load(place, backbone)
-        if dataset and not roles:  # a teacher, or full precision
-            self.networks.cost(place, backbone, roles, dataset)
+        images = _images(backbone.data, dataset)
+        if images and not roles:  # a teacher, or full precision
+            self.networks.cost(place, backbone, roles, images)
         options = fix_options(self.resolved.suite.binarization, roles)
         return Cell(
             core=CORE,
@@ -137,8 +139,8 @@ class CellBuilder:
     ) -> NetworkCost | None:
         """What the network of a combination costs; None, if that is not known."""
         place: KeyPath = ("backbones", combination.backbone)
-        _, dataset = self._load(place, backbone)
-        return self.networks.cost(place, backbone, roles, dataset) if dataset else None
+        images = _images(backbone.data, self._load(place, backbone)[1])
+        return self.networks.cost(place, backbone, roles, images) if images else None
 
     def why_missing(self, backbone: BackboneConfig) -> str:
         """Say why the data that a backbone trains on cannot be read; nothing if it can."""
@@ -193,6 +195,16 @@ class CellBuilder:
 
 def _key(source: PluginConfig) -> str:
     return f"{source.name}{source.plugin!r}"
+
+
+def _images(source: PluginConfig, dataset: Dataset | None) -> Native | None:
+    """What a network is to take; None: nobody knows before the data is read."""
+    if dataset:
+        return Native(dataset.shape[-1], dataset.num_classes, dataset.shape[0])
+    known = source.plugin
+    if isinstance(known, Known):
+        return Native(known.side, known.num_classes, known.channels)
+    return None
 
 
 def _reference(source: PluginConfig, dataset: Dataset | None) -> DataRef:

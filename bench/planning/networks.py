@@ -15,7 +15,6 @@ from torch import nn
 
 from bench.base.plain_data import KeyPath
 from bench.base.yaml_document import Problem
-from bench.data.dataset import Dataset
 from bench.errors import PluginError
 from bench.nn.backbone import Native
 from bench.nn.layers import BinaryConv2d, Layers
@@ -56,7 +55,7 @@ class Networks:
         self.problems: list[Problem] = []
 
     def cost(
-        self, place: KeyPath, backbone: BackboneConfig, roles: Roles, data: Dataset
+        self, place: KeyPath, backbone: BackboneConfig, roles: Roles, images: Native
     ) -> NetworkCost | None:
         """
         Count what the network at `place` costs; None, if that is not known, or it cannot be.
@@ -65,10 +64,13 @@ class Networks:
             place: where it stands in the suite.
             backbone: its backbone.
             roles: what makes it binary; nothing: it is real.
-            data: the images that it is to train on.
+            images: what it is to train on.
         """
-        channels, _, side = data.shape
-        network = _Network(backbone, Native(side, data.num_classes, channels), bool(roles))
+        if (needed := backbone.plugin.only_image) not in {None, images.image}:
+            message = f"takes images of {needed}x{needed}, these are {images.image}x{images.image}"
+            self.problems.append(Problem(place, message))
+            return None
+        network = _Network(backbone, images, bool(roles))
         found = once(network.words, backbone.digest, lambda: _look(network))
         if wrong := found.get("wrong") or _refusal(network, roles):
             self.problems.append(Problem(place, wrong))

@@ -56,6 +56,7 @@ def test_cifar10_in_torchvisions_layout(official: Path) -> None:
 
     assert data.label == "CIFAR-10"
     assert data.train[0].shape == (20, 3, 32, 32)
+    assert (Cifar10().side, Cifar10(resize=16).side, ImageNet().side) == (32, 16, 224)
     assert data.test[0].shape == (4, 3, 32, 32)
 
 

@@ -40,7 +40,7 @@ from bench.plugin import Backbone
 
 class Net(Backbone):
     def build(self, num_classes, channels, layers):
-        return layers.conv(channels, num_classes, 3, groups=1, dilated=2)
+        return layers.conv(channels, num_classes, 3, groups=1, dilation=2)
 """
 SHY = """
 import torch
@@ -156,6 +156,18 @@ def test_what_networks_cost_is_planned(tiny: Path, tmp_path: Path) -> None:
     assert real.cost.binary_macs == 0
     assert real.cost.real_macs == binary.cost.real_macs + binary.cost.binary_macs
     assert shy.cost is None
+
+
+def test_networks_are_built_without_their_data(tmp_path: Path) -> None:
+    """Of a data set that is not there, but known, what networks cost is planned, and what fails."""
+    path = Path("table3-mini")
+    data = "data={cifar100: {}}"
+    row = planner.plan(path, [data], tmp_path, unseen=True).rows[0]
+    assert row.missing
+    assert row.cost
+    assert row.cost.real_macs == 32 * 32 * 9 * 3 * 8 + 32 * 100
+    with pytest.raises(SuiteError, match=r"vgg_small: takes images of 16x16, these are 32x32"):
+        planner.plan(path, [data, "backbones={vgg_small: {image: 16}}"], tmp_path, unseen=True)
 
 
 def test_a_verdict_is_kept(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
