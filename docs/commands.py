@@ -14,11 +14,8 @@ failed or stay stale, or a budget does not suffice, 2 wrong usage or suite, 3 a 
 4 a filter matched nothing, 5 device, disk or data missing, 75 stopped and to be queued again,
 130 and 143 stopped by a signal.
 
-Three variables of the environment are bench's own: `BENCH_DATA`, the folder of data sets where
-`--data` names none, `BENCH_MACHINES`, the one file of profiles that is read, and `BENCH_CACHE`, the
-folder of answers that need not be computed again, such as what a plugin or a suite means (else
-`signbench` in the user's cache folder). Without it, or where it is damaged or cannot be written,
-commands are slower and say the same.
+Every option has a variable of the environment and a place in a file: [Environment and
+configuration](environment.md).
 """
 
 
@@ -36,7 +33,7 @@ def _command(command: Any, name: str, parent: Any) -> Iterator[str]:
     panels: dict[str, list[tuple[str, str]]] = {}
     for param in command.get_params(context):
         record = param.get_help_record(context)
-        if record and record[0] != "--help":
+        if record and not record[0].endswith("--help"):
             kind = "Arguments" if param.param_type_name == "argument" else "Options"
             panel = getattr(param, "rich_help_panel", None) or kind
             panels.setdefault(panel, []).append(record)

@@ -80,10 +80,8 @@ def suggest(word: str, known: Iterable[str]) -> str:
         return f"; did you mean `{meant}`?"
     if _plain(word) in plain:
         return f"; did you mean `{plain[_plain(word)]}`?"
-    close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
-    near = difflib.get_close_matches(_plain(word), plain, n=1, cutoff=0.5)
-    if close or near:
-        return f"; did you mean `{close[0] if close else plain[near[0]]}`?"
+    if near := difflib.get_close_matches(_plain(word), plain, n=1, cutoff=0.5):
+        return f"; did you mean `{plain[near[0]]}`?"
     more = f", ... ({len(words)} in all)" if len(words) > MOST_TOLD else ""
     return f"; known: {', '.join(words[:MOST_TOLD])}{more}" if words else ""
 

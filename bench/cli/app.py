@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -11,11 +12,12 @@ import typer
 from bench import __version__
 from bench.base import signals
 from bench.base.console import print_text
-from bench.cli import lasting_output
+from bench.cli import lasting_output, settings
 from bench.cli.cancel import cancel
 from bench.cli.check import check
 from bench.cli.compare import compare
 from bench.cli.completion import completion_
+from bench.cli.config import config
 from bench.cli.curve import curve
 from bench.cli.data import data_app
 from bench.cli.deploy import deploy
@@ -31,6 +33,7 @@ from bench.cli.list import list_
 from bench.cli.logs import logs
 from bench.cli.machines import machines_app
 from bench.cli.merge import merge
+from bench.cli.misuse import explain_misuse
 from bench.cli.new import new_app
 from bench.cli.perf import perf
 from bench.cli.plan import plan
@@ -49,45 +52,72 @@ from bench.cli.verify import verify
 from bench.cli.work import work
 from bench.errors import BenchError, Detached, EnvironmentProblem, UsageError
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
-COMMANDS = {  # in the order of `bench --help`
-    "run": run,
-    "leaderboard": leaderboard,
-    "gc": gc,
-    "status": status,
-    "cancel": cancel,
-    "logs": logs,
-    "list": list_,
-    "show": show,
-    "check": check,
-    "schema": schema,
-    "doctor": doctor,
-    "eval": eval_,
-    "deploy": deploy,
-    "indicators": indicators,
-    "curve": curve,
-    "init": init,
-    "completion": completion_,
-    "trace": trace,
-    "diff": diff,
-    "export": export,
-    "submit": submit,
-    "merge": merge,
-    "verify": verify,
-    "plan": plan,
-    "power": power,
-    "compare": compare,
-    "plot": plot,
-    "report": report,
-    "site": site,
-    "perf": perf,
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Every option may also be said in the environment, `bench run --jobs` as "
+    "BENCH_RUN_JOBS, and in a file: `bench config`.",
+)
+COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {  # as `bench --help` has them
+    "Run": {
+        "init": init,
+        "plan": plan,
+        "run": run,
+        "status": status,
+        "logs": logs,
+        "cancel": cancel,
+        "machines": machines_app,
+    },
+    "Read results": {
+        "leaderboard": leaderboard,
+        "report": report,
+        "site": site,
+        "plot": plot,
+        "trace": trace,
+        "compare": compare,
+        "power": power,
+        "indicators": indicators,
+        "curve": curve,
+    },
+    "Prove": {
+        "check": check,
+        "verify": verify,
+        "eval": eval_,
+        "diff": diff,
+    },
+    "Share and keep": {
+        "export": export,
+        "submit": submit,
+        "merge": merge,
+        "deploy": deploy,
+        "gc": gc,
+    },
+    "Extend": {
+        "new": new_app,
+        "list": list_,
+        "show": show,
+        "schema": schema,
+        "data": data_app,
+    },
+    "This machine": {
+        "doctor": doctor,
+        "perf": perf,
+        "config": config,
+        "completion": completion_,
+    },
 }
-for _name, _function in COMMANDS.items():
-    app.command(_name)(_function)
+FUNCTIONS = [
+    c for panel in COMMANDS.values() for c in panel.values() if not isinstance(c, typer.Typer)
+]
+for _panel, _commands in COMMANDS.items():
+    for _name, _command in _commands.items():
+        if isinstance(_command, typer.Typer):
+            app.add_typer(_command, name=_name, rich_help_panel=_panel)
+        else:
+            app.command(_name, rich_help_panel=_panel)(_command)
 app.command("work", hidden=True)(work)
-app.add_typer(data_app, name="data")
-app.add_typer(machines_app, name="machines")
-app.add_typer(new_app, name="new")
 
 
 def _add_plugin_folders(folders: list[Path]) -> None:
@@ -128,7 +158,7 @@ def main() -> None:
     lasting_output.install()
     try:
         try:
-            app(prog_name="bench")
+            _call()
         finally:
             lost = lasting_output.conclude()
             if lost:
@@ -148,6 +178,28 @@ def main() -> None:
         _exit_with(message, EnvironmentProblem.exit_code)
     finally:
         signals.deafen()
+
+
+def _call() -> None:
+    """Call the command that the line names; what the line leaves out is said elsewhere."""
+    program = settings.make_program(app)
+    words = sys.argv[1:]
+    helps = not {"-h", "--help", "--version"}.isdisjoint(words) or words[:1] == ["completion"]
+    completes = "_BENCH_COMPLETE" in os.environ
+    defaults = {} if helps or completes else settings.read_defaults(program)
+    try:
+        code = program(prog_name="bench", default_map=defaults, standalone_mode=False)
+    except Exception as error:  # typer's own click, or click: no name holds for every version
+        context, tell = getattr(error, "ctx", None), getattr(error, "format_message", None)
+        if tell is None:
+            raise
+        if type(error).__name__ == "NoArgsIsHelpError" and context:
+            print_text(err, context.get_help())
+            sys.exit(2)
+        raise UsageError(
+            explain_misuse(tell(), context.command_path if context else "bench")
+        ) from None
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _exit_with(text: str, code: int) -> None:

@@ -61,6 +61,9 @@ CellName = Annotated[
     ),
 ]
 RichOrJson = Annotated[Literal["rich", "json"], typer.Option("--format", help="How to print it.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="For programs; `bench schema COMMAND` says how it reads.")
+]
 Equilibrium = Annotated[
     choices.Definition | None,
     typer.Option(help="Which e and s to show; the suite's choice if not given."),

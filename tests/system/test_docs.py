@@ -28,6 +28,7 @@ from docs import commands, formula, gallery, plot, table3, tables
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = {path.stem: path for path in sorted((ROOT / "docs" / "pages").glob("*.md"))}
+VARIABLES = re.compile(r"^(?:[A-Z_]+=\S+ )+")
 FENCE = re.compile(r'^```(\w+)(?: title="([^"]*)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 MACHINE = f"torch {torch.__version__.partition('+')[0]}, {torch.backends.cpu.get_cpu_capability()}"
 MEASURED = {
@@ -59,7 +60,13 @@ class Command:
 
     @property
     def words(self) -> list[str]:
-        return shlex.split(self.line)
+        return shlex.split(VARIABLES.sub("", self.line))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What stands before the command, as in `BENCH_RUN_JOBS=2 bench run`."""
+        found = VARIABLES.match(self.line)
+        return dict(word.split("=", 1) for word in shlex.split(found[0])) if found else {}
 
     @property
     def verb(self) -> str:
@@ -97,7 +104,10 @@ def at(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[C
             return ""
         for registry in REGISTRIES:
             monkeypatch.setattr(registry, "_loaded", {})
-        code, out, err = ask(*command.words[1:])
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in command.environment.items():
+                patch.setenv(name, value)
+            code, out, err = ask(*command.words[1:])
         assert (code != 0) == command.fails, f"{command.line}\n{out}{err}"
         return "".join(f"{line.rstrip()}\n" for line in (out + err).splitlines())
 
