@@ -22,20 +22,27 @@ class SuiteFigures(dict[str, Figure]):
         super().__init__(drawn)
         self.notes = notes
 
-    def save(self, folder: str | Path = "figures", formats: str = "svg,pdf") -> list[Path]:
+    def save(
+        self, folder: str | Path = "figures", formats: str = "svg,pdf", *, captions: bool = False
+    ) -> list[Path]:
         """
         Write every figure in each format, as `bench plot` does; the same records, the same bytes.
 
         Args:
             folder: made if it is not there.
             formats: svg, pdf or png, or several joined by commas.
+            captions: write each one's title and note as text beside it.
 
         Raises:
             UsageError: no such format.
             EnvironmentProblem: the folder cannot be written.
         """
         forms = files.formats(formats)
-        return [path for drawn in self.items() for path in files.write(drawn, Path(folder), forms)]
+        return [
+            path
+            for drawn in self.items()
+            for path in files.write(drawn, Path(folder), forms, captions=captions)
+        ]
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the figures as SVG, one below the other."""
@@ -50,6 +57,8 @@ def plot(
     results: str | Path = "results",
     equilibrium: Definition | None = None,
     allow_stale: bool = False,
+    width: str = "",
+    filter: str = "",
 ) -> SuiteFigures:
     """
     Draw figures of what a suite measured, or of every estimator's f and f', as `bench plot` does.
@@ -61,6 +70,9 @@ def plot(
         results: the results folder.
         equilibrium: which e and s, `paper`, `code` or `scale_free`; None: the suite's own.
         allow_stale: draw records that other code made, too.
+        width: column, text or centimetres, for a paper: no title and note in the figure, which
+            `save` writes beside; empty: each as wide as it needs.
+        filter: rows and panels to draw, as in `"estimator=ste & wa=1/1"`.
 
     Raises:
         UsageError: no such kind, one that cannot be drawn of this suite, or it never ran.
@@ -68,5 +80,7 @@ def plot(
     """
     kinds = (kind,) if isinstance(kind, str) else tuple(kind)
     words = spell_overrides(overrides)
-    request = files.PlotRequest(Path(suite), words, kinds, Path(results), equilibrium, allow_stale)
+    wide = files.inches(width)
+    own = Path(suite), words, kinds, Path(results), equilibrium, allow_stale, wide, filter
+    request = files.PlotRequest(*own)
     return SuiteFigures(*files.figures(request))

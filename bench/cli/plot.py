@@ -35,23 +35,36 @@ def plot(
     form: Annotated[
         str, typer.Option("--format", help="svg, pdf or png, or several joined by commas.")
     ] = "svg,pdf",
+    width: Annotated[
+        str,
+        typer.Option(
+            help="Of a paper: column, text, or centimetres. Type has its true size then, and title "
+            "and note stand in NAME.txt, for the caption."
+        ),
+    ] = "",
+    filter_: Annotated[
+        str,
+        typer.Option("--filter", help='Rows and panels to draw, as in "estimator=ste & wa=1/1".'),
+    ] = "",
     results: Results = Path("results"),
     equilibrium: Equilibrium = None,
     allow_stale: AllowStale = False,
 ) -> None:
     """Draw figures of what a suite measured, or every estimator's f and f'.
 
-    As in `bench plot figure4-mini`, `bench plot quickstart --kind curves`, `bench plot gallery`.
+    As in `bench plot figure4-mini`, `bench plot quickstart --kind curves --width column`,
+    `bench plot gallery`. What cannot be drawn is left out, and said.
     The same records give the same bytes.
     """
     from bench.report.figures import files
 
     forms = files.formats(form)
     words = tuple(overrides or ()), tuple(kind or ())
-    request = files.PlotRequest(suite, *words, results, equilibrium, allow_stale)
+    wide = files.inches(width)
+    request = files.PlotRequest(suite, *words, results, equilibrium, allow_stale, wide, filter_)
     drawn, notes = files.figures(request)
     for note in notes:
         print_text(err, f"note: {note}")
     for figure in drawn:
-        for path in files.write(figure, output, forms):
+        for path in files.write(figure, output, forms, captions=wide is not None):
             print_text(out, f"wrote {path}")

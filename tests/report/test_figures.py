@@ -32,9 +32,9 @@ from bench.report.figures import (
     panels,
     style,
 )
-from bench.report.figures.drawing import draw_suite
+from bench.report.figures.drawing import draw_panels, draw_suite
 from bench.report.figures.kinds import FigureKind
-from bench.report.figures.panels import SuitePanels
+from bench.report.figures.panels import SuitePanels, arrange_panels
 from bench.report.page import page_figures
 from bench.results import store
 from bench.results.cell_state import CellStates
@@ -392,7 +392,9 @@ def test_the_command_draws_all_it_can(ask: Ask, measured: Path, tmp_path: Path) 
     code, out, err = ask("plot", "tiny", "--results", measured, "-o", tmp_path, "--format", "svg")
     names = {path.name for path in tmp_path.iterdir()}
 
-    assert (code, err) == (0, "")
+    assert code == 0
+    told = [line.split(": ")[:3] for line in err.splitlines()]
+    assert told == [["note", "not drawn", kind] for kind in ("ranks", "sweep", "histograms")]
     kinds = ("accuracy", "equilibrium", "curves", "knob", "layers")
     assert {f"tiny-{kind}.svg" for kind in kinds} <= names
     assert {Path(line.removeprefix("wrote ")).name for line in out.splitlines()} == names
@@ -424,8 +426,60 @@ def test_an_f_that_raises_is_named() -> None:
         def value(self, z: torch.Tensor, knob: torch.Tensor, /) -> torch.Tensor:
             raise KeyError(1)
 
-    with pytest.raises(PluginError, match="raisy cannot be drawn: KeyError: 1"):
-        gallery.draw([gallery.EstimatorCurves("raisy", Raisy(), "W")], "")
+    raisy, ste = (
+        gallery.EstimatorCurves(type(f).__name__, f, "W")
+        for f in (Raisy(), ESTIMATORS.build("ste", {}))
+        if isinstance(f, Surrogate)
+    )
+    with pytest.raises(PluginError, match="Raisy cannot be drawn: KeyError: 1"):
+        gallery.draw([raisy], "")
+    assert gallery.split([raisy, ste]) == ([ste], ["Raisy cannot be drawn: KeyError: 1"])
+
+
+def test_a_papers_figure_has_its_width_and_its_caption_beside(tmp_path: Path) -> None:
+    """Axes that were beside each other stand below; title and note are text, not in it."""
+    plan, records = suite("a", "b")
+    wide = figure("curves", plan, records)
+    panels = arrange_panels(plan, records)
+    ((_, _, narrow),) = draw_panels(panels, [FigureKind.CURVES], files.inches("column"))
+
+    assert narrow.get_figwidth() == 3.25
+    assert len({round(axes.get_position().x0, 2) for axes in narrow.axes}) == 1
+    title, note = style.caption(narrow).splitlines()
+    assert style.caption(wide).splitlines() == [title, note]
+    assert title.startswith("Training of resnet20")
+    assert title in texts(wide)
+    assert title not in texts(narrow)
+    *_, beside = files.write(("x", narrow), tmp_path, ["svg"], captions=True)
+    assert beside.read_text(encoding="utf-8") == f"{title}\n{note}\n"
+    assert b"Training of" not in (tmp_path / "x.svg").read_bytes()
+    assert files.inches("8.5cm") == pytest.approx(8.5 / 2.54)
+    for wrong in ("wide", "1", "900", "-8"):
+        with pytest.raises(UsageError, match="expected column, text, or centimetres"):
+            files.inches(wrong)
+
+
+def test_rows_are_chosen() -> None:
+    """Styles stay those of the whole suite; panels without a chosen row are none."""
+    plan, records = suite("a", "b", "c")
+    panels = arrange_panels(plan, records)
+    few = panels.only({cell.id for cell in plan.rows[1].cells})
+
+    assert [run.name for panel in few.panels for run in panel.runs] == ["b"]
+    assert few.panels[0].runs[0].style == panels.styles["b"]
+    assert not panels.only(set()).panels
+
+
+def test_a_row_without_f_is_named_below_the_equilibrium() -> None:
+    """It has no e to be drawn at."""
+    plan, records = suite("a", "b")
+    roles = {
+        role: info.model_copy(update={"has_f": False}) for role, info in plan.rows[1].roles.items()
+    }
+    rows = [plan.rows[0], plan.rows[1].model_copy(update={"roles": roles})]
+    drawn = figure("equilibrium", plan.model_copy(update={"rows": rows}), records)
+
+    assert "No f, so no e: b." in style.caption(drawn)
 
 
 def test_the_figures_of_the_paper_are_suites() -> None:

@@ -36,11 +36,13 @@ def draw_suite(
     yield from draw_panels(arrange_panels(plan, records, definition), kinds)
 
 
-def draw_panels(suite: SuitePanels, kinds: Iterable[FigureKind]) -> Iterator[Drawn]:
-    """The same, of a suite's panels."""
+def draw_panels(
+    suite: SuitePanels, kinds: Iterable[FigureKind], width: float | None = None
+) -> Iterator[Drawn]:
+    """The same, of a suite's panels; `width` as `style.styled` has it."""
     names: Counter[str] = Counter()
     for kind in kinds:
-        with styled():
+        with styled(width):
             several = [*_draw(kind, suite)]
         for title, figure in several:
             words = f"{kind}-{title}" if len(several) > 1 else kind

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from bench.base.finite import mean
 from bench.report.figures.intervals import whisker
-from bench.report.figures.panels import Panel, Runs, SuitePanels
-from bench.report.figures.style import footnote, legend, logarithmic, sample, sheet, within
+from bench.report.figures.panels import Panel, Runs, SuitePanels, no_f
+from bench.report.figures.style import broken, footnote, legend, logarithmic, sample, sheet, within
 from bench.results.equilibrium import has_f, observed_layers, series
 from bench.results.record import Record
 from bench.spec.choices import Definition
@@ -29,7 +29,7 @@ def draw(suite: SuitePanels, panel: Panel) -> Figure | None:
     error, instability = names(how)
     for axes, x, y in zip(row, (error, error, instability), (instability, *ACC * 2), strict=True):
         axes.set_xlabel(x)
-        axes.set_ylabel(y)
+        axes.set_ylabel(broken(y) if y == instability else y)
     logarithmic(row[0], "y")
     logarithmic(row[2], "x")
     row[2].sharey(row[1])
@@ -40,7 +40,7 @@ def draw(suite: SuitePanels, panel: Panel) -> Figure | None:
         "marker is the last. Middle, right: over all epochs, as in the table; last-epoch "
         "accuracy with its 95 % t interval (none with one seed)"
     )
-    footnote(figure, suite.note(panel.recipe, text))
+    footnote(figure, suite.note(panel.recipe, text, no_f(shown)))
     return figure
 
 

@@ -1,5 +1,6 @@
 """Which figures of what is there are asked for, and their files: `bench plot`."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +16,17 @@ from bench.report.figures import gallery
 from bench.report.figures.drawing import draw_panels
 from bench.report.figures.kinds import GALLERY, FigureKind
 from bench.report.figures.panels import arrange_panels
-from bench.report.figures.style import FigureFormat, encode, styled
+from bench.report.figures.style import FigureFormat, caption, encode, styled
 from bench.results import cell_folders, store
 from bench.results.cell_state import CellStates, read_saved_states
 from bench.results.record import Record
 from bench.spec.choices import Definition
+from bench.spec.filters import select
 from bench.spec.plan import Plan
 from bench.spec.suite_file import find_suite
 
 KINDS = (*FigureKind, GALLERY)
+WIDTHS = {"column": 3.25, "text": 6.75}  # inches of a paper in two columns
 FORMATS: tuple[FigureFormat, ...] = get_args(FigureFormat)
 PAPER = {  # what each figure of the ReSTE paper shows
     "figure2": ["histograms"],
@@ -47,6 +50,8 @@ class PlotRequest:
     root: Path
     definition: Definition | None = None
     stale: bool = False
+    width: float | None = None  # in inches, of figures for a paper
+    rows: str = ""  # which to draw, as `--filter` of `bench run` says it; none: all
 
     @property
     def name(self) -> str:
@@ -72,9 +77,35 @@ def formats(text: str) -> list[FigureFormat]:
     return [form for form in FORMATS if form in words]
 
 
-def write(drawn: tuple[str, Figure], folder: Path, forms: Iterable[FigureFormat]) -> Iterator[Path]:
+def inches(text: str) -> float | None:
+    """
+    The width that `column`, `text` or a number of centimetres is; None of an empty text.
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    if not text or text in WIDTHS:
+        return WIDTHS.get(text)
+    found = re.fullmatch(r"(\d{1,3}(?:\.\d+)?) *(?:cm)?", text.strip())
+    centimetres = float(found[1]) if found else 0.0
+    if not 4 <= centimetres <= 60:
+        message = f"--width `{text}`: expected column, text, or centimetres from 4 to 60"
+        raise UsageError(message)
+    return centimetres / 2.54
+
+
+def write(
+    drawn: tuple[str, Figure],
+    folder: Path,
+    forms: Iterable[FigureFormat],
+    *,
+    captions: bool = False,
+) -> Iterator[Path]:
     """
     Write one figure in each format, whole or not at all.
+
+    Args:
+        captions: write its title and note as text beside it, too.
 
     Raises:
         EnvironmentProblem: the disk is full, or the folder cannot be written.
@@ -82,6 +113,8 @@ def write(drawn: tuple[str, Figure], folder: Path, forms: Iterable[FigureFormat]
     name, figure = drawn
     for form in forms:
         yield write_output(folder / f"{name}.{form}", encode(figure, form))
+    if captions:
+        yield write_output(folder / f"{name}.txt", f"{caption(figure)}\n".encode())
 
 
 def figures(request: PlotRequest) -> tuple[list[tuple[str, Figure]], list[str]]:
@@ -98,15 +131,19 @@ def figures(request: PlotRequest) -> tuple[list[tuple[str, Figure]], list[str]]:
             message = f"--kind `{kind}`: there is no such figure{suggest(kind, KINDS)}"
             raise UsageError(message)
     if str(request.suite) == GALLERY and {*request.kinds} <= {GALLERY}:
-        return [(GALLERY, _gallery(gallery.installed(), "Estimators"))], []
+        figure, notes = _gallery(gallery.installed(), "Estimators", request.width)
+        return [(GALLERY, figure)], notes
     kinds = list(dict.fromkeys(request.kinds)) or PAPER.get(_of_paper(request)) or [*FigureKind]
     drawn: list[tuple[str, Figure]] = []
     notes: list[str] = []
     if recorded := [FigureKind(kind) for kind in kinds if kind != GALLERY]:
         drawn, notes = _recorded(request, recorded)
     if GALLERY in kinds:
-        estimators = gallery.of_suite(request.suite, request.overrides)
-        drawn.append((GALLERY, _gallery(estimators, f"Estimators of {request.name}")))
+        estimators, without = gallery.of_suite(request.suite, request.overrides)
+        title = f"Estimators of {request.name}"
+        figure, skipped = _gallery(estimators, title, request.width)
+        drawn.append((GALLERY, figure))
+        notes += [*([f"no f to draw: {', '.join(without)}"] if without else []), *skipped]
     return [(f"{request.name}-{name}", figure) for name, figure in drawn], notes
 
 
@@ -114,12 +151,16 @@ def _of_paper(request: PlotRequest) -> str:
     return request.suite.stem.removesuffix("-mini")
 
 
-def _gallery(estimators: list[gallery.EstimatorCurves], title: str) -> Figure:
-    if not estimators:
-        message = "no estimator here has an f to draw"
+def _gallery(
+    estimators: list[gallery.EstimatorCurves], title: str, width: float | None
+) -> tuple[Figure, list[str]]:
+    """Those that can be drawn, and in words those that cannot."""
+    shown, problems = gallery.split(estimators)
+    if not shown:
+        message = "\n".join(["no estimator here has an f to draw", *problems])
         raise EmptyMatch(message)
-    with styled():
-        return gallery.draw(estimators, title)
+    with styled(width):
+        return gallery.draw(shown, title), problems
 
 
 def _recorded(
@@ -133,16 +174,19 @@ def _recorded(
     if not records:
         raise EmptyMatch("\n".join(notes))
     suite = arrange_panels(plan, records, request.definition)
+    if request.rows:
+        suite = suite.only({cell.id for cell in select(plan, request.rows)})
     drawn: list[tuple[str, Figure]] = []
     wanting: list[str] = []
     for kind in kinds:
-        several = [(name, figure) for name, _, figure in draw_panels(suite, [kind])]
+        made = draw_panels(suite, [kind], request.width)
+        several = [(name, figure) for name, _, figure in made]
         drawn += several
         if not several:
             wanting.append(f"{kind}: {kind.module.NEEDS}")
     if not drawn:
         raise UsageError("\n".join([*notes, *wanting]))
-    return drawn, notes + (wanting if request.kinds else [])
+    return drawn, notes + [f"not drawn: {text}" for text in wanting]
 
 
 def _plan(request: PlotRequest) -> Plan:

@@ -1,6 +1,6 @@
 """The estimators themselves: f and f' along the schedule, and where the identity is better."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -21,7 +21,7 @@ from bench.properties.curve import space_evenly
 from bench.properties.estimating_error import ROUNDING, measure_baseline_error, measure_error
 from bench.properties.verdicts import knob_in_training, list_visited
 from bench.registry import ESTIMATORS
-from bench.report.figures.style import GREY, Traits, footnote, label, legend, shades, sheet
+from bench.report.figures.style import GREY, Traits, beside, footnote, label, legend, shades, sheet
 from bench.spec.cell import Role
 
 CAPTION = "f and f' of each estimator at the start, half way and at the end of its schedule"
@@ -53,23 +53,42 @@ def installed() -> list[EstimatorCurves]:
     return found
 
 
-def of_suite(suite: Path, overrides: Sequence[str]) -> list[EstimatorCurves]:
+def of_suite(suite: Path, overrides: Sequence[str]) -> tuple[list[EstimatorCurves], list[str]]:
     """
-    The estimators of a suite's rows; activations where they differ from weights.
+    The estimators of a suite's rows, activations where they differ from weights; who has no f.
 
     Raises:
         SuiteError: anything wrong with the suite or what it says of plugins, all at once.
     """
     axes = resolve(suite, overrides).axes
     found: list[EstimatorCurves] = []
+    without: dict[str, None] = {}
     for name, roles in axes.estimators.items():
         plugins: list[tuple[Role, object]] = [(role, named.plugin) for role, named in roles.items()]
         different = len({repr(plugin) for _, plugin in plugins}) > 1
         for role, plugin in plugins if different else plugins[:1]:
+            words = f"{name}, {role}" if different else name
             if isinstance(plugin, Surrogate):
-                words = f"{name}, {role}" if different else name
                 found.append(EstimatorCurves(label(words), plugin, role))
-    return found
+            else:
+                without[label(words)] = None
+    return found, [*without]
+
+
+def split(estimators: Iterable[EstimatorCurves]) -> tuple[list[EstimatorCurves], list[str]]:
+    """Those whose f is a curve, and in words why others cannot be drawn."""
+    shown: list[EstimatorCurves] = []
+    problems: list[str] = []
+    for curves in estimators:
+        try:
+            violations(curves, z := torch.linspace(-REACH, REACH, 5, dtype=torch.float64))
+            _moments(curves, z)
+        except Exception as error:  # whatever a stranger's f does
+            why = f"{type(error).__name__}: {error}"
+            problems.append(f"{curves.name} cannot be drawn: {' '.join(why.split())}")
+        else:
+            shown.append(curves)
+    return shown, problems
 
 
 def draw(estimators: Sequence[EstimatorCurves], title: str) -> Figure:
@@ -79,7 +98,7 @@ def draw(estimators: Sequence[EstimatorCurves], title: str) -> Figure:
     Raises:
         PluginError: an f raises, or returns what is no curve.
     """
-    columns = min(COLUMNS, len(estimators))
+    columns = min(beside(COLUMNS), len(estimators))
     lines = -(-len(estimators) // columns)
     size = (1.5 + 1.9 * columns, 0.9 + 3.2 * lines)
     figure, rows = sheet(title, 2 * lines, columns, size, sharex=True)
@@ -122,10 +141,7 @@ def _curves(top: Axes, bottom: Axes, curves: EstimatorCurves, *, first: bool) ->
         for low, high in _spans(points, violations(curves, z)):
             axes.axvspan(low, high, **SHADED)
     top.plot([-REACH, 0, 0, REACH], [-1, -1, 1, 1], **SIGN)
-    for (_, p), colour, dashes in zip(MOMENTS.items(), shades(3), DASHES, strict=True):
-        knob = torch.tensor(surrogate.path(p, role), dtype=torch.float64)
-        with torch.no_grad():
-            f, df = surrogate.f(z, knob), surrogate.df(z, knob)
+    for (f, df), colour, dashes in zip(_moments(curves, z), shades(3), DASHES, strict=True):
         for axes, values in ((top, f), (bottom, df)):
             axes.plot(points, values.numpy(), color=colour, linestyle=dashes)
     _cut(bottom)
@@ -136,6 +152,17 @@ def _curves(top: Axes, bottom: Axes, curves: EstimatorCurves, *, first: bool) ->
     if first:
         top.set_ylabel("f(z)")
         bottom.set_ylabel("f'(z)")
+
+
+def _moments(curves: EstimatorCurves, z: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """f and f' at each moment of the schedule, as many values as z has."""
+    found: list[tuple[torch.Tensor, torch.Tensor]] = []
+    for p in MOMENTS.values():
+        knob = torch.tensor(curves.surrogate.path(p, curves.role), dtype=torch.float64)
+        with torch.no_grad():
+            values = curves.surrogate.f(z, knob), curves.surrogate.df(z, knob)
+        found.append((values[0].expand_as(z), values[1].expand_as(z)))
+    return found
 
 
 def _cut(axes: Axes) -> None:

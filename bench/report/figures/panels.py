@@ -1,7 +1,7 @@
 """What figures are drawn from: the rows of a plan with their records, by panels that compare."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -86,6 +86,22 @@ class SuitePanels:
     source: str
     partial: bool  # are cells missing?
 
+    def only(self, cells: Collection[str]) -> "SuitePanels":
+        """The rows that have one of these cells, and the panels that have such rows."""
+
+        def chosen(run: Runs) -> bool:
+            return any(i in cells for i in run.row.cells)
+
+        kept = [
+            replace(
+                panel,
+                runs=[run for run in panel.runs if chosen(run)],
+                real=panel.real if panel.real and chosen(panel.real) else None,
+            )
+            for panel in self.panels
+        ]
+        return replace(self, panels=[panel for panel in kept if panel.runs])
+
     def title(self, text: str) -> str:
         """The title of a figure."""
         return f"{text} (partial)" if self.partial else text
@@ -122,6 +138,12 @@ def arrange_panels(
         source=_source(plan, known),
         partial=any(cell.id not in known for cell in plan.cells),
     )
+
+
+def no_f(runs: Iterable[Runs]) -> str:
+    """The rows whose method has no f, in words; nothing if all have one."""
+    names = [run.name for run in runs if not run.row.estimator.has_f]
+    return f"No f, so no e: {', '.join(names)}" if names else ""
 
 
 def base(name: str) -> str:

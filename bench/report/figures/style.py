@@ -15,6 +15,7 @@ import warnings
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from html import escape
 from typing import Any, Literal, TypeAlias, cast
@@ -39,6 +40,8 @@ FIRST = ("ste", "reste", "ede", "dsq", "fda", "rbnn", "none")  # have these styl
 COMBINATIONS = math.lcm(len(COLOURS), len(MARKERS), len(DASHES))
 GREY, SHADE, MAP = "#767676", "#BBBBBB", "cividis"
 LONGEST = 36  # characters of a label
+PAPER_WIDTH: ContextVar[float | None] = ContextVar("PAPER_WIDTH", default=None)  # in inches
+NARROWEST = 1.9  # inches of axes beside others
 
 RC: Traits = {
     "axes.axisbelow": True,
@@ -157,8 +160,24 @@ def shades(count: int) -> list[str]:
 
 
 @contextmanager
-def styled() -> Generator[None, None, None]:
-    """Within, figures are made and written in the style, wherever the program runs."""
+def styled(width: float | None = None) -> Generator[None, None, None]:
+    """
+    Within, figures are made and written in the style, wherever the program runs.
+
+    Args:
+        width: in inches, of figures for a paper, whose title and note are its caption's; None: each
+            is as wide as it needs, with both in it.
+    """
+    token = PAPER_WIDTH.set(width)
+    try:
+        with _in_style():
+            yield
+    finally:
+        PAPER_WIDTH.reset(token)
+
+
+@contextmanager
+def _in_style() -> Generator[None, None, None]:
     with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcdefaults()
         mpl.rcParams.update(cast("Any", RC))
@@ -175,26 +194,63 @@ def label(text: str) -> str:
 def sheet(
     title: str, rows: int, columns: int, size: tuple[float, float], **more: Any
 ) -> tuple[Figure, list[list[Axes]]]:
-    """A figure in inches with its title, and its axes by row and column."""
+    """
+    A figure in inches with its title, and its axes by row and column.
+
+    Of a given width those of one row stand below each other where they would be too narrow.
+    """
+    width = PAPER_WIDTH.get()
+    stacked = width is not None and rows == 1 and width < NARROWEST * columns
+    lines, across = (columns, 1) if stacked else (rows, columns)
+    if width is not None:
+        high = min(size[1] / rows, max(1.3, 0.66 * width / across))
+        size = width, lines * high + 0.3
     figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(printable(title), x=0.01, ha="left")
-    grid = figure.subplots(rows, columns, squeeze=False, **more)
-    return figure, [list(row) for row in grid]
+    figure.set_label(printable(title))
+    if width is None:
+        figure.suptitle(printable(title), x=0.01, ha="left")
+    grid = [list(row) for row in figure.subplots(lines, across, squeeze=False, **more)]
+    return figure, [[row[0] for row in grid]] if stacked else grid
+
+
+def beside(most: int) -> int:
+    """How many axes stand beside each other, which are `most` where there is room."""
+    width = PAPER_WIDTH.get()
+    return most if width is None else max(1, min(most, int(width / 1.5)))
+
+
+def broken(text: str) -> str:
+    """The name of an axis, in two lines where there is little room."""
+    return text if PAPER_WIDTH.get() is None else text.replace(", ", ",\n", 1)
+
+
+def caption(figure: Figure) -> str:
+    """A figure's title, and what must be said of it: a line each."""
+    return str(figure.get_label())
 
 
 def footnote(figure: Figure, text: str) -> None:
-    """What must be said of a figure, below it."""
+    """What must be said of a figure, below it, or in its caption where it is a paper's."""
+    figure.set_label(f"{caption(figure)}\n{printable(text)}")
+    if PAPER_WIDTH.get() is not None:
+        return
     wide = int(figure.get_figwidth() * 20)
     lines = "\n".join(textwrap.wrap(printable(text), wide))
     figure.supxlabel(lines, x=0.01, ha="left", fontsize=6, color="#444444")
 
 
 def legend(figure: Figure, entries: Mapping[str, Artist]) -> None:
-    """What each line is, beside the axes, where it covers nothing."""
+    """What each line is, beside the axes or of a paper's figure below, where it covers nothing."""
     if not entries:
         return
     blank = [str(number) for number in range(len(entries))]
-    found = figure.legend(list(entries.values()), blank, loc="outside right upper")
+    width = PAPER_WIDTH.get()
+    place: Traits = {"loc": "outside right upper"}
+    if width is not None:
+        letters = max(map(len, entries))
+        columns = max(1, min(len(entries), int(width / (0.5 + 0.065 * letters))))
+        place = {"loc": "outside lower center", "ncols": columns, "handlelength": 2.4}
+    found = figure.legend(list(entries.values()), blank, **place)
     for text, name in zip(found.get_texts(), entries, strict=True):
         text.set_text(name)  # not as a label, of which some have a meaning: `_x` is hidden
 
