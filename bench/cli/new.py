@@ -57,6 +57,21 @@ def data(
     _tell(write_plugin(name, into, TEMPLATE, DATA), name, into, "data")
 
 
+@new_app.command("results-repository")
+def results_repository(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Its folder.")],
+) -> None:
+    """Write a repository that takes results of others by pull request, with its workflows.
+
+    As in `bench new results-repository board`.
+    """
+    from bench.cli.new_repository import write_repository
+
+    for path in write_repository(folder):
+        print_text(out, f"wrote {path}")
+    print_text(out, f"next: read {folder / 'README.md'}, and push it to where it shall live")
+
+
 def _tell(path: Path, name: str, into: Path, home: str = "estimators") -> None:
     """Say what was written, and what comes next."""
     if into == Path(home):  # where plugins are found without being named
