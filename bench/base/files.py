@@ -23,6 +23,14 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def is_plain_file(path: Path) -> bool:
+    """Is it a file, and no link to one? In strangers' folders a link may lead to a reader's own."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def real_path(path: Path) -> Path:
     """Follow the links of a path as far as they lead; `Path.resolve` raises where they go round."""
     return Path(os.path.realpath(path))

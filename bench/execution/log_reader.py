@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.base.files import is_plain_file
 from bench.base.signals import Stopped
-from bench.errors import UsageError
+from bench.errors import EnvironmentProblem, UsageError
 from bench.execution.cell_log import NAME
 from bench.execution.status import RunStatus, all_runs
-from bench.results import cell_folders
+from bench.results import cell_folders, store
 
 EVERY_S = 0.3
 LOOK_S = 2.0  # between two looks at whether the cell has ended
@@ -48,6 +49,9 @@ def show(path: Path, write: Callable[[str], None]) -> None:
     Raises:
         UsageError: there is none yet.
     """
+    if path.is_symlink():
+        message = f"`{path}` is a link, which no run makes, and is not followed"
+        raise UsageError(message)
     if not path.is_file():
         message = f"no `{path}` yet: the cell has not begun; -f waits for it"
         raise UsageError(message)
@@ -73,13 +77,21 @@ def follow(root: Path, path: Path, write: Callable[[str], None]) -> None:
 def _names(root: Path) -> dict[Path, set[str]]:
     """Each cell's log, and how runs show the cell."""
     logs = (root / "cells").glob(f"*/{NAME}")
-    found: dict[Path, set[str]] = {path: set() for path in logs if path.is_file()}
+    found: dict[Path, set[str]] = {path: set() for path in logs if _inside(root, path.parent.name)}
     for run in all_runs(root):
         for entry in run.journal.header.cells if run.journal.header else []:
             path = root / "cells" / entry.folder / NAME
-            if run.going or path in found:
+            if path in found or (run.going and _inside(root, entry.folder)):
                 found.setdefault(path, set()).add(entry.name)
     return found
+
+
+def _inside(root: Path, folder: str) -> bool:
+    """Is it the name of a cell's folder, and does no link there lead out of the results?"""
+    try:
+        return bool(store.path_inside(root, "cells", folder))
+    except EnvironmentProblem:
+        return False
 
 
 def _expected(root: Path, path: Path) -> bool:
@@ -94,12 +106,11 @@ def _open(run: RunStatus, path: Path) -> bool:
 
 def _more(path: Path, place: int, write: Callable[[str], None]) -> int:
     """Write what was added since; returns up to where."""
-    try:
-        with path.open("rb") as file:
-            file.seek(place)
-            content = file.read()
-    except FileNotFoundError:
+    if not is_plain_file(path):
         return place
+    with path.open("rb") as file:
+        file.seek(place)
+        content = file.read()
     whole = content[: content.rfind(b"\n") + 1]
     if whole:
         write(whole.decode("utf-8", errors="replace"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.base.files import is_file
+from bench.base.files import is_file, is_plain_file
 from bench.base.text import count
 from bench.results import cell_folders
 from bench.results.cell_folders import CellFolder
@@ -108,7 +108,7 @@ def _digests(record: Record) -> dict[str, str]:
 
 
 def _there(path: Path) -> str:
-    return str(path) if path.is_file() else ""
+    return str(path) if is_plain_file(path) else ""
 
 
 def _outcome(record: Record) -> str:

@@ -187,6 +187,26 @@ def test_logs_are_found_by_any_name(tmp_path: Path) -> None:
         log_reader.find(tmp_path, "seed 2")
 
 
+def test_a_log_that_leads_elsewhere_is_not_shown(tmp_path: Path) -> None:
+    """A file or folder of strangers may be a link to the reader's own."""
+    secret = tmp_path / "mine"
+    append_text(secret / "log.txt", "hush\n")
+    root, shown = tmp_path / "results", list[str]()
+    for folder in ("a__1", "c__3"):
+        append_text(root / "cells" / folder / "log.txt", "")
+    (root / "cells" / "b__2").symlink_to(secret)
+    (root / "cells" / "c__3" / "log.txt").unlink()
+    (root / "cells" / "c__3" / "log.txt").symlink_to(secret / "log.txt")
+    with pytest.raises(UsageError, match="is a link"):
+        log_reader.show(log_reader.find(root, "c__3"), shown.append)
+    for word in ("b__2", "mine"):
+        with pytest.raises(UsageError, match="no cell of"):
+            log_reader.find(root, word)
+    log_reader.follow(root, root / "cells" / "c__3" / "log.txt", shown.append)
+
+    assert shown == []
+
+
 def test_a_name_is_that_of_the_cell_that_begins_so(tmp_path: Path) -> None:
     """As for other commands `ste` is not `reste`; and no record is needed."""
     for folder in ("ste-s0__00000000000a", "reste-s0__00000000000b"):

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.base.files import is_file
+from bench.base.files import is_plain_file
 from bench.base.redaction import without_secrets
 from bench.errors import BenchError
 from bench.leaderboard import undecided_pairs
@@ -113,7 +113,7 @@ def _losses(rows: Iterable[RowTrace]) -> list[LostCell]:
 
 def _tail(log: str) -> str:
     """The last lines of a log; nothing of one that is not there."""
-    if not log or not is_file(Path(log)):
+    if not log or not is_plain_file(Path(log)):
         return ""
     lines = without_secrets(Path(log).read_text(encoding="utf-8", errors="replace")).splitlines()
     if len(lines) > TAIL:
