@@ -65,6 +65,12 @@ def run(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Only what went wrong.", rich_help_panel=SHOWN)
     ] = False,
+    paths: Annotated[
+        bool,
+        typer.Option(
+            "--paths", help="Name every file of the suite at the end.", rich_help_panel=SHOWN
+        ),
+    ] = False,
     until_separated: Annotated[
         bool,
         typer.Option(
@@ -175,6 +181,7 @@ def run(
         allow_stale=allow_stale,
         unchecked=options.unchecked,
         track=tuple(track or ()),
+        paths=paths,
         until_separated=until_separated,
         max_seeds=max_seeds,
         compiled=options.compile_,

@@ -44,6 +44,7 @@ class RunRequest:
     checkpoint_s: float = CHECKPOINT_S
     timeout_s: float | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    paths: bool = False  # every file is named at the end
     on: str = ""  # the profile by which cells train elsewhere
 
     def __post_init__(self) -> None:

@@ -1,5 +1,6 @@
 """One call of `bench run`: what is missing is run and shown, then the table and its files."""
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -171,10 +172,33 @@ def run(
         plan = _add_seeds(session, plan, prepared.looks)
     table = table or out
     written = [*_write_table(plan, session, table), *session.journals]
-    print_text(table, "files:")
-    for line in _files(written, plan, request.root):
-        print_text(table, f"  {line}")
-    return _report_problems(session, plan)
+    if request.paths:
+        print_text(table, "files:")
+        for line in _files(written, plan, request.root):
+            print_text(table, f"  {line}")
+    fine = _report_problems(session, plan)
+    for line in _ending(session, plan, fine=fine):
+        print_text(table, line)
+    return fine
+
+
+def _ending(session: _Session, plan: Plan, *, fine: bool) -> Iterator[str]:
+    """Where the table is, and the command that may come next."""
+    request = session.request
+    home = store.suite_path(request.root, plan.suite)
+    if not home.is_dir():
+        return
+    yield f"The table is in {home}, the records are in {request.root / 'cells'}."
+    first = next(iter(session.result.failed), None)
+    words = ["report", str(request.suite), *request.overrides]
+    if first:
+        words = ["logs", first.cell_id]
+    elif not fine and session.stale:
+        words = ["run", str(request.suite), *request.overrides, "--rerun", "stale"]
+    elif not fine:
+        words = ["run", str(request.suite), *request.overrides]
+    where = [] if request.root == Path("results") else ["--results", str(request.root)]
+    yield f"next: {shlex.join(['bench', *words, *where])}"
 
 
 def _report_problems(session: _Session, plan: Plan) -> bool:

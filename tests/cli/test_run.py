@@ -27,7 +27,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("ran")
     (home / "tiny.yaml").write_text(TINY, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "bench", "run", "tiny.yaml", "-j", "1"],
+        [sys.executable, "-m", "bench", "run", "tiny.yaml", "-j", "1", "--paths"],
         cwd=home, env={**os.environ, "BENCH_CACHE": str(home / "cache")},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -37,14 +37,17 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_run_ends_with_the_leaderboard_and_every_file(ran: Path) -> None:
-    """Plain lines without a terminal, then the table, then the path of every file written."""
+    """Plain lines without a terminal, the table, `--paths`, and the command that comes next."""
     text = (ran / "stdout.txt").read_text(encoding="utf-8")
 
     assert "2 cells, 0 recorded, 2 to run" in text
     assert re.search(r"\[2/2\] \w+ seed 0: ok, acc [\d.]+ %, [\d,]+ images/s", text)
     assert "2 of 2 cells recorded." in text
+    *_, said, after = text.splitlines()
+    assert said == "The table is in results/suites/tiny, the records are in results/cells."
+    assert after == "next: bench report tiny.yaml"
     listed: set[Path] = set()
-    for line in text.split("files:\n")[1].splitlines():
+    for line in text.split("files:\n")[1].splitlines()[:-2]:
         folder, braces, names = line.strip().partition("/{")
         listed |= (
             {ran / folder / n for n in names.rstrip("}").split(",")} if braces else {ran / folder}
@@ -220,7 +223,7 @@ def test_two_commands_share_a_folder(tmp_path: Path) -> None:
     """At once on one folder: each cell starts once, both print the table, status knows of both."""
     suite = TINY.replace("seeds: [0]", "seeds: [0, 1]").replace("epochs: 2", "epochs: 8")
     (tmp_path / "tiny.yaml").write_text(suite, encoding="utf-8")
-    argv = [sys.executable, "-m", "bench", "run", "tiny.yaml", "-j", "1"]
+    argv = [sys.executable, "-m", "bench", "run", "tiny.yaml", "-j", "1", "--paths"]
     both = [
         subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]

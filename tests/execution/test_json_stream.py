@@ -49,7 +49,7 @@ def test_stdout_is_json_lines_and_nothing_else(tiny: Path, tmp_path: Path, ask: 
     summary = {k: v for k, v in told[-1].items() if k not in {"version", "at", "suite"}}
     assert summary == {"kind": "summary", "exit_code": 0, "recorded": 0, "stale": 0, "ok": 2}
     assert "2 of 2 cells recorded." in err
-    assert "files:" in err
+    assert "next: bench report " in err
 
     code, out, err = ask(*call, "--quiet")
     assert (code, err) == (0, "")
