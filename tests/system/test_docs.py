@@ -37,6 +37,7 @@ MEASURED = {
     "power",
     "logs",
     "merge",
+    "submit",
     "verify",
 }  # whose numbers are those of one kind of machine
 LONG = ("tutorial", "deploying")  # pages that take a minute
