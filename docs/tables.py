@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from bench.registry import BACKBONES, BUILT_IN, DATA
 from bench.spec import parameters
 from bench.spec.cell import Binarization, Recipe
-from bench.spec.suite import Exclude, Include, Published, Suite, Tune
+from bench.spec.suite import Cross, Exclude, Include, Published, Suite, Tune
 
 AXES = "names, or labels with parameters"
 MODELS: dict[type[BaseModel], dict[str, str]] = {
@@ -26,6 +26,7 @@ MODELS: dict[type[BaseModel], dict[str, str]] = {
         "exclude": "combinations to leave out, with the reason",
         "baseline": "the label that Δ and p compare with",
         "train": "the recipe that all rows share",
+        "cross": "values of the recipe that every backbone trains with, one after the other",
         "binarization": "what a binary layer does around sign",
         "plugins": "folders of estimators and networks of your own, beside this file",
         "published": "ledgers of published numbers, or numbers written here",
@@ -89,6 +90,9 @@ MODELS: dict[type[BaseModel], dict[str, str]] = {
         "acc": "percent, by label",
         "caution": "what must be known of them all; boards say it",
         "protocol": "what is known of that training; numbers of another one are not compared",
+    },
+    Cross: {
+        "train": "values of keys of `train`: `{epochs: [3, 10, 30]}`",
     },
     Tune: {
         "train": "candidates of keys of `train`",

@@ -8,7 +8,6 @@ differ between tables of one suite, never within one. What an estimator's entry 
 The only place where a suite's names meet the registry.
 """
 
-import math
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -21,13 +20,12 @@ from bench.base.validation import problems
 from bench.base.yaml_document import Document, Problem
 from bench.data.source import named
 from bench.errors import PluginError, UsageError
+from bench.planning.matrix import crossed_values, expand_entry, with_crossed
 from bench.registry import BACKBONES, DATA, ESTIMATORS, Registry, add_folders
 from bench.results import source_digest
 from bench.spec.cell import Recipe, Role
 from bench.spec.preset import without_dependent
 
-MOST_COMBINATIONS = 1_000  # of one matrix
-MANY = ("matrix", "zip")  # keys of an entry that stands for several
 # of an estimator's entry; so no estimator may have such fields
 NO_PARAMETERS = frozenset({"teacher", "preset", "train", "structure"})
 
@@ -144,7 +142,7 @@ def _estimators(
     unbuilt: list[Problem] = []
     for name, entry in _entries(document, "estimators"):
         path = ("estimators", name)
-        combinations, wrong = _expand_matrix(entry, path)
+        combinations, wrong = expand_entry(entry, path)
         unbuilt += wrong
         for suffix, given in combinations:
             parameters = {k: v for k, v in given.items() if k not in NO_PARAMETERS}
@@ -190,21 +188,26 @@ def _networks(
     backbones: dict[str, BackboneConfig] = {}
     labels: set[str] = set()
     unbuilt: list[Problem] = []
-    for name, entry in _entries(document, axis):
+    crossed, wrong = crossed_values(document if axis == "backbones" else None)
+    unbuilt += wrong
+    for (name, entry), (words, values) in product(_entries(document, axis), crossed):
         path = (axis, name)
         training, wrong = _training(document, entry, path, shared)
-        unbuilt += wrong
         recipe, data = training.recipe, training.data
+        if recipe and values:
+            recipe, misfits = with_crossed(recipe, values)
+            wrong = [*wrong, *misfits]
         own = {k: v for k, v in entry.items() if k not in {"train", "data"}}
-        combinations, wrong = _expand_matrix(own, path)
-        unbuilt += wrong
+        combinations, misshapen = expand_entry(own, path)
+        unbuilt += [problem for problem in (*wrong, *misshapen) if problem not in unbuilt]
         for suffix, parameters in combinations:
+            label = name + f"{suffix}{words}".replace(")(", ",")
             plugin, wrong = _plugin(BACKBONES, {"plugin": name} | parameters, path)
-            unbuilt += wrong
-            labels.add(name + suffix)
+            unbuilt += [problem for problem in wrong if problem not in unbuilt]
+            labels.add(label)
             if plugin and recipe and data:
                 config = BackboneConfig(plugin.name, plugin.plugin, recipe, data, plugin.digest)
-                backbones[name + suffix] = config
+                backbones[label] = config
     return backbones, labels, unbuilt
 
 
@@ -213,55 +216,6 @@ def _entries(document: Document, axis: str) -> list[tuple[str, dict[str, Any]]]:
     entries = as_mapping(document.data.get(axis)) or {}
     shaped = ((str(name), as_mapping(entry)) for name, entry in entries.items())
     return [(name, entry) for name, entry in shaped if entry is not None]
-
-
-def _expand_matrix(
-    entry: dict[str, Any], path: KeyPath
-) -> tuple[list[tuple[str, dict[str, Any]]], list[Problem]]:
-    """
-    Take an entry once, or once per combination of its `matrix: {parameter: [values]}`.
-
-    `zip: {parameter: [values]}` takes the first value of each parameter, then the second of each;
-    where there are both, every one of these with every combination of the matrix.
-
-    Returns what each adds to the label, with its parameters, and what is wrong with the two.
-    """
-    rest = {k: v for k, v in entry.items() if k not in MANY}
-    given = {key: as_mapping(entry.get(key, {})) for key in MANY}
-    message = "must map parameters to lists of values, as in {o_end: [1, 2, 3]}"
-    wrong = [
-        Problem((*path, key), message)
-        for key, lists in given.items()
-        if lists is None or not all(as_list(v) for v in lists.values())
-    ]
-    if wrong:
-        return [], wrong
-    matrix, zipped = given["matrix"] or {}, given["zip"] or {}
-    lengths = {key: len(as_list(values)) for key, values in zipped.items()}
-    if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{key} {n}" for key, n in lengths.items())
-        return [], [Problem((*path, "zip"), f"needs lists of one length, has {told}")]
-    steps = [
-        dict(zip(zipped, values, strict=True)) for values in zip(*zipped.values(), strict=True)
-    ]
-    crossed = math.prod(len(as_list(v)) for v in matrix.values())
-    if crossed * max(len(steps), 1) > MOST_COMBINATIONS:
-        message = f"has more than {MOST_COMBINATIONS:,} combinations"
-        return [], [Problem((*path, "matrix"), message)]
-    twice = [
-        Problem((*path, key), f"stands in the {name}, too, as {lists[key]}; say it once")
-        for name, lists, others in (
-            ("matrix", matrix, rest.keys()),
-            ("zip", zipped, rest.keys() | matrix.keys()),
-        )
-        for key in lists.keys() & others
-    ]
-    combinations: list[tuple[str, dict[str, Any]]] = []
-    for step, values in product(steps or [{}], product(*matrix.values())):
-        chosen: dict[str, Any] = {**step, **dict(zip(matrix, values, strict=True))}
-        words = ",".join(f"{k}={v}" for k, v in chosen.items())
-        combinations.append((f"({words})" if words else "", rest | chosen))
-    return combinations, twice
 
 
 def _role_entries(name: str, parameters: dict[str, Any], path: KeyPath) -> RoleEntries:

@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 
 from bench.base.plain_data import KeyPath, as_list, as_mapping
 from bench.base.yaml_document import Document
-from bench.planning.axes import MANY, Axes, BackboneConfig, Roles
+from bench.planning.axes import Axes, BackboneConfig, Roles
+from bench.planning.matrix import MANY
 from bench.planning.own_settings import base_label
 from bench.planning.resolved_suite import ResolvedSuite, resolve
 from bench.spec.suite import Suite
@@ -21,7 +22,7 @@ from bench.spec.suite_file import read_question
 Value: TypeAlias = tuple[KeyPath, Any]  # where it would stand in a suite, and what it is
 LABELLED = ("estimators", "backbones", "teachers")
 AXES = (  # printed apart from the suite's other fields
-    *(*LABELLED, "data", "train", "binarization", "published", "tune"),
+    *(*LABELLED, "data", "train", "binarization", "published", "tune", "cross"),
     *("include", "exclude"),
 )
 WIDEST_VALUE = 40  # characters of the column; a longer value pushes the rest of its line
@@ -64,6 +65,7 @@ def _list_values(resolved: ResolvedSuite) -> Iterator[Value]:
         yield from _own_settings(resolved, label)
     yield from _fields(suite.binarization, ("binarization",))
     yield from _fields(suite.train, ("train",))
+    yield from ((("cross", "train", key), values) for key, values in suite.cross.train.items())
     for axis, networks in (
         ("backbones", resolved.axes.backbones),
         ("teachers", resolved.axes.teachers),

@@ -5,7 +5,7 @@ from typing import Any
 
 from bench.base.answer_cache import Question, keep, recall
 from bench.errors import PluginError
-from bench.planning.axes import MANY
+from bench.planning.matrix import MANY
 from bench.registry import BACKBONES, DATA, ESTIMATORS, REGISTRIES, Registry, plugins_state
 from bench.spec.preset import preset_names
 from bench.spec.suite import Suite

@@ -6,7 +6,7 @@ from itertools import product
 
 import torch
 
-from bench.base.plain_data import KeyPath
+from bench.base.plain_data import KeyPath, as_mapping
 from bench.base.text import suggest
 from bench.base.yaml_document import Problem
 from bench.nn.contract import Estimator, Surrogate
@@ -34,6 +34,7 @@ def judge(suite: Suite, axes: Axes, known: Iterable[Problem]) -> list[Problem]:
         *_empty_axes(suite),
         *_bad_labels(axes),
         *_half_real_rows(suite),
+        *_crossed_twice(suite),
         *_unknown_labels(suite, axes, known),
         *_impossible_gains(axes),
         *_impossible_chains(axes),
@@ -102,6 +103,17 @@ def _uses(suite: Suite) -> Iterator[tuple[KeyPath, str, bool]]:
         yield ("published", "acc", label), label, True
     tuned = suite.tune.model_dump(include={"estimators", "backbones"}) if suite.tune else {}
     yield from ((("tune", axis, x), x, False) for axis, labels in tuned.items() for x in labels)
+
+
+def _crossed_twice(suite: Suite) -> Iterator[Problem]:
+    """Find values of the recipe that the suite crosses and something else sets."""
+    crossed = suite.cross.train.keys()
+    for axis in ("estimators", "backbones"):
+        for label, entry in getattr(suite, axis).items():
+            for key in crossed & (as_mapping(entry.get("train")) or {}).keys():
+                yield Problem((axis, label, "train", key), "the suite crosses it; say it once")
+    for key in crossed & (suite.tune.train if suite.tune else {}).keys():
+        yield Problem(("tune", "train", key), "the suite crosses it, so it is not chosen")
 
 
 def _impossible_gains(axes: Axes) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench.base.yaml_document import Document
+from bench.spec.crossed import begin_crossed
 from bench.spec.extends import extend
 from bench.spec.overrides import override
 from bench.spec.preset import apply_presets
@@ -29,7 +30,7 @@ def compose(path: Path, overrides: Iterable[str] = ()) -> Document:
         document = extend(document, spell_out(written), listed_labels(written))
     for text in overrides:
         document = override(document, text)
-    return apply_presets(document)
+    return apply_presets(begin_crossed(document))
 
 
 def digest(document: Document) -> str:

@@ -93,7 +93,7 @@ def _own_settings(document: Document, label: str, entry: dict[str, Any]) -> dict
         str(k): _entry(str(k), v, preset["backbones"], {}, with_matrix=True)
         for k, v in networks.items()
     }
-    asked = (path[1] for path, at in document.places.items() if _overrides_recipe(path, at))
+    asked = (path[1] for path, at in document.places.items() if overrides_recipe(path, at))
     said = [*map(str, asked), *(as_mapping(entry.get("train")) or {})]
     return {
         **_entry(label, entry, preset["estimators"], {}),
@@ -108,7 +108,8 @@ def _without_said(network: dict[str, Any], said: Iterable[str]) -> dict[str, Any
     return network if own is None else network | {"train": without_dependent(own, said)}
 
 
-def _overrides_recipe(path: tuple[Any, ...], place: str) -> bool:
+def overrides_recipe(path: tuple[Any, ...], place: str) -> bool:
+    """Is the value at a path of a suite, which is said at `place`, an override of its recipe?"""
     return path[:1] == ("train",) and len(path) > 1 and place.startswith("override `")
 
 

@@ -133,6 +133,12 @@ class Tune(Frozen):
     seeds: Seeds = [1000, 1001, 1002]  # of each trial; not those of the rows
 
 
+class Cross(Frozen):
+    """Values of the recipe that every backbone trains with, one after the other: an axis."""
+
+    train: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
+
+
 class Suite(Frozen):
     """A comparison: the cross product of its axes under one recipe."""
 
@@ -150,6 +156,7 @@ class Suite(Frozen):
     exclude: list[Exclude] = []
     baseline: str | None = None
     train: Recipe
+    cross: Cross = Cross()
     binarization: Binarization = Binarization()
     plugins: Words = []
     published: Annotated[Published, BeforeValidator(_ledgers)] = Published()

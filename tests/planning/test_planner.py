@@ -280,6 +280,42 @@ def test_a_zip_that_cannot_be_is_an_error(tmp_path: Path, entry: str, told: str)
     assert "estimators.reste" in line
 
 
+CROSSED = {"train": "{batch_size: 64}", "cross": "{train: {epochs: [1, 3], lr: [0.1, 0.2]}}"}
+
+
+def test_a_crossed_recipe_is_an_axis(tmp_path: Path) -> None:
+    """Every backbone trains with every combination; an override of one value takes their place."""
+    crossed = planned(tmp_path, **CROSSED).rows
+    alone = planned(tmp_path, "train.epochs=3", **CROSSED).rows
+
+    assert [row.backbone for row in crossed] == [
+        f"resnet20(epochs={e},lr={lr})" for e in (1, 3) for lr in (0.1, 0.2)
+    ]
+    assert [(row.recipe.epochs, row.recipe.lr) for row in crossed][2] == (3, 0.1)
+    assert [row.backbone for row in alone] == ["resnet20(lr=0.1)", "resnet20(lr=0.2)"]
+    assert [row.cells for row in alone] == [row.cells for row in crossed[2:]]
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ({"cross": "{train: {epoch: [1, 3]}}", **LINES}, "unknown key; did you mean `epochs`?"),
+        ({"cross": "{train: {epochs: [1, x]}}"}, "must be a valid integer"),
+        ({"cross": "{train: {epochs: 3}}", **LINES}, "cross.train.epochs: must be a valid list"),
+        ({"estimators": "{ste: {train: {epochs: 3}}}"}, "the suite crosses it; say it once"),
+        ({"backbones": "{resnet20: {train: {lr: 1}}}"}, "the suite crosses it; say it once"),
+        ({"tune": "{train: {lr: [0.1, 1]}}"}, "the suite crosses it, so it is not chosen"),
+    ],
+)
+def test_a_cross_that_cannot_be_is_an_error(
+    tmp_path: Path, lines: dict[str, str], told: str
+) -> None:
+    """What is no list of values of the recipe, and what is said twice."""
+    (line,) = refused(tmp_path, **(CROSSED | lines))
+
+    assert told in line
+
+
 @pytest.mark.parametrize(
     ("written", "seeds"), [("0..2", [0, 1, 2]), ("[3]", [3]), ("[0, 1]", [0, 1]), ("[5, 5]", [5])]
 )

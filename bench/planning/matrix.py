@@ -1,0 +1,89 @@
+"""What stands for several: an entry's `matrix` and `zip`, and a suite's `cross`."""
+
+import math
+from itertools import product
+from typing import Any
+
+from pydantic import ValidationError
+
+from bench.base.plain_data import KeyPath, as_list, as_mapping
+from bench.base.validation import problems
+from bench.base.yaml_document import Document, Problem
+from bench.spec.cell import Recipe
+from bench.spec.preset import without_dependent
+
+MOST_COMBINATIONS = 1_000  # of one matrix
+MANY = ("matrix", "zip")  # keys of an entry that stands for several
+
+
+def expand_entry(
+    entry: dict[str, Any], path: KeyPath
+) -> tuple[list[tuple[str, dict[str, Any]]], list[Problem]]:
+    """
+    Take an entry once, or once per combination of its `matrix: {parameter: [values]}`.
+
+    `zip: {parameter: [values]}` takes the first value of each parameter, then the second of each;
+    where there are both, every one of these with every combination of the matrix.
+
+    Returns what each adds to the label, with its parameters, and what is wrong with the two.
+    """
+    rest = {k: v for k, v in entry.items() if k not in MANY}
+    given = {key: as_mapping(entry.get(key, {})) for key in MANY}
+    message = "must map parameters to lists of values, as in {o_end: [1, 2, 3]}"
+    wrong = [
+        Problem((*path, key), message)
+        for key, lists in given.items()
+        if lists is None or not all(as_list(v) for v in lists.values())
+    ]
+    if wrong:
+        return [], wrong
+    matrix, zipped = given["matrix"] or {}, given["zip"] or {}
+    lengths = {key: len(as_list(values)) for key, values in zipped.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{key} {n}" for key, n in lengths.items())
+        return [], [Problem((*path, "zip"), f"needs lists of one length, has {told}")]
+    steps = [
+        dict(zip(zipped, values, strict=True)) for values in zip(*zipped.values(), strict=True)
+    ]
+    crossed = math.prod(len(as_list(v)) for v in matrix.values())
+    if crossed * max(len(steps), 1) > MOST_COMBINATIONS:
+        message = f"has more than {MOST_COMBINATIONS:,} combinations"
+        return [], [Problem((*path, "matrix"), message)]
+    twice = [
+        Problem((*path, key), f"stands in the {name}, too, as {lists[key]}; say it once")
+        for name, lists, others in (
+            ("matrix", matrix, rest.keys()),
+            ("zip", zipped, rest.keys() | matrix.keys()),
+        )
+        for key in lists.keys() & others
+    ]
+    combinations: list[tuple[str, dict[str, Any]]] = []
+    for step, values in product(steps or [{}], product(*matrix.values())):
+        chosen: dict[str, Any] = {**step, **dict(zip(matrix, values, strict=True))}
+        words = ",".join(f"{k}={v}" for k, v in chosen.items())
+        combinations.append((f"({words})" if words else "", rest | chosen))
+    return combinations, twice
+
+
+def crossed_values(
+    document: Document | None,
+) -> tuple[list[tuple[str, dict[str, Any]]], list[Problem]]:
+    """
+    List the values of the recipe that a suite crosses, each with what it adds to a label.
+
+    One without any where nothing is crossed; the suite's own check names what has not the shape.
+    """
+    cross = as_mapping(document.data.get("cross")) if document else None
+    train = as_mapping((cross or {}).get("train")) or {}
+    if not train or not all(as_list(values) for values in train.values()):
+        return [("", {})], []
+    return expand_entry({"matrix": train}, ("cross", "train"))
+
+
+def with_crossed(recipe: Recipe, values: dict[str, Any]) -> tuple[Recipe | None, list[Problem]]:
+    """Set what is crossed in a backbone's recipe."""
+    own = without_dependent(recipe.model_dump(exclude_unset=True), values)
+    try:
+        return Recipe.model_validate(own | values), []
+    except ValidationError as error:
+        return None, problems(error, ("cross", "train"), Recipe)
