@@ -5,12 +5,15 @@ from collections.abc import Iterable
 from rich.table import Table
 from rich.text import Text
 
-from bench.cli.streams import out
+from bench.cli.streams import out, write_json
 
 
-def print_entries(entries: Iterable[tuple[str, str, bool]]) -> None:
+def print_entries(entries: Iterable[tuple[str, str, bool]], *, as_json: bool = False) -> None:
     """Print a line for each; a terminal wraps what is too long for it under its own column."""
     listed = [*entries]
+    if as_json:
+        write_json([{"name": n, "text": text, "broken": broken} for n, text, broken in listed])
+        return
     width = max((len(name) for name, _, _ in listed), default=0)
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, width=width)

@@ -9,8 +9,8 @@ import typer
 from bench.base.console import iterate_silently, print_text
 from bench.cli import completion
 from bench.cli.completion import offering
-from bench.cli.options import Data, Results, prepare_torch, refuse_if
-from bench.cli.streams import out
+from bench.cli.options import AsJson, Data, Results, prepare_torch, refuse_if
+from bench.cli.streams import out, write_json
 from bench.properties.criterion import Criterion
 from bench.spec.choices import READINGS, Baseline, FormName, PropertyDefinition
 
@@ -49,6 +49,7 @@ def check(
     ] = False,
     results: Results = Path("results"),
     data: Data = None,
+    as_json: AsJson = False,
 ) -> None:
     """Is the estimator what its formula says? Is it rational, is it flexible, and if not, where?
 
@@ -66,11 +67,14 @@ def check(
 
         others = study or bool(definition or baseline or form or cell)
         refuse_if(others, "a data set has no f; its check has no such options")
-        _tell(data_claims.render_reports(words or [], data or data_folder()))
+        _tell(data_claims.render_reports(words or [], data or data_folder()), as_json=as_json)
         return
     refuse_if(study and bool(definition or baseline or form), "--study asks every reading of them")
     refuse_if(
         bool(cell) and definition not in {None, "trained"}, "--cell is for --definition trained"
+    )
+    refuse_if(
+        study and as_json, "--study is a table for people; --definition asks one reading of it"
     )
     measured = latents.sample_latents(cell, results, data) if cell else None
     if study:
@@ -82,10 +86,10 @@ def check(
         chosen = definition or ("trained" if cell else "p")
         criterion = Criterion(chosen, baseline or "identity", form or "pure")
         lines = check_text.render_verdicts(words or [], criterion, measured)
-    _tell(lines)
+    _tell(lines, as_json=as_json)
 
 
-def _tell(reports: Iterator[tuple[str, bool]]) -> None:
+def _tell(reports: Iterator[tuple[str, bool]], *, as_json: bool) -> None:
     """
     Print what was found.
 
@@ -93,8 +97,14 @@ def _tell(reports: Iterator[tuple[str, bool]]) -> None:
         Exit: something does not hold.
     """
     passed = True
+    told: list[dict[str, object]] = []
     for text, holds in iterate_silently(reports):
-        print_text(out, text)
+        if as_json:
+            told.append({"holds": holds, "lines": text.splitlines()})
+        else:
+            print_text(out, text)
         passed = passed and holds
+    if as_json:
+        write_json(told)
     if not passed:
         raise typer.Exit(3)

@@ -6,7 +6,8 @@ import typer
 
 from bench.cli import completion
 from bench.cli.completion import offering
-from bench.cli.streams import write_csv
+from bench.cli.options import AsJson
+from bench.cli.streams import write_csv, write_rows
 
 
 def curve(
@@ -26,6 +27,7 @@ def curve(
     low: Annotated[float, typer.Option("--from", help="The least z.")] = -2.0,
     high: Annotated[float, typer.Option("--to", help="The greatest z.")] = 2.0,
     points: Annotated[int, typer.Option(min=2, help="How many z, both ends included.")] = 401,
+    as_json: AsJson = False,
 ) -> None:
     """Write f and f' of one estimator as it trains: CSV with columns p, knob, z, f, df.
 
@@ -40,4 +42,4 @@ def curve(
 
     moments, grid = parse_progress(at), space_evenly(low, high, points)
     frame = tabulate_curve(build_surrogate(estimator, parameters or []), role, moments, grid)
-    write_csv(frame)
+    (write_rows if as_json else write_csv)(frame)

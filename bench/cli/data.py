@@ -9,7 +9,7 @@ from bench.base.console import print_text
 from bench.cli import completion
 from bench.cli.catalogue_text import print_entries
 from bench.cli.completion import offering
-from bench.cli.options import Data
+from bench.cli.options import AsJson, Data
 from bench.cli.streams import decoding_progress, err, out
 
 data_app = typer.Typer(no_args_is_help=True, help="Find, fetch and verify data sets.")
@@ -23,14 +23,14 @@ DataName = Annotated[
 
 
 @data_app.command("list")
-def list_data(data: Data = None) -> None:
+def list_data(data: Data = None, as_json: AsJson = False) -> None:
     """Name the data sets, and what is there of each.
 
     As in `bench data list`.
     """
     from bench.cli import catalogue
 
-    print_entries(catalogue.list_data_sets(data))
+    print_entries(catalogue.list_data_sets(data), as_json=as_json)
 
 
 @data_app.command("verify")

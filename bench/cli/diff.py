@@ -8,7 +8,7 @@ import typer
 
 from bench.cli import completion
 from bench.cli.completion import offering
-from bench.cli.options import Results, RichOrJson
+from bench.cli.options import AsJson, Results, RichOrJson
 from bench.cli.streams import out, write_json
 
 
@@ -26,6 +26,7 @@ def diff(
     ],
     results: Results = Path("results"),
     form: RichOrJson = "rich",
+    as_json: AsJson = False,
 ) -> None:
     """Show what differs between two cells, or between two results folders.
 
@@ -37,7 +38,7 @@ def diff(
     from bench.results.diff import diff_targets
 
     found = diff_targets(a, b, results)
-    if form == "json":
+    if as_json or form == "json":
         write_json(asdict(found))
     else:
         diff_text.print_diff(found, out)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Data, Results
+from bench.cli.options import AsJson, Data, Results
 from bench.errors import EnvironmentProblem
 
 
@@ -16,7 +16,7 @@ def doctor(
         list[str] | None, typer.Option(help="cpu, cuda, cuda:N or mps; every one if not given.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads per cell.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Is this machine fit to run suites, and does it compute the same thing twice?
 

@@ -5,14 +5,15 @@ from pathlib import Path
 import typer
 
 from bench.base.console import print_text
-from bench.cli.options import CellName, Data, Results
-from bench.cli.streams import out
+from bench.cli.options import AsJson, CellName, Data, Results
+from bench.cli.streams import out, write_json
 
 
 def eval_(
     cell: CellName,
     results: Results = Path("results"),
     data: Data = None,
+    as_json: AsJson = False,
 ) -> None:
     """Measure the kept weights of one cell again, and compare with its record.
 
@@ -20,9 +21,12 @@ def eval_(
     """
     from bench.train import evaluation
 
-    agrees = True
+    told: list[dict[str, object]] = []
     for text, same in evaluation.measure_again(cell, results, data):
-        print_text(out, text)
-        agrees = agrees and same
-    if not agrees:
+        told.append({"holds": same, "lines": text.splitlines()})
+        if not as_json:
+            print_text(out, text)
+    if as_json:
+        write_json(told)
+    if not all(one["holds"] for one in told):
         raise typer.Exit(3)

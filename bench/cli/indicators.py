@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from bench.cli.options import CellName, Results
-from bench.cli.streams import out, write_csv
+from bench.cli.options import AsJson, CellName, Results
+from bench.cli.streams import out, write_csv, write_rows
 from bench.errors import UsageError
 from bench.spec.choices import Definition
 
@@ -16,7 +16,8 @@ def indicators(
     results: Results = Path("results"),
     equilibrium: Annotated[Definition, typer.Option(help="Which e and s to show.")] = "paper",
     form: Annotated[
-        Literal["rich", "csv"], typer.Option("--format", help="csv: every layer and epoch.")
+        Literal["rich", "csv", "json"],
+        typer.Option("--format", help="csv, json: every layer and epoch."),
     ] = "rich",
     histograms: Annotated[
         bool, typer.Option("--histograms", help="Instead the histograms kept, as CSV.")
@@ -24,6 +25,7 @@ def indicators(
     curves: Annotated[
         bool, typer.Option("--curves", help="Instead loss and accuracy by epoch, as CSV.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show e and s of one cell layer by layer, weights and activations apart.
 
@@ -32,7 +34,8 @@ def indicators(
     from bench.leaderboard import per_layer
     from bench.results import cell_folders
 
-    if (form == "csv") + histograms + curves > 1:
+    form = "json" if as_json else form
+    if (form != "rich") + histograms + curves > 1:
         message = "--format csv, --histograms and --curves are three tables; ask for one of them"
         raise UsageError(message)
     record = cell_folders.find_record(results, cell)
@@ -40,6 +43,8 @@ def indicators(
         write_csv(per_layer.histograms(record))
     elif curves:
         write_csv(per_layer.curves(record))
+    elif form == "json":
+        write_rows(per_layer.frame(record, equilibrium))
     elif form == "csv":
         write_csv(per_layer.frame(record, equilibrium))
     else:

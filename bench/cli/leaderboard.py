@@ -7,6 +7,7 @@ from bench.base.console import print_text
 from bench.base.files import real_path
 from bench.cli.options import (
     AllowStale,
+    AsJson,
     Columns,
     Correction,
     Equilibrium,
@@ -36,6 +37,7 @@ def leaderboard(
     equilibrium: Equilibrium = None,
     correction: Correction = "holm",
     allow_stale: AllowStale = False,
+    as_json: AsJson = False,
 ) -> None:
     """Rebuild SUITE's table from what `bench run` left in the results folder; no torch needed.
 
@@ -50,6 +52,7 @@ def leaderboard(
     plan, board, notes = saved.board(results, name, equilibrium, correction, stale=allow_stale)
     _warn_if_changed(plan, suite, overrides or [])
     chosen = tuple(key for key in columns.replace(",", " ").split())
+    form = TableFormat.JSON if as_json else form
     render.render(board, form, out, TableChoice(style, chosen, part or ""))
     if form is TableFormat.CSV:  # which has no place for them
         for note in notes:

@@ -10,7 +10,7 @@ from bench.base.console import print_text
 from bench.base.duration import read_seconds
 from bench.cli import completion
 from bench.cli.completion import offering
-from bench.cli.options import Data, Results
+from bench.cli.options import AsJson, Data, Results
 from bench.cli.streams import err, out, write_json
 from bench.errors import EnvironmentProblem
 
@@ -30,7 +30,7 @@ Beside = Annotated[
 @machines_app.command("list")
 def list_machines(
     suite: Beside = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Name the profiles that `--on` takes: their engine, where they stand, what they ask for.
 
@@ -80,7 +80,7 @@ def check_machines(
         str,
         typer.Option(metavar="TIME", help="The longest that a job may wait in the queue."),
     ] = "10m",
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Try a profile by two short jobs: is the queue there, do nodes see the folder, are they alike?
 

@@ -1,13 +1,15 @@
 """The command that brings results from elsewhere: parse, call, print."""
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from bench.base.console import print_text
-from bench.cli.streams import out
+from bench.cli.options import AsJson
+from bench.cli.streams import out, write_json
 
 
 def merge(
@@ -30,6 +32,7 @@ def merge(
         Literal["ours", "theirs"] | None,
         typer.Option(help="Whose outcome stays where both measured a cell and do not agree."),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Bring results from elsewhere into a results folder; nothing that is there is lost.
 
@@ -42,13 +45,20 @@ def merge(
 
     counts: Counter[str] = Counter()
     settled = True
+    told: list[dict[str, str]] = []
     for source in sources:
         for step in merge_into(source, results, prefer, dry=dry_run):
             counts[step.kind] += 1
             settled = settled and step.settled
-            if step.kind != "equal":
+            told.append({"source": str(source), **asdict(step)})
+            if step.kind != "equal" and not as_json:
                 text = f": {step.text}" if step.text else ""
                 print_text(out, f"{step.kind:10}{step.name}{text}")
+    if as_json:
+        write_json(told)
+        if not settled:
+            raise typer.Exit(3)
+        return
     sums = ", ".join(f"{n} {kind}" for kind, n in counts.items()) or "nothing there to merge"
     unchanged = "; nothing was changed" if dry_run else ""
     print_text(out, f"{results}: {sums}{unchanged}")

@@ -62,7 +62,7 @@ CellName = Annotated[
 ]
 RichOrJson = Annotated[Literal["rich", "json"], typer.Option("--format", help="How to print it.")]
 AsJson = Annotated[
-    bool, typer.Option("--json", help="For programs; `bench schema COMMAND` says how it reads.")
+    bool, typer.Option("--json", help="For programs; `bench schema` says how it reads.")
 ]
 Equilibrium = Annotated[
     choices.Definition | None,

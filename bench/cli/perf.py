@@ -10,6 +10,7 @@ import typer
 from bench.base.console import Terminal, print_text
 from bench.base.duration import read_seconds
 from bench.base.user_folders import keep_compiled
+from bench.cli.options import AsJson
 from bench.cli.streams import err, out, write_json
 
 if TYPE_CHECKING:  # it imports torch
@@ -36,7 +37,7 @@ def perf(
         str | None,
         typer.Option(metavar="TIME", help="Begin no case after it: 90 (seconds), 5m, 1h."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure how fast training is here: against a plain oracle, and the machine's limits.
 

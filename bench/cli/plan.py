@@ -9,10 +9,10 @@ from bench.base.console import print_text
 from bench.base.duration import read_seconds
 from bench.cli.options import (
     ELSEWHERE,
+    AsJson,
     CellOptions,
     On,
     prepare_torch,
-    refuse_if,
     spread_options,
 )
 from bench.cli.streams import err, out, write_json
@@ -46,9 +46,7 @@ def plan(
             rich_help_panel=ELSEWHERE,
         ),
     ] = "1h",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="What is measured, for programs.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what SUITE means: its cells, which are recorded, and what is left out and why.
 
@@ -74,7 +72,6 @@ def plan(
     if calibrate or limit is not None:
         _show_forecast(options, where, limit, as_json=as_json)
         return
-    refuse_if(as_json, "--json goes with --calibrate or --budget")
     from bench.api import suite_plan
     from bench.cli import plan_text
 
@@ -86,8 +83,11 @@ def plan(
         filter=options.filter_,
         unseen=True,
     )
-    for line in plan_text.describe_plan(planned.plan, planned.states):
-        print_text(out, line)
+    if as_json:
+        write_json(plan_text.plan_fields(planned.plan, planned.states))
+    else:
+        for line in plan_text.describe_plan(planned.plan, planned.states):
+            print_text(out, line)
     if missing := planned.plan.missing:
         raise DataError("\n".join(missing))
     if not options.unchecked:

@@ -2,11 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from bench.base.text import count
 from bench.results.cell_state import CellState, CellStates
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan, chain_part
+
+if TYPE_CHECKING:
+    from bench.cli.json_forms import Planned
 
 
 def describe_plan(plan: Plan, states: CellStates) -> Iterator[str]:
@@ -26,6 +30,34 @@ def describe_plan(plan: Plan, states: CellStates) -> Iterator[str]:
         yield f"{shown}  {state:8}  {name}{f' ({part})' if part else ''}{note}"
     yield from _beside_cells(plan)
     yield _sums(plan, counts)
+
+
+def plan_fields(plan: Plan, states: CellStates) -> "Planned":
+    """The same, for programs."""
+    standings = states.by_id
+    return {
+        "suite": plan.suite,
+        "cells": [
+            {
+                "id": cell.id,
+                "row": row.label,
+                "backbone": row.backbone,
+                "wa": row.wa,
+                "schedule": row.schedule,
+                "seed": cell.seed,
+                "part": part,
+                "state": "no data" if row.missing else standings[cell.id].state,
+                "note": standings[cell.id].note,
+            }
+            for row, part, cell in plan.walk_cells()
+            if cell.id in standings
+        ],
+        "left_out": [
+            {"combination": left.combination, "reason": left.reason} for left in plan.left_out
+        ],
+        "failed_checks": {failed: [*labels] for failed, labels in plan.failed_checks.items()},
+        "missing": list(plan.missing),
+    }
 
 
 def _beside_cells(plan: Plan) -> Iterator[str]:

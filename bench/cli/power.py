@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.base.console import print_text
-from bench.cli.options import AllowStale, Ran, RanWith, Results, RichOrJson
+from bench.cli.options import AllowStale, AsJson, Ran, RanWith, Results, RichOrJson
 from bench.cli.streams import err, out, write_json
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def power(
         float, typer.Option("--power", min=0.05, max=0.999, help="The chance to see a difference.")
     ] = 0.8,
     form: RichOrJson = "rich",
+    as_json: AsJson = False,
     allow_stale: AllowStale = False,
 ) -> None:
     """Say how many seeds each pair of rows needs before it can be told apart.
@@ -41,7 +42,7 @@ def power(
     for note in notes:
         print_text(err, f"note: {note}")
     undecided = undecided_pairs.undecided(board, chance)
-    if form == "json":
+    if as_json or form == "json":
         write_json([_fields(pair) for pair in undecided], indent=None)
         return
     if undecided:

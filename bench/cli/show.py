@@ -8,8 +8,8 @@ import typer
 from bench.base.console import print_text
 from bench.cli import completion
 from bench.cli.completion import offering
-from bench.cli.options import Overrides
-from bench.cli.streams import out
+from bench.cli.options import AsJson, Overrides
+from bench.cli.streams import out, write_json
 from bench.errors import UsageError
 from bench.spec.choices import ShownKind
 
@@ -24,6 +24,7 @@ def show(
         ),
     ],
     overrides: Overrides = None,
+    as_json: AsJson = False,
 ) -> None:
     """Describe one plugin, data set or schedule; of a suite, every value and where it is from.
 
@@ -32,23 +33,36 @@ def show(
     those of its images. As in `bench show estimator reste`, `bench show suite table1 train.lr=0.2`,
     or `bench show backbone resnet20 width=32 classes=100`.
     """
+    told = _describe(kind, name, overrides or [])
+    if as_json:
+        write_json({"kind": kind, "name": name, "text": "\n".join(told)})
+        return
+    for text in told:
+        print_text(out, text)
+
+
+def _describe(kind: ShownKind, name: str, overrides: list[str]) -> list[str]:
+    """
+    The parts of a description.
+
+    Raises:
+        UsageError: overrides of what takes none.
+    """
     if kind == "suite":
         from bench.planning import suite_cache
 
-        print_text(out, suite_cache.describe(Path(name), overrides or []))
-    elif kind == "backbone" and overrides:
+        return [suite_cache.describe(Path(name), overrides)]
+    if kind == "backbone" and overrides:
         from bench.cli import catalogue
 
-        print_text(out, catalogue.describe_network(name, overrides))
-    elif overrides:
+        return [catalogue.describe_network(name, overrides)]
+    if overrides:
         message = f"overrides are of suites and backbones; a {kind} takes none"
         raise UsageError(message)
-    elif kind == "ledger":
+    if kind == "ledger":
         from bench.spec import published
 
-        for text in published.describe(published.read_ledger(name, Path())):
-            print_text(out, text)
-    else:
-        from bench.cli import catalogue
+        return [*published.describe(published.read_ledger(name, Path()))]
+    from bench.cli import catalogue
 
-        print_text(out, catalogue.describe(kind, name))
+    return [catalogue.describe(kind, name)]

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bench.base.console import print_text
-from bench.cli.options import Results, refuse_if
+from bench.cli.options import AsJson, Results, refuse_if
 from bench.cli.streams import out
 
 
@@ -15,7 +15,7 @@ def status(
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on until all runs have ended, or Ctrl-C.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="All runs there were, as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """What runs on a results folder: each cell's state, epoch, accuracy and time left.
 

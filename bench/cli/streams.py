@@ -52,6 +52,11 @@ def write_csv(frame: "pd.DataFrame") -> None:
     write(frame_files.write_csv(frame))
 
 
+def write_rows(frame: "pd.DataFrame") -> None:
+    """Write a table to stdout as JSON, an object for each row."""
+    write(f"{frame.to_json(orient='records', indent=1)}\n")  # pyright: ignore - of pandas
+
+
 @contextmanager
 def decoding_progress(console: Console) -> Generator[Callable[[int, int], None], None, None]:
     """Yield what prints how many files are decoded: one line on a terminal, else one per tenth."""

@@ -8,7 +8,7 @@ import typer
 
 from bench.cli import completion
 from bench.cli.completion import offering
-from bench.cli.options import AllowStale, Equilibrium, Results, RichOrJson
+from bench.cli.options import AllowStale, AsJson, Equilibrium, Results, RichOrJson
 from bench.cli.streams import out, write_json
 
 
@@ -32,6 +32,7 @@ def trace(
     results: Results = Path("results"),
     equilibrium: Equilibrium = None,
     form: RichOrJson = "rich",
+    as_json: AsJson = False,
     allow_stale: AllowStale = False,
 ) -> None:
     """Go from a number of a leaderboard to the cells, files, commands and machines that made it.
@@ -44,7 +45,7 @@ def trace(
     from bench.leaderboard.trace import trace_target
 
     found = trace_target(target, words or [], results, equilibrium, stale=allow_stale)
-    if form == "json":
+    if as_json or form == "json":
         fields = [trace_fields(row) for row in found] if isinstance(found, list) else asdict(found)
         write_json(fields, default=_model_fields)
     elif isinstance(found, list):

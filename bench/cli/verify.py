@@ -2,6 +2,7 @@
 
 import secrets
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +10,8 @@ import typer
 
 from bench.base.console import print_text
 from bench.base.text import count
-from bench.cli.options import Data, Results, SuitesOrCells
-from bench.cli.streams import out
+from bench.cli.options import AsJson, Data, Results, SuitesOrCells
+from bench.cli.streams import out, write_json
 
 
 def verify(
@@ -30,6 +31,7 @@ def verify(
     strict: Annotated[
         bool, typer.Option("--strict", help="What cannot be measured again is an error, too.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check records, seals, weights and their accuracy again, a line for each cell.
 
@@ -50,9 +52,15 @@ def verify(
         found = verify_cells(source.root, source.names, data, accuracy=accuracy, measuring=how)
         for number, total, cell in found:
             checked.append(cell)
-            print_text(out, str(cell))
+            if not as_json:
+                print_text(out, str(cell))
             if status:
                 status.update(f"{number} of {count(total, 'cell')} verified")
+    if as_json:
+        write_json([{"state": cell.state, **asdict(cell)} for cell in checked])
+        if any(cell.wrong for cell in checked):
+            raise typer.Exit(3)
+        return
     lot = f"; measured again: {sample}, drawn by --seed {drawn_by}" if sample and accuracy else ""
     print_text(out, summarize(checked) + lot)
     if any(cell.wrong for cell in checked):

@@ -120,7 +120,6 @@ def test_a_program_reads_the_same(ask: Ask, suite: str, steady: list[Sequence[Co
 def test_wrong_words_are_refused(ask: Ask, suite: str) -> None:
     """Each with what to give instead."""
     for words, why in (
-        (("--json",), "--json goes with --calibrate or --budget"),
         (("--budget", "soon"), "--budget `soon`: expected a time above 0"),
         (("--calibrate", "--slots-per-gpu", "0"), "`0`: expected a number above 0, or auto"),
         (("--calibrate", "--device", "cpu", "--slots-per-gpu", "auto"), "run on the CPU here"),
