@@ -16,7 +16,7 @@ from bench.fleet import engines, follow
 from bench.fleet.following import Pace
 
 FAST = Pace(read_s=0.1, look_s=0.3, settle_s=1.0)
-OF_SLURM = Pace(read_s=0.3, look_s=2.0, settle_s=1.0)  # who is asked by a process each time
+OF_SLURM = Pace(read_s=1.0, look_s=2.0, settle_s=1.0)  # who is asked by a process each time
 
 
 def fast(*args: Any, **more: Any) -> follow.Follower:

@@ -2,7 +2,7 @@
 What happens to jobs of a real Slurm, and that records are those of an uninterrupted local run.
 
 The scenarios run beside each other on one cluster, for they mostly wait; each has its own suite and
-results folder, and partitions keep them out of each other's way. SCENARIOS=usr1,limit runs some.
+results folder, and partitions keep them out of each other's way. SCENARIOS=warned,limit runs some.
 """
 
 import json
@@ -35,13 +35,14 @@ def array(make: Make) -> None:
     assert all(record.provenance.job for record in stage.records())
 
 
-def usr1(make: Make) -> None:
+def warned(make: Make) -> None:
     """
     Ctrl-C leaves jobs alone; the same command, twice at once, attaches and submits nothing.
 
-    Warned in the middle of a cell, the job is put back into the queue and goes on from there.
+    Warned in the middle of a cell, the job is put back into the queue and goes on from there. An
+    urgent one pushes it aside: it checkpoints, and goes on when there is room again.
     """
-    stage = make(partition="main")
+    stage = make(partition="low")
     run = stage.run()
     job = stage.await_epoch(1)
     os.kill(run.pid, signal.SIGINT)
@@ -50,6 +51,11 @@ def usr1(make: Make) -> None:
     again = [stage.run(), stage.run()]
     stage.await_epoch(stage.epoch() + 1)
     stage.cluster.call("scancel", "--batch", "--signal=USR1", job)
+    until(lambda: stage.state(job).restarts == 1, LONG_S, stage.tell, every_s=1.0)
+    stage.await_epoch(stage.epoch() + 1)
+    urgent = ("-p", "urgent", "-w", "n5", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 4")
+    stage.cluster.call("sbatch", *urgent)
+    until(lambda: stage.state(job).restarts == 2, LONG_S, stage.tell, every_s=1.0)
     stage.hurry()
     for each in again:
         stage.end(each)
@@ -59,9 +65,9 @@ def usr1(make: Make) -> None:
     assert run.returncode == 130
     assert still == "RUNNING"
     assert stage.jobs() == [job]
-    assert [origin.job.restarts for origin in record.earlier if origin.job] == [0]
+    assert [origin.job.restarts for origin in record.earlier if origin.job] == [0, 1]
     assert record.provenance.job
-    assert record.provenance.job.restarts == 1
+    assert record.provenance.job.restarts == 2
 
 
 def cancelled(make: Make) -> None:
@@ -94,21 +100,6 @@ def cancelled(make: Make) -> None:
     first, _ = (origin.job for origin in record.earlier)  # the second ended its cell by itself
     assert first
     assert first.end == "CANCELLED"
-
-
-def preempted(make: Make) -> None:
-    """A job that an urgent one pushes aside checkpoints, and goes on when there is room again."""
-    stage = make(partition="low")
-    run = stage.run()
-    job = stage.await_epoch()
-    urgent = ("-p", "urgent", "-w", "n5", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 4")
-    stage.cluster.call("sbatch", *urgent)
-    stage.hurry()
-    stage.end(run)
-    stage.check()
-
-    assert stage.jobs() == [job]
-    assert len(stage.records()[0].earlier) == 1
 
 
 def power_cut(make: Make) -> None:
@@ -157,19 +148,26 @@ def memory(make: Make) -> None:
 
 
 def edited(make: Make) -> None:
-    """A plugin that is edited while its cells wait trains as it was submitted."""
-    stage = make(partition="main", sbatch={"hold": True})
+    """
+    A plugin that is edited while its cells wait trains as it was submitted.
+
+    Two cells share a job, and train in it at the same time.
+    """
+    stage = make(partition="main", cells_per_job=2, sbatch={"hold": True})
     stage.hurry()
     stage.suite = stage.home / "suite"
     write(stage.suite)
-    run = stage.run()
+    run = stage.run("-j", "2", seeds="seed=0,1")
     job = stage.job()
     status = ("status", "--results", str(stage.root))
-    until(lambda: "queued" in stage.end(stage.start(*status)), LONG_S, stage.tell)
+    until(lambda: "queued" in stage.end(stage.start(*status)), LONG_S, stage.tell, every_s=1.0)
     write(stage.suite, PLUGIN.replace("z.clamp(-1, 1)", "z.clamp(-2, 2)"))
     stage.cluster.call("scontrol", "release", job)
     stage.end(run)
-    stage.check()
+    stage.check(2)
+
+    assert stage.jobs() == [job]
+    assert {record.provenance.cells_at_once for record in stage.records()} == {2}
 
 
 def black_hole(make: Make) -> None:
@@ -187,17 +185,6 @@ def black_hole(make: Make) -> None:
 
     assert "n6" in printed
     assert len(stage.jobs()) == 5
-
-
-def two_at_once(make: Make) -> None:
-    """Two cells share a job, and train in it at the same time."""
-    stage = make(partition="main", cells_per_job=2)
-    stage.hurry()
-    stage.end(stage.run("-j", "2", seeds="seed=0,1"))
-    stage.check(2)
-
-    assert len(stage.jobs()) == 1
-    assert {record.provenance.cells_at_once for record in stage.records()} == {2}
 
 
 def dead(make: Make) -> None:
@@ -250,8 +237,8 @@ def machines(make: Make) -> None:
 
 
 SCENARIOS: tuple[Scenario, ...] = (
-    limit, power_cut, cancelled, black_hole, preempted, usr1, controller, machines, dead, memory,
-    edited, array, two_at_once,
+    limit, power_cut, cancelled, warned, black_hole, controller, machines, dead, memory, edited,
+    array,
 )  # fmt: skip
 TOLD = {power_cut, limit}  # by accounting, whose words reach records
 ALONE = {controller}  # on a cluster of its own: others could not be told anything meanwhile
