@@ -264,7 +264,7 @@ def test_a_module_draws_every_kind(kind: FigureKind) -> None:
 
 def test_every_figure_says_where_it_comes_from(page: dict[str, str]) -> None:
     """Each kind is drawn; suite, seeds and version stand below it; it is small."""
-    assert set(page) == set(FigureKind) - {"ranks"}  # of one table there are none
+    assert set(page) == set(FigureKind) - {"ranks", "recipe"}  # of one table there are none
     for drawn in page.values():
         said = " ".join(" ".join(ET.fromstring(drawn).itertext()).split())
         assert "Suite s, 3 seeds, signbench " in said
@@ -394,7 +394,9 @@ def test_the_command_draws_all_it_can(ask: Ask, measured: Path, tmp_path: Path) 
 
     assert code == 0
     told = [line.split(": ")[:3] for line in err.splitlines()]
-    assert told == [["note", "not drawn", kind] for kind in ("ranks", "sweep", "histograms")]
+    assert told == [
+        ["note", "not drawn", kind] for kind in ("ranks", "sweep", "recipe", "histograms")
+    ]
     kinds = ("accuracy", "equilibrium", "curves", "knob", "layers")
     assert {f"tiny-{kind}.svg" for kind in kinds} <= names
     assert {Path(line.removeprefix("wrote ")).name for line in out.splitlines()} == names
@@ -574,6 +576,33 @@ def test_ranks_stand_where_they_belong() -> None:
         assert f"{name}  {rank}.00" in said
     assert "Tables: x 1/1, y 1/1, z 1/1" in said
     assert not [*draw_suite(plan, records, [FigureKind.RANKS])]
+
+
+def test_accuracy_stands_along_a_crossed_recipe() -> None:
+    """Two tables of one net at 3 and 30 epochs: means, intervals and ranks; a third net is none."""
+    plan, records = suite("ste", "reste")
+    long = {r.cell.id: r.cell.model_copy(update={"recipe": Recipe(epochs=30)}) for r in records}
+    crossed = [
+        r.model_copy(update={"backbone": f"x(epochs={e})", "cells": cells})
+        for r in plan.rows
+        for e, cells in ((3, r.cells), (30, [long[c.id] for c in r.cells]))
+    ]
+    better = {"test_acc": [0.1, 0.5, 0.6]}
+    more = [
+        r.model_copy(
+            update={"cell": long[r.cell.id]}
+            | ({"curves": r.curves | better} if r.cell.weights.name == "ste" else {})
+        )
+        for r in records
+        if r.cell.weights
+    ]
+    several = plan.model_copy(update={"rows": crossed})
+    above, below = figure("recipe", several, [*records, *more]).axes
+    lines = {tuple(map(float, line.get_ydata())) for line in below.get_lines()}  # type: ignore[arg-type]
+
+    assert [*above.get_lines()[0].get_xdata()] == [3, 30]  # type: ignore[misc]
+    assert lines == {(2, 1), (1, 2)}
+    assert not [*draw_suite(plan, records, [FigureKind.RECIPE])]
 
 
 def test_what_lost_every_seed_says_why_nothing_is_drawn(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ class FigureKind(StrEnum):
     RANKS = auto()
     EQUILIBRIUM = auto()
     SWEEP = auto()
+    RECIPE = auto()
     CURVES = auto()
     KNOB = auto()
     LAYERS = auto()
@@ -33,5 +34,10 @@ class FigureKind(StrEnum):
         return import_module(f"{__package__}.{self.value}")
 
 
-OF_SUITE = (FigureKind.RANKS, FigureKind.SWEEP)  # one figure of all panels, not one of each
+# one figure of all panels, not one of each
+OF_SUITE = (
+    FigureKind.RANKS,
+    FigureKind.SWEEP,
+    FigureKind.RECIPE,
+)
 GALLERY = "gallery"  # needs plugins, and no records

@@ -272,9 +272,10 @@ def logarithmic(axes: Axes, which: Literal["x", "y"]) -> None:
     axis.set_major_formatter(FuncFormatter(power))
 
 
-def whole(axes: Axes) -> None:
-    """Ticks at whole numbers along x."""
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+def whole(axes: Axes, which: Literal["x", "y"] = "x") -> None:
+    """Ticks at whole numbers along an axis."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(MaxNLocator(integer=True, nbins=6))
 
 
 def within(axes: Axes, low: float, high: float) -> None:
