@@ -40,6 +40,22 @@ def method(
     _tell(write_plugin(name, into, TEMPLATE), name, into)
 
 
+@new_app.command("backbone")
+def backbone(
+    name: Annotated[str, typer.Argument(help="The file's and the network's name.")],
+    into: Annotated[Path, typer.Option(help="The folder.")] = Path("backbones"),
+) -> None:
+    """Write a working network to start from; `bench list backbones` has it at once.
+
+    As in `bench new backbone mine`.
+    """
+    from bench.cli.new_backbone import TEMPLATE
+    from bench.cli.new_estimator import write_plugin
+    from bench.registry import BACKBONES
+
+    _tell(write_plugin(name, into, TEMPLATE, BACKBONES), name, into, "backbones")
+
+
 @new_app.command("data")
 def data(
     name: Annotated[str, typer.Argument(help="The file's and the data set's name.")],
@@ -74,9 +90,10 @@ def results_repository(
 
 def _tell(path: Path, name: str, into: Path, home: str = "estimators") -> None:
     """Say what was written, and what comes next."""
+    look = f"show backbone {name}" if home == "backbones" else f"check {name}"
     if into == Path(home):  # where plugins are found without being named
-        check, suite = f"bench check {name}", "a suite"
+        check, suite = f"bench {look}", "a suite"
     else:
-        check = f"bench --plugins {into} check {name}"
+        check = f"bench --plugins {into} {look}"
         suite = f"a suite that says `plugins: [{into}]`"
     print_text(out, f"wrote {path}\nnext: edit it, `{check}`, and name it in {suite}")

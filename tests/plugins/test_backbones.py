@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from bench.cli.new_backbone import TEMPLATE
+from bench.cli.new_estimator import write_plugin
 from bench.data.sources import Digits
 from bench.nn.clock import Clock
 from bench.nn.layers import BinaryConv2d, BinaryLinear, Layers, binary_layers
@@ -430,3 +432,16 @@ def test_a_local_resnet_is_a_backbone(tmp_path: Path) -> None:
     assert nets.load("resnet8").__name__ == "ResNet8"
     assert nets.build("resnet8", {"width": 4}).blocks == (1, 1, 1)
     assert "resnet8" not in others.names()
+
+
+def test_a_new_backbone_is_a_network(tmp_path: Path) -> None:
+    """What `bench new backbone` writes is found by its name, and gives logits and gradients."""
+    path = write_plugin("mine", tmp_path, TEMPLATE, BACKBONES)
+    nets: Registry[ResNet] = Registry("backbones", "Backbone")
+    nets.add_folder(path.parent)
+    net = nets.build("mine", {"width": 4, "depth": 2}).build(3, 1, Layers(None, Binarization()))
+    logits = net(torch.randn(2, 1, 8, 8))
+    logits.sum().backward()
+
+    assert logits.shape == (2, 3)
+    assert not [n for n, p in net.named_parameters() if p.grad is None]

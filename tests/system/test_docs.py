@@ -361,3 +361,4 @@ def test_the_site_is_built(tmp_path: Path) -> None:
     assert {f"estimators/{name}.html" for name in gallery.shipped()} <= made.keys()
     assert [name for name, path in shown.items() if ASKS.search(path.read_text("utf-8"))] == []
     assert "{{" not in made["suites.html"].read_text("utf-8")
+    assert {"search/search_index.js", "js/iframe-worker.js"} <= made.keys()  # search in a folder
