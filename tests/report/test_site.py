@@ -249,6 +249,18 @@ def test_pages_are_read_on_a_phone_in_the_dark_on_paper_and_aloud(page: Any, hom
         page.emulate_media(media="screen")
 
 
+def test_folders_are_called_by_their_last_names(tmp_path: Path) -> None:
+    """No page says where the folders lay, but for what tells one from another."""
+    roots = [results(tmp_path / name / "results") for name in ("a", "b")]
+    made = write.write_site(write.SiteRequest(roots, figures=False), tmp_path / "p")
+    front = (tmp_path / "p" / "index.html").read_text("utf-8")
+
+    assert [entry.folder for entry in made.suites] == ["a/results", "b/results"]
+    assert str(tmp_path) not in front
+    assert "a/results" in front
+    assert len({entry.href for entry in made.suites}) == 2
+
+
 def test_a_full_precision_row_is_a_method_of_its_own(tmp_path: Path) -> None:
     """Rows without an estimator are found under `full precision`."""
     real = cell(weights=None, activations=None)

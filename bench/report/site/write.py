@@ -99,16 +99,27 @@ def _write_suite(
     name = names.name("suites", trace.plan.suite)
     if f"suites/{name}.html" in site.written:  # it ran in another folder, too
         name = names.name("suites", f"{trace.plan.suite} {root}")
-    entry = suite_entry(data, f"suites/{name}.html", str(root))
+    folder = _called(root, request.roots)
+    entry = suite_entry(data, f"suites/{name}.html", folder)
     links = write_downloads(site, Offer(trace, name, request.weights))
     place = Place(request.title, "../index.html", links, _others(entry, names))
     with discard_output():
         drawn, undrawn = list[PageFigure](), ""
         if request.figures:
             drawn, undrawn = figures(data.plan, data.records, data.definition)
-        text = html(data, root, Extra(drawn, undrawn, place=place))
+        text = html(data, Path(folder), Extra(drawn, undrawn, place=place))
     site.write(entry.href, text)
     return entry
+
+
+def _called(root: Path, roots: list[Path]) -> str:
+    """A folder by as many of its last names as tell it from the others."""
+    every = {other.resolve() for other in roots}
+    parts = root.resolve().parts
+    for last in range(1, len(parts)):
+        if sum(other.parts[-last:] == parts[-last:] for other in every) == 1:
+            return "/".join(parts[-last:])
+    return str(root)
 
 
 def _others(entry: SuiteEntry, names: Names) -> list[tuple[str, list[Link]]]:
