@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from bench.base.text import count
@@ -20,6 +21,7 @@ from bench.results.cell_folders import CellFolder
 from bench.results.publication import Chosen
 from bench.results.record import Provenance, Record
 from bench.spec.plan import Row
+from bench.spec.published import Claim, read_shipped
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,9 @@ def check_plan(root: Path, suite: str) -> str:
         return str(error).replace(f"`{root}/", "`", 1)
     if plan.plugins:
         return f"its plan names code, which is not run: {', '.join(plan.plugins)}"
-    return next((wrong for row in plan.rows if (wrong := _wrong_row(row))), "")
+    claims = [*(row.claim for row in plan.rows), *(absent.claim for absent in plan.absent)]
+    found = (*map(_wrong_row, plan.rows), *map(_wrong_claim, filter(None, claims)))
+    return next((wrong for wrong in found if wrong), "")
 
 
 def _wrong_row(row: Row) -> str:
@@ -185,6 +189,23 @@ def _wrong_row(row: Row) -> str:
             if (ref := refs[role]) is None or info.plugin != ref.name:
                 return f"its row `{row.label}` says {info.plugin}, its cells say otherwise"
     return ""
+
+
+def _wrong_claim(claim: Claim) -> str:
+    """What is said of a source whose numbers ship here, and does not stand in it."""
+    printed = _shipped_claims().get(claim.source)
+    if printed is None or (claim.method, claim.wa, claim.acc) in printed:
+        return ""
+    return f"{claim.source} does not print {claim.acc:.2f} for {claim.method}, W/A {claim.wa}"
+
+
+@lru_cache(maxsize=1)
+def _shipped_claims() -> dict[str, set[tuple[str, str, float]]]:
+    """Method, W/A and number of every claim that ships, by its source."""
+    found: dict[str, set[tuple[str, str, float]]] = {}
+    for claim in read_shipped():
+        found.setdefault(claim.source, set()).add((claim.method, claim.wa, claim.acc))
+    return found
 
 
 def refuse(submission: Submission) -> None:

@@ -14,6 +14,7 @@ from bench.errors import UsageError
 from bench.results import archive, cell_folders, publication, store, submission, weight_files
 from bench.results.record import Record
 from bench.spec.plan import Plan
+from bench.spec.published import read_ledger
 from bench.train.verify import Measuring
 
 Ask = Callable[..., tuple[int, str, str]]
@@ -116,6 +117,14 @@ def relabelled(root: Path) -> str:
     return "suites/tiny: its row `ede` is of ste"
 
 
+def misquoted(root: Path) -> str:
+    plan = store.find_plan(root, "tiny")
+    claim = read_ledger("table3", Path())[0].model_copy(update={"acc": 12.34})
+    rows = [plan.rows[0].model_copy(update={"claim": claim}), *plan.rows[1:]]
+    store.save_plan(root, plan.model_copy(update={"rows": rows}))
+    return r"suites/tiny: .*Table 3 does not print 12\.34 for "
+
+
 def change(root: Path, **fields: object) -> None:
     """Change the record of STE, and seal it again."""
     (path,) = (root / "cells").glob("ste-*/record.json")
@@ -126,7 +135,7 @@ def change(root: Path, **fields: object) -> None:
 @pytest.mark.parametrize(
     "lie",
     [edited, resealed, elsewhere, of_another_time, swapped, swapped_and_resealed, naming_code,
-     relabelled],
+     misquoted, relabelled],
 )  # fmt: skip
 def test_a_lie_is_told_in_a_line(
     root: Path, ask: Ask, tmp_path: Path, lie: Callable[[Path], str]
