@@ -30,8 +30,9 @@ def list_entries(kind: ListedKind) -> Iterator[Entry]:
     """Yield name, one line, and whether it is broken, of everything of one kind."""
     if kind == "schedules":
         yield from ((name, s.formula, False) for name, s in SCHEDULES.items())
-    elif kind in {"suites", "presets"}:
-        folder = shipped("suites") / ("" if kind == "suites" else kind)
+    elif kind in {"suites", "presets", "ledgers"}:
+        below = {"suites": "", "ledgers": "published"}
+        folder = shipped("suites") / below.get(kind, kind)
         for path in sorted(folder.glob("*.yaml"), key=lambda path: path.stem):
             yield path.stem, _first_sentence(read_question(path)), False
     elif kind == "data":

@@ -9,12 +9,13 @@ from bench.base.console import print_text
 from bench.cli.streams import out
 
 new_app = typer.Typer(no_args_is_help=True, help="Start a plugin of your own.")
+Folder = Annotated[Path, typer.Option("--output", "-o", "--into", help="The folder.")]
 
 
 @new_app.command("estimator")
 def estimator(
     name: Annotated[str, typer.Argument(help="The file's and the plugin's name.")],
-    into: Annotated[Path, typer.Option(help="The folder.")] = Path("estimators"),
+    into: Folder = Path("estimators"),
 ) -> None:
     """Write a working estimator to start from; `bench list estimators` has it at once.
 
@@ -28,7 +29,7 @@ def estimator(
 @new_app.command("method")
 def method(
     name: Annotated[str, typer.Argument(help="The file's and the plugin's name.")],
-    into: Annotated[Path, typer.Option(help="The folder.")] = Path("estimators"),
+    into: Folder = Path("estimators"),
 ) -> None:
     """Write a working method to start from: a forward, a coach and a loss.
 
@@ -43,7 +44,7 @@ def method(
 @new_app.command("backbone")
 def backbone(
     name: Annotated[str, typer.Argument(help="The file's and the network's name.")],
-    into: Annotated[Path, typer.Option(help="The folder.")] = Path("backbones"),
+    into: Folder = Path("backbones"),
 ) -> None:
     """Write a working network to start from; `bench list backbones` has it at once.
 
@@ -59,7 +60,7 @@ def backbone(
 @new_app.command("data")
 def data(
     name: Annotated[str, typer.Argument(help="The file's and the data set's name.")],
-    into: Annotated[Path, typer.Option(help="The folder.")] = Path("data"),
+    into: Folder = Path("data"),
 ) -> None:
     """Write a working data set to start from; `bench list data` has it at once.
 

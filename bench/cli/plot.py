@@ -44,7 +44,9 @@ def plot(
     ] = "",
     filter_: Annotated[
         str,
-        typer.Option("--filter", help='Rows and panels to draw, as in "estimator=ste & wa=1/1".'),
+        typer.Option(
+            "--filter", "-k", help='Rows and panels to draw, as in "estimator=ste & wa=1/1".'
+        ),
     ] = "",
     results: Results = Path("results"),
     equilibrium: Equilibrium = None,

@@ -75,7 +75,7 @@ def make_program(app: typer.Typer) -> Command:
     for words, command in list_commands(group):
         for name, option in list_options(command).items():
             if not option.envvar:
-                option.envvar = _variable((*words, name))
+                option.envvar, option.show_envvar = _variable((*words, name)), False
     return group
 
 

@@ -11,7 +11,9 @@ Definition: TypeAlias = Literal["paper", "code", "scale_free"]  # of e and s
 Correction: TypeAlias = Literal["holm", "fdr"]  # of p values for their number
 
 # The kinds of things that `bench list` names, and that `bench show` describes one of.
-ListedKind: TypeAlias = Literal["estimators", "backbones", "data", "schedules", "suites", "presets"]
+ListedKind: TypeAlias = Literal[
+    "estimators", "backbones", "data", "schedules", "suites", "presets", "ledgers"
+]  # fmt: skip
 ShownKind: TypeAlias = Literal["estimator", "backbone", "data", "schedule", "suite", "ledger"]
 
 # What a verdict of rational and flexible rests on.

@@ -61,6 +61,14 @@ def test_a_head_sorts_both_ways(page: Any) -> None:
     )
 
 
+def test_acc_and_published_are_seen_together(page: Any) -> None:
+    """On a screen of 1280 pixels, whatever stands to their right."""
+    page.set_viewport_size({"width": 1280, "height": 800})
+    ends = [head(page, name).bounding_box() for name in ("acc, %", "published, %")]
+
+    assert all(box["x"] + box["width"] < 1000 for box in ends)
+
+
 def test_words_and_choices_filter(page: Any) -> None:
     """The box, the tier and the tick leave the rows that fit, and say how many; reset shows all."""
     page.get_by_label("Filter rows").fill("STE re")

@@ -28,8 +28,8 @@ NARROW: tuple[Groups, ...] = (  # six, where there is little room
     ("name", "cost"),
 )
 PAGE: Groups = (  # formula and type stand below the name
-    "name", "tier", "ranks", "accuracy", "difference", "p", "seeds", "other accuracies", "untuned",
-    "chosen", "properties", "equilibrium", "network", "cost", "published",
+    "name", "tier", "ranks", "accuracy", "published", "difference", "p", "seeds",
+    "other accuracies", "untuned", "chosen", "properties", "equilibrium", "network", "cost",
 )  # fmt: skip
 MACROS: Groups = (  # the order in which LaTeX defines a row's numbers
     "accuracy", "other accuracies", "untuned", "difference", "seeds", "ranks", "p", "equilibrium",
