@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -54,14 +55,17 @@ def read_npz(path: Path) -> Album:
     return Album(classes, train, test, notes)
 
 
+DAMAGED = (EOFError, AttributeError, zipfile.BadZipFile, zlib.error, struct.error)
+
+
 def _arrays(path: Path) -> dict[str, Array]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
     except MemoryError:
         raise
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    except (OSError, ValueError, LookupError, ArithmeticError, RuntimeError, *DAMAGED) as error:
+        reason = getattr(error, "strerror", None) or (str(error).splitlines() or ["damaged"])[0]
         message = f"`{path}` is no npz file of plain arrays: {reason}"
         raise DataError(message) from None
 

@@ -92,6 +92,9 @@ class OwnImages(DataSource):
         home = self.home(folder)
         if not home.exists():
             raise DataError(self._absent(home))
+        if not (home.is_file() or home.is_dir()):  # a pipe may never end
+            message = f"`{home}` is neither a file nor a folder"
+            raise DataError(message)
         from bench.data.album import View, assemble
 
         label = self.name or Path(os.path.normpath(self.path)).stem

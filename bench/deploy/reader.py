@@ -44,7 +44,13 @@ class Model:
     """
 
     def __init__(self, path):
-        data = Path(path).read_bytes()
+        try:
+            self._read(path, Path(path).read_bytes())
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
+            message = f"{path} is damaged: {type(error).__name__}: {error}"
+            raise ValueError(message) from None
+
+    def _read(self, path, data):
         size = int.from_bytes(data[:8], "little")
         if size > len(data) - 8:
             raise ValueError(f"{path} is no safetensors file, or is cut off")
@@ -103,6 +109,8 @@ class Model:
 def unpack(planes, table, shape):
     """Values of packed codes, in `shape`."""
     n = math.prod(shape)
+    if n > 8 * planes.shape[-1]:
+        raise ValueError(f"{shape} are more codes than there are")
     codes = np.zeros(n, np.int64)
     for bit, plane in enumerate(planes):
         codes += np.unpackbits(plane, count=n).astype(np.int64) << bit

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -210,6 +211,14 @@ def test_classes_are_chosen_in_an_order(folder: Path) -> None:
     assert (data.num_classes, data.class_names) == (2, ("digit7", "digit1"))
     with pytest.raises(ValidationError, match="two names at least, each once"):
         FolderImages(path="digits", classes=("a", "a"))
+
+
+@pytest.mark.parametrize("kind", [FolderImages, NpzImages, ParquetImages])
+def test_a_pipe_is_not_waited_for(kind: type[OwnImages], tmp_path: Path) -> None:
+    """What is neither a file nor a folder is named; a read of it might never end."""
+    os.mkfifo(tmp_path / "images")
+    with pytest.raises(DataError, match="neither a file nor a folder"):
+        kind(path="images").find(tmp_path)
 
 
 def test_an_image_becomes_the_middle_square(tmp_path: Path) -> None:

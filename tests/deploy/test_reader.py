@@ -102,6 +102,12 @@ def test_real_weights_stay_float() -> None:
     assert packing.encode(W.numpy()) is None
 
 
+def test_no_more_codes_are_made_than_there_are() -> None:
+    """A shape that a header only claims takes no memory."""
+    with pytest.raises(ValueError, match="more codes than there are"):
+        reader.unpack(np.zeros((1, 8), np.uint8), np.zeros((1, 2)), [10**6, 10**6])
+
+
 @pytest.mark.parametrize("content", [b"", b"nothing of the kind", b"\x02\0\0\0\0\0\0\0{}"])
 def test_another_file_is_refused(content: bytes, tmp_path: Path) -> None:
     """A file that is cut off or of another format is a ValueError that names it."""

@@ -4,8 +4,10 @@ What is thrown at what: a target makes an input and returns a call that reads it
 To add one: a function `(Box, Random) -> Read`, and its line in `TARGETS`.
 """
 
+from fuzz.albums import npz, parquet
 from fuzz.archives import archives
 from fuzz.box import Target
+from fuzz.bundles import bundles
 from fuzz.checkpoints import checkpoints
 from fuzz.fleet import machines, submissions
 from fuzz.images import cifar, idx, images
@@ -36,4 +38,7 @@ TARGETS: dict[str, tuple[Target, int]] = {  # and how many inputs `make fuzz` ma
     "submissions": (submissions, 1_000),
     "indexes": (indexes, 1_000),
     "copies": (copies, 1_000),
+    "bundles": (bundles, 2_000),
+    "npz": (npz, 2_000),
+    "parquet": (parquet, 2_000),
 }
