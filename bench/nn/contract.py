@@ -39,9 +39,14 @@ class Knob:
             at `start` and may go anywhere between its limits.
         limits: the formula's own admissible range, (identity end, sign end); an end that is
             not attained is approached.
-        learned: trained by the loss, one value per layer and role, not scheduled.
+        learned: trained by the loss, not scheduled: one value per layer and role, or as `per` says.
         integer: f takes whole values only; the schedule is rounded down.
         floor: the least value that this role uses.
+        per: channel: a learned one has a value for each filter of weights, each channel of inputs.
+        weight_decay: of a learned one; None: the recipe's.
+
+    Raises:
+        ValueError: `per` or `weight_decay` of a knob that is not learned.
     """
 
     name: str
@@ -51,6 +56,13 @@ class Knob:
     learned: bool = False
     integer: bool = False
     floor: float = -math.inf
+    per: Literal["layer", "channel"] = "layer"
+    weight_decay: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.learned and (self.per != "layer" or self.weight_decay is not None):
+            message = f"knob {self.name}: per and weight_decay are of one that is learned"
+            raise ValueError(message)
 
     def at(self, p: float, schedule: ScheduleName) -> float:
         """The knob at progress p."""
@@ -196,7 +208,8 @@ class Surrogate(Estimator):
 
         Args:
             z: latent values, any shape, any floating dtype, which the result keeps.
-            knob: 0-d tensor, the knob's present value; 0 where `knob()` is None.
+            knob: the knob's present value, 0-d, or of one per channel shaped to broadcast with z;
+                0 where `knob()` is None.
         """
 
     def slope(self, z: Tensor, knob: Tensor, /) -> Tensor:
@@ -222,7 +235,7 @@ class Surrogate(Estimator):
         return slope if self.gain == "raw" else slope / self._gain(knob)
 
     def _gain(self, knob: Tensor) -> Tensor:
-        """f'(0), 0-d; a learned knob's gradient passes through it."""
+        """f'(0), shaped like the knob; a learned knob's gradient passes through it."""
         return self.slope(torch.zeros_like(knob), knob)
 
     def knob(self, role: Role = "W") -> Knob | None:
@@ -242,7 +255,7 @@ class Surrogate(Estimator):
         return self.model_copy(update={"gain": "raw"} | self.printed)
 
     def binarizer(self, role: Role, shape: tuple[int, ...], clock: Clock, zero: int) -> nn.Module:
-        return SurrogateBinarizer(self, role, clock, zero)
+        return SurrogateBinarizer(self, role, clock, zero, shape[0])
 
 
 class SurrogateBinarizer(nn.Module):
@@ -255,18 +268,25 @@ class SurrogateBinarizer(nn.Module):
         if "forward" in vars(cls):
             cls.signs = bool(vars(cls).get("signs", False))
 
-    def __init__(self, surrogate: Surrogate, role: Role, clock: Clock, zero: int) -> None:
+    def __init__(
+        self, surrogate: Surrogate, role: Role, clock: Clock, zero: int, channels: int = 1
+    ) -> None:
         super().__init__()
         self.surrogate = surrogate
+        self.role: Role = role
         self.zero = zero
         knob = surrogate.knob(role)
-        self.learned = nn.Parameter(torch.tensor(knob.start)) if knob and knob.learned else None
+        start = torch.tensor(knob.start if knob else 0.0)
+        if knob and knob.per == "channel":
+            start = start.repeat(channels)
+        self.learned = nn.Parameter(start) if knob and knob.learned else None
+        self.knob_decay = knob.weight_decay if knob else None  # its own, not the recipe's
         self.bounds = sorted(knob.limits if knob else (0.0, 0.0))
         self.dial = clock.dial((surrogate, role), partial(_knob_at, surrogate, role))
 
     @property
     def knob(self) -> Tensor:
-        """The knob's present value, a 0-d tensor."""
+        """The knob's present value: 0-d, or (channels,)."""
         if self.learned is None:
             return self.dial.value
         # Straight through the bounds: a value that reached one can still come back.
@@ -275,10 +295,19 @@ class SurrogateBinarizer(nn.Module):
         )
         return self.learned + (inside - self.learned).detach()
 
+    def over(self, z: Tensor) -> Tensor:
+        """The knob's present value, shaped to broadcast with z, a weight or inputs of the layer."""
+        knob = self.knob
+        if knob.ndim == 0:
+            return knob
+        shape = [1] * z.ndim
+        shape[0 if self.role == "W" else 1 if z.ndim == 4 else -1] = -1
+        return knob.view(shape).to(z.dtype)
+
     def forward(self, z: Tensor) -> Tensor:
         if self.learned is None:
             return cross(z, self.dial.value, self.surrogate.df, self.zero)
-        return cross_learned(z, self.knob, self.surrogate.f, self.zero)
+        return cross_learned(z, self.over(z), self.surrogate.f, self.zero)
 
 
 def _knob_at(surrogate: Surrogate, role: Role, p: float) -> float:

@@ -4,6 +4,7 @@ What every estimator owes the harness, checked on a plugin that nobody wrote tes
 `bench check` prints it, and the test suite runs the same over every installed estimator.
 """
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from bench.nn.sign import sign
 from bench.properties import estimating_error, verdicts
 from bench.properties.claim import Check, Claim, check_claim
 from bench.properties.printed_formula import Formula, read_formula
+from bench.properties.sample_training import make_sample
 from bench.properties.training_claims import FIRST, training_claims, trains_its_own_way
 from bench.spec.cell import Role
 from bench.spec.plan import Properties
@@ -89,6 +91,8 @@ def list_claims(estimator: Estimator, *, quick: bool) -> dict[str, Claim]:
             "slope is the derivative of value": _slope,
             "training multiplies by the slope": _backward,
         }
+        if any(k and k.per == "channel" for k in map(estimator.knob, ROLES)):
+            claims["a knob for each channel trains"] = _channels
         if read_printed(estimator):
             claims["value is the printed formula"] = _printed
     return claims
@@ -112,10 +116,11 @@ def describe_knob(surrogate: Surrogate) -> str:
         return "none"
     low, high = knob.limits
     limits = f"identity end {low:g}, sign end {high:g}"
+    each = ", one per channel" if knob.per == "channel" else ""
     if knob.learned:
         seen = sorted(verdicts.list_visited(knob))
         span = f"visits [{seen[0]:g}, {seen[-1]:g}]"
-        return f"{knob.name}, learned from {knob.start:g}, {span}; {limits}"
+        return f"{knob.name}, learned from {knob.start:g}{each}, {span}; {limits}"
     schedule = getattr(surrogate, "schedule", "fixed")
     text = f"{knob.name}: {knob.start:g} → {knob.end:g}, {schedule}; {limits}"
     other = surrogate.knob("A")
@@ -241,12 +246,28 @@ def _backward(surrogate: Surrogate) -> tuple[str, str]:
         z = (3 * torch.randn(4, 3, 50, 50, generator=rng, dtype=torch.float64)).requires_grad_()
         dy = torch.randn(z.shape, generator=rng, dtype=torch.float64)
         module(z).backward(dy)
-        expected = surrogate.df(z.detach(), module.knob.detach()) * dy
+        expected = surrogate.df(z.detach(), module.over(z).detach()) * dy
         off = (_gradient(z) - expected).abs().max().item()
         if not off <= 1e-9:
             return f"{role}, p = {p}: off by {off:.3g}", ""
         worst = max(worst, off)
     return "", f"both roles, {len(PROGRESS)} moments, largest difference {worst:.1e}"
+
+
+def _channels(surrogate: Surrogate) -> tuple[str, str]:
+    """Steps of a network, its probe included, move the knobs, not all of a layer by the same."""
+    sample = make_sample(surrogate, epochs=1)
+    probed = sample.recipe.model_copy(update={"indicators": "on"})
+    sample = dataclasses.replace(sample, recipe=probed)
+    outcome = sample.train()
+    if outcome.diverged:
+        return f"diverged: {outcome.diverged}", ""
+    found = [m for m in sample.net.modules() if isinstance(m, SurrogateBinarizer)]
+    several = [m.knob.detach() for m in found if m.knob.ndim]
+    moved = sum(bool((knobs != knobs[0]).any()) for knobs in several)
+    if not moved:
+        return "no layer's knobs differ after the first steps", ""
+    return "", f"{moved} of {len(several)} have several values after an epoch"
 
 
 def _gradient(z: Tensor) -> Tensor:

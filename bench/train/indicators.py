@@ -132,7 +132,7 @@ class IndicatorRecorder:
         if gradient is not None:
             kept.append(_histogram(epoch, "gradient", gradient))
         if isinstance(binarizer, SurrogateBinarizer):
-            error = torch.sign(z) - binarizer.surrogate.f(z, binarizer.knob)
+            error = torch.sign(z) - binarizer.surrogate.f(z, binarizer.over(z))
             kept.append(_histogram(epoch, "error", error, ranks))
 
 
@@ -167,10 +167,10 @@ def _errors(z: Tensor, binarizer: nn.Module, role: Role, ranks: Ranks) -> dict[s
         names = ("now_used", "now_pure", "end_used", "end_pure")
         return row | {f"error_{name}": 0.0 for name in names}
     used = binarizer.surrogate
-    now = binarizer.knob
+    now = binarizer.over(z)
     knob = used.knob(role)
     end = now if knob is None or knob.learned else torch.full_like(now, max(knob.end, knob.floor))
-    row["knob"] = now.item()
+    row["knob"] = now.mean().item()  # of one per channel
     for moment, at in (("now", now), ("end", end)):
         for form, f in (("used", used), ("pure", used.pure())):
             row[f"error_{moment}_{form}"] = ranks.norm(_distance(f, z, at))

@@ -15,6 +15,7 @@ from torch.nn.modules.batchnorm import _NormBase  # pyright: ignore[reportPrivat
 
 from bench.errors import UsageError
 from bench.nn.coach import Coach, Group, Rule
+from bench.nn.contract import SurrogateBinarizer
 from bench.nn.layers import BinaryLayer
 from bench.spec.cell import ParameterKind, Recipe
 
@@ -169,12 +170,24 @@ def _make(parts: list[_Part], recipe: Recipe) -> torch.optim.Optimizer:
 def _split(net: nn.Module, recipe: Recipe, coach: Coach | None) -> list[_Part]:
     """All parameters, the coach's groups last, each group by whether its kinds decay."""
     kinds = _kinds(net) | (_kinds(coach) if coach else {})
-    asked = coach.groups() if coach else []
+    asked = [*coach.groups()] if coach else []
     _check(asked, kinds)
+    asked += _knobs(net, {parameter for group in asked for parameter in group.parameters})
     taken = {parameter for group in asked for parameter in group.parameters}
     rest = Group([parameter for parameter in kinds if parameter not in taken])
     parts = [part for group in (rest, *asked) for part in _parts(group, recipe, kinds)]
     return [part for part in parts if part.parameters]
+
+
+def _knobs(net: nn.Module, taken: set[nn.Parameter]) -> list[Group]:
+    """Learned knobs that no group of the coach has and that have a weight decay of their own."""
+    decays: dict[float, list[nn.Parameter]] = {}
+    for module in net.modules():
+        own = module.learned if isinstance(module, SurrogateBinarizer) else None
+        decay = getattr(module, "knob_decay", None)
+        if own is not None and own not in taken and decay is not None:
+            decays.setdefault(decay, []).append(own)
+    return [Group(parameters, weight_decay=decay) for decay, parameters in decays.items()]
 
 
 def _parts(
