@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -27,8 +27,8 @@ from bench.execution.settings import Settings
 from bench.execution.tracking import Tracking, open_trackers
 from bench.leaderboard import saved, sequential
 from bench.leaderboard.ranking import rank
-from bench.leaderboard.tables.formats import KEPT, TableFormat
-from bench.leaderboard.tables.render import render, text
+from bench.leaderboard.tables.formats import KEPT
+from bench.leaderboard.tables.render import render_short, text
 from bench.leaderboard.tuning import tuned
 from bench.results import cell_folders, store
 from bench.results.cell_state import CellState, CellStates
@@ -190,15 +190,21 @@ def _ending(session: _Session, plan: Plan, *, fine: bool) -> Iterator[str]:
         return
     yield f"The table is in {home}, the records are in {request.root / 'cells'}."
     first = next(iter(session.result.failed), None)
-    words = ["report", str(request.suite), *request.overrides]
     if first:
-        words = ["logs", first.cell_id]
-    elif not fine and session.stale:
-        words = ["run", str(request.suite), *request.overrides, "--rerun", "stale"]
-    elif not fine:
-        words = ["run", str(request.suite), *request.overrides]
-    where = [] if request.root == Path("results") else ["--results", str(request.root)]
-    yield f"next: {shlex.join(['bench', *words, *where])}"
+        command = _again("logs", session, first.cell_id)
+    elif fine:
+        command = _again("report", session)
+    else:
+        command = _again("run", session, more=["--rerun", "stale"] * bool(session.stale))
+    yield f"next: {command}"
+
+
+def _again(verb: str, session: _Session, *names: str, more: Sequence[str] = ()) -> str:
+    """A command on the same suite, or what is named, in the same results folder."""
+    request = session.request
+    what = names or (str(request.suite), *request.overrides)
+    where = () if request.root == Path("results") else ("--results", str(request.root))
+    return shlex.join(["bench", verb, *what, *more, *where])
 
 
 def _report_problems(session: _Session, plan: Plan) -> bool:
@@ -349,7 +355,11 @@ def _write_table(plan: Plan, session: _Session, out: Console) -> list[Path]:
     states = session.states.select(plan.possible)
     records = states.records(stale=session.request.allow_stale)
     board = rank(plan, records, stale=states.stale, notes=states.damaged)
-    render(board, TableFormat.TERMINAL, out)
+    render_short(
+        board, out, f"other columns, and what each means: {_again('leaderboard', session)}"
+    )
+    for note in states.damaged if out.is_terminal else ():
+        print_text(err, f"note: {note}")
     home = store.suite_path(root, plan.suite)
     if not records and states.stale and (home / "plan.json").is_file():
         print_text(err, f"note: all records are stale; the table in `{home}` stays as it was")

@@ -33,6 +33,14 @@ def render(board: Board, form: str, console: Console, choice: TableChoice | None
         console.file.write(TableFormat(form).write(board, choice))
 
 
+def render_short(board: Board, console: Console, more: str) -> None:
+    """Print what a screen of a terminal has room for, elsewhere all; `more` names the rest."""
+    if console.is_terminal:
+        console.print(terminal.short(board, console.width, more))
+    else:
+        render(board, TableFormat.TERMINAL, console)
+
+
 def text(
     board: Board,
     form: str,

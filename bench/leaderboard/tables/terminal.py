@@ -10,7 +10,7 @@ from rich.text import Text
 
 from bench.base.console import Sentence
 from bench.leaderboard.board import Board, MeasuredRow
-from bench.leaderboard.columns.groups import NARROW, STACKED, WHOLE
+from bench.leaderboard.columns.groups import COMPARED, COUNTED, NARROW, STACKED, WHOLE
 from bench.leaderboard.tables import layout, paper
 from bench.leaderboard.tables.choice import TableChoice
 from bench.leaderboard.tables.layout import Layout, TextRow
@@ -25,7 +25,19 @@ def table(board: Board, width: int, choice: TableChoice | None = None) -> Group:
     Raises:
         UsageError: no such style or column, or none for this board.
     """
-    laid = _layout(board, width, choice or TableChoice())
+    return _group(_layout(board, width, choice or TableChoice()))
+
+
+def short(board: Board, width: int, more: str) -> Group:
+    """The answers and the columns that they rest on; `more` says where the others are."""
+    if width >= min(needed for needed in WIDTHS if needed):
+        groups = ((*COUNTED, *COMPARED),)
+    else:
+        groups = (COUNTED,)
+    return _group(replace(layout.arranged(board, groups), notes=[more]))
+
+
+def _group(laid: Layout) -> Group:
     parts: list[Any] = [Sentence(answer, "bold") for answer in laid.answers]
     for part in laid.parts:
         title = f"{laid.title}: {part.title}"
