@@ -69,7 +69,7 @@ MODELS: dict[type[BaseModel], dict[str, str]] = {
         "gradients": "format of the products of signs and gradients, of convolutions at 1/1",
     },
     Include: {
-        "estimator": "a label of the suite, or `none`: full precision",
+        "estimator": "a label of the suite, or `none`, which is called full precision everywhere",
         "backbone": "the suite's, if not said",
         "wa": "the suite's, if not said; `none` needs 32/32",
         "schedule": "",

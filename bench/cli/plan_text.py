@@ -23,7 +23,7 @@ def describe_plan(plan: Plan, states: CellStates) -> Iterator[str]:
             continue
         state = "no data" if row.missing else _state(standing, part)
         counts[state] += 1
-        name = f"{row.label} x {row.backbone} x {row.wa} x {row.schedule} x seed {cell.seed}"
+        name = f"{row.shown} x {row.backbone} x {row.wa} x {row.schedule} x seed {cell.seed}"
         part = ", ".join(filter(None, [part, _whole_chain(cell, part)]))
         note = f" ({standing.note})" if standing.note else ""
         shown = "-" * 12 if row.missing else cell.id
@@ -64,7 +64,7 @@ def _beside_cells(plan: Plan) -> Iterator[str]:
     """Say what is to be known of the plan beside its cells, what is left out and why."""
     for row in plan.rows:
         if row.differences:
-            name = f"{row.label} x {row.backbone} x {row.wa}"
+            name = f"{row.shown} x {row.backbone} x {row.wa}"
             yield f"{'own':>22}  {name}: {'; '.join(row.differences)}"
     yield from _networks(plan)
     for failed, labels in plan.failed_checks.items():

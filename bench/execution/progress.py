@@ -223,7 +223,7 @@ def run_progress(plan: Plan, ids: Iterable[str], root: Path) -> RunProgress:
 
 def _name(plan: Plan, row: Row, cell: Cell, part: str) -> str:
     """A cell's name, less what all cells of the plan have in common."""
-    words = [row.label]
+    words = [row.shown]
     words += [row.backbone] if len({r.backbone for r in plan.rows}) > 1 else []
     words += [row.wa] if len({r.wa for r in plan.rows if r.label != "none"}) > 1 else []
     words += [row.schedule] if row.schedule != "default" else []

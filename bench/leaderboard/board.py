@@ -14,7 +14,7 @@ from bench.leaderboard.stats.intervals import Estimate
 from bench.leaderboard.stats.pairwise import RankInterval
 from bench.results.record import Extras, Levels
 from bench.spec.choices import Correction, Definition
-from bench.spec.plan import NetworkCost
+from bench.spec.plan import FULL_PRECISION, NetworkCost
 from bench.spec.published import Claim
 
 REAL = "32/32"  # full precision: shown, never ranked
@@ -107,7 +107,7 @@ class BoardRow:
     def name(self) -> str:
         """What the row is called."""
         name = self.label if self.schedule == "default" else f"{self.label} [{self.schedule}]"
-        return "full precision" if self.label == "none" else name
+        return FULL_PRECISION if self.label == "none" else name
 
     @property
     def title(self) -> str:

@@ -26,7 +26,7 @@ from bench.results.equilibrium import indicators
 from bench.results.record import Record
 from bench.spec.cell import Cell
 from bench.spec.choices import Definition
-from bench.spec.plan import Absent, Plan, RoleInfo, Row, Trial
+from bench.spec.plan import FULL_PRECISION, Absent, Plan, RoleInfo, Row, Trial
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def _estimator(row: Row) -> EstimatorText:
     infos = list(row.roles.values())
     return EstimatorText(
         formula=_by_role(row, [i.formula for i in infos]),
-        kind=_by_role(row, [i.kind for i in infos]) if infos else "full precision",
+        kind=_by_role(row, [i.kind for i in infos]) if infos else FULL_PRECISION,
         rational=_by_role(row, [_verdict(i, "rational") for i in infos]),
         flexible=_by_role(row, [_verdict(i, "flexible") for i in infos]),
         aux=_by_role(row, [i.aux for i in infos]),

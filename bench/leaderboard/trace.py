@@ -25,7 +25,7 @@ from bench.results import cell_folders, cell_state, store
 from bench.results.record import Record
 from bench.spec.cell import Cell, Role
 from bench.spec.choices import Definition
-from bench.spec.plan import Plan, RoleInfo, Row
+from bench.spec.plan import FULL_PRECISION, Plan, RoleInfo, Row
 
 Values: TypeAlias = dict[str, float]
 OVERRIDE = re.compile(r"[A-Za-z_][\w.-]*=.*")
@@ -222,7 +222,7 @@ class SuiteTrace:
 
 def names_of(row: MeasuredRow) -> list[str]:
     """What a row may be called by."""
-    label = ["full precision"] if row.label == "none" else []
+    label = [FULL_PRECISION] if row.label == "none" else []
     tuned = "tuned" if row.tuned else "untuned"
     return [row.label, *label, row.backbone, row.wa, row.schedule, tuned]
 

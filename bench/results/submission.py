@@ -20,7 +20,7 @@ from bench.results import archive, cell_folders, publication, store, weight_file
 from bench.results.cell_folders import CellFolder
 from bench.results.publication import Chosen
 from bench.results.record import Provenance, Record
-from bench.spec.plan import Row
+from bench.spec.plan import FULL_PRECISION, Row
 from bench.spec.published import Claim, read_shipped
 
 
@@ -122,7 +122,7 @@ def told(chosen: Chosen) -> Iterator[tuple[str, str]]:
     cells = [record.cell for record in records]
     yield "cells", count(len(records), "cell")
     yield "suites", ", ".join(plan.suite for plan in chosen.plans)
-    yield "estimators", _once(c.weights.name if c.weights else "full precision" for c in cells)
+    yield "estimators", _once(c.weights.name if c.weights else FULL_PRECISION for c in cells)
     yield "networks", _once(cell.backbone.name for cell in cells)
     yield "data", _once(cell.data.name for cell in cells)
     yield "seeds", _once(str(cell.seed) for cell in cells)

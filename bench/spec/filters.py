@@ -12,7 +12,7 @@ from typing import TypeAlias
 from bench.base.text import suggest
 from bench.errors import EmptyMatch, UsageError
 from bench.spec.cell import Cell
-from bench.spec.plan import Plan, Row, with_ancestry
+from bench.spec.plan import FULL_PRECISION, Plan, Row, with_ancestry
 
 KEYS = ("estimator", "backbone", "wa", "schedule", "seed")
 
@@ -35,7 +35,7 @@ def select(plan: Plan, text: str) -> list[Cell]:
     chosen = {
         cell.id
         for row, part, cell in plan.walk_cells()
-        if all(_matches(_values(row, cell)[key], words) for key, words in terms
+        if all(_holds(_values(row, cell)[key], words) for key, words in terms
                if key != "seed" or not part.startswith("held out"))
     }  # fmt: skip
     if not chosen:
@@ -62,6 +62,12 @@ def _values(row: Row, cell: Cell) -> dict[str, str]:
     return dict(zip(KEYS, values, strict=True))
 
 
+def _holds(value: str, words: list[str]) -> bool:
+    """Is the value one of the words? Full precision may be called as tables call it."""
+    called = FULL_PRECISION in words or FULL_PRECISION.replace(" ", "_") in words
+    return _matches(value, words) or (called and value == "none")
+
+
 def _matches(value: str, words: list[str]) -> bool:
     """Is the value one of the words? Brackets in them are no patterns."""
     return any(
@@ -80,7 +86,7 @@ def _explain_empty_match(plan: Plan, terms: list[Term], text: str) -> str:
     """Name the term that no cell matches, and what there is."""
     for key, words in terms:
         there = dict.fromkeys(_values(row, cell)[key] for row in plan.rows for cell in row.cells)
-        if not any(_matches(value, words) for value in there):
+        if not any(_holds(value, words) for value in there):
             hint = suggest(words[0], there)
             return f"--filter `{text}` matches no cell: no {key} `{','.join(words)}`{hint}"
     return f"--filter `{text}` matches no cell: its terms never hold together"

@@ -20,6 +20,8 @@ from bench.spec.cell import REAL_BITS, WA, Cell, Recipe, Ref, Role, bits_by_role
 from bench.spec.choices import Definition
 from bench.spec.published import Claim
 
+FULL_PRECISION = "full precision"  # a suite's `none`
+
 
 class Witness(Frozen):
     """Where a property fails worst."""
@@ -109,6 +111,11 @@ class Row(Frozen):
     @property
     def recipe(self) -> Recipe:
         return self.cells[0].recipe
+
+    @property
+    def shown(self) -> str:
+        """What people read in place of its label."""
+        return FULL_PRECISION if self.label == "none" else self.label
 
     @property
     def own_cells(self) -> list[Cell]:

@@ -84,7 +84,7 @@ def test_every_state_can_be_read(quickstart: Plan, width: int) -> None:
         "2/20",
         "50.00",
         "75.00",
-        "none seed 2",
+        "full precisi",
     ):
         assert word in text
     assert "2/21 cells done, 1 failed" in text

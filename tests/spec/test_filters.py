@@ -70,6 +70,8 @@ def test_no_filter_is_every_cell(text: str) -> None:
     [
         ("estimator=ste", ["ste 1/1 0", "ste 1/1 10"]),
         ("estimator=ste,none & seed=10", ["ste 1/1 10", "none 32/32 10"]),
+        ("estimator=full precision & seed=10", ["none 32/32 10"]),
+        ("estimator=full_precision & seed=0", ["none 32/32 0"]),
         (" wa = 1/32 ", ["reste 1/32 0", "reste 1/32 10"]),
         ("estimator=re*e & seed=0", ["reste 1/1 0", "reste 1/32 0"]),
         ("seed=1?&estimator=?ste,n*", ["none 32/32 10"]),

@@ -14,7 +14,7 @@ from bench.report.figures.style import LineStyle, assign_styles, label
 from bench.results.equilibrium import indicators
 from bench.results.record import Record
 from bench.spec.choices import Definition
-from bench.spec.plan import Plan
+from bench.spec.plan import FULL_PRECISION, Plan
 
 FULL = "none"  # the label of full precision
 
@@ -152,7 +152,7 @@ def base(name: str) -> str:
 
 
 def _name(row: MeasuredRow, *, several: bool) -> str:
-    words = ["full precision" if row.label == FULL else row.label]
+    words = [FULL_PRECISION if row.label == FULL else row.label]
     if several and row.schedule != "default":
         words.append(row.schedule)
     if row.tuned:

@@ -10,9 +10,9 @@ from bench.leaderboard.columns.selection import column
 from bench.leaderboard.trace import RowTrace
 from bench.report.page.property_cards import estimators
 from bench.report.page.suite_data import SuiteData
+from bench.spec.plan import FULL_PRECISION
 
 SHOWN = ("rank", "acc", "difference", "n", "best", "published_percent")  # columns of rows
-FULL = "full precision"
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _rows(data: SuiteData) -> Iterator[RowEntry]:
             section=section,
             name=_called(trace.row),
             place=f"row-{number}",
-            methods=[ref.name for _, ref in estimators([trace]).values()] or [FULL],
+            methods=[ref.name for _, ref in estimators([trace]).values()] or [FULL_PRECISION],
             network=trace.sample.backbone.name,
             net=plan.net,
             data=plan.data,
