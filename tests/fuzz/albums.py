@@ -2,13 +2,14 @@
 
 import io
 from random import Random
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 from PIL import Image
 
-from bench.data.own_images import NpzImages, ParquetImages
+from bench.data.own_images import NpzImages, OwnImages, ParquetImages
 from fuzz import mutate
 from fuzz.box import Box, Read, misplace
 
@@ -18,7 +19,7 @@ SHAPES = ((8, 4, 4), (8, 4, 4, 3), (8, 3, 4, 4), (8,), (0, 4, 4), (8, 1), (4, 4)
 
 def npz(box: Box, rng: Random) -> Read:
     """An npz file that is damaged, or whose arrays are of odd names, types and sizes."""
-    arrays = {"images": np.zeros((8, 4, 4), "u1"), "labels": np.arange(8) % 2}
+    arrays: dict[str, Any] = {"images": np.zeros((8, 4, 4), "u1"), "labels": np.arange(8) % 2}
     arrays["images"][:] = np.arange(8)[:, None, None]
     for _ in range(rng.randrange(3)):
         name = rng.choice(["images", "labels", "x_test", "y_test", "class_names", "val", ""])
@@ -30,7 +31,7 @@ def npz(box: Box, rng: Random) -> Read:
     if rng.random() < 0.05:
         misplace(box, rng, path)
     source = NpzImages(path="own.npz", image=rng.choice([None, 8]))
-    return lambda: str(source.load(box.inside).label) and None
+    return lambda: _read(source, box)
 
 
 def parquet(box: Box, rng: Random) -> Read:
@@ -50,7 +51,11 @@ def parquet(box: Box, rng: Random) -> Read:
     if rng.random() < 0.05:
         misplace(box, rng, path)
     source = ParquetImages(path="own.parquet", image=8)
-    return lambda: str(source.load(box.inside).label) and None
+    return lambda: _read(source, box)
+
+
+def _read(source: OwnImages, box: Box) -> None:
+    str(source.load(box.inside).label)
 
 
 def _image(rng: Random, shade: int) -> bytes:

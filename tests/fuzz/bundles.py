@@ -18,7 +18,7 @@ def bundles(box: Box, rng: Random) -> Read:
         restore(box, "cells/")
         order = bundle.Order(plan.cells[0].slug, box.results, None, forms=("bits",), images=4)
         made = box.inside / "deployed"
-        [*bundle.deploy(order, made)]
+        list(bundle.deploy(order, made))
         box.known["bits"] = (made / "bits.safetensors").read_bytes()
         shutil.rmtree(made)
         box.clear()
