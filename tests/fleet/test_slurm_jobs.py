@@ -122,7 +122,7 @@ def power_cut(make: Make) -> None:
 
 def limit(make: Make) -> None:
     """A cell that is longer than its job's time goes on when the job runs again."""
-    stage = make(partition="main", time="1m", grace="40s")
+    stage = make(partition="main", time="2m", grace="60s")
     stage.slow(0.3)
     run = stage.run()
     job = stage.job()
