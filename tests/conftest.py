@@ -134,6 +134,8 @@ def ask(
 ) -> Callable[..., tuple[int, str, str]]:
     """Call `bench` in this process; returns exit code, stdout and stderr."""
     monkeypatch.setattr(streams.out, "_width", UNBOUND)
+    for stream in (streams.out, streams.err):  # pytest's workers say that they have columns
+        monkeypatch.setattr(stream, "lines_end", False)
 
     def call(*args: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["bench", *map(str, args)])

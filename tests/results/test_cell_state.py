@@ -71,7 +71,11 @@ def run(tmp_path: Path, planned: Plan, monkeypatch: pytest.MonkeyPatch) -> Run:
         asked[:] = rerun
         out, err = (Console(width=200, file=io.StringIO()) for _ in range(2))
         request = RunRequest(
-            Path(planned.source), tmp_path / "r", rerun=rerun, allow_stale=allow_stale
+            Path(planned.source),
+            tmp_path / "r",
+            rerun=rerun,
+            allow_stale=allow_stale,
+            paths=True,
         )
         ok = session.run(prepared(request, planned), one_slot, out, err)
         texts = (console.file.getvalue() for console in (out, err))  # type: ignore[attr-defined]

@@ -117,7 +117,7 @@ def test_values_of_several_batches_are_values_of_one() -> None:
 def test_a_binary_network_is_binary() -> None:
     clock = Clock()
     ste = ESTIMATORS.build("ste", {})
-    net = network(ste.binarizer("W", (), clock, 0), ste.binarizer("A", (), clock, 0))
+    net = network(ste.binarizer("W", (2, 1), clock, 0), ste.binarizer("A", (2,), clock, 0))
     seen = look(net)
     levels = seen.levels({1: "not yet"})
     assert seen.unlike() == ""
