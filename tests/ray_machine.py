@@ -52,6 +52,7 @@ class RayMachine:
             "OMP_NUM_THREADS": "1",
             "COLUMNS": "104",
             "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_worker_niceness": "0",
         }
         self.environ = {**os.environ, **own}
         self._process = subprocess.Popen(

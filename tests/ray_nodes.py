@@ -24,6 +24,7 @@ SMALL = 80 * 2**20  # bytes of memory for objects, of a node
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_worker_niceness": "0",  # 15 if not said, and then they starve beside other tests
     "RAY_health_check_initial_delay_ms": "1000",
     "RAY_health_check_period_ms": "1000",  # a dead node is missed within seconds
     "RAY_health_check_failure_threshold": "3",

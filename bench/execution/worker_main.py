@@ -27,6 +27,7 @@ from bench.execution.worker import JobEnd
 
 Task: TypeAlias = tuple[Callable[[Job, RunLink], None], Job]
 Message: TypeAlias = CellEvent | JobEnd
+LOOK_S = 2.0  # between looks at whether the parent lives
 
 
 def serve(
@@ -79,10 +80,16 @@ def prepare_process() -> None:
 
 
 def _follow_parent() -> None:
-    """End this process and its own when its parent has died, so that nobody trains unheard."""
+    """
+    End this process and its own when its parent has died, so that nobody trains unheard.
+
+    What the parent forked may live on and keep the pipe open that tells of its end; then the number
+    of the parent does.
+    """
     parent = multiprocessing.parent_process()
     if parent is not None:
-        wait([parent.sentinel])
+        while os.getppid() == parent.pid and not wait([parent.sentinel], timeout=LOOK_S):
+            pass
         os.killpg(0, signal.SIGKILL)
 
 

@@ -101,6 +101,7 @@ def records(root: Path, cells: list[Cell]) -> list[Record]:
     return [record for record in found if record]
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_bits_of_one_process(ran: Ran, measured: Path) -> None:
     """Records are whole, and two workers give the bits that this process gives."""
     cells = [ran.cells[1], ran.cells[3]]
@@ -117,6 +118,7 @@ def test_two_workers_give_the_bits_of_one_process(ran: Ran, measured: Path) -> N
         assert names == {"record.json", "log.txt", "last.safetensors", "best.safetensors"}
 
 
+@pytest.mark.slow
 def test_one_bad_cell_ends_alone(ran: Ran) -> None:
     """An exception and a killed process each fail their own cell; the others are measured."""
     killer, ste, raiser, reste = records(ran.root, ran.cells)

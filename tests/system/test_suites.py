@@ -119,6 +119,7 @@ def test_a_twin_runs_in_its_smallest_form(name: str, tmp_path: Path) -> None:
         assert len(text.splitlines()) > len(rows)
 
 
+@pytest.mark.slow
 def test_every_claim_of_a_paper_suite_is_on_its_board() -> None:
     """Tables 1 to 3, the appendix and the README: no published row is silently absent."""
     for name in ("table1", "table2", "table3", "appendix-table1", "appendix-table2", "readme"):
