@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Hundreds of processes of the tests import the same files: they are compiled once, whoever says otherwise.
+export PYTHONDONTWRITEBYTECODE :=
 
 SYSTEM := texlive-latex-base texlive-latex-recommended poppler-utils chromium \
   munge slurmctld slurmd slurm-client slurmdbd mariadb-server-core mariadb-client-core

@@ -67,5 +67,5 @@ def test_estimators_by_name_without_a_file(tmp_path: Path) -> None:
         check=False,
     )
 
-    assert "1 failed, 3 passed" in done.stdout, done.stdout + done.stderr
+    assert "1 failed, 4 passed" in done.stdout, done.stdout + done.stderr
     assert "slope is the derivative of value: W, p = 0.0" in done.stdout
