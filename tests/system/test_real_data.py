@@ -14,7 +14,7 @@ from bench.planning import planner
 from bench.results import store
 
 pytestmark = pytest.mark.slow
-COPY = os.environ.get("BENCH_TEST_CIFAR10", "")
+COPY = os.environ.get("CIFAR10_FOR_TESTS", "")
 MINI = """
 estimators: [ste, reste]
 backbones: {resnet20: {width: 4}}
@@ -24,7 +24,7 @@ train: {epochs: 2, batch_size: 100}
 """
 
 
-@pytest.mark.skipif(not COPY, reason="BENCH_TEST_CIFAR10 names no copy of CIFAR-10")
+@pytest.mark.skipif(not COPY, reason="CIFAR10_FOR_TESTS names no copy of CIFAR-10")
 def test_real_images_are_learned(tmp_path: Path) -> None:
     """Two epochs on 1,000 real images: the loss falls, and accuracy beats chance."""
     unpack = [sys.executable, f"{COPY}/unpack.py", str(tmp_path), "--mini"]
