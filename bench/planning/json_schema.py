@@ -58,7 +58,9 @@ def _suite_schema() -> dict[str, Any]:
         fields[name] = _one_or_more(fields[name]["items"])
     _allow_short_forms(root["$defs"])
     _allow_own_recipe_and_data(root)
-    needed = {"required": root.pop("required"), "properties": {"train": {"required": ["epochs"]}}}
+    said = {"required": ["train"], "properties": {"train": {"required": ["epochs"]}}}
+    crossed = {"required": ["cross"], "properties": {"cross": said}}
+    needed = {"required": root.pop("required"), "if": crossed, "else": said}
     root |= {"if": {"required": ["extends"]}, "else": needed}
     root["title"] = "A signbench suite"
     root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
