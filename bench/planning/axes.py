@@ -9,7 +9,6 @@ The only place where a suite's names meet the registry.
 """
 
 from dataclasses import dataclass, field, replace
-from itertools import product
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -190,24 +189,27 @@ def _networks(
     unbuilt: list[Problem] = []
     crossed, wrong = crossed_values(document if axis == "backbones" else None)
     unbuilt += wrong
-    for (name, entry), (words, values) in product(_entries(document, axis), crossed):
+    for name, entry in _entries(document, axis):
         path = (axis, name)
         training, wrong = _training(document, entry, path, shared)
-        recipe, data = training.recipe, training.data
-        if recipe and values:
-            recipe, misfits = with_crossed(recipe, values)
-            wrong = [*wrong, *misfits]
+        unbuilt += wrong
         own = {k: v for k, v in entry.items() if k not in {"train", "data"}}
-        combinations, misshapen = expand_entry(own, path)
-        unbuilt += [problem for problem in (*wrong, *misshapen) if problem not in unbuilt]
+        combinations, wrong = expand_entry(own, path)
+        unbuilt += wrong
+        plugins: dict[str, PluginConfig | None] = {}
         for suffix, parameters in combinations:
-            label = name + f"{suffix}{words}".replace(")(", ",")
-            plugin, wrong = _plugin(BACKBONES, {"plugin": name} | parameters, path)
-            unbuilt += [problem for problem in wrong if problem not in unbuilt]
-            labels.add(label)
-            if plugin and recipe and data:
-                config = BackboneConfig(plugin.name, plugin.plugin, recipe, data, plugin.digest)
-                backbones[label] = config
+            plugins[suffix], wrong = _plugin(BACKBONES, {"plugin": name} | parameters, path)
+            unbuilt += wrong
+        for words, values in crossed:
+            recipe, misfits = with_crossed(training.recipe, values)
+            unbuilt += [problem for problem in misfits if problem not in unbuilt]
+            for suffix, plugin in plugins.items():
+                label = name + f"{suffix}{words}".replace(")(", ",")
+                labels.add(label)
+                if plugin and recipe and training.data:
+                    backbones[label] = BackboneConfig(
+                        plugin.name, plugin.plugin, recipe, training.data, plugin.digest
+                    )
     return backbones, labels, unbuilt
 
 

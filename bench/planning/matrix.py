@@ -80,8 +80,12 @@ def crossed_values(
     return expand_entry({"matrix": train}, ("cross", "train"))
 
 
-def with_crossed(recipe: Recipe, values: dict[str, Any]) -> tuple[Recipe | None, list[Problem]]:
-    """Set what is crossed in a backbone's recipe."""
+def with_crossed(
+    recipe: Recipe | None, values: dict[str, Any]
+) -> tuple[Recipe | None, list[Problem]]:
+    """Set what is crossed in a backbone's recipe, if it has one; say what of it cannot be."""
+    if recipe is None or not values:
+        return recipe, []
     own = without_dependent(recipe.model_dump(exclude_unset=True), values)
     try:
         return Recipe.model_validate(own | values), []

@@ -18,7 +18,7 @@ from bench.base.yaml_document import Problem
 from bench.errors import PluginError
 from bench.nn.backbone import Native
 from bench.nn.layers import BinaryConv2d, Layers
-from bench.nn.macs import check_logits, count_cost
+from bench.nn.macs import check_logits, count_cost, skeleton
 from bench.planning.axes import BackboneConfig, Roles
 from bench.planning.checks import once, own_generators
 from bench.spec.cell import Binarization, Role
@@ -96,7 +96,7 @@ def _look(network: _Network) -> dict[str, Any]:
 def _run_as_it_is(network: _Network) -> None:
     """Run an image through a real network that has memory; raises what it raises."""
     task = network.task
-    net = network.backbone.plugin.build(task.classes, task.channels, Layers(None, Binarization()))
+    net = skeleton(network.backbone.plugin, task, binary=False)
     with torch.no_grad():
         logits = net.eval()(torch.zeros(1, task.channels, task.image, task.image))
     check_logits(logits, task.classes)

@@ -1,7 +1,7 @@
 """Accuracy and rank against a value of the recipe in which tables differ, as `train.epochs`."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -72,7 +72,7 @@ def recipe_axes(panels: list[Panel]) -> Iterator[RecipeAxis]:
         values = [recipe[differing[0]] for recipe in recipes]
         if all(isinstance(value, int | float) for value in values):
             of_value = {float(v): panel for v, panel in zip(values, several, strict=True)}
-            title = several[0].title.replace(several[0].backbone, base(several[0].backbone))
+            title = replace(several[0], backbone=base(several[0].backbone)).title
             yield RecipeAxis(title, differing[0], dict(sorted(of_value.items())))
 
 
