@@ -5,14 +5,15 @@ from collections.abc import Iterable
 from rich.table import Table
 from rich.text import Text
 
-from bench.cli.streams import out, write_json
+from bench.cli.asked_form import AskedForm, write_form
+from bench.cli.streams import out
 
 
-def print_entries(entries: Iterable[tuple[str, str, bool]], *, as_json: bool = False) -> None:
+def print_entries(entries: Iterable[tuple[str, str, bool]], form: AskedForm) -> None:
     """Print a line for each; a terminal wraps what is too long for it under its own column."""
     listed = [*entries]
-    if as_json:
-        write_json([{"name": n, "text": text, "broken": broken} for n, text, broken in listed])
+    if form != "rich":
+        write_form(form, [{"name": n, "text": t, "broken": broken} for n, t, broken in listed])
         return
     width = max((len(name) for name, _, _ in listed), default=0)
     table = Table.grid(padding=(0, 2))

@@ -8,13 +8,15 @@ import typer
 
 from bench.base.console import iterate_silently, print_text
 from bench.cli import completion
+from bench.cli.asked_form import AskedForm, TableForm, reading, write_form
 from bench.cli.completion import offering
-from bench.cli.options import AsJson, Data, Results, prepare_torch, refuse_if
-from bench.cli.streams import out, write_json
+from bench.cli.options import Data, Results, prepare_torch, refuse_if
+from bench.cli.streams import out
 from bench.properties.criterion import Criterion
 from bench.spec.choices import READINGS, Baseline, FormName, PropertyDefinition
 
 
+@reading
 def check(
     words: Annotated[
         list[str] | None,
@@ -36,7 +38,9 @@ def check(
         ),
     ] = None,
     baseline: Annotated[Baseline | None, typer.Option(help="Rational relative to this.")] = None,
-    form: Annotated[FormName | None, typer.Option(help="f as printed, or as it trains.")] = None,
+    function: Annotated[
+        FormName | None, typer.Option("--function", "--form", help="f as printed, or as it trains.")
+    ] = None,
     cell: Annotated[
         str | None,
         typer.Option(
@@ -49,7 +53,7 @@ def check(
     ] = False,
     results: Results = Path("results"),
     data: Data = None,
-    as_json: AsJson = False,
+    form: TableForm = "rich",
 ) -> None:
     """Is the estimator what its formula says? Is it rational, is it flexible, and if not, where?
 
@@ -65,31 +69,33 @@ def check(
     if data_claims.are_data(words or []):
         from bench.data.source import data_folder
 
-        others = study or bool(definition or baseline or form or cell)
+        others = study or bool(definition or baseline or function or cell)
         refuse_if(others, "a data set has no f; its check has no such options")
-        _tell(data_claims.render_reports(words or [], data or data_folder()), as_json=as_json)
+        _tell(data_claims.render_reports(words or [], data or data_folder()), form)
         return
-    refuse_if(study and bool(definition or baseline or form), "--study asks every reading of them")
+    refuse_if(
+        study and bool(definition or baseline or function), "--study asks every reading of them"
+    )
     refuse_if(
         bool(cell) and definition not in {None, "trained"}, "--cell is for --definition trained"
     )
-    refuse_if(
-        study and as_json, "--study is a table for people; --definition asks one reading of it"
-    )
     measured = latents.sample_latents(cell, results, data) if cell else None
+    if study and form != "rich":
+        write_form(form, [*iterate_silently(check_text.list_study(words or [], measured))])
+        return
     if study:
         for part in iterate_silently(check_text.render_study(words or [], measured)):
             out.print(part, markup=False, highlight=False)
         return
     lines = check_text.render_reports(words or [], quick=quick)
-    if definition or baseline or form or cell:
+    if definition or baseline or function or cell:
         chosen = definition or ("trained" if cell else "p")
-        criterion = Criterion(chosen, baseline or "identity", form or "pure")
+        criterion = Criterion(chosen, baseline or "identity", function or "pure")
         lines = check_text.render_verdicts(words or [], criterion, measured)
-    _tell(lines, as_json=as_json)
+    _tell(lines, form)
 
 
-def _tell(reports: Iterator[tuple[str, bool]], *, as_json: bool) -> None:
+def _tell(reports: Iterator[tuple[str, bool]], form: AskedForm) -> None:
     """
     Print what was found.
 
@@ -99,12 +105,12 @@ def _tell(reports: Iterator[tuple[str, bool]], *, as_json: bool) -> None:
     passed = True
     told: list[dict[str, object]] = []
     for text, holds in iterate_silently(reports):
-        if as_json:
+        if form != "rich":
             told.append({"holds": holds, "lines": text.splitlines()})
         else:
             print_text(out, text)
         passed = passed and holds
-    if as_json:
-        write_json(told)
+    if form != "rich":
+        write_form(form, told)
     if not passed:
         raise typer.Exit(3)

@@ -8,13 +8,15 @@ import typer
 from bench.base.console import print_text
 from bench.base.files import real_path
 from bench.cli import completion
+from bench.cli.asked_form import reading
 from bench.cli.completion import offering
-from bench.cli.options import AllowStale, AsJson, Correction, Equilibrium, Format, Style
+from bench.cli.options import AllowStale, Correction, Equilibrium, Format, Style
 from bench.cli.streams import err, out
 from bench.errors import UsageError
 from bench.leaderboard.tables.formats import TableFormat
 
 
+@reading
 def compare(
     words: Annotated[
         list[str] | None,
@@ -33,7 +35,6 @@ def compare(
     equilibrium: Equilibrium = None,
     correction: Correction = "holm",
     allow_stale: AllowStale = False,
-    as_json: AsJson = False,
 ) -> None:
     """Set suites side by side, or what two results folders hold of one suite.
 
@@ -57,7 +58,6 @@ def compare(
     else:
         suite = names[0] if names else saved.shared(roots)
         board = saved.side_by_side(roots[0], roots[1], suite, equilibrium, stale=allow_stale)
-    form = TableFormat.JSON if as_json else form
     render.render(board, form, out, TableChoice(style))
     if form is TableFormat.CSV:  # which has no place for them
         for note in board.notes:

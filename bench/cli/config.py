@@ -9,11 +9,12 @@ from rich.text import Text
 
 from bench.base.console import print_text
 from bench.cli import settings
-from bench.cli.options import AsJson
-from bench.cli.streams import err, out, write_json
+from bench.cli.asked_form import TableForm, reading, write_form
+from bench.cli.streams import err, out
 
 
-def config(context: typer.Context, as_json: AsJson = False) -> None:
+@reading
+def config(context: typer.Context, form: TableForm = "rich") -> None:
     """Tell which options the environment and your file set, and what is wrong in them.
 
     As in `bench config`. In the file an option stands under its command, or at the top for every
@@ -23,9 +24,10 @@ def config(context: typer.Context, as_json: AsJson = False) -> None:
     program = context.find_root().command
     file, found = settings.find_file(), settings.list_settings(program)
     unknown = settings.list_unknown(program)
-    if as_json:
+    if form != "rich":
         name, said = str(file) if file else None, [asdict(setting) for setting in found]
-        write_json({"file": name, "settings": said, "unknown": [asdict(one) for one in unknown]})
+        strange = [asdict(one) for one in unknown]
+        write_form(form, {"file": name, "settings": said, "unknown": strange}, said)
         return
     print_text(out, f"file: {file or f'none; {settings.home_file()} would be read'}")
     if found:

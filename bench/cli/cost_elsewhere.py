@@ -9,8 +9,9 @@ from bench.base.console import print_text
 from bench.base.duration import clock, read_seconds
 from bench.base.text import count
 from bench.cli import cost_text
+from bench.cli.asked_form import AskedForm, write_form
 from bench.cli.options import CellOptions, prepare_torch
-from bench.cli.streams import err, out, write_json
+from bench.cli.streams import err, out
 from bench.data.source import data_folder
 from bench.errors import BenchError, UsageError
 from bench.fleet import measurement
@@ -141,8 +142,7 @@ def show_cost(
     profile: Profile,
     budget: str | None,
     wait_s: float | None,
-    *,
-    as_json: bool,
+    form: AskedForm,
 ) -> None:
     """
     Print what a suite costs on the machines of a profile.
@@ -158,8 +158,9 @@ def show_cost(
     elsewhere = CostElsewhere(options, profile)
     problems = {} if wait_s is None else elsewhere.calibrate(wait_s)
     cost = elsewhere.estimate()
-    if as_json:
-        write_json(cost_text.document(cost, problems))
+    if form != "rich":
+        fields = cost_text.document(cost, problems)
+        write_form(form, fields, fields["graphs"])
     else:
         cost_text.print_cost(cost, problems, out)
     if limit:

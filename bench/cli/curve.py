@@ -5,11 +5,12 @@ from typing import Annotated, Literal
 import typer
 
 from bench.cli import completion
+from bench.cli.asked_form import reading
 from bench.cli.completion import offering
-from bench.cli.options import AsJson
 from bench.cli.streams import write_csv, write_rows
 
 
+@reading
 def curve(
     estimator: Annotated[
         str,
@@ -27,7 +28,9 @@ def curve(
     low: Annotated[float, typer.Option("--from", help="The least z.")] = -2.0,
     high: Annotated[float, typer.Option("--to", help="The greatest z.")] = 2.0,
     points: Annotated[int, typer.Option(min=2, help="How many z, both ends included.")] = 401,
-    as_json: AsJson = False,
+    form: Annotated[
+        Literal["csv", "json"], typer.Option("--format", help="How to print it.")
+    ] = "csv",
 ) -> None:
     """Write f and f' of one estimator as it trains: CSV with columns p, knob, z, f, df.
 
@@ -42,4 +45,4 @@ def curve(
 
     moments, grid = parse_progress(at), space_evenly(low, high, points)
     frame = tabulate_curve(build_surrogate(estimator, parameters or []), role, moments, grid)
-    (write_rows if as_json else write_csv)(frame)
+    (write_rows if form == "json" else write_csv)(frame)

@@ -7,9 +7,10 @@ import typer
 
 from bench.base.console import print_text
 from bench.cli import completion
+from bench.cli.asked_form import TableForm, TextForm, reading, write_form
 from bench.cli.catalogue_text import print_entries
 from bench.cli.completion import offering
-from bench.cli.options import AsJson, Data
+from bench.cli.options import Data
 from bench.cli.streams import decoding_progress, err, out
 
 data_app = typer.Typer(no_args_is_help=True, help="Find, fetch and verify data sets.")
@@ -23,17 +24,19 @@ DataName = Annotated[
 
 
 @data_app.command("list")
-def list_data(data: Data = None, as_json: AsJson = False) -> None:
+@reading
+def list_data(data: Data = None, form: TableForm = "rich") -> None:
     """Name the data sets, and what is there of each.
 
     As in `bench data list`.
     """
     from bench.cli import catalogue
 
-    print_entries(catalogue.list_data_sets(data), as_json=as_json)
+    print_entries(catalogue.list_data_sets(data), form)
 
 
 @data_app.command("verify")
+@reading
 def verify_data(
     name: DataName,
     fields: Annotated[
@@ -41,6 +44,7 @@ def verify_data(
         typer.Argument(metavar="[KEY=VALUE]...", help="Its parameters, as in classes=100."),
     ] = None,
     data: Data = None,
+    form: TextForm = "rich",
 ) -> None:
     """Load one data set, check all of it, image files decoded, and print sizes and fingerprint.
 
@@ -50,7 +54,10 @@ def verify_data(
 
     with decoding_progress(err) as count:
         text = catalogue.verify_data_set(name, data, fields or [], count)
-    print_text(out, text)
+    if form == "json":
+        write_form(form, {"kind": "data", "name": name, "text": text})
+    else:
+        print_text(out, text)
 
 
 @data_app.command("prepare")

@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from bench.cli import completion
+from bench.cli.asked_form import TextForm, reading, write_form
 from bench.cli.completion import offering
-from bench.cli.options import AsJson, Results, RichOrJson
-from bench.cli.streams import out, write_json
+from bench.cli.options import Results
+from bench.cli.streams import out
 
 
+@reading
 def diff(
     a: Annotated[
         str,
@@ -25,8 +27,7 @@ def diff(
         typer.Argument(help="Another of the same kind.", autocompletion=offering(completion.cells)),
     ],
     results: Results = Path("results"),
-    form: RichOrJson = "rich",
-    as_json: AsJson = False,
+    form: TextForm = "rich",
 ) -> None:
     """Show what differs between two cells, or between two results folders.
 
@@ -38,8 +39,8 @@ def diff(
     from bench.results.diff import diff_targets
 
     found = diff_targets(a, b, results)
-    if as_json or form == "json":
-        write_json(asdict(found))
+    if form == "json":
+        write_form(form, asdict(found))
     else:
         diff_text.print_diff(found, out)
     if not found.agree:

@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import AsJson, Data, Results
+from bench.cli.asked_form import TableForm, reading
+from bench.cli.options import Data, Results
 from bench.errors import EnvironmentProblem
 
 
+@reading
 def doctor(
     results: Results = Path("results"),
     data: Data = None,
@@ -16,7 +18,7 @@ def doctor(
         list[str] | None, typer.Option(help="cpu, cuda, cuda:N or mps; every one if not given.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads per cell.")] = 1,
-    as_json: AsJson = False,
+    form: TableForm = "rich",
 ) -> None:
     """Is this machine fit to run suites, and does it compute the same thing twice?
 
@@ -27,5 +29,5 @@ def doctor(
     from bench.cli.health.text import show
 
     setup = Setup(results, data, tuple(device or ()), threads)
-    if not show(examine(setup), as_json=as_json):
+    if not show(examine(setup), form):
         raise typer.Exit(EnvironmentProblem.exit_code)

@@ -5,15 +5,17 @@ from pathlib import Path
 import typer
 
 from bench.base.console import print_text
-from bench.cli.options import AsJson, CellName, Data, Results
-from bench.cli.streams import out, write_json
+from bench.cli.asked_form import TextForm, reading, write_form
+from bench.cli.options import CellName, Data, Results
+from bench.cli.streams import out
 
 
+@reading
 def eval_(
     cell: CellName,
     results: Results = Path("results"),
     data: Data = None,
-    as_json: AsJson = False,
+    form: TextForm = "rich",
 ) -> None:
     """Measure the kept weights of one cell again, and compare with its record.
 
@@ -24,9 +26,9 @@ def eval_(
     told: list[dict[str, object]] = []
     for text, same in evaluation.measure_again(cell, results, data):
         told.append({"holds": same, "lines": text.splitlines()})
-        if not as_json:
+        if form == "rich":
             print_text(out, text)
-    if as_json:
-        write_json(told)
+    if form == "json":
+        write_form(form, told)
     if not all(one["holds"] for one in told):
         raise typer.Exit(3)

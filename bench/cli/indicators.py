@@ -1,31 +1,28 @@
 """The command that shows e and s of one cell by layer: parse, call, print."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from bench.cli.options import AsJson, CellName, Results
+from bench.cli.asked_form import TableForm, reading
+from bench.cli.options import CellName, Results, refuse_if
 from bench.cli.streams import out, write_csv, write_rows
-from bench.errors import UsageError
 from bench.spec.choices import Definition
 
 
+@reading
 def indicators(
     cell: CellName,
     results: Results = Path("results"),
     equilibrium: Annotated[Definition, typer.Option(help="Which e and s to show.")] = "paper",
-    form: Annotated[
-        Literal["rich", "csv", "json"],
-        typer.Option("--format", help="csv, json: every layer and epoch."),
-    ] = "rich",
+    form: TableForm = "rich",
     histograms: Annotated[
         bool, typer.Option("--histograms", help="Instead the histograms kept, as CSV.")
     ] = False,
     curves: Annotated[
         bool, typer.Option("--curves", help="Instead loss and accuracy by epoch, as CSV.")
     ] = False,
-    as_json: AsJson = False,
 ) -> None:
     """Show e and s of one cell layer by layer, weights and activations apart.
 
@@ -34,18 +31,13 @@ def indicators(
     from bench.leaderboard import per_layer
     from bench.results import cell_folders
 
-    form = "json" if as_json else form
-    if (form != "rich") + histograms + curves > 1:
-        message = "--format csv, --histograms and --curves are three tables; ask for one of them"
-        raise UsageError(message)
+    refuse_if(histograms and curves, "--histograms and --curves are two tables; ask for one")
     record = cell_folders.find_record(results, cell)
-    if histograms:
-        write_csv(per_layer.histograms(record))
-    elif curves:
-        write_csv(per_layer.curves(record))
-    elif form == "json":
-        write_rows(per_layer.frame(record, equilibrium))
-    elif form == "csv":
-        write_csv(per_layer.frame(record, equilibrium))
-    else:
+    if form == "rich" and not (histograms or curves):
         out.print(per_layer.table(record, equilibrium))
+        return
+    if histograms:
+        frame = per_layer.histograms(record)
+    else:
+        frame = per_layer.curves(record) if curves else per_layer.frame(record, equilibrium)
+    (write_rows if form == "json" else write_csv)(frame)

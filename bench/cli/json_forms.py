@@ -2,7 +2,8 @@
 The one place that says how the `--json` of each command reads; `bench schema COMMAND` prints it.
 
 A form is a type of this file, or the dataclass that a command dumps, named as `module:type` since
-some of these import torch. Keys may be added in later versions; none changes its meaning.
+some of these import torch. A command that prints several things has several forms. Keys may be
+added in later versions; none changes its meaning.
 """
 
 from importlib import import_module
@@ -190,25 +191,154 @@ class NamedProfile(TypedDict):
     profile: dict[str, Any]
 
 
-FORMS: dict[str, tuple[str, bool]] = {  # command → its type, and whether it is a list of these
-    "check": (f"{HERE}:Report", True),
-    "compare": (f"{HERE}:Leaderboard", False),
-    "config": (f"{HERE}:Configuration", False),
-    "data list": (f"{HERE}:Entry", True),
-    "diff": ("bench.results.diff:CellDiff", False),
-    "doctor": ("bench.cli.health.finding:Finding", True),
-    "eval": (f"{HERE}:Report", True),
-    "gc": (f"{HERE}:Leftover", True),
-    "leaderboard": (f"{HERE}:Leaderboard", False),
-    "list": (f"{HERE}:Entry", True),
-    "machines list": (f"{HERE}:NamedProfile", True),
-    "merge": (f"{HERE}:Merged", True),
-    "plan": (f"{HERE}:Planned", False),
-    "power": (f"{HERE}:Pair", True),
-    "show": (f"{HERE}:Description", False),
-    "status": (f"{HERE}:RunState", True),
-    "trace": (f"{HERE}:TracedRow", True),
-    "verify": (f"{HERE}:Checked", True),
+class StudyVerdict(TypedDict):
+    """An estimator's verdict by one definition of rational and flexible."""
+
+    estimator: str
+    definition: str
+    baseline: str
+    form: str
+    rational: str
+    flexible: str
+    nearly: bool  # not rational, by so little that no training sees it
+
+
+class CurvePoint(TypedDict):
+    """f and its derivative at one z, as they train."""
+
+    p: float  # progress of training
+    knob: float
+    z: float
+    f: float
+    df: float
+
+
+class LayerEpoch(TypedDict):
+    """A layer after an epoch."""
+
+    layer: str
+    role: str
+    epoch: int
+    e: float | None  # None: no f
+    s: float | None
+    n: int  # latent values
+    zeros: int
+    knob: float | None
+
+
+class HistogramBin(TypedDict):
+    layer: str
+    role: str
+    epoch: int
+    quantity: str
+    low: float
+    high: float
+    count: int
+
+
+class CurveEpoch(TypedDict):
+    """A cell after an epoch; accuracies are fractions."""
+
+    epoch: int
+    train_loss: float | None
+    test_acc: float | None
+    test_top5: float | None
+    lr: float | None
+
+
+class GraphCost(TypedDict):
+    """What its cells cost that compute one graph; times are seconds."""
+
+    name: str
+    cells: list[str]
+    left_s: float
+    problem: str  # why it was not measured
+    tempo: dict[str, Any] | None
+
+
+class Forecast(TypedDict):
+    """What a suite costs here; times are seconds."""
+
+    suite: str
+    slots: list[dict[str, Any]]
+    left_s: float
+    graphs: list[GraphCost]
+    ends: dict[str, float]  # of cells, from now
+    ways: list[dict[str, Any]]  # to share the CPU, the fastest first
+    budget: NotRequired[dict[str, Any]]
+
+
+class PlannedJob(TypedDict):
+    cells: list[str]
+    seconds: float | None
+
+
+class CostElsewhere(TypedDict):
+    """What a suite costs on a profile's machines; times are seconds."""
+
+    profile: dict[str, Any]
+    cells_at_once: int
+    jobs: list[PlannedJob]
+    graphs: list[GraphCost]
+    unit: str  # of hours
+    hours: float
+    ends: dict[str, float]
+    left_s: float
+
+
+class RunLine(TypedDict):
+    """
+    A line of `bench run --json`: what happened, when; `kind` says which of the others it has.
+
+    Kinds: run, part, over, summary, stop, and of a cell queue, start, compile, progress, note, end,
+    retry, elsewhere, takeover, moved.
+    """
+
+    version: int
+    at: str  # UTC
+    suite: str
+    kind: str
+    command: NotRequired[list[str]]  # run
+    root: NotRequired[str]
+    owner: NotRequired[dict[str, Any]]  # part
+    cells: NotRequired[list[dict[str, Any]]]
+    cell: NotRequired[str]
+    cell_id: NotRequired[str]
+    epoch: NotRequired[int]
+    fraction: NotRequired[float]  # of the next epoch
+    acc: NotRequired[float]
+    images_per_s: NotRequired[float]
+    status: NotRequired[str]  # end, retry
+    reason: NotRequired[str]
+    error: NotRequired[str]  # summary, which also counts cells by their status
+    exit_code: NotRequired[int]
+
+
+FORMS: dict[str, tuple[str, ...]] = {  # command → what it may print; `[]`: a list of these
+    "check": ("Report[]", "StudyVerdict[]"),
+    "compare": ("Leaderboard",),
+    "config": ("Configuration",),
+    "curve": ("CurvePoint[]",),
+    "data list": ("Entry[]",),
+    "data verify": ("Description",),
+    "diff": ("bench.results.diff:CellDiff", "bench.results.diff:FolderDiff"),
+    "doctor": ("bench.cli.health.finding:Finding[]",),
+    "eval": ("Report[]",),
+    "gc": ("Leftover[]",),
+    "indicators": ("LayerEpoch[]", "HistogramBin[]", "CurveEpoch[]"),
+    "leaderboard": ("Leaderboard",),
+    "list": ("Entry[]",),
+    "machines check": ("bench.cli.health.finding:Finding[]",),
+    "machines list": ("NamedProfile[]",),
+    "merge": ("Merged[]",),
+    "perf": ("bench.speed.survey.survey:SurveyReport",),
+    "plan": ("Planned", "Forecast", "CostElsewhere"),
+    "power": ("Pair[]",),
+    "run": ("RunLine",),  # each line
+    "show": ("Description",),
+    "status": ("RunState[]",),
+    "trace": ("TracedRow[]", "bench.leaderboard.cell_trace:CellTrace"),
+    "verify": ("Checked[]",),
 }
 
 
@@ -224,9 +354,15 @@ def make_schema(command: str) -> dict[str, Any]:
     if command not in FORMS:
         message = f"no `--json` of `bench {command}` is described{suggest(command, FORMS)}"
         raise UsageError(message)
-    name, several = FORMS[command]
-    module, _, kind = name.partition(":")
-    made: Any = getattr(import_module(module), kind)
-    form: Any = list[made] if several else made  # pyright: ignore[reportInvalidTypeForm]
+    form, *others = map(_find, FORMS[command])
+    for other in others:
+        form |= other
     schema = TypeAdapter(form).json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
+
+
+def _find(name: str) -> Any:
+    """The type that a form's name stands for."""
+    module, _, kind = name.removesuffix("[]").rpartition(":")
+    made: Any = getattr(import_module(module or HERE), kind)
+    return list[made] if name.endswith("[]") else made

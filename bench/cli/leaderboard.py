@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 from bench.base.console import print_text
 from bench.base.files import real_path
+from bench.cli.asked_form import reading
 from bench.cli.options import (
     AllowStale,
-    AsJson,
     Columns,
     Correction,
     Equilibrium,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bench.spec.plan import Plan
 
 
+@reading
 def leaderboard(
     suite: Suite,
     overrides: Overrides = None,
@@ -37,7 +38,6 @@ def leaderboard(
     equilibrium: Equilibrium = None,
     correction: Correction = "holm",
     allow_stale: AllowStale = False,
-    as_json: AsJson = False,
 ) -> None:
     """Rebuild SUITE's table from what `bench run` left in the results folder; no torch needed.
 
@@ -52,7 +52,6 @@ def leaderboard(
     plan, board, notes = saved.board(results, name, equilibrium, correction, stale=allow_stale)
     _warn_if_changed(plan, suite, overrides or [])
     chosen = tuple(key for key in columns.replace(",", " ").split())
-    form = TableFormat.JSON if as_json else form
     render.render(board, form, out, TableChoice(style, chosen, part or ""))
     if form is TableFormat.CSV:  # which has no place for them
         for note in notes:

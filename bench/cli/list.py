@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.asked_form import TableForm, reading
 from bench.cli.catalogue_text import print_entries
-from bench.cli.options import AsJson
 from bench.spec.choices import ListedKind
 
 
+@reading
 def list_(
-    kind: Annotated[ListedKind, typer.Argument(help="What to list.")], as_json: AsJson = False
+    kind: Annotated[ListedKind, typer.Argument(help="What to list.")], form: TableForm = "rich"
 ) -> None:
     """Name what there is, broken plugins with the reason.
 
@@ -18,4 +19,4 @@ def list_(
     """
     from bench.cli import catalogue
 
-    print_entries(catalogue.list_entries(kind), as_json=as_json)
+    print_entries(catalogue.list_entries(kind), form)

@@ -9,9 +9,10 @@ import typer
 from bench.base.console import print_text
 from bench.base.duration import read_seconds
 from bench.cli import completion
+from bench.cli.asked_form import TableForm, reading, write_form
 from bench.cli.completion import offering
-from bench.cli.options import AsJson, Data, Results
-from bench.cli.streams import err, out, write_json
+from bench.cli.options import Data, Results
+from bench.cli.streams import err, out
 from bench.errors import EnvironmentProblem
 
 machines_app = typer.Typer(no_args_is_help=True, help="Where suites run: profiles of machines.")
@@ -28,9 +29,10 @@ Beside = Annotated[
 
 
 @machines_app.command("list")
+@reading
 def list_machines(
     suite: Beside = None,
-    as_json: AsJson = False,
+    form: TableForm = "rich",
 ) -> None:
     """Name the profiles that `--on` takes: their engine, where they stand, what they ask for.
 
@@ -40,8 +42,8 @@ def list_machines(
     from bench.fleet import machines_file
 
     found = machines_file.profiles(suite)
-    if as_json:
-        write_json(machines_text.document(found))
+    if form != "rich":
+        write_form(form, machines_text.document(found))
     elif found:
         out.print(machines_text.table(found))
     else:
@@ -68,6 +70,7 @@ def init_machines(
 
 
 @machines_app.command("check")
+@reading
 def check_machines(
     profile: Annotated[
         str,
@@ -80,7 +83,7 @@ def check_machines(
         str,
         typer.Option(metavar="TIME", help="The longest that a job may wait in the queue."),
     ] = "10m",
-    as_json: AsJson = False,
+    form: TableForm = "rich",
 ) -> None:
     """Try a profile by two short jobs: is the queue there, do nodes see the folder, are they alike?
 
@@ -95,5 +98,5 @@ def check_machines(
     found = machines_file.load(profile, suite)
     folder = (data or data_folder()).absolute()
     findings = examine_profile(found, results, folder, wait_s, partial(print_text, err))
-    if not show(findings, as_json=as_json):
+    if not show(findings, form):
         raise typer.Exit(EnvironmentProblem.exit_code)

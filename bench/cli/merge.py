@@ -8,10 +8,11 @@ from typing import Annotated, Literal
 import typer
 
 from bench.base.console import print_text
-from bench.cli.options import AsJson
-from bench.cli.streams import out, write_json
+from bench.cli.asked_form import TableForm, reading, write_form
+from bench.cli.streams import out
 
 
+@reading
 def merge(
     sources: Annotated[
         list[Path],
@@ -32,7 +33,7 @@ def merge(
         Literal["ours", "theirs"] | None,
         typer.Option(help="Whose outcome stays where both measured a cell and do not agree."),
     ] = None,
-    as_json: AsJson = False,
+    form: TableForm = "rich",
 ) -> None:
     """Bring results from elsewhere into a results folder; nothing that is there is lost.
 
@@ -51,11 +52,11 @@ def merge(
             counts[step.kind] += 1
             settled = settled and step.settled
             told.append({"source": str(source), **asdict(step)})
-            if step.kind != "equal" and not as_json:
+            if step.kind != "equal" and form == "rich":
                 text = f": {step.text}" if step.text else ""
                 print_text(out, f"{step.kind:10}{step.name}{text}")
-    if as_json:
-        write_json(told)
+    if form != "rich":
+        write_form(form, told)
         if not settled:
             raise typer.Exit(3)
         return

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -59,10 +59,6 @@ CellName = Annotated[
         help="A cell's id or name, or a unique part of it.",
         autocompletion=offering(completion.cells),
     ),
-]
-RichOrJson = Annotated[Literal["rich", "json"], typer.Option("--format", help="How to print it.")]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="For programs; `bench schema` says how it reads.")
 ]
 Equilibrium = Annotated[
     choices.Definition | None,

@@ -10,14 +10,15 @@ import typer
 from bench.base.console import Terminal, print_text
 from bench.base.duration import read_seconds
 from bench.base.user_folders import keep_compiled
-from bench.cli.options import AsJson
-from bench.cli.streams import err, out, write_json
+from bench.cli.asked_form import TableForm, reading, write_form
+from bench.cli.streams import err, out
 
 if TYPE_CHECKING:  # it imports torch
     from bench.speed.survey.survey import Watch
     from bench.speed.survey.table import CaseResult
 
 
+@reading
 def perf(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     threads: Annotated[
@@ -37,7 +38,7 @@ def perf(
         str | None,
         typer.Option(metavar="TIME", help="Begin no case after it: 90 (seconds), 5m, 1h."),
     ] = None,
-    as_json: AsJson = False,
+    form: TableForm = "rich",
 ) -> None:
     """Measure how fast training is here: against a plain oracle, and the machine's limits.
 
@@ -66,8 +67,8 @@ def perf(
     budget_s = read_seconds("--budget", text) if text else math.inf
     with _progress(err) as watch:
         found = survey.run_survey(at, asked, watch, budget_s)
-    if as_json:
-        write_json(asdict(found))
+    if form != "rich":
+        write_form(form, asdict(found), [asdict(row) for row in found.rows])
     else:
         out.print(table.render_tables(found.rows, found.caption))
     if not found.whole:

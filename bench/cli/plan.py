@@ -7,15 +7,15 @@ import typer
 
 from bench.base.console import print_text
 from bench.base.duration import read_seconds
+from bench.cli.asked_form import AskedForm, TableForm, reading, write_form
 from bench.cli.options import (
     ELSEWHERE,
-    AsJson,
     CellOptions,
     On,
     prepare_torch,
     spread_options,
 )
-from bench.cli.streams import err, out, write_json
+from bench.cli.streams import err, out
 from bench.errors import DataError
 
 if TYPE_CHECKING:  # it imports torch
@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # it imports torch
 
 
 @spread_options
+@reading
 def plan(
     options: CellOptions,
     calibrate: Annotated[
@@ -46,7 +47,7 @@ def plan(
             rich_help_panel=ELSEWHERE,
         ),
     ] = "1h",
-    as_json: AsJson = False,
+    form: TableForm = "rich",
 ) -> None:
     """Show what SUITE means: its cells, which are recorded, and what is left out and why.
 
@@ -65,12 +66,12 @@ def plan(
             from bench.cli.cost_elsewhere import show_cost
 
             wait_s = read_seconds("--wait", wait) if calibrate else None
-            show_cost(options, profile, budget, wait_s, as_json=as_json)
+            show_cost(options, profile, budget, wait_s, form)
             return
         where = slots_here(profile, where)
     limit = None if budget is None else read_seconds("--budget", budget)
     if calibrate or limit is not None:
-        _show_forecast(options, where, limit, as_json=as_json)
+        _show_forecast(options, where, limit, form)
         return
     from bench.api import suite_plan
     from bench.cli import plan_text
@@ -83,8 +84,9 @@ def plan(
         filter=options.filter_,
         unseen=True,
     )
-    if as_json:
-        write_json(plan_text.plan_fields(planned.plan, planned.states))
+    if form != "rich":
+        fields = plan_text.plan_fields(planned.plan, planned.states)
+        write_form(form, fields, fields["cells"])
     else:
         for line in plan_text.describe_plan(planned.plan, planned.states):
             print_text(out, line)
@@ -95,7 +97,7 @@ def plan(
 
 
 def _show_forecast(
-    options: CellOptions, where: "SlotOptions", limit: float | None, *, as_json: bool
+    options: CellOptions, where: "SlotOptions", limit: float | None, form: AskedForm
 ) -> None:
     """Print what SUITE costs on this machine; what nobody measured yet is measured."""
     from bench.cli import forecast_text
@@ -111,7 +113,8 @@ def _show_forecast(
         options.results, options.data, options.compile_, options.workers, partial(print_text, err)
     )
     costs = make_forecast(asked, where, measurer, limit)
-    if as_json:
-        write_json(forecast_text.document(costs))
+    if form != "rich":
+        fields = forecast_text.document(costs)
+        write_form(form, fields, fields["graphs"])
     else:
         forecast_text.print_forecast(costs, out)

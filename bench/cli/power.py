@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.base.console import print_text
-from bench.cli.options import AllowStale, AsJson, Ran, RanWith, Results, RichOrJson
-from bench.cli.streams import err, out, write_json
+from bench.cli.asked_form import TableForm, reading, write_form
+from bench.cli.options import AllowStale, Ran, RanWith, Results
+from bench.cli.streams import err, out
 
 if TYPE_CHECKING:
     from bench.leaderboard.undecided_pairs import RowPair
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 HEADS = ("backbone", "W/A", "better", "worse", "Δ, points", "n", "seeds needed", "more")
 
 
+@reading
 def power(
     suite: Ran,
     overrides: RanWith = None,
@@ -25,8 +27,7 @@ def power(
     chance: Annotated[
         float, typer.Option("--power", min=0.05, max=0.999, help="The chance to see a difference.")
     ] = 0.8,
-    form: RichOrJson = "rich",
-    as_json: AsJson = False,
+    form: TableForm = "rich",
     allow_stale: AllowStale = False,
 ) -> None:
     """Say how many seeds each pair of rows needs before it can be told apart.
@@ -42,8 +43,8 @@ def power(
     for note in notes:
         print_text(err, f"note: {note}")
     undecided = undecided_pairs.undecided(board, chance)
-    if as_json or form == "json":
-        write_json([_fields(pair) for pair in undecided], indent=None)
+    if form != "rich":
+        write_form(form, [_fields(pair) for pair in undecided])
         return
     if undecided:
         out.print(_table(undecided))

@@ -7,13 +7,15 @@ import typer
 
 from bench.base.console import print_text
 from bench.cli import completion
+from bench.cli.asked_form import TextForm, reading, write_form
 from bench.cli.completion import offering
-from bench.cli.options import AsJson, Overrides
-from bench.cli.streams import out, write_json
+from bench.cli.options import Overrides
+from bench.cli.streams import out
 from bench.errors import UsageError
 from bench.spec.choices import ShownKind
 
 
+@reading
 def show(
     kind: Annotated[ShownKind, typer.Argument(help="Of which kind.")],
     name: Annotated[
@@ -24,7 +26,7 @@ def show(
         ),
     ],
     overrides: Overrides = None,
-    as_json: AsJson = False,
+    form: TextForm = "rich",
 ) -> None:
     """Describe one plugin, data set or schedule; of a suite, every value and where it is from.
 
@@ -34,8 +36,8 @@ def show(
     or `bench show backbone resnet20 width=32 classes=100`.
     """
     told = _describe(kind, name, overrides or [])
-    if as_json:
-        write_json({"kind": kind, "name": name, "text": "\n".join(told)})
+    if form == "json":
+        write_form(form, {"kind": kind, "name": name, "text": "\n".join(told)})
         return
     for text in told:
         print_text(out, text)

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from bench.cli import completion
+from bench.cli.asked_form import TextForm, reading, write_form
 from bench.cli.completion import offering
-from bench.cli.options import AllowStale, AsJson, Equilibrium, Results, RichOrJson
-from bench.cli.streams import out, write_json
+from bench.cli.options import AllowStale, Equilibrium, Results
+from bench.cli.streams import out
 
 
+@reading
 def trace(
     target: Annotated[
         str,
@@ -31,8 +33,7 @@ def trace(
     ] = None,
     results: Results = Path("results"),
     equilibrium: Equilibrium = None,
-    form: RichOrJson = "rich",
-    as_json: AsJson = False,
+    form: TextForm = "rich",
     allow_stale: AllowStale = False,
 ) -> None:
     """Go from a number of a leaderboard to the cells, files, commands and machines that made it.
@@ -45,9 +46,9 @@ def trace(
     from bench.leaderboard.trace import trace_target
 
     found = trace_target(target, words or [], results, equilibrium, stale=allow_stale)
-    if as_json or form == "json":
+    if form == "json":
         fields = [trace_fields(row) for row in found] if isinstance(found, list) else asdict(found)
-        write_json(fields, default=_model_fields)
+        write_form(form, fields, default=_model_fields)
     elif isinstance(found, list):
         for row in found:
             trace_text.print_row(row, out)

@@ -10,10 +10,12 @@ import typer
 
 from bench.base.console import print_text
 from bench.base.text import count
-from bench.cli.options import AsJson, Data, Results, SuitesOrCells
-from bench.cli.streams import out, write_json
+from bench.cli.asked_form import TableForm, reading, write_form
+from bench.cli.options import Data, Results, SuitesOrCells
+from bench.cli.streams import out
 
 
+@reading
 def verify(
     names: SuitesOrCells = None,
     results: Results = Path("results"),
@@ -31,7 +33,7 @@ def verify(
     strict: Annotated[
         bool, typer.Option("--strict", help="What cannot be measured again is an error, too.")
     ] = False,
-    as_json: AsJson = False,
+    form: TableForm = "rich",
 ) -> None:
     """Check records, seals, weights and their accuracy again, a line for each cell.
 
@@ -52,12 +54,12 @@ def verify(
         found = verify_cells(source.root, source.names, data, accuracy=accuracy, measuring=how)
         for number, total, cell in found:
             checked.append(cell)
-            if not as_json:
+            if form == "rich":
                 print_text(out, str(cell))
             if status:
                 status.update(f"{number} of {count(total, 'cell')} verified")
-    if as_json:
-        write_json([{"state": cell.state, **asdict(cell)} for cell in checked])
+    if form != "rich":
+        write_form(form, [{"state": cell.state, **asdict(cell)} for cell in checked])
         if any(cell.wrong for cell in checked):
             raise typer.Exit(3)
         return

@@ -8,7 +8,6 @@ A run is alive, over (it said how it ended), dead (its process is gone) or, on a
 somewhere we cannot look: then the time of its last event is all there is.
 """
 
-import json
 import time
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
@@ -184,9 +183,9 @@ def find_runs(root: Path, known: Collection[str] = ()) -> list[Board]:
     return [run for run in found if not (run.going and run.elsewhere)]
 
 
-def boards_as_json(root: Path, find: Finder = find_runs) -> str:
-    """Every run, and every cell of each."""
-    return json.dumps([board.facts() for board in find(root, ())], indent=1, ensure_ascii=False)
+def list_boards(root: Path, find: Finder = find_runs) -> list[dict[str, Any]]:
+    """Every run, and every cell of each, for programs."""
+    return [board.facts() for board in find(root, ())]
 
 
 def show_boards(root: Path, out: Console, find: Finder = find_runs) -> None:

@@ -1,5 +1,6 @@
 """The text of `bench check`: checks, verdicts, witnesses, certificates, and the study's table."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -105,15 +106,7 @@ def render_study(
         table.add_column(column)
     rests: list[str] = []
     broken: list[str] = []
-    for name, plugin in _plugins(words):
-        if not isinstance(plugin, Surrogate):
-            broken.append(plugin if isinstance(plugin, str) else f"{name}: {NO_F}")
-            continue
-        try:
-            properties = judge_by_all(plugin, measured)
-        except Exception as error:  # whatever a stranger's f raises
-            broken.append(_raises(name, error))
-            continue
+    for name, plugin, properties in _study(words, measured, broken):
         for form in FORMS:
             for baseline in BASELINES:
                 first, last = (form, baseline) == FIRST, (form, baseline) == LAST
@@ -124,6 +117,43 @@ def render_study(
     yield "≈ no by at most 1e-8, rational at that tolerance"
     yield "\n".join(["rational asks, b being the baseline:", *list_readings(definitions)])
     yield "\n".join(["what turns a verdict of p, identity, pure:", *rests])
+    _refuse(broken)
+
+
+def list_study(
+    words: list[str], measured: dict[Role, WeightedSample] | None
+) -> Iterator[dict[str, Any]]:
+    """The same table for programs, a verdict each; raises as `render_study`."""
+    broken: list[str] = []
+    for name, _, properties in _study(words, measured, broken):
+        for criterion, verdict in properties.items():
+            yield {
+                "estimator": name,
+                **dataclasses.asdict(criterion),
+                "rational": verdict.rational,
+                "flexible": verdict.flexible,
+                "nearly": holds_nearly(verdict),
+            }
+    _refuse(broken)
+
+
+def _study(
+    words: list[str], measured: dict[Role, WeightedSample] | None, broken: list[str]
+) -> Iterator[tuple[str, Surrogate, dict[Criterion, Properties]]]:
+    """Each estimator judged by every definition; why one was not is added to `broken`."""
+    for name, plugin in _plugins(words):
+        if not isinstance(plugin, Surrogate):
+            broken.append(plugin if isinstance(plugin, str) else f"{name}: {NO_F}")
+            continue
+        try:
+            properties = judge_by_all(plugin, measured)
+        except Exception as error:  # whatever a stranger's f raises
+            broken.append(_raises(name, error))
+            continue
+        yield name, plugin, properties
+
+
+def _refuse(broken: list[str]) -> None:
     if broken:
         raise PluginError("\n".join(" ".join(text.split()) for text in broken))
 

@@ -107,7 +107,8 @@ def _as_json(box: Box, _: Random, rests: dict[Path, bytes]) -> None:
     """For programs: JSON as it is defined, which has no NaN."""
     _grow(rests)
     json.loads(
-        printable(status.boards_as_json(box.results, find_boards)), parse_constant=_no_constant
+        printable(json.dumps(status.list_boards(box.results, find_boards))),
+        parse_constant=_no_constant,
     )
 
 

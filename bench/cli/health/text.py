@@ -6,21 +6,22 @@ from dataclasses import asdict
 from rich.table import Table
 from rich.text import Text
 
+from bench.cli.asked_form import AskedForm, write_form
 from bench.cli.health.finding import Finding
-from bench.cli.streams import out, write_json
+from bench.cli.streams import out
 
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
-def show(findings: Iterable[Finding], *, as_json: bool) -> bool:
-    """Print findings as they come, or all as JSON; returns whether none of them is a failure."""
+def show(findings: Iterable[Finding], form: AskedForm) -> bool:
+    """Print findings as they come, or all for programs; returns whether none is a failure."""
     shown: list[Finding] = []
     for finding in findings:
         shown.append(finding)
-        if not as_json:
+        if form == "rich":
             out.print(table(finding))
-    if as_json:
-        write_json([asdict(finding) for finding in shown])
+    if form != "rich":
+        write_form(form, [asdict(finding) for finding in shown])
     return all(finding.state != "fail" for finding in shown)
 
 
