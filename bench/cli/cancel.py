@@ -9,7 +9,7 @@ import typer
 from bench.base.console import print_text
 from bench.cli import completion
 from bench.cli.completion import offering
-from bench.cli.options import Results
+from bench.cli.options import Results, TrustJobs
 from bench.cli.streams import out
 
 
@@ -23,6 +23,7 @@ def cancel(
         ),
     ],
     results: Results = Path("results"),
+    trust_jobs: TrustJobs = False,
 ) -> None:
     """Cancel cells that `bench run --on` submitted; those that run leave a checkpoint.
 
@@ -35,5 +36,5 @@ def cancel(
 
     root = results.absolute()
     with closing(Engines(root)) as engines:
-        for line in cancel_cells(root, names, engines):
+        for line in cancel_cells(root, names, engines, trusting=trust_jobs):
             print_text(out, line)

@@ -42,10 +42,13 @@ class Elsewhere:
         return self.prepared.request.root.absolute()
 
     def executor(
-        self, shown: Console, when_stopped: WhenStopped | None, *, detach: bool
+        self, shown: Console, when_stopped: WhenStopped | None, *, detach: bool, trusting: bool
     ) -> "Follower":
         """
         Open the engine, for who sees the cells ended; as a context it closes it.
+
+        Args:
+            trusting: jobs that other users submitted are followed, too.
 
         Raises:
             EnvironmentProblem: the engine is not here, or not installed.
@@ -70,6 +73,7 @@ class Elsewhere:
             engines,
             self._options(),
             detach=detach,
+            trusting=trusting,
             attached=attached,
             leaving=when_stopped or ("ask" if asking else "detach"),
             report=partial(print_text, notes),

@@ -150,6 +150,15 @@ Compile = Annotated[
     ),
 ]
 
+TrustJobs = Annotated[
+    bool,
+    typer.Option(
+        "--trust-jobs",
+        help="Follow and end jobs, too, that other users submitted into this results folder; their "
+        "profile's lines of shell are run.",
+        rich_help_panel=ELSEWHERE,
+    ),
+]
 On = Annotated[
     str | None,
     typer.Option(

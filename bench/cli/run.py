@@ -19,6 +19,7 @@ from bench.cli.options import (
     AllowStale,
     CellOptions,
     On,
+    TrustJobs,
     prepare_torch,
     refuse_if,
     spread_options,
@@ -149,6 +150,7 @@ def run(
             rich_help_panel=ELSEWHERE,
         ),
     ] = None,
+    trust_jobs: TrustJobs = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Print what would be submitted.", rich_help_panel=ELSEWHERE),
@@ -194,6 +196,7 @@ def run(
     )
     where = replace(options.where(), ranks=ranks)
     refuse_if(not on and (detach or dry_run), "--detach and --dry-run go with --on")
+    refuse_if(not on and trust_jobs, "--trust-jobs goes with --on")
     refuse_if(not on and when_stopped is not None, "--when-stopped goes with --on")
     prepared = prepare(request, prepare_torch)
     shown = Terminal(quiet=True) if quiet else err if as_json else out
@@ -207,7 +210,8 @@ def run(
     json_events = None
     if as_json:
         json_events = JsonEventWriter(sys.stdout, prepared.plan.suite, request.root, request.argv)
-    executor = away.executor(shown, when_stopped, detach=detach) if away else None
+    given = {"detach": detach, "trusting": trust_jobs}
+    executor = away.executor(shown, when_stopped, **given) if away else None
     with json_events or nullcontext(), executor or nullcontext():
         if not session.run(prepared, choose_slots, shown, err, json_events, executor):
             raise typer.Exit(1)

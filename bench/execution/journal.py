@@ -36,7 +36,7 @@ class Entry(Frozen):
 
     id: str
     name: str
-    folder: str
+    folder: Annotated[str, Field(pattern=r"^[^/.\x00][^/\x00]*$")]  # below `cells`
     epochs: Annotated[int, Field(gt=0, lt=LARGEST)]
 
 

@@ -4,7 +4,8 @@ What one job of an engine trains: some cells, and how.
     ROOT/batches/<name>.json
 
 A batch is a value: every node reads the same file, and the same cells asked for in the same way
-have the same name. All paths are absolute, as the node sees them.
+have the same name, a digest, so that no file is taken for another batch. All paths are absolute,
+as the node sees them.
 """
 
 import hashlib
@@ -21,6 +22,8 @@ from bench.errors import UsageError
 from bench.execution.journal import Entry
 from bench.results import store
 from bench.spec.cell import Cell
+
+DIGITS = 16  # of a name
 
 
 class Batch(Frozen):
@@ -75,7 +78,7 @@ class Batch(Frozen):
     @cached_property
     def name(self) -> str:
         """A digest of all of it."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:DIGITS]
 
 
 def save_batch(batch: Batch, root: Path) -> Path:
@@ -105,10 +108,11 @@ def load_batch(path: Path) -> Batch:
     The batch in a file.
 
     Raises:
-        UsageError: there is none, or it is damaged or of another version.
+        UsageError: there is none, or it is damaged, of another version, or not what it is called.
     """
     try:
-        return Batch.model_validate_json(read_small(path))
+        content = read_small(path)
+        batch = Batch.model_validate_json(content)
     except OSError as error:
         message = f"cannot read the batch `{path}`: {error.strerror or error}"
         raise UsageError(message) from None
@@ -116,3 +120,7 @@ def load_batch(path: Path) -> Batch:
         what = store.describe_invalid(error)
         message = f"the batch `{path}` is damaged, or of another version of signbench: {what}"
         raise UsageError(message) from None
+    if hashlib.sha256(content.rstrip(b"\n")).hexdigest()[:DIGITS] != path.stem:
+        message = f"the batch `{path}` is not the one of that name: it was changed; run anew"
+        raise UsageError(message)
+    return batch

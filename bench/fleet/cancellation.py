@@ -11,7 +11,9 @@ from bench.fleet.submission import Submission, submissions
 from bench.results import cell_folders
 
 
-def cancel_cells(root: Path, names: Sequence[str], engines: Engines) -> Iterator[str]:
+def cancel_cells(
+    root: Path, names: Sequence[str], engines: Engines, *, trusting: bool = False
+) -> Iterator[str]:
     """
     Cancel cells of open submissions; yields a line for each submission.
 
@@ -19,13 +21,14 @@ def cancel_cells(root: Path, names: Sequence[str], engines: Engines) -> Iterator
 
     Args:
         names: of suites, and of cells: an id, a part of a folder's name, or as screens name it.
+        trusting: jobs that others submitted are ended as one's own; else they end by themselves.
 
     Raises:
         UsageError: a name stands for nothing that was submitted and has not ended.
         EnvironmentProblem: it cannot be written down, or the engine does not answer; then the
             cells are cancelled all the same, and their jobs end when they see it.
     """
-    found = {s.claim.number: (s, s.open_cells()) for s in submissions(root)}
+    found = {s.claim.number: (s, s.open_cells()) for s in submissions(root, trusting=trusting)}
     chosen: dict[int, dict[str, Entry]] = {}
     for name in names:
         matches = {n: _matching(name, s, cells) for n, (s, cells) in found.items()}
@@ -70,6 +73,8 @@ def _cancel(
     told = f"submission {claim.name}: {count(len(wanted), 'cell')} cancelled"
     if not jobs:
         return told
+    if not submission.own:
+        return f"{told}; this user did not submit its jobs, which end when they see it"
     engine = engines.open(claim.profile)
     if not engine.attached:  # else who follows them ends them
         engine.cancel(jobs)

@@ -28,6 +28,7 @@ class Claimant:
 
     Args:
         root: the results folder as it is seen here.
+        trusting: attach to submissions of other users, too.
     """
 
     plan: Plan
@@ -35,6 +36,7 @@ class Claimant:
     profile: Profile
     options: JobOptions
     remeasure: bool
+    trusting: bool = False
 
     @property
     def root(self) -> Path:
@@ -51,6 +53,7 @@ class Claimant:
 
         Raises:
             UsageError: a folder of local plugins is too large.
+            Held: somebody else's submission has some of the cells.
             EnvironmentProblem: something cannot be written.
         """
         by_id = {cell.id: cell for cell in cells}
@@ -75,7 +78,8 @@ class Claimant:
                 batches={batch.name: [cell.id for cell in batch.cells] for batch in batches},
             )
 
-        return claim_cells(self.root, {i: seals[i] for i in by_id}, make, self._undo)
+        wanted = {i: seals[i] for i in by_id}
+        return claim_cells(self.root, wanted, make, self._undo, trusting=self.trusting)
 
     def batches(self, cells: list[Cell]) -> list[Batch]:
         """The batches of a claim that is never made, for people to see; nothing is written."""

@@ -39,6 +39,7 @@ class Follower:
         leaving: what a signal means: ask on the terminal, let jobs go on, or cancel them.
         attached: jobs end with this process.
         report: told what is not about a cell.
+        trusting: attach to jobs that other users submitted, too.
         pace: how often to look; None: as the engine bears it.
     """
 
@@ -49,6 +50,7 @@ class Follower:
     attached: bool = False
     leaving: Leaving = "detach"
     report: Callable[[str], None] = lambda _: None
+    trusting: bool = False
     pace: Pace | None = None
 
     def __enter__(self) -> Self:
@@ -78,7 +80,7 @@ class Follower:
             EnvironmentProblem: the engine refuses, or the results folder cannot be written.
             BenchError: so many cells failed that the run was to stop.
         """
-        claimant = Claimant(plan, settings, self.profile, self.options, remeasure)
+        claimant = Claimant(plan, settings, self.profile, self.options, remeasure, self.trusting)
         pace = self.pace or (ATTACHED if self.attached else Pace())
         with signals.requests() as requests:
             following = Following(cells, claimant, self.engines.open, listener, self.report, pace)

@@ -1,16 +1,20 @@
 """
 Local plugins as they were when cells were submitted: nothing that is edited later reaches a job.
 
+A copy that is there already is taken if it is the same to the byte; one that came with the folder
+from elsewhere, or was edited, is not.
+
     ROOT/plugins/<digest of all files>/<folder>/...
 """
 
 import hashlib
+import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from bench.base.files import sync_folder
+from bench.base.files import is_plain_file, sync_folder
 from bench.errors import EnvironmentProblem, UsageError
 from bench.registry import BACKBONES, DATA, ESTIMATORS
 from bench.results import store
@@ -51,6 +55,8 @@ def _copy(folder: Path, paths: Iterable[Path], root: Path) -> Path:
         words = [f"{name}\n{hashlib.sha256(files[name]).hexdigest()}" for name in sorted(files)]
         digest = hashlib.sha256("\n".join([folder.name, *words]).encode()).hexdigest()[:16]
         home = store.path_inside(root, "plugins", digest)
+        if os.path.lexists(home):
+            _refuse_other(home, folder, files)
         if not home.exists():
             part = home.with_name(f".{digest}.{uuid.uuid4().hex[:8]}")
             for name, content in files.items():
@@ -61,6 +67,20 @@ def _copy(folder: Path, paths: Iterable[Path], root: Path) -> Path:
         message = f"cannot copy the plugins of `{folder}`: {error.strerror or error}"
         raise EnvironmentProblem(message) from None
     return home.relative_to(root) / folder.name
+
+
+def _refuse_other(home: Path, folder: Path, files: Mapping[Path, bytes]) -> None:
+    """Refuse what is called a copy of the folder and is none; compiled files are made anew."""
+    copy = home / folder.name
+    for cache in [*copy.rglob("__pycache__")]:
+        shutil.rmtree(cache, ignore_errors=True)
+    found = {p.relative_to(copy): p for p in copy.rglob("*") if p.is_symlink() or not p.is_dir()}
+    same = not home.is_symlink() and not copy.is_symlink() and found.keys() == files.keys()
+    if not same or any(
+        not is_plain_file(p) or p.read_bytes() != files[n] for n, p in found.items()
+    ):
+        message = f"`{home}` is not the copy of `{folder}` that it is called; remove it"
+        raise EnvironmentProblem(message)
 
 
 def _rename(part: Path, home: Path) -> None:

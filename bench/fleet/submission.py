@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from bench.base.files import append_text, create_file, is_file, read_small
 from bench.base.text import count
@@ -29,14 +29,16 @@ from bench.errors import EnvironmentProblem, UsageError
 from bench.execution.journal import Entry
 from bench.fleet.cancelled import Cancelled, cancelled_path, home
 from bench.fleet.engines import ATTACHED
-from bench.fleet.profile import Profile
+from bench.fleet.own_mark import Marked, is_own, mark_own
+from bench.fleet.profile import Profile, Word
 from bench.results import store
-from bench.results.lease import DEAD_S, Owner, alive, myself
+from bench.results.lease import DEAD_S, Held, Owner, alive, myself
 
 F = TypeVar("F", bound=Frozen)
+Job = Annotated[str, Field(pattern=r"^[0-9A-Za-z][\w.+-]*$")]  # never an option of a command
 
 
-class Claim(Frozen):
+class Claim(Marked):
     """
     The first file of a submission.
 
@@ -70,13 +72,13 @@ class Wave(Frozen):
     owner: Owner
     at: AwareDatetime
     batches: list[str]
-    excluded: list[str] = []
+    excluded: list[Word] = []
 
 
-class Outcome(Frozen):
+class Outcome(Marked):
     """What the engine made of a wave: jobs by batch, or why it refused."""
 
-    jobs: dict[str, str] = {}
+    jobs: dict[str, Job] = {}
     refused: str = ""
 
 
@@ -84,6 +86,9 @@ class Outcome(Frozen):
 class Submission:
     """
     One submission, as far as its files have been read; `refresh` reads on.
+
+    Args:
+        trusting: it is followed whoever made it.
 
     Attributes:
         jobs: the newest job of each batch that the engine has taken.
@@ -95,6 +100,7 @@ class Submission:
 
     root: Path
     claim: Claim
+    trusting: bool = False
     jobs: dict[str, str] = field(default_factory=dict[str, str])
     owners: dict[str, Owner] = field(default_factory=dict[str, Owner])
     waves: int = 0
@@ -112,6 +118,11 @@ class Submission:
     def cancelled(self) -> set[str]:
         """Cells that are not wanted any more."""
         return self._cancelled.cells
+
+    @cached_property
+    def own(self) -> bool:
+        """May its profile and its jobs be believed: did this user make it, or is it trusted?"""
+        return self.trusting or is_own(self.claim, self.claim.name)
 
     @cached_property
     def ids(self) -> set[str]:
@@ -194,7 +205,7 @@ class Submission:
                 return
             self.waves += 1
             self.excluded |= {*wave.excluded}
-            jobs = outcome.jobs if outcome else {}
+            jobs = outcome.jobs if outcome and self._believes(outcome) else {}
             self.jobs |= jobs
             self.owners |= dict.fromkeys(jobs.values(), wave.owner)
 
@@ -222,7 +233,7 @@ class Submission:
         if not create_file(path, wave.model_dump_json()):
             return None
         try:
-            outcome = give()
+            outcome = mark_own(give(), self._place(self.waves + 1))
         except BaseException as error:
             refused = Outcome(refused=str(error) or type(error).__name__)
             create_file(path.with_suffix(".jobs"), refused.model_dump_json())
@@ -236,7 +247,15 @@ class Submission:
         return outcome.refused
 
     def _wave(self, number: int) -> Path:
-        return self.home / "waves" / f"{number}.json"
+        return store.path_inside(self.home, "waves", f"{number}.json")
+
+    def _place(self, number: int) -> str:
+        """Where the mark of what became of a wave holds."""
+        return f"{self.claim.mark} {number}"
+
+    def _believes(self, outcome: Outcome) -> bool:
+        """Is it told of the newest wave by who made the claim? Of a stranger's nothing is done."""
+        return self.trusting or not self.own or is_own(outcome, self._place(self.waves))
 
     def _abandoned(self, wave: Wave) -> bool:
         """Did who gives this wave to the engine die before it could say what became of it?"""
@@ -258,7 +277,7 @@ def _take_back(outcome: Outcome, cancel: Callable[[Iterable[str]], None]) -> str
 
 
 def submissions(
-    root: Path, *, closed: bool = False, known: Collection[int] = ()
+    root: Path, *, closed: bool = False, known: Collection[int] = (), trusting: bool = False
 ) -> Iterator[Submission]:
     """
     Every submission that can be read, the oldest first.
@@ -266,6 +285,7 @@ def submissions(
     Args:
         closed: those that are closed, too.
         known: numbers that are left out.
+        trusting: others' are followed as one's own.
     """
     for number in _numbers(root):
         if number in known:
@@ -273,7 +293,7 @@ def submissions(
         if closed or not (root / "jobs" / str(number) / "closed").exists():
             claim = _read(Claim, root / "jobs" / f"{number}.json")
             if claim is not None and claim.number == number:
-                found = Submission(root, claim)
+                found = Submission(root, claim, trusting)
                 found.refresh()
                 yield found
 
@@ -283,6 +303,8 @@ def claim_cells(
     wanted: Mapping[str, str | None],
     make: Callable[[int, list[str]], Claim],
     undo: Callable[[Iterable[str]], None],
+    *,
+    trusting: bool = False,
 ) -> tuple[list[Submission], Submission | None]:
     """
     Attach to the submissions that have the wanted cells, and claim the rest in a new one.
@@ -291,16 +313,18 @@ def claim_cells(
         wanted: cells by id, each with the seal of its record, None where it has none.
         make: makes the claim of a number for some cells, and writes what it names.
         undo: takes away batches, by name, of a claim that came too late.
+        trusting: attach to submissions of others, too.
 
     Returns those submissions, and the new one; None if every cell was claimed already.
 
     Raises:
+        Held: somebody else's submission has some of the cells.
         EnvironmentProblem: it cannot be written.
     """
     known: dict[int, Submission] = {}
     while True:
         numbers = _numbers(root)
-        for found in submissions(root):
+        for found in submissions(root, trusting=trusting):
             if found.orphaned:
                 found.abandon("the run that had it died")
             elif not found.open_cells():  # nobody saw them end
@@ -310,16 +334,31 @@ def claim_cells(
         holding = {
             n: s for n, s in known.items() if any(s.has(i, seal) for i, seal in wanted.items())
         }
+        _refuse_strangers(holding.values())
         taken = {i for s in holding.values() for i, seal in wanted.items() if s.has(i, seal)}
         free = [i for i in wanted if i not in taken]
         if not free:
             return [*holding.values()], None
         claim = make(max(numbers, default=0) + 1, free)
+        claim = mark_own(claim, claim.name)
         path = root / "jobs" / f"{claim.number}.json"
         if create_file(path, claim.model_dump_json() + "\n"):
-            return [*holding.values()], Submission(root, claim)
+            return [*holding.values()], Submission(root, claim, trusting=True)
         if first := _read(Claim, path):  # the same command, asked at once, makes the same batches
             undo(claim.batches.keys() - first.batches.keys())
+
+
+def _refuse_strangers(found: Iterable[Submission]) -> None:
+    """Refuse to follow what would run somebody else's lines of shell."""
+    for other in found:
+        if not other.own:
+            path = other.root / "jobs" / f"{other.claim.name}.json"
+            message = (
+                f"`{path}` claims these cells, and this user did not submit it (it says that "
+                f"{other.claim.owner} did); wait for its end, give --trust-jobs if you would run "
+                "their program, or remove that file"
+            )
+            raise Held(message)
 
 
 def _numbers(root: Path) -> list[int]:

@@ -37,7 +37,7 @@ def report_garbage(root: Path, *, move: bool) -> Iterator[str]:
     A line for each leftover; with `move` those that no run holds go to the attic.
 
     Raises:
-        UsageError: as `find_leftovers`.
+        UsageError, EnvironmentProblem: as `find_leftovers`.
         EnvironmentProblem: something cannot be moved; what was moved before it stays there.
     """
     with _alone(root, move=move) as at_work:
@@ -82,6 +82,7 @@ def find_leftovers(root: Path) -> list[Leftover]:
     Raises:
         UsageError: `root` is no results folder, or a kept plan cannot be read, without which
             nobody knows what is wanted.
+        EnvironmentProblem: a folder of it is a link that leads out of `root`.
     """
     if not (root / "suites").is_dir():  # as a run leaves it that ended before its first cell
         cell_folders.list_paths(root)
@@ -99,6 +100,8 @@ def find_leftovers(root: Path) -> list[Leftover]:
             for path, reason in _of_cell(home, slugs, by_key)
         ]
     leftovers += _of_short_jobs(root)
+    for folder in {leftover.path.parent for leftover in leftovers} - {root}:
+        store.path_inside(root, str(folder.parent.relative_to(root)), folder.name)
     named = {leftover.path for leftover in leftovers}
     at_work = bool(lease.held(root))
     return leftovers + [

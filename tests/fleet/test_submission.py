@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bench.base.files import create_file
 from bench.execution.journal import Entry
+from bench.fleet.own_mark import mark_own
 from bench.fleet.profile import Profile
 from bench.fleet.submission import Claim, claim_cells
 from bench.results.lease import myself
@@ -24,7 +25,7 @@ def test_batches_of_the_first_stay(tmp_path: Path) -> None:
     gone: list[str] = []
 
     def make(number: int, cells: list[str]) -> Claim:
-        first = claim(number, cells, ["shared"])
+        first = mark_own(claim(number, cells, ["shared"]), str(number))
         create_file(tmp_path / "jobs" / f"{number}.json", first.model_dump_json())
         return claim(number, cells, ["shared", "own"])
 

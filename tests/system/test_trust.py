@@ -113,6 +113,19 @@ def test_a_page_prints_no_file_of_the_reader(measured: Path, tmp_path: Path, ask
     assert "own words" not in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("name", ["cells", "jobs"])
+def test_nothing_is_moved_through_a_link(tmp_path: Path, ask: Ask, name: str) -> None:
+    """A folder whose `cells` are a link to other results does not have `gc` take those away."""
+    root, other = tmp_path / "theirs", tmp_path / "own"
+    kept = write_file(other / "try-12345678" / "record.json", "{}")
+    (root / "suites").mkdir(parents=True)
+    (root / name).symlink_to(other)
+
+    code, _, err = ask("gc", "--move", "--results", root)
+
+    assert (code, "remove the link" in err, kept.is_file()) == (5, True, True), err
+
+
 def test_no_name_is_offered_that_a_shell_would_run(
     tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

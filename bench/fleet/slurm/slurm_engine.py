@@ -19,11 +19,14 @@ from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from bench.base.files import is_plain_file
 from bench.errors import EnvironmentProblem
 from bench.fleet.batch import Batch, load_batch
+from bench.fleet.cancelled import home
 from bench.fleet.engine import JobState, PartlyTaken
 from bench.fleet.profile import Profile
 from bench.fleet.slurm import slurm_job, slurm_states
+from bench.results import store
 
 if TYPE_CHECKING:
     from bench.fleet.slurm.slurm_script import Executor
@@ -186,14 +189,15 @@ class Slurm:
 
     def _last_words(self, job: str) -> str:
         """What a job printed last, and Slurm about it."""
-        for path in self.root.glob(f"jobs/*/slurm/{job}_0_log.out"):
+        for path in filter(is_plain_file, self.root.glob(f"jobs/*/slurm/{job}_0_log.out")):
             with path.open("rb") as file:
                 file.seek(max(0, path.stat().st_size - TAIL))
                 return file.read().decode("utf-8", "replace")
         return ""
 
     def _folder(self, submission: str) -> Path:
-        return self.root / "jobs" / (submission or "none") / "slurm"
+        name = submission or "none"
+        return store.path_inside(home(self.root, name).parent, name, "slurm")
 
     def _seen(self, path: Path) -> Path:
         """A path below the results folder, as nodes see it."""

@@ -18,6 +18,7 @@ from bench.base.files import write_file
 from bench.base.validation import Frozen
 from bench.errors import EnvironmentProblem
 from bench.fleet.batch import Batch
+from bench.fleet.cancelled import home
 from bench.fleet.engine import Engine, JobState, Phase
 from bench.fleet.profile import Profile
 from bench.results import store
@@ -49,7 +50,7 @@ class ShortJobs:
     ) -> None:
         self.engine, self.purpose, self.root = engine, purpose, root.absolute()
         self.name = f"{purpose}-{uuid.uuid4().hex[:8]}"
-        self.folder = self.root / "jobs" / self.name
+        self.folder = home(self.root, self.name)
         self.jobs: list[str] = []
         self._batches: list[Path] = []
         self._leases = Leases(self.root, myself())  # for `bench gc`, which takes what died
