@@ -49,18 +49,18 @@ class RecordList(Sequence[Record]):
         """
         return self._joined(lambda record, _: bool(record.curves), lambda r, _: per_layer.curves(r))
 
-    def indicators(self, definition: Definition | None = None) -> "pd.DataFrame":
+    def indicators(self, equilibrium: Definition | None = None) -> "pd.DataFrame":
         """
         Return a line for each cell, layer, role and epoch: e, s, n, zeros, knob.
 
         Before these stand suite, label, cell and seed. Full precision has no line.
 
         Args:
-            definition: of e and s, `paper`, `code` or `scale_free`; None: each suite's own.
+            equilibrium: which e and s, `paper`, `code` or `scale_free`; None: each suite's own.
         """
         return self._joined(
             lambda record, _: any(observed_layers(record, role) for role in per_layer.ROLES),
-            lambda record, own: per_layer.frame(record, definition or own),
+            lambda record, own: per_layer.frame(record, equilibrium or own),
         )
 
     def histograms(self) -> "pd.DataFrame":

@@ -24,6 +24,9 @@ def cancel(
     ],
     results: Results = Path("results"),
     trust_jobs: TrustJobs = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be cancelled, and cancel nothing.")
+    ] = False,
 ) -> None:
     """Cancel cells that `bench run --on` submitted; those that run leave a checkpoint.
 
@@ -36,5 +39,5 @@ def cancel(
 
     root = results.absolute()
     with closing(Engines(root)) as engines:
-        for line in cancel_cells(root, names, engines, trusting=trust_jobs):
+        for line in cancel_cells(root, names, engines, trusting=trust_jobs, dry=dry_run):
             print_text(out, line)

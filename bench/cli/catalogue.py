@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bench.base.answer_cache import Question, keep, recall, remembered
 from bench.base.files import real_path
@@ -15,7 +15,7 @@ from bench.base.text import suggest
 from bench.errors import BenchError, DataError, PluginError, UsageError
 from bench.registry import BACKBONES, DATA, ESTIMATORS, Registry
 from bench.spec import parameters
-from bench.spec.choices import ListedKind
+from bench.spec.choices import PLURALS, Kind
 from bench.spec.schedule import SCHEDULES
 from bench.spec.suite_file import read_question
 
@@ -26,19 +26,33 @@ Entry: TypeAlias = tuple[str, str, bool]  # name, text, broken
 REGISTRIES: dict[str, Registry[Any]] = {"estimator": ESTIMATORS, "backbone": BACKBONES}
 
 
-def list_entries(kind: ListedKind) -> Iterator[Entry]:
+def read_kind(word: str) -> Kind:
+    """
+    The kind that a word names, in the singular or the plural.
+
+    Raises:
+        UsageError: none.
+    """
+    for several, kind in PLURALS.items():
+        if word in (several, kind):
+            return kind
+    message = f"no kind `{word}`{suggest(word, PLURALS)}"
+    raise UsageError(message)
+
+
+def list_entries(kind: Kind) -> Iterator[Entry]:
     """Yield name, one line, and whether it is broken, of everything of one kind."""
-    if kind == "schedules":
+    if kind == "schedule":
         yield from ((name, s.formula, False) for name, s in SCHEDULES.items())
-    elif kind in {"suites", "presets", "ledgers"}:
-        below = {"suites": "", "ledgers": "published"}
-        folder = shipped("suites") / below.get(kind, kind)
+    elif kind in {"suite", "preset", "ledger"}:
+        below = {"suite": "", "preset": "presets", "ledger": "published"}
+        folder = shipped("suites") / below[kind]
         for path in sorted(folder.glob("*.yaml"), key=lambda path: path.stem):
             yield path.stem, _first_sentence(read_question(path)), False
     elif kind == "data":
         yield from list_data_sets(None)
     else:
-        yield from list_plugins(REGISTRIES[kind.removesuffix("s")])
+        yield from list_plugins(REGISTRIES[kind])
 
 
 def _first_sentence(lines: list[str]) -> str:
@@ -76,7 +90,7 @@ def _list_plugin(registry: Registry[Any], name: str) -> Entry:
     return name, f"{text}  ({registry.origins()[name].place})", False
 
 
-def describe(kind: Literal["estimator", "backbone", "data", "schedule"], name: str) -> str:
+def describe(kind: Kind, name: str) -> str:
     """
     Describe a plugin, data set or schedule, as `bench show` prints it.
 

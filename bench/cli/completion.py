@@ -18,7 +18,7 @@ from typer.completion import get_completion_script  # pyright: ignore[reportPriv
 from bench.base.python_files import shipped
 from bench.cli.streams import write
 from bench.registry import BACKBONES, DATA, ESTIMATORS, Registry, add_folders
-from bench.spec.choices import ShownKind
+from bench.spec.choices import PLURALS, Kind
 from bench.spec.schedule import SCHEDULES
 
 Shell = Literal["bash", "zsh", "fish"]
@@ -106,13 +106,29 @@ def profiles(ctx: typer.Context) -> Iterable[str]:
     return machines_file.names(Path(suite) if suite else None)
 
 
+def presets(_: typer.Context) -> Iterable[str]:
+    return sorted(path.stem for path in (shipped("suites") / "presets").glob("*.yaml"))
+
+
+def kinds(_: typer.Context) -> Iterable[str]:
+    """What `bench list` names."""
+    return PLURALS
+
+
+def kind(_: typer.Context) -> Iterable[str]:
+    """What `bench show` describes one of."""
+    return PLURALS.values()
+
+
 def described(ctx: typer.Context) -> Iterable[str]:
     """The names of what `bench show KIND` describes."""
-    kinds: dict[ShownKind, Candidates] = {
+    sources: dict[Kind, Candidates] = {
         "estimator": estimators, "backbone": backbones, "data": data, "schedule": schedules,
-        "suite": suites, "ledger": ledgers,
+        "suite": suites, "preset": presets, "ledger": ledgers,
     }  # fmt: skip
-    return kinds[ctx.params["kind"]](ctx) if ctx.params.get("kind") else ()
+    for several, kind in PLURALS.items():
+        if ctx.params.get("kind") in {several, kind}:
+            yield from sources[kind](ctx)
 
 
 def _results(ctx: typer.Context) -> Path:

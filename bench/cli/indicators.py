@@ -15,7 +15,9 @@ from bench.spec.choices import Definition
 def indicators(
     cell: CellName,
     results: Results = Path("results"),
-    equilibrium: Annotated[Definition, typer.Option(help="Which e and s to show.")] = "paper",
+    equilibrium: Annotated[
+        Definition, typer.Option(help="Which e and s to show; the paper's if not given.")
+    ] = "paper",
     form: TableForm = "rich",
     histograms: Annotated[
         bool, typer.Option("--histograms", help="Instead the histograms kept, as CSV.")

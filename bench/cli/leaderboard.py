@@ -12,11 +12,11 @@ from bench.cli.options import (
     Correction,
     Equilibrium,
     Format,
-    Overrides,
     Part,
+    Ran,
+    RanWith,
     Results,
     Style,
-    Suite,
 )
 from bench.cli.streams import err, out
 from bench.errors import BenchError
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 @reading
 def leaderboard(
-    suite: Suite,
-    overrides: Overrides = None,
+    suite: Ran,
+    overrides: RanWith = None,
     results: Results = Path("results"),
     form: Format = TableFormat.TERMINAL,
     style: Style = "",

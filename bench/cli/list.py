@@ -4,14 +4,23 @@ from typing import Annotated
 
 import typer
 
+from bench.cli import completion
 from bench.cli.asked_form import TableForm, reading
 from bench.cli.catalogue_text import print_entries
-from bench.spec.choices import ListedKind
+from bench.cli.completion import offering
 
 
 @reading
 def list_(
-    kind: Annotated[ListedKind, typer.Argument(help="What to list.")], form: TableForm = "rich"
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="estimators, backbones, data, schedules, suites, presets or ledgers.",
+            autocompletion=offering(completion.kinds),
+        ),
+    ],
+    form: TableForm = "rich",
 ) -> None:
     """Name what there is, broken plugins with the reason.
 
@@ -19,4 +28,4 @@ def list_(
     """
     from bench.cli import catalogue
 
-    print_entries(catalogue.list_entries(kind), form)
+    print_entries(catalogue.list_entries(catalogue.read_kind(kind)), form)

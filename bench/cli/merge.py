@@ -28,7 +28,9 @@ def merge(
             show_envvar=True,
         ),
     ] = Path("results"),
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be merged, and change nothing.")
+    ] = False,
     prefer: Annotated[
         Literal["ours", "theirs"] | None,
         typer.Option(help="Whose outcome stays where both measured a cell and do not agree."),

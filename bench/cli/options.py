@@ -37,7 +37,9 @@ Data = Annotated[
 Ran = Annotated[
     Path,
     typer.Argument(
-        metavar="SUITE", help="A suite that ran.", autocompletion=offering(completion.ran)
+        metavar="SUITE",
+        help="A suite that ran, by name or file.",
+        autocompletion=offering(completion.ran),
     ),
 ]
 RanWith = Annotated[
@@ -124,7 +126,11 @@ SlotsPerGpu = Annotated[
 Jobs = Annotated[
     int | None,
     typer.Option(
-        "--jobs", "-j", min=1, help="Cells at a time; all cores if unset.", rich_help_panel=WHERE
+        "--jobs",
+        "-j",
+        min=1,
+        help="Cells at a time; all cores if not given.",
+        rich_help_panel=WHERE,
     ),
 ]
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads per cell.", rich_help_panel=WHERE)]
@@ -144,7 +150,7 @@ Compile = Annotated[
     bool | None,
     typer.Option(
         "--compile/--no-compile",
-        help="torch.compile the training step; long trainings if unset.",
+        help="torch.compile the training step; long trainings if not given.",
         show_default=False,
         rich_help_panel=WHERE,
     ),

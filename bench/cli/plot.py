@@ -18,7 +18,7 @@ def plot(
         Path,
         typer.Argument(
             metavar="SUITE|gallery",
-            help="A suite that ran; or `gallery`.",
+            help="A suite that ran, by name or file; or `gallery`.",
             autocompletion=offering(completion.ran, lambda _: [GALLERY]),
         ),
     ],

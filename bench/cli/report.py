@@ -19,7 +19,7 @@ def report(
     ] = None,
     equilibrium: Equilibrium = None,
     allow_stale: AllowStale = False,
-    no_figures: Annotated[bool, typer.Option("--no-figures", help="Draw nothing.")] = False,
+    figures: Annotated[bool, typer.Option(help="Draw figures.")] = True,
     records_only: Annotated[
         bool,
         typer.Option(
@@ -38,7 +38,7 @@ def report(
 
     name = saved.name_of(results, suite, overrides or [])
     request = write.ReportRequest(
-        name, results, equilibrium, allow_stale, figures=not no_figures, code=not records_only
+        name, results, equilibrium, allow_stale, figures=figures, code=not records_only
     )
     path, size = write.write(request, output or Path(f"{name}.html"))
     print_text(out, f"wrote {path} ({size / 1e6:.2f} MB)")

@@ -11,6 +11,7 @@ import typer
 from bench.base import signals
 from bench.base.console import Terminal, print_text
 from bench.base.duration import read_seconds
+from bench.base.text import count
 from bench.cli import completion, lasting_output
 from bench.cli.completion import offering
 from bench.cli.options import (
@@ -29,6 +30,7 @@ from bench.cli.streams import err, out, write
 if TYPE_CHECKING:  # imported when they are used: most commands start without them
     from bench.execution.job import Slot
     from bench.execution.request import PreparedRun
+    from bench.spec.cell import Cell
     from bench.speed.slots import SlotOptions
 
 SHOWN = "What is shown"
@@ -153,7 +155,7 @@ def run(
     trust_jobs: TrustJobs = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Print what would be submitted.", rich_help_panel=ELSEWHERE),
+        typer.Option("--dry-run", help="Say what would run or be submitted, and begin nothing."),
     ] = False,
 ) -> None:
     """Run every cell of SUITE that has no record yet, then print its leaderboard.
@@ -195,16 +197,16 @@ def run(
         on=on or "",
     )
     where = replace(options.where(), ranks=ranks)
-    refuse_if(not on and (detach or dry_run), "--detach and --dry-run go with --on")
-    refuse_if(not on and trust_jobs, "--trust-jobs goes with --on")
-    refuse_if(not on and when_stopped is not None, "--when-stopped goes with --on")
+    elsewhere = {"detach": detach, "trust-jobs": trust_jobs, "when-stopped": when_stopped}
+    alone = [f"--{name} goes with --on" for name, said in elsewhere.items() if said and not on]
+    refuse_if(bool(alone), "; ".join(alone))
     prepared = prepare(request, prepare_torch)
     shown = Terminal(quiet=True) if quiet else err if as_json else out
     away, where = load_elsewhere(on, prepared, where) if on else (None, where)
     several = away is not None and ranks > 1
     refuse_if(several, "--ranks: a profile says gpus_per_cell or ranks_per_cell")
     if dry_run:
-        write(away.script() if away else "it would train here; `bench plan` says what\n")
+        write(away.script() if away else _tell_cells(session.first_cells(prepared)))
         return
     choose_slots = (lambda: ()) if away else partial(_choose_slots, where, prepared)
     json_events = None
@@ -215,6 +217,12 @@ def run(
     with json_events or nullcontext(), executor or nullcontext():
         if not session.run(prepared, choose_slots, shown, err, json_events, executor):
             raise typer.Exit(1)
+
+
+def _tell_cells(cells: "list[Cell]") -> str:
+    """Say what would train here."""
+    lines = [f"{cell.id}  {cell.name}\n" for cell in cells]
+    return "".join([*lines, f"{count(len(cells), 'cell')} would train here; nothing was begun\n"])
 
 
 def _choose_slots(where: "SlotOptions", prepared: "PreparedRun") -> "tuple[Slot, ...]":

@@ -12,12 +12,19 @@ from bench.cli.completion import offering
 from bench.cli.options import Overrides
 from bench.cli.streams import out
 from bench.errors import UsageError
-from bench.spec.choices import ShownKind
+from bench.spec.choices import Kind
 
 
 @reading
 def show(
-    kind: Annotated[ShownKind, typer.Argument(help="Of which kind.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="estimator, backbone, data, schedule, suite, preset or ledger.",
+            autocompletion=offering(completion.kind),
+        ),
+    ],
     name: Annotated[
         str,
         typer.Argument(
@@ -28,22 +35,25 @@ def show(
     overrides: Overrides = None,
     form: TextForm = "rich",
 ) -> None:
-    """Describe one plugin, data set or schedule; of a suite, every value and where it is from.
+    """Describe one plugin, data set, schedule or preset; of a suite, each value and its origin.
 
     Of a ledger: every published number as printed, its protocol and what must be said with it.
     Of a backbone with KEY=VALUE: what that network costs; `image`, `classes` and `channels` are
     those of its images. As in `bench show estimator reste`, `bench show suite table1 train.lr=0.2`,
     or `bench show backbone resnet20 width=32 classes=100`.
     """
-    told = _describe(kind, name, overrides or [])
+    from bench.cli import catalogue
+
+    found = catalogue.read_kind(kind)
+    told = _describe(found, name, overrides or [])
     if form == "json":
-        write_form(form, {"kind": kind, "name": name, "text": "\n".join(told)})
+        write_form(form, {"kind": found, "name": name, "text": "\n".join(told)})
         return
     for text in told:
         print_text(out, text)
 
 
-def _describe(kind: ShownKind, name: str, overrides: list[str]) -> list[str]:
+def _describe(kind: Kind, name: str, overrides: list[str]) -> list[str]:
     """
     The parts of a description.
 
@@ -61,6 +71,10 @@ def _describe(kind: ShownKind, name: str, overrides: list[str]) -> list[str]:
     if overrides:
         message = f"overrides are of suites and backbones; a {kind} takes none"
         raise UsageError(message)
+    if kind == "preset":
+        from bench.spec import preset
+
+        return [preset.describe(name)]
     if kind == "ledger":
         from bench.spec import published
 

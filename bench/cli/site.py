@@ -24,10 +24,8 @@ def site(
     ] = None,
     title: Annotated[str, typer.Option(help="What the site is called.")] = "signbench",
     allow_stale: AllowStale = False,
-    no_figures: Annotated[bool, typer.Option("--no-figures", help="Draw nothing.")] = False,
-    weights: Annotated[
-        bool, typer.Option("--weights", help="Archives have the trained weights, too.")
-    ] = False,
+    figures: Annotated[bool, typer.Option(help="Draw figures.")] = True,
+    weights: Annotated[bool, typer.Option(help="Archives have the trained weights, too.")] = False,
 ) -> None:
     """Write a site of every suite that ran: its questions, their answers, and all behind them.
 
@@ -37,9 +35,7 @@ def site(
     """
     from bench.report.site import write
 
-    request = write.SiteRequest(
-        results or [Path("results")], title, allow_stale, not no_figures, weights
-    )
+    request = write.SiteRequest(results or [Path("results")], title, allow_stale, figures, weights)
     made = write.write_site(request, folder)
     for problem in made.problems:
         print_text(err, f"note: {problem}")

@@ -14,7 +14,10 @@ from bench.cli.streams import out
 def status(
     results: Results = Path("results"),
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on until all runs have ended, or Ctrl-C.")
+        bool,
+        typer.Option(
+            "--watch", "--follow", "-f", help="Go on until all runs have ended, or Ctrl-C."
+        ),
     ] = False,
     form: TableForm = "rich",
 ) -> None:

@@ -12,7 +12,12 @@ from bench.results import cell_folders
 
 
 def cancel_cells(
-    root: Path, names: Sequence[str], engines: Engines, *, trusting: bool = False
+    root: Path,
+    names: Sequence[str],
+    engines: Engines,
+    *,
+    trusting: bool = False,
+    dry: bool = False,
 ) -> Iterator[str]:
     """
     Cancel cells of open submissions; yields a line for each submission.
@@ -22,6 +27,7 @@ def cancel_cells(
     Args:
         names: of suites, and of cells: an id, a part of a folder's name, or as screens name it.
         trusting: jobs that others submitted are ended as one's own; else they end by themselves.
+        dry: say what would be cancelled, and cancel nothing.
 
     Raises:
         UsageError: a name stands for nothing that was submitted and has not ended.
@@ -45,6 +51,10 @@ def cancel_cells(
     for number, cells in chosen.items():
         if cells:
             submission, still_open = found[number]
+            if dry:
+                told = f"submission {submission.claim.name}: {count(len(cells), 'cell')}"
+                yield f"{told} would be cancelled"
+                continue
             yield _cancel(submission, {*cells}, {cell.id for cell in still_open}, engines)
 
 

@@ -1,5 +1,6 @@
 """What lies in a results folder: cells as they are on disk, damaged and unfinished ones too."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,7 @@ class CellFolder:
 
 
 NO_RECORD = "no record"
+FULL = re.compile(r"^(none|full[ _-]precision)-")  # as a slug does not begin
 
 
 def read_folder(home: Path) -> CellFolder:
@@ -143,7 +145,12 @@ def find_record(root: Path, name: str) -> Record:
 
 
 def match_slugs(name: str, slugs: Iterable[str]) -> list[str]:
-    """The cells whose id `name` is or whose slug begins with it, or else those that contain it."""
+    """
+    The cells whose id `name` is or whose slug begins with it, or else those that contain it.
+
+    Slugs call full precision `real`; as tables and suites call it, it is found, too.
+    """
+    name = FULL.sub("real-", name)
     inside = [slug for slug in slugs if name in slug]
     first = [s for s in inside if s.startswith(name) or s.endswith(f"__{name}")]
     return first or inside

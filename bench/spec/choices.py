@@ -11,10 +11,13 @@ Definition: TypeAlias = Literal["paper", "code", "scale_free"]  # of e and s
 Correction: TypeAlias = Literal["holm", "fdr"]  # of p values for their number
 
 # The kinds of things that `bench list` names, and that `bench show` describes one of.
-ListedKind: TypeAlias = Literal[
-    "estimators", "backbones", "data", "schedules", "suites", "presets", "ledgers"
+Kind: TypeAlias = Literal[
+    "estimator", "backbone", "data", "schedule", "suite", "preset", "ledger"
 ]  # fmt: skip
-ShownKind: TypeAlias = Literal["estimator", "backbone", "data", "schedule", "suite", "ledger"]
+PLURALS: dict[str, Kind] = {
+    "estimators": "estimator", "backbones": "backbone", "data": "data", "schedules": "schedule",
+    "suites": "suite", "presets": "preset", "ledgers": "ledger",
+}  # fmt: skip
 
 # What a verdict of rational and flexible rests on.
 PropertyDefinition: TypeAlias = Literal["p", "p-fixed", "end", "l2-uniform", "l2-normal", "trained"]

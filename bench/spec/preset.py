@@ -20,7 +20,7 @@ from bench.base.plain_data import as_mapping
 from bench.base.python_files import shipped
 from bench.base.text import suggest
 from bench.base.yaml_document import Document, read
-from bench.errors import SuiteError
+from bench.errors import SuiteError, UsageError
 from bench.spec.short_forms import NETWORKS
 
 PLUGINS = ("estimators", "backbones", "data")  # what a preset says of each, by name
@@ -35,6 +35,18 @@ DEPENDENT = {
 def preset_names() -> list[str]:
     """List the presets that there are."""
     return sorted(path.stem for path in _home().glob("*.yaml"))
+
+
+def describe(name: str) -> str:
+    """
+    Write `bench show preset`: what it says, in its words.
+
+    Raises:
+        UsageError: there is no such preset.
+    """
+    if wrong := unknown_preset(name):
+        raise UsageError(wrong)
+    return (_home() / f"{name}.yaml").read_text(encoding="utf-8").rstrip("\n")
 
 
 def unknown_preset(name: Any) -> str:

@@ -11,11 +11,12 @@ import pytest
 from fakes import TINY
 from rich.console import Console
 
-from bench.cli import catalogue_text
+from bench.cli import catalogue, catalogue_text
 from bench.cli.app import main
 from bench.properties import check_text
 from bench.properties.check import check_estimator
 from bench.registry import ESTIMATORS
+from bench.spec import choices
 
 Bench = Callable[..., tuple[int, str, str]]
 
@@ -73,6 +74,14 @@ def test_show(ask: Bench) -> None:
     assert "\n  order       relu_bn  relu_bn | prelu_bn | bn_hardtanh | bn_relu | bn_prelu" in text
     assert "\n  bireal      false    true | false\n" in text
     assert "Never flipped" in ask("show", "data", "digits")[1]
+    assert "train: {optimizer: adam" in ask("show", "preset", "as_bnn")[1]
+    assert "no preset `as_bnm`; did you mean" in ask("show", "preset", "as_bnm")[2]
+
+
+@pytest.mark.parametrize(("several", "one"), choices.PLURALS.items())
+def test_a_kind_is_named_in_the_singular_or_the_plural(several: str, one: str) -> None:
+    """By `list` and `show` alike."""
+    assert catalogue.read_kind(several) == catalogue.read_kind(one) == one
 
 
 def test_curve_writes_csv(ask: Bench) -> None:

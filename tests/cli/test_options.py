@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from bench.base.duration import read_seconds
+from bench.cli import settings
+from bench.cli.app import app
 from bench.cli.options import CellOptions
 from bench.errors import UsageError
 
@@ -58,3 +60,25 @@ def test_what_is_no_number_is_refused(given: dict[str, Any]) -> None:
     """GPUs and slots are numbers, and the option is named."""
     with pytest.raises(UsageError, match=r"^--(gpus|slots-per-gpu) `"):
         CellOptions(Path("quickstart"), **given).where()
+
+
+def test_one_word_for_one_thing() -> None:
+    """What changes results previews by --dry-run; a switch that is on by default is --x/--no-x."""
+    program = settings.make_program(app)
+    options = {" ".join(words): settings.list_options(command)
+               for words, command in settings.list_commands(program)}  # fmt: skip
+
+    for command in ("run", "submit", "merge", "cancel", "gc"):
+        assert "dry-run" in options[command]
+    names = {name for each in options.values() for name in each}
+    assert not [name for name in names if name.startswith("no-")]
+    assert not [h for each in options.values() for o in each.values() if "unset" in (h := o.help)]
+
+
+def test_a_dry_run_begins_nothing(ask: Bench, tiny: Path, tmp_path: Path) -> None:
+    """It says which cells would train here."""
+    code, text, _ = ask("run", tiny, "--results", tmp_path / "r", "--dry-run", "--unchecked")
+
+    assert code == 0
+    assert "2 cells would train here; nothing was begun" in text
+    assert not (tmp_path / "r").exists()

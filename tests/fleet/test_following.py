@@ -242,9 +242,11 @@ def test_suites_and_cells_are_cancelled(made: Callable[..., Run]) -> None:
     engines = OneEngine(run.root, run.engine)
     with pytest.raises(UsageError, match="nothing called `xyz`"):
         list(cancel_cells(run.root, ["xyz"], engines))
+    (told,) = cancel_cells(run.root, ["s"], engines, dry=True)
     (first,) = cancel_cells(run.root, [run.cells[0].id], engines)
     (rest,) = cancel_cells(run.root, ["s"], engines)
 
+    assert told == "submission 1: 3 cells would be cancelled"
     assert first == "submission 1: 1 cell cancelled, 1 job told to checkpoint and end"
     assert rest == "submission 1: 2 cells cancelled, 2 jobs told to checkpoint and end"
     assert run.engine.cancelled == ["0", "1", "2"]

@@ -89,7 +89,7 @@ def copies(box: Box, rng: Random) -> Read:
         again = plugin_copies.copy_plugins(box.results)
         fresh()
         add_folders([box.results / relative for relative in again])
-        for entry in catalogue.list_entries("estimators"):
+        for entry in catalogue.list_entries("estimator"):
             reports.on_terminal(str(entry))
 
     return read

@@ -135,7 +135,7 @@ def _plugged(box: Box, rng: Random, base: str, name: str) -> None:
     except Exception as error:
         if not _own_fault(error, box):
             raise
-    for entry in catalogue.list_entries(axis):
+    for entry in catalogue.list_entries(catalogue.read_kind(axis)):
         reports.on_terminal(entry[1], 200)
     if rng.random() < 0.3:
         _described(box, base, name)

@@ -13,6 +13,7 @@ from samples import cell, record
 from bench.base.files import append_text, write_file
 from bench.errors import EnvironmentProblem, UsageError
 from bench.results import cell_folders, store
+from bench.results.cell_folders import match_slugs
 from bench.results.record import Record
 from bench.spec.cell import CORE, Binarization, DataRef, Recipe, Ref
 from bench.spec.plan import Plan, Row
@@ -71,6 +72,12 @@ def test_a_slug_is_a_file_name() -> None:
     assert cell().slug == f"ste-resnet20-w1a1-s0__{cell().id}"
     assert "/" not in slug
     assert slug.endswith(cell(weights=Ref(name="../../x y")).id)
+
+
+@pytest.mark.parametrize("name", ["none-x", "full-precision-x", "full precision-x", "real-x"])
+def test_full_precision_is_found_by_the_names_that_it_has(name: str) -> None:
+    """In tables, suites and folders."""
+    assert match_slugs(name, ["real-x-s0__0", "ste-x-s0__1"]) == ["real-x-s0__0"]
 
 
 def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:

@@ -62,8 +62,8 @@ def front(suites: list[SuiteEntry], every: Iterable[Group], names: Names) -> dic
 
 
 def _question(entry: SuiteEntry, folders: bool) -> GridRow:
-    beneath = [entry.name] if entry.question else []
-    beneath += [entry.folder] if folders else []
+    names = [entry.name] * bool(entry.question) + [entry.folder] * folders
+    beneath = [*dict.fromkeys(names)]  # once where the folder is called like the suite
     rows, cells = len(entry.rows), entry.recorded
     words = [
         Word(_headline(entry.question) or entry.name, entry.href, beneath=beneath),
