@@ -16,22 +16,24 @@ class SuiteFigures(dict[str, Figure]):
 
     Attributes:
         notes: what is missing in them, and what makes it.
+        captions: their titles and notes are not in them, but written beside by `save`.
     """
 
-    def __init__(self, drawn: Iterable[tuple[str, Figure]], notes: list[str]) -> None:
+    def __init__(
+        self, drawn: Iterable[tuple[str, Figure]], notes: list[str], *, captions: bool = False
+    ) -> None:
         super().__init__(drawn)
-        self.notes = notes
+        self.notes, self.captions = notes, captions
 
-    def save(
-        self, folder: str | Path = "figures", formats: str = "svg,pdf", *, captions: bool = False
-    ) -> list[Path]:
+    def save(self, folder: str | Path = "figures", formats: str = "svg,pdf") -> list[Path]:
         """
         Write every figure in each format, as `bench plot` does; the same records, the same bytes.
+
+        Of figures with a width also what belongs into the caption, as text.
 
         Args:
             folder: made if it is not there.
             formats: svg, pdf or png, or several joined by commas.
-            captions: write each one's title and note as text beside it.
 
         Raises:
             UsageError: no such format.
@@ -41,7 +43,7 @@ class SuiteFigures(dict[str, Figure]):
         return [
             path
             for drawn in self.items()
-            for path in files.write(drawn, Path(folder), forms, captions=captions)
+            for path in files.write(drawn, Path(folder), forms, captions=self.captions)
         ]
 
     def _repr_html_(self) -> str:
@@ -83,4 +85,4 @@ def plot(
     wide = files.inches(width)
     own = Path(suite), words, kinds, Path(results), equilibrium, allow_stale, wide, filter
     request = files.PlotRequest(*own)
-    return SuiteFigures(*files.figures(request))
+    return SuiteFigures(*files.figures(request), captions=wide is not None)

@@ -76,14 +76,14 @@ def _export_table(
         EmptyMatch: there is no cell.
         EnvironmentProblem: what writes Parquet is not installed, or the file cannot be written.
     """
+    from bench.api import recorded_cells
     from bench.base.files import write_output
-    from bench.leaderboard import cell_table, frame_files
+    from bench.leaderboard import frame_files
 
-    lines = cell_table.list_lines(results, names)
-    if not lines:
+    table = recorded_cells.cells(*names, results=results)
+    if table.empty:
         message = f"nothing to export from `{results}`: there is no cell"
         raise EmptyMatch(message)
-    table = cell_table.tabulate(lines)
     if form == "csv":
         content = frame_files.write_csv(table).encode()
     else:

@@ -44,17 +44,23 @@ def leaderboard(
     As in `bench leaderboard quickstart`, `bench leaderboard table3 --style paper:table3`, or
     `bench leaderboard table1 --format tex --part table --columns acc,n > table.tex`.
     """
-    from bench.leaderboard import saved
+    from bench.api import suite_board
     from bench.leaderboard.tables import render
     from bench.leaderboard.tables.choice import TableChoice
 
-    name = saved.name_of(results, suite, overrides or [])
-    plan, board, notes = saved.board(results, name, equilibrium, correction, stale=allow_stale)
-    _warn_if_changed(plan, suite, overrides or [])
+    found = suite_board.board(
+        suite,
+        overrides or [],
+        results=results,
+        equilibrium=equilibrium,
+        correction=correction,
+        allow_stale=allow_stale,
+    )
+    _warn_if_changed(found.plan, suite, overrides or [])
     chosen = tuple(key for key in columns.replace(",", " ").split())
-    render.render(board, form, out, TableChoice(style, chosen, part or ""))
+    render.render(found.board, form, out, TableChoice(style, chosen, part or ""))
     if form is TableFormat.CSV:  # which has no place for them
-        for note in notes:
+        for note in found.notes:
             print_text(err, f"note: {note}")
 
 

@@ -58,15 +58,21 @@ def plot(
     `bench plot gallery`. What cannot be drawn is left out, and said.
     The same records give the same bytes.
     """
+    from bench.api import suite_figures
     from bench.report.figures import files
 
-    forms = files.formats(form)
-    words = tuple(overrides or ()), tuple(kind or ())
-    wide = files.inches(width)
-    request = files.PlotRequest(suite, *words, results, equilibrium, allow_stale, wide, filter_)
-    drawn, notes = files.figures(request)
-    for note in notes:
+    files.formats(form)  # before anything is drawn
+    drawn = suite_figures.plot(
+        suite,
+        overrides or [],
+        kind=kind or (),
+        results=results,
+        equilibrium=equilibrium,
+        allow_stale=allow_stale,
+        width=width,
+        filter=filter_,
+    )
+    for note in drawn.notes:
         print_text(err, f"note: {note}")
-    for figure in drawn:
-        for path in files.write(figure, output, forms, captions=wide is not None):
-            print_text(out, f"wrote {path}")
+    for path in drawn.save(output, form):
+        print_text(out, f"wrote {path}")

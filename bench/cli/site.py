@@ -33,10 +33,17 @@ def site(
     A page for each suite, method, network and machine; boards as CSV, JSON and LaTeX, cells as CSV,
     results as archives. It needs no server and no network, and runs nothing of what it shows.
     """
-    from bench.report.site import write
+    from bench.api import results_site
+    from bench.report.site.write import summarize
 
-    request = write.SiteRequest(results or [Path("results")], title, allow_stale, figures, weights)
-    made = write.write_site(request, folder)
+    made = results_site.site(
+        folder,
+        *(results or []),
+        title=title,
+        allow_stale=allow_stale,
+        figures=figures,
+        weights=weights,
+    )
     for problem in made.problems:
         print_text(err, f"note: {problem}")
-    print_text(out, f"wrote {folder / 'index.html'}: {write.summarize(made)}")
+    print_text(out, f"wrote {folder / 'index.html'}: {summarize(made)}")

@@ -188,6 +188,16 @@ def test_figures_have_names_and_are_saved(measured: Path, tmp_path: Path) -> Non
     ]
 
 
+def test_a_site_says_what_it_holds(measured: Path, tmp_path: Path) -> None:
+    """Its suites, its files, and where nothing ran why there is none."""
+    made = bench.site(tmp_path / "public", measured, figures=False)
+
+    assert [suite.name for suite in made.suites] == ["tiny"]
+    assert (tmp_path / "public" / "index.html").stat().st_size == made.files["index.html"]
+    with pytest.raises(UsageError, match="no results folder"):
+        bench.site(tmp_path / "other", tmp_path / "nowhere")
+
+
 def test_a_check_says_what_holds() -> None:
     """Parameters are values, and the report has each check and both verdicts."""
     report = bench.check("reste", {"o_end": 10}, quick=True)
