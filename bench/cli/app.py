@@ -23,6 +23,7 @@ from bench.cli.data import data_app
 from bench.cli.deploy import deploy
 from bench.cli.diff import diff
 from bench.cli.doctor import doctor
+from bench.cli.equivalence import equivalence
 from bench.cli.eval import eval_
 from bench.cli.export import export
 from bench.cli.gc import gc
@@ -78,6 +79,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {  # as `ben
         "trace": trace,
         "compare": compare,
         "power": power,
+        "equivalence": equivalence,
         "indicators": indicators,
         "curve": curve,
     },

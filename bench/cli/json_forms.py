@@ -323,6 +323,7 @@ FORMS: dict[str, tuple[str, ...]] = {  # command → what it may print; `[]`: a 
     "data verify": ("Description",),
     "diff": ("bench.results.diff:CellDiff", "bench.results.diff:FolderDiff"),
     "doctor": ("bench.cli.health.finding:Finding[]",),
+    "equivalence": ("bench.cli.equivalence_form:Equivalences",),
     "eval": ("Report[]",),
     "gc": ("Leftover[]",),
     "indicators": ("LayerEpoch[]", "HistogramBin[]", "CurveEpoch[]"),

@@ -19,7 +19,7 @@ from bench.base.validation import problems
 from bench.base.yaml_document import Document, Problem
 from bench.data.source import named
 from bench.errors import PluginError, UsageError
-from bench.planning.matrix import crossed_values, expand_entry, with_crossed
+from bench.planning.matrix import crossed_options, crossed_values, expand_entry, with_crossed
 from bench.registry import BACKBONES, DATA, ESTIMATORS, Registry, add_folders
 from bench.results import source_digest
 from bench.spec.cell import Recipe, Role
@@ -51,6 +51,7 @@ class BackboneConfig:
     recipe: Recipe
     data: PluginConfig
     digest: str = ""
+    options: dict[str, Any] = field(default_factory=dict[str, Any])  # crossed ones of binarization
 
     def with_values(self, values: dict[str, Any]) -> "BackboneConfig":
         """Set those of the values that are parameters of the plugin, and validate it again."""
@@ -200,15 +201,16 @@ def _networks(
         for suffix, parameters in combinations:
             plugins[suffix], wrong = _plugin(BACKBONES, {"plugin": name} | parameters, path)
             unbuilt += wrong
-        for words, values in crossed:
-            recipe, misfits = with_crossed(training.recipe, values)
-            unbuilt += [problem for problem in misfits if problem not in unbuilt]
+        for words, point in crossed:
+            recipe, misfits = with_crossed(training.recipe, point)
+            options, unfit = crossed_options(document.data.get("binarization", {}), point)
+            unbuilt += [problem for problem in (*misfits, *unfit) if problem not in unbuilt]
             for suffix, plugin in plugins.items():
                 label = name + f"{suffix}{words}".replace(")(", ",")
                 labels.add(label)
                 if plugin and recipe and training.data:
                     backbones[label] = BackboneConfig(
-                        plugin.name, plugin.plugin, recipe, training.data, plugin.digest
+                        plugin.name, plugin.plugin, recipe, training.data, plugin.digest, options
                     )
     return backbones, labels, unbuilt
 

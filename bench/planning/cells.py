@@ -116,7 +116,7 @@ class CellBuilder:
         images = _images(backbone.data, dataset)
         if images and not roles:  # a teacher, or full precision
             self.networks.cost(place, backbone, roles, images)
-        options = fix_options(self.resolved.suite.binarization, roles)
+        options = fix_options(self.resolved.suite.binarization, backbone.options, roles)
         return Cell(
             core=CORE,
             weights=refs.get("W"),

@@ -65,7 +65,8 @@ def _list_values(resolved: ResolvedSuite) -> Iterator[Value]:
         yield from _own_settings(resolved, label)
     yield from _fields(suite.binarization, ("binarization",))
     yield from _fields(suite.train, ("train",))
-    yield from ((("cross", "train", key), values) for key, values in suite.cross.train.items())
+    for part, crossed in suite.cross:
+        yield from ((("cross", part, key), values) for key, values in crossed.items())
     for axis, networks in (
         ("backbones", resolved.axes.backbones),
         ("teachers", resolved.axes.teachers),

@@ -15,15 +15,16 @@ from bench.base.validation import problems
 from bench.base.yaml_document import Document, Problem
 from bench.planning.axes import Axes, Roles
 from bench.spec.cell import Binarization, Role
+from bench.spec.preset import is_override
 from bench.spec.suite import Suite
 
 OF_INPUTS = {"scale_act", "padding"}  # options of what is multiplied; the others are of weights
 
 
-def fix_options(options: Binarization, roles: Roles) -> Binarization:
-    """Return a suite's options as a row's cells have them: with what its method decides."""
-    fixed = fixed_options(roles)
-    return Binarization.model_validate(options.model_dump() | fixed) if fixed else options
+def fix_options(options: Binarization, crossed: dict[str, Any], roles: Roles) -> Binarization:
+    """Return a suite's options as a row's cells have them: what is crossed, what is decided."""
+    own = crossed | fixed_options(roles)
+    return Binarization.model_validate(options.model_dump() | own) if own else options
 
 
 def fixed_options(roles: Roles) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def impossible_options(axes: Axes) -> Iterator[Problem]:
     """Find labels whose method fixes what is no option, or no value of one."""
     for label, roles in axes.estimators.items():
         try:
-            fix_options(Binarization(), roles)
+            fix_options(Binarization(), {}, roles)
         except ValidationError as error:
             for wrong in problems(error, (), Binarization):
                 what = ".".join(map(str, wrong.path))
@@ -74,7 +75,7 @@ def _asked_for(document: Document, name: str) -> bool:
     if place is None:
         return False
     labels = [("estimators", label) for label in document.data["estimators"]]
-    return place.startswith("override ") or _file(place) in _files(document, labels)
+    return is_override(place) or _file(place) in _files(document, labels)
 
 
 def _files(document: Document, paths: Iterable[tuple[str, str]]) -> set[str]:

@@ -2,15 +2,16 @@
 
 import math
 from itertools import product
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
 from bench.base.plain_data import KeyPath, as_list, as_mapping
 from bench.base.validation import problems
 from bench.base.yaml_document import Document, Problem
-from bench.spec.cell import Recipe
+from bench.spec.cell import Binarization, Recipe
 from bench.spec.preset import without_dependent
+from bench.spec.suite import Cross
 
 MOST_COMBINATIONS = 1_000  # of one matrix
 MANY = ("matrix", "zip")  # keys of an entry that stands for several
@@ -65,25 +66,31 @@ def expand_entry(
     return combinations, twice
 
 
-def crossed_values(
-    document: Document | None,
-) -> tuple[list[tuple[str, dict[str, Any]]], list[Problem]]:
-    """
-    List the values of the recipe that a suite crosses, each with what it adds to a label.
+Crossed: TypeAlias = dict[str, dict[str, Any]]  # `train` and `binarization`, of one point
 
-    One without any where nothing is crossed; the suite's own check names what has not the shape.
+
+def crossed_values(document: Document | None) -> tuple[list[tuple[str, Crossed]], list[Problem]]:
+    """
+    List what a suite crosses of its recipe and its options of binary layers, with their labels.
+
+    One point without any where nothing is crossed; the suite's own check names what has not the
+    shape.
     """
     cross = as_mapping(document.data.get("cross")) if document else None
-    train = as_mapping((cross or {}).get("train")) or {}
-    if not train or not all(as_list(values) for values in train.values()):
+    given = {part: as_mapping((cross or {}).get(part)) or {} for part in Cross.model_fields}
+    lists = {key: values for crossed in given.values() for key, values in crossed.items()}
+    if not lists or not all(as_list(values) for values in lists.values()):
         return [("", {})], []
-    return expand_entry({"matrix": train}, ("cross", "train"))
+    combinations, wrong = expand_entry({"matrix": lists}, ("cross",))
+    return [
+        (words, {part: {k: point[k] for k in keys} for part, keys in given.items()})
+        for words, point in combinations
+    ], wrong
 
 
-def with_crossed(
-    recipe: Recipe | None, values: dict[str, Any]
-) -> tuple[Recipe | None, list[Problem]]:
+def with_crossed(recipe: Recipe | None, point: Crossed) -> tuple[Recipe | None, list[Problem]]:
     """Set what is crossed in a backbone's recipe, if it has one; say what of it cannot be."""
+    values = point.get("train", {})
     if recipe is None or not values:
         return recipe, []
     own = without_dependent(recipe.model_dump(exclude_unset=True), values)
@@ -91,3 +98,17 @@ def with_crossed(
         return Recipe.model_validate(own | values), []
     except ValidationError as error:
         return None, problems(error, ("cross", "train"), Recipe)
+
+
+def crossed_options(
+    options: dict[str, Any], point: Crossed
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Return what is crossed of a suite's `options` of binary layers; say what of it cannot be."""
+    values = point.get("binarization", {})
+    for given in (options, options | values):  # what is wrong with the first is told by its model
+        try:
+            Binarization.model_validate(given)
+        except ValidationError as error:
+            wrong = problems(error, ("cross", "binarization"), Binarization)
+            return {}, [] if given is options else wrong
+    return values, []

@@ -122,7 +122,12 @@ def _without_said(network: dict[str, Any], said: Iterable[str]) -> dict[str, Any
 
 def overrides_recipe(path: tuple[Any, ...], place: str) -> bool:
     """Is the value at a path of a suite, which is said at `place`, an override of its recipe?"""
-    return path[:1] == ("train",) and len(path) > 1 and place.startswith("override `")
+    return path[:1] == ("train",) and len(path) > 1 and is_override(place)
+
+
+def is_override(place: str) -> bool:
+    """Is what is said at `place` said on the command line?"""
+    return place.startswith("override `")
 
 
 def _relabelled(preset: dict[str, Any], document: Document) -> dict[str, Any]:

@@ -134,9 +134,10 @@ class Tune(Frozen):
 
 
 class Cross(Frozen):
-    """Values of the recipe that every backbone trains with, one after the other: an axis."""
+    """Values of recipe and binary layers that every backbone trains with, in turn: an axis."""
 
     train: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
+    binarization: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
 
 
 class Suite(Frozen):

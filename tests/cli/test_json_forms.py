@@ -27,6 +27,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "curve": ("ste", "--points", "3"),
     "data list": (),
     "data verify": ("digits",),
+    "equivalence": ("tiny", "--to", "ste"),
     "gc": (),
     "indicators": ("ste", "--curves"),
     "leaderboard": ("tiny",),

@@ -296,9 +296,28 @@ def test_a_crossed_recipe_is_an_axis(tmp_path: Path) -> None:
     assert [row.cells for row in alone] == [row.cells for row in crossed[2:]]
 
 
+def test_crossed_binary_layers_are_an_axis(tmp_path: Path) -> None:
+    """What binary layers do is crossed with the recipe; an override takes the values' place."""
+    cross = "{train: {epochs: [1, 3]}, binarization: {gradients: [float32, bfloat16]}}"
+    rows = planned(tmp_path, **(CROSSED | {"cross": cross})).rows
+    asked = "binarization.gradients=bfloat16"
+    alone = planned(tmp_path, asked, **(CROSSED | {"cross": cross})).rows
+
+    assert [row.backbone for row in rows] == [
+        f"resnet20(epochs={e},gradients={g})" for e in (1, 3) for g in ("float32", "bfloat16")
+    ]
+    assert [row.cells[0].binarization.gradients for row in rows] == ["float32", "bfloat16"] * 2
+    assert [row.cells for row in alone] == [row.cells for row in rows[1::2]]
+
+
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
+        ({"cross": "{binarization: {gradient: [1]}}", **LINES}, "did you mean `gradients`?"),
+        (
+            {"cross": "{binarization: {gradients: [bfloat16], scale_at: [pre]}}", **LINES},
+            "gradients: bfloat16 needs scale_at: post",
+        ),
         ({"cross": "{train: {epoch: [1, 3]}}", **LINES}, "unknown key; did you mean `epochs`?"),
         ({"cross": "{train: {epochs: [1, x]}}"}, "must be a valid integer"),
         ({"cross": "{train: {epochs: 3}}", **LINES}, "cross.train.epochs: must be a valid list"),

@@ -234,7 +234,7 @@ def test_examples_are_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     example = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, "statistics", None, None)
     found = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS, verbose=False).run(example)
 
-    assert len(blocks) == 12
+    assert len(blocks) == 13
     assert found.failed == 0
 
 

@@ -1,0 +1,183 @@
+"""The command that says which rows are as good as each other: parse, call, print."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from bench.base.console import print_text
+from bench.cli.options import AllowStale, AsJson, Ran, Results, RichOrJson
+from bench.cli.streams import err, out, write_json
+from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.leaderboard.board import MeasuredRow
+    from bench.leaderboard.equivalence import ComparedRows, EquivalenceReport, TwoOrders
+    from bench.leaderboard.stats.equivalence import Equivalence
+
+TEXT = ("backbone", "W/A", "row", "of", "against")
+NUMBERS = ("acc, %", "acc, %", "e", "s", "Δ, points", "p", "n", "seeds needed")
+
+
+def equivalence(
+    suite: Ran,
+    along: Annotated[
+        str,
+        typer.Argument(
+            metavar="[KEY]",
+            help="In what tables differ, as their networks' labels say: gradients, epochs.",
+        ),
+    ] = "",
+    results: Results = Path("results"),
+    to: Annotated[
+        str, typer.Option(metavar="ROW", help="Compare the rows of each table with this one.")
+    ] = "",
+    margin: Annotated[
+        float, typer.Option(min=0.001, max=100, help="Points of accuracy that do not matter.")
+    ] = 0.5,
+    form: RichOrJson = "rich",
+    as_json: AsJson = False,
+    allow_stale: AllowStale = False,
+) -> None:
+    """Say which rows are as good as each other, within a margin.
+
+    As in `bench equivalence bfloat16 gradients`, every row against itself in the other table, or
+    `bench equivalence quickstart --to ste`. Two one-sided Welch tests at 5 % (TOST): equivalent
+    means that the 90 % interval of the difference lies within the margin.
+    """
+    from bench.leaderboard import saved
+    from bench.leaderboard.equivalence import compare_along, compare_to
+
+    if along and to:
+        message = f"`{along}` compares tables, and `--to {to}` rows of one; say one of them"
+        raise UsageError(message)
+    name = saved.name_of(results, suite, [])
+    _, board, notes = saved.board(results, name, stale=allow_stale)
+    for note in notes:
+        print_text(err, f"note: {note}")
+    found = compare_to(board, to, margin / 100) if to else compare_along(board, along, margin / 100)
+    if as_json or form == "json":
+        write_json(_fields(found), indent=None)
+        return
+    out.print(_table(found))
+    for order in found.orders:
+        _tell_order(order)
+    if found.together:
+        print_text(out, f"All {len(found.rows)} together: {_told(found.together)}.")
+    print_text(
+        out, f"{_count(found)} of {len(found.rows)} are equivalent within {margin:g} points."
+    )
+
+
+def _table(found: "EquivalenceReport") -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for head in TEXT:
+        table.add_column(head, overflow="fold")
+    for head in NUMBERS:
+        table.add_column(head, justify="right", overflow="fold")
+    table.add_column("verdict")
+    for one in found.rows:
+        table.add_row(*map(Text, _words(one)))
+    return table
+
+
+def _words(one: "ComparedRows") -> list[str]:
+    from bench.leaderboard.stats.power import MOST
+
+    sizes = [row.seeds.ended for row in (one.first, one.second)]
+    fewest = min(sizes) < 2 or one.found.half_width is None
+    needed = "unknown" if fewest else f"{one.needed:,}" if one.needed else f"above {MOST:,}"
+    return [
+        one.backbone,
+        f"{one.wa}, tuned" if one.tuned else one.wa,
+        one.second.title,
+        *one.differ,
+        *(_percent(row) for row in (one.first, one.second)),
+        _both(one.first.scores.e, one.second.scores.e, ".1f"),
+        _both(one.first.scores.s, one.second.scores.s, ".1e"),
+        _difference(one.found),
+        f"{one.found.p:.3f}",
+        str(sizes[0]) if sizes[0] == sizes[1] else f"{sizes[0]} and {sizes[1]}",
+        needed,
+        one.found.verdict,
+    ]
+
+
+def _percent(row: "MeasuredRow") -> str:
+    return f"{100 * row.scores.last.mean:.2f}" if row.scores.last else ""
+
+
+def _both(first: float | None, second: float | None, form: str) -> str:
+    """An indicator of both rows, where both have it."""
+    if first is None or second is None:
+        return ""
+    return f"{first:{form}}, {second:{form}}"
+
+
+def _difference(found: "Equivalence") -> str:
+    """Points, with the 90 % interval."""
+    if found.half_width is None:
+        return f"{100 * found.difference:+.2f}"
+    return f"{100 * found.difference:+.2f} ± {100 * found.half_width:.2f}"
+
+
+def _told(found: "Equivalence") -> str:
+    return f"Δ {_difference(found)} points (90 %), p {found.p:.3f}, {found.verdict}"
+
+
+def _tell_order(order: "TwoOrders") -> None:
+    """The rows by mean accuracy at both values."""
+    place = f"{order.backbone} {order.wa}"
+    for value, names in zip(order.differ, (order.first, order.second), strict=True):
+        print_text(out, f"{place}, {value}: {' > '.join(names)}")
+    if order.tau is not None:
+        print_text(out, f"{place}: Kendall's τ of the two orders {order.tau:.2f}")
+
+
+def _count(found: "EquivalenceReport") -> int:
+    return sum(one.found.verdict == "equivalent" for one in found.rows)
+
+
+def _fields(found: "EquivalenceReport") -> dict[str, Any]:
+    return {
+        "rows": [_row_fields(one) for one in found.rows],
+        "together": found.together and _test_fields(found.together),
+        "orders": [
+            {
+                "backbone": o.backbone,
+                "wa": o.wa,
+                "tuned": o.tuned,
+                "differ": o.differ,
+                "first": o.first,
+                "second": o.second,
+                "tau": o.tau,
+            }
+            for o in found.orders
+        ],
+    }
+
+
+def _row_fields(one: "ComparedRows") -> dict[str, Any]:
+    return {
+        "backbone": one.backbone,
+        "wa": one.wa,
+        "tuned": one.tuned,
+        "row": one.second.name,
+        "differ": one.differ,
+        "n": [one.first.seeds.ended, one.second.seeds.ended],
+        **_test_fields(one.found),
+        "needed": one.needed,
+    }
+
+
+def _test_fields(found: "Equivalence") -> dict[str, Any]:
+    return {
+        "difference": found.difference,
+        "half_width": found.half_width,
+        "p": found.p,
+        "margin": found.margin,
+        "verdict": found.verdict,
+    }

@@ -1,0 +1,179 @@
+"""Which rows of a board are equivalent: to themselves in another section, or to one of theirs."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import fmean
+
+from bench.base.text import suggest
+from bench.errors import UsageError
+from bench.leaderboard.board import Board, MeasuredRow, Section
+from bench.leaderboard.stats.equivalence import (
+    Equivalence,
+    needed_for_equivalence,
+    tost,
+)
+from bench.leaderboard.undecided_pairs import comparable
+
+
+@dataclass(frozen=True)
+class ComparedRows:
+    """Two rows of one network, and what their seeds say of the second less the first."""
+
+    backbone: str  # without what they differ in
+    wa: str
+    tuned: bool
+    first: MeasuredRow
+    second: MeasuredRow
+    differ: tuple[str, str]  # in what: two values, or two names
+    found: Equivalence
+    needed: int | None  # seeds of each that show it, if they are equal
+
+
+@dataclass(frozen=True)
+class TwoOrders:
+    """The rows of two sections by mean accuracy, best first, and Kendall's τ between the two."""
+
+    backbone: str
+    wa: str
+    tuned: bool
+    differ: tuple[str, str]
+    first: list[str]
+    second: list[str]
+    tau: float | None  # None: fewer than two rows
+
+
+@dataclass(frozen=True)
+class EquivalenceReport:
+    """Every comparison that was asked for."""
+
+    rows: list[ComparedRows]
+    together: Equivalence | None  # their mean difference; None: fewer than two, or of one row
+    orders: list[TwoOrders]  # of whole sections, where these are compared
+
+
+def compare_along(board: Board, key: str, margin: float) -> EquivalenceReport:
+    """
+    Compare each row with itself at the other values of what a suite crosses, or a matrix.
+
+    Args:
+        key: as labels of networks have it, as in `resnet20(gradients=bfloat16)`; empty: the only
+            one that there is. Its first value is what the others are compared with.
+        margin: a fraction.
+
+    Raises:
+        UsageError: no label has such a key.
+    """
+    key = key or _only_key(board)
+    groups: dict[tuple[str, str, bool], list[tuple[str, Section]]] = {}
+    for section in board.sections:
+        backbone, value = _without(section.backbone, key)
+        if value is not None:
+            place = backbone, section.wa, section.tuned
+            groups.setdefault(place, []).append((value, section))
+    if not any(len(several) > 1 for several in groups.values()):
+        keys = sorted({key for section in board.sections for key in _keys(section.backbone)})
+        raise UsageError(
+            f"no two tables differ in `{key}`{suggest(key, keys)}"
+            + (
+                f"; they say {', '.join(keys)}"
+                if keys
+                else "; `--to ROW` compares rows of one table"
+            )
+        )
+    rows: list[ComparedRows] = []
+    orders: list[TwoOrders] = []
+    for place, ((value, first), *others) in groups.items():
+        for other, second in others:
+            differ = value, other
+            both = [_compare(place, a, b, differ, margin) for a, b in _both(first, second)]
+            names = _order(both, 0), _order(both, 1)
+            orders.append(TwoOrders(*place, differ, *names, _tau(*names)))
+            rows += both
+    pairs = [_samples(row.first, row.second) for row in rows]
+    return EquivalenceReport(rows, tost(pairs, margin) if len(pairs) > 1 else None, orders)
+
+
+def compare_to(board: Board, name: str, margin: float) -> EquivalenceReport:
+    """
+    Compare all rows of each section with one of them.
+
+    Raises:
+        UsageError: no section has a row of that name.
+    """
+    rows: list[ComparedRows] = []
+    names = dict.fromkeys(row.name for section in board.sections for row in comparable(section))
+    if name not in names:
+        raise UsageError(f"no row `{name}` that came to its end{suggest(name, names)}")
+    for section in board.sections:
+        place = section.backbone, section.wa, section.tuned
+        there = {row.name: row for row in comparable(section)}
+        one = there.pop(name, None)
+        rows += [_compare(place, one, b, (name, b.name), margin) for b in there.values() if one]
+    return EquivalenceReport(rows, None, [])
+
+
+def _compare(
+    place: tuple[str, str, bool],
+    first: MeasuredRow,
+    second: MeasuredRow,
+    differ: tuple[str, str],
+    margin: float,
+) -> ComparedRows:
+    samples = _samples(first, second)
+    found = tost([samples], margin)
+    needed = needed_for_equivalence(*samples, margin)
+    return ComparedRows(*place, first, second, differ, found, needed)
+
+
+def _samples(first: MeasuredRow, second: MeasuredRow) -> tuple[list[float], list[float]]:
+    return [*first.scores.by_seed.values()], [*second.scores.by_seed.values()]
+
+
+def _both(first: Section, second: Section) -> Iterator[tuple[MeasuredRow, MeasuredRow]]:
+    """Yield the rows that both sections have, best first in the first."""
+    others = {(row.label, row.schedule): row for row in comparable(second)}
+    for row in comparable(first):
+        if (row.label, row.schedule) in others:
+            yield row, others[row.label, row.schedule]
+
+
+def _order(rows: list[ComparedRows], side: int) -> list[str]:
+    """Name the rows by mean accuracy on one side, best first."""
+    means = [(fmean(_samples(row.first, row.second)[side]), row.second.name) for row in rows]
+    return [name for _, name in sorted(means, key=lambda found: -found[0])]
+
+
+def _tau(first: list[str], second: list[str]) -> float | None:
+    """Kendall's τ of two orders of the same rows: pairs in one order less pairs turned, of all."""
+    kept = [second.index(a) < second.index(b) for a, b in combinations(first, 2)]
+    return (2 * sum(kept) - len(kept)) / len(kept) if kept else None
+
+
+def _keys(label: str) -> list[str]:
+    """What a label says in its bracket: `gradients` of `resnet20(gradients=bfloat16)`."""
+    return re.findall(r"[(,](\w+)=", label)
+
+
+def _without(label: str, key: str) -> tuple[str, str | None]:
+    """Take `key=value` out of a label: the rest, and the value."""
+    found = re.search(rf"(?<=[(,]){re.escape(key)}=([^,()]*),?", label)
+    if not found:
+        return label, None
+    rest = label[: found.start()] + label[found.end() :]
+    return rest.replace(",)", ")").replace("()", ""), found[1]
+
+
+def _only_key(board: Board) -> str:
+    keys = {
+        key
+        for section in board.sections
+        for key in _keys(section.backbone)
+        if len({_without(other.backbone, key)[1] for other in board.sections}) > 1
+    }
+    if len(keys) != 1:
+        found = f"several: {', '.join(sorted(keys))}" if keys else "none"
+        message = f"in what do tables differ? Their networks' labels say {found}"
+        raise UsageError(f"{message}; name one, or a row: `--to ROW`")
+    return keys.pop()
