@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.base.console import print_text
-from bench.cli.options import AllowStale, AsJson, Ran, Results, RichOrJson
-from bench.cli.streams import err, out, write_json
+from bench.cli.asked_form import TableForm, reading, write_form
+from bench.cli.options import AllowStale, Ran, Results
+from bench.cli.streams import err, out
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ TEXT = ("backbone", "W/A", "row", "of", "against")
 NUMBERS = ("acc, %", "acc, %", "e", "s", "Δ, points", "p", "n", "seeds needed")
 
 
+@reading
 def equivalence(
     suite: Ran,
     along: Annotated[
@@ -38,8 +40,7 @@ def equivalence(
     margin: Annotated[
         float, typer.Option(min=0.001, max=100, help="Points of accuracy that do not matter.")
     ] = 0.5,
-    form: RichOrJson = "rich",
-    as_json: AsJson = False,
+    form: TableForm = "rich",
     allow_stale: AllowStale = False,
 ) -> None:
     """Say which rows are as good as each other, within a margin.
@@ -59,8 +60,9 @@ def equivalence(
     for note in notes:
         print_text(err, f"note: {note}")
     found = compare_to(board, to, margin / 100) if to else compare_along(board, along, margin / 100)
-    if as_json or form == "json":
-        write_json(_fields(found), indent=None)
+    if form != "rich":
+        fields = _fields(found)
+        write_form(form, fields, fields["rows"])
         return
     out.print(_table(found))
     for order in found.orders:
