@@ -75,14 +75,14 @@ def _packed_contents(_: Box, rng: Random, path: Path, entries: Entries) -> None:
         data = mutate.structure(rng, json.loads(content))
         content = json.dumps(data).encode()
         if name.endswith("record.json"):
-            content = _resealed(data) or content
+            content = resealed(data) or content
     else:
         content = mutate.raw(rng, content)
     entries[place] = name, content
     build(path, [*entries])
 
 
-def _resealed(data: Any) -> bytes:
+def resealed(data: Any) -> bytes:
     """A record with a seal that is right, or nothing where there is no record."""
     try:
         record = Record.model_validate_json(json.dumps(data))

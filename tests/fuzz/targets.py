@@ -15,6 +15,7 @@ from fuzz.journals import journals
 from fuzz.kept_files import copies, indexes
 from fuzz.leases import leases
 from fuzz.plugins import plugins
+from fuzz.publishing import handed_in, sites
 from fuzz.records import names, plans, records, weights
 from fuzz.suites import ledgers, presets, suites
 
@@ -39,6 +40,8 @@ TARGETS: dict[str, tuple[Target, int]] = {  # and how many inputs `make fuzz` ma
     "indexes": (indexes, 1_000),
     "copies": (copies, 1_000),
     "bundles": (bundles, 2_000),
+    "handed_in": (handed_in, 1_000),
+    "sites": (sites, 1_000),
     "npz": (npz, 2_000),
     "parquet": (parquet, 2_000),
 }

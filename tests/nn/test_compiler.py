@@ -136,7 +136,7 @@ def test_a_bound_or_a_number_that_is_nan_stays_nan() -> None:
     """
     Of two vectors and of numbers written down, larger or smaller, of any type.
 
-    Before torch 2.12 one lower bound that is written down as NaN is none when nothing is compiled.
+    In torch 2.11 one bound alone that is written down as NaN is none when nothing is compiled.
     """
     nan, inf = float("nan"), float("inf")
 
