@@ -273,7 +273,7 @@ def test_a_broken_file_breaks_only_itself(shared: Path, text: str, problem: str)
     """Whatever a file does when imported, it is listed with the reason and all others work."""
     (shared / "odd.py").write_text(text)
     (shared / "mine.py").write_text(GOOD)
-    listed = {name: (line, broken) for name, line, broken in catalogue.list_entries("estimators")}
+    listed = {name: (line, broken) for name, line, broken in catalogue.list_entries("estimator")}
 
     assert refused(ESTIMATORS, "odd") == f"{shared}/odd.py: {problem}"
     assert listed["odd"] == (f"broken: {shared}/odd.py: {problem}", True)
