@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from bench.base.collector import held_back
 from bench.base.console import print_text
 from bench.base.files import real_path
 from bench.cli import completion
@@ -17,6 +18,7 @@ from bench.leaderboard.tables.formats import TableFormat
 
 
 @reading
+@held_back()
 def compare(
     words: Annotated[
         list[str] | None,

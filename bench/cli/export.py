@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from bench.base.collector import held_back
 from bench.base.console import print_text
 from bench.base.text import count
 from bench.cli.options import Results, SuitesOrCells
@@ -17,6 +18,7 @@ TOLD = (
 )
 
 
+@held_back()
 def export(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The archive, a .tar.gz file; or the table.")

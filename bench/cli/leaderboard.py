@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.base.collector import held_back
 from bench.base.console import print_text
 from bench.base.files import real_path
 from bench.cli.asked_form import reading
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 
 @reading
+@held_back()
 def leaderboard(
     suite: Ran,
     overrides: RanWith = None,

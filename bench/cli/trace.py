@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bench.base.collector import held_back
 from bench.cli import completion
 from bench.cli.asked_form import TextForm, reading, write_form
 from bench.cli.completion import offering
@@ -14,6 +15,7 @@ from bench.cli.streams import out
 
 
 @reading
+@held_back()
 def trace(
     target: Annotated[
         str,

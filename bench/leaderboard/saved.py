@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from bench.base.collector import held_back
 from bench.base.files import is_file, real_path
 from bench.base.text import suggest
 from bench.errors import SuiteError, UsageError
@@ -37,8 +36,7 @@ def board(
     plan = store.find_plan(root, suite)
     found, notes = cell_state.read_saved_states(root, plan)
     records = found.records(stale=stale)
-    with held_back():
-        ranked = rank(plan, records, definition, found.stale, notes, correction)
+    ranked = rank(plan, records, definition, found.stale, notes, correction)
     return plan, ranked, notes
 
 
