@@ -39,7 +39,7 @@ from bench.leaderboard.stats.friedman import AverageRanks, average_ranks
 from bench.leaderboard.stats.pairwise import (
     ALPHA,
     RankInterval,
-    apart,
+    apart_each,
     dunnett_each,
     rank_intervals,
 )
@@ -76,7 +76,7 @@ def rank(
         definition=definition or plan.equilibrium,
         chosen=choices(plan, known),
     )
-    tested = _tested(plan, [*_sections(measured, correction)])
+    tested = _tested(plan, _judged(plan, [*_sections(measured)], correction))
     sections = [_marked(section, known, stale) for section in tested]
     ids = _asked(measured)
     board = Board(
@@ -144,7 +144,7 @@ def _across(plan: Plan, sections: list[Section]) -> AverageRanks | None:
     return average_ranks(several, plan.suite)
 
 
-def _sections(measured: Measurements, correction: Correction) -> Iterator[Section]:
+def _sections(measured: Measurements) -> Iterator[Section]:
     """What is run, by backbone, W/A and recipe; then what only papers have."""
     plan = measured.plan
     grouped: dict[tuple[str, str, str], list[Row]] = {}
@@ -152,7 +152,7 @@ def _sections(measured: Measurements, correction: Correction) -> Iterator[Sectio
         alike = shared(row.as_usual().cells[0])
         grouped.setdefault((row.backbone, row.wa, alike), []).append(row)
     for rows in grouped.values():
-        yield from _sections_of(measured, rows, correction)
+        yield from _sections_of(measured, rows)
     run = {group[:2] for group in grouped}
     for backbone, wa in dict.fromkeys(place(absent) for absent in plan.absent):
         if (backbone, wa) not in run:
@@ -160,42 +160,53 @@ def _sections(measured: Measurements, correction: Correction) -> Iterator[Sectio
             yield Section(backbone, wa, recipe="", classes=0, tuned=False, rows=[*absent])
 
 
-def _sections_of(
-    measured: Measurements, rows: list[Row], correction: Correction
-) -> Iterator[Section]:
+def _sections_of(measured: Measurements, rows: list[Row]) -> Iterator[Section]:
     """The tables of one backbone at one W/A: as the suite says, and as tuning chose."""
     backbone, wa, classes = rows[0].backbone, rows[0].wa, rows[0].classes
     recipe = recipe_text([row.as_usual() for row in rows])
-    untuned = _judged(measured, [untuned_row(measured, row) for row in rows], correction)
+    untuned = _ordered(measured, [untuned_row(measured, row) for row in rows])
     absent = published_rows(measured.plan.absent, backbone, wa)
     yield Section(backbone, wa, recipe, classes, tuned=False, rows=[*untuned, *absent])
     chosen = [made for row in rows if (made := tuned_row(measured, row))]
     if chosen:
         recipe += "; but for what is chosen"
-        judged = _judged(measured, chosen, correction)
-        yield Section(backbone, wa, recipe, classes, tuned=True, rows=[*judged])
+        ordered = _ordered(measured, chosen)
+        yield Section(backbone, wa, recipe, classes, tuned=True, rows=[*ordered])
 
 
-def _judged(
-    measured: Measurements, rows: list[MeasuredRow], correction: Correction
-) -> list[MeasuredRow]:
-    """The rows of a section, in order, with what can be said of their differences."""
+def _ordered(measured: Measurements, rows: list[MeasuredRow]) -> list[MeasuredRow]:
+    """The rows of a section: those that have a rank first, best first."""
     known = measured.records
     differing = confounds.differing([[known[i] for i in x.cells if i in known] for x in rows])
     rows = [replace(x, confounds=[*x.confounds, *c]) for x, c in zip(rows, differing, strict=True)]
-    rows = sorted(rows, key=_order)
-    ranked = [x for x in rows if x.scores.last and x.wa != REAL and not x.network.unlike]
-    complete = [x for x in ranked if not x.seeds.lost]
-    samples = [[*x.scores.by_seed.values()] for x in complete]
-    better = apart(samples, correction, ALPHA / measured.plan.looks)
-    intervals: list[RankInterval | None] = [*rank_intervals(len(complete), better)]
-    intervals += [None] * (len(ranked) - len(complete))
-    judged = [
+    return sorted(rows, key=lambda x: (not _has_rank(x), *_order(x)))
+
+
+def _has_rank(row: MeasuredRow) -> bool:
+    return bool(row.scores.last) and row.wa != REAL and not row.network.unlike
+
+
+def _judged(plan: Plan, sections: list[Section], correction: Correction) -> list[Section]:
+    """The sections, with what can be said of their rows' differences."""
+    ranked = [[x for x in section.measured if _has_rank(x)] for section in sections]
+    samples = [[[*x.scores.by_seed.values()] for x in rows if not x.seeds.lost] for rows in ranked]
+    better = apart_each(plan.suite, samples, correction, ALPHA / plan.looks)
+    return [
+        replace(section, rows=[*_placed(rows, len(own), pairs), *section.rows[len(rows) :]])
+        for section, rows, own, pairs in zip(sections, ranked, samples, better, strict=True)
+    ]
+
+
+def _placed(
+    ranked: list[MeasuredRow], complete: int, better: set[tuple[int, int]]
+) -> list[MeasuredRow]:
+    """Rows with their ranks, and intervals of those that lost no seed, which come first."""
+    intervals: list[RankInterval | None] = [*rank_intervals(complete, better)]
+    intervals += [None] * (len(ranked) - complete)
+    return [
         replace(x, comparison=replace(x.comparison, rank=rank, interval=interval))
         for rank, (x, interval) in enumerate(zip(ranked, intervals, strict=True), start=1)
     ]
-    places = {id(x) for x in ranked}
-    return judged + [x for x in rows if id(x) not in places]
 
 
 def _order(row: MeasuredRow) -> tuple[bool, bool, float, str]:

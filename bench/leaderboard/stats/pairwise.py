@@ -12,21 +12,22 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import combinations
 from statistics import fmean
-from typing import TypeAlias, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
-from scipy.special import stdtr
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from bench.leaderboard.stats.corrections import adjusted
 from bench.leaderboard.stats.exact import variance
 from bench.leaderboard.stats.kept import computed
 from bench.spec.choices import Correction
 
+if TYPE_CHECKING:  # a board whose tests are kept needs neither numpy nor scipy
+    import numpy as np
+    from numpy.typing import NDArray
+
 ALPHA = 0.05
 Samples: TypeAlias = Sequence[Sequence[float]]
-Numbers = TypeVar("Numbers", float, NDArray[np.float64])
+Numbers = TypeVar("Numbers", float, "NDArray[np.float64]")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ def welch(samples: Samples) -> list[float]:
     The pairs are in the order of `itertools.combinations`. 1 where nothing can be said: a sample
     of one value, or two that have no spread at all.
     """
+    import numpy as np
+    from scipy.special import stdtr
+
     n = np.array([len(sample) for sample in samples], dtype=float)
     means = np.array([fmean(sample) for sample in samples])
     parts = np.array([variance(s) / len(s) if len(s) > 1 else math.nan for s in samples])
@@ -67,14 +71,25 @@ def apart(
     samples: Samples, correction: Correction = "holm", alpha: float = ALPHA
 ) -> set[tuple[int, int]]:
     """Pairs (better, worse) of samples, by index, whose means differ surely."""
-    p = np.array(adjusted(welch(samples), correction))
+    return _apart(samples, welch(samples), correction, alpha)
+
+
+def apart_each(
+    board: str, sections: Sequence[Samples], correction: Correction = "holm", alpha: float = ALPHA
+) -> list[set[tuple[int, int]]]:
+    """The same of each section of a board; p values computed before are not computed again."""
+    found = computed(f"welch {board}", [(samples, partial(welch, samples)) for samples in sections])
+    return [
+        _apart(samples, p, correction, alpha) for samples, p in zip(sections, found, strict=True)
+    ]
+
+
+def _apart(
+    samples: Samples, p: Sequence[float], correction: Correction, alpha: float
+) -> set[tuple[int, int]]:
     means = [fmean(sample) for sample in samples]
-    i, j = np.triu_indices(len(samples), 1)
-    found = np.flatnonzero(p < alpha)
-    return {
-        (a, b) if means[a] > means[b] else (b, a)
-        for a, b in zip(i[found].tolist(), j[found].tolist(), strict=True)
-    }
+    pairs = zip(combinations(range(len(samples)), 2), adjusted(p, correction), strict=True)
+    return {(a, b) if means[a] > means[b] else (b, a) for (a, b), value in pairs if value < alpha}
 
 
 def rank_intervals(n: int, better: set[tuple[int, int]]) -> list[RankInterval]:
