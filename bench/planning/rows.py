@@ -52,6 +52,7 @@ def build_rows(resolved: ResolvedSuite, folder: Path, *, unseen: bool = False) -
 def _build_rows(resolved: ResolvedSuite, builder: "_RowBuilder") -> tuple[list[Row], list[LeftOut]]:
     """Build them with one builder; raises as `build_rows`."""
     rows: list[Row] = []
+    places: dict[str, int] = {}  # of the first of each row's cells, at one seed
     left_out: list[LeftOut] = []
     combinations = combine(resolved.suite, resolved.axes)
     for count, (combination, seeds, reason) in enumerate(combinations, start=1):
@@ -60,12 +61,13 @@ def _build_rows(resolved: ResolvedSuite, builder: "_RowBuilder") -> tuple[list[R
             raise SuiteError(message)
         if not reason:
             row = builder.build(combination, seeds)
-            twin = next((r for r in rows if r.cells[0].sibling(row.cells[0])), None)
+            place = places.setdefault(row.cells[0].at_seed(0).id, len(rows))
+            twin = rows[place] if place < len(rows) else None
             if twin is None or _trial_values(twin) != _trial_values(row):
                 rows.append(row)
                 continue
             if twin.label == row.label and twin.cells != row.cells:  # further seeds of one row
-                rows[rows.index(twin)] = _with_seeds(twin, row)
+                rows[place] = _with_seeds(twin, row)
                 continue
             reason = f"the same cells as {twin.label} x {twin.schedule}; they run once"
         left_out.append(LeftOut(combination=str(combination), reason=reason))

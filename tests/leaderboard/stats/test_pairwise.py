@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 
+from bench.leaderboard.stats.intervals import QUANTILES, quantile
 from bench.leaderboard.stats.pairwise import (
     RankInterval,
     adjusted,
@@ -29,6 +30,13 @@ accuracies = st.lists(st.integers(0, 100).map(lambda x: x / 100), min_size=2, ma
 
 def samples(rng: np.random.Generator, rows: int, seeds: int) -> list[list[float]]:
     return [list(map(float, row)) for row in rng.normal(0.9, 0.01, (rows, seeds))]
+
+
+def test_quantiles_are_scipys() -> None:
+    """Those that are written down, and the next."""
+    theirs = special.stdtrit(range(1, len(QUANTILES) + 2), 0.975)
+    ours = [quantile(n) for n in range(1, len(QUANTILES) + 2)]
+    assert ours == pytest.approx(theirs, rel=1e-14)
 
 
 @given(accuracies, accuracies)
