@@ -221,12 +221,7 @@ def _core_digests(home: Path, files: tuple[tuple[str, bytes], ...]) -> dict[str,
 
 
 def numerics() -> dict[str, str]:
-    """
-    What a cell says that the numeric core is.
-
-    Where the code is the declared one, that is `carried`; each file that is not declared, or is
-    gone, stands beside it.
-    """
+    """What a cell says that the core is: `carried`, and each file that is not declared, or gone."""
     declared: dict[str, dict[str, str]] = json.loads(DECLARED.read_bytes())
     code, now = declared["code"], core_code()
     known, there = set(code.values()), set(now.values())
