@@ -35,7 +35,7 @@ from bench.base.python_files import (
     shipped,
 )
 from bench.base.text import suggest
-from bench.errors import PluginError
+from bench.errors import PluginError, UsageError
 from bench.spec.plugin import Plugin
 
 if TYPE_CHECKING:  # listing names must not import torch
@@ -353,6 +353,27 @@ def add_folders(folders: Iterable[Path]) -> None:
     for folder in folders:
         for registry in REGISTRIES:
             registry.add_folder(folder)
+
+
+def find_in_file(file: Path) -> str:
+    """
+    The name of the plugin that a file holds; plugins of its kind beside it are there from now on.
+
+    Raises:
+        UsageError: there is no such file.
+        PluginError: another plugin has that name.
+    """
+    if not file.is_file():
+        message = f"no file `{file}`"
+        raise UsageError(message)
+    registry = next(each for each in REGISTRIES if each.base == _kind(file))
+    registry.add_folder(file.parent)
+    found = registry.file(file.stem)
+    if found is None or real_path(found) != real_path(file):
+        place = registry.origins()[file.stem].place
+        message = f"{file}: its name is taken by {place}; rename it"
+        raise PluginError(message)
+    return file.stem
 
 
 def plugins_state() -> tuple[str, ...] | None:

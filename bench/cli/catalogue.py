@@ -148,18 +148,9 @@ def describe_network(name: str, words: list[str]) -> str:
         PluginError: no such backbone, or a broken one.
     """
     from bench.nn import macs
-    from bench.nn.backbone import Native
+    from bench.properties.backbone_claims import build_backbone
 
-    model = BACKBONES.load(name)
-    fields = set(Native._fields) - model.model_fields.keys()
-    own = {key: value for key, _, value in (word.partition("=") for word in words) if key in fields}
-    wrong = [key for key, value in own.items() if not re.fullmatch(r"[1-9]\d{0,5}", value)]
-    if wrong:
-        message = f"{wrong[0]}={own[wrong[0]]}: expected a whole number above 0"
-        raise UsageError(message)
-    rest = [word for word in words if word.partition("=")[0] not in fields]
-    backbone = parameters.build(model, name, rest)
-    task = backbone.native._replace(**{key: int(value) for key, value in own.items()})
+    backbone, task = build_backbone(name, words)
     try:
         return macs.describe_cost(backbone, task)
     except Exception as error:  # whatever a stranger's network does

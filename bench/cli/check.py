@@ -1,4 +1,4 @@
-"""The command that checks estimators and data sets against what they say: parse, call, print."""
+"""The command that checks plugins against what they say: parse, call, print."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from bench.cli.completion import offering
 from bench.cli.options import Data, Results, prepare_torch, refuse_if
 from bench.cli.streams import out
 from bench.properties.criterion import Criterion
-from bench.spec.choices import READINGS, Baseline, FormName, PropertyDefinition
+from bench.spec.choices import READINGS, Baseline, FormName, Kind, PropertyDefinition
 
 
 @reading
@@ -21,9 +21,9 @@ def check(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]... [KEY=VALUE]...",
+            metavar="[NAME|FILE]... [KEY=VALUE]...",
             help="Of one NAME also its parameters.",
-            autocompletion=offering(completion.estimators, completion.data),
+            autocompletion=offering(completion.estimators, completion.backbones, completion.data),
         ),
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every installed estimator.")] = False,
@@ -58,20 +58,23 @@ def check(
     """Is the estimator what its formula says? Is it rational, is it flexible, and if not, where?
 
     A method trains two small blocks, and what it promises is looked for there. Of a data set all
-    images are read: shapes, labels, splits that share none, the same from the same seed.
-    As in `bench check reste`, `bench check rbnn t_min=1.4143`, or `bench check --all --study`.
+    images are read: shapes, labels, splits that share none, the same from the same seed. Of a
+    backbone: that it can be built, gives logits, has layers that may be binary, learns, and judges
+    each image by itself; `image`, `classes` and `channels` are of its images.
+    As in `bench check reste`, `bench check rbnn t_min=1.4143`, `bench check resnet20 width=32`,
+    `bench check mine.py`, or `bench check --all --study`.
     """
-    from bench.properties import check_text, data_claims, latents
+    from bench.properties import check_text, checked_kind, latents
 
     unnamed = not words and not all_
     refuse_if(unnamed, "name an estimator, or give --all; `bench list estimators` names them")
     prepare_torch()
-    if data_claims.are_data(words or []):
-        from bench.data.source import data_folder
-
-        others = study or bool(definition or baseline or function or cell)
-        refuse_if(others, "a data set has no f; its check has no such options")
-        _tell(data_claims.render_reports(words or [], data or data_folder()), form)
+    names = checked_kind.name_files(words or [])
+    kind = checked_kind.find_kind(names)
+    if kind != "estimator":
+        others = study or all_ or bool(definition or baseline or function or cell)
+        refuse_if(others, f"a {kind.replace('data', 'data set')} has no f, and no such options")
+        _tell(_reports(kind, names, data), form)
         return
     refuse_if(
         study and bool(definition or baseline or function), "--study asks every reading of them"
@@ -81,18 +84,29 @@ def check(
     )
     measured = latents.sample_latents(cell, results, data) if cell else None
     if study and form != "rich":
-        write_form(form, [*iterate_silently(check_text.list_study(words or [], measured))])
+        write_form(form, [*iterate_silently(check_text.list_study(names, measured))])
         return
     if study:
-        for part in iterate_silently(check_text.render_study(words or [], measured)):
+        for part in iterate_silently(check_text.render_study(names, measured)):
             out.print(part, markup=False, highlight=False)
         return
-    lines = check_text.render_reports(words or [], quick=quick)
+    lines = check_text.render_reports(names, quick=quick)
     if definition or baseline or function or cell:
         chosen = definition or ("trained" if cell else "p")
         criterion = Criterion(chosen, baseline or "identity", function or "pure")
-        lines = check_text.render_verdicts(words or [], criterion, measured)
+        lines = check_text.render_verdicts(names, criterion, measured)
     _tell(lines, form)
+
+
+def _reports(kind: Kind, names: list[str], data: Path | None) -> Iterator[tuple[str, bool]]:
+    """The reports on plugins that have no f."""
+    from bench.properties import backbone_claims, data_claims
+
+    if kind == "backbone":
+        return backbone_claims.render_reports(names)
+    from bench.data.source import data_folder
+
+    return data_claims.render_reports(names, data or data_folder())
 
 
 def _tell(reports: Iterator[tuple[str, bool]], form: AskedForm) -> None:

@@ -91,10 +91,9 @@ def results_repository(
 
 def _tell(path: Path, name: str, into: Path, home: str = "estimators") -> None:
     """Say what was written, and what comes next."""
-    look = f"show backbone {name}" if home == "backbones" else f"check {name}"
     if into == Path(home):  # where plugins are found without being named
-        check, suite = f"bench {look}", "a suite"
+        check, suite = f"bench check {name}", "a suite"
     else:
-        check = f"bench --plugins {into} {look}"
+        check = f"bench --plugins {into} check {name}"
         suite = f"a suite that says `plugins: [{into}]`"
     print_text(out, f"wrote {path}\nnext: edit it, `{check}`, and name it in {suite}")

@@ -2,8 +2,8 @@
 Rational and flexible: verdicts on a grid, other readings, checks of a plugin; `proof/` for every
 real z.
 
-Doors: certificates, check, check_text, claim, criterion, curve, data_claims, estimating_error,
-latents, verdicts.
+Doors: backbone_claims, certificates, check, check_text, checked_kind, claim, criterion, curve,
+data_claims, estimating_error, latents, verdicts.
 
 Tests of estimators, a stranger's too, import conformance; the harness never does.
 

@@ -17,26 +17,10 @@ from bench.data.dataset import Dataset, Name
 from bench.data.source import DataSource, load, named
 from bench.errors import UsageError
 from bench.properties.claim import Check, Claim, check_claim
-from bench.registry import DATA, ESTIMATORS
 from bench.spec.parameters import build
 
 SPLITS: tuple[Name, ...] = ("train", "test")
 BATCH = 256
-
-
-def are_data(words: list[str]) -> bool:
-    """
-    Are these words of `bench check` about data sets, and not about estimators?
-
-    Raises:
-        UsageError: they are about both.
-    """
-    names = [word for word in words if "=" not in word]
-    found = [name for name in names if name in DATA.origins() and name not in ESTIMATORS.origins()]
-    if found and len(found) < len(names):
-        message = f"`{found[0]}` is a data set; check estimators and data sets one after the other"
-        raise UsageError(message)
-    return bool(found)
 
 
 def render_reports(words: list[str], folder: Path) -> Iterator[tuple[str, bool]]:

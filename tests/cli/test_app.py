@@ -69,7 +69,7 @@ def test_links_that_go_round_end_in_a_line(
         (("run", "quickstart", "--device", "gpu"), 2, "expected auto, cpu, cuda, cuda:N or mps"),
         (("run", "quickstart", "--device", "cuda:99"), 5, "GPU 99 asked for"),
         (("plan", "cifar10-partial", "--data", "/nowhere"), 5, "data prepare cifar10"),
-        (("check", "rest"), 2, "no `rest` in estimators; did you mean `reste`?"),
+        (("check", "rest"), 2, "no estimator, backbone or data set `rest`; did you mean `reste`?"),
         (("check",), 2, "name an estimator, or give --all"),
         (("check", "reste", "o_ned=10"), 2, "reste: o_ned: unknown key; did you mean `o_end`?"),
         (("check", "reste", "m=0", "--study"), 2, "reste: m: must be greater than 0, got 0"),
