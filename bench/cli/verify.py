@@ -41,6 +41,7 @@ def verify(
     archive, or a results folder: `bench verify theirs.tar.gz --sample 3`. Nothing in it is run.
     What could not be checked is said. Exit code 3: something differs from what was recorded.
     """
+    from bench.planning.plan_check import check_plan
     from bench.results.submission import opened
     from bench.train.verify import Checked, Measuring, summarize, verify_cells
 
@@ -50,7 +51,7 @@ def verify(
         opened(names or [], results) as source,
         out.status("verifying") if out.is_terminal else nullcontext() as status,
     ):
-        how = Measuring(sample, drawn_by, strict, source.foreign)
+        how = Measuring(sample, drawn_by, strict, check_plan if source.foreign else None)
         found = verify_cells(source.root, source.names, data, accuracy=accuracy, measuring=how)
         for number, total, cell in found:
             checked.append(cell)

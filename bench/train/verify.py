@@ -7,7 +7,7 @@ weights and of checkpoints, and the accuracy, from data. What cannot be checked 
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -17,11 +17,12 @@ import torch
 from bench.base.text import count
 from bench.data.dataset import Dataset
 from bench.errors import BenchError, DataError, UsageError
-from bench.results import cell_folders, source_digest, store, submission, weight_files
+from bench.results import cell_folders, source_digest, store, weight_files
 from bench.results.cell_folders import CellFolder
 from bench.results.record import Record
 from bench.train import checkpoint, evaluation
 
+PlanCheck: TypeAlias = Callable[[Path, str], tuple[str, list[str]]]
 IMAGES, SHARE = 2, 0.01  # test images that may turn on another device, or a part of them
 State: TypeAlias = Literal["ok", "partly", "not", "DIFFERS"]
 WORDS: dict[State, str] = {
@@ -63,13 +64,14 @@ class Measuring:
     Args:
         sample: of so many cells alone, drawn by `seed`; None: of all.
         strict: what should be measured and cannot be is wrong.
-        foreign: it is what somebody sent, whose plans are checked, too.
+        check_plan: of what somebody sent: says of a suite there what is wrong in its plan, and what
+            nobody can tell; None: it is the user's own.
     """
 
     sample: int | None = None
     seed: int = 0
     strict: bool = False
-    foreign: bool = False
+    check_plan: PlanCheck | None = None
 
     def drawn(self, folders: list[CellFolder]) -> set[str]:
         """The slugs of the cells of which it is measured."""
@@ -222,13 +224,14 @@ def verify_cells(
         UsageError: a name stands for nothing, or `root` is no results folder.
     """
     chosen, plans = cell_folders.select_folders(root, names)
-    suites = cell_folders.list_suites(root) if measuring.foreign else []
-    if not measuring.foreign:
+    check_plan = measuring.check_plan
+    suites = cell_folders.list_suites(root) if check_plan else []
+    if not check_plan:
         cell_folders.add_plugins(root, [*plans, *cell_folders.read_plans(root)])
     total = len(suites) + len(chosen)
     for number, suite in enumerate(suites, start=1):
-        wrong = submission.check_plan(root, suite)
-        yield number, total, Checked(f"suites/{suite}", ["plan"], [wrong] if wrong else [])
+        wrong, unknown = check_plan(root, suite) if check_plan else ("", [])
+        yield number, total, Checked(f"suites/{suite}", ["plan"], [wrong] * bool(wrong), unknown)
     verifier = Verifier(root, data, accuracy=accuracy, strict=measuring.strict)
     drawn = measuring.drawn(chosen)
     for number, folder in enumerate(chosen, start=len(suites) + 1):

@@ -13,7 +13,7 @@ from bench.cli import streams
 from bench.errors import UsageError
 from bench.results import archive, cell_folders, publication, store, submission, weight_files
 from bench.results.record import Record
-from bench.spec.plan import Plan
+from bench.spec.plan import Plan, Properties
 from bench.spec.published import read_ledger
 from bench.train.verify import Measuring
 
@@ -117,6 +117,25 @@ def relabelled(root: Path) -> str:
     return "suites/tiny: its row `ede` is of ste"
 
 
+def said(root: Path, **fields: object) -> None:
+    """Say something else of the estimator of the plan's first row, which is STE."""
+    plan = store.find_plan(root, "tiny")
+    first, *others = plan.rows
+    roles = {role: info.model_copy(update=fields) for role, info in first.roles.items()}
+    rows = [first.model_copy(update={"roles": roles}), *others]
+    store.save_plan(root, plan.model_copy(update={"rows": rows}))
+
+
+def reformulated(root: Path) -> str:
+    said(root, formula="f(z) = 2z")
+    return r"suites/tiny: its row `ste` says formula `f\(z\) = 2z`, ste's is `f\(z\) = z`"
+
+
+def judged_better(root: Path) -> str:
+    said(root, printed=Properties(rational="yes", flexible="yes"))
+    return "says rational yes, flexible yes of f as printed; ste is rational yes, flexible not"
+
+
 def misquoted(root: Path) -> str:
     plan = store.find_plan(root, "tiny")
     claim = read_ledger("table3", Path())[0].model_copy(update={"acc": 12.34})
@@ -135,7 +154,7 @@ def change(root: Path, **fields: object) -> None:
 @pytest.mark.parametrize(
     "lie",
     [edited, resealed, elsewhere, of_another_time, swapped, swapped_and_resealed, naming_code,
-     misquoted, relabelled],
+     misquoted, relabelled, reformulated, judged_better],
 )  # fmt: skip
 def test_a_lie_is_told_in_a_line(
     root: Path, ask: Ask, tmp_path: Path, lie: Callable[[Path], str]
