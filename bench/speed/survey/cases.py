@@ -28,6 +28,8 @@ from bench.train.model import Model
 Group: TypeAlias = Literal["estimator", "step", "epoch", "together", "method"]
 Run: TypeAlias = Callable[[], float]  # does the work, and returns its seconds
 LIMIT = "limit"
+COMPILED = ("compiled", "rounded")
+ROUNDED = COMPILED[1]  # compiled, with `binarization: {gradients: bfloat16}`
 ESTIMATOR = "reste"  # of all that trains
 SHARE = {"resnet20": 1, "resnet18": 8, "vgg_small": 8}  # a CPU gets one part of a batch
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -102,8 +104,10 @@ def estimator_case(at: Setting, name: str, dtype: str) -> Case:
 def step_case(at: Setting, backbone: str, wa: str) -> Case:
     """A step of training, on images that need no augmentation."""
     batch = at.images(backbone)
+    rounds = at.compiled and wa == "1/1" and networks.has_bfloat16_units(at.device)
     ways: dict[str, Callable[[], Run]] = {
-        way: lambda way=way: prepare_step(at, backbone, wa, way) for way in at.ways
+        way: lambda way=way: prepare_step(at, backbone, wa, way)
+        for way in (*at.ways, *[ROUNDED] * rounds)
     }
     limit = {LIMIT: lambda: _products(at, backbone)}
     held = partial(_held, at, backbone, wa)
@@ -141,7 +145,7 @@ def prepare_step(at: Setting, backbone: str, wa: str, way: str) -> Run:
         one()
         return lambda: statistics.median(one() for _ in range(at.steps))
     data = make_noise(at, (at.steps + 2) * batch, Transform((0.5,) * 3, (0.25,) * 3))
-    timed = partial(time_steps, steps=at.steps, compiled=way == "compiled")
+    timed = partial(time_steps, steps=at.steps, compiled=way in COMPILED)
     return lambda: timed(model, data, recipe).step_s
 
 
@@ -170,7 +174,7 @@ def _held(at: Setting, backbone: str, wa: str, way: str) -> int:
     def loss() -> Tensor:
         return recipe_loss(model.net(images), labels, recipe)
 
-    call = compile_step(loss, at.device) if way == "compiled" else loss
+    call = compile_step(loss, at.device) if way in COMPILED else loss
     return memory.count_bytes_kept(model.net.train(), call)
 
 
@@ -182,6 +186,7 @@ def _model(at: Setting, backbone: str, wa: str, way: str = "eager") -> Model:
         at.device,
         plain=way == "oracle",
         real_input=wa == "1/32",
+        rounded=way == ROUNDED,
     )
 
 

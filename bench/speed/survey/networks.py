@@ -20,6 +20,14 @@ CLASSES = 10
 HALFWAY = 0.5  # progress, at which no estimator is what it is in the beginning
 
 
+def has_bfloat16_units(device: torch.device) -> bool:
+    """Does the processor multiply bfloat16, or only convert it?"""
+    known: Any = torch.cpu
+    if device.type == "cpu":
+        return bool(known._is_amx_tile_supported() or known._is_avx512_bf16_supported())
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
 def choose_binarizer(name: str, clock: Clock, *, plain: bool) -> MakeBinarizer:
     """What makes the binarizers of an estimator: its own, or the oracle's."""
     if plain:
@@ -35,6 +43,7 @@ def build_network(
     *,
     plain: bool = False,
     real_input: bool = False,
+    rounded: bool = False,
     seed: int = 0,
 ) -> Model:
     """
@@ -44,6 +53,7 @@ def build_network(
         params: the backbone's.
         plain: as the oracle has it.
         real_input: W/A 1/32.
+        rounded: multiply signs by gradients in bfloat16.
     """
     seed_everything(seed)
     clock = Clock()
@@ -58,7 +68,8 @@ def build_network(
 
     layers = Layers(either, oracle.OPTIONS)
     if method:
-        options = Binarization.model_validate(method.fixes)
+        gradients = {"gradients": "bfloat16"} if rounded else {}
+        options = Binarization.model_validate(method.fixes | gradients)
         layers = Layers(either, options, method.conv, method.linear)
     net = BACKBONES.build(backbone, params).build(CLASSES, IMAGE[0], layers).to(device)
     clock.set(HALFWAY)
