@@ -1,6 +1,5 @@
 """Which rows of a board are equivalent: to themselves in another section, or to one of theirs."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -15,6 +14,7 @@ from bench.leaderboard.stats.equivalence import (
     tost,
 )
 from bench.leaderboard.undecided_pairs import comparable
+from bench.spec.label import label_values, without_value
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,11 @@ def compare_along(board: Board, key: str, margin: float) -> EquivalenceReport:
     key = key or _only_key(board)
     groups: dict[tuple[str, str, bool], list[tuple[str, Section]]] = {}
     for section in board.sections:
-        backbone, value = _without(section.backbone, key)
-        if value is not None:
-            place = backbone, section.wa, section.tuned
+        if (value := label_values(section.backbone).get(key)) is not None:
+            place = without_value(section.backbone, key), section.wa, section.tuned
             groups.setdefault(place, []).append((value, section))
     if not any(len(several) > 1 for several in groups.values()):
-        keys = sorted({key for section in board.sections for key in _keys(section.backbone)})
+        keys = sorted({key for section in board.sections for key in label_values(section.backbone)})
         raise UsageError(
             f"no two tables differ in `{key}`{suggest(key, keys)}"
             + (
@@ -151,26 +150,12 @@ def _tau(first: list[str], second: list[str]) -> float | None:
     return (2 * sum(kept) - len(kept)) / len(kept) if kept else None
 
 
-def _keys(label: str) -> list[str]:
-    """What a label says in its bracket: `gradients` of `resnet20(gradients=bfloat16)`."""
-    return re.findall(r"[(,](\w+)=", label)
-
-
-def _without(label: str, key: str) -> tuple[str, str | None]:
-    """Take `key=value` out of a label: the rest, and the value."""
-    found = re.search(rf"(?<=[(,]){re.escape(key)}=([^,()]*),?", label)
-    if not found:
-        return label, None
-    rest = label[: found.start()] + label[found.end() :]
-    return rest.replace(",)", ")").replace("()", ""), found[1]
-
-
 def _only_key(board: Board) -> str:
     keys = {
         key
         for section in board.sections
-        for key in _keys(section.backbone)
-        if len({_without(other.backbone, key)[1] for other in board.sections}) > 1
+        for key in label_values(section.backbone)
+        if len({label_values(other.backbone).get(key) for other in board.sections}) > 1
     }
     if len(keys) != 1:
         found = f"several: {', '.join(sorted(keys))}" if keys else "none"

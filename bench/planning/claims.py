@@ -7,9 +7,9 @@ from bench.base.plain_data import as_mapping
 from bench.base.yaml_document import Document
 from bench.errors import SuiteError
 from bench.planning.axes import Axes
-from bench.planning.own_settings import base_label
 from bench.registry import ESTIMATORS
 from bench.spec.composition import compose
+from bench.spec.label import base_label
 from bench.spec.plan import Absent, Row
 from bench.spec.published import Claim, read_ledger
 from bench.spec.suite import Suite

@@ -14,8 +14,8 @@ from bench.base.plain_data import KeyPath, as_list, as_mapping
 from bench.base.yaml_document import Document
 from bench.planning.axes import Axes, BackboneConfig, Roles
 from bench.planning.matrix import MANY
-from bench.planning.own_settings import base_label
 from bench.planning.resolved_suite import ResolvedSuite, resolve
+from bench.spec.label import base_label
 from bench.spec.suite import Suite
 from bench.spec.suite_file import read_question
 

@@ -17,6 +17,7 @@ from bench.base.validation import problems
 from bench.base.yaml_document import Document, Problem
 from bench.planning.axes import Axes, BackboneConfig
 from bench.spec.cell import Recipe
+from bench.spec.label import base_label
 from bench.spec.preset import unknown_preset, without_dependent
 
 KEYS = frozenset({"preset", "train", "structure"})
@@ -110,8 +111,3 @@ def _joined(recipe: Recipe, *over: dict[str, Any]) -> dict[str, Any]:
     for own in over:
         values = without_dependent(values, own) | own
     return values
-
-
-def base_label(label: str) -> str:
-    """Return a label as the suite writes it: `resnet20` of `resnet20(width=8)`."""
-    return label.partition("(")[0]

@@ -6,6 +6,7 @@ from typing import Any
 from bench.base.files import real_path
 from bench.base.plain_data import as_list, as_mapping
 from bench.base.yaml_document import Document
+from bench.spec.label import base_label
 from bench.spec.published import find_ledger
 from bench.spec.short_forms import NETWORKS
 from bench.spec.suite_file import SHIPPED
@@ -107,7 +108,7 @@ def _with_keys(data: dict[str, Any], path: list[str], labels: set[str]) -> dict[
         return data
     if rest:
         return data | {key: _with_keys(entries, rest, labels)}
-    return data | {key: {k: v for k, v in entries.items() if _plain(k) in labels}}
+    return data | {key: {k: v for k, v in entries.items() if base_label(str(k)) in labels}}
 
 
 def _with_rules(data: dict[str, Any], field: str, labels: set[str]) -> dict[str, Any]:
@@ -119,7 +120,7 @@ def _with_rules(data: dict[str, Any], field: str, labels: set[str]) -> dict[str,
     }
     if "exclude" in rules:
         rules["exclude"] = [_narrowed(rule, field, labels) for rule in rules["exclude"]]
-    if field == "estimator" and _plain(data.get("baseline")) not in labels:
+    if field == "estimator" and base_label(str(data.get("baseline"))) not in labels:
         data = _without(data, "baseline")
     return data | rules
 
@@ -129,7 +130,7 @@ def _speaks_of(rule: Any, field: str, labels: set[str]) -> bool:
     value: Any = (as_mapping(rule) or {}).get(field)
     if value in (None, "none"):
         return True
-    names = [_plain(name) for name in (as_list(value) or [value])]
+    names = [base_label(str(name)) for name in (as_list(value) or [value])]
     return any(name in labels or "*" in name for name in names)
 
 
@@ -138,9 +139,4 @@ def _narrowed(rule: Any, field: str, labels: set[str]) -> Any:
     names = as_list((as_mapping(rule) or {}).get(field))
     if not names:
         return rule
-    return rule | {field: [n for n in names if _plain(n) in labels or "*" in str(n)]}
-
-
-def _plain(label: Any) -> str:
-    """Return a label without the values of its matrix: `reste` of `reste(o_end=2)`."""
-    return str(label).partition("(")[0]
+    return rule | {field: [n for n in names if base_label(str(n)) in labels or "*" in str(n)]}

@@ -2,7 +2,8 @@
 `--filter "estimator=reste,ste & wa=1/1"`: which cells of a plan to run.
 
 Terms joined by `&` must all hold; a term's comma-separated words are alternatives, in which
-`*` and `?` stand for any text, and `0..4` for these numbers.
+`*` and `?` stand for any text, and `0..4` for these numbers. What labels have in brackets may be a
+key, too: `epochs=3` of `resnet20(epochs=3)`.
 """
 
 import re
@@ -12,6 +13,7 @@ from typing import TypeAlias
 from bench.base.text import suggest
 from bench.errors import EmptyMatch, UsageError
 from bench.spec.cell import Cell
+from bench.spec.label import label_values
 from bench.spec.plan import FULL_PRECISION, Plan, Row, with_ancestry
 
 KEYS = ("estimator", "backbone", "wa", "schedule", "seed")
@@ -31,11 +33,12 @@ def select(plan: Plan, text: str) -> list[Cell]:
         UsageError: a term is not `key=words`, or its key is unknown.
         EmptyMatch: no cell matches.
     """
-    terms = [_parse_term(term) for term in text.split("&")] if text.strip() else []
+    known = [*KEYS, *dict.fromkeys(key for row in plan.rows for key in _label_values(row))]
+    terms = [_parse_term(term, known) for term in text.split("&")] if text.strip() else []
     chosen = {
         cell.id
         for row, part, cell in plan.walk_cells()
-        if all(_holds(_values(row, cell)[key], words) for key, words in terms
+        if all(_holds(_values(row, cell).get(key, ""), words) for key, words in terms
                if key != "seed" or not part.startswith("held out"))
     }  # fmt: skip
     if not chosen:
@@ -44,14 +47,14 @@ def select(plan: Plan, text: str) -> list[Cell]:
     return [cell for cell in plan.possible if cell.id in needed]
 
 
-def _parse_term(term: str) -> Term:
+def _parse_term(term: str, known: list[str]) -> Term:
     """Take `key=word,word` apart; a comma inside of brackets belongs to its word."""
     key, equals, words = (word.strip() for word in term.partition("="))
     if not equals or not words:
         message = f"--filter `{term.strip()}`: expected `key=word,word`, terms joined by &"
         raise UsageError(message)
-    if key not in KEYS:
-        message = f"--filter: no key `{key}`{suggest(key, KEYS)}"
+    if key not in known:
+        message = f"--filter: no key `{key}`{suggest(key, known)}"
         raise UsageError(message)
     return key, [word.strip() for word in re.split(r",(?![^()]*\))", words)]
 
@@ -59,7 +62,11 @@ def _parse_term(term: str) -> Term:
 def _values(row: Row, cell: Cell) -> dict[str, str]:
     """Return what a cell has for each key."""
     values = (row.label, row.backbone, row.wa, row.schedule, str(cell.seed))
-    return dict(zip(KEYS, values, strict=True))
+    return _label_values(row) | dict(zip(KEYS, values, strict=True))
+
+
+def _label_values(row: Row) -> dict[str, str]:
+    return label_values(row.label) | label_values(row.backbone)
 
 
 def _holds(value: str, words: list[str]) -> bool:
@@ -85,7 +92,8 @@ def _in_range(value: str, word: str) -> bool:
 def _explain_empty_match(plan: Plan, terms: list[Term], text: str) -> str:
     """Name the term that no cell matches, and what there is."""
     for key, words in terms:
-        there = dict.fromkeys(_values(row, cell)[key] for row in plan.rows for cell in row.cells)
+        values = [_values(row, cell).get(key) for row in plan.rows for cell in row.cells]
+        there = dict.fromkeys(value for value in values if value is not None)
         if not any(_holds(value, words) for value in there):
             hint = suggest(words[0], there)
             return f"--filter `{text}` matches no cell: no {key} `{','.join(words)}`{hint}"

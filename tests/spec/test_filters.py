@@ -78,6 +78,7 @@ def test_no_filter_is_every_cell(text: str) -> None:
         ("schedule=exp&wa=1/32&seed=0", ["reste 1/32 0"]),
         ("estimator=ste,zzz & seed=0", ["ste 1/1 0"]),
         ("seed=0 & seed=0,10 & wa=32/32", ["none 32/32 0"]),
+        ("t=2 & seed=0", ["reste(m=0.1,t=2) 1/1 0"]),
     ],
 )
 def test_terms_join_and_words_choose(text: str, cells: list[str]) -> None:
@@ -102,7 +103,7 @@ def test_a_label_with_brackets_can_be_chosen() -> None:
         ("estimator=", "--filter `estimator=`: expected `key=word,word`, terms joined by &"),
         ("seed=0 &", "--filter ``: expected `key=word,word`, terms joined by &"),
         ("estimators=ste", "--filter: no key `estimators`; did you mean `estimator`?"),
-        ("zz=1", "--filter: no key `zz`; known: estimator, backbone, wa, schedule, seed"),
+        ("zz=1", "--filter: no key `zz`; known: estimator, backbone, wa, schedule, seed, m, t"),
     ],
 )
 def test_a_term_must_be_one(text: str, message: str) -> None:
@@ -116,6 +117,7 @@ def test_a_term_must_be_one(text: str, message: str) -> None:
         ("estimator=resto", "no estimator `resto`; did you mean `reste`?"),
         ("seed=0 & wa=1/16,2/2", "no wa `1/16,2/2`; did you mean `1/1`?"),
         ("backbone=zzz", "no backbone `zzz`; known: net"),
+        ("m=0.2", "no m `0.2`; did you mean `0.1`?"),
         ("estimator=ste & wa=1/32", "its terms never hold together"),
     ],
 )

@@ -14,6 +14,7 @@ from bench.report.figures.style import LineStyle, assign_styles, label
 from bench.results.equilibrium import indicators
 from bench.results.record import Record
 from bench.spec.choices import Definition
+from bench.spec.label import base_label
 from bench.spec.plan import FULL_PRECISION, Plan
 
 FULL = "none"  # the label of full precision
@@ -117,7 +118,7 @@ def arrange_panels(
     """Join a plan with its records, as the leaderboard does; what was not measured is left out."""
     known = {record.cell.id: record for record in records if record.measured}
     board = rank(plan, known.values(), definition)
-    styles = assign_styles(name for row in plan.rows for name in (row.label, base(row.label)))
+    styles = assign_styles(name for row in plan.rows for name in (row.label, base_label(row.label)))
     panels: list[Panel] = []
     for section in board.sections:
         schedules = {row.schedule for row in section.measured}
@@ -144,11 +145,6 @@ def no_f(runs: Iterable[Runs]) -> str:
     """The rows whose method has no f, in words; nothing if all have one."""
     names = [run.name for run in runs if not run.row.estimator.has_f]
     return f"No f, so no e: {', '.join(names)}" if names else ""
-
-
-def base(name: str) -> str:
-    """What a matrix made labels of: `reste` of `reste(o_end=3)`."""
-    return name.partition("(")[0]
 
 
 def _name(row: MeasuredRow, *, several: bool) -> str:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.report.figures.panels import Panel, Runs, SuitePanels, base
+from bench.report.figures.panels import Panel, Runs, SuitePanels
 from bench.report.figures.style import (
     Traits,
     footnote,
@@ -19,6 +19,7 @@ from bench.report.figures.style import (
     whole,
     within,
 )
+from bench.spec.label import base_label
 
 CAPTION = "Accuracy and rank against a value of the recipe in which tables differ"
 NEEDS = "no two tables of one net differ in one number of the recipe alone, as in train.epochs"
@@ -62,7 +63,7 @@ def recipe_axes(panels: list[Panel]) -> Iterator[RecipeAxis]:
     """Yield the groups of tables that differ in one number of the recipe, and in nothing else."""
     groups: dict[tuple[str, str, bool], list[Panel]] = {}
     for panel in panels:
-        groups.setdefault((base(panel.backbone), panel.wa, panel.tuned), []).append(panel)
+        groups.setdefault((base_label(panel.backbone), panel.wa, panel.tuned), []).append(panel)
     for several in groups.values():
         recipes = [dict(panel.runs[0].records[0].cell.recipe) for panel in several]
         networks = [panel.runs[0].records[0].cell.backbone for panel in several]
@@ -72,7 +73,7 @@ def recipe_axes(panels: list[Panel]) -> Iterator[RecipeAxis]:
         values = [recipe[differing[0]] for recipe in recipes]
         if all(isinstance(value, int | float) for value in values):
             of_value = {float(v): panel for v, panel in zip(values, several, strict=True)}
-            title = replace(several[0], backbone=base(several[0].backbone)).title
+            title = replace(several[0], backbone=base_label(several[0].backbone)).title
             yield RecipeAxis(title, differing[0], dict(sorted(of_value.items())))
 
 

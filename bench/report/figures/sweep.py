@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from bench.report.figures.accuracy import PUBLISHED
 from bench.report.figures.equilibrium import names
-from bench.report.figures.panels import Panel, Runs, SuitePanels, base
+from bench.report.figures.panels import Panel, Runs, SuitePanels
 from bench.report.figures.style import (
     LineStyle,
     footnote,
@@ -21,6 +21,7 @@ from bench.report.figures.style import (
     within,
 )
 from bench.spec.choices import Definition
+from bench.spec.label import base_label
 
 CAPTION = "e, s and accuracy against the parameter in which rows differ"
 NEEDS = "no estimator has three rows that differ in one number alone, as in o_end: [1, 2, 3]"
@@ -73,7 +74,7 @@ def sweeps(panel: Panel, styles: Mapping[str, LineStyle]) -> list[Sweep]:
     groups: dict[tuple[str, str], list[Runs]] = {}
     for run in panel.runs:
         if run.acc and not panel.tuned:
-            groups.setdefault((base(run.row.label), run.row.schedule), []).append(run)
+            groups.setdefault((base_label(run.row.label), run.row.schedule), []).append(run)
     found: list[Sweep] = []
     for (name, schedule), runs in groups.items():
         words = name if schedule == "default" else f"{name}, {schedule}"
