@@ -19,7 +19,7 @@ from bench.leaderboard.board import (
 )
 from bench.leaderboard.networks import network_facts
 from bench.leaderboard.replication import verdict
-from bench.leaderboard.resources import measured_resources
+from bench.leaderboard.resources import chain_cost, measured_resources
 from bench.leaderboard.stats.intervals import estimate, paired
 from bench.leaderboard.yardsticks import OWN, Yardsticks
 from bench.results.equilibrium import indicators
@@ -128,6 +128,8 @@ def _row(measured: Measurements, row: Row, cells: list[Cell], timed_by: list[Cel
     ended = [record for record in records if record.status == "ok"]
     lost = Counter(f"{r.status}: {r.reason}" for r in records if r.status != "ok")
     scores = _scores(records, measured.definition)
+    known = measured.records
+    costs = {cell.id: chain_cost(cell, known) for cell in cells if cell.id in known}
     return MeasuredRow(
         label=row.label,
         backbone=row.backbone,
@@ -139,8 +141,8 @@ def _row(measured: Measurements, row: Row, cells: list[Cell], timed_by: list[Cel
         seeds=SeedCounts(
             ended=len(scores.by_seed), lost=dict(lost), missing=len(cells) - len(records)
         ),
-        resources=measured_resources(ended, measured.records_of(timed_by), measured.records),
-        network=network_facts(cells, measured.records),
+        resources=measured_resources(ended, measured.records_of(timed_by), costs),
+        network=network_facts(cells, known, costs),
         cost=row.cost,
         confounds=[*row.differences, *_unread(records)],
         cells=[cell.id for cell in cells],

@@ -5,25 +5,28 @@ from collections.abc import Mapping, Sequence
 
 from bench.base.finite import mean
 from bench.leaderboard.board import NetworkFacts
-from bench.leaderboard.resources import chain_cost, chain_epochs
+from bench.leaderboard.resources import ChainCost, chain_epochs
 from bench.results.record import Extras, Levels, Record
 from bench.spec.cell import REAL_BITS, Cell, Role, bits_by_role
 
 CALLED: dict[Role, str] = {"W": "weights", "A": "inputs"}
 
 
-def network_facts(cells: Sequence[Cell], records: Mapping[str, Record]) -> NetworkFacts:
+def network_facts(
+    cells: Sequence[Cell], records: Mapping[str, Record], costs: Mapping[str, ChainCost]
+) -> NetworkFacts:
     """
     Sum up what the records of a row say of their networks.
 
     Args:
         cells: the row's.
-        records: by the cell's id, those of its stages and teacher among them.
+        records: by the cell's id.
+        costs: of the chain of each cell that has a record, by its id.
     """
     ended = [r for c in cells if (r := records.get(c.id)) and r.status == "ok" and r.levels]
     chained = any(cell.parents for cell in cells)
-    costs = [chain_cost(cell, records).wall_s for cell in cells if cell.id in records]
-    known = [cost for cost in costs if cost is not None]
+    times = [costs[cell.id].wall_s for cell in cells if cell.id in records]
+    known = [time for time in times if time is not None]
     unlike = next((why for record in ended if (why := _unlike(record))), "")
     levels = _most([record.levels for record in ended if record.levels])
     return NetworkFacts(
@@ -33,7 +36,7 @@ def network_facts(cells: Sequence[Cell], records: Mapping[str, Record]) -> Netwo
         levels=levels,
         extras=_extras([record.extras for record in ended if record.extras]),
         epochs=max(map(chain_epochs, cells)),
-        chain_s=mean(known) if known and len(known) == len(costs) else None,
+        chain_s=mean(known) if known and len(known) == len(times) else None,
         chained=chained,
     )
 

@@ -27,20 +27,20 @@ class Resources:
 
 
 def measured_resources(
-    ours: Iterable[Record], ste: Iterable[Record], known: Mapping[str, Record]
+    ours: Iterable[Record], ste: Iterable[Record], costs: Mapping[str, "ChainCost"]
 ) -> Resources:
     """
     What `ours` took; the ratio is over the seeds that both have, if they were measured alike.
 
     Args:
-        known: records by their cell's id, those of the cells that ours rest on among them.
+        costs: of the chain of each of ours, by the cell's id.
     """
     ended = [record for record in ours if record.status == "ok"]
     theirs = by_seed(ste)
     pairs = [(r, theirs[seed]) for seed, r in by_seed(ended).items() if seed in theirs]
     speeds = [r.images_per_s for r in ended if r.images_per_s]
-    costs = [chain_cost(record.cell, known) for record in ended]
-    joules = [cost.energy_j for cost in costs if cost.energy_j is not None]
+    spent = [costs[record.cell.id].energy_j for record in ended]
+    joules = [energy for energy in spent if energy is not None]
     reasons = [unlike(*pair) for pair in pairs]
     alike = [pair for pair, why in zip(pairs, reasons, strict=True) if not why]
     ratios = [x for pair in alike if (x := _ratio(*pair)) is not None]
@@ -99,7 +99,7 @@ def chain_epochs(cell: Cell) -> int:
 
 def wall_s(record: Record) -> float:
     """Of every process that worked on it."""
-    return sum(origin.wall_s for origin in confounds.made([record]))
+    return sum(origin.wall_s for origin in (*record.earlier, record.provenance))
 
 
 def _sum(parts: Iterable[float | None]) -> float | None:
@@ -110,6 +110,6 @@ def _sum(parts: Iterable[float | None]) -> float | None:
 
 def energy_j(record: Record) -> float | None:
     """Of every process that worked on it; None if one did not count."""
-    parts = [origin.energy_j for origin in confounds.made([record])]
+    parts = [origin.energy_j for origin in (*record.earlier, record.provenance)]
     known = [part for part in parts if part is not None]
     return min(sum(known), LARGEST) if len(known) == len(parts) else None

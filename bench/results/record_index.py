@@ -62,13 +62,13 @@ class RecordIndex:
             kept, _, text = known.partition("\t")
             if kept == state:
                 with suppress(ValidationError):
-                    return _read(text, cell, Path(self._cells, slug, "record.json"))
+                    return _read(text, cell, f"{self._cells}/{slug}/record.json")
         record = store.find_record(self.root, cell)
         if record and state and state == self._state(slug):
             text = _text(record)
             self._new[slug] = f"{state}\t{text}"
             if len(self._new) > WHOLE:
-                return _read(text, record.cell, Path(self._cells, slug, "record.json"))
+                return _read(text, cell, f"{self._cells}/{slug}/record.json")
         return record
 
     def keep(self) -> None:
@@ -137,7 +137,7 @@ def _text(record: Record) -> str:
     return _Told.model_construct(facts=facts, **told).model_dump_json()
 
 
-def _read(text: str, cell: Cell, path: Path) -> Record:
+def _read(text: str, cell: Cell, path: str) -> Record:
     """
     The record of a line.
 

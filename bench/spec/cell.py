@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
@@ -350,10 +350,16 @@ class Cell(Frozen):
     @property
     def name(self) -> str:
         """What is readable in the slug; cells of several recipes or sources have the same."""
-        names = dict.fromkeys(ref.name for ref in (self.weights, self.activations) if ref)
-        w, a = self.wa.split("/")
-        words = ["+".join(names) or "real", self.backbone.name, f"w{w}a{a}", f"s{self.seed}"]
-        return re.sub(r"[^\w.+-]", "_", "-".join(words))[:80]
+        names = tuple(ref.name for ref in (self.weights, self.activations) if ref)
+        return f"{_stem(names, self.backbone.name, self.wa)}-s{self.seed}"[:80]
+
+
+@lru_cache(maxsize=512)
+def _stem(estimators: tuple[str, ...], backbone: str, wa: WA) -> str:
+    """All of a cell's name but its seed."""
+    w, a = wa.split("/")
+    words = ["+".join(dict.fromkeys(estimators)) or "real", backbone, f"w{w}a{a}"]
+    return re.sub(r"[^\w.+-]", "_", "-".join(words))
 
 
 CORE = 1
