@@ -67,13 +67,15 @@ def run_steps(clone: Path, workflow: str) -> tuple[int, str]:
     ours = {"PATH": f"{home / 'bin'}:{os.environ['PATH']}", "SAID": str(home),
             "GITHUB_STEP_SUMMARY": str(home / "summary.md")}  # fmt: skip
     (job,) = said["jobs"].values()
+    shell = said.get("defaults", {}).get("run", {}).get("shell")
+    strict = {"bash": ["--noprofile", "--norc", "-eo", "pipefail"], None: ["-e"]}[shell]
     failed, text = 0, ""
     for step in (step for step in job["steps"] if "run" in step):
         assert "${{" not in step["run"]  # what a stranger chooses is no part of a script
         if failed and step.get("if") != "always()":
             continue
         done = subprocess.run(
-            ["bash", "-e", "-o", "pipefail", "-c", step["run"]],
+            ["bash", *strict, "-c", step["run"]],
             cwd=clone, env={**os.environ, **given, **ours},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
