@@ -26,6 +26,8 @@ Command: TypeAlias = Any  # of typer's own copy of click, or of click, as typer'
 Words: TypeAlias = tuple[str, ...]  # of a command, `bench` left out
 
 FILE, VARIABLE = "config.yaml", "BENCH_CONFIG"
+HELP = ["-h", "--help"]
+TYPERS_OWN = {"install_completion", "show_completion"}
 OTHERS = {  # variables that are no option's
     VARIABLE: "file of settings",
     "BENCH_CACHE": "folder of what can be made again",
@@ -63,6 +65,13 @@ def list_commands(group: Command, words: Words = ()) -> Iterator[tuple[Words, Co
             yield (*words, name), command
 
 
+def _walk(command: Command) -> Iterator[Command]:
+    """A command and all below it."""
+    yield command
+    for inner in getattr(command, "commands", {}).values():
+        yield from _walk(inner)
+
+
 def list_options(command: Command) -> dict[str, Any]:
     """A command's options, by their long names without dashes."""
     params = (param for param in command.params if param.param_type_name == "option")
@@ -70,8 +79,20 @@ def list_options(command: Command) -> dict[str, Any]:
 
 
 def make_program(app: typer.Typer) -> Command:
-    """The command of an app, in which every option that has no variable has its own."""
+    """
+    The command of an app, in which every option that has no variable has its own.
+
+    In help, switches show no type; what typer adds for completion is `bench completion` here.
+    """
     group: Command = get_command(app)
+    for command in _walk(group):
+        names = {"help_option_names": command.context_settings.get("help_option_names", HELP)}
+        context = command.context_class(command, **names)
+        for param in command.get_params(context):
+            if getattr(param, "is_flag", False):
+                param.metavar = ""
+            if param.name in TYPERS_OWN:
+                param.hidden = True
     for words, command in list_commands(group):
         for name, option in list_options(command).items():
             if not option.envvar:

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -35,6 +35,16 @@ def test_help_has_an_example(words: tuple[str, ...]) -> None:
         args = shlex.split(re.split(r" >+ ", call)[0])
         assert tuple(args[: len(words)]) == words
         ALL[words].make_context("bench", args[len(words) :])
+
+
+def test_help_shows_what_one_types(ask: Callable[..., tuple[int, str, str]]) -> None:
+    """A switch has no type behind it, and what completes is one command."""
+    _, first, _ = ask("-h")
+    _, run, _ = ask("run", "-h")
+
+    assert "--dry-run" in run
+    assert "<bool>" not in first + run
+    assert "--install-completion" not in first
 
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
