@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.base.collector import held_back
 from bench.base.console import print_text
 from bench.base.duration import read_seconds
 from bench.cli.asked_form import AskedForm, TableForm, reading, write_form
@@ -19,6 +20,7 @@ from bench.cli.streams import err, out
 from bench.errors import DataError
 
 if TYPE_CHECKING:  # it imports torch
+    from bench.api.suite_plan import SuitePlan
     from bench.speed.slots import SlotOptions
 
 
@@ -74,7 +76,6 @@ def plan(
         _show_forecast(options, where, limit, form)
         return
     from bench.api import suite_plan
-    from bench.cli import plan_text
 
     planned = suite_plan.plan(
         options.suite,
@@ -84,16 +85,24 @@ def plan(
         filter=options.filter_,
         unseen=True,
     )
+    _show_plan(planned, form)
+    if missing := planned.plan.missing:
+        raise DataError("\n".join(missing))
+    if not options.unchecked:
+        planned.plan.refuse_failed_checks(planned.chosen)
+
+
+@held_back()
+def _show_plan(planned: "SuitePlan", form: AskedForm) -> None:
+    """Print the plan, and how its cells stand."""
+    from bench.cli import plan_text
+
     if form != "rich":
         fields = plan_text.plan_fields(planned.plan, planned.states)
         write_form(form, fields, fields["cells"])
     else:
         for line in plan_text.describe_plan(planned.plan, planned.states):
             print_text(out, line)
-    if missing := planned.plan.missing:
-        raise DataError("\n".join(missing))
-    if not options.unchecked:
-        planned.plan.refuse_failed_checks(planned.chosen)
 
 
 def _show_forecast(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.base.collector import held_back
 from bench.data.source import data_folder
 from bench.errors import UsageError
 from bench.execution.job import Slot
@@ -108,5 +109,6 @@ def prepare(request: RunRequest, before_planning: Callable[[], None] = lambda: N
     chosen = filters.select(plan, request.filter_)
     if not request.unchecked:
         plan.refuse_failed_checks(chosen)
-    states = CellStates(request.root, plan.possible)
+    with held_back():
+        states = CellStates(request.root, plan.possible)
     return PreparedRun(request, plan, chosen, states, tuple(looks))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bench.base.collector import held_back
 from bench.base.console import print_text
 from bench.base.files import real_path, write_file
 from bench.base.text import count
@@ -343,6 +344,7 @@ def _refuse_namesake(plan: Plan, root: Path) -> None:
         raise UsageError(message)
 
 
+@held_back()
 def _write_table(plan: Plan, session: _Session, out: Console) -> list[Path]:
     """
     Print the leaderboard, and write it beside its plan; returns the files.

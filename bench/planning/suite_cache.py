@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bench.base.answer_cache import Question, keep, recall, remembered
+from bench.base.collector import held_back
 from bench.base.files import real_path
 from bench.base.plain_data import as_mapping
 from bench.base.yaml_document import Document
@@ -45,7 +46,8 @@ def plan(
     """
     overrides = list(overrides)
     question = _plan_question(path, overrides, data or data_folder())
-    kept = recall(question, Plan.model_validate_json) if question else None
+    with held_back():
+        kept = recall(question, Plan.model_validate_json) if question else None
     if kept is not None:
         return kept
     prepare()
@@ -54,10 +56,11 @@ def plan(
     made = planner.plan(path, overrides, data, unseen=unseen)
     if made.missing:
         return made
-    text = made.model_dump_json()
-    again = Plan.model_validate_json(text)
-    if question and again == made and again.model_dump_json() == text:
-        keep(question, text)
+    with held_back():
+        text = made.model_dump_json()
+        again = Plan.model_validate_json(text)
+        if question and again == made and again.model_dump_json() == text:
+            keep(question, text)
     return made
 
 
