@@ -7,6 +7,7 @@ that links lead to again is read once; one that two classes share is refused.
 
 import errno
 import os
+import stat
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +35,7 @@ def list_classes(root: Path, split: str) -> dict[str, list[Image]]:
 
     Raises:
         DataError: no class, no image in one, a folder of two classes or one that cannot be read,
-            or a class in two spellings.
+            a class in two spellings, or an image that is no file.
         EnvironmentProblem: the machine fails to look.
     """
     home = root / split
@@ -105,12 +106,17 @@ def _size(path: str) -> int:
     A file's size; -1 of a dead link, of which is said what is wrong with it when it is decoded.
 
     Raises:
+        DataError: it is a pipe or a device, a read of which might never end.
         EnvironmentProblem: the machine fails to say.
     """
     try:
-        return os.stat(path).st_size  # noqa: PTH116 - of a million files, a Path each is slow
+        status = os.stat(path)  # noqa: PTH116 - of a million files, a Path each is slow
     except OSError as error:
         if error.errno in ABSENT:
             return -1
         message = f"cannot look at `{path}`: {error.strerror}"
         raise EnvironmentProblem(message) from None
+    if not stat.S_ISREG(status.st_mode):
+        message = f"`{path}` is no file, but a pipe or a device; remove it"
+        raise DataError(message)
+    return status.st_size

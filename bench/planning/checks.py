@@ -7,9 +7,13 @@ checked in a process of its own, which it may end, or keep too long, without har
 """
 
 import json
+import math
 import multiprocessing
 import os
 import random
+import resource
+import signal
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -32,7 +36,8 @@ from bench.results.source_digest import numerics
 T = TypeVar("T")
 
 LONGEST = 300  # characters of what is told of one
-PATIENCE_S = 60.0  # for the checks of one estimator, a start of Python and torch included
+PATIENCE_S = 60.0  # of a processor, for the checks of one estimator, a start of torch included
+LONGEST_S = 600.0  # by the clock, for one that waits; a busy machine is no fault of a plugin
 _known: dict[tuple[str, ...], Any] = {}  # by what is asked and code, of this process
 
 
@@ -74,12 +79,14 @@ class Checker:
         assert self._process
         try:
             self._line.send((name, params))
-            if self._line.poll(PATIENCE_S):
+            if self._line.poll(LONGEST_S):
                 return self._line.recv()
-            wrong = f"takes longer than {PATIENCE_S:.0f} s"
+            wrong = f"takes longer than {LONGEST_S / 60:.0f} minutes"
         except (EOFError, OSError):
-            self._process.join(PATIENCE_S)
+            self._process.join(LONGEST_S)
             wrong = f"ends its process (exit code {self._process.exitcode})"
+            if self._process.exitcode == -signal.SIGXCPU:
+                wrong = f"takes longer than {PATIENCE_S:.0f} s"
         self._end()
         return [_told(name, "check", wrong)]
 
@@ -87,7 +94,8 @@ class Checker:
         context = multiprocessing.get_context("spawn")
         self._line, theirs = context.Pipe()
         folders = tuple(ESTIMATORS.folders)
-        self._process = context.Process(target=_answer, args=(theirs, folders), daemon=True)
+        given = theirs, folders, PATIENCE_S
+        self._process = context.Process(target=_answer, args=given, daemon=True)
         start_process(self._process)
         theirs.close()
 
@@ -100,8 +108,15 @@ class Checker:
         self._line = self._process = None
 
 
-def _answer(line: Connection, folders: tuple[Path, ...]) -> None:
-    """Check one estimator after another, until nobody asks; what they print is lost."""
+def _answer(line: Connection, folders: tuple[Path, ...], patience_s: float) -> None:
+    """
+    Check one estimator after another, until nobody asks; what they print is lost.
+
+    The system ends the process by SIGXCPU where one takes longer than `patience_s` of a processor.
+    """
+    signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
     with Path(os.devnull).open("r+b") as nothing:
         for descriptor in (0, 1, 2):
             os.dup2(nothing.fileno(), descriptor)
@@ -112,6 +127,9 @@ def _answer(line: Connection, folders: tuple[Path, ...]) -> None:
             name, params = line.recv()
         except EOFError:
             return
+        until = math.ceil(time.process_time() + patience_s)
+        if most == resource.RLIM_INFINITY or until < most:
+            resource.setrlimit(resource.RLIMIT_CPU, (until, most))
         try:
             found = check(name, ESTIMATORS.build(name, params))
         except Exception as error:  # it could be built a moment ago

@@ -1,5 +1,6 @@
 """Image files: listed, decoded by threads, left out where they are damaged."""
 
+import os
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -297,6 +298,15 @@ def test_links_that_lead_back_add_nothing(home: Path, tmp_path: Path) -> None:
     (train / "ant" / "bees").symlink_to("../bee")
     with pytest.raises(DataError, match=r"bee` and `.*ant/bees` are one folder, and two classes"):
         found(home)
+
+
+@pytest.mark.parametrize("to", ["", "/dev/zero"])
+def test_an_image_that_may_never_end_is_named(home: Path, to: str) -> None:
+    """A pipe, or a link to a device, among the images of a class is not read."""
+    path = next((home / "imagenet" / "train").glob("*/*")).with_name("odd.png")
+    path.symlink_to(to) if to else os.mkfifo(path)
+    with pytest.raises(DataError, match=r"odd\.png` is no file, but a pipe or a device"):
+        ImageNet(classes=3, image=32).load(home)
 
 
 def test_one_folder_for_both_splits_is_refused(home: Path) -> None:

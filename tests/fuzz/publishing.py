@@ -5,6 +5,7 @@ import re
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from random import Random
 
@@ -47,6 +48,7 @@ def handed_in(box: Box, rng: Random) -> Read:
 def sites(box: Box, rng: Random) -> Read:
     """A results folder some of whose files say something else or are none: its site, twice."""
     measured(box)
+    import_module("bench.report.figures.style")  # makes folders of its own
     root = box.results / "theirs"
     files = _laid(box, root)
     plan = root / "suites" / "tiny" / "plan.json"
