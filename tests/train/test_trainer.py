@@ -496,7 +496,7 @@ OUTCOMES: dict[str, dict[str, Any]] = {
 def test_a_snapshot_of_another_training_does_not_fit() -> None:
     """Nothing is trained from it; what is wrong is said."""
     recipe = Recipe(epochs=3, batch_size=48)
-    keeper, built = Every(), model(width=2)
+    keeper, built = Every(), model(backbone=TwoBlocks())
     train(built.net, built.clock, data(), recipe, 3, checkpointer=keeper)
     good = keeper.snapshots[3]
     changed = {why: replace(good, **change) for why, change in MISFITS.items()}
@@ -514,7 +514,7 @@ def test_a_machine_that_fails_is_no_mismatch(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Memory or device may fail while a snapshot is restored, which is not its fault."""
-    keeper, built = Every(), model(width=2)
+    keeper, built = Every(), model(backbone=TwoBlocks())
     recipe = Recipe(epochs=1, batch_size=48)
     train(built.net, built.clock, data(), recipe, 3, checkpointer=keeper)
 
