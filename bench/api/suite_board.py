@@ -28,11 +28,13 @@ class SuiteBoard:
         plan: what was to run.
         board: sections of rows that may be compared, and what must be said with them.
         results: the results folder.
+        warnings: those of the notes that are of the folder's state, as of records that are stale.
     """
 
     plan: Plan
     board: Board
     results: Path
+    warnings: list[str]
 
     @property
     def complete(self) -> bool:
@@ -116,5 +118,5 @@ def board(
     """
     root = Path(results)
     name = saved.name_of(root, Path(suite), spell_overrides(overrides))
-    plan, ranked, _ = saved.board(root, name, equilibrium, correction, stale=allow_stale)
-    return SuiteBoard(plan, ranked, root)
+    plan, ranked, warnings = saved.board(root, name, equilibrium, correction, stale=allow_stale)
+    return SuiteBoard(plan, ranked, root, warnings)

@@ -114,8 +114,8 @@ def run(
     with signals.halting(), one_thread() as prepare_torch:
         prepared = prepare(request, prepare_torch)
         _train(prepared, where, quiet=not progress)
-    plan, ranked, _ = saved.board(request.root, prepared.plan.suite, stale=allow_stale)
-    return SuiteBoard(plan, ranked, request.root)
+    plan, ranked, warnings = saved.board(request.root, prepared.plan.suite, stale=allow_stale)
+    return SuiteBoard(plan, ranked, request.root, warnings)
 
 
 def _train(prepared: PreparedRun, where: SlotOptions, *, quiet: bool) -> None:

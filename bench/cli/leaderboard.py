@@ -62,7 +62,7 @@ def leaderboard(
     chosen = tuple(key for key in columns.replace(",", " ").split())
     render.render(found.board, form, out, TableChoice(style, chosen, part or ""))
     if form is TableFormat.CSV:  # which has no place for them
-        for note in found.notes:
+        for note in found.warnings:
             print_text(err, f"note: {note}")
 
 
