@@ -72,15 +72,16 @@ class RecordIndex:
         return record
 
     def keep(self) -> None:
-        """Write what was read anew, if that is worth it and can be written."""
-        if len(self._new) < WORTH:
+        """Write what was read anew, if that is worth it and can be; what was known is forgotten."""
+        known, new, self._lines = self._lines or {}, self._new, None  # read again when asked for
+        if len(new) < WORTH:
             return
-        lines = self._known() | self._new
-        self._lines, self._new = lines, {}
-        content = "".join(f"{slug}\t{line}\n" for slug, line in lines.items())
-        seal = hashlib.sha256(content.encode()).hexdigest()
+        lines = (known or self._known()) | new
+        self._lines, self._new = None, {}
+        content = "".join(f"{slug}\t{line}\n" for slug, line in lines.items()).encode()
+        seal = hashlib.sha256(content).hexdigest()
         with suppress(OSError, EnvironmentProblem, RuntimeError):
-            write_file(self._path(), f"{FORM}\t{seal}\n{content}")
+            write_file(self._path(), f"{FORM}\t{seal}\n".encode() + content)
 
     def _path(self) -> Path:
         """Where the index of this folder lies."""
