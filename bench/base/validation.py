@@ -5,11 +5,12 @@ Here is the base class of everything that the harness validates: suites, cells, 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, Self, get_args
+from types import UnionType
+from typing import Annotated, Any, Self, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -33,6 +34,29 @@ class Frozen(BaseModel):
             if isinstance(getattr(type(made), name, None), cached_property):
                 del vars(made)[name]
         return made
+
+
+class Settable(BaseModel):
+    """What people set fields of: `true` is no number there, though pydantic takes it for 1."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_truth(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and info.field_name:
+            kinds = {*_kinds(cls.model_fields[info.field_name].annotation)}
+            if kinds & {int, float} and bool not in kinds:
+                message = f"expected a number, got `{str(value).lower()}`"
+                raise ValueError(message)
+        return value
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """What a field may be, alternatives each for itself; not what is in a list."""
+    if get_origin(annotation) in {Union, UnionType, Annotated}:
+        for part in get_args(annotation):
+            yield from _kinds(part)
+    elif isinstance(annotation, Hashable):
+        yield annotation
 
 
 def problems(error: ValidationError, path: KeyPath, model: type[BaseModel]) -> list[Problem]:

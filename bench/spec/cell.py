@@ -28,7 +28,7 @@ from pydantic import (
     model_validator,
 )
 
-from bench.base.validation import Frozen
+from bench.base.validation import Frozen, Settable
 from bench.spec.recipe_fields import wrong_fields
 
 Role: TypeAlias = Literal["W", "A"]  # weights, activations
@@ -130,7 +130,7 @@ class Ref(Frozen):
     source: Annotated[str, _omitted_if("")] = ""  # digest of its file
 
 
-class Recipe(Frozen):
+class Recipe(Settable, Frozen):
     """
     How to train: everything that the compared estimators have in common.
 

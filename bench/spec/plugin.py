@@ -4,12 +4,13 @@ import json
 from abc import ABC
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
+from bench.base.validation import Settable
 from bench.spec.cell import Ref
 
 
-class Plugin(BaseModel, ABC):
+class Plugin(Settable, ABC):
     """A frozen value whose fields are the parameters that a suite may set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")

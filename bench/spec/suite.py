@@ -5,7 +5,7 @@ A suite: the fields that its document may have, their defaults, and what is wron
 """
 
 import re
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import (
     BeforeValidator,
@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from bench.base.plain_data import as_list
-from bench.base.validation import Frozen, problems
+from bench.base.validation import LONGEST_VALUE, Frozen, problems
 from bench.base.yaml_document import Document, Problem
 from bench.spec.cell import WA, Binarization, Recipe
 from bench.spec.choices import Definition
@@ -45,6 +45,8 @@ def _seeds(value: Any) -> Any:
         meant = f"`0..{value - 1}` are {value} seeds, `[{value}]` is the one called {value}"
         message = f"does `{value}` mean how many, or which? {meant}"
         raise ValueError(message)
+    if isinstance(value, list):
+        _refuse_odd(cast("list[Any]", value))
     if not isinstance(value, str):
         return _listed(value)
     match = re.fullmatch(r"\s*(\d{1,6})\s*(\.\.|\.\.\.|-|–|:|to|)\s*(\d{1,6})\s*", value)
@@ -57,7 +59,18 @@ def _seeds(value: Any) -> Any:
     if re.fullmatch(r"\d+(\s*,\s*\d+)+", value):
         message = f"several seeds are a list, got `{value}`; did you mean `[{value}]`?"
         raise ValueError(message)
+    _refuse_odd([value])
     return _listed(value)
+
+
+def _refuse_odd(seeds: list[Any]) -> None:
+    """Refuse what is no number: a range that does not stand alone, a word, true for 1."""
+    for seed in seeds:
+        told = str(seed).lower() if isinstance(seed, bool) else str(seed)
+        if isinstance(seed, str | bool) and not told.isdigit() and len(told) <= LONGEST_VALUE:
+            wants = "a number, a list of numbers or one range such as 0..4"
+            message = f"expected {wants}, got `{told}`"
+            raise ValueError(message)
 
 
 Seeds: TypeAlias = Annotated[

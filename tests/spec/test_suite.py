@@ -193,6 +193,9 @@ def test_a_recipe_is_finite(tmp_path: Path, field: str, value: str) -> None:
     assert line.endswith(f", got {value}")
 
 
+SEEDS = "a number, a list of numbers or one range such as 0..4"
+
+
 @pytest.mark.parametrize(
     ("written", "told"),
     [
@@ -201,6 +204,9 @@ def test_a_recipe_is_finite(tmp_path: Path, field: str, value: str) -> None:
         ("0:4", "a range is written low..high, got `0:4`; did you mean `0..4`?"),
         ("0 to 4", "a range is written low..high, got `0 to 4`; did you mean `0..4`?"),
         ("4..0", "a range is written low..high, got `4..0`; did you mean `0..4`?"),
+        ("range(5)", f"expected {SEEDS}, got `range(5)`"),
+        ("[0, 1..4]", f"expected {SEEDS}, got `1..4`"),
+        ("[true]", f"expected {SEEDS}, got `true`"),
         ("'0, 1,2'", "several seeds are a list, got `0, 1,2`; did you mean `[0, 1,2]`?"),
     ],
 )
@@ -222,6 +228,14 @@ def test_words_of_other_programs_are_known(tmp_path: Path, word: str, meant: str
     (line,) = wrong(tmp_path, TEXT.replace("epochs: 3", f"epochs: 3, {word}: 1"))
 
     assert line.endswith(f"train.{word}: unknown key; did you mean `{meant}`?")
+
+
+@pytest.mark.parametrize("key", ["lr", "warmup", "label_smoothing"])
+def test_truth_is_no_number(tmp_path: Path, key: str) -> None:
+    """`true` is neither a rate of 1 nor one epoch."""
+    (line,) = wrong(tmp_path, TEXT.replace("{epochs: 3}", f"{{epochs: 3, {key}: true}}"))
+
+    assert line.endswith(f"train.{key}: expected a number, got `true`")
 
 
 def test_a_suite_beside_is_found_without_its_end(tmp_path: Path, monkeypatch: Any) -> None:
