@@ -36,6 +36,8 @@ OPTIONS = {  # of torch's compiler, and what for
 }
 AUTOGRAD = "torch._dynamo.config:trace_autograd_ops"  # slopes that autograd derives are compiled
 
+KEPT = "torch._functorch.config:autograd_cache_allow_custom_autograd_functions"
+
 
 @dataclass(frozen=True)
 class Speedup:
@@ -55,10 +57,16 @@ def speedups() -> list[Speedup]:
     known = _known_options()
     found = [Speedup(what, "" if name in known else name) for name, what in OPTIONS.items()]
     found += [Speedup(hook.purpose, hook.missing()) for hook in compiler_hooks.HOOKS]
-    gone = AUTOGRAD if compiler_hooks.is_missing(AUTOGRAD) else ""
+    others = {
+        AUTOGRAD: "slopes that autograd derives are compiled",
+        KEPT: "a process that finds its step on disk does not derive the backward pass again",
+    }
+    found += [
+        Speedup(what, name if compiler_hooks.is_missing(name) else "")
+        for name, what in others.items()
+    ]
     return [
         *found,
-        Speedup("slopes that autograd derives are compiled", gone),
         Speedup(
             "convolutions of signs in int8",
             unfit="" if integer_conv.MULTIPLIES_BYTES else "this processor has no int8 products",
@@ -77,6 +85,17 @@ def trace_derived_slopes() -> None:
         config.trace_autograd_ops = True
 
 
+def keep_derived_steps() -> None:
+    """
+    Let a step be kept with its backward pass, where this torch can.
+
+    A gradient of ours is in the kept step's key as the graph that it was traced to.
+    """
+    config: Any = torch._functorch.config  # pyright: ignore
+    if not compiler_hooks.is_missing(KEPT):
+        config.autograd_cache_allow_custom_autograd_functions = True
+
+
 def compile_step(
     call: Callable[..., Tensor], device: torch.device, *, alone: bool = True
 ) -> Callable[..., Tensor]:
@@ -88,6 +107,7 @@ def compile_step(
     """
     torch.compiler.reset()  # it compiles a function 8 times at most, and is silent of a ninth
     trace_derived_slopes()
+    keep_derived_steps()
     compiler_hooks.install_hooks()
     known = _known_options()
     options = {name: value for name, value in _options(device, alone).items() if name in known}

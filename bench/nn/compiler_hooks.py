@@ -1,5 +1,5 @@
 """
-What torch's compiler is told where no option says it: five of its functions, answered otherwise.
+What torch's compiler is told where no option says it: six of its functions, answered otherwise.
 
 They are private and may go or change with any version of torch. One that is gone is left out, which
 `compiler.speedups` tells and a test takes for a failure. Other graphs of the process are compiled
@@ -163,9 +163,46 @@ def _constant(vector: Any) -> bool:
     return bool(scalar) and made.get(scalar[1], "").startswith("static_cast<float>(")
 
 
+def _without_unused(theirs: Callable[..., None], module: Any, shapes: Any, mode: Any) -> None:
+    """
+    A joint graph whose inputs are tensors: nobody asked for the number in one.
+
+    A symbol stands for the number in each 0-d float64 input, a knob, in case it is asked for.
+    Theirs sees that a symbol has no use when the backward pass is derived, and has all of that
+    done once more, without it. It is told beforehand, and derives the same graph once.
+    """
+    from torch._dynamo.symbolic_convert import TensorifyState
+    from torch.utils._sympy.symbol import SymT, symbol_is_type
+
+    state: Any = TensorifyState
+    values = [node.meta.get("val") for node in module.graph.nodes]
+    unused: set[str] = set()
+    if not any(isinstance(value, NUMBERS) for value in values):
+        symbols = shapes.backed_var_to_val
+        unused = {str(symbol) for symbol in symbols if symbol_is_type(symbol, SymT.FLOAT)}
+    unused -= state.force_specializations
+    state.force_specializations |= unused
+    try:
+        theirs(module, shapes, mode)
+    finally:
+        state.force_specializations -= unused  # names of this graph's symbols, and of others'
+
+
+NUMBERS = (int, float, torch.SymInt, torch.SymFloat, torch.SymBool)
 CPP = "torch._inductor.codegen.cpp"
 KERNEL = "torch._inductor.virtualized:V"
 HOOKS = (
+    Hook(
+        "torch._functorch._aot_autograd.graph_compile",
+        "tensorify_python_scalars",
+        "a step is traced once, and not once more for knobs that no graph reads as numbers",
+        _without_unused,
+        (
+            "torch._dynamo.symbolic_convert:TensorifyState.force_specializations",
+            "torch.utils._sympy.symbol:SymT.FLOAT",
+            "torch.utils._sympy.symbol:symbol_is_type",
+        ),
+    ),
     Hook(
         "torch._inductor.graph:GraphLowering",
         "find_nodes_prefer_channels_last",

@@ -194,6 +194,39 @@ def test_division_by_a_knob_is_made_once() -> None:
         torch.testing.assert_close(ours, wanted)
 
 
+class Factor(torch.autograd.Function):
+    """Sign, whose gradient is a factor."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factor: int) -> Tensor:
+        ctx.factor = factor
+        return x.sign()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return ctx.factor * grads[0], None
+
+
+@pytest.mark.slow
+def test_a_step_is_traced_once_and_kept_with_its_backward_pass() -> None:
+    """A knob begins no second tracing; a kept step is one of the same gradient."""
+    from torch._dynamo.utils import compilation_time_metrics, counters
+
+    hits, traced = [], []
+    for factor in (2, 2, 3):
+        x, knob = torch.randn(64, requires_grad=True), torch.tensor(0.5, dtype=torch.float64)
+        compilation_time_metrics.clear()
+        counters.clear()
+        step = compile_step(lambda x, k, n=factor: (Factor.apply(x, n) * k).sum(), CPU)  # pyright: ignore
+        step(x, knob).backward()
+        hits.append(counters["aot_autograd"]["autograd_cache_hit"])
+        traced.append(len(compilation_time_metrics["bytecode_tracing"]))
+
+        assert torch.equal(x.grad, torch.full((64,), 0.5 * factor))  # pyright: ignore[reportArgumentType]
+    assert hits[1] == 1
+    assert traced == [1, 1, 1]
+
+
 @pytest.mark.slow
 def test_running_statistics_when_compiled() -> None:
     """A BatchNorm's mean and variance, of images far from zero, are those that it has eagerly."""

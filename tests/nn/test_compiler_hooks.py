@@ -20,6 +20,7 @@ NAMES = (  # that compilation takes for granted
     "torch.fx.experimental.proxy_tensor:make_fx",
     "torch.utils.checkpoint:CheckpointPolicy.MUST_SAVE",
     compiler.AUTOGRAD,
+    compiler.KEPT,
 )
 
 
@@ -110,6 +111,6 @@ def test_speedups_tell_which_are_on(monkeypatch: pytest.MonkeyPatch) -> None:
     off = {speedup.missing for speedup in found.values() if speedup.missing}
 
     assert off == missing_here()
-    assert len(found) == len(compiler.OPTIONS) + len(HOOKS) + 3
+    assert len(found) == len(compiler.OPTIONS) + len(HOOKS) + 4
     assert not found["convolutions of signs in int8"].on
     assert "no int8 products" in found["convolutions of signs in int8"].unfit
