@@ -174,10 +174,9 @@ def main() -> None:
     except Exception as error:  # what a C module makes of a signal, or a disk of a file
         if (stopped := signals.raised()) is not None:
             _exit_with(str(stopped), stopped.exit_code)
-        if not (isinstance(error, OSError) and error.filename and error.strerror):
+        if not (message := _of_files(error)):
             raise
-        message = f"error: `{error.filename}` cannot be used: {error.strerror}"
-        _exit_with(message, EnvironmentProblem.exit_code)
+        _exit_with(f"error: {message}", EnvironmentProblem.exit_code)
     finally:
         signals.deafen()
 
@@ -202,6 +201,18 @@ def _call() -> None:
             explain_misuse(tell(), context.command_path if context else "bench")
         ) from None
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _of_files(error: Exception) -> str:
+    """What an error says of a file or the working folder; nothing if it is of another kind."""
+    if isinstance(error, FileNotFoundError):
+        try:
+            Path.cwd()
+        except FileNotFoundError:
+            return "the folder in which this was called is gone; change to another"
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"`{error.filename}` cannot be used: {error.strerror}"
+    return ""
 
 
 def _exit_with(text: str, code: int) -> None:

@@ -108,6 +108,18 @@ def test_errors_are_one_clear_line(
     assert "Traceback" not in err
 
 
+def test_a_working_folder_that_is_gone_is_told(
+    ask: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who removed the folder that a terminal stands in is told so, in a line."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    code, _, err = ask("plan", "quickstart")
+
+    assert (code, err.count("\n"), "is gone; change to another" in err) == (5, 1, True), err
+
+
 def test_usage_errors_exit_with_2() -> None:
     """An unknown option is the shell's business: usage and exit code 2."""
     done = subprocess.run(
