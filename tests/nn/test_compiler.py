@@ -212,19 +212,21 @@ def test_a_step_is_traced_once_and_kept_with_its_backward_pass() -> None:
     """A knob begins no second tracing; a kept step is one of the same gradient."""
     from torch._dynamo.utils import compilation_time_metrics, counters
 
+    config: Any = torch._functorch.config  # pyright: ignore
     hits, traced = [], []
-    for factor in (2, 2, 3):
+    for factor, kept in ((2, False), (2, True), (2, True), (3, True)):
         x, knob = torch.randn(64, requires_grad=True), torch.tensor(0.5, dtype=torch.float64)
         compilation_time_metrics.clear()
         counters.clear()
         step = compile_step(lambda x, k, n=factor: (Factor.apply(x, n) * k).sum(), CPU)  # pyright: ignore
-        step(x, knob).backward()
+        with config.patch(enable_autograd_cache=kept):
+            step(x, knob).backward()
         hits.append(counters["aot_autograd"]["autograd_cache_hit"])
         traced.append(len(compilation_time_metrics["bytecode_tracing"]))
 
         assert torch.equal(x.grad, torch.full((64,), 0.5 * factor))  # pyright: ignore[reportArgumentType]
-    assert hits[1] == 1
-    assert traced == [1, 1, 1]
+    assert hits[2] == 1
+    assert traced == [1, 1, 1, 1]
 
 
 @pytest.mark.slow
