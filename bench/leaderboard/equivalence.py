@@ -88,7 +88,8 @@ def compare_along(board: Board, key: str, margin: float) -> EquivalenceReport:
             differ = value, other
             both = [_compare(place, a, b, differ, margin) for a, b in _both(first, second)]
             names = _order(both, 0), _order(both, 1)
-            orders.append(TwoOrders(*place, differ, *names, _tau(*names)))
+            if both:
+                orders.append(TwoOrders(*place, differ, *names, _tau(*names)))
             rows += both
     pairs = [_samples(row.first, row.second) for row in rows]
     return EquivalenceReport(rows, tost(pairs, margin) if len(pairs) > 1 else None, orders)
