@@ -26,6 +26,7 @@ class Facts(Frozen):
     last_top5: FiniteFloat | None
     best_top5: FiniteFloat | None
     equilibrium: dict[Definition, tuple[float | None, float] | None]  # e and s of the weights
+    curves_digest: str
 
 
 class IndexedRecord(Record):
@@ -81,6 +82,10 @@ class IndexedRecord(Record):
     @property
     def epochs(self) -> int:
         return self.facts.epochs
+
+    @property
+    def curves_digest(self) -> str:
+        return self.facts.curves_digest
 
     @property
     def last_acc(self) -> float | None:

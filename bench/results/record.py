@@ -1,5 +1,6 @@
 """A record: what one cell measured, on what, and when. Written once, never edited."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
@@ -243,6 +244,12 @@ class Record(Frozen):
         if not curve or self.best_acc is None or self.best_epoch is None:
             return None
         return curve[self.best_epoch]
+
+    @property
+    def curves_digest(self) -> str:
+        """A digest of curves and indicators, equal where these are equal to the bit."""
+        text = self.model_dump_json(include={"curves", "indicators"})
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     @property
     def never_binary(self) -> bool:

@@ -15,7 +15,16 @@ from bench.results.record_index import RecordIndex
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan
 
-FACTS = ("epochs", "last_acc", "best_acc", "last_top5", "best_top5", "measured", "never_binary")
+FACTS = (
+    "curves_digest",
+    "epochs",
+    "last_acc",
+    "best_acc",
+    "last_top5",
+    "best_top5",
+    "measured",
+    "never_binary",
+)
 LAYER = LayerIndicators(
     layer="a", role="W", n=[4], zeros=[0], n_grad=4, grad_mean_last=[0.1], grad_var_last=[0.2],
     grad_mean=[0.3], grad_var=[0.4], error_now_used=[0.5], error_now_pure=[0.6],
@@ -126,7 +135,7 @@ DAMAGE: dict[str, Callable[[str], str]] = {
     "cut": lambda text: text[:-20],
     "changed": lambda text: text.replace('"last_acc":0.5', '"last_acc":0.9'),
     "empty": lambda text: "",
-    "of another version": lambda text: text.replace("records 1", "records 0"),
+    "of another version": lambda text: text.replace("records 2", "records 1"),
     "no text": lambda text: "\0\ud800".encode("utf-8", "surrogatepass").decode("latin-1") * 9,
 }
 
