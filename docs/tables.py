@@ -93,6 +93,7 @@ MODELS: dict[type[BaseModel], dict[str, str]] = {
     },
     Cross: {
         "train": "values of keys of `train`: `{epochs: [3, 10, 30]}`",
+        "binarization": "values of keys of `binarization`: `{gradients: [float32, bfloat16]}`",
     },
     Tune: {
         "train": "candidates of keys of `train`",
