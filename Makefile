@@ -52,7 +52,7 @@ slow: $(VENV)/.dev  ## the tests that take a minute each; those of clusters besi
 	+$(MAKE) -kj2 -O slow-computing slow-clusters
 
 slow-computing: $(VENV)/.dev
-	$(BIN)/python -m pytest -m slow -n auto --dist worksteal --ignore tests/fleet
+	$(BIN)/python -m pytest -m "slow and not long" -n auto --dist worksteal --durations=60 --ignore tests/fleet
 
 slow-clusters: $(VENV)/.dev  # one after the other: they wait for schedulers more than they compute
 	$(BIN)/python -m pytest -m "slow and not long" tests/fleet

@@ -84,10 +84,29 @@ def write_archive(target: Path, members: Iterable[tuple[str, Path]], effort: int
         with open_atomic(target) as file:
             _write(file, sorted(members), effort)
         return target.stat().st_size
-    except (OSError, ValueError) as error:  # tarfile's word for a name that is too long
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        message = f"cannot write `{target}`: {reason}"
-        raise EnvironmentProblem(message) from None
+    except (OSError, ValueError) as error:
+        raise _unwritten(error, f"`{target}`") from None
+
+
+def pack_archive(members: Iterable[tuple[str, Path]], effort: int = 9) -> bytes:
+    """
+    Write files to an archive in memory, of which nothing is left if this process is killed.
+
+    Raises:
+        EnvironmentProblem: a file cannot be read.
+    """
+    packed = io.BytesIO()
+    try:
+        _write(packed, sorted(members), effort)
+    except (OSError, ValueError) as error:
+        raise _unwritten(error) from None
+    return packed.getvalue()
+
+
+def _unwritten(error: OSError | ValueError, what: str = "an archive") -> EnvironmentProblem:
+    """Say why an archive is not; tarfile calls a name that is too long a wrong value."""
+    reason = (error.strerror if isinstance(error, OSError) else None) or error
+    return EnvironmentProblem(f"cannot write {what}: {reason}")
 
 
 def _write(file: IO[bytes], members: list[tuple[str, Path]], effort: int) -> None:

@@ -198,6 +198,7 @@ def test_evaluation() -> None:
         assert error(net.eval()(images[k]), logits[k]) < 1e-12
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_one_graph() -> None:
     """A stack is traced whole, so that it can be compiled: seeds, a learned knob and all."""
@@ -282,6 +283,7 @@ def trained(seeds: range, recipe: Recipe, dtype: torch.dtype) -> list[list[float
     return curves
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_whole_trainings_in_float64() -> None:
     """Two stacked seeds have the test accuracies that `train` gives them, epoch by epoch."""
@@ -294,6 +296,7 @@ def test_whole_trainings_in_float64() -> None:
     assert trained(seeds, recipe, torch.float64) == [one.curves["test_acc"] for one in alone]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_whole_trainings_in_float32() -> None:
     """Rounding leads seeds elsewhere, but to as good a place: four stacked, four alone."""

@@ -62,6 +62,7 @@ def test_what_a_gpu_has_beside() -> None:
     assert gpu - cpu == {f"{name}, graphs" for name in cpu - {"processes"}} | {"separate, streams"}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_all_ways() -> None:
     """On this machine each of them trains three networks, two processes among them."""

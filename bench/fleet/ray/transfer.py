@@ -5,7 +5,6 @@ To a node: the batch, local plugins, logs and checkpoints of its cells, records 
 cells that these rest on. Back: the cells, as `bench export` packs them.
 """
 
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,14 +47,14 @@ def pack(batch: Batch, root: Path) -> Transfer:
     Pack what a node needs to run a batch of the results folder `root`.
 
     Raises:
-        EnvironmentProblem: a file cannot be read, or there is no room for a copy.
+        EnvironmentProblem: a file cannot be read.
         UsageError: a folder of plugins is too large to travel.
     """
     members = dict(member for cell in batch.cells for member in _members_of(cell, root))
     ends = job_ends.ends_path(root, batch.submission) if batch.submission else None
     return Transfer(
         batch.model_dump_json(),
-        _pack(members.items()),
+        archive.pack_archive(members.items(), LIGHTLY),
         tuple(_read_folder(folder) for folder in batch.plugins),
         ends.read_bytes() if ends and ends.is_file() else b"",
     )
@@ -88,10 +87,11 @@ def pack_results(cells: Iterable[Cell], root: Path) -> bytes:
     Pack what became of cells in the results folder `root`.
 
     Raises:
-        EnvironmentProblem: a file cannot be read, or there is no room for a copy.
+        EnvironmentProblem: a file cannot be read.
     """
     folders = _folders(cells, root)
-    return _pack(member for each in folders for member in archive.list_cell_files(each))
+    members = (member for each in folders for member in archive.list_cell_files(each))
+    return archive.pack_archive(members, LIGHTLY)
 
 
 def pack_checkpoint(cell: Cell, root: Path, name: str) -> bytes:
@@ -99,15 +99,16 @@ def pack_checkpoint(cell: Cell, root: Path, name: str) -> bytes:
     Pack one checkpoint of a cell, and its log.
 
     Raises:
-        EnvironmentProblem: it is gone, for a newer one is there; or there is no room for a copy.
+        EnvironmentProblem: it is gone, for a newer one is there.
     """
     inside = f"cells/{cell.slug}/checkpoints/{name}/"
-    return _pack(
+    members = (
         (path, file)
         for each in _folders([cell], root)
         for path, file in archive.list_cell_files(each, ())
         if path.startswith(inside) or path.endswith("/log.txt")
     )
+    return archive.pack_archive(members, LIGHTLY)
 
 
 def _members_of(cell: Cell, root: Path) -> Iterator[tuple[str, Path]]:
@@ -127,13 +128,6 @@ def _members_of(cell: Cell, root: Path) -> Iterator[tuple[str, Path]]:
 def _folders(cells: Iterable[Cell], root: Path) -> list[CellFolder]:
     homes = [store.cell_path(root, cell) for cell in cells]
     return [read_folder(home) for home in homes if home.is_dir()]
-
-
-def _pack(members: Iterable[tuple[str, Path]]) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="signbench-") as scratch:
-        path = Path(scratch) / "cells.tar.gz"
-        archive.write_archive(path, members, LIGHTLY)
-        return path.read_bytes()
 
 
 def _read_folder(folder: Path) -> Files:
