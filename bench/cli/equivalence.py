@@ -64,6 +64,9 @@ def equivalence(
         fields = _fields(found)
         write_form(form, fields, fields["rows"])
         return
+    if not found.rows:
+        print_text(out, "Nothing to compare yet: no row has ended in both tables.")
+        return
     out.print(_table(found))
     for order in found.orders:
         _tell_order(order)

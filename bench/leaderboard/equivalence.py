@@ -73,14 +73,9 @@ def compare_along(board: Board, key: str, margin: float) -> EquivalenceReport:
             groups.setdefault(place, []).append((value, section))
     if not any(len(several) > 1 for several in groups.values()):
         keys = sorted({key for section in board.sections for key in label_values(section.backbone)})
-        raise UsageError(
-            f"no two tables differ in `{key}`{suggest(key, keys)}"
-            + (
-                f"; they say {', '.join(keys)}"
-                if keys
-                else "; `--to ROW` compares rows of one table"
-            )
-        )
+        hint = suggest(key, keys) if keys else "; `--to ROW` compares rows of one table"
+        message = f"no two tables differ in `{key}`{hint}"
+        raise UsageError(message)
     rows: list[ComparedRows] = []
     orders: list[TwoOrders] = []
     for place, ((value, first), *others) in groups.items():
