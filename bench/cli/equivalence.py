@@ -1,5 +1,6 @@
 """The command that says which rows are as good as each other: parse, call, print."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -150,18 +151,7 @@ def _fields(found: "EquivalenceReport") -> dict[str, Any]:
     return {
         "rows": [_row_fields(one) for one in found.rows],
         "together": found.together and _test_fields(found.together),
-        "orders": [
-            {
-                "backbone": o.backbone,
-                "wa": o.wa,
-                "tuned": o.tuned,
-                "differ": o.differ,
-                "first": o.first,
-                "second": o.second,
-                "tau": o.tau,
-            }
-            for o in found.orders
-        ],
+        "orders": [asdict(order) for order in found.orders],
     }
 
 
@@ -179,10 +169,4 @@ def _row_fields(one: "ComparedRows") -> dict[str, Any]:
 
 
 def _test_fields(found: "Equivalence") -> dict[str, Any]:
-    return {
-        "difference": found.difference,
-        "half_width": found.half_width,
-        "p": found.p,
-        "margin": found.margin,
-        "verdict": found.verdict,
-    }
+    return asdict(found) | {"verdict": found.verdict}
