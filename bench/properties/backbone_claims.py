@@ -16,7 +16,8 @@ from bench.errors import UsageError
 from bench.nn.backbone import Backbone, Native
 from bench.nn.layers import Layers, binary_layers
 from bench.nn.macs import check_logits, count_cost, skeleton
-from bench.properties.claim import Check, Claim, check_claim
+from bench.properties.checked_kind import take_apart
+from bench.properties.claim import Check, Claim, check_claim, list_checks
 from bench.registry import BACKBONES
 from bench.spec import parameters
 from bench.spec.cell import Binarization, Role
@@ -67,19 +68,13 @@ def render_reports(words: list[str]) -> Iterator[tuple[str, bool]]:
         UsageError: parameters without one name that they belong to; and as `build_backbone`.
         PluginError: as `build_backbone`.
     """
-    names = [word for word in words if "=" not in word]
-    values = [word for word in words if "=" in word]
-    if values and len(names) != 1:
-        message = f"parameters of which backbone? name one, not {len(names)}"
-        raise UsageError(message)
+    names, values = take_apart(words, "backbone")
     for name in names:
         backbone, task = build_backbone(name, values)
         checks = check_backbone(name, backbone, task)
-        width = max(len(check.name) for check in checks)
         side, classes, channels = task
         lines = [f"{name}: images of {side}x{side}x{channels}, {classes} classes"]
-        lines += [f"  {'ok  ' if c.ok else 'FAIL'} {c.name:{width}}  {c.detail}" for c in checks]
-        yield "\n".join(lines), all(check.ok for check in checks)
+        yield "\n".join([*lines, *list_checks(checks)]), all(check.ok for check in checks)
 
 
 @dataclass(frozen=True)

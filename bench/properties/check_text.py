@@ -14,6 +14,7 @@ from bench.errors import BenchError, PluginError, UsageError
 from bench.nn.contract import Surrogate
 from bench.properties.certificates import certify
 from bench.properties.check import check_estimator
+from bench.properties.claim import list_checks
 from bench.properties.criterion import BASELINES, DEFINITIONS, FORMS, Criterion
 from bench.properties.estimating_error import WeightedSample
 from bench.properties.proof.certificate import Certificate
@@ -46,10 +47,7 @@ def render_reports(words: list[str], *, quick: bool = False) -> Iterator[tuple[s
             continue
         report = check_estimator(plugin, quick=quick)
         lines = [f"{name}: {plugin.formula}"]
-        width = max(len(c.name) for c in report.checks)
-        lines += [
-            f"  {'ok  ' if c.ok else 'FAIL'} {c.name:{width}}  {c.detail}" for c in report.checks
-        ]
+        lines += list_checks(report.checks)
         lines += [f"  not checked: {what}" for what in report.unchecked]
         lines.append(f"  knob: {report.knob}" if report.knob else f"  {NO_F}")
         if report.printed:

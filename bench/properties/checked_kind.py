@@ -32,6 +32,24 @@ def name_files(words: list[str]) -> list[str]:
     return [find_in_file(Path(w)) if w.endswith(".py") and "=" not in w else w for w in words]
 
 
+def take_apart(words: list[str], what: str) -> tuple[list[str], list[str]]:
+    """
+    Take names and `KEY=VALUE` apart.
+
+    Args:
+        what: the names are of.
+
+    Raises:
+        UsageError: parameters without one name that they belong to.
+    """
+    names = [word for word in words if "=" not in word]
+    values = [word for word in words if "=" in word]
+    if values and len(names) != 1:
+        message = f"parameters of which {what}? name one, not {len(names)}"
+        raise UsageError(message)
+    return names, values
+
+
 def find_kind(words: list[str]) -> Kind:
     """
     Of which kind the names among the words are; estimators if there is none.

@@ -1,6 +1,6 @@
 """A claim about an estimator, and what came of checking it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -36,3 +36,9 @@ def tell(error: Exception) -> str:
         return text
     place = find_place(error)
     return f"raises {type(error).__name__}: {text}" + (f" ({place})" if place else "")
+
+
+def list_checks(checks: Sequence[Check]) -> list[str]:
+    """Say what became of each check, a line for each, their columns under each other."""
+    width = max(len(check.name) for check in checks)
+    return [f"  {'ok  ' if c.ok else 'FAIL'} {c.name:{width}}  {c.detail}" for c in checks]

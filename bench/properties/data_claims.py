@@ -15,8 +15,8 @@ from torch import Tensor
 from bench.base.text import count
 from bench.data.dataset import Dataset, Name
 from bench.data.source import DataSource, load, named
-from bench.errors import UsageError
-from bench.properties.claim import Check, Claim, check_claim
+from bench.properties.checked_kind import take_apart
+from bench.properties.claim import Check, Claim, check_claim, list_checks
 from bench.spec.parameters import build
 
 SPLITS: tuple[Name, ...] = ("train", "test")
@@ -36,18 +36,12 @@ def render_reports(words: list[str], folder: Path) -> Iterator[tuple[str, bool]]
         PluginError: the file of one cannot be imported.
         DataError: one is not there, or not what it should be.
     """
-    names = [word for word in words if "=" not in word]
-    values = [word for word in words if "=" in word]
-    if values and len(names) != 1:
-        message = f"parameters of which data set? name one, not {len(names)}"
-        raise UsageError(message)
+    names, values = take_apart(words, "data set")
     for name in names:
         source = build(named(name), name, values)
         checks, label = check_data(name, source, folder)
-        width = max(len(check.name) for check in checks)
         lines = [f"{name}: {label}"]
-        lines += [f"  {'ok  ' if c.ok else 'FAIL'} {c.name:{width}}  {c.detail}" for c in checks]
-        yield "\n".join(lines), all(check.ok for check in checks)
+        yield "\n".join([*lines, *list_checks(checks)]), all(check.ok for check in checks)
 
 
 def check_data(name: str, source: DataSource, folder: Path) -> tuple[list[Check], str]:
