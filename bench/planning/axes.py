@@ -203,7 +203,7 @@ def _networks(
             unbuilt += wrong
         for words, point in crossed:
             recipe, misfits = with_crossed(training.recipe, point)
-            options, unfit = crossed_options(document.data.get("binarization", {}), point)
+            options, unfit = crossed_options(document, point)
             unbuilt += [problem for problem in (*misfits, *unfit) if problem not in unbuilt]
             for suffix, plugin in plugins.items():
                 label = name + f"{suffix}{words}".replace(")(", ",")

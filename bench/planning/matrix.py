@@ -100,11 +100,10 @@ def with_crossed(recipe: Recipe | None, point: Crossed) -> tuple[Recipe | None, 
         return None, problems(error, ("cross", "train"), Recipe)
 
 
-def crossed_options(
-    options: dict[str, Any], point: Crossed
-) -> tuple[dict[str, Any], list[Problem]]:
-    """Return what is crossed of a suite's `options` of binary layers; say what of it cannot be."""
-    values = point.get("binarization", {})
+def crossed_options(document: Document, point: Crossed) -> tuple[dict[str, Any], list[Problem]]:
+    """Return what is crossed of a suite's options of binary layers; say what of it cannot be."""
+    values, options = point.get("binarization", {}), as_mapping(document.data.get("binarization"))
+    options = options or {}  # what is no mapping is told by the suite's model
     for given in (options, options | values):  # what is wrong with the first is told by its model
         try:
             Binarization.model_validate(given)

@@ -318,6 +318,7 @@ def test_crossed_binary_layers_are_an_axis(tmp_path: Path) -> None:
             {"cross": "{binarization: {gradients: [bfloat16], scale_at: [pre]}}", **LINES},
             "gradients: bfloat16 needs scale_at: post",
         ),
+        ({"binarization": "5", **LINES}, "binarization: "),
         ({"cross": "{train: {epoch: [1, 3]}}", **LINES}, "unknown key; did you mean `epochs`?"),
         ({"cross": "{train: {epochs: [1, x]}}"}, "must be a valid integer"),
         ({"cross": "{train: {epochs: 3}}", **LINES}, "cross.train.epochs: must be a valid list"),
