@@ -29,7 +29,7 @@ from bench.spec.plan import Plan
 
 @pytest.fixture(scope="module")
 def quickstart() -> Plan:
-    return plan(Path("quickstart"))
+    return plan(Path("quickstart"), ["seeds=0..2"])
 
 
 def console(width: int, height: int = 40) -> Console:
