@@ -22,7 +22,7 @@ PAPER = (
     *("table1", "table2", "table3", "appendix-table1", "appendix-table2", "appendix-table3"),
     *("figure2", "figure3", "figure4", "figure5", "figure6"),
     *("figure-a1", "figure-a2", "figure-a3", "readme", "controls", "tuned"),
-    *("estimators", "methods", "methods-w"),
+    *("estimators", "methods", "methods-w", "budget"),
 )
 
 
@@ -81,6 +81,7 @@ def smallest(name: str) -> list[str]:
     tiny = {"digits": {"train": 100 if suite.tune else 24, "test": 10}}
     said = ["train.epochs=1", "train.batch_size=12", "seeds=0"]
     said.append(f"train.histograms={[0] * bool(suite.train.histograms)}")
+    said += ["cross.train.epochs=[1]", "train.warmup=0"] * bool(suite.cross)
     for place, data in [("data", suite.data)] + [
         (f"backbones.{label}.data", net["data"])
         for label, net in suite.backbones.items()
