@@ -315,6 +315,20 @@ def test_what_is_missing_is_marked() -> None:
     assert "Partial: 2 of 3 cells" in said
 
 
+def test_what_is_not_asked_for_is_not_missing() -> None:
+    """Rows chosen by a filter are whole if their own cells are there, all of which are drawn."""
+    plan, records = suite("ste", "reste")
+    lacking = next(record for record in records if record.cell.weights.name == "ste")
+    panels = arrange_panels(plan, [record for record in records if record is not lacking])
+    whole = panels.only({cell.id for row in plan.rows if row.label == "reste" for cell in row.cells})
+    one = panels.only({plan.rows[0].cells[0].id})
+
+    assert whole.title("x") == "x"
+    assert "Partial" not in whole.note()
+    assert "Partial: 2 of 3 cells" in one.note()
+    assert "Partial: 5 of 6 cells" in panels.note()
+
+
 @pytest.mark.parametrize("kind", ["accuracy", "curves"])
 def test_labels_stand_as_they_are_written(kind: str) -> None:
     """Mathematics, markup, hidden names and control characters are text, of bounded length."""

@@ -15,11 +15,10 @@ from bench.leaderboard import saved
 from bench.report.figures import gallery
 from bench.report.figures.drawing import draw_panels
 from bench.report.figures.kinds import GALLERY, FigureKind
-from bench.report.figures.panels import arrange_panels
+from bench.report.figures.panels import SuitePanels, arrange_panels
 from bench.report.figures.style import FigureFormat, caption, encode, styled
 from bench.results import cell_folders, store
 from bench.results.cell_state import CellStates, read_saved_states
-from bench.results.record import Record
 from bench.spec.choices import Definition
 from bench.spec.filters import select
 from bench.spec.plan import Plan
@@ -170,12 +169,12 @@ def _recorded(
     plan = _plan(request)
     standings, notes = read_saved_states(request.root, plan)
     records = [r for r in standings.records(stale=request.stale) if r.measured]
-    notes += _missing(request, plan, records, standings)
-    if not records:
-        raise EmptyMatch("\n".join(notes))
     suite = arrange_panels(plan, records, request.definition)
     if request.rows:
         suite = suite.only({cell.id for cell in select(plan, request.rows)})
+    notes += _missing(plan, suite, standings)
+    if not suite.panels:
+        raise EmptyMatch("\n".join(notes))
     drawn: list[tuple[str, Figure]] = []
     wanting: list[str] = []
     for kind in kinds:
@@ -201,14 +200,11 @@ def _plan(request: PlotRequest) -> Plan:
     raise UsageError(message)
 
 
-def _missing(
-    request: PlotRequest, plan: Plan, records: Sequence[Record], standings: CellStates
-) -> Iterator[str]:
+def _missing(plan: Plan, suite: SuitePanels, standings: CellStates) -> Iterator[str]:
     """What has no record that is drawn, and what to do about it."""
-    there = {record.cell.id for record in records}
-    lacking = [cell for cell in plan.cells if cell.id not in there]
+    lacking = [cell for cell in plan.cells if cell.id in suite.asked - suite.known]
     stale = [cell for cell in lacking if cell.id in standings.stale]
-    of = f"of {len(plan.cells)} cells"
+    of = f"of {len(suite.asked)} cells"
     if stale:
         yield f"{len(stale)} {of} have stale records only; --allow-stale draws them"
     if len(lacking) > len(stale):

@@ -84,8 +84,9 @@ class SuitePanels:
     panels: list[Panel]
     across: AverageRanks | None  # the rows over several panels
     styles: dict[str, LineStyle]  # by label, and by what a matrix made labels of
+    planned: list[list[str]]  # ids of each row's cells, measured or not
+    known: frozenset[str]  # of those that were measured
     source: str
-    partial: bool  # are cells missing?
 
     def only(self, cells: Collection[str]) -> "SuitePanels":
         """The rows that have one of these cells, and the panels that have such rows."""
@@ -101,15 +102,23 @@ class SuitePanels:
             )
             for panel in self.panels
         ]
-        return replace(self, panels=[panel for panel in kept if panel.runs])
+        planned = [row for row in self.planned if any(i in cells for i in row)]
+        return replace(self, panels=[panel for panel in kept if panel.runs], planned=planned)
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """Ids of all cells that the figures would show."""
+        return frozenset(i for row in self.planned for i in row)
 
     def title(self, text: str) -> str:
         """The title of a figure."""
-        return f"{text} (partial)" if self.partial else text
+        return text if self.asked <= self.known else f"{text} (partial)"
 
     def note(self, *words: str) -> str:
         """The footnote of a figure."""
-        return ". ".join([*(word for word in words if word), self.source]) + "."
+        there, asked = len(self.asked & self.known), len(self.asked)
+        partial = f"Partial: {there} of {asked} cells" if there < asked else ""
+        return ". ".join(word for word in (*words, partial, self.source) if word) + "."
 
 
 def arrange_panels(
@@ -136,8 +145,9 @@ def arrange_panels(
         panels=[*_with_real(panels)],
         across=board.across,
         styles=styles,
-        source=_source(plan, known),
-        partial=any(cell.id not in known for cell in plan.cells),
+        planned=[[cell.id for cell in row.cells] for row in plan.rows],
+        known=frozenset(known),
+        source=_source(plan),
     )
 
 
@@ -177,11 +187,9 @@ def _with_real(panels: list[Panel]) -> Iterator[Panel]:
             yield panel
 
 
-def _source(plan: Plan, known: dict[str, Record]) -> str:
-    """Suite, seeds, how much of it is there, and the program's version."""
-    there = sum(cell.id in known for cell in plan.cells)
-    partial = f"Partial: {there} of {len(plan.cells)} cells. " if there < len(plan.cells) else ""
+def _source(plan: Plan) -> str:
+    """Suite, seeds, and the program's version."""
     counts = sorted({len(row.cells) for row in plan.rows})
     seeds = "to ".join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))
     word = "seed" if counts == [1] else "seeds"
-    return f"{partial}Suite {label(plan.suite)}, {seeds} {word}, signbench {__version__}"
+    return f"Suite {label(plan.suite)}, {seeds} {word}, signbench {__version__}"
