@@ -118,7 +118,7 @@ def compare_cpu_layouts(calibration: Calibration, measurer: Measurer) -> list[Th
 
 def name_row(row: Row) -> str:
     """A row as `bench plan` names it."""
-    return f"{row.label} x {row.backbone} x {row.wa} x {row.schedule}"
+    return f"{row.shown} x {row.backbone} x {row.wa} x {row.schedule}"
 
 
 def graph_names(plan: Plan) -> dict[str, str]:
