@@ -139,7 +139,8 @@ def arranged(
 
 def notes(section: Section) -> list[str]:
     """What is said below a section: verdicts on published numbers, and footnotes of its rows."""
-    return [*_verdicts(section), *(note for row in section.measured for note in footnotes(row))]
+    own = [note for row in section.measured for note in footnotes(row)]
+    return [*_verdicts(section), *own, *_unlike_steps(section)]
 
 
 def summary(board: Board) -> list[str]:
@@ -175,8 +176,17 @@ def footnotes(row: MeasuredRow) -> Iterator[str]:
         yield f"lost: {name}, {lost} of {count(ran, 'seed')}, {why}"
     for why, stale in seeds.stale.items():
         yield f"stale: {name}, {stale} of {planned}, {why}"
-    for why, unlike in row.resources.unlike.items():
-        yield f"step/STE of {name}: without {unlike} of {count(n, 'seed')}, {why}"
+
+
+def _unlike_steps(section: Section) -> Iterator[str]:
+    """Whose steps are not all compared with STE's; rows of one reason are one line."""
+    names: dict[str, list[str]] = {}
+    for row in section.measured:
+        for why, unlike in row.resources.unlike.items():
+            reason = f"without {unlike} of {count(row.seeds.ended, 'seed')}, {why}"
+            names.setdefault(reason, []).append(row.name)
+    for reason, rows in names.items():
+        yield f"step/STE of {', '.join(rows)} on {section.backbone}, {section.wa}: {reason}"
 
 
 def _chosen(section: Section, columns: list[Column]) -> list[Table]:
