@@ -1,11 +1,12 @@
 """The command that says which rows are as good as each other: parse, call, print."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -20,8 +21,22 @@ if TYPE_CHECKING:
     from bench.leaderboard.equivalence import ComparedRows, EquivalenceReport, TwoOrders
     from bench.leaderboard.stats.equivalence import Equivalence
 
-TEXT = ("backbone", "W/A", "row", "of", "against")
-NUMBERS = ("acc, %", "acc, %", "e", "s", "Δ, points", "p", "n", "seeds needed")
+VERDICT = ("Δ, points", "p", "n", "seeds needed", "verdict")
+INDICATORS = ("e of both", "s of both")
+WIDEST = 1000  # characters: what a table would take if it had them
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a table says: its heads, and the words of each row."""
+
+    heads: tuple[str, ...]
+    rows: list[list[str]]
+
+    def joined(self, other: "Columns") -> "Columns":
+        """With the columns of another table of the same rows beside them."""
+        rows = [mine + its[1:] for mine, its in zip(self.rows, other.rows, strict=True)]
+        return Columns((*self.heads, *other.heads[1:]), rows)
 
 
 @reading
@@ -68,7 +83,7 @@ def equivalence(
     if not found.rows:
         print_text(out, "Nothing to compare yet: no row has ended in both tables.")
         return
-    out.print(_table(found))
+    _print_tables(found, to=to)
     for order in found.orders:
         _tell_order(order)
     if found.together:
@@ -78,38 +93,61 @@ def equivalence(
     )
 
 
-def _table(found: "EquivalenceReport") -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    for head in TEXT:
-        table.add_column(head, overflow="fold")
-    for head in NUMBERS:
-        table.add_column(head, justify="right", overflow="fold")
-    table.add_column("verdict")
+def _print_tables(found: "EquivalenceReport", *, to: str) -> None:
+    """A table for each network and pair of values; indicators stand below where width is short."""
+    for title, rows in _groups(found, to=to).items():
+        print_text(out, title)
+        first, second = rows[0].differ
+        heads = ("acc, %", f"{to}: acc, %") if to else (f"{second}: acc, %", f"{first}: acc, %")
+        verdicts = Columns(("row", *heads, *VERDICT), [_verdict_words(one) for one in rows])
+        indicators = Columns(("row", *INDICATORS), [_indicator_words(one) for one in rows])
+        whole = _table(verdicts.joined(indicators))
+        if Measurement.get(out, out.options.update(width=WIDEST), whole).maximum <= out.width:
+            out.print(whole)
+        else:
+            out.print(_table(verdicts))
+            out.print(_table(indicators))
+
+
+def _groups(found: "EquivalenceReport", *, to: str) -> dict[str, list["ComparedRows"]]:
+    groups: dict[str, list[ComparedRows]] = {}
     for one in found.rows:
-        table.add_row(*map(Text, _words(one)))
+        place = f"{one.backbone}, W/A {one.wa}{', tuned' if one.tuned else ''}"
+        pair = f"against {to}" if to else f"{one.differ[1]} against {one.differ[0]}"
+        groups.setdefault(f"{place}: {pair}", []).append(one)
+    return groups
+
+
+def _table(columns: Columns) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for head in columns.heads:
+        left = head in ("row", "verdict")
+        table.add_column(head, justify="left" if left else "right", overflow="fold")
+    for words in columns.rows:
+        table.add_row(*map(Text, words))
     return table
 
 
-def _words(one: "ComparedRows") -> list[str]:
+def _verdict_words(one: "ComparedRows") -> list[str]:
     from bench.leaderboard.stats.power import MOST
 
-    sizes = [row.seeds.ended for row in (one.first, one.second)]
+    sizes = [row.seeds.ended for row in (one.second, one.first)]
     fewest = min(sizes) < 2 or one.found.half_width is None
     needed = "unknown" if fewest else f"{one.needed:,}" if one.needed else f"above {MOST:,}"
     return [
-        one.backbone,
-        f"{one.wa}, tuned" if one.tuned else one.wa,
         one.second.title,
-        *one.differ,
-        *(_percent(row) for row in (one.first, one.second)),
-        _both(one.first.scores.e, one.second.scores.e, ".1f"),
-        _both(one.first.scores.s, one.second.scores.s, ".1e"),
+        *(_percent(row) for row in (one.second, one.first)),
         _difference(one.found),
         f"{one.found.p:.3f}",
         str(sizes[0]) if sizes[0] == sizes[1] else f"{sizes[0]} and {sizes[1]}",
         needed,
         one.found.verdict,
     ]
+
+
+def _indicator_words(one: "ComparedRows") -> list[str]:
+    second, first = one.second.scores, one.first.scores
+    return [one.second.title, _both(second.e, first.e, ".1f"), _both(second.s, first.s, ".1e")]
 
 
 def _percent(row: "MeasuredRow") -> str:
