@@ -3,13 +3,16 @@
 import re
 from pathlib import Path
 
+import matplotlib
 import pytest
 
+import bench
 from bench.errors import SuiteError
 from bench.planning import explain, planner
 from bench.planning.resolved_suite import resolve
 from bench.properties.check import check_estimator
 from bench.registry import ESTIMATORS
+from bench.report.figures.style import encode
 from bench.spec.schedule import SCHEDULES
 from bench.spec.suite_file import find_suite
 
@@ -104,3 +107,16 @@ def test_no_placeholder_is_left() -> None:
     assert "@@" not in TEXT
     assert "bench run suites/quickstart.yaml" in TEXT
     assert set(SCHEDULES) == {"cosine", "linear", "power", "exp", "fixed"}
+
+
+@pytest.mark.slow
+def test_the_figure_is_drawn_from_the_records_that_ship() -> None:
+    """README's first picture is what its command draws now, where matplotlib is the same."""
+    folder = ROOT / "results" / "budget"
+    kept = (folder / "budget-mini-recipe.svg").read_text(encoding="utf-8")
+    if f"Matplotlib v{matplotlib.__version__}" not in kept:
+        pytest.skip(f"drawn by another matplotlib than {matplotlib.__version__}")
+    (drawn,) = bench.plot("budget-mini", kind="recipe", results=folder).values()
+
+    assert encode(drawn, "svg").decode() == kept
+    assert "results/budget/budget-mini-recipe.svg" in TEXT
