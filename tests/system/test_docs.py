@@ -40,7 +40,7 @@ MEASURED = {
     "submit",
     "verify",
 }  # whose numbers are those of one kind of machine
-LONG = ("tutorial", "deploying", "several-gpus")  # pages that take a minute
+LONG = ("tutorial", "deploying", "several-gpus", "evidence")  # pages that take long
 CLUSTERS = ("ray", "slurm")  # pages whose commands need one
 PRIVATE = {"make", "status"}  # which tell of one machine
 STAMP = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+\t[A-Z]+ [\w.]+:\d+ -- ")  # of lines of Ray
