@@ -1,14 +1,11 @@
 """The command that says which rows are as good as each other: parse, call, print."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
-from rich.measure import Measurement
-from rich.table import Table
-from rich.text import Text
 
 from bench.base.console import print_text
 from bench.cli.asked_form import TableForm, reading, write_form
@@ -20,23 +17,10 @@ if TYPE_CHECKING:
     from bench.leaderboard.board import MeasuredRow
     from bench.leaderboard.equivalence import ComparedRows, EquivalenceReport, TwoOrders
     from bench.leaderboard.stats.equivalence import Equivalence
+    from bench.leaderboard.tables import layout
 
-VERDICT = ("Δ, points", "p", "n", "seeds needed", "verdict")
-INDICATORS = ("e of both", "s of both")
-WIDEST = 1000  # characters: what a table would take if it had them
-
-
-@dataclass(frozen=True)
-class Columns:
-    """What a table says: its heads, and the words of each row."""
-
-    heads: tuple[str, ...]
-    rows: list[list[str]]
-
-    def joined(self, other: "Columns") -> "Columns":
-        """With the columns of another table of the same rows beside them."""
-        rows = [mine + its[1:] for mine, its in zip(self.rows, other.rows, strict=True)]
-        return Columns((*self.heads, *other.heads[1:]), rows)
+TEXT = ("row", "verdict")
+HEADS = ("Δ, points", "p", "n", "seeds needed", "verdict", "e of both", "s of both")
 
 
 @reading
@@ -83,7 +67,16 @@ def equivalence(
     if not found.rows:
         print_text(out, "Nothing to compare yet: no row has ended in both tables.")
         return
-    _print_tables(found, to=to)
+    _tell(found, to=to, margin=margin)
+
+
+def _tell(found: "EquivalenceReport", *, to: str, margin: float) -> None:
+    """Print the tables, the orders, and what all rows say together."""
+    from bench.leaderboard.tables import terminal
+
+    for title, table in _tables(found, to=to):
+        for own in terminal.stack(title, table.split(out.width)):
+            out.print(own)
     for order in found.orders:
         _tell_order(order)
     if found.together:
@@ -93,20 +86,17 @@ def equivalence(
     )
 
 
-def _print_tables(found: "EquivalenceReport", *, to: str) -> None:
-    """A table for each network and pair of values; indicators stand below where width is short."""
+def _tables(found: "EquivalenceReport", *, to: str) -> "Iterator[tuple[str, layout.Table]]":
+    """A table for each network and pair of values, with its title."""
+    from bench.leaderboard.tables import layout
+
     for title, rows in _groups(found, to=to).items():
-        print_text(out, title)
         first, second = rows[0].differ
-        heads = ("acc, %", f"{to}: acc, %") if to else (f"{second}: acc, %", f"{first}: acc, %")
-        verdicts = Columns(("row", *heads, *VERDICT), [_verdict_words(one) for one in rows])
-        indicators = Columns(("row", *INDICATORS), [_indicator_words(one) for one in rows])
-        whole = _table(verdicts.joined(indicators))
-        if Measurement.get(out, out.options.update(width=WIDEST), whole).maximum <= out.width:
-            out.print(whole)
-        else:
-            out.print(_table(verdicts))
-            out.print(_table(indicators))
+        scores = ("acc, %", f"{to}: acc, %") if to else (f"{second}: acc, %", f"{first}: acc, %")
+        heads = ("row", *scores, *HEADS)
+        columns = [layout.Heading(head, "text" if head in TEXT else "number") for head in heads]
+        words = [layout.TextRow(_words(one), [one.second]) for one in rows]
+        yield title, layout.Table(columns, words)
 
 
 def _groups(found: "EquivalenceReport", *, to: str) -> dict[str, list["ComparedRows"]]:
@@ -118,17 +108,7 @@ def _groups(found: "EquivalenceReport", *, to: str) -> dict[str, list["ComparedR
     return groups
 
 
-def _table(columns: Columns) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    for head in columns.heads:
-        left = head in ("row", "verdict")
-        table.add_column(head, justify="left" if left else "right", overflow="fold")
-    for words in columns.rows:
-        table.add_row(*map(Text, words))
-    return table
-
-
-def _verdict_words(one: "ComparedRows") -> list[str]:
+def _words(one: "ComparedRows") -> list[str]:
     from bench.leaderboard.stats.power import MOST
 
     sizes = [row.seeds.ended for row in (one.second, one.first)]
@@ -142,12 +122,9 @@ def _verdict_words(one: "ComparedRows") -> list[str]:
         str(sizes[0]) if sizes[0] == sizes[1] else f"{sizes[0]} and {sizes[1]}",
         needed,
         one.found.verdict,
+        _both(one.second.scores.e, one.first.scores.e, ".1f"),
+        _both(one.second.scores.s, one.first.scores.s, ".1e"),
     ]
-
-
-def _indicator_words(one: "ComparedRows") -> list[str]:
-    second, first = one.second.scores, one.first.scores
-    return [one.second.title, _both(second.e, first.e, ".1f"), _both(second.s, first.s, ".1e")]
 
 
 def _percent(row: "MeasuredRow") -> str:

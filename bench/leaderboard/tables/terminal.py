@@ -1,5 +1,6 @@
 """A board on a terminal: one table for each section, or several under each other."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -40,16 +41,20 @@ def short(board: Board, width: int, more: str) -> Group:
 def _group(laid: Layout) -> Group:
     parts: list[Any] = [Sentence(answer, "bold") for answer in laid.answers]
     for part in laid.parts:
-        title = f"{laid.title}: {part.title}"
-        for own in part.tables:
-            parts.append(_table(title, own))
-            title = ""
+        parts += stack(f"{laid.title}: {part.title}", part.tables)
         if part.caption:
             parts.append(Sentence(f"· {part.caption}", "dim"))
         parts += [Sentence(f"· {note}") for note in part.notes]
     *sentences, counts = laid.summary
     parts += [*map(Sentence, sentences), Sentence(counts, "bold")]
     return Group(*parts, *(Sentence(f"· {note}", "dim") for note in laid.notes))
+
+
+def stack(title: str, tables: Iterable[layout.Table]) -> Iterator[Table]:
+    """Tables under each other, the first one titled."""
+    for own in tables:
+        yield _table(title, own)
+        title = ""
 
 
 def _layout(board: Board, width: int, choice: TableChoice) -> Layout:
