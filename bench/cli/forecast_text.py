@@ -13,7 +13,7 @@ from bench.base.console import print_text
 from bench.base.duration import clock
 from bench.base.text import count
 from bench.speed.budget import Budget
-from bench.speed.calibration import Calibration, GraphTime, name_row
+from bench.speed.calibration import Calibration, GraphTime
 from bench.speed.forecast import Forecast
 from bench.speed.throughput import Throughput
 
@@ -46,7 +46,7 @@ def _graph(line: GraphTime) -> list[str]:
 def _cells(forecast: Forecast, budget: Budget) -> Iterator[str]:
     """A line for each cell that is left, in the order in which they run: when it ends."""
     names = {
-        cell.id: (name_row(row), part)
+        cell.id: (row.full_name, part)
         for row, part, cell in reversed([*forecast.plan.walk_cells()])
     }
     ends = forecast.calibration.ends

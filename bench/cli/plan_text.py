@@ -23,7 +23,7 @@ def describe_plan(plan: Plan, states: CellStates) -> Iterator[str]:
             continue
         state = "no data" if row.missing else _state(standing, part)
         counts[state] += 1
-        name = f"{row.shown} x {row.backbone} x {row.wa} x {row.schedule} x seed {cell.seed}"
+        name = f"{row.full_name} x seed {cell.seed}"
         part = ", ".join(filter(None, [part, _whole_chain(cell, part)]))
         note = f" ({standing.note})" if standing.note else ""
         shown = "-" * 12 if row.missing else cell.id

@@ -118,6 +118,11 @@ class Row(Frozen):
         return FULL_PRECISION if self.label == "none" else self.label
 
     @property
+    def full_name(self) -> str:
+        """What people read of a row where there is no table: label, network, W/A, schedule."""
+        return f"{self.shown} x {self.backbone} x {self.wa} x {self.schedule}"
+
+    @property
     def own_cells(self) -> list[Cell]:
         """Its cells, and those of its tuning."""
         trials = [cell for trial in self.trials for cell in (*trial.held_out, *trial.cells)]

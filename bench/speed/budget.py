@@ -9,7 +9,7 @@ from bench.errors import SuiteError
 from bench.results.cell_state import CellStates
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan
-from bench.speed.calibration import Calibration, name_row
+from bench.speed.calibration import Calibration
 from bench.speed.makespan import find_largest
 
 MOST_EPOCHS, MOST_SEEDS = 10_000, 20  # that are offered
@@ -74,7 +74,7 @@ def _seeds(plan: Plan, root: Path, left: set[str], fits: set[str]) -> Iterator[R
         ids = {cell.id for cell in row.cells}
         now = {i for i in ids if standings[i].state == "recorded"}
         if now or ids & left:
-            yield RowSeeds(name_row(row), len(now), len(now | ids & fits), len(ids))
+            yield RowSeeds(row.full_name, len(now), len(now | ids & fits), len(ids))
 
 
 def list_offers(left_s: Callable[[str], float], seconds: float) -> Iterator[Offer]:

@@ -15,7 +15,7 @@ from bench.leaderboard import tuning
 from bench.results import store
 from bench.results.cell_state import CellStates
 from bench.spec.cell import Cell
-from bench.spec.plan import Plan, Row, chain_part, with_ancestry
+from bench.spec.plan import Plan, chain_part, with_ancestry
 from bench.speed import packing
 from bench.speed.makespan import compute_end_times
 from bench.speed.measure import Measurer, Unmeasured
@@ -116,15 +116,10 @@ def compare_cpu_layouts(calibration: Calibration, measurer: Measurer) -> list[Th
     )
 
 
-def name_row(row: Row) -> str:
-    """A row as `bench plan` names it."""
-    return f"{row.shown} x {row.backbone} x {row.wa} x {row.schedule}"
-
-
 def graph_names(plan: Plan) -> dict[str, str]:
     """What each graph of a plan is called: the first row that has it, and which part of that."""
     return {
-        graph_key(cell): name_row(row) + (f" ({above})" if (above := chain_part(part)) else "")
+        graph_key(cell): row.full_name + (f" ({above})" if (above := chain_part(part)) else "")
         for row, part, cell in reversed([*plan.walk_cells()])
     }
 
