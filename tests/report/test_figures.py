@@ -632,6 +632,20 @@ def test_what_lost_every_seed_says_why_nothing_is_drawn(tmp_path: Path) -> None:
     assert all(f"{kind}: " in str(caught.value) for kind in FigureKind)
 
 
+def test_full_precision_alone_is_no_figure_and_says_so(tmp_path: Path) -> None:
+    """A filter that leaves rows without a panel is told what the figure lacks."""
+    plan, records = suite("ste", seeds=1)
+    real = cell(weights=None, activations=None, recipe=Recipe(epochs=3))
+    rows = [*plan.rows, row("none", [real], wa="32/32")]
+    store.save_plan(tmp_path, plan.model_copy(update={"rows": rows}))
+    for found in (*records, record(real)):
+        store.save_record(tmp_path, found)
+    asked = files.PlotRequest(Path("s"), (), ("accuracy",), tmp_path, rows="estimator=none")
+
+    with pytest.raises(UsageError, match="accuracy: no cell came to its end"):
+        files.figures(asked)
+
+
 def test_what_stood_for_infinity_has_a_mean() -> None:
     """Records hold the largest floats where a value was infinite; their mean is no error."""
     plan, records = suite("ste", seeds=2)

@@ -173,7 +173,7 @@ def _recorded(
     if request.rows:
         suite = suite.only({cell.id for cell in select(plan, request.rows)})
     notes += _missing(plan, suite, standings)
-    if not suite.panels:
+    if suite.lacking == suite.asked:
         raise EmptyMatch("\n".join(notes))
     drawn: list[tuple[str, Figure]] = []
     wanting: list[str] = []
@@ -202,7 +202,8 @@ def _plan(request: PlotRequest) -> Plan:
 
 def _missing(plan: Plan, suite: SuitePanels, standings: CellStates) -> Iterator[str]:
     """What has no record that is drawn, and what to do about it."""
-    lacking = [cell for cell in plan.cells if cell.id in suite.asked - suite.known]
+    ids = suite.lacking
+    lacking = [cell for cell in plan.cells if cell.id in ids]
     stale = [cell for cell in lacking if cell.id in standings.stale]
     of = f"of {len(suite.asked)} cells"
     if stale:

@@ -91,18 +91,18 @@ class SuitePanels:
     def only(self, cells: Collection[str]) -> "SuitePanels":
         """The rows that have one of these cells, and the panels that have such rows."""
 
-        def chosen(run: Runs) -> bool:
-            return any(i in cells for i in run.row.cells)
+        def chosen(row: Iterable[str]) -> bool:
+            return any(i in cells for i in row)
 
         kept = [
             replace(
                 panel,
-                runs=[run for run in panel.runs if chosen(run)],
-                real=panel.real if panel.real and chosen(panel.real) else None,
+                runs=[run for run in panel.runs if chosen(run.row.cells)],
+                real=panel.real if panel.real and chosen(panel.real.row.cells) else None,
             )
             for panel in self.panels
         ]
-        planned = [row for row in self.planned if any(i in cells for i in row)]
+        planned = [row for row in self.planned if chosen(row)]
         return replace(self, panels=[panel for panel in kept if panel.runs], planned=planned)
 
     @property
@@ -110,14 +110,19 @@ class SuitePanels:
         """Ids of all cells that the figures would show."""
         return frozenset(i for row in self.planned for i in row)
 
+    @property
+    def lacking(self) -> frozenset[str]:
+        """Those of them that were not measured."""
+        return self.asked - self.known
+
     def title(self, text: str) -> str:
         """The title of a figure."""
-        return text if self.asked <= self.known else f"{text} (partial)"
+        return f"{text} (partial)" if self.lacking else text
 
     def note(self, *words: str) -> str:
         """The footnote of a figure."""
-        there, asked = len(self.asked & self.known), len(self.asked)
-        partial = f"Partial: {there} of {asked} cells" if there < asked else ""
+        there, asked = len(self.asked - self.lacking), len(self.asked)
+        partial = f"Partial: {there} of {asked} cells" if self.lacking else ""
         return ". ".join(word for word in (*words, partial, self.source) if word) + "."
 
 
