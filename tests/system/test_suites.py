@@ -79,9 +79,9 @@ def smallest(name: str) -> list[str]:
     suite, _ = parse(compose(HOME / f"{name}.yaml"))
     assert suite
     tiny = {"digits": {"train": 100 if suite.tune else 24, "test": 10}}
-    said = ["train.epochs=1", "train.batch_size=12", "seeds=0"]
+    said = ["train.epochs=1", "train.warmup=0", "train.batch_size=12", "seeds=0"]
     said.append(f"train.histograms={[0] * bool(suite.train.histograms)}")
-    said += ["cross.train.epochs=[1]", "train.warmup=0"] * bool(suite.cross)
+    said += ["cross.train.epochs=[1]"] * bool(suite.cross)
     for place, data in [("data", suite.data)] + [
         (f"backbones.{label}.data", net["data"])
         for label, net in suite.backbones.items()
