@@ -98,9 +98,15 @@ def test_links_that_go_round_end_in_a_line(
     ],
 )  # fmt: skip
 def test_errors_are_one_clear_line(
-    ask: Bench, args: tuple[str, ...], code: int, message: str
+    ask: Bench,
+    args: tuple[str, ...],
+    code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whatever is wrong, there is one line that says what and what to do, and no traceback."""
+    monkeypatch.chdir(tmp_path)  # whatever `make demo` left in the checkout's results
     found, _, err = ask(*args)
 
     assert found == code
