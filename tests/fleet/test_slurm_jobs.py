@@ -151,9 +151,10 @@ def edited(make: Make) -> None:
     """
     A plugin that is edited while its cells wait trains as it was submitted.
 
-    Two cells share a job, and train in it at the same time.
+    Two cells share a job, and train in it at the same time; Slurm counts the pages that their two
+    processes share twice, and a process that starts another twice for a moment.
     """
-    stage = make(partition="main", cells_per_job=2, sbatch={"hold": True})
+    stage = make(partition="main", mem="4GB", cells_per_job=2, sbatch={"hold": True})
     stage.hurry()
     stage.suite = stage.home / "suite"
     write(stage.suite)
