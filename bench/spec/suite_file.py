@@ -20,13 +20,17 @@ def find_suite(path: Path) -> Path:
     """
     Find the suite on disk, else the one of that name shipped with the package.
 
+    In a checkout a shipped one is `suites/NAME.yaml`, which plans that are committed may say.
+
     Raises:
         SuiteError: neither is there.
     """
     bare = path.parent in {Path(), Path("suites")}  # only a name, not a wrong path
-    shipped = [SHIPPED / path.name, SHIPPED / f"{path.name}.yaml"] if bare else []
+    spelled = (path.name, f"{path.name}.yaml") if bare else ()
+    here = Path("suites")
+    home = here if real_path(here) == real_path(SHIPPED) else SHIPPED
     written = [path.with_name(path.name + end) for end in (".yaml", ".yml")] if path.name else []
-    for candidate in (path, *shipped, *written):
+    for candidate in (path, *(home / name for name in spelled), *written):
         if is_file(candidate):
             return candidate
     names = sorted(p.stem for p in SHIPPED.glob("*.yaml"))

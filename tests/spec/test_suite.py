@@ -9,7 +9,7 @@ from bench.errors import SuiteError
 from bench.spec.composition import compose, digest
 from bench.spec.plan import name_results
 from bench.spec.suite import Suite, parse
-from bench.spec.suite_file import find_suite
+from bench.spec.suite_file import SHIPPED, find_suite
 
 TEXT = """\
 estimators: [ste]
@@ -43,14 +43,26 @@ def wrong(folder: Path, text: str, *overrides: str) -> list[str]:
     return document.report(problems).replace(f"{folder}/", "").splitlines()
 
 
-def test_a_suite_is_found_by_path_or_by_shipped_name(tmp_path: Path) -> None:
+def test_a_suite_is_found_by_path_or_by_shipped_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file is that file, and a name without one is the shipped suite, with its end or not."""
     mine = write(tmp_path, TEXT)
+    monkeypatch.chdir(tmp_path)
     shipped = find_suite(Path("quickstart"))
 
     assert find_suite(mine) == mine
-    assert shipped.name == "quickstart.yaml"
+    assert shipped == SHIPPED / "quickstart.yaml"
     assert find_suite(Path("quickstart.yaml")) == shipped
+
+
+def test_in_a_checkout_a_shipped_suite_is_named_as_on_every_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Found by its name it is `suites/NAME.yaml`, which its plan and hints then say."""
+    monkeypatch.chdir(SHIPPED.parent)
+
+    assert find_suite(Path("quickstart")) == Path("suites/quickstart.yaml")
 
 
 def test_a_suite_that_is_not_there_is_an_error() -> None:
