@@ -11,6 +11,7 @@ from bench.nn.contract import Estimator, Surrogate
 from bench.planning.axes import Axes
 from bench.planning.widths import fit_widths
 from bench.spec.cell import WA, bits_by_role
+from bench.spec.plan import name_combination
 from bench.spec.suite import Include, Suite
 
 NO_KNOB = "{} has no scheduled knob; it runs once, not once per schedule"
@@ -27,7 +28,7 @@ class Combination:
     schedule: str  # of the suite's axis
 
     def __str__(self) -> str:
-        return f"{self.label} x {self.backbone} x {self.wa} x {self.schedule}"
+        return name_combination(self.label, self.backbone, self.wa, self.schedule)
 
 
 def combine(suite: Suite, axes: Axes) -> Iterator[tuple[Combination, list[int], str]]:
@@ -49,7 +50,7 @@ def _real(suite: Suite, axes: Axes, backbone: str) -> Iterator[tuple[Combination
     yield real, _excluded(suite, real)
     for label, schedule in product(axes.estimators, suite.schedules):
         left_out = Combination(label, backbone, "32/32", schedule)
-        yield left_out, "32/32 binarizes nothing; it runs once, as `none`"
+        yield left_out, "32/32 binarizes nothing; it runs once, in full precision"
 
 
 def _cross(suite: Suite, axes: Axes, backbone: str, wa: WA) -> Iterator[tuple[Combination, str]]:

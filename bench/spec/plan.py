@@ -115,12 +115,12 @@ class Row(Frozen):
     @property
     def shown(self) -> str:
         """What people read in place of its label."""
-        return FULL_PRECISION if self.label == "none" else self.label
+        return show_label(self.label)
 
     @property
     def full_name(self) -> str:
         """What people read of a row where there is no table: label, network, W/A, schedule."""
-        return f"{self.shown} x {self.backbone} x {self.wa} x {self.schedule}"
+        return name_combination(self.label, self.backbone, self.wa, self.schedule)
 
     @property
     def own_cells(self) -> list[Cell]:
@@ -258,6 +258,16 @@ class Plan(Frozen):
     def cell(self, cell_id: str) -> Cell:
         """Find the cell of that id, which must be one of the plan's."""
         return next(cell for _, _, cell in self.walk_cells() if cell.id == cell_id)
+
+
+def show_label(label: str) -> str:
+    """What people read in place of a row's label."""
+    return FULL_PRECISION if label == "none" else label
+
+
+def name_combination(label: str, backbone: str, wa: WA, schedule: str) -> str:
+    """What people read of a combination where there is no table."""
+    return f"{show_label(label)} x {backbone} x {wa} x {schedule}"
 
 
 def name_results(path: Path, overrides: Iterable[str]) -> str:

@@ -509,7 +509,19 @@ def test_32_32_runs_once_per_backbone(tmp_path: Path) -> None:
         ("none", "resnet20"),
     ]
     assert len(reasons) == 8
-    assert set(reasons.values()) == {"32/32 binarizes nothing; it runs once, as `none`"}
+    assert set(reasons.values()) == {"32/32 binarizes nothing; it runs once, in full precision"}
+
+
+def test_full_precision_that_is_left_out_is_called_by_its_name(tmp_path: Path) -> None:
+    """As rows call it, not `none` as suites do."""
+    plan = planned(
+        tmp_path,
+        estimators="[ste]",
+        wa="[1/1, 32/32]",
+        exclude="[{estimator: none, reason: no time}]",
+    )
+
+    assert left_out(plan)["full precision x resnet20 x 32/32 x default"] == "no time"
 
 
 def test_a_cell_depends_on_no_label_or_comment(tmp_path: Path) -> None:

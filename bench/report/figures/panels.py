@@ -15,9 +15,7 @@ from bench.results.equilibrium import indicators
 from bench.results.record import Record
 from bench.spec.choices import Definition
 from bench.spec.label import base_label
-from bench.spec.plan import FULL_PRECISION, Plan
-
-FULL = "none"  # the label of full precision
+from bench.spec.plan import Plan, show_label
 
 
 @dataclass(frozen=True)
@@ -163,7 +161,7 @@ def no_f(runs: Iterable[Runs]) -> str:
 
 
 def _name(row: MeasuredRow, *, several: bool) -> str:
-    words = [FULL_PRECISION if row.label == FULL else row.label]
+    words = [show_label(row.label)]
     if several and row.schedule != "default":
         words.append(row.schedule)
     if row.tuned:
