@@ -6,7 +6,7 @@ What every estimator owes the harness, checked on a plugin that nobody wrote tes
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -38,10 +38,10 @@ class CheckReport:
     """Checks, and the property verdicts, which cannot fail: they are what they are."""
 
     checks: list[Check]
-    knob: str  # its name, visited range and limits; empty: no f, so no verdicts either
-    printed: Properties | None
-    trained: dict[Role, Properties]
-    unchecked: list[str]  # what nothing is compared with
+    knob: str = ""  # its name, visited range and limits; empty: no f, so no verdicts either
+    printed: Properties | None = None
+    trained: dict[Role, Properties] = field(default_factory=dict[Role, Properties])
+    unchecked: list[str] = field(default_factory=list[str])  # what nothing is compared with
 
     @property
     def ok(self) -> bool:
@@ -57,7 +57,7 @@ def check_estimator(estimator: Estimator, *, quick: bool = True) -> CheckReport:
     """
     checks = _check_claims(estimator, quick=quick)
     if not isinstance(estimator, Surrogate):
-        return CheckReport(checks, "", None, {}, [BACKWARD, FORMULA])
+        return CheckReport(checks, unchecked=[BACKWARD, FORMULA])
     unchecked = [] if read_printed(estimator) else [FORMULA]
     checks.append(check_claim("knob is one", lambda plugin: ("", describe_knob(plugin)), estimator))
     knob = checks.pop() if checks[-1].ok else checks[-1]

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import bench
-from bench.errors import EmptyMatch, EnvironmentProblem, SuiteError, UsageError
+from bench.errors import DataError, EmptyMatch, EnvironmentProblem, SuiteError, UsageError
 from bench.leaderboard import frame_files
 from bench.results.record import Record
 
@@ -74,6 +74,9 @@ def test_a_plan_has_a_line_for_each_cell(tiny: Path, measured: Path) -> None:
         (lambda s, r: bench.records("resnet20", results=r), UsageError, "names 2 cells"),
         (lambda s, r: bench.plot("tiny", kind="pie", results=r), UsageError, "`pie`"),
         (lambda s, r: bench.check("reste", {"o": 3}), UsageError, "o_end"),
+        (lambda s, r: bench.check("rest"), UsageError, "did you mean `reste`?"),
+        (lambda s, r: bench.check("resnet20", {"image": 0}), UsageError, "whole number"),
+        (lambda s, r: bench.check("cifar10", data=r), DataError, "cifar"),
         (lambda s, r: bench.run(s, timeout="soon", results=r), UsageError, "timeout `soon`"),
         (lambda s, r: bench.run(s, device="cuda:99", results=r / "a"), EnvironmentProblem, "GPU"),
     ],
@@ -205,3 +208,24 @@ def test_a_check_says_what_holds() -> None:
     assert report.ok
     assert report.printed
     assert (report.printed.rational, report.printed.flexible) == ("yes", "yes")
+
+
+@pytest.mark.parametrize(
+    ("plugin", "parameters", "held"),
+    [
+        ("resnet20", {"width": 2, "image": 8, "classes": 3}, "all of it learns"),
+        ("digits", {}, "no image is in both splits"),
+    ],
+)
+def test_backbones_and_data_sets_are_checked_as_the_command_does(
+    plugin: str, parameters: dict[str, int], held: str, ask: Ask
+) -> None:
+    """The claims that `bench check` prints of one, in their order, and no verdict on an f."""
+    report = bench.check(plugin, parameters)
+    words = [f"{key}={value}" for key, value in parameters.items()]
+    _, printed, _ = ask("check", plugin, *words)
+
+    assert report.ok
+    assert any(check.name == held for check in report.checks)
+    assert [line.split()[0] for line in printed.splitlines()[1:]] == ["ok"] * len(report.checks)
+    assert (report.printed, report.trained) == (None, {})
