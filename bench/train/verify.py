@@ -115,14 +115,23 @@ class Verifier:
         if not record.measured:
             result.unchecked.append(f"nothing was measured: {record.status}, {record.reason}")
             return result
+        current = self._code(record, result)
         self._parents(record, result)
         sound = [w for w in ("last", "best") if self._weights(folder, record, w, result)]
         for which in evaluation.measured_weights(record) if self.accuracy and measure else ():
-            if which in sound:
+            if which in sound and current:
                 self._accuracy(record, which, result)
             elif self.strict:
                 result.wrong.append(f"the {which} weights cannot be measured")
         return result
+
+    @staticmethod
+    def _code(record: Record, result: Checked) -> bool:
+        """Is the code still that of the record? Else its weights can be measured by none."""
+        changes = source_digest.changes(record.cell, source_digest.now(record.cell))
+        if changes:
+            result.unchecked.append(f"code ({', '.join(changes)} since)")
+        return not changes
 
     def _parents(self, record: Record, result: Checked) -> None:
         """Are the weights that it took from others those that these have?"""
@@ -156,9 +165,6 @@ class Verifier:
     def _accuracy(self, record: Record, which: str, result: Checked) -> None:
         what = f"accuracy of the {which} weights"
         unmeasured = result.wrong if self.strict else result.unchecked
-        if changes := source_digest.changes(record.cell, source_digest.now(record.cell)):
-            unmeasured.append(f"{what}: {', '.join(changes)} since")
-            return
         dataset = self._dataset(record)
         if isinstance(dataset, str):
             unmeasured.append(f"{what}: {dataset}")

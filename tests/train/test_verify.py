@@ -135,17 +135,19 @@ def test_the_checkpoints_of_a_cell_are_checked(root: Path, ask: Ask) -> None:
     assert f"partly  {home.name}: checkpoint 000002-00000001; not checked: no record" in out
 
 
+@pytest.mark.parametrize(("options", "code"), [([], 0), (["--no-accuracy"], 0), (["--strict"], 3)])
 def test_what_other_code_measured_is_not_judged_by_this(
-    root: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
+    root: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch, options: list[str], code: int
 ) -> None:
     """Where a file changed since, accuracy is not measured again, and the file is named."""
     edited(root)
     now = source_digest.numerics() | {"bench/trainer.py": "0"}
     monkeypatch.setattr(source_digest, "numerics", lambda: now)
-    code, out, _ = ask("verify", "--results", root)
+    ended, out, _ = ask("verify", "--results", root, *options)
 
-    assert code == 0
-    assert "accuracy of the last weights: bench/trainer.py changed since" in out
+    assert ended == code
+    assert "not checked: code (bench/trainer.py changed since)" in out
+    assert ("the last weights cannot be measured" in out) == bool(code)
 
 
 def test_without_the_data_digests_are_checked(root: Path, ask: Ask, tmp_path: Path) -> None:
