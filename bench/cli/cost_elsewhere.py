@@ -59,7 +59,7 @@ class CostElsewhere:
         self.root = options.results.absolute()
         self.asked = ForecastRequest(
             options.suite, tuple(options.overrides or ()), options.results, options.data,
-            options.filter_, tuple(options.words()),
+            options.filter, tuple(options.words()),
         )  # fmt: skip
         where = options.where()
         self.job_options = JobOptions(where.device, where.per_gpu, where.jobs, where.threads)

@@ -108,7 +108,12 @@ Overrides = Annotated[
     ),
 ]
 Filter = Annotated[
-    str, typer.Option("--filter", "-k", help='As in "estimator=reste,ste & wa=1/1 & seed=0".')
+    list[str] | None,
+    typer.Option(
+        "--filter",
+        "-k",
+        help='As in "estimator=reste,ste & wa=1/1 & seed=0"; of several all must hold.',
+    ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=WHERE)]
 Gpus = Annotated[
@@ -186,7 +191,7 @@ class CellOptions:
     overrides: Overrides = None
     results: Results = Path("results")
     data: Data = None
-    filter_: Filter = ""
+    filter_: Filter = None
     device: Device = "auto"
     gpus: Gpus = None
     slots_per_gpu: SlotsPerGpu = None
@@ -195,6 +200,10 @@ class CellOptions:
     workers: Workers = None
     compile_: Compile = None
     unchecked: Unchecked = False
+
+    @property
+    def filter(self) -> str:
+        return join_filters(self.filter_)
 
     def where(self) -> "SlotOptions":
         """
@@ -211,7 +220,7 @@ class CellOptions:
 
     def words(self) -> list[str]:
         """Spell the options that are not at their defaults, for commands that are shown."""
-        names = {"filter_": "--filter", "jobs": "-j"}
+        names = {"jobs": "-j"}
         words: list[str] = []
         for field in fields(self):
             value = getattr(self, field.name)
@@ -219,12 +228,19 @@ class CellOptions:
                 continue
             if field.name == "unchecked":
                 words.append("--unchecked")
+            elif field.name == "filter_":
+                words += ["--filter", self.filter]
             elif field.name == "compile_":
                 words.append("--compile" if value else "--no-compile")
             else:
                 option = names.get(field.name, f"--{field.name.replace('_', '-')}")
                 words += [option, str(value)]
         return words
+
+
+def join_filters(filters: list[str] | None) -> str:
+    """One filter that holds where all do."""
+    return " & ".join(filters or [])
 
 
 def spread_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -82,7 +82,7 @@ def plan(
         options.overrides or [],
         results=options.results,
         data=options.data,
-        filter=options.filter_,
+        filter=options.filter,
         unseen=True,
     )
     _show_plan(planned, form)
@@ -116,7 +116,7 @@ def _show_forecast(
     prepare_torch()
     asked = ForecastRequest(
         options.suite, tuple(options.overrides or ()), options.results, options.data,
-        options.filter_, tuple(options.words()),
+        options.filter, tuple(options.words()),
     )  # fmt: skip
     measurer = Measurer(
         options.results, options.data, options.compile_, options.workers, partial(print_text, err)

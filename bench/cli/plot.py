@@ -8,7 +8,7 @@ import typer
 from bench.base.console import print_text
 from bench.cli import completion
 from bench.cli.completion import offering
-from bench.cli.options import AllowStale, Equilibrium, RanWith, Results
+from bench.cli.options import AllowStale, Equilibrium, RanWith, Results, join_filters
 from bench.cli.streams import err, out
 from bench.report.figures.kinds import GALLERY, FigureKind
 
@@ -43,11 +43,11 @@ def plot(
         ),
     ] = "",
     filter_: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             "--filter", "-k", help='Rows and panels to draw, as in "estimator=ste & wa=1/1".'
         ),
-    ] = "",
+    ] = None,
     results: Results = Path("results"),
     equilibrium: Equilibrium = None,
     allow_stale: AllowStale = False,
@@ -70,7 +70,7 @@ def plot(
         equilibrium=equilibrium,
         allow_stale=allow_stale,
         width=width,
-        filter=filter_,
+        filter=join_filters(filter_),
     )
     for note in drawn.notes:
         print_text(err, f"note: {note}")

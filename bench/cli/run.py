@@ -180,7 +180,7 @@ def run(
         root=options.results,
         overrides=tuple(options.overrides or ()),
         data=options.data,
-        filter_=options.filter_,
+        filter_=options.filter,
         rerun=tuple(rerun or ()),
         allow_stale=allow_stale,
         unchecked=options.unchecked,

@@ -40,7 +40,7 @@ def test_what_is_no_time_is_refused(ask: Bench, text: str) -> None:
         ({}, []),
         ({"overrides": ["train.epochs=3"], "results": Path("results")}, []),
         (
-            {"results": Path("else where"), "filter_": "seed=0", "jobs": 2, "compile_": False},
+            {"results": Path("else where"), "filter_": ["seed=0"], "jobs": 2, "compile_": False},
             ["--results", "else where", "--filter", "seed=0", "-j", "2", "--no-compile"],
         ),
         (
@@ -53,6 +53,17 @@ def test_what_is_no_time_is_refused(ask: Bench, text: str) -> None:
 def test_options_are_spelled_as_they_were_given(given: dict[str, Any], words: list[str]) -> None:
     """Those that are not at their defaults, for a command that is shown to be copied."""
     assert CellOptions(Path("quickstart"), **given).words() == words
+
+
+def test_of_several_filters_all_hold(ask: Bench) -> None:
+    """The second narrows the first, and one that is spelled says both."""
+    _, both, _ = ask("plan", "quickstart", "-k", "estimator=ste,reste", "-k", "seed=0,1")
+    _, one, _ = ask("plan", "quickstart", "--filter", "estimator=ste,reste & seed=0,1")
+
+    assert both == one
+    assert "4 cells" in both
+    options = CellOptions(Path("quickstart"), filter_=["wa=1/1", "seed=0"])
+    assert options.words() == ["--filter", "wa=1/1 & seed=0"]
 
 
 @pytest.mark.parametrize("given", [{"gpus": "0;1"}, {"slots_per_gpu": "0"}])
