@@ -79,8 +79,8 @@ def _tell(found: "EquivalenceReport", *, to: str, margin: float) -> None:
             out.print(own)
     for order in found.orders:
         _tell_order(order)
-    if found.together:
-        print_text(out, f"All {len(found.rows)} together: {_told(found.together)}.")
+    if found.together and len(found.orders) > 1:
+        print_text(out, f"All {len(found.rows)} together: {_told(found.together)}")
     print_text(
         out, f"{_count(found)} of {len(found.rows)} are equivalent within {margin:g} points."
     )
@@ -150,12 +150,14 @@ def _told(found: "Equivalence") -> str:
 
 
 def _tell_order(order: "TwoOrders") -> None:
-    """The rows by mean accuracy at both values."""
+    """The rows by mean accuracy at both values, and their mean difference."""
     place = f"{order.backbone} {order.wa}"
     for value, names in zip(order.differ, (order.first, order.second), strict=True):
         print_text(out, f"{place}, {value}: {' > '.join(names)}")
     if order.tau is not None:
         print_text(out, f"{place}: Kendall's τ of the two orders {order.tau:.2f}")
+    if order.together is not None:
+        print_text(out, f"{place}: all {len(order.first)} together: {_told(order.together)}")
 
 
 def _count(found: "EquivalenceReport") -> int:
@@ -166,7 +168,10 @@ def _fields(found: "EquivalenceReport") -> dict[str, Any]:
     return {
         "rows": [_row_fields(one) for one in found.rows],
         "together": found.together and _test_fields(found.together),
-        "orders": [asdict(order) for order in found.orders],
+        "orders": [
+            asdict(order) | {"together": order.together and _test_fields(order.together)}
+            for order in found.orders
+        ],
     }
 
 

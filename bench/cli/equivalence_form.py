@@ -26,7 +26,7 @@ class ComparedRows(Equivalence):
 
 
 class TwoOrders(TypedDict):
-    """The rows of two tables by mean accuracy, best first."""
+    """The rows of two tables by mean accuracy, best first, and their mean difference."""
 
     backbone: str
     wa: str
@@ -35,6 +35,7 @@ class TwoOrders(TypedDict):
     first: list[str]
     second: list[str]
     tau: float | None  # Kendall's
+    together: Equivalence | None
 
 
 class Equivalences(TypedDict):

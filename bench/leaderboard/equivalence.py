@@ -33,7 +33,10 @@ class ComparedRows:
 
 @dataclass(frozen=True)
 class TwoOrders:
-    """The rows of two sections by mean accuracy, best first, and Kendall's τ between the two."""
+    """
+    The rows of two sections by mean accuracy, best first, Kendall's τ between the two orders, and
+    the mean difference of all rows.
+    """
 
     backbone: str
     wa: str
@@ -42,6 +45,7 @@ class TwoOrders:
     first: list[str]
     second: list[str]
     tau: float | None  # None: fewer than two rows
+    together: Equivalence | None  # None: fewer than two rows
 
 
 @dataclass(frozen=True)
@@ -84,10 +88,10 @@ def compare_along(board: Board, key: str, margin: float) -> EquivalenceReport:
             both = [_compare(place, a, b, differ, margin) for a, b in _both(first, second)]
             names = _order(both, 0), _order(both, 1)
             if both:
-                orders.append(TwoOrders(*place, differ, *names, _tau(*names)))
+                together = _together(both, margin)
+                orders.append(TwoOrders(*place, differ, *names, _tau(*names), together))
             rows += both
-    pairs = [_samples(row.first, row.second) for row in rows]
-    return EquivalenceReport(rows, tost(pairs, margin) if len(pairs) > 1 else None, orders)
+    return EquivalenceReport(rows, _together(rows, margin), orders)
 
 
 def compare_to(board: Board, name: str, margin: float) -> EquivalenceReport:
@@ -120,6 +124,12 @@ def _compare(
     found = tost([samples], margin)
     needed = needed_for_equivalence(*samples, margin)
     return ComparedRows(*place, first, second, differ, found, needed)
+
+
+def _together(rows: list[ComparedRows], margin: float) -> Equivalence | None:
+    """Test the mean difference of several rows."""
+    pairs = [_samples(row.first, row.second) for row in rows]
+    return tost(pairs, margin) if len(pairs) > 1 else None
 
 
 def _samples(first: MeasuredRow, second: MeasuredRow) -> tuple[list[float], list[float]]:

@@ -37,6 +37,7 @@ def test_rows_are_compared_with_themselves() -> None:
     (order,) = found.orders
     assert order.first == order.second == ["alike", "ste", "worse"]
     assert order.tau == pytest.approx(1)
+    assert order.together == found.together  # there is one pair of tables
 
 
 def test_rows_are_compared_with_one() -> None:
