@@ -9,9 +9,8 @@ import typer
 
 from bench.base.console import print_text
 from bench.cli.asked_form import TableForm, reading, write_form
-from bench.cli.options import AllowStale, Ran, Results
+from bench.cli.options import AllowStale, Equilibrium, Ran, Results, refuse_if
 from bench.cli.streams import err, out
-from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.leaderboard.board import MeasuredRow
@@ -20,19 +19,20 @@ if TYPE_CHECKING:
     from bench.leaderboard.tables import layout
 
 TEXT = ("row", "verdict")
-HEADS = ("Δ, points", "p", "n", "seeds needed", "verdict", "e of both", "s of both")
+HEADS = ("Δ, points (90 %)", "p", "n", "seeds needed", "verdict", "e of both", "s of both")
 
 
 @reading
 def equivalence(
     suite: Ran,
-    along: Annotated[
-        str,
+    words: Annotated[
+        list[str] | None,
         typer.Argument(
-            metavar="[KEY]",
-            help="In what tables differ, as their networks' labels say: gradients, epochs.",
+            metavar="[KEY] [KEY.PATH=VALUE]...",
+            help="In what tables differ, as their networks' labels say: gradients, epochs; and "
+            "overrides that the suite ran with.",
         ),
-    ] = "",
+    ] = None,
     results: Results = Path("results"),
     to: Annotated[
         str, typer.Option(metavar="ROW", help="Compare the rows of each table with this one.")
@@ -40,6 +40,7 @@ def equivalence(
     margin: Annotated[
         float, typer.Option(min=0.001, max=100, help="Points of accuracy that do not matter.")
     ] = 0.5,
+    equilibrium: Equilibrium = None,
     form: TableForm = "rich",
     allow_stale: AllowStale = False,
 ) -> None:
@@ -52,11 +53,14 @@ def equivalence(
     from bench.leaderboard import saved
     from bench.leaderboard.equivalence import compare_along, compare_to
 
-    if along and to:
-        message = f"`{along}` compares tables, and `--to {to}` rows of one; say one of them"
-        raise UsageError(message)
-    name = saved.name_of(results, suite, [])
-    _, board, notes = saved.board(results, name, stale=allow_stale)
+    keys = [word for word in words or [] if "=" not in word]
+    along = keys[0] if keys else ""
+    refuse_if(len(keys) > 1, f"`{', '.join(keys)}`: name one key in which tables differ")
+    message = f"`{along}` compares tables, and `--to {to}` rows of one; say one of them"
+    refuse_if(bool(along and to), message)
+    overrides = [word for word in words or [] if "=" in word]
+    name = saved.name_of(results, suite, overrides)
+    _, board, notes = saved.board(results, name, equilibrium, stale=allow_stale)
     for note in notes:
         print_text(err, f"note: {note}")
     found = compare_to(board, to, margin / 100) if to else compare_along(board, along, margin / 100)
@@ -183,6 +187,9 @@ def _row_fields(one: "ComparedRows") -> dict[str, Any]:
         "row": one.second.name,
         "differ": one.differ,
         "n": [one.first.seeds.ended, one.second.seeds.ended],
+        "acc": [row.scores.last and row.scores.last.mean for row in (one.first, one.second)],
+        "e": [one.first.scores.e, one.second.scores.e],
+        "s": [one.first.scores.s, one.second.scores.s],
         **_test_fields(one.found),
         "needed": one.needed,
     }

@@ -22,6 +22,9 @@ class ComparedRows(Equivalence):
     row: str
     differ: list[str]  # two values, or two names
     n: list[int]
+    acc: list[float | None]  # means over seeds, fractions
+    e: list[float | None]
+    s: list[float | None]
     needed: int | None  # seeds of each that show it, if they are equal
 
 

@@ -53,7 +53,8 @@ class EquivalenceReport:
     """Every comparison that was asked for."""
 
     rows: list[ComparedRows]
-    together: Equivalence | None  # their mean difference; None: fewer than two, or of one row
+    # their mean difference; None: fewer than two, of one row, or their samples are not independent
+    together: Equivalence | None
     orders: list[TwoOrders]  # of whole sections, where these are compared
 
 
@@ -61,9 +62,11 @@ def compare_along(board: Board, key: str, margin: float) -> EquivalenceReport:
     """
     Compare each row with itself at the other values of what a suite crosses, or a matrix.
 
+    Of several values every pair is compared, the earlier in the suite with the later.
+
     Args:
         key: as labels of networks have it, as in `resnet20(gradients=bfloat16)`; empty: the only
-            one that there is. Its first value is what the others are compared with.
+            one that there is.
         margin: a fraction.
 
     Raises:
@@ -82,8 +85,8 @@ def compare_along(board: Board, key: str, margin: float) -> EquivalenceReport:
         raise UsageError(message)
     rows: list[ComparedRows] = []
     orders: list[TwoOrders] = []
-    for place, ((value, first), *others) in groups.items():
-        for other, second in others:
+    for place, several in groups.items():
+        for (value, first), (other, second) in combinations(several, 2):
             differ = value, other
             both = [_compare(place, a, b, differ, margin) for a, b in _both(first, second)]
             names = _order(both, 0), _order(both, 1)
@@ -91,7 +94,8 @@ def compare_along(board: Board, key: str, margin: float) -> EquivalenceReport:
                 together = _together(both, margin)
                 orders.append(TwoOrders(*place, differ, *names, _tau(*names), together))
             rows += both
-    return EquivalenceReport(rows, _together(rows, margin), orders)
+    once = max(map(len, groups.values())) == 2  # else a sample would be in several pairs
+    return EquivalenceReport(rows, _together(rows, margin) if once else None, orders)
 
 
 def compare_to(board: Board, name: str, margin: float) -> EquivalenceReport:

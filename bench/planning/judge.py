@@ -8,26 +8,27 @@ import torch
 
 from bench.base.plain_data import KeyPath, as_mapping
 from bench.base.text import suggest
-from bench.base.yaml_document import Problem
+from bench.base.yaml_document import Document, Problem
 from bench.nn.contract import Estimator, Surrogate
 from bench.planning import chains
 from bench.planning.axes import BOTH, Axes
 from bench.planning.combinations import MOMENTS
 from bench.planning.fixed_options import impossible_options
 from bench.planning.widths import fit_widths
-from bench.spec.suite import Suite
+from bench.spec.suite import Cross, Suite
 
 LONGEST_LABEL = 200
 STEEPEST = 1e6  # of a slope at 0 that `gain: unit` can divide by
 
 
-def judge(suite: Suite, axes: Axes, known: Iterable[Problem]) -> list[Problem]:
+def judge(suite: Suite, axes: Axes, document: Document, known: Iterable[Problem]) -> list[Problem]:
     """
     Say where the parts of a suite contradict each other, in labels above all.
 
     Args:
         suite: the suite, or what is sound of it.
         axes: what could be built of its plugins.
+        document: what it says, and where.
         known: what parsing and building found, which is not told again in other words.
     """
     return [
@@ -35,6 +36,7 @@ def judge(suite: Suite, axes: Axes, known: Iterable[Problem]) -> list[Problem]:
         *_bad_labels(axes),
         *_half_real_rows(suite),
         *_crossed_twice(suite),
+        *_crossed_and_set(document),
         *_unknown_labels(suite, axes, known),
         *_impossible_gains(axes),
         *_impossible_chains(axes),
@@ -110,10 +112,27 @@ def _crossed_twice(suite: Suite) -> Iterator[Problem]:
     crossed = suite.cross.train.keys()
     for axis in ("estimators", "backbones"):
         for label, entry in getattr(suite, axis).items():
-            for key in crossed & (as_mapping(entry.get("train")) or {}).keys():
-                yield Problem((axis, label, "train", key), "the suite crosses it; say it once")
+            networks = (as_mapping(entry.get("structure")) or {}).items()
+            of_networks = [
+                (("structure", n, "train"), as_mapping(own) or {}) for n, own in networks
+            ]
+            for place, said in ((("train",), entry), *of_networks):
+                for key in crossed & (as_mapping(said.get("train")) or {}).keys():
+                    yield Problem((axis, label, *place, key), "the suite crosses it; say it once")
     for key in crossed & (suite.tune.train if suite.tune else {}).keys():
         yield Problem(("tune", "train", key), "the suite crosses it, so it is not chosen")
+
+
+def _crossed_and_set(document: Document) -> Iterator[Problem]:
+    """Find values that the suite's own file sets although it, or what it extends, crosses them."""
+    crossed = as_mapping(document.data.get("cross")) or {}
+    for part in Cross.model_fields:
+        for key in as_mapping(crossed.get(part)) or {}:
+            said = document.places.get((part, key), "")
+            there = document.places.get(("cross", part, key), "")
+            if said != there and said.startswith(f"{document.source}:"):
+                message = f"{there} crosses it: say it there, in `cross.{part}.{key}`, alone"
+                yield Problem((part, key), message)
 
 
 def _impossible_gains(axes: Axes) -> Iterator[Problem]:

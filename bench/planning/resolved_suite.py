@@ -39,7 +39,7 @@ def resolve(path: Path, overrides: Iterable[str] = ()) -> ResolvedSuite:
     problems = [*misparsed, *misbuilt, *wrong]
     sound = suite or sound_part(document, misparsed)
     if sound:
-        problems += judge(sound, axes, problems)
+        problems += judge(sound, axes, document, problems)
         problems += contradicted_options(sound, axes, document)
     if suite is None or problems or not axes.backbones:
         raise SuiteError(document.report(problems))

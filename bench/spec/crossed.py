@@ -33,6 +33,7 @@ def _begin(document: Document, part: str) -> Document:
     places: dict[KeyPath, str] = {
         (part, key): document.places.get(("cross", part, key), "") for key in crossed
     }
-    first = {key: listed[0] for key, values in crossed.items() if (listed := as_list(values))}
+    # one value in the place of a list is told as what it is, not as a value that is not there
+    first = {key: listed[0] for key, v in crossed.items() if (listed := as_list(v) or [v])}
     data = document.data | {"cross": cross | {part: crossed}}
     return replace(document, data=data).completed_by({part: first}, places)

@@ -40,6 +40,20 @@ def test_rows_are_compared_with_themselves() -> None:
     assert order.together == found.together  # there is one pair of tables
 
 
+def test_of_three_values_every_pair_is_compared() -> None:
+    """A row's seeds are in two pairs then, so that nothing is said of all pairs together."""
+    board = two_tables()
+    more = replace(board.sections[0], backbone="resnet20(width=8,gradients=float16)")
+    found = compare_along(replace(board, sections=[*board.sections, more]), "gradients", 0.5)
+
+    assert [order.differ for order in found.orders] == [
+        ("float32", "bfloat16"), ("float32", "float16"), ("bfloat16", "float16"),
+    ]  # fmt: skip
+    assert len(found.rows) == 9
+    assert all(order.together for order in found.orders)
+    assert found.together is None
+
+
 def test_rows_are_compared_with_one() -> None:
     """Of their own table."""
     found = compare_to(board_of_four(), "ste", 0.02)

@@ -31,7 +31,7 @@ def test_each_pass_returns_its_own_problems(tmp_path: Path) -> None:
     axes, misbuilt = build(document)
     sound = sound_part(document, misparsed)
     assert sound
-    misjudged = judge(sound, axes, [*misparsed, *misbuilt])
+    misjudged = judge(sound, axes, document, [*misparsed, *misbuilt])
 
     assert suite is None
     assert [p.path for p in misparsed] == [("seeds", 0)]

@@ -318,12 +318,17 @@ def test_crossed_binary_layers_are_an_axis(tmp_path: Path) -> None:
             {"cross": "{binarization: {gradients: [bfloat16], scale_at: [pre]}}", **LINES},
             "gradients: bfloat16 needs scale_at: post",
         ),
-        ({"binarization": "5", **LINES}, "binarization: "),
+        ({"binarization": "5"}, "binarization: "),
         ({"cross": "{train: {epoch: [1, 3]}}", **LINES}, "unknown key; did you mean `epochs`?"),
         ({"cross": "{train: {epochs: [1, x]}}"}, "must be a valid integer"),
-        ({"cross": "{train: {epochs: 3}}", **LINES}, "cross.train.epochs: must be a valid list"),
+        ({"cross": "{train: {epochs: 3}}"}, "cross.train.epochs: must be a valid list"),
         ({"estimators": "{ste: {train: {epochs: 3}}}"}, "the suite crosses it; say it once"),
         ({"backbones": "{resnet20: {train: {lr: 1}}}"}, "the suite crosses it; say it once"),
+        (
+            {"estimators": "{ste: {structure: {resnet20: {train: {lr: 1}}}}}"},
+            "estimators.ste.structure.resnet20.train.lr: the suite crosses it; say it once",
+        ),
+        ({"train": "{batch_size: 64, lr: 1}"}, "say it there, in `cross.train.lr`, alone"),
         ({"tune": "{train: {lr: [0.1, 1]}}"}, "the suite crosses it, so it is not chosen"),
     ],
 )
@@ -334,6 +339,21 @@ def test_a_cross_that_cannot_be_is_an_error(
     (line,) = refused(tmp_path, **(CROSSED | lines))
 
     assert told in line
+
+
+def test_a_suite_crosses_what_its_base_sets_but_sets_nothing_that_it_crosses(
+    tmp_path: Path,
+) -> None:
+    """The nearer file's axis takes the place of a value; a value that would be dropped is told."""
+    write(tmp_path, train="{epochs: 2, batch_size: 64}").rename(tmp_path / "base.yaml")
+    nearer = tmp_path / "nearer.yaml"
+    nearer.write_text("extends: base\ncross: {train: {epochs: [1, 3]}}\n", encoding="utf-8")
+    last = tmp_path / "last.yaml"
+    last.write_text("extends: nearer\ntrain: {epochs: 5}\n", encoding="utf-8")
+
+    assert [row.cells[0].recipe.epochs for row in planner.plan(nearer).rows] == [1, 3]
+    with pytest.raises(SuiteError, match=r"last.yaml:2:9: .*nearer.yaml:2:\d+ crosses it"):
+        planner.plan(last)
 
 
 @pytest.mark.parametrize(

@@ -619,6 +619,25 @@ def test_accuracy_stands_along_a_crossed_recipe() -> None:
     assert not [*draw_suite(plan, records, [FigureKind.RECIPE])]
 
 
+def test_a_crossed_recipe_is_drawn_for_each_value_of_what_else_is_crossed() -> None:
+    """The labels say along what, though a row has a recipe of its own; no table hides another."""
+    plan, records = suite("ste", "reste")
+    rows = [
+        r.model_copy(update={"backbone": f"x(epochs={e},gradients={g})"})
+        for r in plan.rows
+        for e in (1, 10)
+        for g in ("float32", "bfloat16")
+    ]
+    drawn = figure("recipe", plan.model_copy(update={"rows": rows}), records)
+    titles = [axes.get_title(loc="left") or axes.get_title() for axes in drawn.axes[:2]]
+
+    assert [title.partition(",")[0] for title in titles] == [
+        "x(gradients=float32)", "x(gradients=bfloat16)",
+    ]  # fmt: skip
+    drawn_at = [[*axes.get_lines()[0].get_xdata()] for axes in drawn.axes[:2]]  # type: ignore[misc]
+    assert drawn_at == [[1, 10]] * 2
+
+
 def test_what_lost_every_seed_says_why_nothing_is_drawn(tmp_path: Path) -> None:
     """A suite whose cells all diverged has records and no figure; each kind says what it lacks."""
     plan, records = suite("ste")

@@ -19,7 +19,8 @@ from bench.report.figures.style import (
     whole,
     within,
 )
-from bench.spec.label import base_label
+from bench.spec.cell import Recipe
+from bench.spec.label import label_values, without_value
 
 CAPTION = "Accuracy and rank against a value of the recipe in which tables differ"
 NEEDS = "no two tables of one net differ in one number of the recipe alone, as in train.epochs"
@@ -60,21 +61,30 @@ def draw(suite: SuitePanels) -> Figure | None:
 
 
 def recipe_axes(panels: list[Panel]) -> Iterator[RecipeAxis]:
-    """Yield the groups of tables that differ in one number of the recipe, and in nothing else."""
-    groups: dict[tuple[str, str, bool], list[Panel]] = {}
+    """
+    Yield the groups of tables that differ in one number of the recipe, and in nothing else.
+
+    Their labels say it, which rows with a recipe of their own do not change.
+    """
+    groups: dict[tuple[str, str, str, bool], dict[float, Panel]] = {}
     for panel in panels:
-        groups.setdefault((base_label(panel.backbone), panel.wa, panel.tuned), []).append(panel)
-    for several in groups.values():
-        recipes = [dict(panel.runs[0].records[0].cell.recipe) for panel in several]
-        networks = [panel.runs[0].records[0].cell.backbone for panel in several]
-        differing = [k for k in recipes[0] if len({str(recipe[k]) for recipe in recipes}) > 1]
-        if len(differing) != 1 or any(network != networks[0] for network in networks):
-            continue
-        values = [recipe[differing[0]] for recipe in recipes]
-        if all(isinstance(value, int | float) for value in values):
-            of_value = {float(v): panel for v, panel in zip(values, several, strict=True)}
-            title = replace(several[0], backbone=base_label(several[0].backbone)).title
-            yield RecipeAxis(title, differing[0], dict(sorted(of_value.items())))
+        for field, value in label_values(panel.backbone).items():
+            if field in Recipe.model_fields and (number := _number(value)) is not None:
+                place = field, without_value(panel.backbone, field), panel.wa, panel.tuned
+                groups.setdefault(place, {})[number] = panel
+    for (field, backbone, _, _), found in sorted(groups.items(), key=lambda one: one[0][0]):
+        if len(found) > 1:
+            one, *_ = found.values()
+            yield RecipeAxis(
+                replace(one, backbone=backbone).title, field, dict(sorted(found.items()))
+            )
+
+
+def _number(value: str) -> float | None:
+    try:
+        return float(value)
+    except ValueError:
+        return None
 
 
 def _draw(column: list[Axes], axis: RecipeAxis, entries: dict[str, Line2D]) -> None:
@@ -97,6 +107,8 @@ def _draw(column: list[Axes], axis: RecipeAxis, entries: dict[str, Line2D]) -> N
             column[1].plot(values, [rank[name] for rank in ranks], **style.line())
     within(column[0], 0, 100)
     column[1].invert_yaxis()
+    if len(ranks[0]) == 1:
+        column[1].set_ylim(1.5, 0.5)
     whole(column[1], "y")
     if values[0] > 0 and values[-1] >= 4 * values[0]:
         logarithmic(column[1], "x")
