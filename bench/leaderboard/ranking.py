@@ -130,9 +130,15 @@ def _marked_row(row: MeasuredRow, known: Mapping[str, Record], stale: Stale) -> 
 
 
 def _across(plan: Plan, sections: list[Section]) -> AverageRanks | None:
-    """The ranked rows over the sections that have them."""
+    """
+    The ranked rows over the sections that have them.
+
+    None if two of these are one network that was trained in two ways: as blocks of a test they
+    would be the same seeds twice.
+    """
+    networks = {(row.backbone, row.wa): (row.net, row.data, row.wa) for row in plan.rows}
     blocks = {
-        f"{section.backbone} {section.wa}": {
+        (section.backbone, section.wa): {
             row.name: (row.scores.last.mean if row.scores.last else 0.0) - bool(row.seeds.lost)
             for row in section.measured
             if (row.scores.last or row.seeds.lost) and not row.network.unlike
@@ -140,8 +146,10 @@ def _across(plan: Plan, sections: list[Section]) -> AverageRanks | None:
         for section in sections
         if section.wa != REAL and not section.tuned
     }
-    several = {name: block for name, block in blocks.items() if len(block) > 1}
-    return average_ranks(several, plan.suite)
+    several = {place: block for place, block in blocks.items() if len(block) > 1}
+    if len({networks[place] for place in several}) < len(several):
+        return None
+    return average_ranks({" ".join(place): block for place, block in several.items()}, plan.suite)
 
 
 def _sections(measured: Measurements) -> Iterator[Section]:

@@ -79,7 +79,7 @@ def test_what_differs_is_named_and_apart() -> None:
     assert all(
         x.comparison.difference for s in board.sections for x in s.measured if x.label == "reste"
     )
-    assert board.across
+    assert board.across is None  # one network, the same seeds
 
 
 def test_nets_of_two_names_that_train_alike_are_one() -> None:

@@ -111,14 +111,17 @@ def test_false_discoveries_are_bounded_otherwise() -> None:
 
 
 def test_sections_are_compared_by_ranks() -> None:
-    """One section is no comparison; the rows of two are ranked in each."""
+    """One is no comparison, nor is one network in two recipes; rows of two are ranked in each."""
     cells = {label: made(label, values) for label, values in ACCS.items()}
     rows = [row(label, own) for label, (own, _) in cells.items()]
-    other = [r.model_copy(update={"backbone": "another"}) for r in rows]
+    other = [r.model_copy(update={"backbone": "another", "net": "another"}) for r in rows]
+    longer = [r.model_copy(update={"backbone": "resnet20(epochs=9)"}) for r in rows]
     plan = Plan(suite="s", source="s", source_digest="0", baseline="ste", rows=[*rows, *other])
-    found = rank(plan, [r for _, records in cells.values() for r in records])
+    records = [r for _, records in cells.values() for r in records]
+    found = rank(plan, records)
 
     assert board_of_four().across is None
+    assert rank(plan.model_copy(update={"rows": [*rows, *longer]}), records).across is None
     assert found.across
     assert list(found.across.ranks.items()) == [("alike", 1), ("ste", 2), ("worse", 3), ("lost", 4)]
     assert "average ranks over resnet20 1/1, another 1/1: alike 1.00, ste 2.00" in render.text(

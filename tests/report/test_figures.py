@@ -577,7 +577,9 @@ def test_full_precision_stands_beside_the_binary_net() -> None:
 def test_ranks_stand_where_they_belong() -> None:
     """Four rows over three nets: names, average ranks, and Nemenyi's difference to scale."""
     plan, records = suite("ste", "reste", "ede", "dsq")
-    nets = [r.model_copy(update={"backbone": n}) for n in ("x", "y", "z") for r in plan.rows]
+    nets = [
+        r.model_copy(update={"backbone": n, "net": n}) for n in ("x", "y", "z") for r in plan.rows
+    ]
     found = figure("ranks", plan.model_copy(update={"rows": nets}), records)
     (axes,) = found.axes
     lines = [np.asarray(line.get_xydata()) for line in axes.lines]
