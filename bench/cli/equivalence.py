@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bench.leaderboard.tables import layout
 
 TEXT = ("row", "verdict")
-HEADS = ("Δ, points (90 %)", "p", "n", "seeds needed", "verdict", "e of both", "s of both")
+HEADS = ("Δ, 90 %", "p", "n", "seeds needed", "verdict", "e of both", "s of both")
 
 
 @reading

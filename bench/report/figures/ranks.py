@@ -10,7 +10,7 @@ from bench.report.figures.panels import SuitePanels
 from bench.report.figures.style import GREY, Traits, footnote, label, sheet
 
 CAPTION = "Average ranks over several tables, bars joining rows that cannot be told apart"
-NEEDS = "ranks are averaged over two tables or more that share two rows or more"
+NEEDS = "ranks are averaged over tables of two networks or more that share two rows or more"
 THIN: Traits = {"color": GREY, "linewidth": 0.8, "solid_joinstyle": "miter"}
 BAR: Traits = {"color": "#000000", "linewidth": 2.6, "solid_capstyle": "butt"}
 STEP = 0.24  # between bars
