@@ -90,8 +90,8 @@ def name_of(root: Path, suite: Path, overrides: Iterable[str] = ()) -> str:
     overrides = list(overrides)
     name = name_results(suite, overrides)
     if not is_file(suite):
-        folder = suite.name  # which the overrides are a part of, with dots
-        return folder if "@" in folder and cell_folders.is_suite(root, folder) else name
+        itself = not overrides and cell_folders.is_suite(root, str(suite))  # dots and all
+        return str(suite) if itself else name
     try:
         plan = store.find_plan(root, name)
     except UsageError:  # whoever asks for it says so
