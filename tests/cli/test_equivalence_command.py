@@ -1,10 +1,13 @@
 """`bench equivalence`: what is named, and what is printed."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from bench.results import store
 
 Bench = Callable[..., tuple[int, str, str]]
 
@@ -38,3 +41,18 @@ def test_what_is_named_wrongly(
 
     assert code == 2
     assert said in err
+
+
+def test_what_ran_is_found_by_its_folder(measured: Path, ask: Bench, tmp_path: Path) -> None:
+    """By its whole name, with the dots of its overrides; others beside it are not dropped."""
+    root = tmp_path / "copy"
+    shutil.copytree(measured, root)
+    plan = store.find_plan(root, "tiny")
+    store.save_plan(root, plan.model_copy(update={"suite": "tiny@train.epochs=2"}))
+    words = ("equivalence", "tiny@train.epochs=2")
+    found = ask(*words, "--to", "ste", "--results", root)
+    other = ask(*words, "seeds=0", "--to", "ste", "--results", root)
+
+    assert found[0] == 0
+    assert "1 are equivalent" in found[1]
+    assert other[0] == 2
