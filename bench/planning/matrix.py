@@ -1,6 +1,12 @@
-"""What stands for several: an entry's `matrix` and `zip`, and a suite's `cross`."""
+"""
+What stands for several: an entry's `matrix` and `zip`, and a suite's `cross`.
+
+And what to write where several values stand in the place of one.
+"""
 
 import math
+from collections.abc import Iterable
+from dataclasses import replace
 from itertools import product
 from typing import Any, TypeAlias
 
@@ -46,10 +52,8 @@ def expand_entry(
     steps = [
         dict(zip(zipped, values, strict=True)) for values in zip(*zipped.values(), strict=True)
     ]
-    crossed = math.prod(len(as_list(v)) for v in matrix.values())
-    if crossed * max(len(steps), 1) > MOST_COMBINATIONS:
-        message = f"has more than {MOST_COMBINATIONS:,} combinations"
-        return [], [Problem((*path, "matrix"), message)]
+    if wrong := _too_many(matrix, (*path, "matrix"), max(len(steps), 1)):
+        return [], wrong
     twice = [
         Problem((*path, key), f"stands in the {name}, too, as {lists[key]}; say it once")
         for name, lists, others in (
@@ -61,9 +65,42 @@ def expand_entry(
     combinations: list[tuple[str, dict[str, Any]]] = []
     for step, values in product(steps or [{}], product(*matrix.values())):
         chosen: dict[str, Any] = {**step, **dict(zip(matrix, values, strict=True))}
-        words = ",".join(f"{k}={v}" for k, v in chosen.items())
-        combinations.append((f"({words})" if words else "", rest | chosen))
+        combinations.append((_label(chosen), rest | chosen))
     return combinations, twice
+
+
+def _too_many(lists: dict[str, list[Any]], path: KeyPath, times: int = 1) -> list[Problem]:
+    """Say that the product of lists is too large to plan; `times` is that of what is beside it."""
+    if math.prod(map(len, lists.values())) * times <= MOST_COMBINATIONS:
+        return []
+    return [Problem(path, f"has more than {MOST_COMBINATIONS:,} combinations")]
+
+
+def _label(chosen: dict[str, Any]) -> str:
+    """What one combination adds to a label: `(o_end=2,m=0.1)`, nothing for none."""
+    words = ",".join(f"{key}={value}" for key, value in chosen.items())
+    return f"({words})" if words else ""
+
+
+def hint_at_several(wrong: Iterable[Problem]) -> list[Problem]:
+    """Say of each list that stands where one value should how a suite takes every one of them."""
+    return [
+        replace(problem, message=problem.message + _several(problem)) for problem in wrong
+    ]
+
+
+def _several(problem: Problem) -> str:
+    """The hint at `cross` or `matrix`, if the problem is a list in the place of one value."""
+    said = problem.message
+    if not (said.startswith("must be ") and ", got [" in said):
+        return ""
+    match problem.path:
+        case (str(part), str(key)) if part in Cross.model_fields:
+            return f"; for each in turn: `cross: {{{part}: {{{key}: [...]}}}}`"
+        case (("estimators" | "backbones") as axis, label, str(key)):
+            return f"; for a row of each: `{axis}: {{{label}: {{matrix: {{{key}: [...]}}}}}}`"
+        case _:
+            return ""
 
 
 Crossed: TypeAlias = dict[str, dict[str, Any]]  # `train` and `binarization`, of one point
@@ -81,11 +118,13 @@ def crossed_values(document: Document | None) -> tuple[list[tuple[str, Crossed]]
     lists = {key: values for crossed in given.values() for key, values in crossed.items()}
     if not lists or not all(as_list(values) for values in lists.values()):
         return [("", {})], []
-    combinations, wrong = expand_entry({"matrix": lists}, ("cross",))
+    if wrong := _too_many(lists, ("cross",)):
+        return [("", {})], wrong
+    points = [dict(zip(lists, values, strict=True)) for values in product(*lists.values())]
     return [
-        (words, {part: {k: point[k] for k in keys} for part, keys in given.items()})
-        for words, point in combinations
-    ], wrong
+        (_label(point), {part: {k: point[k] for k in keys} for part, keys in given.items()})
+        for point in points
+    ], []
 
 
 def with_crossed(recipe: Recipe | None, point: Crossed) -> tuple[Recipe | None, list[Problem]]:
