@@ -84,9 +84,7 @@ def _label(chosen: dict[str, Any]) -> str:
 
 def hint_at_several(wrong: Iterable[Problem]) -> list[Problem]:
     """Say of each list that stands where one value should how a suite takes every one of them."""
-    return [
-        replace(problem, message=problem.message + _several(problem)) for problem in wrong
-    ]
+    return [replace(problem, message=problem.message + _several(problem)) for problem in wrong]
 
 
 def _several(problem: Problem) -> str:
