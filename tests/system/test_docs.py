@@ -1,21 +1,15 @@
 """The site: every command on it is run, every example computed, and what is generated is whole."""
 
-import contextlib
 import doctest
 import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import ray_machine
-import slurm_cluster
-import torch
+from pages import FENCE, PAGES, ROOT, Command, steps, walk
 from typer.main import get_command
 
 from bench.cli import streams
@@ -26,68 +20,13 @@ from bench.spec.choices import READINGS
 from bench.spec.published import read_ledger
 from docs import commands, formula, gallery, plot, table3, tables
 
-ROOT = Path(__file__).parent.parent.parent
-PAGES = {path.stem: path for path in sorted((ROOT / "docs" / "pages").glob("*.md"))}
-VARIABLES = re.compile(r"^(?:[A-Z_]+=\S+ )+")
-FENCE = re.compile(r'^```(\w+)(?: title="([^"]*)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
-MACHINE = f"torch {torch.__version__.partition('+')[0]}, {torch.backends.cpu.get_cpu_capability()}"
-MEASURED = {
-    "deploy",
-    "run",
-    "power",
-    "logs",
-    "merge",
-    "submit",
-    "verify",
-}  # whose numbers are those of one kind of machine
 LONG = ("tutorial", "deploying", "several-gpus", "evidence")  # pages that take long
-CLUSTERS = ("ray", "slurm")  # pages whose commands need one
-PRIVATE = {"make", "status"}  # which tell of one machine
-STAMP = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+\t[A-Z]+ [\w.]+:\d+ -- ")  # of lines of Ray
+CLUSTERS = ("ray", "slurm")  # pages whose commands need one; tests/fleet follows them
 ASKS = re.compile(  # another machine for something
     r'src(set)?="?(https?:)?//|<link[^>]*href="?(https?:)?//|url\(["\']?(https?:)?//|@import'
 )
-REWRITE = bool(os.environ.get("REWRITE"))  # outputs that are no longer so
 
 Ask = Callable[..., tuple[int, str, str]]
-
-
-@dataclass(frozen=True)
-class Command:
-    """A line after `$ ` and what the page says that it prints; `...` stands for any lines."""
-
-    line: str
-    printed: str
-
-    @property
-    def words(self) -> list[str]:
-        return shlex.split(VARIABLES.sub("", self.line))
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What stands before the command, as in `BENCH_RUN_JOBS=2 bench run`."""
-        found = VARIABLES.match(self.line)
-        return dict(word.split("=", 1) for word in shlex.split(found[0])) if found else {}
-
-    @property
-    def verb(self) -> str:
-        return self.words[1] if self.words[0] == "bench" else self.words[0]
-
-    @property
-    def fails(self) -> bool:
-        return self.printed.startswith("error: ")
-
-
-def steps(text: str) -> list[tuple[str, Path | Command]]:
-    """The files that a page has one write, with their text, and its commands, in order."""
-    found: list[tuple[str, Path | Command]] = []
-    for kind, title, body in FENCE.findall(text):
-        if title:
-            found.append((body, Path(title)))
-        elif kind == "console":
-            parts = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", body, re.MULTILINE)
-            found += [("", Command(line, printed)) for line, printed in parts]
-    return found
 
 
 @pytest.fixture
@@ -115,54 +54,6 @@ def at(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[C
     return call
 
 
-def lasting(text: str) -> str:
-    """What is printed, without times, speeds, last bits, ids of cells, empty lines at its end."""
-    text = re.sub(r"^.* seed \d+: epoch .*\n", "", text, flags=re.MULTILINE)
-    text = re.sub(r", about [\d:]+ left|,? [\d,]+ (images/s|bytes)|, [\d:]+ gone", "", text)
-    text = re.sub(r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])", "ID", text)
-    text = re.sub(r"(0\.0e\+00|\d\.\de-1[5-9])", "a last bit", text)
-    text = re.sub(r"\d{4}-\d\d-\d\d.\d\d:\d\d:\d\d", "TIME", text)
-    tables = re.split(r"(\n\n\n)", text)  # one empty line divides tiers
-    return "".join(_without_speeds(table) for table in tables).rstrip() + "\n"
-
-
-def _without_speeds(table: str) -> str:
-    """A table whose last columns are images/s and other costs, without their numbers."""
-    head = re.search(r"images/s(  .*)?\n", table)
-    if not head:
-        return table
-    costs = len(re.split(r" {2,}", head[0].strip()))
-    return re.sub(rf"(?: +[\d,.]+){{1,{costs}}}$", "", table, flags=re.MULTILINE)
-
-
-def agrees(printed: str, found: str) -> bool:
-    """Is that what the page says? A line `...` of it stands for any lines."""
-    parts = re.split(r"^\.\.\.\n", lasting(printed), flags=re.MULTILINE)
-    pattern = r".*?".join(re.escape(part) for part in parts)
-    return re.fullmatch(pattern, lasting(found), re.DOTALL) is not None
-
-
-def walk(page: str, at: Callable[[Command], str], *, anywhere: bool = False) -> None:
-    """Do what a page says, in order; `anywhere` it prints the same."""
-    text = PAGES[page].read_text(encoding="utf-8")
-    elsewhere = MACHINE not in text and not REWRITE and not anywhere
-    wrong: list[str] = []
-    for body, step in steps(text):
-        if isinstance(step, Path):
-            step.parent.mkdir(exist_ok=True)
-            step.write_text(body, encoding="utf-8")
-            continue
-        found = at(step)
-        if (step.verb in PRIVATE and not anywhere) or (step.verb in MEASURED and elsewhere):
-            continue
-        if not agrees(step.printed, found):
-            wrong.append(f"$ {step.line}\n{found}")
-            text = text.replace(f"$ {step.line}\n{step.printed}", wrong[-1], 1)
-    if wrong and REWRITE:
-        PAGES[page].write_text(text, encoding="utf-8")
-    assert not wrong, "\n".join(wrong)
-
-
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("page", sorted(PAGES.keys() - {*LONG, *CLUSTERS}))
 def test_commands_print_what_pages_say(page: str, at: Callable[[Command], str]) -> None:
@@ -176,54 +67,6 @@ def test_commands_print_what_pages_say(page: str, at: Callable[[Command], str]) 
 def test_the_tutorial_can_be_followed(page: str, at: Callable[[Command], str]) -> None:
     """Its files are written, its commands run, and print what stands below them."""
     walk(page, at)
-
-
-@pytest.mark.slow
-def test_the_page_of_slurm_can_be_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its commands are run, in order, against daemons of Slurm, and print what it says."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "104")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-    def call(command: Command) -> str:
-        words = shlex.split(command.line)
-        argv = [sys.executable, "-m", *words] if words[0] == "bench" else words
-        done = subprocess.run(
-            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-        )
-        assert done.returncode == 0, f"{command.line}\n{done.stdout}"
-        return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
-
-    with slurm_cluster.started() as cluster:
-        slurm_cluster.enter(cluster, monkeypatch)
-        walk("slurm", call, anywhere=True)
-
-
-@pytest.mark.slow
-def test_the_page_of_ray_can_be_followed(tmp_path: Path) -> None:
-    """Its commands are run, in order, on a machine that is a lab, and print what it says."""
-    pytest.importorskip("ray", reason="no Ray: pip install 'signbench[ray]'")
-    if why := ray_machine.lacking():
-        pytest.skip(why)
-    (home := tmp_path / "home").mkdir()
-    (folder := tmp_path / "work").mkdir()
-    machine = ray_machine.RayMachine(home, "lab1")
-
-    def call(command: Command) -> str:
-        words = command.words
-        if words[0] == "export":
-            name, _, value = words[1].partition("=")
-            machine.environ[name] = value
-            return ""
-        argv = [sys.executable, "-m", *words] if words[0] == "bench" else words
-        code, printed = machine.call(argv, folder)
-        fails = any(line.startswith("error: ") for line in command.printed.splitlines())
-        assert (code != 0) == fails, f"{command.line}\n{printed}"
-        lines = (line.rstrip() for line in printed.splitlines())
-        return "".join(f"{STAMP.sub('', line)}\n" for line in lines if "network_util" not in line)
-
-    with closing(machine), contextlib.chdir(folder):
-        walk("ray", call, anywhere=True)
 
 
 def test_examples_are_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
