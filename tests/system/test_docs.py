@@ -20,7 +20,7 @@ from bench.spec.choices import READINGS
 from bench.spec.published import read_ledger
 from docs import commands, formula, gallery, plot, table3, tables
 
-LONG = ("tutorial", "deploying", "several-gpus", "evidence")  # pages that take long
+LONG = ("tutorial", "deploying", "several-gpus", "evidence", "methods")  # pages that take long
 CLUSTERS = ("ray", "slurm")  # pages whose commands need one; tests/fleet follows them
 ASKS = re.compile(  # another machine for something
     r'src(set)?="?(https?:)?//|<link[^>]*href="?(https?:)?//|url\(["\']?(https?:)?//|@import'

@@ -158,6 +158,7 @@ def with_stages(net: nn.Module) -> nn.Module:
     return net
 
 
+@pytest.mark.slow
 def test_taps_compile_into_one_graph() -> None:
     """Preactivations, stages and a teacher: no break, and no recompilation over a schedule."""
     net, clock = network()
