@@ -1,5 +1,6 @@
 """Which rows of a board are equivalent: to themselves in another section, or to one of theirs."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -12,6 +13,7 @@ from bench.leaderboard.stats.equivalence import (
     Equivalence,
     needed_for_equivalence,
     tost,
+    tost_of_differences,
 )
 from bench.leaderboard.undecided_pairs import comparable
 from bench.spec.label import label_values, without_value
@@ -44,8 +46,8 @@ class TwoOrders:
     differ: tuple[str, str]
     first: list[str]
     second: list[str]
-    tau: float | None  # None: fewer than two rows
-    together: Equivalence | None  # None: fewer than two rows
+    tau: float | None  # τ-b; None: fewer than two rows, or all of a section are equal
+    together: Equivalence | None  # None: fewer than two rows, or no seed is in all of them
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class EquivalenceReport:
     """Every comparison that was asked for."""
 
     rows: list[ComparedRows]
-    # their mean difference; None: fewer than two, of one row, or their samples are not independent
+    # their mean difference; None: fewer than two, of one row, of three tables or more, no seed is
+    # in all of them
     together: Equivalence | None
     orders: list[TwoOrders]  # of whole sections, where these are compared
 
@@ -92,9 +95,9 @@ def compare_along(board: Board, key: str, margin: float) -> EquivalenceReport:
             names = _order(both, 0), _order(both, 1)
             if both:
                 together = _together(both, margin)
-                orders.append(TwoOrders(*place, differ, *names, _tau(*names), together))
+                orders.append(TwoOrders(*place, differ, *names, _tau(both), together))
             rows += both
-    once = max(map(len, groups.values())) == 2  # else a sample would be in several pairs
+    once = max(map(len, groups.values())) == 2  # else they are differences of several kinds
     return EquivalenceReport(rows, _together(rows, margin) if once else None, orders)
 
 
@@ -125,15 +128,24 @@ def _compare(
     margin: float,
 ) -> ComparedRows:
     samples = _samples(first, second)
-    found = tost([samples], margin)
+    found = tost(*samples, margin)
     needed = needed_for_equivalence(*samples, margin)
     return ComparedRows(*place, first, second, differ, found, needed)
 
 
 def _together(rows: list[ComparedRows], margin: float) -> Equivalence | None:
-    """Test the mean difference of several rows."""
-    pairs = [_samples(row.first, row.second) for row in rows]
-    return tost(pairs, margin) if len(pairs) > 1 else None
+    """
+    Test the mean difference of several rows, which each seed has one of.
+
+    Rows of a seed share its images' order and random numbers, so that rows are no independent
+    samples; seeds are.
+    """
+    if len(rows) < 2:
+        return None
+    pairs = [(row.first.scores.by_seed, row.second.scores.by_seed) for row in rows]
+    seeds = set(pairs[0][0]).intersection(*(side for pair in pairs for side in pair))
+    differences = [fmean(second[s] - first[s] for first, second in pairs) for s in sorted(seeds)]
+    return tost_of_differences(differences, margin) if differences else None
 
 
 def _samples(first: MeasuredRow, second: MeasuredRow) -> tuple[list[float], list[float]]:
@@ -148,16 +160,24 @@ def _both(first: Section, second: Section) -> Iterator[tuple[MeasuredRow, Measur
             yield row, others[row.label, row.schedule]
 
 
+def _means(rows: list[ComparedRows], side: int) -> list[float]:
+    return [fmean(_samples(row.first, row.second)[side]) for row in rows]
+
+
 def _order(rows: list[ComparedRows], side: int) -> list[str]:
     """Name the rows by mean accuracy on one side, best first."""
-    means = [(fmean(_samples(row.first, row.second)[side]), row.second.name) for row in rows]
+    means = zip(_means(rows, side), (row.second.name for row in rows), strict=True)
     return [name for _, name in sorted(means, key=lambda found: -found[0])]
 
 
-def _tau(first: list[str], second: list[str]) -> float | None:
-    """Kendall's τ of two orders of the same rows: pairs in one order less pairs turned, of all."""
-    kept = [second.index(a) < second.index(b) for a, b in combinations(first, 2)]
-    return (2 * sum(kept) - len(kept)) / len(kept) if kept else None
+def _tau(rows: list[ComparedRows]) -> float | None:
+    """Kendall's τ-b of both sides' mean accuracies."""
+    from scipy import stats
+
+    if len(rows) < 2:
+        return None
+    tau = float(stats.kendalltau(_means(rows, 0), _means(rows, 1))[0])  # pyright: ignore
+    return None if math.isnan(tau) else tau
 
 
 def _only_key(board: Board) -> str:

@@ -6,7 +6,7 @@ e and s in three definitions, computed from the raw values of records.
                  the present knob
     code         the same of the printed f, at the knob's   var|g| at the epoch's last step
                  end
-    scale_free   as paper, over √n                          as paper, over (mean|g|)²
+    scale_free   as paper, over √n                          as code, over the same step's (mean|g|)²
 
 Over a record: `paper` and `scale_free` are means over layers and epochs. `code` sums e and s over
 layers; over epochs it takes e's mean and s's sum. z and g are latent weights and their
@@ -29,7 +29,7 @@ ABOUT: dict[Definition, str] = {
     "code": "e is ‖sign z - f(z)‖, f as printed at the knob's end, s is var|g| at an epoch's last "
     "step; both are sums over layers, s over epochs, too",
     "scale_free": "e is ‖sign z - f(z)‖/√n, f as it trains at the present knob, s is var|g|/(mean "
-    "|g|)², mean over an epoch's steps; both are means over layers and epochs",
+    "|g|)² at an epoch's last step; both are means over layers and epochs",
 }
 
 Series: TypeAlias = tuple[list[float], list[float]]  # e and s, one value per epoch
@@ -82,7 +82,8 @@ def _code(layer: LayerIndicators) -> Series:
 
 def _scale_free(layer: LayerIndicators) -> Series:
     errors = zip(layer.error_now_used, layer.n, strict=True)
-    moments = zip(layer.grad_mean, layer.grad_var, strict=True)
+    # of one step: var/mean² of means over steps would grow with the change of |g| between steps
+    moments = zip(layer.grad_mean_last, layer.grad_var_last, strict=True)
     return [e / n**0.5 for e, n in errors], [v / m / m if m else 0.0 for m, v in moments]
 
 

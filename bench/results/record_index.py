@@ -27,7 +27,7 @@ from bench.results.record import Record
 from bench.spec.cell import Cell
 
 # What is kept; raise the number when `Facts` or their meaning changes.
-FORM = f"records 2 {' '.join(Record.model_fields)}"
+FORM = f"records 3 {' '.join(Record.model_fields)}"
 WORTH = 64  # records read anew that make it worth writing
 WHOLE = 64  # records read anew that stay whole: curves of thousands would fill the memory
 MAX_BYTES = 2**30

@@ -40,8 +40,8 @@ def observed() -> Record:
         ("paper", 10.0, 3.0),
         # sums over layers: e 4 + 12 at the mean over epochs, s (10+20) + (30+60) over epochs
         ("code", 16.0, 120.0),
-        # e over √4; s over (mean|g|)²: (1/4 + 2/16 + 3/4 + 6/16)/4
-        ("scale_free", 5.0, 0.375),
+        # e over √4; s of the last step over its (mean|g|)²: (10 + 20 + 30 + 60)/9²/4
+        ("scale_free", 5.0, 120 / 81 / 4),
     ],
 )
 def test_definitions_by_hand(definition: Definition, e: float, s: float) -> None:
@@ -61,7 +61,7 @@ def test_weights_and_activations_are_apart() -> None:
 
 def test_a_gradient_that_vanished_has_no_spread() -> None:
     """var/mean² of a gradient that is 0 everywhere counts as 0, not as an error."""
-    dead = layer("a", "W", 1).model_copy(update={"grad_mean": [0, 0], "grad_var": [0, 0]})
+    dead = layer("a", "W", 1).model_copy(update={"grad_mean_last": [0, 0], "grad_var_last": [0, 0]})
 
     assert series(dead, "scale_free")[1] == [0, 0]
 
@@ -70,7 +70,7 @@ def test_a_gradient_that_vanished_has_no_spread() -> None:
 def test_what_stood_for_infinity_has_a_mean(definition: Definition) -> None:
     """Values that a record cannot hold are the largest it can; so is their mean, never an error."""
     most = [sys.float_info.max] * 2
-    names = ("grad_mean", "grad_var", "grad_var_last", "error_now_used", "error_end_pure")
+    names = ("grad_mean_last", "grad_var", "grad_var_last", "error_now_used", "error_end_pure")
     wild = layer("a", "W", 1).model_copy(update=dict.fromkeys(names, most))
     found = indicators(record(indicators=[wild, wild]), definition)
 

@@ -14,20 +14,19 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal, TypeAlias
 
-from scipy.special import stdtr, stdtrit
+from scipy.special import ndtr, stdtr, stdtrit
 
 from bench.leaderboard.stats.exact import variance
 from bench.leaderboard.stats.pairwise import freedom
-from bench.leaderboard.stats.power import MOST, POWER
+from bench.leaderboard.stats.power import MOST, POWER, critical_differences
 
 ALPHA = 0.05  # of each of the two tests
 Verdict: TypeAlias = Literal["equivalent", "not equivalent", "not settled"]
-Pair: TypeAlias = tuple[Sequence[float], Sequence[float]]
 
 
 @dataclass(frozen=True)
 class Equivalence:
-    """What seeds say of the difference of two means, or of the mean of several differences."""
+    """What seeds say of the difference of two means, or of a mean difference."""
 
     difference: float  # of the second less the first
     half_width: float | None  # of its 90 % interval; None: nothing is known of its spread
@@ -45,28 +44,41 @@ class Equivalence:
         return "not equivalent" if outside else "not settled"
 
 
-def tost(pairs: Sequence[Pair], margin: float) -> Equivalence:
+def tost(first: Sequence[float], second: Sequence[float], margin: float) -> Equivalence:
     """
-    Test the mean over `pairs` of samples of how far the second's mean lies above the first's.
-
-    One pair is the test of two rows; of k pairs the variances of the differences add up to k² times
-    that of their mean, with Welch and Satterthwaite's degrees of freedom.
+    Test how far the mean of the second sample lies above that of the first, by Welch's t.
 
     Args:
-        pairs: independent samples, at least one pair.
         margin: in the unit of the samples, above 0.
     """
-    difference = fmean(fmean(b) - fmean(a) for a, b in pairs)
-    samples = [sample for pair in pairs for sample in pair]
-    if min(map(len, samples)) < 2:
+    difference = fmean(second) - fmean(first)
+    if min(len(first), len(second)) < 2:
         return Equivalence(difference, None, 1.0, margin)
-    parts = [variance(sample) / len(sample) for sample in samples]
-    if sum(parts) <= 0:
+    sizes = len(first), len(second)
+    parts = variance(first) / sizes[0], variance(second) / sizes[1]
+    nu = freedom(parts, sizes) if sum(parts) > 0 else math.nan
+    return _two_sides(difference, math.sqrt(sum(parts)), nu, margin)
+
+
+def tost_of_differences(differences: Sequence[float], margin: float) -> Equivalence:
+    """
+    Test how far the mean of independent differences lies from 0, by Student's t.
+
+    Args:
+        differences: one for each seed, at least one.
+        margin: in their unit, above 0.
+    """
+    n = len(differences)
+    if n < 2:
+        return Equivalence(fmean(differences), None, 1.0, margin)
+    error = math.sqrt(variance(differences) / n)
+    return _two_sides(fmean(differences), error, n - 1, margin)
+
+
+def _two_sides(difference: float, error: float, nu: float, margin: float) -> Equivalence:
+    """Make both tests of a difference whose standard error has nu degrees of freedom."""
+    if error <= 0:
         return Equivalence(difference, None, 1.0, margin)
-    nu = sum(parts) ** 2 / sum(
-        part**2 / (len(sample) - 1) for part, sample in zip(parts, samples, strict=True)
-    )
-    error = math.sqrt(sum(parts)) / len(pairs)
     half_width = float(stdtrit(nu, 1 - ALPHA)) * error
     p = float(stdtr(nu, (abs(difference) - margin) / error))
     return Equivalence(difference, half_width, p, margin)
@@ -78,19 +90,19 @@ def needed_for_equivalence(
     """
     The least n of both rows at which they are shown equivalent with that chance, if they are equal.
 
-        P = 2 Pr(T_ν < margin / √((s_a² + s_b²)/n) - t_{0.95, ν}) - 1
+        P = E[2 Φ((margin - L) / √((σ_a² + σ_b²)/n)) - 1]_+,    L = t_{0.95, ν} √((s_a² + s_b²)/n)
 
-    (Phillips, 1990, of equal means). None: a row has less than two values, neither spreads, or no n
-    up to `MOST` is enough.
+    over the variances s² that n values of variance σ² may show; σ² are those of the samples.
+    None: a row has less than two values, neither spreads, or no n up to `MOST` is enough.
     """
     if min(len(a), len(b)) < 2 or variance(a) + variance(b) <= 0:
         return None
+    variances = variance(a), variance(b)
 
     def enough(n: int) -> bool:
-        parts = variance(a) / n, variance(b) / n
-        nu = freedom(parts, (n, n))
-        reach = margin / math.sqrt(sum(parts)) - float(stdtrit(nu, 1 - ALPHA))
-        return 2 * float(stdtr(nu, reach)) - 1 >= goal
+        limits, weights = critical_differences(variances, n, ALPHA)
+        reach = (margin - limits) / math.sqrt(sum(variances) / n)
+        return float((weights * (2 * ndtr(reach) - 1).clip(0)).sum()) >= goal
 
     n = 2 + bisect_left(range(2, MOST + 1), True, key=enough)
     return n if n <= MOST else None

@@ -32,10 +32,29 @@ def test_demsars_decision_trees() -> None:
         "C4.5+m+cf": 1.964, "C4.5+m": 2.0, "C4.5+cf": 2.893, "C4.5": 3.143,
     }  # fmt: skip
     assert list(found.ranks) == ["C4.5+m+cf", "C4.5+m", "C4.5+cf", "C4.5"]
-    assert found.p == pytest.approx(stats.friedmanchisquare(*zip(*table.values(), strict=True))[1])
+    chi_squares = float(stats.friedmanchisquare(*zip(*table.values(), strict=True))[1])  # pyright: ignore
+    assert found.p == pytest.approx(chi_squares, abs=0.005)  # which 14 blocks come near
     chi_square = 12 * 14 / (4 * 5) * (sum(r**2 for r in found.ranks.values()) - 4 * 5**2 / 4)
     assert chi_square == pytest.approx(9.28, abs=0.005)  # his, which does not see the ties
     assert found.groups == [["C4.5+m+cf", "C4.5+m", "C4.5+cf", "C4.5"]]
+
+
+@pytest.mark.parametrize(
+    ("orders", "p"),
+    [
+        (["abc", "bac", "abc"], 42 / 216),
+        (["abcdef", "abcdef"], 1 / 720),
+        (["abc", "abc", "abc", "abc"], 1 / 216),
+    ],
+)
+def test_p_of_few_blocks_is_exact(orders: list[str], p: float) -> None:
+    """Counted by hand: of all orders of all blocks those that lie as far apart, or farther."""
+    found = average_ranks(
+        {f"b{i}": {row: -order.index(row) for row in order} for i, order in enumerate(orders)}
+    )
+
+    assert found
+    assert found.p == pytest.approx(p, abs=0.003)
 
 
 def test_groups_are_as_long_as_they_can_be() -> None:

@@ -17,14 +17,28 @@ def test_cohens_table(effect: float, n: int) -> None:
     assert needed([-root, root], [effect - root, effect + root], 0.05) == n  # variances 1
 
 
-def test_power_is_how_often_a_difference_is_found() -> None:
-    """Simulated, with unequal spreads."""
+@pytest.mark.parametrize(
+    ("difference", "variances", "n", "alpha"),
+    [
+        (2, (1, 2.25), 6, 0.05),
+        (6, (1, 1), 2, 0.05),  # by known variances .84
+        (8, (1, 1), 3, 0.05 / 15),  # .94
+        (6, (1, 0), 2, 0.05),
+        (6, (1, 30), 3, 0.05),
+    ],
+)
+def test_power_is_how_often_a_difference_is_found(
+    difference: float, variances: tuple[float, float], n: int, alpha: float
+) -> None:
+    """Simulated, with few seeds, unequal spreads and none."""
     rng = np.random.default_rng(0)
-    a, b = rng.normal(0, 1, (4000, 6)), rng.normal(2, 1.5, (4000, 6))
-    p = tuple(stats.ttest_ind(a, b, axis=1, equal_var=False))[1]
-    found = float(np.mean(p < 0.05))
+    a, b = (rng.normal(0, v**0.5, (20_000, n)) for v in variances)
+    means, parts = (b + difference).mean(1) - a.mean(1), (a.var(1, ddof=1), b.var(1, ddof=1))
+    t = means / np.sqrt(sum(parts) / n)
+    nu = sum(parts) ** 2 / sum(part**2 for part in parts) * (n - 1)
+    found = float(np.mean(2 * stats.t.sf(abs(t), nu) < alpha))
 
-    assert power(2, (1, 2.25), 6, 0.05) == pytest.approx(found, abs=0.02)
+    assert power(difference, variances, n, alpha) == pytest.approx(found, abs=0.012)
 
 
 def test_what_no_number_of_seeds_can_tell() -> None:
