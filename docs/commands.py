@@ -3,16 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
-from typer.main import get_command
-
 from bench.cli.app import app
+from bench.cli.settings import make_program
 
 HEAD = """# Commands
 
 Made from the program; `bench COMMAND --help` prints the same. Exit codes: 0 done, 1 some cells
-failed or stay stale, or a budget does not suffice, 2 wrong usage or suite, 3 a check differs,
-4 a filter matched nothing, 5 device, disk or data missing, 75 stopped and to be queued again,
-130 and 143 stopped by a signal.
+failed or stay stale, or `bench plan --on --budget` does not suffice, 2 wrong usage or suite, 3 a
+check differs, 4 a filter matched nothing, 5 device, disk or data missing, 75 stopped and to be
+queued again, 129, 130 and 143 stopped by a signal.
 
 Every option has a variable of the environment and a place in a file: [Environment and
 configuration](environment.md).
@@ -21,7 +20,7 @@ configuration](environment.md).
 
 def page() -> str:
     """Markdown: a section for each command, its arguments and options in tables."""
-    return "\n".join([HEAD, *_command(get_command(app), "bench", None)])
+    return "\n".join([HEAD, *_command(make_program(app), "bench", None)])
 
 
 def _command(command: Any, name: str, parent: Any) -> Iterator[str]:

@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from bench.leaderboard.columns.groups import WHOLE
+from bench.leaderboard.columns.selection import headed
 from bench.registry import BACKBONES, BUILT_IN, DATA
 from bench.spec import parameters
 from bench.spec.cell import Binarization, Recipe
@@ -26,9 +28,10 @@ MODELS: dict[type[BaseModel], dict[str, str]] = {
         "exclude": "combinations to leave out, with the reason",
         "baseline": "the label that Δ and p compare with",
         "train": "the recipe that all rows share",
-        "cross": "values of the recipe that every backbone trains with, one after the other",
+        "cross": "values of the recipe, or of `binarization`, that every backbone trains with, "
+        "one after the other",
         "binarization": "what a binary layer does around sign",
-        "plugins": "folders of estimators and networks of your own, beside this file",
+        "plugins": "folders of estimators, networks and data sets of your own, beside this file",
         "published": "ledgers of published numbers, or numbers written here",
         "equilibrium": "the definition of e and s in the table",
         "tune": "values chosen for each estimator alone, with one budget",
@@ -120,7 +123,15 @@ def tables() -> dict[str, str]:
     return found | {
         "Networks": "\n\n".join(_named(networks.items())),
         "Data": "\n\n".join(_named((name, DATA.load(name)) for name in BUILT_IN)),
+        "Columns": "\n".join(_columns()),
     }
+
+
+def _columns() -> Iterator[str]:
+    yield "| head | key | what it is |\n|---|---|---|"
+    for column in headed(("tier", *WHOLE), "paper"):
+        words = (column.head, f"`{column.key}`", column.about)
+        yield f"| {' | '.join(word.replace('|', '&#124;') for word in words)} |"
 
 
 def of_model(model: type[BaseModel], meanings: dict[str, str] | None = None) -> str:

@@ -7,7 +7,8 @@ BNN+: SignSwish, a trained scale, and a regularizer that draws weights to it.
     loss       cross entropy + λ Σ R over layers, R = Σ |α - |w|| (R1) or Σ (α - |w|)² (R2)
     recipe     λ and the start of α are our choice: 1e-6 and 1
 
-α trains by both parts of the loss, and is held within [1e-4, 10] as a third party does;
+α trains by both parts of the loss, and is held within [1e-4, 10] as a third party does, at and
+beyond which it has no gradient;
 regularizer_scale: one has 1 in its place in R, as theirs. Latent weights get α's factor unless
 scale_grad: none. `sign_swish` is the slope alone.
 

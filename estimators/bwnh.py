@@ -10,9 +10,10 @@ BWNH, binary weights by hashing, as far as its formulas are known: our reading.
     stages     a real network, then this from its weights
 
 Layers have their turns in their order, evenly over the first `until` of all epochs, at the start of
-an epoch; XX' is a moving average over the steps before, of the first `images` of each batch. Whose
-images, when, and how long to fine-tune no source was read for: no row of the paper is claimed. XX'
-is a buffer of n x n numbers, n = C_in k k.
+an epoch, all by that of the last one; in a single epoch none has, for no input was seen before it.
+XX' is a moving average over the steps before, of the first `images` of each batch. Whose images,
+when, and how long to fine-tune no source was read for: no row of the paper is claimed. XX' is a
+buffer of n x n numbers, n = C_in k k.
 
 Reference: Hu, Wang and Cheng, AAAI 2018, arXiv:1802.02733, its abstract alone.
 """
@@ -159,7 +160,8 @@ class Turns(Coach):
         super().__init__(recipe)
         layers = [layer for _, layer in binary_layers(net)]
         self.hashed = [(m.W, m.weight) for m in layers if isinstance(m.W, Hashed)]
-        self.epochs = method.until * recipe.epochs
+        last = max(recipe.epochs - 1, 1)  # by whose start all have had their turns
+        self.epochs = min(method.until * recipe.epochs, last)
 
     def begin_epoch(self, epoch: int, lr: float) -> None:
         due = int(len(self.hashed) * epoch / self.epochs + 1e-9)

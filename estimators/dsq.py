@@ -7,7 +7,8 @@ DSQ, differentiable soft quantization, at one bit.
     backward   f'(z) = (Δ/2) s k sech²(k (z - m))   in [l, u], else 0
     knob       α in (0, 1/2), learned: one per layer and role, no schedule
 
-α → 0 is the step. With l, u = ∓1 f passes through (±1, ±1). `learn: off` keeps α at its start.
+α → 0 is the step. With l, u = ∓1 f passes through (±1, ±1). `learn: off` keeps α at its start;
+while it is learned f' is 0 at l and u themselves, too.
 
 Reference: Gong et al., ICCV 2019, arXiv:1908.05033, eq. 3-10. Its bounds are trained too; here
 they are fields, so that the forward stays sign(z) for every estimator that is compared.

@@ -1,7 +1,8 @@
 """
 DSQ, differentiable soft quantization, at one bit, with bounds that are learned.
 
-    forward    y = u where z > m, else l,   m = (l + u)/2;  of weights and of inputs
+    forward    y = u where z > m, else l,   m = (l + u)/2;  of weights and of inputs;
+               m where z = m, unless sign0: 1
     backward   that of f(z) = l + Δ (φ + 1)/2,   φ = s tanh(k (z - m)),   z held to [l, u],
                Δ = u - l,  s = 1/(1 - α),  k = ln(2/α - 1)/Δ;   to z, and to α, l and u
     rule       first the network is trained in full precision, then it goes on from there

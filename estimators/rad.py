@@ -7,7 +7,7 @@ RAD, BNN-DL: a loss on the distribution of what the sign of each layer sees.
                channel of what reaches Hardtanh, over images and places; [z]₊ = max(z, 0)
                R = mean [2 - |m| - s]₊² + mean [s - 4]₊² + mean [m² - s²]₊             (form: code)
                R = mean [|m| - k_D s]₊² + mean [k_S s - 1]₊² + mean [1 - |m| - k_M s]₊²     (paper)
-    rule       after each step w is clipped to [-1, 1]; weight is 0 from epoch off_from · E
+    rule       after each step w is clipped to [-1, 1]; weight is 0 where e/E ≥ off_from
     recipe     AlexNet: 65 epochs, Adam 0.01, a tenth of it from 20, 40, 50 and 60 each, no
                decay, BatchNorms average all batches
 

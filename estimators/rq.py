@@ -3,7 +3,7 @@ A stand-in for RQ, root quantization, whose formulas were not read: ReSTE's func
 
     forward    y = sign(z)
     value      f(z) = sign(z) |z|^(1/o), held as ReSTE holds it: secant below m, constant beyond t
-    backward   f'(z), and df/do for o
+    backward   f'(z), and df/do for o; where it is learned, 0 at z = 0 and at |z| = t
     knob       o within [1, 8], learned: one per layer and role, no schedule
 
 RQ blends a linear estimator and a root with a learned exponent, for a quantizer whose step is

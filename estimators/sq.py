@@ -108,7 +108,7 @@ class Hybrid(nn.Module):
     def __init__(self, method: SQ, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.method = method
-        self.count = int((1 - method.ratio / 100) * shape[0])
+        self.count = int((100 - method.ratio) * shape[0] / 100 + 1e-9)
         self.coached = False  # a coach draws before each step: compiled code cannot
         none = torch.zeros(shape[0], *[1] * (len(shape) - 1))
         self.register_buffer("real", none, persistent=False)

@@ -83,7 +83,8 @@ Columns = Annotated[
     str,
     typer.Option(
         "--columns",
-        help="Only these columns, as in acc,n,published_percent; of rich, md, html and tex.",
+        help="Only these columns, by the keys of JSON and CSV, as in acc,n,step_ratio; of rich, "
+        "md, html and tex.",
         autocompletion=offering(completion.columns),
     ),
 ]

@@ -125,6 +125,8 @@ class _Job:
         side, t = self.dataset.shape, self.transform
         if hasattr(self.dataset, "image"):
             view = f"shorter side to {round(side[1] * 256 / 224)}, bilinear; the middle of it"
+        elif size := self.record.cell.data.params.get("image"):
+            view = f"the middle square, made {size} x {size}, bilinear, by pillow"
         elif size := self.record.cell.data.params.get("resize"):
             view = f"resized to {size} x {size}, bilinear with antialias"
         else:

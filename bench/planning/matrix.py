@@ -6,7 +6,6 @@ And what to write where several values stand in the place of one.
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 from itertools import product
 from typing import Any, TypeAlias
 
@@ -82,9 +81,19 @@ def _label(chosen: dict[str, Any]) -> str:
     return f"({words})" if words else ""
 
 
-def hint_at_several(wrong: Iterable[Problem]) -> list[Problem]:
-    """Say of each list that stands where one value should how a suite takes every one of them."""
-    return [replace(problem, message=problem.message + _several(problem)) for problem in wrong]
+def told_in_full(document: Document, wrong: Iterable[Problem]) -> list[Problem]:
+    """Say of a `matrix`'s values where they stand, and of a list what takes each of its values."""
+    return [Problem(_stands(document, p.path), p.message + _several(p), p.place) for p in wrong]
+
+
+def _stands(document: Document, path: KeyPath) -> KeyPath:
+    """The path of a parameter, through the `matrix` or `zip` that has it if the entry has not."""
+    label, key = path[:2], path[2:3]
+    if path[:1] in {("estimators",), ("backbones",)} and key and path not in document.places:
+        for many in MANY:
+            if (*label, many, *key) in document.places:
+                return (*label, many, *key)
+    return path
 
 
 def _several(problem: Problem) -> str:

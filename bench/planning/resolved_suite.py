@@ -9,7 +9,7 @@ from bench.errors import SuiteError
 from bench.planning.axes import Axes, build
 from bench.planning.fixed_options import contradicted_options
 from bench.planning.judge import judge
-from bench.planning.matrix import hint_at_several
+from bench.planning.matrix import told_in_full
 from bench.planning.own_settings import with_own_settings
 from bench.spec.composition import compose
 from bench.spec.suite import Suite, parse, sound_part
@@ -43,5 +43,5 @@ def resolve(path: Path, overrides: Iterable[str] = ()) -> ResolvedSuite:
         problems += judge(sound, axes, document, problems)
         problems += contradicted_options(sound, axes, document)
     if suite is None or problems or not axes.backbones:
-        raise SuiteError(document.report(hint_at_several(problems)))
+        raise SuiteError(document.report(told_in_full(document, problems)))
     return ResolvedSuite(document, suite, axes)

@@ -175,6 +175,19 @@ def test_a_list_where_one_value_stands_is_told_how_to_take_each(
     assert line.endswith(told)
 
 
+def test_a_wrong_value_of_a_matrix_has_its_place(tmp_path: Path) -> None:
+    """A misspelled parameter and a value out of bounds are told where the matrix has them."""
+    lines = refused(
+        tmp_path,
+        estimators="{reste: {matrix: {o_edn: [2, 3]}}, b: {plugin: reste, zip: {o_end: [0, 3]}}}",
+    )
+
+    assert lines == [
+        "x.yaml:1:31: estimators.reste.matrix.o_edn: unknown key; did you mean `o_end`?",
+        "x.yaml:1:73: estimators.b.zip.o_end: must be greater than or equal to 1, got 0",
+    ]
+
+
 def test_a_cross_of_too_many_is_told_by_its_own_key(tmp_path: Path) -> None:
     """A thousand points are the most; more is said of `cross`, which is what the file has."""
     many = f"[{', '.join(map(str, range(2, 42)))}]"

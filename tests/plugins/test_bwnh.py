@@ -96,6 +96,18 @@ def test_turns() -> None:
     assert counts == [0, 1, 2, 3, 4, 4, 4, 4]
 
 
+@pytest.mark.parametrize(("until", "epochs"), [(0.95, 10), (1.0, 10), (1.0, 2), (0.9, 4)])
+def test_no_layer_is_left_over(until: float, epochs: int) -> None:
+    """However late the last turn, the last epoch starts with all of them done."""
+    layers = [layer_that_has_seen() for _ in range(18)]
+    plugin = ESTIMATORS.build("bwnh", {"until": until})
+    coach: Any = plugin.coach(nn.Sequential(*layers), Clock(), Recipe(epochs=epochs))  # type: ignore[attr-defined]
+    for epoch in range(epochs):
+        coach.begin_epoch(epoch, 0.1)
+
+    assert all(layer.W.get_buffer("done") for layer in layers)
+
+
 def test_nothing_seen() -> None:
     """Without inputs, or weights, the scale is the mean |w|, and finite."""
     for weight in (given("weight"), torch.zeros(4, 3, 3, 3, dtype=torch.float64)):

@@ -81,6 +81,17 @@ def test_a_coach_draws_before_each_step() -> None:
     assert len({x.sum().item() for x in seen}) > 1
 
 
+@pytest.mark.parametrize(
+    ("ratio", "filters", "real"), [(80, 10, 2), (90, 10, 1), (80, 5, 1), (87.5, 12, 1), (75, 7, 1)]
+)
+def test_how_many_stay_real(ratio: float, filters: int, real: int) -> None:
+    """⌊(1 - ratio/100) C_out⌋, of the numbers and not of what floats make of them."""
+    plugin = ESTIMATORS.build("sq", {"ratio": ratio})
+    layer: Any = make_layer(plugin, torch.ones(filters, 3, 3, 3))
+
+    assert layer.W.count == real
+
+
 def test_evaluation() -> None:
     """All filters are quantized, unless the method is told to draw as its code does."""
     for name, filters in (("full", 0), ("draw", 2)):

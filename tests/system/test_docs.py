@@ -123,8 +123,10 @@ def test_every_key_of_a_suite_has_its_meaning() -> None:
     """No key without one, none for a key that is not there."""
     for model, meanings in tables.MODELS.items():
         assert list(meanings) == list(model.model_fields), model.__name__
-    page = PAGES["suites"].read_text("utf-8")
-    assert all(f"\n{{{{ {name} }}}}\n" in page for name in tables.tables())
+    pages = PAGES["suites"].read_text("utf-8") + PAGES["leaderboard"].read_text("utf-8")
+    known = tables.tables()
+    assert all(f"\n{{{{ {name} }}}}\n" in pages for name in known)
+    assert "| step/STE | `step_ratio` |" in known["Columns"]
 
 
 def test_an_estimators_page_is_its_files() -> None:

@@ -2,7 +2,8 @@
 Corrections of p values for their number, by the names that commands know them by.
 
 holm: Holm (1979), bounds the chance of any false difference, whatever depends on what.
-fdr: Benjamini and Hochberg (1995), bounds the expected part of false among found differences.
+fdr: Benjamini and Hochberg (1995), bounds the expected part of false among found differences where
+these are independent or depend positively, which pairs that share a row need not do.
 """
 
 from collections.abc import Callable, Sequence
