@@ -47,7 +47,7 @@ class TwoOrders:
     first: list[str]
     second: list[str]
     tau: float | None  # τ-b; None: fewer than two rows, or all of a section are equal
-    together: Equivalence | None  # None: fewer than two rows, or no seed is in all of them
+    together: Equivalence | None  # None: fewer than two rows, or seeds in all
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class EquivalenceReport:
     """Every comparison that was asked for."""
 
     rows: list[ComparedRows]
-    # their mean difference; None: fewer than two, of one row, of three tables or more, no seed is
-    # in all of them
+    # their mean difference; None: fewer than two, of one row, of three tables or more, or fewer
+    # than two seeds are in all of them
     together: Equivalence | None
     orders: list[TwoOrders]  # of whole sections, where these are compared
 
@@ -145,7 +145,7 @@ def _together(rows: list[ComparedRows], margin: float) -> Equivalence | None:
     pairs = [(row.first.scores.by_seed, row.second.scores.by_seed) for row in rows]
     seeds = set(pairs[0][0]).intersection(*(side for pair in pairs for side in pair))
     differences = [fmean(second[s] - first[s] for first, second in pairs) for s in sorted(seeds)]
-    return tost_of_differences(differences, margin) if differences else None
+    return tost_of_differences(differences, margin) if len(differences) > 1 else None
 
 
 def _samples(first: MeasuredRow, second: MeasuredRow) -> tuple[list[float], list[float]]:
