@@ -4,7 +4,7 @@ import importlib.util
 import json
 import shutil
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -123,24 +123,35 @@ class _Job:
 
     def _preprocessing(self) -> dict[str, Any]:
         side, t = self.dataset.shape, self.transform
-        if hasattr(self.dataset, "image"):
-            view = f"shorter side to {round(side[1] * 256 / 224)}, bilinear; the middle of it"
-        elif size := self.record.cell.data.params.get("image"):
-            view = f"the middle square, made {size} x {size}, bilinear, by pillow"
-        elif size := self.record.cell.data.params.get("resize"):
-            view = f"resized to {size} x {size}, bilinear with antialias"
-        else:
-            view = "as the data set has them"
         return {
             "shape": [*side],
             "type": "uint8",
             "colours": "grey" if side[0] == 1 else "red, green, blue",
-            "view": view,
+            "view": describe_view(
+                self.record.cell.data.params, side[1] if hasattr(self.dataset, "image") else None
+            ),
             "then, in the file": "(scale x - mean) / deviation",
             "scale": t.scale,
             "mean": [*t.mean],
             "deviation": [*t.std],
         }
+
+
+def describe_view(params: Mapping[str, Any], decoded: int | None = None) -> str:
+    """
+    Say what of an image the network sees, and at what size.
+
+    Args:
+        params: of the data set.
+        decoded: the side of images that are decoded while a network trains.
+    """
+    if decoded:
+        return f"shorter side to {round(decoded * 256 / 224)}, bilinear; the middle of it"
+    if size := params.get("image"):
+        return f"the middle square, made {size} x {size}, bilinear, by pillow"
+    if size := params.get("resize"):
+        return f"resized to {size} x {size}, bilinear with antialias"
+    return "as the data set has them"
 
 
 def _deploy(job: _Job, folder: Path) -> Iterator[str]:

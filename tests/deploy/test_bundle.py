@@ -66,6 +66,26 @@ def test_what_cannot_leave_is_told(measured: Path, ask: Ask, tmp_path: Path) -> 
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize(
+    ("params", "decoded", "said"),
+    [
+        ({}, None, "as the data set has them"),
+        ({"resize": 32}, None, "resized to 32 x 32, bilinear with antialias"),
+        (
+            {"path": "parts", "image": 64},
+            None,
+            "the middle square, made 64 x 64, bilinear, by pillow",
+        ),
+        ({"image": 224}, 224, "shorter side to 256, bilinear; the middle of it"),
+    ],
+)
+def test_what_is_seen_of_an_image_is_told(
+    params: dict[str, object], decoded: int | None, said: str
+) -> None:
+    """Built-in sets, folders and files of one's own, and images that are decoded on the way."""
+    assert bundle.describe_view(params, decoded) == said
+
+
 def test_a_missing_package_is_told(
     measured: Path, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
