@@ -11,7 +11,7 @@ from bench.errors import EnvironmentProblem
 from bench.results import cell_folders, equilibrium, record_index, store
 from bench.results.indexed_record import IndexedRecord
 from bench.results.record import LayerIndicators, Record
-from bench.results.record_index import RecordIndex
+from bench.results.record_index import FORM, RecordIndex
 from bench.spec.cell import Cell
 from bench.spec.plan import Plan
 
@@ -135,7 +135,7 @@ DAMAGE: dict[str, Callable[[str], str]] = {
     "cut": lambda text: text[:-20],
     "changed": lambda text: text.replace('"last_acc":0.5', '"last_acc":0.9'),
     "empty": lambda text: "",
-    "of another version": lambda text: text.replace("records 2", "records 1"),
+    "of another version": lambda text: text.replace(FORM, "records 1"),
     "no text": lambda text: "\0\ud800".encode("utf-8", "surrogatepass").decode("latin-1") * 9,
 }
 
@@ -148,7 +148,10 @@ def test_a_damaged_index_is_made_again(
     of = kept[0].cell
     find(tmp_path, of)
     (path,) = paths(tmp_path)
-    path.write_text(how(path.read_text("utf-8")), "utf-8")
+    whole = path.read_text("utf-8")
+    damaged = how(whole)
+    assert damaged != whole
+    path.write_text(damaged, "utf-8")
 
     (found,) = find(tmp_path, of)
     assert found
