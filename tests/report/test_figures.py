@@ -362,6 +362,19 @@ def test_a_label_looks_the_same_everywhere() -> None:
     )
 
 
+def test_a_row_named_after_another_has_its_colour() -> None:
+    """`ste_gain` beside `ste`; marker and dashes are its own, and without `ste` all is."""
+    rows = ["mine", *(f"{name}_{what}" for name in ("ste", "mine") for what in ("gain", "unit"))]
+    found = style.assign_styles(["ste", *rows])
+
+    for name, family in itertools.groupby(sorted(found), key=lambda row: row.split("_")[0]):
+        looks = [found[row] for row in family]
+        assert {look.colour for look in looks} == {found[name].colour}
+        assert len({look.marker for look in looks}) == len(looks) == 3
+        assert len({look.dashes for look in looks}) == len(looks)
+    assert len({found[name].colour for name in ("ste", "mine")}) == 2
+
+
 def test_moments_keep_their_order_in_grey() -> None:
     """Later epochs are darker."""
     light = [sum(to_rgb(colour)) for colour in style.shades(5)]

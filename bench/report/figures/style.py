@@ -119,27 +119,30 @@ def assign_styles(labels: Iterable[str]) -> dict[str, LineStyle]:
     """
     The style of each label.
 
-    Those of `FIRST` have their own for ever. Another's follows from its name; where two of
-    one suite would look alike, the later in the alphabet takes the next that is free.
+    Those of `FIRST` have their own for ever. Another's follows from its name, but its colour is
+    that of the row it is named after: `ste_gain` has that of `ste`. Where two of one suite would
+    look alike, the later in the alphabet takes the next that is free.
     """
     names = sorted(set(labels), key=lambda name: (name not in FIRST, name))
     taken: Counter[Any] = Counter()
     found: dict[str, LineStyle] = {}
     for name in names:
         found[name] = min(
-            _candidates(name), key=lambda own: [taken[trait] for trait in _traits(own)]
+            _candidates(name, found.get(name.split("_")[0])),
+            key=lambda own: [taken[trait] for trait in _traits(own)],
         )
         taken.update(_traits(found[name]))
     return found
 
 
-def _candidates(name: str) -> Iterator[LineStyle]:
-    """The styles that a label may have, the first the one it has if that is free."""
+def _candidates(name: str, after: LineStyle | None) -> Iterator[LineStyle]:
+    """The styles that a label, named after another or none, may have, the best first."""
     if name in FIRST:
         yield _style(FIRST.index(name))
         return
     start = int.from_bytes(hashlib.sha256(name.encode(errors="replace")).digest()[:8])
-    yield from (_style(start + i) for i in range(COMBINATIONS))
+    styles = (_style(start + i) for i in range(COMBINATIONS))
+    yield from (own for own in styles if after is None or own.colour == after.colour)
 
 
 def _style(at: int) -> LineStyle:
@@ -150,7 +153,8 @@ def _style(at: int) -> LineStyle:
 
 def _traits(style: LineStyle) -> tuple[Any, ...]:
     """What two styles should not share, the worst first."""
-    return (style.marker, style.dashes), style.colour, style.marker
+    colour, marker, dashes = style.colour, style.marker, style.dashes
+    return (marker, dashes), colour, (colour, dashes), (colour, marker), marker
 
 
 def shades(count: int) -> list[str]:
