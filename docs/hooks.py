@@ -36,7 +36,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "table3.md": table3.page(),
         "leaderboard.svg": leaderboard(),
         "budget-mini-recipe.svg": figure("budget-mini", "recipe"),
-        "budget-accuracy.svg": figure("budget", "accuracy", "epochs=3"),
+        "budget-accuracy.svg": figure("budget", "accuracy", "epochs=10"),
+        "budget-recipe.svg": figure("budget", "recipe", "epochs=3,10"),
     }
     for path, text in (made | dict(gallery.pages())).items():
         files.append(File.generated(config, path, content=text))
