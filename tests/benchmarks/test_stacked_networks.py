@@ -99,6 +99,7 @@ def error(one: Tensor, other: Tensor) -> float:
     return ((one - other).abs().max() / other.abs().max().clamp(min=0.01)).item()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "product"),
     [(name, "grouped") for name in CASES] + [(name, "patches") for name in list(CASES)[1:4]],

@@ -67,6 +67,7 @@ def shapes() -> Iterator[tuple[int, int, int, int, int]]:
     return iter(seen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zeros", [0.0, 0.06], ids=["none", "some"])
 @pytest.mark.parametrize("convolve", WAYS)
 def test_every_layer_of_every_net(convolve: Conv, zeros: float) -> None:

@@ -48,6 +48,7 @@ def test_unit_gain_keeps_the_shape(name: str) -> None:
     torch.testing.assert_close(unit.f(z, knob) * gain, raw.f(z, knob))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SURROGATES)
 def test_unit_gain_keeps_the_contract(name: str) -> None:
     """`bench check` holds: what training multiplies by is the derivative of what is declared."""
@@ -165,8 +166,8 @@ def test_the_ramp_is_where_truncated_reste_ends() -> None:
         ("resnet20", 85.6),
         ("resnet18", 100.0),
         ("vgg_small", 99.94),
-        ("resnet18_imagenet", 99.7),
-        ("resnet34_imagenet", 99.7),
+        pytest.param("resnet18_imagenet", 99.7, marks=pytest.mark.slow),
+        pytest.param("resnet34_imagenet", 99.7, marks=pytest.mark.slow),
     ],
 )
 def test_weights_are_born_in_the_plateau(net: str, share: float) -> None:

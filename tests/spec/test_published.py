@@ -93,6 +93,7 @@ def test_an_unstated_protocol_decides_nothing() -> None:
     assert verdict(claim(**FULL), cell(), None, None) == "not measured yet"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "said"),
     [

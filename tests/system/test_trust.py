@@ -60,6 +60,7 @@ def forget() -> None:
         registry.folders.clear()
 
 
+@pytest.mark.slow
 def test_results_choose_no_code(
     theirs: Path, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,6 +85,7 @@ def test_only_compilation_fails_uncompilable() -> None:
     assert not compile_policy.is_compile_error(ValueError("no"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dsq", "reste"])
 def test_one_graph_serves_a_training(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Epochs, knobs, learning rates, evaluation and a last, smaller batch compile nothing new."""

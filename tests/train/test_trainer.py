@@ -413,7 +413,11 @@ class Dicey(torch.nn.Module):
 @pytest.mark.parametrize(
     ("estimator", "settings"),
     [
-        ("dsq", {"histograms": [0, 1], "optimizer": "adamw", "lr": 1e-2}),
+        pytest.param(
+            "dsq",
+            {"histograms": [0, 1], "optimizer": "adamw", "lr": 1e-2},
+            marks=pytest.mark.slow,
+        ),
         pytest.param("ede", {"epochs": 3, "indicators": "off"}, marks=pytest.mark.slow),
         pytest.param(
             "fda",
