@@ -171,6 +171,7 @@ def test_a_distribution_cannot_take_a_name(registry: Registry[Estimator], site: 
     )
 
 
+@pytest.mark.slow
 def test_a_package_on_the_path_takes_no_name(tmp_path: Path) -> None:
     """`estimators`, `backbones` and `suites` of a project are not ours, whatever the path."""
     for folder in ("estimators", "backbones", "suites"):

@@ -11,6 +11,8 @@ from samples import results
 
 from bench.report.page import write
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -11,6 +11,8 @@ from bench.results.record import Record
 
 Bench = Callable[..., tuple[int, str, str]]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[Path]:

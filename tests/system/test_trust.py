@@ -102,6 +102,7 @@ def test_own_plugins_are_still_found(theirs: Path, ask: Ask) -> None:
     assert (code, "as recorded" in out) == (0, True), out + err
 
 
+@pytest.mark.slow
 def test_a_page_prints_no_file_of_the_reader(measured: Path, tmp_path: Path, ask: Ask) -> None:
     """A plan that calls a file of the reader's its suite does not get it into the page."""
     root = tmp_path / "results"
