@@ -122,7 +122,7 @@ def _words(one: "ComparedRows") -> list[str]:
         one.second.title,
         *(_percent(row) for row in (one.second, one.first)),
         _difference(one.found),
-        f"{one.found.p:.3f}",
+        _chance(one.found),
         str(sizes[0]) if sizes[0] == sizes[1] else f"{sizes[0]} and {sizes[1]}",
         needed,
         one.found.verdict,
@@ -149,8 +149,13 @@ def _difference(found: "Equivalence") -> str:
     return f"{100 * found.difference:+.2f} ± {100 * found.half_width:.2f}"
 
 
+def _chance(found: "Equivalence") -> str:
+    """The larger p of both tests; none where nothing is known of the spread."""
+    return "-" if found.half_width is None else f"{found.p:.3f}"
+
+
 def _told(found: "Equivalence") -> str:
-    return f"Δ {_difference(found)} points (90 %), p {found.p:.3f}, {found.verdict}"
+    return f"Δ {_difference(found)} points (90 %), p {_chance(found)}, {found.verdict}"
 
 
 def _tell_order(order: "TwoOrders") -> None:
