@@ -82,10 +82,15 @@ class LeaseFolder:
         kind, name = self.home.parts[-2:]
         path = store.path_inside(self.home.parent.parent, f"leases/{kind}", name)
         try:
-            for _ in range(TRIES):
-                with suppress(FileNotFoundError):
+            for left in reversed(range(TRIES)):
+                try:
                     path.mkdir(parents=True, exist_ok=True)
                     return _make(path / f"lease-{n}.json", content)
+                except FileNotFoundError:
+                    pass  # removed since
+                except FileExistsError:  # removed while `mkdir` looked whether it is a folder
+                    if not left:
+                        raise  # it is none
         except OSError as error:
             message = f"cannot write `{path}`: {error.strerror or error}"
             raise EnvironmentProblem(message) from None

@@ -1,7 +1,9 @@
 """Who works on a cell: one at a time, the dead are found, and no clock is trusted."""
 
+import errno
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench.base.files import write_file
+from bench.errors import EnvironmentProblem
 from bench.planning.planner import plan
 from bench.results import lease, owner, store
 from bench.results.lease import Lease, Leases, holder
@@ -60,6 +63,28 @@ def test_a_cell_has_one_owner(cell: Cell, tmp_path: Path) -> None:
     first.release(cell)
     assert second.take(cell).ours
     assert second.take(cell).other is None
+
+
+def test_a_folder_that_goes_while_it_is_made_is_made_again(
+    cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another's last lease took it along; a file in its place is told."""
+    folder, make, seen = lease_path(tmp_path, cell).parent, os.mkdir, [False]
+
+    def late(path: Path, *mode: int) -> None:
+        if Path(path) == folder and not seen[0]:
+            seen[0] = True
+            raise FileExistsError(errno.EEXIST, "File exists", path)
+        make(path, *mode)
+
+    monkeypatch.setattr(os, "mkdir", late)
+    leases = Leases(tmp_path, myself())
+    assert leases.take(cell).ours
+    assert seen[0]
+    leases.release(cell)
+    write_file(folder, "")
+    with pytest.raises(EnvironmentProblem, match=f"{re.escape(str(folder))}.*: File exists"):
+        leases.take(cell)
 
 
 @pytest.mark.linux
