@@ -31,7 +31,7 @@ def test_a_label_looks_the_same_everywhere() -> None:
 
 
 def test_a_row_named_after_another_has_its_colour() -> None:
-    """`ste_gain` beside `ste`; marker and dashes are its own, and without `ste` all is."""
+    """`ste_gain` beside `ste`; marker and dashes are its own, and families differ."""
     rows = ["mine", *(f"{name}_{what}" for name in ("ste", "mine") for what in ("gain", "unit"))]
     found = style.assign_styles(["ste", *rows])
 
